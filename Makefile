@@ -1,0 +1,50 @@
+# `make help` lists the targets. Everything runs in .venv, made from the hash-locked requirements.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help up check test bench soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/.product: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing what runs the product (requirements.lock) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.tools: requirements-dev.lock .venv/.product pyproject.toml
+	@echo "installing what tests it (requirements-dev.lock) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: .venv/.product ## PostgreSQL, the service, TravelBuddy and the facade, until Ctrl-C
+	@exec $(BIN)/python -m deploy.local
+
+check: .venv/.tools ## format, lint, types and the storeys
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## everything that has to hold before a commit: checks, then all tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+
+bench: .venv/.tools ## speed, beside the peers, in one run
+	$(BIN)/python -m tests.bench
+
+soak: .venv/.tools ## long fuzz and failure runs
+	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+lock: ## make both lock files anew: hashes, no addresses
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --upgrade pyproject.toml --extra local -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate pyproject.toml --extra local --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what was made here, but no data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,52 @@
+"""The upstreams of all backends: kept over a reload where nothing changed, retired where something did."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from proxy.model import Backend
+from proxy.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+
+class Backends:
+    """Owns one `Upstream` a backend, and one task for each that is being retired.
+
+    `grace_s` bounds how long requests in flight keep an upstream that the table no longer has.
+    """
+
+    def __init__(self, open_upstream: Callable[[Backend], Upstream], grace_s: float) -> None:
+        self._open = open_upstream
+        self._grace_s = grace_s
+        self._current: dict[Backend, Upstream] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def adopt(self, backends: Mapping[str, Backend]) -> None:
+        """Have an upstream for each backend; those that none needs any more finish and close."""
+        wanted = set(backends.values())
+        for backend in wanted - self._current.keys():
+            self._current[backend] = self._open(backend)
+        for backend in self._current.keys() - wanted:
+            upstream = self._current.pop(backend)
+            task = asyncio.get_running_loop().create_task(self._retire(backend, upstream))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    def of(self, backend: Backend) -> Upstream:
+        """The upstream of a backend of some snapshot; one that was just retired is opened anew for it."""
+        upstream = self._current.get(backend)
+        if upstream is None:
+            # A request that began before the swap, and comes to its upstream after it.
+            upstream = self._current[backend] = self._open(backend)
+        return upstream
+
+    async def _retire(self, backend: Backend, upstream: Upstream) -> None:
+        log.info("backend %s changed or left the table: closing its connections", backend.name)
+        await upstream.aclose(self._grace_s)
+
+    async def aclose(self) -> None:
+        """Close every upstream; requests in flight get the grace."""
+        closing = [upstream.aclose(self._grace_s) for upstream in self._current.values()]
+        self._current = {}
+        await asyncio.gather(*closing, *self._retiring, return_exceptions=True)

@@ -1,0 +1,141 @@
+"""Everything this package raises on purpose.
+
+FacadeError                         a sentence for a person
++-- TableError                      the table is refused; carries every `Problem`
++-- RequestError                    carries `status`, the answer the client gets
+    +-- BadRequest            400   the client's fault, nothing was sent on
+    |   +-- AmbiguousPath     400   readings of the path lead to different routes
+    +-- NoRoute               404
+    +-- TooLarge              413   the body is beyond `limits.max_body_bytes`
+    +-- ClientGone            499   nobody is left to answer
+    +-- UpstreamError         502   carries `backend`
+        +-- UpstreamUnreachable   502   never sent: safe to try again
+        +-- UpstreamBusy          503   every connection is taken and the queue is full
+        +-- UpstreamTimeout       504   may have been acted on: not safe
+        |   +-- ConnectTimeout    504   never sent: safe to try again
+        +-- UpstreamStale         502   a reused connection closed before its first byte
+        +-- UpstreamBroke         502   failed half-way, or answered what is not HTTP
+"""
+
+from msgspec import Struct
+
+
+class FacadeError(Exception):
+    """A fault with a sentence for the person who can mend it."""
+
+
+class Problem(Struct, frozen=True, order=True):
+    """One thing wrong in a table, at its place. Lines and columns count from 1; 0 is "the whole file"."""
+
+    line: int
+    column: int
+    text: str
+    hint: str = ""
+    severity: str = "error"
+    """`error` or `warning`."""
+
+    def located(self, file: str) -> str:
+        """`file:line:column: what is wrong — what to write instead`."""
+        what = f"{self.text} — {self.hint}" if self.hint else self.text
+        prefix = "warning: " if self.severity == "warning" else ""
+        return f"{file}:{self.line}:{self.column}: {prefix}{what}"
+
+
+class TableError(FacadeError):
+    """The table is refused as a whole; `problems` holds every reason, in file order."""
+
+    def __init__(self, file: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(problem.located(file) for problem in problems))
+        self.file = file
+        self.problems = problems
+
+
+class RequestError(FacadeError):
+    """A request that gets an answer of the facade's own: `status`, and the message as the detail."""
+
+    status = 500
+    reason = "error"
+    """One word for the decision header and the access log."""
+
+
+class BadRequest(RequestError):
+    """The request is refused before any upstream sees a byte."""
+
+    status = 400
+    reason = "bad_request"
+
+
+class AmbiguousPath(BadRequest):
+    """Plausible readings of the path lead to different routes (rule 12)."""
+
+    reason = "ambiguous_path"
+
+
+class NoRoute(RequestError):
+    """No route of the table takes this request."""
+
+    status = 404
+    reason = "no_route"
+
+
+class TooLarge(RequestError):
+    """The request's body is beyond the limit of its route."""
+
+    status = 413
+    reason = "too_large"
+
+
+class ClientGone(RequestError):
+    """The client left; the status is for the log alone."""
+
+    status = 499
+    reason = "client_gone"
+
+
+class UpstreamError(RequestError):
+    """The chosen backend did not give an answer that could be passed on."""
+
+    status = 502
+    reason = "upstream"
+
+    def __init__(self, detail: str, backend: str = "") -> None:
+        super().__init__(detail)
+        self.backend = backend
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection could be made, so nothing was sent: safe to try again."""
+
+    reason = "unreachable"
+
+
+class UpstreamBusy(UpstreamError):
+    """Every connection is taken and the queue is full or its wait is over: nothing was sent."""
+
+    status = 503
+    reason = "busy"
+
+
+class UpstreamTimeout(UpstreamError):
+    """No answer in time; the request may have been acted on."""
+
+    status = 504
+    reason = "timeout"
+
+
+class ConnectTimeout(UpstreamTimeout):
+    """No connection in time, so nothing was sent: safe to try again."""
+
+    reason = "connect_timeout"
+
+
+class UpstreamStale(UpstreamError):
+    """A reused connection closed before the first byte of its answer (findings, 3)."""
+
+    reason = "stale"
+
+
+class UpstreamBroke(UpstreamError):
+    """The answer broke off, or is not HTTP/1.1 that can be passed on."""
+
+    reason = "broke"

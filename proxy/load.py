@@ -1,0 +1,30 @@
+"""Text -> a table that may serve: parsed, reachable, its tests run, ready for matching. Pure."""
+
+from msgspec import Struct
+
+from proxy.check import Report, run_tests
+from proxy.config import parse_table
+from proxy.errors import Problem, TableError
+from proxy.match import Index
+from proxy.model import RouteTable
+from proxy.reach import unreachable
+
+
+class Loaded(Struct, frozen=True):
+    """A whole and valid table."""
+
+    table: RouteTable
+    index: Index
+    warnings: tuple[Problem, ...]
+    report: Report
+
+
+def load(text: bytes, file: str) -> Loaded:
+    """Everything that `facade check` and a reload ask of a table. Raises TableError with every problem."""
+    table, warnings = parse_table(text, file)
+    index = Index(table.routes)
+    report = run_tests(table, index)
+    problems = sorted([*unreachable(table.routes), *report.problems(table)])
+    if problems:
+        raise TableError(file, tuple(problems))
+    return Loaded(table, index, warnings, report)

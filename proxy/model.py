@@ -1,0 +1,351 @@
+"""The nouns. Immutable; what a request touches is a plain frozen struct (style, 1).
+
+Numbers carry their unit in the name. Shares of traffic are whole hundredths of a per cent
+(`*_bp`, 0..10,000): two decimals in the file, and no rounding anywhere else.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+HeaderPairs = list[tuple[bytes, bytes]]
+"""Header fields as they go over the wire, names in lower case, repeats and order kept."""
+
+Stage = Literal["legacy", "shadow", "canary", "live", "retired"]
+STAGES: tuple[Stage, ...] = ("legacy", "shadow", "canary", "live", "retired")
+
+ALL_BP = 10_000
+"""All of the traffic, in hundredths of a per cent."""
+
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+"""RFC 9110 9.2.1."""
+
+
+# --- what a route takes ---------------------------------------------------------------------
+
+
+class StringMatch(Struct, frozen=True):
+    """How a header, query parameter or cookie has to look. `present` wants `value` "true" or "false"."""
+
+    name: str
+    kind: Literal["exact", "prefix", "regex", "present"]
+    value: str
+
+
+class PathMatch(Struct, frozen=True):
+    """`value` is written decoded. A regex (RE2) has to match the whole path."""
+
+    kind: Literal["exact", "prefix", "template", "regex"]
+    value: str
+    ignore_trailing_slash: bool = False
+    params: tuple[tuple[str, str], ...] = ()
+    """Template parameters with the regex that each has to match as a whole."""
+
+
+class Match(Struct, frozen=True):
+    """All of it has to hold. An empty part takes everything."""
+
+    hosts: tuple[str, ...] = ()
+    """In lower case, without port; `*.example.com` takes any number of labels in front."""
+    path: PathMatch | None = None
+    methods: tuple[str, ...] = ()
+    headers: tuple[StringMatch, ...] = ()
+    query: tuple[StringMatch, ...] = ()
+    cookies: tuple[StringMatch, ...] = ()
+
+
+# --- where it sends it ----------------------------------------------------------------------
+
+
+class HeaderEdits(Struct, frozen=True):
+    """Applied in this order: remove, set, add. Names in lower case."""
+
+    set: tuple[tuple[bytes, bytes], ...] = ()
+    add: tuple[tuple[bytes, bytes], ...] = ()
+    remove: tuple[bytes, ...] = ()
+
+
+NO_EDITS = HeaderEdits()
+
+
+class Rewrite(Struct, frozen=True):
+    """What a backend is asked instead of what the client sent. At most one of the path fields is set."""
+
+    prefix: str | None = None
+    """Takes the place of the matched prefix (`replace_prefix_match`)."""
+    full_path: str | None = None
+    template: str | None = None
+    hostname: str | None = None
+
+
+class BackendRef(Struct, frozen=True):
+    """A share of a route's traffic, and how that backend is spoken to on this route."""
+
+    backend: str
+    weight_bp: int = ALL_BP
+    rewrite: Rewrite | None = None
+    request: HeaderEdits = NO_EDITS
+    response: HeaderEdits = NO_EDITS
+
+
+class Endpoint(Struct, frozen=True):
+    """One address of a backend: host and port, or a Unix socket."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    unix_path: str | None = None
+
+    @property
+    def authority(self) -> str:
+        """As in a Host header: without the scheme's own port, IPv6 in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+class Allow(Struct, frozen=True):
+    """Which names a backend may see: all, or `only` these, never those of `remove`. Lower case for headers."""
+
+    only: frozenset[str] | None = None
+    remove: frozenset[str] = frozenset()
+
+    def passes(self, name: str) -> bool:
+        return name not in self.remove and (self.only is None or name in self.only)
+
+
+ALLOW_ALL = Allow()
+
+
+class Backend(Struct, frozen=True):
+    """A system that answers: the monolith, the new service."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    preserve_host: bool = False
+    """Send the client's Host on, instead of the endpoint's own."""
+    max_connections: int = 100
+    max_pending_requests: int = 100
+    headers: Allow = ALLOW_ALL
+    cookies: Allow = ALLOW_ALL
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds. `request` runs from the request's last byte to the answer's head, over all attempts;
+    `backend_request` is the same for one attempt; then `stream_idle` bounds each silence of a body."""
+
+    connect_s: float = 2.0
+    request_s: float = 15.0
+    backend_request_s: float = 15.0
+    stream_idle_s: float = 60.0
+
+
+class Limits(Struct, frozen=True):
+    """Bytes and counts of one request."""
+
+    max_header_bytes: int = 32 * 1024
+    max_headers: int = 100
+    max_uri_bytes: int = 8 * 1024
+    max_body_bytes: int = 50 * 1024 * 1024
+
+
+class DirectResponse(Struct, frozen=True):
+    """An answer by the facade itself."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+
+class Redirect(Struct, frozen=True):
+    """A Location made of the request's own parts, each replaced where it is given."""
+
+    status: int = 302
+    scheme: str | None = None
+    hostname: str | None = None
+    port: int | None = None
+    path: str | None = None
+    prefix: str | None = None
+    """Takes the place of the matched prefix."""
+
+
+class HashKey(Struct, frozen=True):
+    """Where a cohort finds its key: a cookie, a header, or the client's address."""
+
+    kind: Literal["cookie", "header", "source_ip"]
+    name: str = ""
+    generate: bool = False
+    ttl_s: float = 0.0
+
+
+class Cohort(Struct, frozen=True):
+    """Who moves together: the first key present, hashed with the salt."""
+
+    name: str
+    salt: str
+    keys: tuple[HashKey, ...]
+
+
+class Mirror(Struct, frozen=True):
+    """A copy to the other backend. `percent_bp` of the requests that qualify."""
+
+    percent_bp: int = ALL_BP
+
+
+class Route(Struct, frozen=True):
+    """One seam of the monolith: what it takes, who answers, how far its migration has come."""
+
+    name: str
+    match: Match
+    backend_refs: tuple[BackendRef, ...] = ()
+    """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`."""
+    stage: Stage | None = None
+    priority: int = 0
+    cohort: Cohort | None = None
+    mirror: Mirror | None = None
+    direct_response: DirectResponse | None = None
+    redirect: Redirect | None = None
+    request: HeaderEdits = NO_EDITS
+    response: HeaderEdits = NO_EDITS
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    line: int = 0
+    """Where it stands in its file, from 1; 0 for a route that is in no file."""
+
+
+# --- tests in the table ---------------------------------------------------------------------
+
+
+class Given(Struct, frozen=True):
+    """What a test assumes, instead of what the file says now. Unset is "as the file has it"."""
+
+    stage: Stage | None = None
+    weights_bp: tuple[tuple[str, int], ...] | None = None
+    kill_switch: bool | None = None
+
+
+class Expectation(Struct, frozen=True):
+    """Unset is "whatever"."""
+
+    route: str | None = None
+    backend: str | None = None
+    upstream_path: str | None = None
+    upstream_host: str | None = None
+    reason: str | None = None
+    status: int | None = None
+    location: str | None = None
+    mirrored_to: tuple[str, ...] | None = None
+
+
+class TableTest(Struct, frozen=True):
+    """A request, and what the table has to do with it."""
+
+    name: str
+    method: str
+    host: str
+    path: str
+    """As sent, query included."""
+    expect: Expectation
+    given: Given = Given()
+    headers: tuple[tuple[str, str], ...] = ()
+    cookies: tuple[tuple[str, str], ...] = ()
+    client: str = "127.0.0.1"
+    bucket_bp: int | None = None
+    line: int = 0
+    column: int = 0
+
+
+# --- the table ------------------------------------------------------------------------------
+
+
+class Explain(Struct, frozen=True):
+    """Which header tells the decision, and to clients of which networks (CIDR)."""
+
+    response_header: str = "x-facade-decision"
+    expose_to: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+
+
+class Forwarded(Struct, frozen=True):
+    """Whose forwarding headers are believed (CIDR), and which client headers pass all the same (rule 14)."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    allow_headers: frozenset[str] = frozenset()
+
+
+class RouteTable(Struct, frozen=True):
+    """What a file says, whole and valid. Routes in file order."""
+
+    routes: tuple[Route, ...]
+    backends: tuple[Backend, ...]
+    kill_switch: bool = False
+    explain: Explain = Explain()
+    forwarded: Forwarded = Forwarded()
+    tests: tuple[TableTest, ...] = ()
+    min_route_coverage: float = 0.0
+    """Per cent of the routes that the tests have to reach."""
+    unobeyed: tuple[str, ...] = ()
+    """Fields that were parsed and validated, but that no machinery obeys yet (rule 15)."""
+
+
+# --- one request ----------------------------------------------------------------------------
+
+
+class Facts(Struct, frozen=True):
+    """What rules may see of a request. Bytes as they were sent."""
+
+    method: str
+    host: bytes
+    """The Host header, port included."""
+    path: bytes
+    """The raw path of the target, without the query."""
+    query: bytes
+    headers: HeaderPairs
+    client: str
+    """The client's address without port, as far as it is known: the peer's, or what trusted proxies say."""
+    scheme: str = "http"
+    peer: str = ""
+    """The address at the other end of the connection; empty for a Unix socket."""
+    peer_trusted: bool = False
+    """The peer is one of `forwarded.trusted_proxies`."""
+
+
+class Decision(Struct, frozen=True):
+    """Where a request goes, and why. The same value is shown by `explain`, the log and the tests."""
+
+    route: Route
+    reason: str
+    """One word: only, draw, kill_switch, stage, direct_response, redirect, retired."""
+    ref: BackendRef | None = None
+    """Absent when the facade answers by itself."""
+    upstream_path: bytes = b""
+    """Path as it is asked upstream, without the query."""
+    bucket_bp: int | None = None
+    """The request's place in [0, 10,000); absent where nothing depended on it."""
+    mirrored_to: tuple[str, ...] = ()
+
+    @property
+    def backend(self) -> str | None:
+        return None if self.ref is None else self.ref.backend
+
+
+class Body(Struct, frozen=True):
+    """How a request's body is framed. `length` in bytes, for that kind alone."""
+
+    kind: Literal["none", "length", "chunked"]
+    length: int = 0
+
+
+class Outgoing(Struct, frozen=True):
+    """What a backend is asked. `headers` lack Host and framing: whoever writes the head makes them anew."""
+
+    method: str
+    target: bytes
+    """Raw path and query, as they go over the wire."""
+    host: bytes | None
+    """None is the endpoint's own authority."""
+    headers: HeaderPairs
+    body: Body
+    timeouts: Timeouts

@@ -1,0 +1,45 @@
+"""(facts, decision) -> what a backend is asked. `explain` shows the same value that live traffic sends."""
+
+from proxy.errors import BadRequest
+from proxy.headers import upstream_headers
+from proxy.model import Backend, Body, Decision, Facts, Forwarded, Outgoing
+
+_NO_BODY = Body("none")
+_CHUNKED = Body("chunked")
+
+
+def outgoing(facts: Facts, decision: Decision, backend: Backend, forwarded: Forwarded) -> Outgoing:
+    """The request for a backend. `decision` has a reference. Raises BadRequest for contradicting framing."""
+    route, ref = decision.route, decision.ref
+    if ref is None:
+        raise ValueError("the facade answers this request by itself")
+    path = decision.upstream_path
+    target = b"%b?%b" % (path, facts.query) if facts.query else path
+    host: bytes | None = None
+    if ref.rewrite is not None and ref.rewrite.hostname is not None:
+        host = ref.rewrite.hostname.encode()
+    elif backend.preserve_host and facts.host:
+        host = facts.host
+    return Outgoing(
+        facts.method,
+        target,
+        host,
+        upstream_headers(facts, route, ref, backend, forwarded.allow_headers),
+        body_of(facts),
+        route.timeouts,
+    )
+
+
+def body_of(facts: Facts) -> Body:
+    """How the request's body is framed (RFC 9112 6.3). Raises BadRequest where the fields contradict."""
+    lengths, chunked = [], False
+    for name, value in facts.headers:
+        if name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            chunked = True
+    if not lengths:
+        return _CHUNKED if chunked else _NO_BODY
+    if chunked or len(lengths) > 1 or not (lengths[0].isdigit() and len(lengths[0]) < 19):
+        raise BadRequest("the request's Content-Length and Transfer-Encoding contradict each other")
+    return Body("length", int(lengths[0]))

@@ -1,0 +1,213 @@
+"""The current table: swapped whole when its file changes; a bad file leaves the last good one in charge."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+from watchfiles import awatch
+
+from proxy.errors import FacadeError, Problem, TableError
+from proxy.facts import Networks
+from proxy.load import Loaded, load
+from proxy.match import Index
+from proxy.model import Backend, Endpoint, RouteTable
+from proxy.record import Reads, reads_of
+
+log = logging.getLogger(__name__)
+
+MAX_TABLE_BYTES = 16 * 1024 * 1024
+_POLL_MS = 1_000
+_DEBOUNCE_MS = 30
+_STEP_MS = 10
+# A file that is being written looks broken for a moment. A good one takes effect without this wait.
+_SECOND_LOOK_S = 0.1
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything that one request needs of the table, from its first line to its last."""
+
+    table: RouteTable
+    index: Index
+    version: str
+    """The first 12 hexadecimal digits of the file's SHA-256."""
+    loaded_at: float
+    """`time.time()` of the load."""
+    backends: Mapping[str, Backend]
+    trusted: Networks
+    exposed: Networks
+    decision_header: bytes
+    reads: Reads
+    warnings: tuple[Problem, ...] = ()
+
+
+class ReloadState(Struct, frozen=True):
+    """How the last look at the file ended."""
+
+    ok: bool = True
+    error: str = ""
+    at: float = 0.0
+    reloads: int = 0
+    failures: int = 0
+
+
+def snapshot_of(
+    loaded: Loaded, text: bytes, overrides: Mapping[str, Endpoint], now: float
+) -> Snapshot:
+    """Raises FacadeError if `overrides` names a backend that the table does not have."""
+    table = loaded.table
+    backends = {backend.name: backend for backend in table.backends}
+    for name, endpoint in overrides.items():
+        if name not in backends:
+            raise FacadeError(
+                f"--backend {name}: the table has no such backend, it has {', '.join(backends)}"
+            )
+        backends[name] = replace(backends[name], endpoints=(endpoint,))
+    return Snapshot(
+        table,
+        loaded.index,
+        hashlib.sha256(text).hexdigest()[:12],
+        now,
+        backends,
+        Networks(table.forwarded.trusted_proxies),
+        Networks(table.explain.expose_to),
+        table.explain.response_header.lower().encode(),
+        reads_of(table),
+        loaded.warnings,
+    )
+
+
+def read_table(path: Path) -> bytes:
+    """The file's bytes. Raises OSError, or TableError for one that no table can be (too large, no file)."""
+    with path.open("rb") as file:
+        text = file.read(MAX_TABLE_BYTES + 1)
+    if len(text) > MAX_TABLE_BYTES:
+        raise TableError(str(path), (Problem(0, 0, "the file is larger than 16 MiB"),))
+    return text
+
+
+class Tables:
+    """Holds the current snapshot and watches its file.
+
+    `current` is replaced, never edited: a request keeps the one it began with. `on_swap` hears of each
+    new snapshot before it takes effect, and prepares what it needs.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        overrides: Mapping[str, Endpoint],
+        on_swap: Callable[[Snapshot], None],
+    ) -> None:
+        """Raises OSError, TableError or FacadeError: a facade never starts with an empty table."""
+        self._path = path
+        self._overrides = overrides
+        self._on_swap = on_swap
+        self._text = read_table(path)
+        self._signature = _signature(path)
+        self.current = snapshot_of(load(self._text, str(path)), self._text, overrides, time.time())
+        on_swap(self.current)
+        self.state = ReloadState(at=self.current.loaded_at)
+
+    async def watch(self) -> None:
+        """Follow the file until cancelled. The owner is the application's lifespan."""
+        while True:
+            try:
+                # The directory, because Kubernetes and editors swap the file itself (findings, 19);
+                # the timeout is the floor under file systems without events.
+                async for events in awatch(
+                    self._path.parent,
+                    watch_filter=None,
+                    debounce=_DEBOUNCE_MS,
+                    step=_STEP_MS,
+                    rust_timeout=_POLL_MS,
+                    yield_on_timeout=True,
+                    recursive=False,
+                ):
+                    await self.refresh(look_inside=not events)
+            except (OSError, RuntimeError) as error:
+                log.warning("cannot watch %s, looking once a second: %s", self._path.parent, error)
+                await asyncio.sleep(_POLL_MS / 1000)
+                await self.refresh(look_inside=True)
+
+    async def refresh(self, *, look_inside: bool = True) -> bool:
+        """Look at the file, swap in what changed. Without `look_inside`, an untouched file is not read.
+
+        Returns whether a new table took effect. Never raises: what is wrong is in `state`.
+        """
+        signature = _signature(self._path)
+        if not look_inside and signature == self._signature:
+            return False
+        if await self._take():
+            self._signature = signature
+            return True
+        self._signature = signature
+        return False
+
+    async def _take(self) -> bool:
+        text, fault = await asyncio.to_thread(self._read)
+        if fault is None and text == self._text:
+            self._recovered()
+            return False
+        if fault is None:
+            snapshot, fault = await asyncio.to_thread(self._load, text)
+            if snapshot is not None:
+                self._swap(snapshot, text)
+                return True
+        if fault == self.state.error:
+            return False
+        await asyncio.sleep(_SECOND_LOOK_S)
+        again, _ = await asyncio.to_thread(self._read)
+        if again != text:
+            return await self._take()
+        self._failed(fault or "")
+        return False
+
+    def _read(self) -> tuple[bytes, str | None]:
+        try:
+            return read_table(self._path), None
+        except TableError as error:
+            return b"", str(error)
+        except OSError as error:
+            return b"", f"{self._path}: {error.strerror or error}"
+
+    def _load(self, text: bytes) -> tuple[Snapshot | None, str]:
+        try:
+            loaded = load(text, str(self._path))
+            return snapshot_of(loaded, text, self._overrides, time.time()), ""
+        except FacadeError as error:
+            return None, str(error)
+
+    def _swap(self, snapshot: Snapshot, text: bytes) -> None:
+        self._on_swap(snapshot)
+        self.current = snapshot
+        self._text = text
+        self.state = replace(
+            self.state, ok=True, error="", at=time.time(), reloads=self.state.reloads + 1
+        )
+        log.info("table %s is in effect (%d routes)", snapshot.version, snapshot.index.size)
+
+    def _recovered(self) -> None:
+        if not self.state.ok:
+            self.state = replace(self.state, ok=True, error="", at=time.time())
+            log.info("table %s: the file is good again, and unchanged", self.current.version)
+
+    def _failed(self, fault: str) -> None:
+        self.state = replace(
+            self.state, ok=False, error=fault, at=time.time(), failures=self.state.failures + 1
+        )
+        log.error("kept table %s: %s", self.current.version, fault)
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """What changes when the file does; of the file that a chain of links ends at."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return ()

@@ -1,0 +1,1 @@
+"""All tests. `tests.make` makes the values they are about."""

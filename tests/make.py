@@ -1,0 +1,86 @@
+"""Values for tests: each says only what its test is about, the rest is plain."""
+
+from proxy.model import (
+    ALL_BP,
+    ALLOW_ALL,
+    Allow,
+    Backend,
+    BackendRef,
+    Endpoint,
+    Facts,
+    Match,
+    PathMatch,
+    Rewrite,
+    Route,
+    RouteTable,
+    Stage,
+)
+
+
+def prefix(value: str) -> PathMatch:
+    return PathMatch("prefix", value)
+
+
+def exact(value: str) -> PathMatch:
+    return PathMatch("exact", value)
+
+
+def template(value: str, **params: str) -> PathMatch:
+    return PathMatch("template", value, params=tuple(params.items()))
+
+
+def refs(**weights: float) -> tuple[BackendRef, ...]:
+    """`refs(legacy=80, new=20)`: weights in per cent."""
+    return tuple(BackendRef(name, round(weight * 100)) for name, weight in weights.items())
+
+
+def route(
+    name: str = "r",
+    path: PathMatch | None = None,
+    *,
+    to: tuple[BackendRef, ...] = (BackendRef("legacy"),),
+    stage: Stage | None = None,
+    match: Match | None = None,
+    priority: int = 0,
+) -> Route:
+    return Route(name, match or Match(path=path), to, stage, priority)
+
+
+def rewriting(rewrite: Rewrite) -> tuple[BackendRef, ...]:
+    return (BackendRef("legacy", ALL_BP, rewrite),)
+
+
+def backend(
+    name: str = "legacy",
+    port: int = 80,
+    *,
+    headers: Allow = ALLOW_ALL,
+    cookies: Allow = ALLOW_ALL,
+) -> Backend:
+    return Backend(name, (Endpoint("http", "127.0.0.1", port),), headers=headers, cookies=cookies)
+
+
+def table(*routes: Route, kill_switch: bool = False) -> RouteTable:
+    names = {ref.backend: None for each in routes for ref in each.backend_refs}
+    return RouteTable(tuple(routes), tuple(map(backend, names)), kill_switch)
+
+
+def facts(
+    path: str = "/",
+    method: str = "GET",
+    *,
+    host: str = "www.example",
+    query: str = "",
+    client: str = "192.0.2.1",
+    headers: dict[str, str] | None = None,
+) -> Facts:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    return Facts(
+        method,
+        host.encode(),
+        path.encode(),
+        query.encode(),
+        [(b"host", host.encode()), *pairs],
+        client,
+        peer=client,
+    )

@@ -1,0 +1,88 @@
+"""Answers by the facade itself."""
+
+import json
+
+import pytest
+
+from proxy.answers import own_answer, problem, redirect_location
+from proxy.errors import NoRoute, RequestError, UpstreamBusy
+from proxy.model import DirectResponse, HeaderEdits, Match, Redirect, Route
+from tests.make import facts, prefix
+
+
+@pytest.mark.parametrize(
+    ("redirect", "location"),
+    [
+        pytest.param(Redirect(path="/new"), b"/new?q=1", id="a path, relative, query kept"),
+        pytest.param(Redirect(prefix="/new"), b"/new/x?q=1", id="a prefix"),
+        pytest.param(
+            Redirect(scheme="https"), b"https://h/old/x?q=1", id="a scheme drops the port"
+        ),
+        pytest.param(Redirect(hostname="n.example"), b"http://n.example:81/old/x?q=1", id="a host"),
+        pytest.param(Redirect(port=444), b"http://h:444/old/x?q=1", id="a port"),
+        pytest.param(
+            Redirect(scheme="https", hostname="n", port=8443, path="/"),
+            b"https://n:8443/?q=1",
+            id="all",
+        ),
+    ],
+)
+def test_a_redirect_leads_to(redirect: Redirect, location: bytes) -> None:
+    route = Route("r", Match(path=prefix("/old")), redirect=redirect)
+    assert redirect_location(route, redirect, facts("/old/x", host="h:81", query="q=1")) == location
+
+
+def test_a_relative_redirect_never_names_another_host() -> None:
+    route = Route("r", Match(), redirect=Redirect())
+    assert redirect_location(route, Redirect(), facts("//evil.example/x")) == b"/evil.example/x"
+
+
+def test_a_redirect_keeps_an_ipv6_host() -> None:
+    redirect = Redirect(scheme="https")
+    route = Route("r", Match(), redirect=redirect)
+    assert redirect_location(route, redirect, facts("/", host="[::1]")) == b"https://[::1]/"
+
+
+def test_a_direct_response_carries_the_route_s_edits() -> None:
+    route = Route(
+        "r",
+        Match(),
+        direct_response=DirectResponse(410, ((b"sunset", b"x"),), b"gone"),
+        response=HeaderEdits(add=((b"a", b"1"),)),
+    )
+    answer = own_answer(route, facts())
+    assert (answer.status, answer.body) == (410, b"gone")
+    assert answer.headers == [(b"sunset", b"x"), (b"a", b"1")]
+
+
+def test_a_redirect_is_an_answer_without_body() -> None:
+    answer = own_answer(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
+    assert (answer.status, answer.headers, answer.body) == (308, [(b"location", b"/n")], b"")
+
+
+def test_an_error_becomes_a_problem() -> None:
+    answer = problem(NoRoute("no route takes GET /x"))
+    assert answer.status == 404
+    assert dict(answer.headers)[b"content-type"] == b"application/problem+json"
+    assert json.loads(answer.body) == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no route takes GET /x",
+        "reason": "no_route",
+    }
+
+
+def test_a_503_says_when_to_come_back() -> None:
+    assert dict(problem(UpstreamBusy("busy")).headers)[b"retry-after"] == b"1"
+
+
+def test_every_error_has_a_status_and_a_word() -> None:
+    def below(kind: type[RequestError]) -> list[type[RequestError]]:
+        return [kind, *(each for child in kind.__subclasses__() for each in below(child))]
+
+    kinds = below(RequestError)
+    assert len({kind.reason for kind in kinds}) == len(kinds)
+    for kind in kinds:
+        assert 400 <= kind.status <= 599
+        assert json.loads(problem(kind("x")).body)["status"] == kind.status

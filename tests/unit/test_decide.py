@@ -1,0 +1,146 @@
+"""Where a request goes: the order of the rules is the order of the lines."""
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.decide import decide
+from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route, Stage
+from tests.make import exact, facts, prefix, refs, rewriting, route, table, template
+
+SPLIT = route(to=refs(legacy=80, new=20))
+CANARY = route(to=refs(legacy=80, new=20), stage="canary")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "killed", "draw_bp", "backend", "reason"),
+    [
+        pytest.param(route(), False, 0, "legacy", "only", id="a lone reference"),
+        pytest.param(SPLIT, False, 1999, "new", "draw", id="a draw just inside the weight"),
+        pytest.param(SPLIT, False, 2000, "legacy", "draw", id="on the edge is outside"),
+        pytest.param(
+            SPLIT, True, 0, "new", "draw", id="the kill switch leaves a route without stage"
+        ),
+        pytest.param(CANARY, False, 0, "new", "draw", id="canary by draw"),
+        pytest.param(CANARY, True, 0, "legacy", "kill_switch", id="the kill switch stops a canary"),
+        pytest.param(
+            route(to=refs(legacy=100, new=0), stage="legacy"),
+            False,
+            0,
+            "legacy",
+            "stage",
+            id="legacy",
+        ),
+        pytest.param(
+            route(to=refs(legacy=100, new=0), stage="shadow"),
+            False,
+            0,
+            "legacy",
+            "stage",
+            id="shadow",
+        ),
+        pytest.param(
+            route(to=refs(legacy=0, new=100), stage="live"), False, 9999, "new", "stage", id="live"
+        ),
+        pytest.param(
+            route(to=refs(legacy=0, new=100), stage="live"),
+            True,
+            9999,
+            "legacy",
+            "kill_switch",
+            id="the kill switch takes back what is live",
+        ),
+        pytest.param(
+            route(to=refs(a=50, b=30, c=20)),
+            False,
+            1999,
+            "c",
+            "draw",
+            id="the last of three comes first",
+        ),
+        pytest.param(
+            route(to=refs(a=50, b=30, c=20)), False, 2000, "b", "draw", id="then the second"
+        ),
+        pytest.param(
+            route(to=refs(a=50, b=30, c=20)), False, 5000, "a", "draw", id="then the first"
+        ),
+    ],
+)
+def test_a_request_goes_to(
+    wanted: Route, killed: bool, draw_bp: int, backend: str, reason: str
+) -> None:
+    decision = decide(table(wanted, kill_switch=killed), wanted, facts(), draw_bp)
+    assert (decision.backend, decision.reason) == (backend, reason)
+
+
+def test_raising_a_weight_never_moves_anyone_back() -> None:
+    for draw_bp in range(0, ALL_BP, 7):
+        sides = []
+        for weight in range(101):
+            wanted = route(to=refs(legacy=100 - weight, new=weight))
+            sides.append(decide(table(wanted), wanted, facts(), draw_bp).backend == "new")
+        assert sides == sorted(sides)
+
+
+def test_a_weight_of_zero_takes_nothing_and_of_a_hundred_takes_all() -> None:
+    for newcomer, expected in ((0, {"legacy"}), (100, {"new"})):
+        wanted = route(to=refs(legacy=100 - newcomer, new=newcomer))
+        got = {decide(table(wanted), wanted, facts(), bp).backend for bp in range(0, ALL_BP, 50)}
+        assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("answering", "reason"),
+    [
+        (Route("d", route().match, direct_response=DirectResponse(501)), "direct_response"),
+        (Route("r", route().match, redirect=Redirect(308, path="/x")), "redirect"),
+        (
+            Route("g", route().match, stage="retired", direct_response=DirectResponse(410)),
+            "retired",
+        ),
+    ],
+)
+def test_the_facade_answers_by_itself(answering: Route, reason: str) -> None:
+    decision = decide(table(answering, kill_switch=True), answering, facts(), 0)
+    assert (decision.backend, decision.reason, decision.bucket_bp) == (None, reason, None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "mirror", "method", "weights", "mirrored_to"),
+    [
+        ("legacy", True, "GET", (100, 0), ()),
+        ("shadow", False, "GET", (100, 0), ("new",)),
+        ("shadow", True, "POST", (100, 0), ()),
+        ("canary", True, "GET", (99, 1), ("new",)),
+        ("canary", False, "GET", (99, 1), ()),
+        ("canary", True, "HEAD", (1, 99), ()),
+        ("live", True, "GET", (0, 100), ("legacy",)),
+        ("live", False, "GET", (0, 100), ()),
+    ],
+)
+def test_a_copy_goes_to(
+    stage: Stage, mirror: bool, method: str, weights: tuple[int, int], mirrored_to: tuple[str, ...]
+) -> None:
+    wanted = route(to=refs(legacy=weights[0], new=weights[1]), stage=stage)
+    wanted = replace(wanted, mirror=Mirror() if mirror else None)
+    request = facts(method=method)
+    assert decide(table(wanted), wanted, request, 5000).mirrored_to == mirrored_to
+    assert decide(table(wanted, kill_switch=True), wanted, request, 5000).mirrored_to == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "rewrite", "sent", "asked"),
+    [
+        (None, None, "/x", b"/x"),
+        (prefix("/api"), Rewrite(prefix="/v1"), "/api/x", b"/v1/x"),
+        (None, Rewrite(prefix="/v1"), "/x", b"/v1/x"),
+        (exact("/api"), Rewrite(full_path="/é"), "/api", b"/%C3%A9"),
+        (template("/a/{id}"), Rewrite(template="/b/{id}/c"), "/a/7", b"/b/7/c"),
+        (prefix("/api"), Rewrite(hostname="x.internal"), "/api", b"/api"),
+    ],
+)
+def test_a_backend_is_asked_for(
+    path: object, rewrite: Rewrite | None, sent: str, asked: bytes
+) -> None:
+    to = rewriting(rewrite) if rewrite else refs(legacy=100)
+    wanted = route(path=path, to=to)  # type: ignore[arg-type]
+    assert decide(table(wanted), wanted, facts(sent), 0).upstream_path == asked

@@ -1,0 +1,95 @@
+"""What rules may see, and whom they believe."""
+
+import pytest
+
+from proxy.errors import BadRequest
+from proxy.facts import Networks, client_address, read_facts, read_host
+
+PROXIES = Networks(["10.0.0.0/8", "2001:db8::/32"])
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("2001:db8::5", True),
+        ("::ffff:10.1.2.3", True),
+        ("", False),
+        ("unix", False),
+    ],
+)
+def test_a_network_holds(address: str, inside: bool) -> None:
+    assert (address in PROXIES) == inside
+    assert (address in PROXIES) == inside, "remembered"
+
+
+def test_no_network_holds_nobody() -> None:
+    assert "127.0.0.1" not in Networks([])
+
+
+def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
+    networks = Networks(["10.0.0.0/8"])
+    for number in range(10_000):
+        assert f"192.168.{number // 256}.{number % 256}" not in networks
+    assert len(networks._known) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "client"),
+    [
+        pytest.param("192.0.2.1", "203.0.113.9", "192.0.2.1", id="a stranger is not believed"),
+        pytest.param("10.0.0.1", "203.0.113.9", "203.0.113.9", id="a trusted proxy is"),
+        pytest.param("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9", id="its own word alone"),
+        pytest.param("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9", id="through two of them"),
+        pytest.param("10.0.0.1", "203.0.113.9:443", "203.0.113.9", id="with a port"),
+        pytest.param("10.0.0.1", "[2600::1]:443", "2600::1", id="IPv6 with a port"),
+        pytest.param("10.0.0.1", "2600::1", "2600::1", id="IPv6"),
+        pytest.param("10.0.0.1", "nonsense", "10.0.0.1", id="what is no address"),
+        pytest.param("10.0.0.1", "", "10.0.0.1", id="nothing"),
+        pytest.param("10.0.0.1", "10.0.0.3", "10.0.0.1", id="only proxies"),
+    ],
+)
+def test_the_client_is(peer: str, said: str, client: str) -> None:
+    headers = [(b"accept", b"x"), (b"x-forwarded-for", said.encode())]
+    assert client_address(peer, headers if said else [], PROXIES) == client
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"a/internal/x?",
+        b"a b",
+        b"a@b",
+        b"a:b",
+        b"[::1",
+        b"a,b",
+        b'a"',
+        b"a:1:2",
+        b"\xff",
+        b"a:999999",
+    ],
+)
+def test_what_is_no_host_is_refused(host: bytes) -> None:
+    with pytest.raises(BadRequest):
+        read_host([(b"host", host)])
+
+
+@pytest.mark.parametrize(
+    "host", [b"a", b"a.b:80", b"[::1]:8080", b"127.0.0.1", b"xn--9n2bp8q", b""]
+)
+def test_a_host_is_read(host: bytes) -> None:
+    assert read_host([(b"accept", b"x"), (b"host", host)]) == host
+
+
+def test_two_hosts_are_refused_and_none_is_empty() -> None:
+    with pytest.raises(BadRequest):
+        read_host([(b"host", b"a"), (b"host", b"a")])
+    assert read_host([]) == b""
+
+
+def test_facts_are_read() -> None:
+    headers = [(b"host", b"h"), (b"x-forwarded-for", b"203.0.113.9")]
+    found = read_facts("GET", (b"/p", b"q=1"), headers, "10.0.0.1", "http", PROXIES)
+    assert (found.client, found.peer, found.peer_trusted) == ("203.0.113.9", "10.0.0.1", True)
+    assert (found.path, found.query, found.host) == (b"/p", b"q=1", b"h")

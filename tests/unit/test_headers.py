@@ -1,0 +1,174 @@
+"""Which header fields go on, in both directions."""
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.headers import client_headers, edited, upstream_headers, without_hop_by_hop
+from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
+from tests.make import backend, facts, refs, route
+
+OURS = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via"}
+
+
+def passed(
+    request: Facts,
+    allowed: frozenset[str] = frozenset(),
+    *,
+    headers: Allow = ALLOW_ALL,
+    cookies: Allow = ALLOW_ALL,
+) -> HeaderPairs:
+    """What goes on of the client's own fields."""
+    to = backend(headers=headers, cookies=cookies)
+    sent = upstream_headers(request, route(), refs(legacy=100)[0], to, allowed)
+    return [pair for pair in sent if pair[0] not in OURS]
+
+
+def ours(request: Facts) -> dict[bytes, bytes]:
+    sent = upstream_headers(request, route(), refs(legacy=100)[0], backend(), frozenset())
+    return {name: value for name, value in sent if name in OURS}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param(
+            {"accept": "x", "x-own": "1"}, ["accept", "x-own"], id="end-to-end fields pass"
+        ),
+        pytest.param(
+            {"connection": "x-hop, close", "x-hop": "1", "te": "trailers", "upgrade": "h2c"},
+            [],
+            id="hop-by-hop fields and nominated ones do not",
+        ),
+        pytest.param(
+            {"connection": "authorization, host", "authorization": "secret"},
+            ["authorization"],
+            id="a client cannot nominate Authorization away",
+        ),
+        pytest.param(
+            {
+                "forwarded": "for=evil",
+                "x-forwarded-for": "evil",
+                "x-forwarded-port": "1",
+                "x-real-ip": "evil",
+                "x-original-url": "/admin",
+                "x-rewrite-url": "/admin",
+                "proxy": "http://evil",
+                "proxy-authorization": "x",
+                "x_forwarded_for": "evil",
+            },
+            [],
+            id="what a client may not say",
+        ),
+        pytest.param(
+            {"host": "h", "content-length": "3", "expect": "100-continue"}, [], id="made anew"
+        ),
+    ],
+)
+def test_of_a_request_goes_on(sent: dict[str, str], kept: list[str]) -> None:
+    assert [name.decode() for name, _ in passed(facts(headers=sent))] == kept
+
+
+def test_the_table_can_let_a_client_field_pass() -> None:
+    request = facts(headers={"x_old": "1", "x-real-ip": "2", "proxy": "3"})
+    kept = passed(request, frozenset(("x_old", "x-real-ip")))
+    assert kept == [(b"x_old", b"1"), (b"x-real-ip", b"2")]
+
+
+def test_repeats_and_order_are_kept() -> None:
+    request = replace(facts(), headers=[(b"a", b"1"), (b"b", b"2"), (b"a", b"3")])
+    assert passed(request) == [(b"a", b"1"), (b"b", b"2"), (b"a", b"3")]
+
+
+def test_a_backend_sees_only_what_the_table_allows() -> None:
+    request = facts(
+        headers={"accept": "x", "x-secret": "1", "cookie": "TB_UID=7; JSESSIONID=9; a=b"}
+    )
+    seen = passed(
+        request,
+        headers=Allow(remove=frozenset(("x-secret",))),
+        cookies=Allow(frozenset(("TB_UID",))),
+    )
+    assert seen == [(b"accept", b"x"), (b"cookie", b"TB_UID=7")]
+    assert passed(request, cookies=Allow(frozenset()))[-1][0] == b"x-secret"
+    assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
+
+
+def test_the_backend_is_told_who_asked() -> None:
+    assert ours(facts(host="www.example:8080")) == {
+        b"x-forwarded-for": b"192.0.2.1",
+        b"x-forwarded-proto": b"http",
+        b"x-forwarded-host": b"www.example:8080",
+        b"forwarded": b'for=192.0.2.1;proto=http;host="www.example:8080"',
+        b"via": b"1.1 facade",
+    }
+
+
+def test_an_ipv6_client_is_quoted_and_an_unknown_one_is_said_to_be() -> None:
+    assert ours(facts(client="2001:db8::1"))[b"forwarded"].startswith(b'for="[2001:db8::1]";')
+    assert ours(facts(client=""))[b"x-forwarded-for"] == b"unknown"
+    assert b"x-forwarded-host" not in ours(facts(host=""))
+
+
+def test_a_trusted_proxy_is_believed_and_appended_to() -> None:
+    said = {
+        "x-forwarded-for": "203.0.113.9",
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "shop.example",
+        "forwarded": "for=203.0.113.9",
+        "via": "1.1 edge",
+    }
+    told = ours(replace(facts(headers=said), peer_trusted=True))
+    assert told[b"x-forwarded-for"] == b"203.0.113.9, 192.0.2.1"
+    assert told[b"x-forwarded-proto"] == b"https"
+    assert told[b"x-forwarded-host"] == b"shop.example"
+    assert told[b"forwarded"].startswith(b"for=203.0.113.9, for=192.0.2.1;")
+    assert told[b"via"] == b"1.1 edge, 1.1 facade"
+
+
+def test_edits_remove_then_set_then_add() -> None:
+    edits = HeaderEdits(((b"a", b"new"),), ((b"a", b"more"), (b"c", b"1")), (b"b",))
+    assert edited([(b"a", b"old"), (b"b", b"x")], edits) == [
+        (b"a", b"new"),
+        (b"a", b"more"),
+        (b"c", b"1"),
+    ]
+
+
+def test_edits_of_the_route_come_before_those_of_the_reference() -> None:
+    wanted = replace(route(), request=HeaderEdits(((b"a", b"route"),)))
+    ref = replace(refs(legacy=100)[0], request=HeaderEdits(((b"a", b"ref"),)))
+    sent = upstream_headers(facts(), wanted, ref, backend(), frozenset())
+    assert [value for name, value in sent if name == b"a"] == [b"ref"]
+
+
+def test_of_an_answer_goes_on() -> None:
+    wanted = replace(route(), response=HeaderEdits(add=((b"x-route", b"1"),)))
+    ref = replace(refs(legacy=100)[0], response=HeaderEdits(remove=(b"server",)))
+    answer = [
+        (b"connection", b"keep-alive, x-hop"),
+        (b"keep-alive", b"timeout=5"),
+        (b"x-hop", b"1"),
+        (b"transfer-encoding", b"chunked"),
+        (b"server", b"old"),
+        (b"set-cookie", b"a=1"),
+        (b"set-cookie", b"b=2"),
+        (b"content-length", b"3"),
+        (b"x-facade-decision", b"forged"),
+    ]
+    kept = client_headers(answer, Decision(wanted, "only", ref), b"x-facade-decision")
+    assert kept == [
+        (b"set-cookie", b"a=1"),
+        (b"set-cookie", b"b=2"),
+        (b"content-length", b"3"),
+        (b"x-route", b"1"),
+    ]
+
+
+def test_an_answer_of_the_facade_itself_takes_the_route_s_edits() -> None:
+    wanted = replace(route(to=()), response=HeaderEdits(add=((b"x", b"1"),)))
+    assert client_headers([], Decision(wanted, "redirect"), b"d") == [(b"x", b"1")]
+
+
+def test_a_forwarded_field_cannot_be_nominated_away() -> None:
+    pairs = [(b"connection", b"x-forwarded-for"), (b"x-forwarded-for", b"1")]
+    assert without_hop_by_hop(pairs) == [(b"x-forwarded-for", b"1")]

@@ -1,0 +1,112 @@
+"""What a path may be taken for (rule 12), and how it is rewritten."""
+
+import pytest
+
+from proxy.errors import BadRequest
+from proxy.paths import fill_template, readings, replace_prefix, resolve_dots, to_wire
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(b"/", {b"/"}, id="the root"),
+        pytest.param(b"/a/b.c/~d", {b"/a/b.c/~d"}, id="a plain path has one reading"),
+        pytest.param(b"/a,b+c@d:e!$&'()*=", {b"/a,b+c@d:e!$&'()*="}, id="sub-delimiters are plain"),
+        pytest.param(b"/a|b[c]^", {b"/a|b[c]^"}, id="what browsers do not escape is plain"),
+        pytest.param(b"/a;jsessionid=AB12/b", {b"/a/b"}, id="a session id is no ambiguity"),
+        pytest.param(b"/a;JSESSIONID=AB12", {b"/a"}, id="nor in capitals"),
+        pytest.param(b"/a;v=1", {b"/a;v=1", b"/a"}, id="another parameter is one"),
+        pytest.param(b"/%ED%95%AD", {"/항".encode()}, id="non-ASCII can only be escaped"),
+        pytest.param(b"/a%20b", {b"/a b"}, id="so can a space"),
+        pytest.param(b"/a%2Fb", {b"/a%2Fb", b"/a/b"}, id="an encoded slash"),
+        pytest.param(b"/a%252Fb", {b"/a%252Fb", b"/a%2Fb", b"/a/b"}, id="encoded twice"),
+        pytest.param(b"//a", {b"//a", b"/a"}, id="double slashes"),
+        pytest.param(b"/a/../b", {b"/a/../b", b"/b"}, id="dot segments"),
+        pytest.param(b"/a/%2e%2e/b", {b"/a/%2e%2e/b", b"/a/../b", b"/b"}, id="encoded dots"),
+        pytest.param(b"/a/..;x/b", {b"/a/..;x/b", b"/a/../b", b"/b"}, id="dots with a parameter"),
+        pytest.param(b"/%66oo", {b"/%66oo", b"/foo"}, id="a letter that need not be encoded"),
+    ],
+)
+def test_a_path_is_read_as(path: bytes, expected: set[bytes]) -> None:
+    found = readings(path)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"",
+        b"*",
+        b"a/b",
+        b"http://x/y",
+        b"/a b",
+        b"/a\x00b",
+        b"/a\nb",
+        b"/a\\b",
+        b"/a#b",
+        b"/a?b",
+        b"/\xff",
+        b"/a%",
+        b"/a%2",
+        b"/a%zz",
+        b"/a%00",
+        b"/a%0d%0a",
+        b"/a%5Cb",
+        b"/a%255cb",
+        b"/a%2500",
+        b"/%c0%ae%c0%ae/b",
+        b"/%e0%80%af",
+        b"/%f0%80%80%af",
+        b"/%7f",
+    ],
+)
+def test_what_no_server_should_be_shown_is_refused(path: bytes) -> None:
+    with pytest.raises(BadRequest):
+        readings(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "resolved"),
+    [
+        (b"/a/b", b"/a/b"),
+        (b"/a/./b", b"/a/b"),
+        (b"/a/../b", b"/b"),
+        (b"/../../b", b"/b"),
+        (b"/a/b/..", b"/a/"),
+        (b"/a/b/.", b"/a/b/"),
+        (b"/..", b"/"),
+        (b"/a/.../b", b"/a/.../b"),
+    ],
+)
+def test_dot_segments_are_resolved(path: bytes, resolved: bytes) -> None:
+    assert resolve_dots(path) == resolved
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "replacement", "rewritten"),
+    [
+        pytest.param(b"/api/x/3", "/api/x", "/x", b"/x/3", id="the rest follows"),
+        pytest.param(b"/api/x", "/api/x", "/x", b"/x", id="nothing follows"),
+        pytest.param(b"/api/x/", "/api/x", "/x", b"/x/", id="a trailing slash stays"),
+        pytest.param(b"/api", "/api", "/", b"/", id="to the root"),
+        pytest.param(b"/api/x", "/api", "/", b"/x", id="to the root, with a rest"),
+        pytest.param(b"/x", "/", "/y", b"/y/x", id="from the root"),
+        pytest.param(b"/api;jsessionid=1", "/api", "/z", b"/z;jsessionid=1", id="a session stays"),
+        pytest.param(b"/%ED%95%AD/x", "/항", "/y", b"/y/x", id="an escaped prefix"),
+        pytest.param(b"/a/%2F", "/a", "/b", b"/b/%2F", id="the rest goes on as it was sent"),
+        pytest.param(b"/a/b", "/a", "/항", b"/%ED%95%AD/b", id="the new prefix is escaped"),
+        pytest.param(b"/a/b", "/a/", "/c/", b"/c/b", id="slashes at the ends do not count"),
+    ],
+)
+def test_a_prefix_is_replaced(path: bytes, prefix: str, replacement: str, rewritten: bytes) -> None:
+    assert replace_prefix(path, prefix, replacement) == rewritten
+
+
+def test_a_template_takes_the_raw_segments() -> None:
+    path = b"/t/f/7%20a;jsessionid=1/header"
+    assert fill_template(path, "/f/{id}/h", "/t/f/{id}/header") == b"/f/7%20a/h"
+
+
+def test_a_written_path_is_escaped_for_the_wire() -> None:
+    assert to_wire("/a b/항?#%") == b"/a%20b/%ED%95%AD%3F%23%25"
