@@ -15,7 +15,7 @@ from proxy.model import ALL_BP, Backend
 from proxy.settings import Settings
 from proxy.table import Snapshot, Tables
 from proxy.telemetry import AccessLog
-from proxy.upstream import Upstream, open_upstream
+from proxy.upstream import Stats, Upstream, open_upstream
 
 
 class Facade:
@@ -30,6 +30,10 @@ class Facade:
         self._access_log = access_log
         self.stopping = False
         self.admin: Starlette = admin_app(tables, lambda: not self.stopping)
+
+    def stats(self) -> dict[str, Stats]:
+        """What the connections of each backend do now, by its name."""
+        return self._backends.stats()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

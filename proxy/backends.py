@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from proxy.model import Backend
-from proxy.upstream import Upstream
+from proxy.upstream import Stats, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,10 @@ class Backends:
             # A request that began before the swap, and comes to its upstream after it.
             upstream = self._current[backend] = self._open(backend)
         return upstream
+
+    def stats(self) -> dict[str, Stats]:
+        """What the connections of each backend do now, by its name."""
+        return {backend.name: upstream.stats() for backend, upstream in self._current.items()}
 
     async def _retire(self, backend: Backend, upstream: Upstream) -> None:
         log.info("backend %s changed or left the table: closing its connections", backend.name)

@@ -8,7 +8,7 @@ from proxy.answers import own_answer, problem
 from proxy.asgi import ClientSide, Outbox, Receive, Scope, Send
 from proxy.backends import Backends
 from proxy.decide import decide
-from proxy.errors import BadRequest, NoRoute, RequestError, TooLarge
+from proxy.errors import BadRequest, ClientGone, NoRoute, RequestError, TooLarge
 from proxy.facts import read_facts
 from proxy.headers import client_headers
 from proxy.match import match
@@ -44,7 +44,7 @@ class Handler:
         except RequestError as error:
             record.error = error
             # Too late for a status once the answer has begun: returning makes the server cut the connection.
-            if not out.status:
+            if not (out.status or isinstance(error, ClientGone)):
                 await out.answer(problem(error), told(snapshot, record))
         finally:
             self._write_down(record, out, snapshot, began)
@@ -86,14 +86,15 @@ class Handler:
         if request.body.length > limit:
             raise TooLarge(f"the body is larger than {limit} bytes")
         exchange = await self._backends.of(backend).open(request)
-        if request.body.kind == "none":
-            exchange.on_wait = client.watch
-        else:
+        if exchange.has_body:
             client.start_upload(exchange)
+        else:
+            exchange.on_wait = client.watch
         return exchange
 
     def _write_down(self, record: Record, out: Outbox, snapshot: Snapshot, began: float) -> None:
-        record.status, record.complete = out.status, out.complete
+        record.status = out.status or (record.error.status if record.error is not None else 0)
+        record.complete = out.complete
         record.sent_bytes = out.sent_bytes
         record.total_s = time.monotonic() - began
         if out.started_at is not None:

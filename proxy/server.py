@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 from collections.abc import Callable, Iterator
 
@@ -59,19 +58,18 @@ def bind(address: Address) -> socket.socket:
 
 
 async def serve(
-    facade: Facade, settings: Settings, announce: Callable[[Address, Address], None]
+    facade: Facade,
+    settings: Settings,
+    announce: Callable[[Address, Address], None],
+    stop: asyncio.Event,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` gets the addresses once both listeners accept.
+    """Serve until `stop` is set. `announce` gets the addresses once both listeners accept.
 
     Raises SettingsError if a listener cannot be had.
     """
     listening = [bind(settings.listen), bind(settings.admin)]
     traffic = _server(_for_http(facade), settings)
     admin = _server(facade.admin, settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     logging.getLogger("uvicorn.error").addFilter(_Quiet())
     async with facade.running():
         serving = [

@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from proxy.app import build
-from proxy.config import parse_endpoint
+from proxy.config.addresses import endpoint, read_url
 from proxy.model import Endpoint
 from proxy.server import serve
 from proxy.settings import (
@@ -75,7 +76,10 @@ async def _serve(settings: Settings) -> None:
             current.index.size,
         )
 
-    await serve(facade, settings, announce)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(facade, settings, announce, stop)
 
 
 def _override(text: str) -> tuple[str, Endpoint]:
@@ -83,7 +87,7 @@ def _override(text: str) -> tuple[str, Endpoint]:
     if not (name and equals):
         raise SettingsError(f"--backend {text}: write NAME=URL, like legacy=http://127.0.0.1:8082")
     try:
-        return name, parse_endpoint(url)
+        return name, endpoint(read_url(url))
     except ValueError as error:
         raise SettingsError(f"--backend {text}: {error}") from None
 

@@ -1,0 +1,62 @@
+"""The access log never holds a request up, whatever its reader does."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.telemetry import AccessLog
+
+
+async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None:
+    log = AccessLog(str(tmp_path / "log"))
+    for number in range(12_000):
+        log.offer({"n": number})
+    await log.aclose()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(line)["n"] for line in lines] == list(range(12_000))
+
+
+async def test_lines_are_written_without_being_asked_to(tmp_path: Path) -> None:
+    log = AccessLog(str(tmp_path / "log"))
+    log.offer({"a": 1})
+    async with asyncio.timeout(5):
+        while not (tmp_path / "log").read_text():
+            await asyncio.sleep(0.01)
+    await log.aclose()
+
+
+async def test_a_line_cannot_be_forged(tmp_path: Path) -> None:
+    log = AccessLog(str(tmp_path / "log"))
+    log.offer({"target": '/\n{"status": 200}\r\x1b[2J'})
+    await log.aclose()
+    lines = (tmp_path / "log").read_bytes().split(b"\n")
+    assert len(lines) == 2
+    assert b"\x1b" not in lines[0]
+
+
+async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog(str(fifo))
+    for number in range(400_000):
+        log.offer({"number": number, "target": "/" + "x" * 50})
+    assert log.dropped > 0
+    async with asyncio.timeout(10):
+        await log.aclose()
+    os.close(reader)
+
+
+async def test_no_log_is_no_file() -> None:
+    log = AccessLog("none")
+    log.offer({"a": 1})
+    await log.aclose()
+    assert not log.enabled
+
+
+def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        AccessLog(str(tmp_path / "missing" / "log"))

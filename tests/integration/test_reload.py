@@ -1,0 +1,268 @@
+"""Editing routes.yaml while the facade serves: rows R1 to R5 of the promises, in small."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.running import Running, answering, backend, eventually, ok, running
+from tests.integration.test_forwarding import body_of, status_of
+
+STATIC = """
+version: 1
+backends: {{b: http://127.0.0.1:1}}
+routes: [{{name: all, direct_response: {{status: 200, body: "{body}"}}}}]
+"""
+
+
+def static(body: str) -> str:
+    return STATIC.format(body=body)
+
+
+async def served(facade: Running) -> str:
+    return body_of(await facade.get("/")).decode()
+
+
+async def admin(facade: Running, path: str) -> tuple[int, dict[str, Any]]:
+    reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return status_of(answer), json.loads(body_of(answer))
+
+
+def in_place(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def renamed_over(path: Path, text: str) -> None:
+    beside = path.with_name("routes.yaml.tmp")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def like_vim(path: Path, text: str) -> None:
+    path.replace(path.with_name("routes.yaml~"))
+    path.write_text(text)
+
+
+def deleted_and_made_anew(path: Path, text: str) -> None:
+    path.unlink()
+    path.write_text(text)
+
+
+def in_two_writes(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text[:20])
+        file.flush()
+        file.write(text[20:])
+
+
+@pytest.mark.parametrize(
+    "save", [in_place, renamed_over, like_vim, deleted_and_made_anew, in_two_writes]
+)
+async def test_an_edit_takes_effect(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
+    async with running(static("one"), tmp_path) as facade:
+        first = facade.facade.tables.current.version
+        assert await served(facade) == "one"
+        for turn in range(5):
+            save(facade.routes, static(f"turn {turn}"))
+            version = facade.facade.tables.current
+            await eventually(lambda: facade.facade.tables.current is not version, 2)  # noqa: B023
+            assert await served(facade) == f"turn {turn}"
+    assert facade.facade.tables.current.version != first
+
+
+async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
+    """As the kubelet does it: routes.yaml -> ..data/routes.yaml, ..data -> ..N, and ..data is renamed over."""
+    mount = tmp_path / "mount"
+    mount.mkdir()
+
+    def publish(number: int) -> None:
+        folder = mount / f"..{number}"
+        folder.mkdir()
+        (folder / "routes.yaml").write_text(static(f"map {number}"))
+        link = mount / "..data_tmp"
+        link.symlink_to(folder.name)
+        link.replace(mount / "..data")
+
+    publish(0)
+    (mount / "routes.yaml").symlink_to("..data/routes.yaml")
+    from proxy.app import build
+    from proxy.settings import Settings
+    from tests.integration.running import LOOPBACK
+
+    facade = build(Settings(mount / "routes.yaml", LOOPBACK, LOOPBACK, "none"))
+    async with facade.running():
+        for number in range(1, 5):
+            publish(number)
+            before = facade.tables.current
+            await eventually(lambda: facade.tables.current is not before, 2)  # noqa: B023
+            answer = facade.tables.current.table.routes[0].direct_response
+            assert answer is not None
+            assert answer.body == f"map {number}".encode()
+
+
+BROKEN = {
+    "empty": b"",
+    "half-written": static("x").encode()[:40],
+    "no YAML": b"{[",
+    "a list": b"- 1\n",
+    "a duplicate key": b"version: 1\nversion: 1\n",
+    "an unknown backend": b"version: 1\nbackends: {}\nroutes: [{name: a, backend_refs: nobody}]\n",
+    "binary": bytes(range(256)),
+    "an alias bomb": b"a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nversion: 1\n",
+    "too large": b"#" * (16 * 1024 * 1024 + 1),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_table_leaves_the_last_good_one_in_charge(
+    tmp_path: Path, text: bytes
+) -> None:
+    async with running(static("good"), tmp_path) as facade:
+        facade.routes.write_bytes(text)
+        await eventually(lambda: not facade.facade.tables.state.ok, 2)
+        assert await served(facade) == "good"
+        status, ready = await admin(facade, "/readyz")
+        assert status == 200
+        assert ready["last_reload_ok"] is False
+        assert ready["last_error"].startswith(str(facade.routes))
+        assert ready["table_age_seconds"] >= 0
+        facade.routes.write_text(static("better"))
+        await eventually(lambda: facade.facade.tables.state.ok, 2)
+        assert await served(facade) == "better"
+        _, ready = await admin(facade, "/readyz")
+        assert (ready["last_reload_ok"], ready["last_error"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, lambda path: path.chmod(0)], ids=["missing", "unreadable"]
+)
+async def test_a_table_that_cannot_be_read_leaves_the_last_one_in_charge(
+    tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    if os.geteuid() == 0 and lose is not Path.unlink:
+        # Root reads everything; a directory in the file's place is as unreadable.
+        def lose(path: Path) -> None:
+            path.unlink()
+            path.mkdir()
+
+    async with running(static("good"), tmp_path) as facade:
+        lose(facade.routes)
+        await eventually(lambda: not facade.facade.tables.state.ok, 3)
+        assert await served(facade) == "good"
+
+
+async def test_going_back_to_the_same_bytes_is_a_recovery_and_no_reload(tmp_path: Path) -> None:
+    async with running(static("good"), tmp_path) as facade:
+        before = facade.facade.tables.current
+        facade.routes.write_text("broken")
+        await eventually(lambda: not facade.facade.tables.state.ok, 2)
+        facade.routes.write_text(static("good"))
+        await eventually(lambda: facade.facade.tables.state.ok, 2)
+        assert facade.facade.tables.current is before
+
+
+async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
+    async with running(static("start"), tmp_path) as facade:
+        for number in range(40):
+            facade.routes.write_text(static(f"edit {number}"))
+            await asyncio.sleep(0.02)
+
+        def on_the_last() -> bool:
+            answer = facade.facade.tables.current.table.routes[0].direct_response
+            return answer is not None and answer.body == b"edit 39"
+
+        await eventually(on_the_last, 2)
+
+
+async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Path) -> None:
+    """Keep-alive clients ask without pause, while the table is edited 200 times, backends coming and going."""
+    async with (
+        backend(answering(ok(b"one"))) as one,
+        backend(answering(ok(b"two"))) as two,
+    ):
+
+        def table(turn: int) -> str:
+            first, second = (one, two) if turn % 2 else (two, one)
+            extra = f"  spare{turn}: {second.url}\n" if turn % 3 else ""
+            return (
+                f"version: 1\nbackends:\n  main: {first.url}\n{extra}"
+                "routes: [{name: all, backend_refs: main}]\n"
+            )
+
+        answers: list[int] = []
+        async with running(table(0), tmp_path) as facade:
+            done = asyncio.Event()
+
+            async def client() -> None:
+                reader, writer = await asyncio.open_connection(
+                    facade.listen.host, facade.listen.port
+                )
+                while not done.is_set():
+                    writer.write(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n")
+                    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                    await reader.readexactly(3)
+                    answers.append(status_of(head))
+                    await asyncio.sleep(0.002)
+                writer.close()
+
+            clients = [asyncio.create_task(client()) for _ in range(4)]
+            for turn in range(1, 201):
+                before = facade.facade.tables.current
+                renamed_over(facade.routes, table(turn))
+                await eventually(lambda: facade.facade.tables.current is not before, 5)  # noqa: B023
+            done.set()
+            await asyncio.gather(*clients)
+            reloads = facade.facade.tables.state.reloads
+            await eventually(lambda: len(facade.facade.stats()) <= 2)
+    assert reloads == 200
+    assert set(answers) == {200}
+    assert len(answers) > 400
+
+
+async def test_the_kill_switch_takes_effect_and_goes_again(tmp_path: Path) -> None:
+    async with (
+        backend(answering(ok(b"legacy"))) as legacy,
+        backend(answering(ok(b"new"))) as new,
+    ):
+        text = (
+            "version: 1\nkill_switch: false\n"
+            f"backends: {{legacy: {legacy.url}, new: {new.url}}}\n"
+            "routes: [{name: all, stage: live, backend_refs: {legacy: 0, new: 100}}]\n"
+        )
+        async with running(text, tmp_path) as facade:
+            assert await served(facade) == "new"
+            for switched, answers in (("true", "legacy"), ("false", "new")):
+                before = facade.facade.tables.current
+                facade.routes.write_text(text.replace("false", switched))
+                await eventually(lambda: facade.facade.tables.current is not before, 2)  # noqa: B023
+                assert await served(facade) == answers
+
+
+async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
+    async with running(static("x"), tmp_path) as facade:
+        assert await admin(facade, "/healthz") == (200, {"status": "ok"})
+        status, ready = await admin(facade, "/readyz")
+        assert (status, ready["status"], ready["routes"]) == (200, "ready", 1)
+        status, routes = await admin(facade, "/routes")
+        assert status == 200
+        assert routes["table_version"] == facade.facade.tables.current.version
+        assert routes["table"] == [
+            {
+                "name": "all",
+                "match": "everything",
+                "stage": None,
+                "backends": {},
+                "direct_response": 200,
+            }
+        ]
+        status, problem = await admin(facade, "/nothing")
+        assert (status, problem["status"]) == (404, 404)
+        facade.facade.stopping = True
+        assert (await admin(facade, "/readyz"))[0] == 503
