@@ -1,0 +1,1 @@
+"""FlightSpecials: the service carved out of the monolith, on PostgreSQL."""

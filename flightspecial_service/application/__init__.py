@@ -1,0 +1,1 @@
+"""Use cases. Each is a function; queries read, commands write."""

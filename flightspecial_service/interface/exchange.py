@@ -1,0 +1,114 @@
+"""One request and its answer, as values over ASGI."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from flightspecial_service.domain import ID_MAX
+from flightspecial_service.errors import Malformed, NotFound, TooLarge, TooSlow, WrongMediaType
+
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
+
+MAX_BODY_BYTES = 64 * 1024
+"""A header of 255 characters takes 3 KiB at most, every one of them escaped."""
+BODY_TIMEOUT_S = 10.0
+
+_ID = re.compile(r"[1-9][0-9]{0,18}")
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete: there is nobody to answer."""
+
+
+class Answer(Struct, frozen=True):
+    """A whole response. Content-Length is added when it is sent."""
+
+    status: int
+    body: bytes
+    headers: HeaderPairs = ()
+
+
+class Call(Struct, frozen=True):
+    """A request as ASGI gives it, and what handlers read from it."""
+
+    scope: Scope
+    receive: Receive
+
+    def number(self, name: str) -> int:
+        """The id in the path. Raises NotFound: what cannot be an id has nothing behind it."""
+        text: str = self.scope["path_params"][name]
+        number = int(text) if _ID.fullmatch(text) else 0
+        if not 1 <= number <= ID_MAX:
+            raise NotFound("an id in a path is a number from 1 to 9223372036854775807")
+        return number
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of this lower-case name."""
+        pairs: list[tuple[bytes, bytes]] = self.scope["headers"]
+        return next((value.decode("latin-1") for key, value in pairs if key == name), None)
+
+    async def json_body(self, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+        """The body, if it says that it is JSON.
+
+        Raises WrongMediaType, TooLarge, TooSlow, and ClientGone.
+        """
+        self._check_media_type()
+        length = self.header(b"content-length")
+        if length is not None and int(length) > MAX_BODY_BYTES:
+            raise _too_large()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._read()
+        except TimeoutError as error:
+            raise TooSlow(f"the body did not arrive within {timeout_s:g} seconds") from error
+
+    def _check_media_type(self) -> None:
+        media_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
+        charsets = [value.strip() for value in parameters if value.strip().startswith("charset=")]
+        if media_type.strip() != "application/json":
+            raise WrongMediaType("send the body as application/json")
+        if any(
+            charset.removeprefix("charset=").strip('"') not in ("utf-8", "utf8")
+            for charset in charsets
+        ):
+            raise WrongMediaType("send the body in UTF-8")
+        if self.header(b"content-encoding") not in (None, "identity"):
+            raise WrongMediaType("send the body without a content coding")
+
+    async def _read(self) -> bytes:
+        body = bytearray()
+        more = True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                raise _too_large()
+            more = message.get("more_body", False)
+        if not body:
+            raise Malformed("the body is empty; a JSON object is needed")
+        return bytes(body)
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send the whole answer. The server leaves out the body for HEAD."""
+    length = (b"content-length", str(len(answer.body)).encode())
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [*answer.headers, length],
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")

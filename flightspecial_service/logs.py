@@ -1,0 +1,44 @@
+"""Our log: one JSON object a line on stderr."""
+
+import logging
+from datetime import UTC, datetime
+
+import msgspec
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "color_message",
+    "taskName",
+}
+
+
+class JsonLines(logging.Formatter):
+    """A record as a line of JSON: time, level, logger, message, what `extra` held, traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        extra = {key: value for key, value in vars(record).items() if key not in _PLAIN}
+        line.update(extra)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        # Foreign text may hold half of a surrogate pair, which JSON cannot: it is shown as \udXXX.
+        safe = {
+            key: value.encode(errors="backslashreplace").decode()
+            if isinstance(value, str)
+            else value
+            for key, value in line.items()
+        }
+        return msgspec.json.encode(safe, enc_hook=repr).decode()
+
+
+def log_to_stderr() -> None:
+    """Send every logger of the process to stderr, from level INFO, as JSON lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

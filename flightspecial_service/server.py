@@ -1,0 +1,83 @@
+"""Runs the app in uvicorn until a signal, or the app itself, ends it."""
+
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GRACE_S = 10
+"""How long requests that run at the stop may take; a platform's own limit must be longer."""
+KEEP_ALIVE_S = 75
+"""Longer than a balancer keeps a connection idle: it must never use one that we are closing."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, set up for this service. `listening` gets the address once requests are accepted."""
+
+    def __init__(self, app: ASGIApp, listening: Callable[[str], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                # Nobody is trusted to say who the client is: we do not ask.
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            host, port = each.getsockname()[:2]
+            self._listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket for this address; port 0 takes a free one. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def ending_quietly(server: uvicorn.Server) -> Iterator[None]:
+    """A signal ends `server`, not the process.
+
+    When uvicorn is done it raises the signal that stopped it once more, and a process that stopped
+    as it should would end with -15. Raised again under these handlers, it changes nothing.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

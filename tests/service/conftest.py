@@ -1,0 +1,95 @@
+"""One PostgreSQL for the session; a database of its own, cloned from a migrated template, for each test."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import asyncpg
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from deploy.local import postgres
+from flightspecial_service.app import build
+from flightspecial_service.infrastructure.migrator import migrate, own_scripts
+from flightspecial_service.settings import DatabaseSettings, Secret, Settings
+from tests.service.running import eventually_ready, serving
+
+_NUMBERS = count(1)
+
+
+def settings_for(endpoint: postgres.Endpoint, name: str) -> DatabaseSettings:
+    """The settings that lead to one database of a server."""
+    return DatabaseSettings(
+        host=endpoint.host,
+        port=endpoint.port,
+        username=endpoint.user,
+        password=Secret(endpoint.password),
+        name=name,
+    )
+
+
+def run_sql(database: DatabaseSettings, *statements: str) -> list[asyncpg.Record]:
+    """Run statements, each by itself; the rows of the last one."""
+
+    async def run() -> list[asyncpg.Record]:
+        session = await asyncpg.connect(
+            host=database.host,
+            port=database.port,
+            user=database.username,
+            password=database.password.reveal(),
+            database=database.name,
+        )
+        try:
+            return [await session.fetch(statement) for statement in statements][-1]
+        finally:
+            await session.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Endpoint]:
+    """PostgreSQL for all tests that leave it running."""
+    fast = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    with postgres.running(tmp_path_factory.mktemp("postgres") / "data", settings=fast) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def template(server: postgres.Endpoint) -> str:
+    """The name of a migrated database to clone."""
+    run_sql(settings_for(server, "postgres"), "CREATE DATABASE migrated")
+    asyncio.run(migrate(settings_for(server, "migrated"), own_scripts()))
+    return "migrated"
+
+
+@pytest.fixture
+def empty_database(server: postgres.Endpoint) -> Iterator[DatabaseSettings]:
+    """A database with nothing in it."""
+    yield from _database(server, "template1")
+
+
+@pytest.fixture
+def database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSettings]:
+    """A migrated database with the sample rows."""
+    yield from _database(server, template)
+
+
+@pytest.fixture
+def client(database: DatabaseSettings) -> Iterator[httpx.Client]:
+    """A client for the service on `database`, ready."""
+    ended: list[bool] = []
+    with serving(build(Settings(database=database), lambda: ended.append(True))) as client:
+        eventually_ready(client)
+        yield client
+    assert not ended
+
+
+def _database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSettings]:
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    maintenance = settings_for(server, "postgres")
+    run_sql(maintenance, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield replace(maintenance, name=name)
+    run_sql(maintenance, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,90 @@
+"""What a client sees when a part behind the HTTP side fails."""
+
+import asyncio
+import logging
+import socket
+
+import httpx
+import pytest
+from starlette.types import Message
+
+from flightspecial_service.app import utc_now, wired
+from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavailable
+from flightspecial_service.interface.exchange import Call
+from tests.service.fakes import AlwaysReady, BrokenSpecials, FakeSpecials
+from tests.service.running import serving
+from tests.service.test_service_api import is_problem
+
+
+class NeverReady:
+    """The port `Readiness`: no."""
+
+    async def check(self) -> None:
+        raise NotMigrated("V2__x.sql was changed after it was applied")
+
+
+def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = BrokenSpecials(RuntimeError("postgres://user:hush@db"))
+    with serving(wired(store, AlwaysReady(), utc_now)) as client:
+        answer = client.get("/flightspecials?token=hush")
+    is_problem(answer, 500)
+    assert "hush" not in answer.text
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert "RuntimeError" in caplog.text
+    assert vars(record)["path"] == "/flightspecials"
+
+
+def test_a_browser_may_read_the_monoliths_errors_too() -> None:
+    with serving(wired(BrokenSpecials(ValueError()), AlwaysReady(), utc_now)) as client:
+        answer = client.get("/travelbuddy/flightspecials")
+    is_problem(answer, 500)
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
+def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
+    with serving(wired(BrokenSpecials(error), AlwaysReady(), utc_now)) as client:
+        answer = client.get("/flightspecials")
+    is_problem(answer, 503)
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["detail"] == str(error)
+
+
+def test_alive_is_not_ready() -> None:
+    with serving(wired(FakeSpecials(), NeverReady(), utc_now)) as client:
+        assert client.get("/healthz").json() == {"status": "alive"}
+        answer = client.get("/readyz")
+    is_problem(answer, 503)
+    assert "V2__x.sql" in answer.json()["detail"]
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None:
+    async def nothing_comes() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("an event that nobody sets")
+
+    call = Call({"headers": [(b"content-type", b"application/json")]}, nothing_comes)
+    with pytest.raises(TooSlow, match=r"within 0.01 seconds"):
+        await call.json_body(timeout_s=0.01)
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serving(wired(FakeSpecials(), AlwaysReady(), utc_now)) as client:
+        send_half_a_request(client)
+        assert client.get("/flightspecials").json() == []
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def send_half_a_request(client: httpx.Client) -> None:
+    """Send the head and the first byte of the body, then leave."""
+    address = (client.base_url.host, client.base_url.port or 80)
+    with socket.create_connection(address, timeout=10) as peer:
+        peer.sendall(
+            b"POST /flightspecials/1/header HTTP/1.1\r\nhost: x\r\n"
+            b"content-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+        )

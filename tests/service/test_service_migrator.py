@@ -1,0 +1,135 @@
+"""Migrations against real PostgreSQL."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from flightspecial_service.errors import MigrationFailed, MigrationRefused, Unavailable
+from flightspecial_service.infrastructure.database import connect
+from flightspecial_service.infrastructure.migrator import lock_key, migrate, own_scripts
+from flightspecial_service.infrastructure.scripts import Script
+from flightspecial_service.settings import DatabaseSettings
+from tests.service.conftest import run_sql
+
+OWN = own_scripts()
+BROKEN = Script("4", "half", "V4__half.sql", 1, "CREATE TABLE half (); SELECT nothing FROM nowhere")
+
+
+def history(database: DatabaseSettings) -> list[asyncpg.Record]:
+    return run_sql(
+        database,
+        "SELECT * FROM travelbuddy.flyway_schema_history ORDER BY installed_rank",
+    )
+
+
+def test_an_empty_database_gets_all_and_the_history_flyway_would_write(
+    empty_database: DatabaseSettings,
+) -> None:
+    assert asyncio.run(migrate(empty_database, OWN)) == OWN
+    rows = history(empty_database)
+    assert [tuple(row)[:6] for row in rows] == [
+        (rank, each.version, each.description, "SQL", each.name, each.checksum)
+        for rank, each in enumerate(OWN, 1)
+    ]
+    assert [(row["installed_by"], row["success"]) for row in rows] == [("postgres", True)] * 3
+
+
+def test_a_second_run_does_nothing(database: DatabaseSettings) -> None:
+    before = history(database)
+    assert asyncio.run(migrate(database, OWN)) == ()
+    assert history(database) == before
+
+
+def test_another_schema_is_another_set_of_tables(database: DatabaseSettings) -> None:
+    other = replace(database, schema="Other_1")
+    assert asyncio.run(migrate(other, OWN)) == OWN
+    [[rows]] = run_sql(database, 'SELECT count(*) FROM "Other_1".flightspecial')
+    assert rows == 11
+
+
+def test_replicas_that_start_together_apply_once(empty_database: DatabaseSettings) -> None:
+    async def together() -> list[tuple[Script, ...]]:
+        return await asyncio.gather(*(migrate(empty_database, OWN) for _ in range(8)))
+
+    assert sorted(len(each) for each in asyncio.run(together())) == [0] * 7 + [3]
+    [[rows]] = run_sql(empty_database, "SELECT count(*) FROM travelbuddy.flightspecial")
+    assert rows == 11
+
+
+def test_a_migration_that_fails_leaves_nothing_and_names_its_file(
+    database: DatabaseSettings,
+) -> None:
+    with pytest.raises(MigrationFailed, match=r"V4__half.sql.*nowhere"):
+        asyncio.run(migrate(database, (*OWN, BROKEN)))
+    [[left]] = run_sql(database, "SELECT to_regclass('half')")
+    assert left is None
+    assert len(history(database)) == 3
+
+
+def test_a_migration_that_cannot_be_recorded_did_not_happen(database: DatabaseSettings) -> None:
+    unrecorded = (
+        "CREATE TABLE half ();"
+        " ALTER TABLE travelbuddy.flyway_schema_history ADD CHECK (version <> '4')"
+    )
+    with pytest.raises(MigrationFailed, match=r"V4__half.sql"):
+        asyncio.run(migrate(database, (*OWN, replace(BROKEN, text=unrecorded))))
+    [[left]] = run_sql(database, "SELECT to_regclass('half')")
+    assert left is None
+    assert len(history(database)) == 3
+
+
+def test_a_changed_file_is_refused_and_nothing_after_it_applied(database: DatabaseSettings) -> None:
+    changed = (OWN[0], replace(OWN[1], checksum=1), OWN[2], replace(BROKEN, text="SELECT 1"))
+    with pytest.raises(MigrationRefused, match=r"V2__create_tables.sql was changed"):
+        asyncio.run(migrate(database, changed))
+    assert len(history(database)) == 3
+
+
+def test_rows_of_flyways_own_do_not_disturb(database: DatabaseSettings) -> None:
+    run_sql(
+        database,
+        "INSERT INTO travelbuddy.flyway_schema_history VALUES"
+        " (0, NULL, '<< Flyway Schema Creation >>', 'SCHEMA', '\"travelbuddy\"', NULL, 'x', now(), 0, true)",
+    )
+    assert asyncio.run(migrate(database, OWN)) == ()
+
+
+def test_a_role_that_may_create_nothing_can_still_find_all_applied(
+    database: DatabaseSettings,
+) -> None:
+    reader = f"reader_{database.name}"
+    run_sql(
+        database,
+        f"CREATE ROLE {reader} LOGIN PASSWORD 'x'",
+        f"GRANT USAGE ON SCHEMA travelbuddy TO {reader}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA travelbuddy TO {reader}",
+    )
+    secret = type(database.password)("x")
+    asked = replace(database, username=reader, password=secret)
+    assert asyncio.run(migrate(asked, OWN)) == ()
+    with pytest.raises(MigrationFailed, match="permission denied"):
+        asyncio.run(migrate(replace(asked, schema="new"), OWN))
+    run_sql(database, f"DROP OWNED BY {reader}", f"DROP ROLE {reader}")
+
+
+@pytest.mark.parametrize("limit", ["migration_timeout_s", "lock_timeout_s"])
+async def test_no_wait_for_a_lock_is_without_end(database: DatabaseSettings, limit: str) -> None:
+    """The first is for another process that migrates, the second for one that uses a table."""
+    held = {
+        "migration_timeout_s": "SELECT pg_advisory_lock(key) FROM (VALUES ($1::int8)) AS k (key)",
+        "lock_timeout_s": "LOCK TABLE travelbuddy.flightspecial",
+    }
+    alter = replace(BROKEN, text="ALTER TABLE travelbuddy.flightspecial ADD COLUMN extra int")
+    settings = replace(database, **{limit: 0.2})
+    holder = await connect(settings)
+    transaction = holder.transaction()
+    await transaction.start()
+    keys = [lock_key(settings.schema)] if limit == "migration_timeout_s" else []
+    await holder.execute(held[limit], *keys)
+    with pytest.raises(Unavailable):
+        await migrate(settings, (*OWN, alter))
+    await transaction.rollback()
+    await holder.close()
+    assert await migrate(replace(settings, **{limit: 20.0}), (*OWN, alter)) == (alter,)

@@ -1,0 +1,83 @@
+"""The settings, read from variables."""
+
+import pytest
+
+from flightspecial_service.errors import SettingsError
+from flightspecial_service.settings import Secret, read_settings
+
+
+def test_nothing_set_is_the_local_profile() -> None:
+    settings = read_settings({})
+    database = settings.database
+    assert settings.profile == "local"
+    assert (database.host, database.port, database.username) == ("localhost", 5432, "postgres")
+    assert (database.name, database.schema, database.pool_size) == ("dso", "travelbuddy", 10)
+    assert database.password.reveal() == ""
+
+
+def test_each_variable_has_its_place() -> None:
+    settings = read_settings(
+        {
+            "DB_HOST": "db.example",
+            "DB_PORT": "6543",
+            "DB_USERNAME": "alice",
+            "DB_PASSWORD": "P@ssw0rd",
+            "DB_DATABASE_NAME": "other",
+            "DB_DEFAULT_SCHEMA": "specials",
+            "DB_POOL_SIZE": "3",
+            "SPRING_PROFILES_ACTIVE": "local",
+        }
+    )
+    database = settings.database
+    assert (database.host, database.port, database.username) == ("db.example", 6543, "alice")
+    assert (database.name, database.schema, database.pool_size) == ("other", "specials", 3)
+    assert database.password.reveal() == "P@ssw0rd"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("DB_HOST", "", id="empty host"),
+        pytest.param("DB_HOST", " db", id="blank before the host"),
+        pytest.param("DB_HOST", "d\nb", id="line end in the host"),
+        pytest.param("DB_PORT", "0", id="port 0"),
+        pytest.param("DB_PORT", "65536", id="port too large"),
+        pytest.param("DB_PORT", "-1", id="negative port"),
+        pytest.param("DB_PORT", "٥٤٣٢", id="port in other digits"),
+        pytest.param("DB_PORT", "9" * 5000, id="endless port"),
+        pytest.param("DB_POOL_SIZE", "0", id="no connections"),
+        pytest.param("DB_POOL_SIZE", "1001", id="too many connections"),
+        pytest.param("DB_USERNAME", "", id="empty user"),
+        pytest.param("DB_DATABASE_NAME", "a\0b", id="NUL in the database name"),
+        pytest.param("DB_DEFAULT_SCHEMA", 'x"; DROP TABLE y; --', id="schema with a quote"),
+        pytest.param("DB_DEFAULT_SCHEMA", "1st", id="schema with a digit in front"),
+        pytest.param("DB_DEFAULT_SCHEMA", "pg_mine", id="schema of PostgreSQL's own"),
+        pytest.param("DB_DEFAULT_SCHEMA", "x" * 64, id="schema too long"),
+        pytest.param("DB_PASSWORD", "p\udcff", id="password not UTF-8"),
+        pytest.param("PROFILE", "production", id="unknown profile"),
+        pytest.param("SPRING_PROFILES_ACTIVE", "test", id="unknown profile by its other name"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({name: value})
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{name} must be")
+    assert problem.isascii()
+    assert len(problem) < 300
+
+
+def test_all_problems_are_told_at_once_and_the_password_never() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"DB_HOST": "", "DB_PORT": "x", "DB_PASSWORD": "hush\udcff"})
+    assert len(refused.value.problems) == 3
+    assert "hush" not in str(refused.value)
+
+
+def test_profile_goes_before_spring_profiles_active() -> None:
+    assert read_settings({"PROFILE": "local", "SPRING_PROFILES_ACTIVE": "x"}).profile == "local"
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    settings = read_settings({"DB_PASSWORD": "hush"})
+    assert "hush" not in f"{settings!r} {settings} {Secret('hush')!s}"
