@@ -1,0 +1,1 @@
+"""The whole system from one command, without containers: `python -m deploy.local`."""

@@ -1,0 +1,76 @@
+"""Whom PostgreSQL runs as: it refuses root, so root lends it an account that exists already."""
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from deploy.local.errors import LocalError
+
+# Debian's package makes `postgres`; every Unix has `nobody`. None is ever added.
+_LENT = ("postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An unprivileged user that root runs PostgreSQL as."""
+
+    uid: int
+    gid: int
+
+
+class Credentials(TypedDict, total=False):
+    """The arguments of `subprocess` that shed root; empty: stay who you are."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def choose(data: Path) -> Account | None:
+    """Who runs the server on `data`: None (the caller) unless the caller is root.
+
+    The owner of an existing data directory goes on owning it, whatever accounts came since.
+    Raises LocalError when root finds nobody to lend.
+    """
+    if os.geteuid() != 0:
+        return None
+    if data.is_dir() and data.stat().st_uid != 0:
+        owner = data.stat()
+        return Account(owner.st_uid, owner.st_gid)
+    for name in _LENT:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise LocalError(
+        "PostgreSQL does not run as root and this machine has no user `postgres` or `nobody`: "
+        "run `make up` as an ordinary user."
+    )
+
+
+def credentials(account: Account | None) -> Credentials:
+    """Arguments for `subprocess` that run a command as `account`."""
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def can_enter(account: Account | None, folder: Path) -> bool:
+    """Whether `account` may enter `folder`, asked of the kernel, so that ACLs count."""
+    if account is None:
+        return True  # the caller itself: its own command will say what is wrong
+    tried = subprocess.run(
+        ["/bin/sh", "-c", 'cd -- "$0"', str(folder)],
+        cwd="/",
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=10,
+        **credentials(account),
+    )
+    return tried.returncode == 0

@@ -1,0 +1,25 @@
+"""What stops `make up` on purpose."""
+
+
+class LocalError(Exception):
+    """One clear sentence that says what is wrong and what to do about it."""
+
+
+class DataInUse(LocalError):
+    """Another process holds the data directory."""
+
+
+class PartFailed(LocalError):
+    """A part did not become ready at the first start; carries the last lines of its log."""
+
+    def __init__(self, sentence: str, last_lines: tuple[str, ...]) -> None:
+        super().__init__(sentence)
+        self.last_lines = last_lines
+
+
+class BadSettings(LocalError):
+    """Everything that is wrong with the environment, one sentence each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
