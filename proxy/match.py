@@ -66,16 +66,32 @@ class _Node:
     __slots__ = ("children", "ends", "prefixes", "star")
 
     def __init__(self) -> None:
-        self.children: dict[bytes, _Node] = {}
+        # Nothing is made that stays empty: in a large table each object touched is a cache miss.
+        self.children: dict[bytes, _Node] | None = None
         self.star: _Node | None = None
-        self.ends: list[_Entry] = []
-        self.prefixes: list[_Entry] = []
+        self.ends: list[_Entry] | None = None
+        self.prefixes: list[_Entry] | None = None
 
     def child(self, segment: str) -> "_Node":
         if is_parameter(segment):
             self.star = self.star or _Node()
             return self.star
+        return self.literal(segment)
+
+    def literal(self, segment: str) -> "_Node":
+        if self.children is None:
+            self.children = {}
         return self.children.setdefault(segment.encode(), _Node())
+
+    def begin_here(self, entry: _Entry) -> None:
+        if self.prefixes is None:
+            self.prefixes = []
+        self.prefixes.append(entry)
+
+    def end_here(self, entry: _Entry) -> None:
+        if self.ends is None:
+            self.ends = []
+        self.ends.append(entry)
 
 
 class _Tree:
@@ -97,20 +113,16 @@ class _Tree:
         if path.kind == "prefix":
             for segment in segments_of(path.value):
                 node = node.child(segment)
-            node.prefixes.append(entry)
+            node.begin_here(entry)
             return
         # An exact path keeps its trailing slash as an empty last segment: `/a/` is not `/a`.
         written = path.value.rstrip("/") if path.ignore_trailing_slash else path.value
         literal = path.kind == "exact"
         for segment in written.split("/")[1:]:
-            node = (
-                node.children.setdefault(segment.encode(), _Node())
-                if literal
-                else node.child(segment)
-            )
-        node.ends.append(entry)
+            node = node.literal(segment) if literal else node.child(segment)
+        node.end_here(entry)
         if path.ignore_trailing_slash:
-            node.children.setdefault(b"", _Node()).ends.append(entry)
+            node.literal("").end_here(entry)
 
     def candidates(self, segments: Sequence[bytes]) -> list[list[_Entry]]:
         """The entries of every node whose path holds, the deepest nodes last."""
@@ -128,7 +140,8 @@ class _Tree:
                     break
                 segment = segments[depth]
                 depth += 1
-                star, node = node.star, node.children.get(segment)
+                star, children = node.star, node.children
+                node = None if children is None else children.get(segment)
                 if star is not None and segment:
                     if node is None:
                         node = star

@@ -1,0 +1,69 @@
+"""What finding a route costs, by the size of the table. `python -m tests.bench.matching`."""
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+
+from proxy.match import Index, match
+from proxy.model import Facts, Match, PathMatch, Route
+
+SIZES = (10, 100, 1_000, 10_000)
+_ROUNDS = 21
+_REQUESTS = 2_000
+
+
+def table(size: int) -> list[Route]:
+    """Prefixes, templates and exact paths below fifty services, and a rest."""
+    kinds = ("prefix", "template", "exact")
+    endings = {"prefix": "", "template": "/{id}", "exact": "/list"}
+    routes = []
+    for number in range(size - 1):
+        kind = kinds[number % 3]
+        path = f"/svc{number % 50}/v1/res{number}{endings[kind]}"
+        routes.append(Route(f"r{number}", Match(path=PathMatch(kind, path))))  # type: ignore[arg-type]
+    return [*routes, Route("rest", Match())]
+
+
+def requests(size: int, seed: int) -> list[Facts]:
+    """Most of them for some route, each tenth for the rest."""
+    chance = random.Random(seed)
+    found = []
+    for turn in range(_REQUESTS):
+        number = chance.randrange(size)
+        path = f"/svc{number % 50}/v1/res{number}/" + ("list" if number % 3 == 2 else "7")
+        raw = b"/other" if turn % 10 == 0 else path.encode()
+        found.append(Facts("GET", b"bench.example", raw, b"", [], "192.0.2.1"))
+    return found
+
+
+def median_ns(index: Index, asked: Sequence[Facts]) -> float:
+    """The median over rounds of the mean cost of one match, in nanoseconds."""
+    took = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter_ns()
+        for facts in asked:
+            match(index, facts)
+        took.append((time.perf_counter_ns() - began) / len(asked))
+    return statistics.median(took)
+
+
+def lines() -> list[str]:
+    """A table of the figures, as Markdown."""
+    found = []
+    for size in SIZES:
+        routes = table(size)
+        began = time.perf_counter()
+        index = Index(routes)
+        built_ms = (time.perf_counter() - began) * 1000
+        found.append((size, median_ns(index, requests(size, size)), built_ms))
+    base = found[0][1]
+    return [
+        "| routes | ns a match | more than with 10 | index built in ms |",
+        "| ---: | ---: | ---: | ---: |",
+        *(f"| {size:,} | {ns:,.0f} | {ns - base:+,.0f} | {built:,.1f} |" for size, ns, built in found),
+    ]
+
+
+if __name__ == "__main__":
+    print("\n".join(lines()))

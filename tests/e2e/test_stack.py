@@ -1,0 +1,182 @@
+"""The main job, as its users see it: a browser on the facade, an operator at routes.yaml."""
+
+import http.client
+import json
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.e2e.conftest import Stack
+
+PAGE = "/travelbuddy/"
+LIST = "/travelbuddy/flightspecials"
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        made = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield made
+        made.close()
+
+
+class Clients:
+    """Keep-alive clients that ask for the list without pause, and note every answer."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._netloc = urlsplit(url).netloc
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+        self.failures: list[str] = []
+        self.answers = 0
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _ask(self) -> None:
+        connection = http.client.HTTPConnection(self._netloc, timeout=10)
+        while not self._stop.is_set():
+            try:
+                connection.request("GET", LIST)
+                answer = connection.getresponse()
+                rows = json.loads(answer.read())
+                if answer.status != 200 or len(rows) < 5:
+                    self.failures.append(f"{answer.status} with {len(rows)} rows")
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.failures.append(repr(error))
+                return
+            self.answers += 1
+            self._stop.wait(0.01)
+        connection.close()
+
+
+def shift(stack: Stack, stage: str) -> None:
+    """As an operator does it: change the stage and the weights of the route, and save."""
+    weights = "{legacy: 100, flightspecials: 0}" if stage == "legacy" else "{legacy: 0, flightspecials: 100}"
+    text = stack.routes.read_text()
+    text = re.sub(r"stage: (live|legacy) ", f"stage: {stage} ", text, count=1)
+    text = re.sub(r"backend_refs: \{legacy: \d+, flightspecials: \d+\}", f"backend_refs: {weights}", text)
+    stack.routes.write_text(text)
+
+
+def decision(stack: Stack) -> str:
+    with urllib.request.urlopen(stack.facade + LIST, timeout=5) as answer:
+        return str(answer.headers["x-facade-decision"])
+
+
+def test_a_browser_follows_the_flight_specials_to_the_monolith_and_back(
+    stack: Stack, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    with Clients(stack.facade, 4) as clients:
+        page.goto(stack.facade + PAGE)
+        expect(page).to_have_title("TravelBuddy - get traveling!")
+        both_panels_show(page)
+        expect(badge(page)).to_contain_text("FlightSpecials service")
+        page.screenshot(path=tmp_path / "service.png", full_page=True)
+        shift(stack, "legacy")
+        expect(badge(page)).to_contain_text("monolith", timeout=15_000)
+        assert decision(stack) == "route=flightspecials backend=legacy reason=stage"
+        both_panels_show(page)
+        page.screenshot(path=tmp_path / "monolith.png", full_page=True)
+        shift(stack, "live")
+        expect(badge(page)).to_contain_text("FlightSpecials service", timeout=15_000)
+        assert decision(stack) == "route=flightspecials backend=flightspecials reason=stage"
+    page.close()
+    assert complaints == []
+    assert clients.failures == []
+    assert clients.answers > 100
+
+
+def badge(page: Page):  # type: ignore[no-untyped-def]
+    """Tells who answered the flight panel."""
+    return page.locator("#flight-badge")
+
+
+def both_panels_show(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Today's flight specials")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today's hotel specials")).to_be_visible()
+    expect(page.get_by_text("London to Prague")).to_be_visible()
+    expect(page.get_by_text("Sommerset Hotel")).to_be_visible()
+    assert page.locator(".flighttime").first.inner_text().endswith("to go")
+
+
+def test_a_broken_table_is_told_and_the_last_good_one_serves(stack: Stack) -> None:
+    good = stack.routes.read_text()
+    stack.routes.write_text(good.replace("backend_refs: legacy", "backend_refs: legcay"))
+    try:
+        ready = wait_for_reload(stack, ok=False)
+        assert re.search(r"routes\.yaml:\d+:\d+: .*legcay", ready["last_error"])
+        assert decision(stack).startswith("route=flightspecials")
+    finally:
+        stack.routes.write_text(good)
+    assert wait_for_reload(stack, ok=True)["last_error"] is None
+
+
+def wait_for_reload(stack: Stack, *, ok: bool) -> dict[str, str]:
+    until = time.monotonic() + 5
+    while True:
+        with urllib.request.urlopen(f"{stack.admin}/readyz", timeout=5) as answer:
+            told: dict[str, str] = json.loads(answer.read())
+        if bool(told["last_reload_ok"]) == ok:
+            return told
+        assert time.monotonic() < until, told
+        time.sleep(0.05)
+
+
+def test_the_service_answers_its_own_callers_through_the_facade(stack: Stack) -> None:
+    with urllib.request.urlopen(f"{stack.facade}/flightspecials/", timeout=5) as answer:
+        through = json.loads(answer.read())
+    with urllib.request.urlopen(f"{stack.service}/flightspecials", timeout=5) as answer:
+        direct = json.loads(answer.read())
+    assert through == direct
+    assert len(through) == 11
+    change = {"id": through[0]["id"], "flightSpecialHeader": through[0]["header"]}
+    request = urllib.request.Request(
+        f"{stack.facade}/flightspecials/{change['id']}/header",
+        json.dumps(change).encode(),
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.loads(answer.read())["resultCode"] == "Y"
+
+
+def test_what_the_stack_prints_makes_sense_to_a_newcomer(stack: Stack) -> None:
+    printed = stack.output.read_text()
+    assert stack.facade + PAGE in printed
+    for part in ("PostgreSQL", "service", "legacy", "facade"):
+        assert part in printed
+    assert "\x1b[" not in printed, "colour is for terminals"
