@@ -1,0 +1,108 @@
+"""The monolith's flight and hotel specials: rows that expire, and are offered anew soon after."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+_FIRST_MS = 79_200
+_SPREAD_MS = 20_000_000
+_GONE_MS = 5_000
+"""How long an expired row stays away before it is offered anew."""
+
+_FLIGHTS = (
+    ("London to Prague", "Jewel of the East", "London", "LHR", "Paris", "CDG"),
+    ("Paris to London", "Weekend getaway!"),
+    ("Dubai to Cairo", "Middle East adventure"),
+    ("Melbourne to Hawaii", "Escape to the sun this winter"),
+    ("Buenos Aires to Rio", "Time to carnivale!"),
+    ("Sydney to Rome", "An Italian classic"),
+    ("Melbourne to Sydney", "Well trodden path"),
+    ("Hong Kong to Kuala Lumpur", "Hop step and a jump"),
+    ("Lisbon to Madrid", "Spanish adventure"),
+    ("Aswan to Cairo", "An experience of a lifetime"),
+    ("New York to London", "Trans-Atlantic"),
+)
+_ELSEWHERE = ("Origin", "ORG", "Destination", "DST")
+_HOTELS = (
+    ("Sommerset Hotel", "Minimum stay 3 nights", "Sydney"),
+    ("Freedmom Apartments", "Pets allowed!", "Sydney"),
+    ("Studio City", "Minimum stay one week", "Los Angeles"),
+    ("Le Fleur Hotel", "Not available weekends", "Los Angeles"),
+    ("Classic Hotel", "Includes breakfast", "Dallas"),
+    ("Groundhog Suites", "Internet access included", "Florida"),
+    ("Sophmore Suites", "Maximum 2 people per room", "London"),
+    ("Hotel Sandra", "Minimum stay two nights", "Cairo"),
+    ("Apartamentos de Nestor", "Pool and spa access included", "Madrid"),
+    ("Kangaroo Hotel", "Maximum 2 people per room", "Manchester"),
+    ("EasyStay Apartments", "Minimum stay one week", "Melbourne"),
+)
+_MARK = " (monolith)"
+"""In every flight's body, so that a person sees who answered: the service's rows are without it."""
+
+
+class Special(Struct, frozen=True):
+    """One row. `fields` are those of its JSON but for the expiry; `expires_ms` is epoch milliseconds."""
+
+    fields: dict[str, Any]
+    expires_ms: int
+
+    def shown(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return {**self.fields, "expiryDate": self.expires_ms}
+
+
+class Shelf:
+    """Specials of one kind. `now_ms` is the clock; `draw` gives uniform numbers from [0, 1)."""
+
+    def __init__(
+        self,
+        rows: list[dict[str, Any]],
+        now_ms: Callable[[], int],
+        draw: Callable[[], float],
+    ) -> None:
+        self._now_ms = now_ms
+        self._draw = draw
+        self._specials = [Special(row, self._expiry(now_ms())) for row in rows]
+
+    def on_sale(self) -> list[dict[str, Any]]:
+        """Those that expire later than now, soonest first. What expired a while ago is offered anew."""
+        now_ms = self._now_ms()
+        self._specials = [self._renewed(special, now_ms) for special in self._specials]
+        left = [special for special in self._specials if special.expires_ms > now_ms]
+        return [special.shown() for special in sorted(left, key=lambda each: each.expires_ms)]
+
+    def _renewed(self, special: Special, now_ms: int) -> Special:
+        if special.expires_ms + _GONE_MS > now_ms:
+            return special
+        return replace(special, expires_ms=self._expiry(now_ms))
+
+    def _expiry(self, now_ms: int) -> int:
+        return now_ms + _FIRST_MS + int(self._draw() * _SPREAD_MS)
+
+
+def flights(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
+    """The eleven flight specials."""
+    names = ("header", "body", "origin", "originCode", "destination", "destinationCode")
+    rows = []
+    for number, sample in enumerate(_FLIGHTS, 1):
+        values = dict(zip(names, sample + _ELSEWHERE if len(sample) == 2 else sample, strict=True))
+        values["body"] += _MARK
+        rows.append({"id": number, **values, "cost": 50 + int(draw() * 200)})
+    return Shelf(rows, now_ms, draw)
+
+
+def hotels(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
+    """The eleven hotel specials."""
+    rows = [
+        {
+            "id": number,
+            "hotel": hotel,
+            "description": description,
+            "location": location,
+            "cost": 50 + int(draw() * 950),
+        }
+        for number, (hotel, description, location) in enumerate(_HOTELS, 1)
+    ]
+    return Shelf(rows, now_ms, draw)
