@@ -1,0 +1,89 @@
+"""What all documents share: strict types, no unknown keys, and rules between the keys of a block."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from proxy.config.faults import Fault, broken, wrong
+
+
+class Doc(BaseModel):
+    """A block of the file in its long form."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+D = TypeVar("D", bound=Doc)
+
+
+def shared(doc: D) -> Callable[[], D]:
+    """A default that every block gets as it is: documents never change, and copies cost more than all else."""
+    return lambda: doc
+
+
+class RuledDoc(Doc, ABC):
+    """A block with rules between its keys. They are asked once each key is right by itself."""
+
+    @abstractmethod
+    def faults(self) -> Iterator[Fault]:
+        """Every rule that is broken."""
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        found = tuple(self.faults())
+        if found:
+            raise broken(found)
+        return self
+
+
+class ShortForm:
+    """Tells the JSON Schema of the short forms that stand for a field's long form."""
+
+    def __init__(self, *schemas: dict[str, Any]) -> None:
+        self._schemas = schemas
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [*self._schemas, handler(core)]}
+
+
+def exactly_one(doc: Doc, keys: tuple[str, ...], what: str) -> Iterator[Fault]:
+    """The rule that one key of several is given."""
+    given = [key for key in keys if getattr(doc, key) is not None]
+    if not given:
+        shown = ", ".join(f"`{key}`" for key in keys)
+        yield Fault((), f"{what} is empty", f"write one of {shown}")
+    for extra in given[1:]:
+        text = f"`{extra}` stands beside `{given[0]}`"
+        yield Fault((extra,), text, f"{what} has one of them", on_key=True)
+
+
+def _no_repeats(value: Any) -> Any:
+    if isinstance(value, list):
+        seen: set[object] = set()
+        for each in value:
+            if isinstance(each, str) and each in seen:
+                raise wrong(f"`{each}` is listed twice", "keep one of the two")
+            if isinstance(each, str):
+                seen.add(each)
+    return value
+
+
+def _no_twins(value: Any) -> Any:
+    if isinstance(value, dict):
+        seen: dict[str, str] = {}
+        for name in value:
+            folded = name.lower()
+            if folded in seen:
+                text = f"`{name}` and `{seen[folded]}` are the same header"
+                raise wrong(text, "case does not count in header names: keep one of the two")
+            seen[folded] = name
+    return value
+
+
+NO_REPEATS = BeforeValidator(_no_repeats)
+NO_TWINS = BeforeValidator(_no_twins)

@@ -1,0 +1,189 @@
+"""The rules between the keys of a route, and between a route and the rest of the table."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from proxy.config.documents.matches import parameters
+from proxy.config.documents.routes import BackendRefDoc, RouteDoc
+from proxy.config.faults import Fault, did_you_mean
+from proxy.config.units import format_share
+from proxy.model import ALL_BP
+
+_ANSWERS = ("backend_refs", "direct_response", "redirect")
+
+
+class Known(Struct, frozen=True):
+    """The names that routes may refer to, in the order of the file."""
+
+    backends: dict[str, None]
+    cohorts: dict[str, None]
+
+
+def reference_faults(value: dict[str, Any], known: Known) -> Iterator[Fault]:
+    """References to nothing, in a route in its long form that may have other faults."""
+    refs = value.get("backend_refs")
+    for position, ref in enumerate(refs if isinstance(refs, list) else ()):
+        name = ref.get("name") if isinstance(ref, dict) else None
+        if isinstance(name, str) and name not in known.backends:
+            hint = did_you_mean(name, known.backends) or "add it under `backends:`"
+            yield Fault(("backend_refs", position, "name"), f"there is no backend `{name}`", hint)
+    cohort = value.get("cohort")
+    if isinstance(cohort, str) and cohort not in known.cohorts:
+        hint = did_you_mean(cohort, known.cohorts) or "add it under `cohorts:`"
+        yield Fault(("cohort",), f"there is no cohort `{cohort}`", hint)
+
+
+def route_faults(route: RouteDoc, wrong_keys: frozenset[str]) -> Iterator[Fault]:
+    """Every rule between keys that is broken; rules about keys that are wrong by themselves are not asked."""
+    for keys, rule in _RULES:
+        if wrong_keys.isdisjoint(keys):
+            yield from rule(route)
+
+
+def _one_answer(route: RouteDoc) -> Iterator[Fault]:
+    given = [key for key in _ANSWERS if getattr(route, key) is not None]
+    if route.stage == "retired":
+        # A retired route may keep its backends for the way back; they are not asked.
+        given = [key for key in given if key != "backend_refs"]
+    elif not given:
+        hint = "write `backend_refs`, `direct_response` or `redirect`"
+        yield Fault((), f"the route `{route.name}` has no answer", hint)
+    for extra in given[1:]:
+        text = f"`{extra}` stands beside `{given[0]}`"
+        yield Fault((extra,), text, "a route has one of them", on_key=True)
+    if route.stage is None:
+        return
+    if route.redirect is not None:
+        hint = "leave the stage out: a redirect has no incumbent"
+        yield Fault(("redirect",), f"a redirect with stage {route.stage}", hint, on_key=True)
+    if route.direct_response is not None and route.stage != "retired":
+        hint = "write `stage: retired`, or `backend_refs` instead"
+        text = f"a direct_response with stage {route.stage}"
+        yield Fault(("direct_response",), text, hint, on_key=True)
+
+
+def _retired(route: RouteDoc) -> Iterator[Fault]:
+    if route.retired is not None and route.stage != "retired":
+        hint = "write `stage: retired`, or leave it out"
+        yield Fault(("retired",), "`retired` on a route that is not", hint, on_key=True)
+
+
+def _weights(route: RouteDoc) -> Iterator[Fault]:
+    refs = route.backend_refs or ()
+    seen: set[str] = set()
+    for position, ref in enumerate(refs):
+        if ref.name in seen:
+            text = f"the backend `{ref.name}` is given twice"
+            yield Fault(("backend_refs", position, "name"), text, "add the two weights")
+        seen.add(ref.name)
+    missing = [position for position, ref in enumerate(refs) if ref.weight is None]
+    for position in missing:
+        text = f"`{refs[position].name}` has no weight"
+        yield Fault(("backend_refs", position), text, "add `weight:`; all sum to 100")
+    total = sum(ref.weight or 0 for ref in refs)
+    if refs and not missing and total != ALL_BP:
+        if len(refs) == 1:
+            text = f"the only backend has weight {format_share(total)}"
+            yield Fault(("backend_refs", 0, "weight"), text, "write 100, or leave the weight out")
+        else:
+            text = f"the weights sum to {format_share(total)}, not to 100"
+            yield Fault(("backend_refs",), text, "make them sum to 100")
+
+
+def _stage(route: RouteDoc) -> Iterator[Fault]:
+    stage, refs = route.stage, route.backend_refs
+    if stage is None or refs is None:
+        return
+    if len(refs) > 2:
+        text = f"a route with a stage has an incumbent and a newcomer, not {len(refs)} backends"
+        yield Fault(("backend_refs",), text, "name two, or leave the stage out")
+    elif len(refs) == 1 and stage not in ("legacy", "retired"):
+        hint = "name the incumbent, then the newcomer, or write `stage: legacy`"
+        yield Fault(("backend_refs",), f"stage {stage} needs two backends", hint)
+    elif len(refs) == 2 and all(ref.weight is not None for ref in refs):
+        yield from _newcomer(stage, refs[1])
+
+
+def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
+    weight = ref.weight or 0
+    allowed, wanted = {
+        "legacy": (weight == 0, "0"),
+        "shadow": (weight == 0, "0"),
+        "canary": (0 < weight < ALL_BP, "more than 0 and less than 100"),
+        "live": (weight == ALL_BP, "100"),
+        "retired": (True, ""),
+    }[stage]
+    if not allowed:
+        fitting = "live" if weight == ALL_BP else "canary" if weight else "shadow"
+        text = f"stage {stage} wants weight {wanted} for the newcomer `{ref.name}`, not "
+        hint = f"write `stage: {fitting}`, or change the weights"
+        yield Fault(("backend_refs", 1, "weight"), f"{text}{format_share(weight)}", hint)
+
+
+def _rewrites(route: RouteDoc) -> Iterator[Fault]:
+    path = route.match.path
+    prefix = path is not None and path.prefix is not None
+    names = parameters((path.template if path is not None else None) or "")
+    needs = "write `match: {path: {prefix: …}}`, or use `replace_full_path`"
+    for position, ref in enumerate(route.backend_refs or ()):
+        change = ref.url_rewrite.path if ref.url_rewrite is not None else None
+        at = ("backend_refs", position, "url_rewrite", "path")
+        if change is None:
+            continue
+        if change.replace_prefix_match is not None and not prefix:
+            text = "`replace_prefix_match`, and the route matches no prefix"
+            yield Fault((*at, "replace_prefix_match"), text, needs, on_key=True)
+        for name in parameters(change.template or ""):
+            if name not in names:
+                text = f"the route's match has no parameter `{name}`"
+                hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
+                yield Fault((*at, "template"), text, hint)
+    if (
+        route.redirect is not None
+        and route.redirect.replace_prefix_match is not None
+        and not prefix
+    ):
+        text = "`replace_prefix_match`, and the route matches no prefix"
+        hint = "write `match: {path: {prefix: …}}`, or use `path`"
+        yield Fault(("redirect", "replace_prefix_match"), text, hint, on_key=True)
+
+
+def _two_sides(route: RouteDoc) -> Iterator[Fault]:
+    """What speaks of "the other backend" needs one."""
+    if route.stage == "retired" or len(route.backend_refs or ()) == 2:
+        return
+    for key in ("mirror", "override", "fallback", "rollout"):
+        if getattr(route, key) is not None:
+            text = f"`{key}` speaks of the other backend, and the route has not two"
+            hint = "name two in `backend_refs`, or leave it out"
+            yield Fault((key,), text, hint, on_key=True)
+
+
+def _good_answer(route: RouteDoc) -> Iterator[Fault]:
+    if route.fallback is not None and route.response_ok is None:
+        for position, trigger in enumerate(route.fallback.triggers):
+            if trigger == "not_ok":
+                hint = "add `response_ok:`, which says what is ok"
+                yield Fault(("fallback", "triggers", position), "`not_ok` without a meaning", hint)
+
+
+def _rollout(route: RouteDoc) -> Iterator[Fault]:
+    if route.rollout is not None and route.stage is None:
+        hint = "add `stage:`"
+        yield Fault(("rollout",), "a rollout of a route without a stage", hint, on_key=True)
+
+
+Rule = Callable[[RouteDoc], Iterator[Fault]]
+
+_RULES: tuple[tuple[frozenset[str], Rule], ...] = (
+    (frozenset((*_ANSWERS, "stage", "name")), _one_answer),
+    (frozenset(("stage", "retired")), _retired),
+    (frozenset(("backend_refs",)), _weights),
+    (frozenset(("backend_refs", "stage")), _stage),
+    (frozenset(("backend_refs", "match", "redirect")), _rewrites),
+    (frozenset(("backend_refs", "stage")), _two_sides),
+    (frozenset(("fallback", "response_ok")), _good_answer),
+    (frozenset(("stage", "rollout")), _rollout),
+)

@@ -1,0 +1,55 @@
+"""Short forms to the long form that each stands for. What is neither is left for the rules to refuse."""
+
+from decimal import Decimal
+from typing import Any
+
+_REF_KEYS = frozenset(("name", "weight", "url_rewrite", "request", "response"))
+_MATCHES = ("headers", "query", "cookies")
+
+
+def long_backend(value: Any) -> Any:
+    """`http://host` is a backend with this url."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def long_route(value: Any) -> Any:
+    """References by name or as `{name: weight}`, and matches by their exact value."""
+    if not isinstance(value, dict):
+        return value
+    changed = {}
+    if "backend_refs" in value:
+        changed["backend_refs"] = _long_refs(value["backend_refs"])
+    match = value.get("match")
+    if isinstance(match, dict) and not match.keys().isdisjoint(_MATCHES):
+        changed["match"] = match | {
+            key: _long_matches(match[key]) for key in _MATCHES if key in match
+        }
+    return {**value, **changed} if changed else value
+
+
+def _long_refs(refs: Any) -> Any:
+    if isinstance(refs, str):
+        return [{"name": refs, "weight": 100}]
+    if isinstance(refs, dict) and not is_one_reference(refs):
+        return [{"name": name, "weight": weight} for name, weight in refs.items()]
+    if not isinstance(refs, list):
+        return refs
+    listed = [{"name": ref} if isinstance(ref, str) else ref for ref in refs]
+    if len(listed) == 1 and isinstance(listed[0], dict) and "weight" not in listed[0]:
+        return [{**listed[0], "weight": 100}]
+    return listed
+
+
+def is_one_reference(refs: dict[str, Any]) -> bool:
+    """A reference that stands where a list of them is meant: `{name: legacy, weight: 100}`."""
+    name = refs.get("name")
+    return name is not None and not isinstance(name, int | Decimal) and refs.keys() <= _REF_KEYS
+
+
+def _long_matches(matches: Any) -> Any:
+    if not isinstance(matches, dict):
+        return matches
+    return {
+        name: {"exact": wanted} if isinstance(wanted, str) else wanted
+        for name, wanted in matches.items()
+    }

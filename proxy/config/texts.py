@@ -1,0 +1,182 @@
+"""Names, header fields, methods, paths and expressions: the texts with rules of their own."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from proxy.config.faults import did_you_mean, named, not_text, text_of, wrong
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+"""RFC 9110 5.6.2."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
+_MAX_VALUE = 8192
+
+# RFC 9110 7.6.1 and 8.6: they belong to one connection or to the framing, which is made anew.
+FRAMING = frozenset(
+    (
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+
+def read_name(value: Any) -> str:
+    """The name of a route, a backend or a cohort; it goes into headers and logs as it is."""
+    text = text_of(value)
+    if not _NAME.fullmatch(text):
+        hint = "use letters, digits, - _ and dots, at most 128, with a letter or digit first"
+        raise wrong(f"{named(text)} is no name", hint)
+    return text
+
+
+def read_title(value: Any) -> str:
+    """A line for people."""
+    text = text_of(value)
+    if not text.strip() or len(text) > 500:
+        raise wrong(f"{named(text)} is no title", "write 1 to 500 characters")
+    return text
+
+
+def read_header_name(value: Any) -> str:
+    """A header field's name, in lower case."""
+    text = text_of(value)
+    if not TOKEN.fullmatch(text):
+        raise wrong(f"{named(text)} is no header name", "use letters, digits and -")
+    return text.lower()
+
+
+def read_edited_name(value: Any) -> str:
+    """The name of a header field that a route may change."""
+    name = read_header_name(value)
+    if name == "host":
+        raise wrong("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
+    if name in FRAMING:
+        raise wrong(f"`{name}` belongs to the connection", "leave it out: the facade makes it")
+    return name
+
+
+def read_cookie_name(value: Any) -> str:
+    """A cookie's name; case counts."""
+    text = text_of(value)
+    if not TOKEN.fullmatch(text):
+        raise wrong(f"{named(text)} is no cookie name", "use letters, digits, - and _")
+    return text
+
+
+def read_query_name(value: Any) -> str:
+    """A query parameter's name, decoded."""
+    text = text_of(value)
+    if not text or len(text) > 256:
+        raise wrong(f"{named(text)} is no parameter name", "write 1 to 256 characters")
+    return text
+
+
+def read_value(value: Any) -> str:
+    """What a header, parameter or cookie is compared with or set to."""
+    text = text_of(value)
+    if text != text.strip() or len(text) > _MAX_VALUE:
+        hint = "leave out blanks at the ends, and write at most 8,192 characters"
+        raise wrong(f"{named(text)} is no field value", hint)
+    return text
+
+
+def read_body(value: Any) -> str:
+    """The body of an answer: text with line ends and tabs."""
+    if type(value) is not str:
+        raise wrong(*not_text(value))
+    if any((ord(each) < 32 and each not in "\t\r\n") or ord(each) == 127 for each in value):
+        raise wrong("a control character stands in this text", "take it out")
+    return value
+
+
+def read_method(value: Any) -> str:
+    """An HTTP method; case counts, and those that are not registered are methods, too."""
+    text = text_of(value)
+    if not TOKEN.fullmatch(text):
+        raise wrong(f"{named(text)} is no HTTP method", "write a token like GET")
+    return text
+
+
+def read_date(value: Any) -> str:
+    """A day, as YYYY-MM-DD."""
+    text = text_of(value)
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise wrong(f"{named(text)} is no day", 'write one like "2027-03-31"')
+
+
+def read_instant(value: Any) -> datetime:
+    """A point in time with its zone, or a day, which begins in UTC."""
+    text = text_of(value)
+    hint = 'write one like "2026-03-01T00:00:00Z"'
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise wrong(f"{named(text)} is no point in time", hint) from None
+    if instant.tzinfo is None:
+        if len(text) > len("2026-03-01"):
+            raise wrong(f"{named(text)} has no zone", hint)
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise wrong(f"{named(text)} is out of range", hint) from None
+
+
+def read_zone(value: Any) -> str:
+    """The name of a time zone."""
+    text = text_of(value)
+    if not _ZONE.fullmatch(text):
+        raise wrong(f"{named(text)} is no time zone", "write UTC or Europe/Paris")
+    return text
+
+
+def choice(what: str, *words: str) -> BeforeValidator:
+    """One of a few words."""
+
+    def read(value: Any) -> str:
+        text = text_of(value)
+        if text not in words:
+            raise wrong(f"{named(text)} is no {what}", did_you_mean(text, words))
+        return text
+
+    return BeforeValidator(read)
+
+
+def described(description: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "description": description, "examples": list(examples)}
+    )
+
+
+Name = Annotated[str, BeforeValidator(read_name), described("A name", "legacy")]
+Title = Annotated[str, BeforeValidator(read_title), described("A line for people")]
+HeaderName = Annotated[
+    str, BeforeValidator(read_header_name), described("A header name", "x-user-id")
+]
+EditedName = Annotated[
+    str, BeforeValidator(read_edited_name), described("A header name", "x-user-id")
+]
+CookieName = Annotated[str, BeforeValidator(read_cookie_name), described("A cookie name", "TB_UID")]
+QueryName = Annotated[str, BeforeValidator(read_query_name), described("A parameter name", "v")]
+Value = Annotated[str, BeforeValidator(read_value), described("A field value")]
+Body = Annotated[str, BeforeValidator(read_body), described("The text of an answer")]
+Method = Annotated[str, BeforeValidator(read_method), described("An HTTP method", "GET")]
+Day = Annotated[str, BeforeValidator(read_date), described("A day", "2027-03-31")]
+Instant = Annotated[
+    datetime, BeforeValidator(read_instant), described("A point in time", "2026-03-01T00:00:00Z")
+]
+Zone = Annotated[str, BeforeValidator(read_zone), described("A time zone", "UTC")]

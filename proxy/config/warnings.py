@@ -1,0 +1,51 @@
+"""What is allowed, and probably not meant."""
+
+from collections.abc import Iterator
+
+from proxy.config.documents.routes import RouteDoc
+from proxy.config.faults import Fault, nearest
+
+# RFC 9110 and RFC 5789, and what WebDAV adds.
+METHODS = (
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "CONNECT",
+    "OPTIONS",
+    "TRACE",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+)
+
+
+def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
+    """Warnings for one route; `allowed` are the header names that pass in spite of rule 14."""
+    for position, method in enumerate(route.match.methods):
+        if method not in METHODS:
+            yield from _unknown_method(method, position)
+    for name in route.match.headers:
+        if "_" in name and name not in allowed:
+            text = f"the header `{name}` has an underscore: such headers do not pass"
+            hint = f"write {name.replace('_', '-')}, or add it to `forwarded.allow_headers`"
+            at = ("match", "headers", name)
+            yield Fault(at, text, hint, "warning", on_key=True)
+
+
+def _unknown_method(method: str, position: int) -> Iterator[Fault]:
+    near = nearest(method, list(METHODS))
+    same = near is not None and near == method.upper()
+    hint = "" if near is None else f"did you mean {near}?"
+    if same:
+        hint += " Case counts in methods"
+    at = ("match", "methods", position)
+    yield Fault(at, f"the method `{method}` is not a registered one", hint, "warning")

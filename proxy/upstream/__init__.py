@@ -1,0 +1,44 @@
+"""The only place that speaks to an upstream.
+
+    open_upstream --> HttpUpstream       ours: endpoints in turn, a Pool each
+    |                   HttpExchange     what is awaited: one request, its answer
+    |                     Connection     pushes into an AnswerSink; the fast tier uses it without the two above
+    |                       Reader       bytes in, answer out; rules in `answer`
+    +--> ForeignUpstream                 any httpx transport, at its own price
+
+`UpstreamTransport` offers our client to users of httpx. Errors that leave this package are those of
+`proxy.errors`, or httpx's own where httpx is the caller.
+"""
+
+import httpx
+
+from proxy.model import Backend
+from proxy.upstream.api import AnswerSink, Exchange, Framing, Stats, Upstream
+from proxy.upstream.client import HttpUpstream
+from proxy.upstream.connection import Connection
+from proxy.upstream.foreign import ForeignUpstream
+from proxy.upstream.pool import Pool
+from proxy.upstream.request import request_head
+from proxy.upstream.transport import UpstreamTransport
+
+__all__ = [
+    "AnswerSink",
+    "Connection",
+    "Exchange",
+    "ForeignUpstream",
+    "Framing",
+    "HttpUpstream",
+    "Pool",
+    "Stats",
+    "Upstream",
+    "UpstreamTransport",
+    "open_upstream",
+    "request_head",
+]
+
+
+def open_upstream(backend: Backend, transport: httpx.AsyncBaseTransport | None = None) -> Upstream:
+    """The upstream of a backend. Nothing is connected yet. `transport` takes the place of our own client."""
+    if transport is not None:
+        return ForeignUpstream(backend, transport)
+    return HttpUpstream(backend)

@@ -1,0 +1,120 @@
+"""Our own upstream: one backend, its endpoints in turn, one pool each."""
+
+import asyncio
+import ssl
+
+from msgspec.structs import replace
+
+from proxy.errors import (
+    ConnectTimeout,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from proxy.model import Backend, Outgoing, Timeouts
+from proxy.upstream.api import Stats
+from proxy.upstream.dial import default_tls
+from proxy.upstream.exchange import HttpExchange
+from proxy.upstream.pool import Pool, PoolLimits
+from proxy.upstream.sweep import Sweep
+
+
+class HttpUpstream:
+    """Implements `Upstream` over HTTP/1.1. The caps of the backend hold for each of its endpoints.
+
+    An endpoint that cannot be reached is passed over for the next one: nothing was sent to it.
+    """
+
+    def __init__(
+        self, backend: Backend, tls: ssl.SSLContext | None = None, keepalive_s: float = 2.5
+    ) -> None:
+        limits = PoolLimits(backend.max_connections, backend.max_pending_requests, keepalive_s)
+        if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
+            tls = default_tls()
+        self._sweep = Sweep(self._look)
+        self._pools = [
+            Pool(
+                backend.name,
+                endpoint,
+                limits,
+                self._sweep,
+                tls if endpoint.scheme == "https" else None,
+            )
+            for endpoint in backend.endpoints
+        ]
+        self._turn = 0
+
+    async def open(self, request: Outgoing) -> HttpExchange:
+        """Send the head of a request. Raises UpstreamError, or BadRequest for what cannot be a head."""
+        exchange = HttpExchange(request)
+        pool = self._pools[0] if len(self._pools) == 1 else self.take_turn()
+        connection = pool.take_idle()
+        if connection is not None:
+            exchange.begin(pool, connection, request.timeouts)
+        else:
+            await self._open_anew(exchange, pool, request.timeouts)
+        return exchange
+
+    def take_turn(self) -> Pool:
+        """The pool for the next request, endpoints taking turns; one with room before one that would queue."""
+        pools = self._pools
+        count = len(pools)
+        for ahead in range(count):
+            pool = pools[(self._turn + ahead) % count]
+            if pool.has_room:
+                break
+        else:
+            pool, ahead = pools[self._turn % count], 0
+        self._turn = (self._turn + ahead + 1) % count
+        return pool
+
+    async def aclose(self, grace_s: float) -> None:
+        """Close what is idle, give what is in flight `grace_s` seconds, then cut it off."""
+        for pool in self._pools:
+            pool.close()
+        try:
+            async with asyncio.timeout(grace_s):
+                for pool in self._pools:
+                    await pool.emptied()
+        except TimeoutError:
+            for pool in self._pools:
+                pool.abort()
+                await pool.emptied()
+        self._sweep.stop()
+        await asyncio.sleep(0)  # An aborted transport closes its socket in the loop's next turn.
+
+    def stats(self) -> Stats:
+        return sum((pool.stats() for pool in self._pools), Stats())
+
+    def _look(self, now: float) -> bool:
+        alive = [pool.swept(now) for pool in self._pools]
+        return any(alive)
+
+    async def _open_anew(self, exchange: HttpExchange, first: Pool, timeouts: Timeouts) -> None:
+        """Begin over a new connection, or one that is waited for, of the first endpoint to have one."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        at = self._pools.index(first)
+        failed: UpstreamError | None = None
+        for pool in (*self._pools[at:], *self._pools[:at]):
+            rest_s = timeouts.request_s - (clock() - began)
+            if failed is not None and rest_s <= 0:
+                break
+            try:
+                connection = await pool.acquire(min(timeouts.connect_s, rest_s))
+            except (UpstreamUnreachable, ConnectTimeout, UpstreamBusy) as error:
+                failed = error
+                exchange.attempts += 1
+                continue
+            exchange.begin(
+                pool, connection, timeouts if exchange.has_body else _less(timeouts, began)
+            )
+            return
+        assert failed is not None
+        raise failed
+
+
+def _less(timeouts: Timeouts, began: float) -> Timeouts:
+    """What is left of the whole request's time after waiting for a connection since `began`."""
+    waited_s = asyncio.get_running_loop().time() - began
+    return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))

@@ -1,0 +1,239 @@
+"""An exchange that can be awaited, over a push connection: for the ASGI tier and for httpx users."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from proxy.errors import BadRequest, RequestError, UpstreamBroke, UpstreamError, UpstreamStale
+from proxy.model import SAFE_METHODS, HeaderPairs, Outgoing, Timeouts
+from proxy.upstream.api import Framing
+from proxy.upstream.connection import Connection
+from proxy.upstream.pool import Pool
+from proxy.upstream.request import has_body, request_head
+from proxy.upstream.upload import Upload
+
+HIGH_WATER_BYTES = 256 * 1024
+"""An answer nobody takes is read no further than this and one read more."""
+
+
+class HttpExchange:
+    """Implements `Exchange` for whoever sends, and `AnswerSink` for the connection.
+
+    A safe request without a body is sent once more where a reused connection closed before the answer's first
+    byte (findings, 3); nothing else ever is (row W1 of the promises).
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_connection",
+        "_error",
+        "_headers",
+        "_over",
+        "_pool",
+        "_repeated",
+        "_request",
+        "_size",
+        "_status",
+        "_upload",
+        "_waited_s",
+        "_waiter",
+        "attempts",
+        "on_1xx",
+        "on_wait",
+        "trailers",
+    )
+
+    _pool: Pool
+    _headers: HeaderPairs
+    on_wait: Callable[[float], None] | None
+    on_1xx: Callable[[int, HeaderPairs], None] | None
+
+    def __init__(self, request: Outgoing) -> None:
+        self._request = request
+        self._upload = Upload(request.body) if has_body(request.body) else None
+        self._connection: Connection | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: RequestError | None = None
+        self._chunks: list[bytes] = []
+        self._status = self._size = self.attempts = 0
+        self._over = self._repeated = False
+        self._waited_s = 0.0
+        self.trailers: HeaderPairs = []
+        self.on_wait = self.on_1xx = None
+
+    def begin(self, pool: Pool, connection: Connection, timeouts: Timeouts) -> None:
+        """Send the head over a connection of `pool`. Raises BadRequest for what cannot be one."""
+        request = self._request
+        try:
+            head = request_head(request, pool.authority)
+        except BadRequest:
+            pool.released(connection)  # Not a byte went over it.
+            raise
+        self._pool = pool
+        self._connection = connection
+        self.attempts += 1
+        uploading = self._upload is not None
+        connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
+
+    # --- Exchange -----------------------------------------------------------------------------------
+
+    @property
+    def has_body(self) -> bool:
+        return self._upload is not None
+
+    @property
+    def address(self) -> str:
+        return str(self._pool.endpoint)
+
+    @property
+    def unread_s(self) -> float:
+        return 0.0 if self._connection is None else self._connection.held_s
+
+    async def head(self) -> tuple[int, HeaderPairs]:
+        while not self._status:
+            if self._error is None:
+                try:
+                    await self._news()
+                except asyncio.CancelledError:
+                    self.abort()
+                    raise
+            elif isinstance(self._error, UpstreamStale) and self._may_repeat:
+                await self._repeat()
+            else:
+                raise self._error
+        return self._status, self._headers
+
+    async def next_chunk(self) -> bytes | None:
+        chunks = self._chunks
+        while not chunks:
+            if self._error is not None:
+                raise self._error
+            if self._over:
+                return None
+            try:
+                await self._news()
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._size = 0
+        if self._connection is not None:
+            self._connection.resume_reading()
+        return data
+
+    async def send_body(self, data: bytes) -> None:
+        upload, connection = self._upload, self._connection
+        if self._error is not None:
+            raise self._error
+        if upload is None or connection is None or not data:
+            return
+        try:
+            connection.write(upload.framed(data))
+            if upload.paused:
+                await upload.drained()
+        except (BadRequest, asyncio.CancelledError) as error:
+            self._contradicted(error)
+            raise
+
+    def end_upload(self) -> None:
+        upload, connection = self._upload, self._connection
+        if upload is None or connection is None:
+            return
+        try:
+            last = upload.end()
+        except BadRequest as error:
+            self._contradicted(error)
+            raise
+        if last:
+            connection.write(last)
+        connection.end_upload()
+
+    def abort(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.abort()
+            backend = self._pool.backend
+            self.answer_failed(UpstreamBroke("the exchange was given up", backend))
+
+    # --- AnswerSink ---------------------------------------------------------------------------------
+
+    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+        if self.on_1xx is not None:
+            self.on_1xx(status, headers)
+
+    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None:
+        self._status = status
+        self._headers = headers
+        if self._waiter is not None:
+            self._wake()
+
+    def answer_data(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER_BYTES and self._connection is not None:
+            self._connection.pause_reading()
+        if self._waiter is not None:
+            self._wake()
+
+    def answer_ended(self, trailers: HeaderPairs) -> None:
+        self.trailers = trailers
+        self._over = True
+        self._let_go()
+
+    def answer_failed(self, error: UpstreamError) -> None:
+        self._error = error
+        self._let_go()
+
+    def upload_paused(self) -> None:
+        if self._upload is not None:
+            self._upload.paused = True
+
+    def upload_resumed(self) -> None:
+        if self._upload is not None:
+            self._upload.resume()
+
+    def waited(self, seconds: float) -> None:
+        self._waited_s = seconds
+        if self.on_wait is not None:
+            self.on_wait(seconds)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _news(self) -> asyncio.Future[None]:
+        """Something to await until the sink hears more."""
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _let_go(self) -> None:
+        """Forget the connection: it is somebody else's from here on."""
+        self._connection = None
+        if self._upload is not None:
+            self._upload.resume()
+        if self._waiter is not None:
+            self._wake()
+
+    @property
+    def _may_repeat(self) -> bool:
+        return not self._repeated and self._upload is None and self._request.method in SAFE_METHODS
+
+    async def _repeat(self) -> None:
+        """Send the request once more, over a new connection."""
+        self._error = None
+        self._repeated = True
+        timeouts = self._request.timeouts
+        rest_s = max(0.0, timeouts.request_s - self._waited_s)
+        connection = await self._pool.acquire(min(timeouts.connect_s, rest_s), fresh=True)
+        self.begin(self._pool, connection, replace(timeouts, request_s=rest_s))
+
+    def _contradicted(self, error: BaseException) -> None:
+        """The upload broke off, or is not what its head said: it must not look complete to the upstream."""
+        self.abort()
+        if isinstance(error, RequestError):
+            self._error = error

@@ -1,0 +1,279 @@
+"""The connections of one endpoint: capped, with a bounded queue in front.
+
+A request that finds no idle connection becomes a waiter. Connections are opened for waiters, but not tied to
+them: the first to be had, new or given back, goes to the waiter that came first. So one that is finished when
+its waiter is gone serves another, or becomes idle, and a slot is never lost.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections import deque
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
+from proxy.model import Endpoint
+from proxy.upstream.api import Stats
+from proxy.upstream.connection import Connection
+from proxy.upstream.dial import dial
+from proxy.upstream.failures import NOT_CONNECTED, not_connected
+from proxy.upstream.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+_HAND_OVERS = 3
+
+
+class _Waiter(Struct, eq=False):
+    """A request that waits for a connection, for `timeout_s` seconds at most."""
+
+    got: asyncio.Future[Connection]
+    timeout_s: float
+
+
+class PoolLimits(Struct, frozen=True):
+    """`keepalive_s` is half of the common 5 s of servers (findings, 17)."""
+
+    max_connections: int = 100
+    max_pending_requests: int = 100
+    keepalive_s: float = 2.5
+
+
+class Pool:
+    """`backend` is for the errors. `sweep` is started with every connection; it has to call `swept`."""
+
+    def __init__(
+        self,
+        backend: str,
+        endpoint: Endpoint,
+        limits: PoolLimits,
+        sweep: Sweep,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self.backend = backend
+        self.endpoint = endpoint
+        self.authority = _authority(endpoint)
+        self.keepalive_s = limits.keepalive_s
+        self._limits = limits
+        self._sweep = sweep
+        self._tls = tls
+        self._live: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._opening: set[asyncio.Task[Connection]] = set()
+        self._waiters: deque[_Waiter] = deque()
+        self._closing = False
+        self._empty = asyncio.Event()
+
+    # --- taking a connection --------------------------------------------------------------------
+
+    def take_idle(self) -> Connection | None:
+        """The connection used last, so that the others can age. None if there is no idle one."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.usable():
+                return connection
+            connection.abort()
+        return None
+
+    @property
+    def has_room(self) -> bool:
+        """A request would not have to queue."""
+        return bool(self._idle) or self._may_open
+
+    async def acquire(self, timeout_s: float, *, fresh: bool = False) -> Connection:
+        """A connection, in at most `timeout_s` seconds; if `fresh`, a new one rather than an idle one.
+
+        Raises UpstreamBusy, ConnectTimeout or UpstreamUnreachable: nothing was sent.
+        """
+        if fresh:
+            self._make_room()
+        elif (connection := self.take_idle()) is not None:
+            return connection
+        try:
+            async with asyncio.timeout(timeout_s):
+                for _ in range(_HAND_OVERS):
+                    connection = await self._next(timeout_s)
+                    if connection.usable():
+                        return connection
+                    connection.abort()  # It closed between being handed over and being taken.
+        except TimeoutError:
+            raise self._waited_too_long() from None
+        raise UpstreamUnreachable(
+            f"backend {self.backend} closes connections as soon as they are made", self.backend
+        )
+
+    async def _next(self, timeout_s: float) -> Connection:
+        waiter = self._queue(timeout_s)
+        try:
+            return await waiter.got
+        except BaseException:
+            self._leave(waiter)
+            raise
+
+    def _queue(self, timeout_s: float) -> _Waiter:
+        if self._closing:
+            raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
+        queued = len(self._waiters) - len(self._opening)
+        if not self._may_open and queued >= self._limits.max_pending_requests:
+            raise UpstreamBusy(
+                f"backend {self.backend} has too many requests waiting", self.backend
+            )
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), timeout_s)
+        self._waiters.append(waiter)
+        self._open_more()
+        return waiter
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """The wait was given up. A connection that came at the same moment goes back."""
+        got = waiter.got
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        if got.done() and not got.cancelled() and got.exception() is None:
+            self._offer(got.result())
+        self._note_empty()
+
+    def _waited_too_long(self) -> UpstreamError:
+        if len(self._live) >= self._limits.max_connections:
+            return UpstreamBusy(
+                f"backend {self.backend} had no connection free in time", self.backend
+            )
+        return ConnectTimeout(
+            f"backend {self.backend} did not accept a connection in time", self.backend
+        )
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    @property
+    def _may_open(self) -> bool:
+        return len(self._live) + len(self._opening) < self._limits.max_connections
+
+    def _make_room(self) -> None:
+        """Let the oldest idle connection go, where the cap would keep a new one from being opened."""
+        if not self._may_open and self._idle:
+            self._idle[0].abort()
+
+    def _open_more(self) -> None:
+        while len(self._waiters) > len(self._opening) and self._may_open:
+            timeout_s = self._waiters[len(self._opening)].timeout_s
+            task = asyncio.get_running_loop().create_task(self._connect(timeout_s))
+            self._opening.add(task)
+            task.add_done_callback(self._opened)
+
+    async def _connect(self, timeout_s: float) -> Connection:
+        def made() -> Connection:
+            return Connection(self)
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await dial(self.endpoint, made, self._tls)
+        except NOT_CONNECTED as error:
+            raise not_connected(error, self.backend) from error
+        return connection
+
+    def _opened(self, task: asyncio.Task[Connection]) -> None:
+        self._opening.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            if error is None:
+                self._adopt(task.result())
+            elif isinstance(error, UpstreamError):
+                self._refuse(error)
+            else:
+                # A fault of ours. Whoever waits must not wait for nothing.
+                log.error("connecting to backend %s failed", self.backend, exc_info=error)
+                self._refuse(UpstreamUnreachable("connecting failed", self.backend))
+        self._open_more()
+        self._note_empty()
+
+    def _adopt(self, connection: Connection) -> None:
+        if connection.closed:
+            self._refuse(
+                UpstreamUnreachable(
+                    f"backend {self.backend} closed the connection at once", self.backend
+                )
+            )
+            return
+        self._live.add(connection)
+        self._sweep.start()
+        self._offer(connection)
+
+    def _refuse(self, error: UpstreamError) -> None:
+        """Tell it to the first waiter, unless a connection is still being opened for each of them."""
+        while len(self._waiters) > len(self._opening):
+            waiter = self._waiters.popleft()
+            if not waiter.got.done():
+                waiter.got.set_exception(error)
+                return
+
+    # --- what a connection tells its owner --------------------------------------------------------
+
+    def released(self, connection: Connection) -> None:
+        self._offer(connection)
+
+    def forget(self, connection: Connection) -> None:
+        self._live.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._open_more()
+        self._note_empty()
+
+    def _offer(self, connection: Connection) -> None:
+        """To the first waiter, or to the idle ones."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.got.done():
+                waiter.got.set_result(connection)
+                return
+        if self._closing:
+            connection.abort()
+        else:
+            self._idle.append(connection)
+
+    # --- watching and closing ---------------------------------------------------------------------
+
+    def swept(self, now: float) -> bool:
+        """Look at every connection. False if there is none."""
+        for connection in tuple(self._live):
+            connection.swept(now)
+        return bool(self._live)
+
+    def stats(self) -> Stats:
+        idle, pending = len(self._idle), len(self._waiters)
+        return Stats(len(self._live), idle, len(self._live) - idle, pending)
+
+    def close(self) -> None:
+        """Take no more requests. Idle connections go now, the others when their exchange ends."""
+        self._closing = True
+        for connection in tuple(self._idle):
+            connection.abort()
+        self._note_empty()
+
+    async def emptied(self) -> None:
+        """Wait for the last exchange, after `close`."""
+        await self._empty.wait()
+
+    def abort(self) -> None:
+        """Cut off what is still there; whoever waits is told."""
+        for task in tuple(self._opening):
+            task.cancel()
+        gone = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.got.done():
+                waiter.got.set_exception(gone)
+        for connection in tuple(self._live):
+            connection.cut_off()
+
+    def _note_empty(self) -> None:
+        if self._closing and not (self._live or self._waiters or self._opening):
+            self._empty.set()
+
+
+def _authority(endpoint: Endpoint) -> bytes:
+    if not endpoint.host.isascii():
+        endpoint = replace(endpoint, host=endpoint.host.encode("idna").decode())
+    return endpoint.authority.encode()

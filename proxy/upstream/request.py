@@ -1,0 +1,53 @@
+"""The head of a request as it goes over the wire. Framing and Host are made here and nowhere else."""
+
+from operator import itemgetter
+
+from proxy.errors import BadRequest
+from proxy.model import Body, Outgoing
+
+_MADE_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
+_name = itemgetter(0)
+_line = b": ".join
+
+
+def request_head(request: Outgoing, authority: bytes) -> bytes:
+    """Request line, Host, fields and framing. `authority` is the Host where the request names none.
+
+    Raises BadRequest where a part would break out of its line.
+    """
+    method = request.method.encode("latin-1")
+    target = request.target
+    host = authority if request.host is None else request.host
+    headers = request.headers
+    if not _MADE_HERE.isdisjoint(map(_name, headers)):
+        headers = [pair for pair in headers if pair[0] not in _MADE_HERE]
+    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method, target, host)]
+    lines += map(_line, headers)
+    body = request.body
+    if body.kind != "none":
+        lines.append(
+            b"transfer-encoding: chunked"
+            if body.kind == "chunked"
+            else b"content-length: %d" % body.length
+        )
+    lines += (b"", b"")
+    head = b"\r\n".join(lines)
+    # splitlines takes a lone CR or LF for a line end, as a lax server would. Host is the one line more.
+    if len(head.splitlines()) != len(lines) or 0 in head:
+        raise BadRequest("a header field, the target or the host has a line break or NUL in it")
+    if b" " in target or b" " in method or not target or not method:
+        raise BadRequest("the method or the target is empty or has a space in it")
+    return head
+
+
+def has_body(body: Body) -> bool:
+    """There are body bytes to send, or at least their end."""
+    return body.kind == "chunked" or body.length > 0
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112 7.1). `data` has at least one byte: none would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"

@@ -1,0 +1,125 @@
+"""Foreign errors stop at the package: every one of them has a name of ours."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httptools
+import httpx
+import pytest
+from httptools.parser import errors as parser_errors
+
+from proxy.errors import (
+    BadRequest,
+    ConnectTimeout,
+    RequestError,
+    UpstreamBroke,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from proxy.upstream.failures import NOT_CONNECTED, NOT_HTTP, broken_off, not_connected, not_http
+from proxy.upstream.foreign import translated
+
+
+def _all_below(kind: type[Exception]) -> Iterator[type[Exception]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _all_below(below)
+
+
+_PARSER_ERRORS = [getattr(parser_errors, name) for name in parser_errors.__all__]
+
+
+@pytest.mark.parametrize("raised", _PARSER_ERRORS, ids=lambda kind: kind.__name__)
+def test_no_parser_error_gets_past_a_connection(raised: type[Exception]) -> None:
+    assert issubclass(raised, NOT_HTTP)
+    error = not_http(raised("boom"), "old")
+    assert isinstance(error, UpstreamBroke)
+    assert error.backend == "old"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [kind for kind in _all_below(OSError) if kind.__module__ in ("builtins", "socket", "ssl")],
+    ids=lambda kind: kind.__name__,
+)
+def test_no_system_error_gets_past_connecting_or_reading(raised: type[OSError]) -> None:
+    assert issubclass(raised, NOT_CONNECTED)
+    for error in (not_connected(raised(), "old"), broken_off(raised(), "there", "old")):
+        assert isinstance(error, UpstreamError)
+        assert error.backend == "old"
+        assert "old" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), UpstreamUnreachable),
+        (OSError(errno.ENETUNREACH, "no way"), UpstreamUnreachable),
+        (socket.gaierror(-2, "unknown"), UpstreamUnreachable),
+        (UnicodeError("label too long"), UpstreamUnreachable),
+        (ssl.SSLError(1, "wrong version"), UpstreamUnreachable),
+        (TimeoutError(), ConnectTimeout),
+        (OSError(errno.EMFILE, "too many open files"), UpstreamBusy),
+        (OSError(errno.EADDRNOTAVAIL, "no ports left"), UpstreamBusy),
+    ],
+    ids=repr,
+)
+def test_a_connection_that_was_not_made_is(raised: Exception, kind: type[UpstreamError]) -> None:
+    error = not_connected(raised, "old")
+    assert type(error) is kind
+
+
+def test_a_detail_names_the_backend_and_no_address() -> None:
+    error = not_connected(
+        ConnectionRefusedError(111, "Connect call failed ('10.0.0.1', 80)"), "old"
+    )
+    assert str(error) == "backend old refused the connection"
+
+
+def test_httptools_has_no_error_that_the_list_misses() -> None:
+    found = {
+        kind
+        for kind in vars(httptools).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    }
+    assert found <= {kind for raised in _PARSER_ERRORS for kind in _all_below(raised)}
+
+
+@pytest.mark.parametrize(
+    "raised",
+    sorted({*_all_below(httpx.TransportError), httpx.DecodingError, httpx.StreamClosed}, key=repr),
+    ids=lambda kind: kind.__name__,
+)
+def test_no_httpx_error_gets_past_a_foreign_transport(raised: type[Exception]) -> None:
+    error = raised() if raised is httpx.StreamClosed else raised("boom")
+    with pytest.raises(UpstreamError) as caught, translated("old"):
+        raise error
+    assert caught.value.backend == "old"
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (httpx.ConnectError("x"), UpstreamUnreachable),
+        (httpx.ProxyError("x"), UpstreamUnreachable),
+        (httpx.UnsupportedProtocol("x"), UpstreamUnreachable),
+        (httpx.ConnectTimeout("x"), ConnectTimeout),
+        (httpx.PoolTimeout("x"), UpstreamBusy),
+        (httpx.ReadTimeout("x"), UpstreamTimeout),
+        (httpx.WriteTimeout("x"), UpstreamTimeout),
+        (httpx.ReadError("x"), UpstreamBroke),
+        (httpx.RemoteProtocolError("x"), UpstreamBroke),
+        (httpx.InvalidURL("x"), BadRequest),
+        (OSError("x"), UpstreamBroke),
+    ],
+    ids=repr,
+)
+def test_an_error_of_a_foreign_transport_is(raised: Exception, kind: type[RequestError]) -> None:
+    with pytest.raises(RequestError) as caught, translated("old"):
+        raise raised
+    assert type(caught.value) is kind

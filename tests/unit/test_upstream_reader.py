@@ -1,0 +1,389 @@
+"""Answers, byte by byte: what is passed on, what is refused, where an answer ends."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.errors import UpstreamError
+from proxy.model import HeaderPairs
+from proxy.upstream.answer import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
+from proxy.upstream.api import Framing
+from proxy.upstream.failures import NOT_HTTP
+from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+NEXT = OK + b"content-length: 6\r\n\r\nsecret"
+
+
+@dataclass
+class Heard:
+    """An AnswerSink that remembers."""
+
+    status: int = 0
+    headers: HeaderPairs = field(default_factory=list)
+    framing: Framing | None = None
+    body: bytes = b""
+    interim: list[int] = field(default_factory=list)
+
+    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+        self.interim.append(status)
+
+    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None:
+        assert self.status == 0
+        self.status, self.headers, self.framing = status, headers, framing
+
+    def answer_data(self, data: bytes) -> None:
+        assert data
+        self.body += data
+
+    def answer_ended(self, trailers: HeaderPairs) -> None:
+        raise AssertionError("it is the connection that tells the end")
+
+    def answer_failed(self, error: UpstreamError) -> None:
+        raise AssertionError("it is the connection that tells failures")
+
+    def upload_paused(self) -> None: ...
+
+    def upload_resumed(self) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+
+def read(*pieces: bytes, is_head: bool = False) -> tuple[Heard, Reader]:
+    reader, heard = Reader(), Heard()
+    reader.begin(heard, is_head)
+    for piece in pieces:
+        reader.feed(piece)
+    return heard, reader
+
+
+GOOD = [
+    pytest.param(OK + b"content-length: 3\r\n\r\nabc", "length", b"abc", True, id="a length"),
+    pytest.param(OK + b"content-length: 0\r\n\r\n", "length", b"", True, id="a length of none"),
+    pytest.param(OK + b"Content-Length:  3 \r\n\r\nabc", "length", b"abc", True, id="space around"),
+    pytest.param(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", "chunked", b"abc", True, id="a chunk"),
+    pytest.param(CHUNKED + b"0\r\n\r\n", "chunked", b"", True, id="the last chunk alone"),
+    pytest.param(
+        CHUNKED + b'2;a="b;c";d\r\nab\r\n1\r\nc\r\n0;x\r\n\r\n',
+        "chunked",
+        b"abc",
+        True,
+        id="extensions",
+    ),
+    pytest.param(
+        CHUNKED.replace(b"chunked", b"Chunked ") + b"1\r\na\r\n0\r\n\r\n",
+        "chunked",
+        b"a",
+        True,
+        id="a coding in another case",
+    ),
+    pytest.param(
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 3\r\n\r\n",
+        "none",
+        b"",
+        True,
+        id="204 with a length",
+    ),
+    pytest.param(
+        b"HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n",
+        "none",
+        b"",
+        True,
+        id="304 with a coding",
+    ),
+    pytest.param(
+        OK + b"connection: close\r\ncontent-length: 3\r\n\r\nabc",
+        "length",
+        b"abc",
+        False,
+        id="close",
+    ),
+    pytest.param(
+        OK + b"connection: x, Close\r\ncontent-length: 3\r\n\r\nabc",
+        "length",
+        b"abc",
+        False,
+        id="close in a list",
+    ),
+    pytest.param(
+        b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        False,
+        id="HTTP/1.0",
+    ),
+    pytest.param(
+        b"HTTP/1.1 200\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        True,
+        id="no reason, no space",
+    ),
+    pytest.param(
+        b"HTTP/1.1 299 Fa\xe7on\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        True,
+        id="a reason of its own",
+    ),
+    pytest.param(
+        OK + b"upgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        True,
+        id="an offer to upgrade",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "framing", "body", "keep"), GOOD)
+def test_an_answer_is_read_whole_however_it_is_cut(
+    answer: bytes, framing: Framing, body: bytes, keep: bool
+) -> None:
+    cuts = [[answer], [answer[i : i + 1] for i in range(len(answer))]]
+    cuts += [[answer[:i], answer[i:]] for i in range(1, len(answer))]
+    for pieces in cuts:
+        heard, reader = read(*pieces)
+        assert (heard.framing, heard.body) == (framing, body), pieces
+        assert (reader.phase, reader.keep) == (OVER, keep), pieces
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        b"x",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b"0\r\n\r\n",
+        b"H",
+        b"HTTP/1.1 200",
+        NEXT,
+        CHUNKED + b"0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize(("answer", "framing", "body", "keep"), GOOD)
+def test_surplus_bytes_are_in_no_answer_and_spoil_the_connection(
+    answer: bytes, framing: Framing, body: bytes, keep: bool, surplus: bytes
+) -> None:
+    for at in {1, len(answer) // 2, len(answer) - 1, len(answer)}:
+        heard, reader = (
+            read(answer[:at], answer[at:] + surplus) if at < len(answer) else read(answer + surplus)
+        )
+        assert (heard.body, reader.phase, reader.keep) == (body, OVER, False)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        OK + b"content-length: 6\r\n\r\n",
+        OK + b"transfer-encoding: chunked\r\n\r\n",
+        OK + b"\r\n",
+        b"HTTP/1.1 404 Not Found\r\n\r\n",
+    ],
+)
+def test_an_answer_to_head_ends_with_its_fields(head: bytes) -> None:
+    heard, reader = read(head, is_head=True)
+    assert (heard.framing, heard.body, reader.phase) == ("none", b"", OVER)
+    _, reader = read(head + b"secret", is_head=True)
+    assert not reader.keep
+
+
+def test_a_reader_is_as_new_after_every_kind_of_answer() -> None:
+    reader = Reader()
+    kinds = [(OK + b"content-length: 6\r\n\r\n", True)]
+    kinds += [(OK + b"content-length: 6\r\n\r\nabcdef", False)]
+    kinds += [
+        (CHUNKED + b"1\r\na\r\n0\r\n\r\n", False),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", False),
+    ]
+    for first, is_head in kinds:
+        for second, second_is_head in kinds:
+            for answer, head in ((first, is_head), (second, second_is_head)):
+                heard = Heard()
+                reader.begin(heard, head)
+                for i in range(0, len(answer), 50):
+                    reader.feed(answer[i : i + 50])
+                assert (reader.phase, reader.keep) == (OVER, True)
+
+
+def test_a_body_without_framing_goes_on_until_close() -> None:
+    heard, reader = read(OK + b"\r\nabc", b"def")
+    assert (heard.framing, heard.body, reader.phase) == ("until_close", b"abcdef", UNTIL_CLOSE)
+
+
+def test_interim_answers_are_told_apart_from_the_answer() -> None:
+    answer = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+        + OK
+        + b"content-length: 2\r\n\r\nok"
+    )
+    for cut in range(1, len(answer)):
+        heard, reader = read(answer[:cut], answer[cut:])
+        assert (heard.interim, heard.status, heard.body) == ([100, 103], 200, b"ok")
+        assert heard.headers == [(b"content-length", b"2")]
+        assert reader.keep
+
+
+def test_trailers_are_kept_but_for_those_that_would_change_the_message() -> None:
+    _, reader = read(CHUNKED + b"0\r\nX-Sum: 1\r\nset-cookie: a=b\r\nhost: evil\r\n\r\n")
+    assert reader.trailers == [(b"x-sum", b"1")]
+    assert reader.keep
+
+
+def test_names_are_in_lower_case_and_repeats_kept() -> None:
+    heard, _ = read(OK + b"Set-Cookie: a=1\r\nSET-COOKIE: b=2\r\nContent-Length: 0\r\n\r\n")
+    assert heard.headers == [
+        (b"set-cookie", b"a=1"),
+        (b"set-cookie", b"b=2"),
+        (b"content-length", b"0"),
+    ]
+
+
+def _ok(fields: bytes, body: bytes = b"") -> bytes:
+    return OK + fields + b"\r\n" + body
+
+
+BAD = [
+    pytest.param(b"HTTP/2.0 200 OK\r\ncontent-length: 0\r\n\r\n", id="HTTP/2.0"),
+    pytest.param(b"HTTP/0.9 200 OK\r\ncontent-length: 0\r\n\r\n", id="HTTP/0.9"),
+    pytest.param(b"HTTP/1.2 200 OK\r\ncontent-length: 0\r\n\r\n", id="HTTP/1.2"),
+    pytest.param(b"RTSP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", id="RTSP"),
+    pytest.param(b"ICY 200 OK\r\n\r\n", id="ICY"),
+    pytest.param(b"http/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", id="lower case"),
+    pytest.param(b"\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", id="an empty line in front"),
+    pytest.param(b"HTTP/1.1 099 X\r\ncontent-length: 0\r\n\r\n", id="status 099"),
+    pytest.param(b"HTTP/1.1 99 X\r\ncontent-length: 0\r\n\r\n", id="status 99"),
+    pytest.param(b"HTTP/1.1 600 X\r\ncontent-length: 0\r\n\r\n", id="status 600"),
+    pytest.param(b"HTTP/1.1 1000 X\r\ncontent-length: 0\r\n\r\n", id="status 1000"),
+    pytest.param(b"HTTP/1.1 -200 X\r\ncontent-length: 0\r\n\r\n", id="a negative status"),
+    pytest.param(b"HTTP/1.1  200 X\r\ncontent-length: 0\r\n\r\n", id="two spaces"),
+    pytest.param(b"HTTP/1.1 200OK\r\ncontent-length: 0\r\n\r\n", id="no space after the status"),
+    pytest.param(b"HTTP/1.1 200 O\x00K\r\ncontent-length: 0\r\n\r\n", id="NUL in the reason"),
+    pytest.param(b"HTTP/1.1 200 O\x1bK\r\ncontent-length: 0\r\n\r\n", id="escape in the reason"),
+    pytest.param(b"HTTP/1.1 200 O\rK\r\ncontent-length: 0\r\n\r\n", id="CR in the reason"),
+    pytest.param(b"HTTP/1.1 200 OK\ncontent-length: 0\r\n\r\n", id="LF after the status line"),
+    pytest.param(
+        b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", id="101 unasked"
+    ),
+    pytest.param(b"HTTP/1.1 101 Switching\r\n\r\n", id="101 bare"),
+    pytest.param(
+        _ok(b"content-length: 3\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\n"), id="both lengths"
+    ),
+    pytest.param(
+        _ok(b"transfer-encoding: chunked\r\ncontent-length: 3\r\n", b"0\r\n\r\n"), id="both, turned"
+    ),
+    pytest.param(_ok(b"content-length: 3\r\ncontent-length: 3\r\n", b"abc"), id="a length twice"),
+    pytest.param(_ok(b"content-length: 3\r\ncontent-length: 2\r\n", b"abc"), id="two lengths"),
+    pytest.param(_ok(b"content-length: 3, 3\r\n", b"abc"), id="a list of lengths"),
+    pytest.param(_ok(b"content-length: -3\r\n", b"abc"), id="a negative length"),
+    pytest.param(_ok(b"content-length: +3\r\n", b"abc"), id="a signed length"),
+    pytest.param(_ok(b"content-length: 0x3\r\n", b"abc"), id="a length in hexadecimal"),
+    pytest.param(_ok(b"content-length: 3.0\r\n", b"abc"), id="a broken length"),
+    pytest.param(_ok(b"content-length: \r\n"), id="an empty length"),
+    pytest.param(_ok(b"content-length: 99999999999999999999\r\n"), id="a length beyond 64 bits"),
+    pytest.param(_ok(b"transfer-encoding: gzip\r\n", b"abc"), id="gzip"),
+    pytest.param(_ok(b"transfer-encoding: gzip, chunked\r\n", b"0\r\n\r\n"), id="gzip, chunked"),
+    pytest.param(
+        _ok(b"transfer-encoding: chunked, identity\r\n", b"0\r\n\r\n"), id="chunked, identity"
+    ),
+    pytest.param(_ok(b"transfer-encoding: xchunked\r\n", b"0\r\n\r\n"), id="xchunked"),
+    pytest.param(_ok(b"transfer-encoding: chunked\t\r\n", b"0\r\n\r\n"), id="chunked and a tab"),
+    pytest.param(_ok(b"transfer-encoding: \r\n", b"0\r\n\r\n"), id="an empty coding"),
+    pytest.param(
+        _ok(b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\n"),
+        id="chunked twice",
+    ),
+    pytest.param(
+        b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", id="chunked in HTTP/1.0"
+    ),
+    pytest.param(_ok(b"a: b\r\n c\r\ncontent-length: 0\r\n"), id="obs-fold"),
+    pytest.param(_ok(b" a: b\r\ncontent-length: 0\r\n"), id="a space before the first field"),
+    pytest.param(_ok(b"a : b\r\ncontent-length: 0\r\n"), id="a space before the colon"),
+    pytest.param(_ok(b"a b: c\r\ncontent-length: 0\r\n"), id="a space in a name"),
+    pytest.param(_ok(b": b\r\ncontent-length: 0\r\n"), id="no name"),
+    pytest.param(_ok(b"ab\r\ncontent-length: 0\r\n"), id="no colon"),
+    pytest.param(_ok(b"a\xff: b\r\ncontent-length: 0\r\n"), id="a name beyond ASCII"),
+    pytest.param(_ok(b"a: b\ncontent-length: 0\r\n"), id="LF between fields"),
+    pytest.param(OK + b"content-length: 0\r\n\n", id="LF after the head"),
+    pytest.param(_ok(b"a: b\rc\r\ncontent-length: 0\r\n"), id="CR in a value"),
+    pytest.param(_ok(b"a: b\x00c\r\ncontent-length: 0\r\n"), id="NUL in a value"),
+    pytest.param(_ok(b"a: b\x01c\r\ncontent-length: 0\r\n"), id="a control byte in a value"),
+    pytest.param(_ok(b"a: b\x7fc\r\ncontent-length: 0\r\n"), id="DEL in a value"),
+    pytest.param(_ok(b"a: b\r\n" * (MAX_HEADERS + 1)), id="too many fields"),
+    pytest.param(_ok(b"a: " + b"b" * MAX_HEAD_BYTES + b"\r\n"), id="too long a head"),
+    pytest.param(OK + b"a: b\r\n" * (MAX_HEAD_BYTES // 6), id="a head without end"),
+    pytest.param(
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1), id="interim answers without end"
+    ),
+    pytest.param(
+        b"HTTP/1.1 103 X\r\ncontent-length: 3\r\n\r\n", id="an interim answer with a length"
+    ),
+    pytest.param(
+        b"HTTP/1.1 103 X\r\ntransfer-encoding: chunked\r\n\r\n", id="an interim answer with chunks"
+    ),
+    pytest.param(b"<html>hello", id="no head at all"),
+    pytest.param(CHUNKED + b"x\r\n", id="no chunk size"),
+    pytest.param(CHUNKED + b"-1\r\na", id="a negative chunk size"),
+    pytest.param(CHUNKED + b"+1\r\na\r\n", id="a signed chunk size"),
+    pytest.param(CHUNKED + b"0x1\r\na\r\n", id="a chunk size with a prefix"),
+    pytest.param(CHUNKED + b" 1\r\na\r\n", id="a space before a chunk size"),
+    pytest.param(CHUNKED + b"1 \r\na\r\n", id="a space after a chunk size"),
+    pytest.param(CHUNKED + b"1_0\r\na\r\n", id="a chunk size with an underscore"),
+    pytest.param(CHUNKED + b"fffffffffffffffff\r\na", id="a chunk size beyond 64 bits"),
+    pytest.param(CHUNKED + b"1\na\r\n", id="LF after a chunk size"),
+    pytest.param(CHUNKED + b"1\r\na\n", id="LF after a chunk"),
+    pytest.param(CHUNKED + b"1\r\nab\r\n", id="a chunk longer than its size"),
+    pytest.param(CHUNKED + b"1;a\x00\r\na\r\n", id="NUL in an extension"),
+    pytest.param(CHUNKED + b"1;a\na\r\n", id="LF in an extension"),
+    pytest.param(CHUNKED + b'1;a="b\r\na\r\n', id="a quote left open in an extension"),
+    pytest.param(CHUNKED + b"0\r\na : b\r\n\r\n", id="a malformed trailer"),
+    pytest.param(CHUNKED + b"0\r\na: b\r\n c\r\n\r\n", id="a folded trailer"),
+    pytest.param(CHUNKED + b"0\r\na: b\n\r\n", id="LF after a trailer"),
+    pytest.param(CHUNKED + b"1;" + b"a" * 20_000 + b"\r\na\r\n", id="an extension without end"),
+    pytest.param(
+        CHUNKED + (b"1;" + b"a" * 100 + b"\r\na\r\n") * 300, id="more extensions than body"
+    ),
+    pytest.param(CHUNKED + b"0\r\n" + b"a: b\r\n" * 3000, id="trailers without end"),
+    pytest.param(
+        CHUNKED + b"0\r\n" + b"a: b\r\n" * (MAX_HEADERS + 1) + b"\r\n", id="too many trailers"
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", BAD)
+def test_an_answer_that_is_refused(answer: bytes) -> None:
+    with pytest.raises(NOT_HTTP):
+        read(answer)
+    with pytest.raises(NOT_HTTP):
+        read(*(answer[i : i + 7] for i in range(0, len(answer), 7)))
+
+
+@given(data=st.data())
+def test_what_is_heard_does_not_depend_on_how_the_bytes_are_cut(data: st.DataObject) -> None:
+    good = data.draw(st.sampled_from([case.values[0] for case in GOOD]))
+    assert isinstance(good, bytes)
+    at = data.draw(st.integers(0, len(good)))
+    answer = (
+        good[:at] + data.draw(st.binary(max_size=8)) + good[at + data.draw(st.integers(0, 4)) :]
+    )
+    is_head, size = data.draw(st.booleans()), data.draw(st.integers(1, 64))
+    pieces = [answer[i : i + size] for i in range(0, len(answer), size)]
+    assert _outcome([answer], is_head) == _outcome(pieces, is_head)
+
+
+def _outcome(pieces: list[bytes], is_head: bool) -> tuple[int, bytes, int] | None:
+    """What a sink heard, and the phase; None if it was refused. Surplus is left to the connection."""
+    reader, heard = Reader(), Heard()
+    reader.begin(heard, is_head)
+    try:
+        for piece in pieces:
+            if reader.phase != OVER:
+                reader.feed(piece)
+    except NOT_HTTP:
+        return None
+    return heard.status, heard.body, reader.phase
