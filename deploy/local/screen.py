@@ -93,9 +93,8 @@ def things_to_try(settings: Settings, here: Path) -> list[str]:
     routes = os.path.relpath(settings.routes, here)
     return [
         f"  1. Open http://{HOST}:{settings.facade_port}/travelbuddy/ in a browser.",
-        f"  2. In {routes}, give the route `flightspecials` the lines `stage: legacy` and",
-        "     `backend_refs: {legacy: 100, flightspecials: 0}`: within a second the flight panel",
-        "     comes from the monolith. `stage: canary` allows the weights in between.",
+        f"  2. In {routes}, change `stage: live` of the route `flightspecials` to `stage: legacy`:",
+        "     the flight panel comes from the monolith. `live` brings it back.",
         f"  3. Break {routes} and look at http://{HOST}:{settings.admin_port}/readyz:",
         "     the last good table serves on.",
         "",

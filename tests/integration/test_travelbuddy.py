@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from deploy.local.travelbuddy.app import travelbuddy
+from deploy.local.travelbuddy.page import render
 from deploy.local.travelbuddy.sessions import Sessions
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def client(clock: Clock) -> httpx.AsyncClient:
-    draws = iter(x / 1000 for x in range(1000))
+    # Neither rising nor falling: rows as they were made are not in order of expiry.
+    draws = iter(x * 617 % 1000 / 1000 for x in range(1000))
     transport = httpx.ASGITransport(travelbuddy(clock, lambda: next(draws)))
     return httpx.AsyncClient(transport=transport, base_url="http://travelbuddy.example")
 
@@ -64,6 +66,32 @@ async def test_the_bare_context_leads_to_the_slash_at_the_host_that_was_asked(
     answer = await client.get("/travelbuddy", headers={"host": "shop.example:8443"})
     assert answer.status_code == 302
     assert answer.headers["location"] == "http://shop.example:8443/travelbuddy/"
+
+
+async def test_the_redirect_keeps_the_query(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/travelbuddy?from=mail&x=%20")
+    assert answer.headers["location"] == "http://travelbuddy.example/travelbuddy/?from=mail&x=%20"
+
+
+@pytest.mark.parametrize("host", ["[", "a/b?", "a b", "user@shop.example", "a:b"])
+async def test_a_host_that_is_none_is_not_led_to(client: httpx.AsyncClient, host: str) -> None:
+    answer = await client.get("/travelbuddy", headers={"host": host})
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+
+
+async def test_the_page_lets_nothing_in_from_elsewhere(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/travelbuddy/")
+    assert answer.headers["content-security-policy"] == "default-src 'self'"
+    for forbidden in ("<script>", "<style", " style=", " onclick=", "http://", "https://"):
+        assert forbidden not in answer.text
+
+
+def test_what_a_row_says_is_text_on_the_page() -> None:
+    row = {"id": 1, "header": "<b>x</b>", "body": None, "cost": 50, "expiryDate": START_MS}
+    page = render([row], [])
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+    assert "<b>x</b>" not in page
 
 
 async def test_the_page_has_both_panels_with_their_boxes(client: httpx.AsyncClient) -> None:
@@ -100,8 +128,9 @@ async def test_a_list_has_its_fields_its_order_and_is_open_to_all(
 async def test_a_person_sees_that_the_monolith_answered(client: httpx.AsyncClient) -> None:
     rows = (await client.get("/travelbuddy/flightspecials")).json()
     assert all(row["body"].endswith(" (monolith)") for row in rows)
-    assert rows[0]["header"] == "London to Prague"
-    assert (rows[0]["originCode"], rows[0]["destinationCode"]) == ("LHR", "CDG")
+    codes = {row["header"]: (row["originCode"], row["destinationCode"]) for row in rows}
+    assert codes.pop("London to Prague") == ("LHR", "CDG")
+    assert set(codes.values()) == {("ORG", "DST")}
 
 
 async def test_an_expired_special_is_gone_and_offered_anew_a_little_later(
@@ -116,6 +145,15 @@ async def test_an_expired_special_is_gone_and_offered_anew_a_little_later(
     clock.ms += 5_000
     again = (await client.get("/travelbuddy/flightspecials")).json()
     assert first["id"] in [row["id"] for row in again]
+
+
+async def test_costs_stay_in_their_bounds() -> None:
+    transport = httpx.ASGITransport(travelbuddy(lambda: START_MS, lambda: 0.999999))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t.example") as dearest:
+        flights = (await dearest.get("/travelbuddy/flightspecials")).json()
+        hotels = (await dearest.get("/travelbuddy/hotelspecials")).json()
+    assert sorted(row["cost"] for row in flights) == [249] * 8 + [549] * 3
+    assert {row["cost"] for row in hotels} == {1049}
 
 
 async def test_a_stack_that_is_up_for_a_day_still_shows_all(
@@ -155,7 +193,7 @@ def test_sessions_are_not_remembered_for_ever() -> None:
     ("path", "kind", "begins"),
     [
         ("travelbuddy.css", "text/css", b":root"),
-        ("travelbuddy.js", "text/javascript", b"//"),
+        ("travelbuddy.css/", "text/css", b":root"),
         ("icon.svg", "image/svg+xml", b"<svg"),
         ("images/sea.jpg", "image/jpeg", b"\xff\xd8\xff"),
     ],
@@ -166,6 +204,18 @@ async def test_resources_are_static_files(
     answer = await client.get(f"/travelbuddy/resources/{path}")
     assert answer.headers["content-type"].startswith(kind)
     assert answer.content.startswith(begins)
+
+
+async def test_the_script_is_a_script_by_its_type(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/travelbuddy/resources/travelbuddy.js")
+    kind = answer.headers["content-type"].partition(";")[0]
+    assert kind in ("text/javascript", "application/javascript")  # Python 3.11 says the older one
+
+
+async def test_images_have_the_weight_of_real_ones(client: httpx.AsyncClient) -> None:
+    for image in ("sea", "mountains", "city", "beach", "dunes", "balloons"):
+        answer = await client.get(f"/travelbuddy/resources/images/{image}.jpg")
+        assert 100_000 < len(answer.content) < 300_000, image
 
 
 async def test_every_image_of_the_page_is_there(client: httpx.AsyncClient) -> None:
@@ -181,27 +231,71 @@ async def test_a_qr_code_is_a_png_that_nobody_stores(client: httpx.AsyncClient) 
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content.startswith(b"\x89PNG")
-    width = int.from_bytes(answer.content[16:20], "big")
-    assert 150 <= width <= 250
+    width, height = (int.from_bytes(answer.content[at : at + 4], "big") for at in (16, 20))
+    assert 150 <= width <= 200
+    assert width == height
 
 
-@pytest.mark.parametrize("path", ["0/a", "9999999/a", "x/a", "200/" + "a" * 501])
+async def test_the_longest_text_fits_into_the_largest_code(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/travelbuddy/qrcodegen/1000/{'😀' * 500}")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "0/a",
+        "1001/a",
+        "9999999/a",
+        "00100999/a",
+        pytest.param("00100" + "9" * 4400 + "/a", id="more digits than int takes"),
+        "-1/a",
+        "x/a",
+        "٢٠٠/a",
+        pytest.param("20/a", id="smaller than the smallest code"),
+        pytest.param("200/" + "a" * 501, id="too long a text"),
+    ],
+)
 async def test_a_qr_code_has_bounds(client: httpx.AsyncClient, path: str) -> None:
-    assert (await client.get(f"/travelbuddy/qrcodegen/{path}")).status_code == 400
+    answer = await client.get(f"/travelbuddy/qrcodegen/{path}")
+    assert answer.status_code == 400
+    assert re.search(r"<b>Message</b> th(e|is) (size|text) \w+", answer.text)
 
 
-@pytest.mark.parametrize("path", ["/", "/flightspecials", "/travelbuddyX", "/travelbuddy/nope"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/flightspecials",
+        "/travelbuddyX",
+        "/travelbuddy/nope",
+        "/travelbuddy/resources/",
+        "/travelbuddy/resources/images",
+        "/travelbuddy/resources/page.html",
+        "/travelbuddy/resources/%2e%2e/app.py",
+    ],
+)
 async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+    assert "HTTP Status 404 – Not Found" in answer.text
 
 
-async def test_a_list_is_not_written_to(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/travelbuddy/flightspecials")).status_code == 405
+@pytest.mark.parametrize("path", ["", "flightspecials", "hotelspecials/", "health"])
+async def test_nothing_is_written_to(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.post(f"/travelbuddy/{path}")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-def test_it_runs_as_a_process_and_ends_when_told() -> None:
+@pytest.mark.parametrize("path", ["health", "resources/icon.svg", "nope"])
+async def test_probes_and_files_make_no_session(client: httpx.AsyncClient, path: str) -> None:
+    assert "set-cookie" not in (await client.get(f"/travelbuddy/{path}")).headers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_runs_as_a_process_and_ends_when_told(number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
@@ -218,7 +312,7 @@ def test_it_runs_as_a_process_and_ends_when_told() -> None:
             except OSError:
                 assert time.monotonic() < until
                 time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.wait(15) == 0
     finally:
         process.kill()

@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         log_level="warning",
         proxy_headers=False,
         server_header=False,
+        # As Tomcat: a proxy that keeps idle connections for less never meets a closed one.
+        timeout_keep_alive=20,
         timeout_graceful_shutdown=5,
     )
     _Server(config).run()

@@ -3,14 +3,18 @@
 import io
 import json
 import random
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from html import escape
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import segno
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -25,7 +29,9 @@ _CONTEXT = "/travelbuddy"
 _STATIC = Path(__file__).parent / "static"
 _CORS = {"access-control-allow-origin": "*"}
 _POLICY = {"content-security-policy": "default-src 'self'", "x-content-type-options": "nosniff"}
-_QR_MIN, _QR_MAX = 21, 1000
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_QR_SIZE = re.compile(r"[0-9]{1,4}")
+_QR_MAX = 1000
 _QR_TEXT_MAX = 500
 
 Answering = Callable[[Request], Awaitable[Response]]
@@ -88,22 +94,35 @@ def _both(path: str, answer: Answering) -> list[BaseRoute]:
 
 
 async def _to_the_slash(request: Request) -> Response:
-    # As Tomcat does it: absolute, made of the Host that was asked for.
+    # As Tomcat does it: absolute, made of the Host that was asked for, the query kept.
     host = request.headers.get("host", "localhost")
-    return RedirectResponse(f"{request.url.scheme}://{host}{_CONTEXT}/", 302)
+    if _HOST.fullmatch(host) is None:
+        raise HTTPException(400, "the Host header is no host with an optional port")
+    query = request.scope["query_string"].decode("latin-1")
+    there = f"{request.scope['scheme']}://{host}{_CONTEXT}/"
+    return RedirectResponse(f"{there}?{query}" if query else there, 302)
 
 
 async def _qr_code(request: Request) -> Response:
     size, text = request.path_params["size"], request.path_params["text"]
-    if not (size.isascii() and size.isdigit() and _QR_MIN <= int(size[:5]) <= _QR_MAX):
-        raise HTTPException(400, f"the size is a number of pixels from {_QR_MIN} to {_QR_MAX}")
+    if _QR_SIZE.fullmatch(size) is None or not 0 < int(size) <= _QR_MAX:
+        raise HTTPException(400, f"the size is a number of pixels from 1 to {_QR_MAX}")
     if not 0 < len(text) <= _QR_TEXT_MAX:
         raise HTTPException(400, f"the text has 1 to {_QR_TEXT_MAX} characters")
+    # In a thread: a long text takes some ten milliseconds.
+    drawn = await run_in_threadpool(_draw, text, int(size))
+    return Response(drawn, media_type="image/png", headers={"cache-control": "no-store"})
+
+
+def _draw(text: str, size: int) -> bytes:
+    """A PNG at most `size` pixels wide: modules are whole pixels, so it may be a little smaller."""
     code = segno.make(text, micro=False)
-    scale = max(1, int(size) // code.symbol_size()[0])
+    least = code.symbol_size()[0]
+    if size < least:
+        raise HTTPException(400, f"this text needs a size of {least} pixels or more")
     drawn = io.BytesIO()
-    code.save(drawn, kind="png", scale=scale)
-    return Response(drawn.getvalue(), media_type="image/png", headers={"cache-control": "no-store"})
+    code.save(drawn, kind="png", scale=size // least)
+    return drawn.getvalue()
 
 
 def _json(rows: list[dict[str, Any]]) -> Response:
@@ -112,12 +131,13 @@ def _json(rows: list[dict[str, Any]]) -> Response:
 
 
 async def _like_tomcat(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
-    detail = error.detail if isinstance(error, HTTPException) else ""
-    title = f"HTTP Status {status}"
+    if not isinstance(error, HTTPException):
+        raise error
+    title = f"HTTP Status {error.status_code} – {HTTPStatus(error.status_code).phrase}"
     body = (
         f'<!doctype html><html lang="en"><head><title>{title}</title></head>'
-        f"<body><h1>{title}</h1><p>{detail}</p></body></html>"
+        f"<body><h1>{title}</h1><hr><p><b>Type</b> Status Report</p>"
+        f"<p><b>Message</b> {escape(error.detail)}</p><hr>"
+        f"<h3>TravelBuddy stand-in</h3></body></html>"
     )
-    return HTMLResponse(body, status, headers)
+    return HTMLResponse(body, error.status_code, {**(error.headers or {}), **_POLICY})

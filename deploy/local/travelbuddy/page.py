@@ -6,21 +6,30 @@ from string import Template
 from typing import Any
 
 _SLIDES = (
-    ("sea.jpg", "Ships on a calm sea at dawn", "Somewhere new is closer than you think"),
-    ("mountains.jpg", "Mountain ranges in the evening light", "Higher, quieter, clearer"),
-    ("city.jpg", "A city's towers at night", "A weekend is enough for a city"),
+    ("sea.jpg", "A sailing boat on a calm sea at sunset", "Somewhere new is closer than you think"),
+    (
+        "mountains.jpg",
+        "A plane over mountain ranges in the morning mist",
+        "Higher, quieter, clearer",
+    ),
+    ("city.jpg", "A city at night, mirrored in the water", "A weekend is enough for a city"),
 )
 _PROMOS = (
     (
         "beach.jpg",
-        "A beach with palms",
+        "A beach from above, with three parasols by the water",
         "Sun on short notice",
         "Beaches within four hours of home.",
     ),
-    ("dunes.jpg", "Sand dunes", "Off the beaten track", "Small groups, good guides, wide skies."),
+    (
+        "dunes.jpg",
+        "Sand dunes under a low sun",
+        "Off the beaten track",
+        "Small groups, good guides, wide skies.",
+    ),
     (
         "balloons.jpg",
-        "Hot-air balloons",
+        "Hot-air balloons over hills",
         "Once in a lifetime",
         "Trips that you will tell of for years.",
     ),
@@ -29,7 +38,7 @@ _PROMOS = (
 
 def render(flights: list[dict[str, Any]], hotels: list[dict[str, Any]]) -> str:
     """The whole page with the specials of this moment."""
-    text = files(__package__).joinpath("static/page.html").read_text("utf-8")
+    text = files(__package__).joinpath("page.html").read_text("utf-8")
     return Template(text).substitute(
         slides="".join(_slide(*slide) for slide in _SLIDES),
         flights="".join(_box(row["header"], row["body"], row) for row in flights),

@@ -24,6 +24,7 @@ _FLIGHTS = (
     ("Aswan to Cairo", "An experience of a lifetime"),
     ("New York to London", "Trans-Atlantic"),
 )
+_LONG_HAUL = frozenset({"Melbourne to Hawaii", "Sydney to Rome", "New York to London"})
 _ELSEWHERE = ("Origin", "ORG", "Destination", "DST")
 _HOTELS = (
     ("Sommerset Hotel", "Minimum stay 3 nights", "Sydney"),
@@ -89,7 +90,8 @@ def flights(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
     for number, sample in enumerate(_FLIGHTS, 1):
         values = dict(zip(names, sample + _ELSEWHERE if len(sample) == 2 else sample, strict=True))
         values["body"] += _MARK
-        rows.append({"id": number, **values, "cost": 50 + int(draw() * 200)})
+        most = 500 if values["header"] in _LONG_HAUL else 200
+        rows.append({"id": number, **values, "cost": 50 + int(draw() * most)})
     return Shelf(rows, now_ms, draw)
 
 
@@ -101,7 +103,7 @@ def hotels(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
             "hotel": hotel,
             "description": description,
             "location": location,
-            "cost": 50 + int(draw() * 950),
+            "cost": 50 + int(draw() * 1000),
         }
         for number, (hotel, description, location) in enumerate(_HOTELS, 1)
     ]
