@@ -154,7 +154,7 @@ def as_given(route: Route, given: Given) -> Route:
         weights = dict(given.weights_bp)
         refs = tuple(replace(ref, weight_bp=weights.get(ref.backend, 0)) for ref in refs)
     stage = given.stage or route.stage
-    if given.stage is None and stage is not None and given.weights_bp is not None:
+    if refs and given.stage is None and stage is not None and given.weights_bp is not None:
         stage = _stage_for(stage, refs[-1].weight_bp)
     return replace(route, backend_refs=refs, stage=stage)
 

@@ -24,7 +24,7 @@ def load(text: bytes, file: str) -> Loaded:
     table, warnings = parse_table(text, file)
     index = Index(table.routes)
     report = run_tests(table, index)
-    problems = sorted([*unreachable(table.routes), *report.problems(table)])
+    problems = [*unreachable(table.routes), *report.problems(table)]
     if problems:
-        raise TableError(file, tuple(problems))
+        raise TableError(file, tuple(sorted([*problems, *warnings])))
     return Loaded(table, index, warnings, report)

@@ -5,6 +5,7 @@ from typing import Any
 
 _REF_KEYS = frozenset(("name", "weight", "url_rewrite", "request", "response"))
 _MATCHES = ("headers", "query", "cookies")
+_WEIGHTS_OF_STAGE = {"legacy": (100, 0), "shadow": (100, 0), "live": (0, 100), "retired": (100, 0)}
 
 
 def long_backend(value: Any) -> Any:
@@ -18,7 +19,8 @@ def long_route(value: Any) -> Any:
         return value
     changed = {}
     if "backend_refs" in value:
-        changed["backend_refs"] = _long_refs(value["backend_refs"])
+        refs = _long_refs(value["backend_refs"])
+        changed["backend_refs"] = _weighted_by_stage(refs, value.get("stage"))
     match = value.get("match")
     if isinstance(match, dict) and not match.keys().isdisjoint(_MATCHES):
         changed["match"] = match | {
@@ -38,6 +40,16 @@ def _long_refs(refs: Any) -> Any:
     if len(listed) == 1 and isinstance(listed[0], dict) and "weight" not in listed[0]:
         return [{**listed[0], "weight": 100}]
     return listed
+
+
+def _weighted_by_stage(refs: Any, stage: Any) -> Any:
+    """Incumbent and newcomer without weights get those that the stage asks for; `canary` has to say its own."""
+    weights = _WEIGHTS_OF_STAGE.get(stage) if isinstance(stage, str) else None
+    if weights is None or not isinstance(refs, list) or len(refs) != 2:
+        return refs
+    if any(not isinstance(ref, dict) or "weight" in ref for ref in refs):
+        return refs
+    return [{**ref, "weight": weight} for ref, weight in zip(refs, weights, strict=True)]
 
 
 def is_one_reference(refs: dict[str, Any]) -> bool:

@@ -75,17 +75,9 @@ class Clients:
 
 
 def shift(stack: Stack, stage: str) -> None:
-    """As an operator does it: change the stage and the weights of the route, and save."""
-    weights = (
-        "{legacy: 100, flightspecials: 0}"
-        if stage == "legacy"
-        else "{legacy: 0, flightspecials: 100}"
-    )
+    """As an operator does it: change one word, and save."""
     text = stack.routes.read_text()
     text = re.sub(r"stage: (live|legacy) ", f"stage: {stage} ", text, count=1)
-    text = re.sub(
-        r"backend_refs: \{legacy: \d+, flightspecials: \d+\}", f"backend_refs: {weights}", text
-    )
     stack.routes.write_text(text)
 
 

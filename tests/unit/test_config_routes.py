@@ -476,3 +476,26 @@ def test_wrong_backends_are_told_up_to_a_bound() -> None:
 
 def test_a_route_knows_its_line() -> None:
     assert only_route(with_route("backend_refs: legacy")).line == 5
+
+
+@pytest.mark.parametrize(
+    ("stage", "weights"),
+    [("legacy", [10_000, 0]), ("shadow", [10_000, 0]), ("live", [0, 10_000])],
+)
+def test_a_stage_brings_the_weights_of_its_two_backends(stage: str, weights: list[int]) -> None:
+    for refs in ("[legacy, new]", "[{name: legacy}, {name: new}]"):
+        route = only_route(with_route(f"stage: {stage}, backend_refs: {refs}"))
+        assert [ref.weight_bp for ref in route.backend_refs] == weights
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "stage: canary, backend_refs: [legacy, new]",
+        "backend_refs: [legacy, new]",
+        "stage: live, backend_refs: [legacy, new, third]",
+        "stage: live, backend_refs: [{name: legacy, weight: 0}, {name: new}]",
+    ],
+)
+def test_weights_that_no_stage_brings_have_to_be_said(body: str) -> None:
+    assert any("has no weight" in each.text for each in problems(with_route(body)))
