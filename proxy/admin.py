@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as Path
 
+from proxy.admin_explain import explaining
+from proxy.metrics import exposition
 from proxy.model import ALL_BP, Route
 from proxy.predicates import describe
 from proxy.table import Tables
@@ -61,8 +63,17 @@ def admin_app(tables: Tables, is_ready: Callable[[], bool]) -> Starlette:
         table = tables.current.table
         return JSONResponse({**table_state(tables), "table": [route_row(r) for r in table.routes]})
 
+    async def metrics(_: Request) -> Response:
+        return Response(exposition(tables), media_type="text/plain; version=0.0.4; charset=utf-8")
+
     return Starlette(
-        routes=[Path("/healthz", healthz), Path("/readyz", readyz), Path("/routes", routes)],
+        routes=[
+            Path("/healthz", healthz),
+            Path("/readyz", readyz),
+            Path("/routes", routes),
+            Path("/explain", explaining(tables)),
+            Path("/metrics", metrics),
+        ],
         exception_handlers={HTTPException: _problem},
     )
 
@@ -73,7 +84,7 @@ async def _problem(request: Request, error: Exception) -> Response:
         "type": "about:blank",
         "title": error.detail,
         "status": error.status_code,
-        "detail": "the admin listener has GET /healthz, /readyz and /routes",
+        "detail": "the admin listener has GET /healthz, /readyz, /routes, /explain and /metrics",
     }
     return JSONResponse(
         body, error.status_code, error.headers, media_type="application/problem+json"

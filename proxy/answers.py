@@ -27,7 +27,7 @@ def own_answer(route: Route, facts: Facts) -> Answer:
     if route.redirect is not None:
         location = redirect_location(route, route.redirect, facts)
         return Answer(route.redirect.status, edited([(b"location", location)], route.response))
-    direct = route.direct_response or DirectResponse(404)
+    direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return Answer(direct.status, edited(list(direct.headers), route.response), direct.body)
 
 

@@ -38,12 +38,16 @@ class Facade:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the table's file while inside; then finish, close and write down what is left."""
-        watching = asyncio.create_task(self.tables.watch(), name="watch the table")
+        tasks = (
+            asyncio.create_task(self.tables.watch(), name="watch the table"),
+            asyncio.create_task(self.tables.recorder.run(), name="keep the history"),
+        )
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.wait((watching,))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await self._backends.aclose()
             await self._access_log.aclose()
 

@@ -107,7 +107,7 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
         return Verdict(test, None, tuple(_differences(test.expect, Outcome(None, status=404))))
     failures: dict[str, None] = {}
     for decision in _decisions(table, route, test, facts):
-        answer = own_answer(route, facts) if decision.ref is None else None
+        answer = own_answer(decision.route, facts) if decision.ref is None else None
         location = dict(answer.headers).get(b"location", b"").decode() if answer else None
         outcome = Outcome(route, decision, answer.status if answer else None, location)
         failures.update(dict.fromkeys(_differences(test.expect, outcome)))

@@ -12,10 +12,11 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     reference, stage, draw.
     """
     refs = route.backend_refs
-    if not refs:
+    killed = table.kill_switch and route.stage is not None
+    if not refs or (route.stage == "retired" and not killed):
         return Decision(route, _own_answer(route))
     bucket_bp: int | None = None
-    if route.stage is not None and table.kill_switch:
+    if killed:
         ref, reason = refs[0], "kill_switch"
     elif len(refs) == 1:
         ref, reason = refs[0], "only"
@@ -32,7 +33,7 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
         ref,
         upstream_path(route, ref.rewrite, facts.path),
         bucket_bp,
-        () if route.stage is None or table.kill_switch else _mirrored_to(route, facts.method, ref),
+        () if route.stage is None or killed else _mirrored_to(route, facts.method, ref),
     )
 
 

@@ -201,7 +201,8 @@ class Route(Struct, frozen=True):
     name: str
     match: Match
     backend_refs: tuple[BackendRef, ...] = ()
-    """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`."""
+    """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`; a retired
+    route may keep them for the way back, but answers by itself."""
     stage: Stage | None = None
     priority: int = 0
     cohort: Cohort | None = None

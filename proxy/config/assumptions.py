@@ -101,12 +101,14 @@ def _unassumed(test: TestDoc, route: RouteDoc) -> Iterator[Fault]:
         return
     for key in _dependent(route):
         if getattr(test.expect, key) is not None:
-            text = f"`{key}` depends on the weights of `{route.name}`, which may change"
+            text = f"`{key}` depends on the stage or weights of `{route.name}`, which may change"
             yield Fault(("expect", key), text, _HINT, on_key=True)
 
 
 def _dependent(route: RouteDoc) -> tuple[str, ...]:
     rewrites = [ref.url_rewrite for ref in route.backend_refs or ()]
     same = all(rewrite == rewrites[0] for rewrite in rewrites)
-    always = ("backend", "mirrored_to", "reason")
+    always: tuple[str, ...] = ("backend", "mirrored_to", "reason")
+    if route.stage == "retired":
+        always = (*always, "status", "location")
     return always if same else (*always, "upstream_path", "upstream_host")

@@ -137,7 +137,7 @@ class Maker:
 
     def route(self, doc: RouteDoc, line: int) -> Route:
         """A route that stands at `line`."""
-        refs = () if doc.stage == "retired" else tuple(map(self._ref, doc.backend_refs or ()))
+        refs = tuple(map(self._ref, doc.backend_refs or ()))
         return Route(
             doc.name,
             _match(doc.match),

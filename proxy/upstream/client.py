@@ -48,7 +48,7 @@ class HttpUpstream:
         """Send the head of a request. Raises UpstreamError, or BadRequest for what cannot be a head."""
         exchange = HttpExchange(request)
         pool = self._pools[0] if len(self._pools) == 1 else self.take_turn()
-        connection = pool.take_idle()
+        connection = pool.take_idle(exchange.repeatable)
         if connection is not None:
             exchange.begin(pool, connection, request.timeouts)
         else:

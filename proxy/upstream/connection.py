@@ -77,9 +77,15 @@ class Connection(asyncio.Protocol):
     def closed(self) -> bool:
         return self._closed
 
-    def usable(self) -> bool:
-        """Idle, and the kernel holds neither a surplus byte nor a close that the loop has not seen yet."""
-        return not self._closed and self._sink is None and not self._unheard(0)
+    def usable(self, repeatable: bool = False) -> bool:
+        """Idle, and the kernel holds neither a surplus byte nor a close that the loop has not seen yet.
+
+        For a `repeatable` request the kernel is asked only once a sweep has seen the connection idle: before
+        that the event loop has only just looked, and asking costs 2 µs.
+        """
+        if self._closed or self._sink is not None:
+            return False
+        return (repeatable and self._stirred) or not self._unheard(0)
 
     def begin(
         self, head: bytes, sink: AnswerSink, is_head: bool, timeouts: Timeouts, uploading: bool

@@ -98,7 +98,7 @@ class HttpExchange:
                 except asyncio.CancelledError:
                     self.abort()
                     raise
-            elif isinstance(self._error, UpstreamStale) and self._may_repeat:
+            elif isinstance(self._error, UpstreamStale) and self.repeatable:
                 await self._repeat()
             else:
                 raise self._error
@@ -220,7 +220,8 @@ class HttpExchange:
             self._wake()
 
     @property
-    def _may_repeat(self) -> bool:
+    def repeatable(self) -> bool:
+        """It may be sent once more: safe, without a body, and not sent twice already."""
         return not self._repeated and self._upload is None and self._request.method in SAFE_METHODS
 
     async def _repeat(self) -> None:

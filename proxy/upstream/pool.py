@@ -69,12 +69,15 @@ class Pool:
 
     # --- taking a connection --------------------------------------------------------------------
 
-    def take_idle(self) -> Connection | None:
-        """The connection used last, so that the others can age. None if there is no idle one."""
+    def take_idle(self, repeatable: bool = False) -> Connection | None:
+        """The connection used last, so that the others can age. None if there is no idle one.
+
+        `repeatable` is for a request that may be sent again: it costs less, see `Connection.usable`.
+        """
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.usable():
+            if connection.usable(repeatable):
                 return connection
             connection.abort()
         return None

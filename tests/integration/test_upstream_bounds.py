@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from typing import cast
 
 from proxy.errors import UpstreamError
 from proxy.model import Backend, Body, Endpoint
@@ -50,8 +51,7 @@ class _Mixed(asyncio.Protocol):
     """Answers in the shape that the path asks for. Not a script: 10,000 of those take too long."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         path = data.split(b" ", 2)[1]

@@ -140,10 +140,10 @@ async def test_an_early_answer_is_heard_while_the_upload_runs() -> None:
         await exchange.send_body(b"x" * 1000)
         answer = await whole(exchange)
         assert (answer.status, answer.body) == (413, b"big")
+        assert upstream.stats().connections == 0
         await exchange.send_body(b"dropped")  # The answer is over: nobody wants it.
         exchange.end_upload()
-        await asyncio.wait_for(gone.wait(), 5)
-        assert upstream.stats().connections == 0
+        await asyncio.wait_for(gone.wait(), 1)
 
 
 async def test_both_directions_stream_at_the_same_time() -> None:
@@ -246,6 +246,22 @@ async def test_a_length_is_counted_over_many_reads() -> None:
         assert server.accepted == 1
 
 
+async def test_an_answer_that_fills_the_buffer_with_its_last_byte_spares_the_connection() -> None:
+    size = 300_000  # More than is held without being taken, less than one read more.
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            peer.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+
+    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+        for _ in range(3):
+            exchange = await upstream.open(asking())
+            await eventually(lambda: upstream.stats().idle == 1)
+            assert len((await whole(exchange)).body) == size
+        assert server.accepted == 1
+
+
 async def test_bytes_on_an_idle_connection_close_it() -> None:
     say = asyncio.Event()
 
@@ -258,7 +274,7 @@ async def test_bytes_on_an_idle_connection_close_it() -> None:
     async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
         assert (await get(upstream)).body == b"ok"
         say.set()
-        await eventually(lambda: upstream.stats().connections == 0)
+        await eventually(lambda: upstream.stats().connections == 0, within_s=1)
         assert (await get(upstream)).body == b"ok"
         assert server.accepted == 2
 

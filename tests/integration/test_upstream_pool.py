@@ -1,11 +1,9 @@
-"""How connections are made, shared, capped, aged and closed."""
+"""How connections are shared, capped, aged and closed."""
 
 import asyncio
 import contextlib
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,39 +11,23 @@ from proxy.errors import (
     ConnectTimeout,
     UpstreamBroke,
     UpstreamBusy,
-    UpstreamError,
     UpstreamUnreachable,
 )
-from proxy.model import Backend, Body, Endpoint, Timeouts
+from proxy.model import Backend, Endpoint, Timeouts
 from proxy.upstream import HttpUpstream, Stats, open_upstream
 from tests.integration.upstream_servers import (
-    Answer,
+    Gate,
     Peer,
     Server,
     asking,
     closing,
     eventually,
+    full_backlog,
     get,
     refused_port,
     serving,
     whole,
 )
-
-
-class Gate:
-    """A script that answers, each request of it, only when the gate is open."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.waiting = 0
-
-    async def __call__(self, peer: Peer) -> None:
-        while True:
-            await peer.request()
-            self.waiting += 1
-            await self.open.wait()
-            self.waiting -= 1
-            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
 
 
 @contextlib.asynccontextmanager
@@ -55,20 +37,6 @@ async def gated(**caps: int) -> AsyncIterator[tuple[Gate, Server, HttpUpstream]]
         upstream = HttpUpstream(server.backend(**caps))
         async with closing(upstream):
             yield gate, server, upstream
-
-
-@contextlib.contextmanager
-def full_backlog() -> Iterator[int]:
-    """A port where connecting neither succeeds nor fails."""
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(4):
-            filling = stack.enter_context(socket.socket())
-            filling.setblocking(False)
-            filling.connect_ex(listening.getsockname())
-        yield int(listening.getsockname()[1])
 
 
 # --- cap and queue ----------------------------------------------------------------------------------
@@ -282,130 +250,3 @@ async def test_closing_closes_idle_connections_at_once() -> None:
         await upstream.aclose(10)
         assert time.monotonic() - began < 1
         await eventually(lambda: server.open == 0)
-
-
-# --- endpoints and addresses --------------------------------------------------------------------------
-
-
-async def _asked_of(upstream: HttpUpstream, count: int) -> list[Answer]:
-    return [await get(upstream) for _ in range(count)]
-
-
-async def test_endpoints_take_turns() -> None:
-    async with serving(_answering) as first, serving(_answering) as second:
-        backend = Backend("old", (first.endpoint, second.endpoint))
-        async with closing(HttpUpstream(backend)) as upstream:
-            addresses = []
-            for _ in range(6):
-                exchange = await upstream.open(asking())
-                addresses.append(exchange.address)
-                await whole(exchange)
-        assert addresses == [str(first.endpoint), str(second.endpoint)] * 3
-
-
-async def test_an_endpoint_that_is_down_is_passed_over() -> None:
-    async with serving(_answering) as server:
-        down = Endpoint("http", "127.0.0.1", refused_port())
-        async with closing(HttpUpstream(Backend("old", (down, server.endpoint)))) as upstream:
-            attempts = []
-            for _ in range(4):
-                exchange = await upstream.open(asking("POST", body=Body("length", 0)))
-                assert (await whole(exchange)).body == b"ok"
-                attempts.append(exchange.attempts)
-            assert sorted(attempts) == [1, 1, 2, 2]
-
-
-async def test_all_endpoints_down_is_told() -> None:
-    down = tuple(Endpoint("http", "127.0.0.1", refused_port()) for _ in range(3))
-    async with closing(HttpUpstream(Backend("old", down))) as upstream:
-        with pytest.raises(UpstreamUnreachable):
-            await get(upstream)
-
-
-async def test_a_request_goes_where_there_is_room() -> None:
-    gate = Gate()
-    async with serving(gate) as full, serving(_answering) as free:
-        backend = Backend("old", (full.endpoint, free.endpoint), False, 1, 10)
-        async with closing(HttpUpstream(backend)) as upstream:
-            first = await upstream.open(asking())
-            await eventually(lambda: gate.waiting == 1)
-            for _ in range(3):
-                assert (await asyncio.wait_for(get(upstream), 5)).body == b"ok"
-            first.abort()
-
-
-@pytest.mark.parametrize("bad", ["refused", "hanging"])
-async def test_a_name_with_several_addresses_is_tried_through(
-    bad: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serving(_answering) as server:
-        with full_backlog() as hanging:
-            ports = {"refused": refused_port(), "hanging": hanging}
-
-            async def resolved(*_: object, **__: object) -> list[object]:
-                return [
-                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-                    for port in (ports[bad], server.port)
-                ]
-
-            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
-            backend = Backend("old", (Endpoint("http", "old.example", 80),))
-            async with closing(open_upstream(backend)) as upstream:
-                assert (await asyncio.wait_for(get(upstream), 1.5)).body == b"ok"
-
-
-def _loopbacks() -> list[str]:
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
-            probe.bind(("::1", 0))
-        except OSError:
-            return ["127.0.0.1"]
-    return ["127.0.0.1", "::1"]
-
-
-@pytest.mark.parametrize("host", _loopbacks())
-async def test_an_address_is_asked_for_by_its_own_name(host: str) -> None:
-    hosts: list[bytes] = []
-
-    async def script(peer: Peer) -> None:
-        hosts.extend((await peer.request()).all(b"host"))
-        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with serving(script, host=host) as server:
-        endpoint = Endpoint("http", host, server.port)
-        async with closing(open_upstream(Backend("old", (endpoint,)))) as upstream:
-            assert (await get(upstream)).status == 204
-    assert hosts == [endpoint.authority.encode()]
-
-
-async def test_a_unix_socket_is_an_endpoint_too(tmp_path: Path) -> None:
-    path = str(tmp_path / "up.sock")
-    async with serving(_answering, unix_path=path) as server:
-        backend = Backend("old", (Endpoint("http", "localhost", 80, path),))
-        async with closing(open_upstream(backend)) as upstream:
-            assert (await get(upstream)).body == b"ok"
-            assert (await get(upstream)).body == b"ok"
-            assert server.accepted == 1
-
-
-async def test_a_unix_socket_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    backend = Backend("old", (Endpoint("http", "localhost", 80, str(tmp_path / "none")),))
-    async with closing(open_upstream(backend)) as upstream:
-        with pytest.raises(UpstreamUnreachable):
-            await get(upstream)
-
-
-async def test_running_out_of_descriptors_is_busy_not_broken() -> None:
-    resource = pytest.importorskip("resource", reason="limits on descriptors are a Unix matter")
-    async with serving(_answering) as server, closing(open_upstream(server.backend())) as upstream:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with socket.socket() as probe:
-            lowest_free = probe.fileno()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-        try:
-            with pytest.raises(UpstreamError) as caught:
-                await get(upstream)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert type(caught.value) is UpstreamBusy
-        assert (await get(upstream)).body == b"ok"

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -115,6 +115,22 @@ class Server:
         assert not self.faults, self.faults
 
 
+class Gate:
+    """A script that answers, each request of it, only when the gate is open."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.waiting = 0
+
+    async def __call__(self, peer: Peer) -> None:
+        while True:
+            await peer.request()
+            self.waiting += 1
+            await self.open.wait()
+            self.waiting -= 1
+            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+
 @contextlib.asynccontextmanager
 async def serving(
     script: Script,
@@ -146,6 +162,20 @@ async def closing(upstream: Upstream) -> AsyncIterator[Upstream]:
         await upstream.aclose(0.0)
         left = upstream.stats()
         assert (left.connections, left.pending) == (0, 0), left
+
+
+@contextlib.contextmanager
+def full_backlog() -> Iterator[int]:
+    """A port where connecting neither succeeds nor fails."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(listening.getsockname())
+        yield int(listening.getsockname()[1])
 
 
 def refused_port() -> int:

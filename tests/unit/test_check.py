@@ -160,3 +160,12 @@ def test_headers_and_cookies_of_a_test_reach_the_match() -> None:
     tested = table(route("m", match=wanted), REST)
     test = test_of("/", expect(route="m"), headers=(("V", "1"),), cookies=(("a", "1"), ("b", "2")))
     assert failures(test, tested) == ()
+
+
+def test_a_test_says_which_stage_it_assumes_of_a_route_that_was_retired() -> None:
+    retired = replace(CANARY, stage="retired", direct_response=DirectResponse(410))
+    tested = table(retired, REST)
+    assert failures(test_of("/c", expect(backend="new"), given=Given(stage="live")), tested) == ()
+    assert failures(test_of("/c", expect(status=410), given=Given(stage="retired")), tested) == ()
+    live = table(replace(CANARY, stage="live"), REST)
+    assert failures(test_of("/c", expect(status=410), given=Given(stage="retired")), live) == ()

@@ -5,6 +5,7 @@
 import pytest
 
 from proxy.config import parse_table
+from proxy.decide import decide
 from proxy.model import (
     ALL_BP,
     Allow,
@@ -22,6 +23,7 @@ from proxy.model import (
     StringMatch,
     Timeouts,
 )
+from tests.make import facts, table
 from tests.unit.config_tables import (
     HEAD,
     ONE_ROUTE,
@@ -446,7 +448,7 @@ def test_a_redirect_becomes_its_noun() -> None:
 def test_the_facade_answers_by_itself(body: str, answer: DirectResponse) -> None:
     route = only_route(with_route(body))
     assert route.direct_response == answer
-    assert route.backend_refs == ()
+    assert decide(table(route), route, facts(), 0).ref is None
 
 
 def test_a_route_without_a_stage_takes_any_number_of_backends() -> None:

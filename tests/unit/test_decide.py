@@ -144,3 +144,10 @@ def test_a_backend_is_asked_for(
     to = rewriting(rewrite) if rewrite else refs(legacy=100)
     wanted = route(path=path, to=to)  # type: ignore[arg-type]
     assert decide(table(wanted), wanted, facts(sent), 0).upstream_path == asked
+
+
+def test_a_retired_route_keeps_its_backends_for_the_way_back() -> None:
+    gone = replace(CANARY, stage="retired", direct_response=DirectResponse(410))
+    assert decide(table(gone), gone, facts(), 0).reason == "retired"
+    assert decide(table(gone), gone, facts(), 0).ref is None
+    assert decide(table(gone, kill_switch=True), gone, facts(), 0).backend == "legacy"

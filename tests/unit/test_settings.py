@@ -18,7 +18,9 @@ def test_an_address_is_read(text: str, address: Address) -> None:
     assert str(address) == text
 
 
-@pytest.mark.parametrize("text", ["", "8080", ":8080", "a:", "a:x", "a:70000", "a:-1", "::1:80", "a:٣"])
+@pytest.mark.parametrize(
+    "text", ["", "8080", ":8080", "a:", "a:x", "a:70000", "a:-1", "::1:80", "a:٣"]
+)
 def test_what_is_no_address_is_said_to_be_none(text: str) -> None:
     with pytest.raises(SettingsError, match="is no address"):
         parse_address(text)

@@ -1,0 +1,143 @@
+"""`facade history`: who changed the table, when, why, and what; and whether the record is whole."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proxy.changes import sentences
+from proxy.cli.edits import DEFAULT_ROUTES, add_json, printable, routes_path
+from proxy.edit import open_table
+from proxy.errors import TableError
+from proxy.history import history_path, read_bytes, read_log, record_seen
+from proxy.ledger import FOUND, NOT_CARRIED_OUT, Entry, Reading, carried_out
+from proxy.rewrite_file import resolved
+
+_HEADER = ("time", "who", "action", "what changed", "reason", "version")
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("history", help="who changed what", description=__doc__)
+    command.add_argument("--routes", default=DEFAULT_ROUTES, metavar="FILE", help="the route table")
+    command.add_argument("--route", metavar="R", help="only what touched this route")
+    add_json(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the history. 1 if its chain is broken."""
+    table = resolved(routes_path(arguments))
+    unrecorded = _record_first(table, arguments.routes)
+    reading = read_log(table)
+    entries = [e for e in reading.entries if arguments.route is None or touches(e, arguments.route)]
+    if arguments.json:
+        print(_as_json(table, reading, entries))
+    elif entries:
+        _print(reading, entries)
+    else:
+        about = f"{arguments.route} in " if arguments.route else ""
+        print(f"there is no history of {about}{arguments.routes} yet")
+    for line in (*_complaints(table, reading), *unrecorded):
+        print(f"facade: {line}", file=sys.stderr)
+    return 1 if reading.broken_at else 0
+
+
+def _record_first(table: Path, shown: str) -> list[str]:
+    """An edit by hand belongs into the list too; what keeps it out of it."""
+    try:
+        text = read_bytes(table)
+        opened = open_table(text, shown)
+    except TableError:
+        return [f"{shown} as it is now does not load, so it is not recorded: see `facade check`"]
+    fault = record_seen(table, opened.text, time.time())
+    return [] if fault is None else [fault]
+
+
+def touches(entry: Entry, route: str) -> bool:
+    """Whether a change is about a route, the kill switch included."""
+    changes = entry.changes
+    return (
+        changes.kill_switch is not None
+        or route in changes.changed
+        or any(change.route == route for change in changes.routes)
+    )
+
+
+def _complaints(table: Path, reading: Reading) -> list[str]:
+    name = history_path(table).name
+    said = [
+        f"line {number} of {name} was cut short by a crash; the chain holds without it"
+        for number in reading.torn
+    ]
+    if reading.broken_at:
+        said.append(f"the chain of {name} is broken at line {reading.broken_at}: {reading.fault}")
+    return said
+
+
+# --- how it looks ---------------------------------------------------------------------------
+
+
+def _row(entry: Entry, counts: bool) -> tuple[str, ...]:
+    what = "; ".join(_what(entry))
+    if not counts and entry.action != NOT_CARRIED_OUT:
+        what += " (was not carried out)"
+    versions = f"{entry.version_before or '-'} -> {entry.version_after}"
+    row = (entry.time, entry.who, entry.action, what, entry.reason or "-", versions)
+    return tuple(map(printable, row))
+
+
+def _what(entry: Entry) -> list[str]:
+    if entry.action == FOUND:
+        return ["the table as it was found"]
+    return sentences(entry.changes)
+
+
+def _print(reading: Reading, entries: Sequence[Entry]) -> None:
+    counting = {entry.number for entry in carried_out(reading.entries)}
+    rows = [_row(entry, entry.number in counting) for entry in entries]
+    if sys.stdout.isatty():
+        _print_table(rows)
+        return
+    widths = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
+    for row in (_HEADER, *rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console  # Slow to import, and not needed in a pipe.
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in _HEADER:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _as_json(table: Path, reading: Reading, entries: Sequence[Entry]) -> str:
+    body = {
+        "file": str(history_path(table)),
+        "chain": {
+            "ok": not reading.broken_at,
+            "broken_at_line": reading.broken_at or None,
+            "fault": reading.fault or None,
+            "torn_lines": reading.torn,
+        },
+        "entries": [_public(entry) for entry in entries],
+    }
+    return msgspec.json.encode(body).decode()
+
+
+def _public(entry: Entry) -> dict[str, Any]:
+    """An entry without the table's bytes, which `revert` alone has a use for."""
+    fields = msgspec.to_builtins(entry)
+    del fields["table"]
+    return {**fields, "summary": _what(entry)}

@@ -1,0 +1,152 @@
+"""`facade plan`: what a new table would change for recorded traffic."""
+
+import argparse
+import hashlib
+from typing import Any
+
+from proxy.cli.show import Log, Screen, add_json, err, out, print_json, read_routes, safe
+from proxy.load import load
+from proxy.plan import Expected, Move, Plan, Side, Tally, parse_expected
+from proxy.traffic import WANTED
+
+_MOVES_SHOWN = 20
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "plan",
+        help="say what a new table would change for recorded traffic",
+        description="Replay an access log through two tables, with the recorded draws, and say which "
+        "requests change backend.",
+        epilog="Exit status: 0 done, 2 a table or the log cannot be read, "
+        "3 a request moves that --expect does not allow.",
+    )
+    command.add_argument("old", metavar="OLD", help="the table that the traffic was recorded under")
+    command.add_argument("new", metavar="NEW", help="the table to be")
+    command.add_argument(
+        "--traffic", required=True, metavar="FILE", help="an access log; - is standard input"
+    )
+    command.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="MOVE",
+        help="a move that may happen: ROUTE, FROM:TO or ROUTE=FROM:TO, where FROM and TO are backends "
+        "or statuses such as 404; may be given several times; `none` allows no move",
+    )
+    add_json(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay a log. 3 where a request moves that may not."""
+    old, new = _side(arguments.old), _side(arguments.new)
+    expected: list[Expected] | None = None
+    if arguments.expect:
+        parsed = [parse_expected(said, (old.table, new.table)) for said in arguments.expect]
+        expected = [each for each in parsed if each is not None]
+    plan = Plan(old, new, expected)
+    stopped = False
+    try:
+        for line in Log(arguments.traffic):
+            if line.whole:
+                plan.feed(line.text)
+            else:
+                plan.feed_cut()
+    except KeyboardInterrupt:
+        stopped = True
+    if arguments.json:
+        print_json(_report(plan))
+    else:
+        _print(plan, stopped)
+    if stopped:
+        return 130
+    return 3 if plan.unexpected else 0
+
+
+def _side(file: str) -> Side:
+    text = read_routes(file)
+    loaded = load(text, file)
+    return Side(loaded.table, loaded.index, hashlib.sha256(text).hexdigest()[:12])
+
+
+def _report(plan: Plan) -> dict[str, Any]:
+    return {
+        "lines": plan.lines,
+        "requests": plan.requests,
+        "moved": plan.moved,
+        "unexpected": plan.unexpected,
+        "asked_otherwise": plan.asked_otherwise,
+        "rerouted": plan.rerouted,
+        "moves": [
+            {
+                "old_route": move.old_route or None,
+                "new_route": move.new_route or None,
+                "from": move.from_,
+                "to": move.to,
+                "requests": tally.requests,
+                "expected": tally.expected,
+                "examples": tally.examples,
+            }
+            for move, tally in plan.sorted_moves()
+        ],
+        "unusable_lines": plan.bad_lines,
+        "first_unusable": [{"line": line, "why": why} for line, why in plan.first_bad],
+        "cautions": plan.cautions(),
+    }
+
+
+def _print(plan: Plan, stopped: bool) -> None:
+    screen = out()
+    if stopped:
+        screen.line(f"Stopped after {plan.lines:,} lines. So far:")
+    said = f"{plan.moved:,} of {plan.requests:,} recorded requests change backend"
+    screen.line(screen.styled(said, "bold"))
+    _print_moves(screen, plan)
+    if plan.asked_otherwise:
+        screen.line(
+            f"{plan.asked_otherwise:,} keep their backend, but ask it another path or host."
+        )
+    if plan.rerouted:
+        screen.line(f"{plan.rerouted:,} keep their backend, but reach it by another route.")
+    if plan.unexpected:
+        said = f"{plan.unexpected:,} of the moves are not allowed by --expect."
+        screen.line(screen.styled(said, "red", "bold"))
+    _print_doubts(err(), plan)
+
+
+def _print_moves(screen: Screen, plan: Plan) -> None:
+    moves = plan.sorted_moves()
+    if not moves:
+        return
+    shown = moves[:_MOVES_SHOWN]
+    screen.line()
+    screen.table(
+        ("requests", "share", "route", "from", "to", ""),
+        [_row(move, tally, plan.requests) for move, tally in shown],
+    )
+    if len(moves) > len(shown):
+        screen.line(f"and {len(moves) - len(shown):,} other kinds of moves; --json lists them")
+    for move, tally in shown:
+        screen.line()
+        screen.line(safe(f"{move.routes}, {move.from_} to {move.to}, for example:"))
+        for example in tally.examples:
+            screen.line(f"  {safe(example)}")
+    screen.line()
+
+
+def _row(move: Move, tally: Tally, requests: int) -> tuple[str, ...]:
+    share = f"{100 * tally.requests / requests:.2f} %"
+    note = "" if tally.expected else "not expected"
+    return (f"{tally.requests:,}", share, move.routes, move.from_, move.to, note)
+
+
+def _print_doubts(screen: Screen, plan: Plan) -> None:
+    """What the figures leave out, on standard error."""
+    for caution in plan.cautions():
+        screen.note(caution)
+    if plan.bad_lines:
+        screen.note(f"lines of no use: {plan.bad_lines:,}; {WANTED}")
+        for number, why in plan.first_bad:
+            screen.line(f"  line {number:,}: {safe(why)}")

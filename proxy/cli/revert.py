@@ -1,0 +1,74 @@
+"""`facade revert`: restore a version of the table, byte by byte."""
+
+import argparse
+from typing import Any
+
+from proxy.changes import Changes, changes_between
+from proxy.cli.edits import add_options, note_of, routes_path, say
+from proxy.edit import Edited, open_table
+from proxy.editing import Situation, perform
+from proxy.errors import TableError
+from proxy.ledger import VERSION_LENGTH, Entry, table_of, version_of, with_version
+from proxy.yaml_nodes import EditError
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("revert", help="restore a version", description=__doc__)
+    command.add_argument(
+        "version", metavar="VERSION", help="as `facade history` shows it, or its first digits"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="also over a table that does not load, which is lost"
+    )
+    add_options(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Restore, and say so."""
+
+    def make(situation: Situation) -> Edited | None:
+        entry = _chosen(situation.entries(), arguments.version.lower())
+        if entry.version_after == version_of(situation.text):
+            return None
+        if situation.opened is None and not arguments.force:
+            raise EditError(
+                f"{arguments.routes} does not load, so it is in no history and a revert would lose "
+                "it: copy it away if it is worth it, then add --force"
+            )
+        return _restored(arguments, situation, entry)
+
+    done = perform(routes_path(arguments), note_of(arguments, "revert"), make)
+    undo = f"facade revert {version_of(done.before)}"
+    return say(arguments, done, undo, f"{arguments.routes} is at this version already")
+
+
+def _chosen(entries: tuple[Entry, ...], prefix: str) -> Entry:
+    found = with_version(entries, prefix) if prefix else []
+    if not found:
+        raise EditError(
+            f"no version in the history begins with `{prefix[: VERSION_LENGTH + 1]}`: "
+            "`facade history` lists them"
+        )
+    if len(found) > 1:
+        versions = ", ".join(entry.version_after for entry in found[:5])
+        raise EditError(f"several versions begin with `{prefix}`: {versions}; write more of it")
+    return found[0]
+
+
+def _restored(arguments: argparse.Namespace, situation: Situation, entry: Entry) -> Edited:
+    version = entry.version_after
+    try:
+        text = table_of(entry)
+    except ValueError as error:
+        raise EditError(f"version {version} is spoilt in the history: {error}") from None
+    try:
+        table = open_table(text, f"{arguments.routes}@{version}").table
+    except TableError as error:
+        raise EditError(
+            f"version {version} does not load any more, and nothing was written:\n{error}"
+        ) from None
+    if situation.opened is None:
+        return Edited(text, table, Changes(other=("the whole file, which did not load",)))
+    return Edited(text, table, changes_between(situation.opened.table, table))

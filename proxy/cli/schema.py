@@ -1,0 +1,40 @@
+"""`facade schema`: the JSON Schema of the route table, by which editors complete and check the file."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from proxy.cli.show import add_json, out, unreadable
+from proxy.config import json_schema
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of the table",
+        description="Print the JSON Schema of the table. With the line "
+        "`# yaml-language-server: $schema=FILE` at its top, editors complete the table.",
+    )
+    command.add_argument("-o", "--output", metavar="FILE", help="write it there")
+    add_json(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or write the schema."""
+    said = schema_text()
+    if arguments.output is None:
+        out().write(said)
+        return 0
+    try:
+        Path(arguments.output).write_text(said, encoding="utf-8")
+    except OSError as error:
+        raise unreadable(arguments.output, error, "name a file that can be written") from None
+    return 0
+
+
+def schema_text() -> str:
+    """The schema as it is shipped; the same bytes for the same version of the language."""
+    return json.dumps(json_schema(), indent=2) + "\n"

@@ -1,0 +1,38 @@
+"""`facade shift`: move traffic between the backends of a route."""
+
+import argparse
+from typing import Any
+
+from proxy.cli.edits import add_options, note_of, routes_path, say
+from proxy.edit import Consent, Edited, read_weights, shift
+from proxy.editing import Situation, perform
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("shift", help="move traffic", description=__doc__)
+    command.add_argument("route", metavar="ROUTE")
+    command.add_argument(
+        "weights",
+        metavar="BACKEND=WEIGHT",
+        nargs="+",
+        help="per cent; the other one of two backends takes the rest, the stage follows",
+    )
+    command.add_argument(
+        "--force", action="store_true", help="allow legacy -> live; needs --reason too"
+    )
+    add_options(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Shift, and say so."""
+    weights = read_weights(arguments.weights)
+    consent = Consent(arguments.force, arguments.reason)
+
+    def make(situation: Situation) -> Edited | None:
+        return shift(situation.need(), arguments.route, weights, consent)
+
+    done = perform(routes_path(arguments), note_of(arguments, "shift"), make)
+    undo = f"facade rollback {arguments.route}"
+    return say(arguments, done, undo, f"{arguments.route} has these weights already")

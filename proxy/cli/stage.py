@@ -1,0 +1,38 @@
+"""`facade stage`: bring a route to another stage of its migration, with the weights that it needs."""
+
+import argparse
+from typing import Any
+
+from proxy.cli.edits import add_options, note_of, routes_path, say
+from proxy.edit import Consent, Edited, change_stage, read_stage, read_weight
+from proxy.editing import Situation, perform
+from proxy.model import STAGES
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("stage", help="change a route's stage", description=__doc__)
+    command.add_argument("route", metavar="ROUTE")
+    command.add_argument("stage", metavar="STAGE", help=", ".join(STAGES))
+    command.add_argument(
+        "--weight", metavar="N", help="of the newcomer, for canary; without it, what it has now"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="allow legacy -> live; needs --reason too"
+    )
+    add_options(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Change the stage, and say so."""
+    stage = read_stage(arguments.stage)
+    weight_bp = None if arguments.weight is None else read_weight(arguments.weight)
+    consent = Consent(arguments.force, arguments.reason)
+
+    def make(situation: Situation) -> Edited | None:
+        return change_stage(situation.need(), arguments.route, stage, weight_bp, consent)
+
+    done = perform(routes_path(arguments), note_of(arguments, "stage"), make)
+    undo = f"facade rollback {arguments.route}"
+    return say(arguments, done, undo, f"{arguments.route} is {stage} already")

@@ -1,0 +1,189 @@
+"""The history file beside a table, `routes.yaml.history.jsonl`: appended to under a lock, never rewritten."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from proxy.changes import Changes, changes_between
+from proxy.config import parse_table
+from proxy.errors import FacadeError, Problem, TableError
+from proxy.ledger import (
+    BY_HAND,
+    FOUND,
+    NOT_CARRIED_OUT,
+    UNKNOWN,
+    Draft,
+    Entry,
+    Reading,
+    line_of,
+    read_entry,
+    read_history,
+    sealed,
+    table_of,
+    version_of,
+)
+from proxy.model import RouteTable
+from proxy.rewrite_file import beside, explained, keep_owner, locked, resolved
+
+Tables = Mapping[str, RouteTable]
+"""Tables that are known already, by their version: they are not parsed again."""
+
+MAX_TABLE_BYTES = 16 * 1024 * 1024
+_SEEN_WAIT_S = 10.0
+_TAIL_BYTES = 256 * 1024
+
+
+class Sight(Struct, frozen=True):
+    """A table as somebody saw it."""
+
+    path: Path
+    """Resolved."""
+    text: bytes
+    tables: Tables
+
+
+def history_path(table: Path) -> Path:
+    """Where the history of a table is. `table` is resolved."""
+    return table.with_name(f"{table.name}.history.jsonl")
+
+
+def read_bytes(table: Path) -> bytes:
+    """A table's bytes. Raises OSError, or TableError for more of them than a table can have."""
+    with table.open("rb") as file:
+        text = file.read(MAX_TABLE_BYTES + 1)
+    if len(text) > MAX_TABLE_BYTES:
+        raise TableError(str(table), (Problem(0, 0, "the file is larger than 16 MiB"),))
+    return text
+
+
+def read_log(table: Path) -> Reading:
+    """The whole history of a table; empty where there is none. Raises OSError."""
+    try:
+        return read_history(history_path(table).read_bytes())
+    except FileNotFoundError:
+        return Reading()
+
+
+def record_seen(path: Path, text: bytes, now: float, tables: Tables | None = None) -> str | None:
+    """Record a table that took effect and is not in the history: somebody edited it by hand.
+
+    For the running facade; `now` is `time.time()`. Blocks for 10 s at most. Several processes may see the
+    same change: it is recorded once. What the file does not hold any more is left to whoever sees the next
+    text. Never raises: what kept it from being recorded is returned, None is "it is recorded".
+    """
+    try:
+        table = resolved(path)
+        with open_log(table, _SEEN_WAIT_S) as log:
+            if not log.has(text) and read_bytes(table) == text:
+                log.catch_up(Sight(table, text, tables or {}), now)
+    except TableError:
+        return f"{path} was not recorded: it does not load"
+    except FacadeError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path} was not recorded: {error.strerror or error}"
+    return None
+
+
+@contextlib.contextmanager
+def open_log(table: Path, wait_s: float) -> Iterator["Log"]:
+    """The history of a table, for nobody else until the end. Raises EditError."""
+    path = history_path(table)
+    like = os.stat(table)
+    with contextlib.ExitStack() as stack:
+        with explained(path):
+            handle = stack.enter_context(locked(path, wait_s))
+        if os.fstat(handle).st_size == 0:
+            with explained(path):
+                keep_owner(handle, like)
+                os.fchmod(handle, stat.S_IMODE(like.st_mode) & 0o666)
+        yield Log(handle, path)
+
+
+class Log:
+    """A history that is locked."""
+
+    def __init__(self, handle: int, path: Path) -> None:
+        self._handle = handle
+        self._path = path
+        self._unfinished = False
+        self.torn = False
+        """Whether the last line was cut short by a crash."""
+        self.last = self._find_last()
+
+    def has(self, text: bytes) -> bool:
+        """Whether the last entry is about this text."""
+        return self.last is not None and self.last.version_after == version_of(text)
+
+    def append(self, draft: Draft, now: float) -> Entry:
+        """Add an entry; on the disk when this returns. Raises EditError."""
+        entry = sealed(draft, self.last, now)
+        line = (b"\n" if self._unfinished else b"") + line_of(entry)
+        with explained(self._path):
+            while line:
+                line = line[os.write(self._handle, line) :]
+            os.fsync(self._handle)
+        self.last, self._unfinished = entry, False
+        return entry
+
+    def catch_up(self, sight: Sight, now: float) -> Draft | None:
+        """Record what happened to the table since the last entry. Raises TableError, EditError."""
+        draft = missing(self.last, sight)
+        if draft is not None:
+            self.append(draft, now)
+        with contextlib.suppress(OSError):
+            beside(sight.path).unlink()
+        return draft
+
+    def _find_last(self) -> Entry | None:
+        """The last line that is an entry, without reading the whole file where that is not needed."""
+        size = os.fstat(self._handle).st_size
+        self._unfinished = size > 0 and os.pread(self._handle, 1, size - 1) != b"\n"
+        length = min(_TAIL_BYTES, size)
+        while True:
+            lines = os.pread(self._handle, length, size - length).split(b"\n")
+            whole = lines if length == size else lines[1:]
+            for line in reversed([line for line in whole if line]):
+                entry = read_entry(line)
+                if entry is not None:
+                    return entry
+                self.torn = True
+            if length == size:
+                return None
+            length = min(length * 4, size)
+
+
+def missing(last: Entry | None, sight: Sight) -> Draft | None:
+    """The entry that a history, which ends with `last`, lacks for a table as it is. Raises TableError."""
+    version = version_of(sight.text)
+    if last is None:
+        if version not in sight.tables:
+            parse_table(sight.text, str(sight.path))
+        return Draft(UNKNOWN, FOUND, Changes(), sight.text)
+    if last.version_after == version:
+        return None
+    now = sight.tables.get(version) or parse_table(sight.text, str(sight.path))[0]
+    action = NOT_CARRIED_OUT if _was_cut_short(last, sight.path, version) else BY_HAND
+    return Draft(UNKNOWN, action, _changes(last, now, sight.tables), sight.text)
+
+
+def _was_cut_short(last: Entry, table: Path, version: str) -> bool:
+    """An edit ended between its entry and its rename: its text still waits beside the table."""
+    if last.version_before != version:
+        return False
+    try:
+        return version_of(read_bytes(beside(table))) == last.version_after
+    except (OSError, TableError):
+        return False
+
+
+def _changes(last: Entry, now: RouteTable, tables: Tables) -> Changes:
+    try:
+        before = tables.get(last.version_after) or parse_table(table_of(last))[0]
+    except (TableError, ValueError):
+        return Changes(other=("the whole file: the version before cannot be read",))
+    return changes_between(before, now)

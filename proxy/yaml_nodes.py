@@ -1,0 +1,189 @@
+"""Where things stand in a table's text: just enough of its YAML to change a scalar in place. Pure.
+
+Only the top of the document and one route become nodes; the rest of the events is passed over, so that
+a route among ten thousand is found in the time that the parser takes. Spans count characters.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+from yaml import CSafeLoader
+from yaml.events import (
+    AliasEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from proxy.errors import FacadeError
+
+
+class EditError(FacadeError):
+    """An edit that cannot be made; the sentence says why, and nothing was written."""
+
+
+class Node(Struct, frozen=True):
+    """A scalar, a mapping, a list or an alias, and its span."""
+
+    kind: str
+    start: int
+    end: int
+    column: int
+    text: str = ""
+    """Of a scalar: its value. Of an alias: its anchor's name."""
+    style: str = ""
+    """Of a scalar: the quotation mark, `|`, `>`, or nothing for a plain one."""
+    anchor: str = ""
+    flow: bool = False
+    pairs: tuple[tuple["Node", "Node"], ...] = ()
+    items: tuple["Node", ...] = ()
+
+    def get(self, key: str) -> "tuple[Node, Node] | None":
+        """The entry of a mapping."""
+        for pair in self.pairs:
+            if pair[0].text == key:
+                return pair
+        return None
+
+
+class Document(Struct, frozen=True):
+    """A table's text. `root` lacks what stands inside its sections; `route` is the one asked for."""
+
+    text: str
+    root: Node
+    route: Node | None
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def read_document(text: bytes, route: str | None) -> Document:
+    """The nodes of a text that loads as a table."""
+    decoded = text.removeprefix(BOM).decode()
+    events = _events(decoded)
+    next(events)  # The document's own start.
+    start = next(events)
+    pairs: list[tuple[Node, Node]] = []
+    found: Node | None = None
+    for event in events:
+        if not isinstance(event, ScalarEvent):
+            break
+        key = _scalar(event)
+        value = next(events)
+        if key.text == "routes" and route is not None and isinstance(value, SequenceStartEvent):
+            found = _find(events, route)
+            pairs.append((key, _skipped(value)))
+        elif isinstance(value, ScalarEvent):
+            pairs.append((key, _scalar(value)))
+        else:
+            _pass_over(value, events)
+            pairs.append((key, _skipped(value)))
+    mark = start.start_mark
+    root = Node(
+        "map", mark.index, mark.index, mark.column, flow=bool(start.flow_style), pairs=tuple(pairs)
+    )
+    return Document(decoded, root, found)
+
+
+def _events(text: str) -> Iterator[Any]:
+    loader = CSafeLoader(text)
+    loader.get_event()
+    while True:
+        event = loader.get_event()
+        if isinstance(event, StreamEndEvent):
+            return
+        yield event
+
+
+def _find(events: Iterator[Any], name: str) -> Node | None:
+    """The item of the list of routes that has this name. The list is read to its end."""
+    found = None
+    for event in events:
+        if not hasattr(event, "anchor"):
+            return found
+        kept = [event, *_inside(event, events)]
+        # An event that is not the name costs one comparison; nodes are made for one route alone.
+        if found is None and any(each for each in kept if getattr(each, "value", None) == name):
+            node = _node(iter(kept))
+            named = node.get("name")
+            if named is not None and named[1].text == name:
+                found = node
+    return found
+
+
+def _inside(start: Any, events: Iterator[Any]) -> Iterator[Any]:
+    """The events that follow `start` up to its end."""
+    depth = int(isinstance(start, MappingStartEvent | SequenceStartEvent))
+    while depth:
+        event = next(events)
+        kind = type(event)
+        if kind is not ScalarEvent and kind is not AliasEvent:
+            depth += 1 if kind is MappingStartEvent or kind is SequenceStartEvent else -1
+        yield event
+
+
+def _pass_over(start: Any, events: Iterator[Any]) -> None:
+    for _ in _inside(start, events):
+        continue
+
+
+def _skipped(event: Any) -> Node:
+    mark = event.start_mark
+    return Node("skipped", mark.index, mark.index, mark.column, anchor=event.anchor or "")
+
+
+def _node(events: Iterator[Any]) -> Node:
+    event = next(events)
+    if isinstance(event, ScalarEvent):
+        return _scalar(event)
+    if isinstance(event, AliasEvent):
+        return _alias(event)
+    return _container(event, events)
+
+
+def _container(start: Any, events: Iterator[Any]) -> Node:
+    children: list[Node] = []
+    end = start
+    for end in events:
+        if not hasattr(end, "anchor"):
+            break
+        inner = _inside(end, events)
+        children.append(_node(iter([end, *inner])))
+    first, anchor, flow = start.start_mark, start.anchor or "", bool(start.flow_style)
+    if isinstance(start, MappingStartEvent):
+        pairs = tuple(zip(children[::2], children[1::2], strict=True))
+        return Node(
+            "map",
+            first.index,
+            end.end_mark.index,
+            first.column,
+            anchor=anchor,
+            flow=flow,
+            pairs=pairs,
+        )
+    return Node(
+        "list",
+        first.index,
+        end.end_mark.index,
+        first.column,
+        anchor=anchor,
+        flow=flow,
+        items=tuple(children),
+    )
+
+
+def _alias(event: Any) -> Node:
+    return Node("alias", *_span(event), event.start_mark.column, event.anchor)
+
+
+def _scalar(event: Any) -> Node:
+    start, end = _span(event)
+    column = event.start_mark.column
+    style = event.style or ""
+    return Node("scalar", start, end, column, event.value, style, event.anchor or "")
+
+
+def _span(event: Any) -> tuple[int, int]:
+    return event.start_mark.index, event.end_mark.index

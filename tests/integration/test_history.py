@@ -1,0 +1,253 @@
+"""The history file: a chain that tells of every change, whatever was done to it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proxy import cli
+from proxy.changes import Changes, RouteChange, RouteState
+from proxy.history import open_log, read_log, record_seen
+from proxy.ledger import (
+    BY_HAND,
+    FOUND,
+    NOT_CARRIED_OUT,
+    ROLLBACK,
+    Draft,
+    Entry,
+    earlier_state,
+    line_of,
+    read_history,
+    sealed,
+    table_of,
+    version_of,
+)
+from tests.integration.edits import CANARY as CANARY_TEXT
+from tests.integration.edits import NOW, actions, faults, history_of, moved
+from tests.texts import FLOW, table
+
+CANARY = CANARY_TEXT.encode()
+
+
+@pytest.fixture
+def routes(tmp_path: Path) -> Path:
+    """A table that nobody has seen yet."""
+    path = tmp_path / "routes.yaml"
+    path.write_bytes(CANARY)
+    return path
+
+
+# --- what is recorded -----------------------------------------------------------------------
+
+
+def test_an_edit_is_recorded_with_everything_that_a_person_asks_for(routes: Path) -> None:
+    done = moved(routes, 2000)
+    found, entry = read_log(routes).entries
+    assert (found.action, found.who, found.version_before) == (FOUND, "unknown", None)
+    assert table_of(found) == CANARY
+    assert (entry.number, entry.who, entry.action) == (2, "alice", "shift")
+    assert entry.time == "2027-01-15T08:00:00Z"
+    assert (entry.version_before, entry.version_after) == (
+        version_of(CANARY),
+        version_of(done.after),
+    )
+    before = RouteState("canary", {"legacy": 95, "new": 5})
+    change = RouteChange("r", before, RouteState("canary", {"legacy": 80, "new": 20}))
+    assert entry.changes == Changes(routes=(change,))
+    assert table_of(entry) == routes.read_bytes() == done.after
+    assert entry.previous == found.hash
+
+
+def test_an_edit_by_hand_is_recorded_once_when_it_is_seen(routes: Path) -> None:
+    assert record_seen(routes, CANARY, NOW) is None
+    text = table(FLOW.format(94, 6), "canary").encode()
+    routes.write_bytes(text)
+    for _ in range(3):
+        assert record_seen(routes, text, NOW) is None
+    assert actions(routes) == [FOUND, BY_HAND]
+    entry = read_log(routes).entries[-1]
+    assert (entry.who, table_of(entry)) == ("unknown", text)
+    assert entry.changes.routes[0].route == "r"
+
+
+def test_an_edit_by_hand_is_recorded_before_the_edit_that_comes_upon_it(routes: Path) -> None:
+    moved(routes, 1000)
+    routes.write_bytes(table(FLOW.format(70, 30), "canary").encode())
+    done = moved(routes, 4000)
+    assert actions(routes) == [FOUND, "shift", BY_HAND, "shift"]
+    assert done.warnings == ("recorded first, as edited by hand: r: canary 10 % -> 30 %",)
+
+
+def test_what_the_file_holds_no_more_is_left_to_the_next_look(routes: Path) -> None:
+    assert record_seen(routes, CANARY + b"# older\n", NOW) is None
+    assert actions(routes) == []
+    moved(routes, 2000)
+    # A worker that is late tells of the table before the shift: it must not look like an edit back.
+    assert record_seen(routes, CANARY, NOW) is None
+    assert actions(routes) == [FOUND, "shift"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda routes: routes.unlink(), "No such file or directory"),
+        (lambda routes: routes.write_bytes(b"version: 2\n"), "it does not load"),
+        (lambda routes: history_of(routes).mkdir(), "cannot be written (Is a directory)"),
+    ],
+)
+def test_what_keeps_a_table_from_being_recorded_is_said_and_not_raised(
+    routes: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    spoil(routes)
+    text = routes.read_bytes() if routes.exists() else CANARY
+    said = record_seen(routes, text, NOW)
+    assert said is not None
+    assert reason in said
+
+
+def test_the_history_stands_beside_the_file_that_a_link_leads_to(
+    routes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    link = tmp_path / "etc" / "link.yaml"
+    link.symlink_to("../routes.yaml")
+    moved(link, 2000)
+    assert link.is_symlink()
+    assert b"new: 20" in routes.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "etc",
+        "routes.yaml",
+        "routes.yaml.history.jsonl",
+    ]
+    assert os.listdir(tmp_path / "etc") == ["link.yaml"]
+
+
+# --- the chain ------------------------------------------------------------------------------
+
+
+def edited(position: int, change: Callable[[bytes], bytes]) -> Callable[[list[bytes]], list[bytes]]:
+    def tamper(lines: list[bytes]) -> list[bytes]:
+        return [*lines[:position], change(lines[position]), *lines[position + 1 :]]
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("tamper", "line"),
+    [
+        pytest.param(edited(1, lambda x: x.replace(b"alice", b"mallo")), 2, id="another name"),
+        pytest.param(edited(0, lambda x: x.replace(b":[]", b": []", 1)), 1, id="a blank put in"),
+        pytest.param(edited(2, lambda x: x.replace(b'"new":20', b'"new":30')), 3, id="a weight"),
+        pytest.param(edited(1, lambda _: b"{}"), 2, id="an empty object"),
+        pytest.param(edited(1, lambda x: x[:-1] + b',"x":1}'), 2, id="a field put in"),
+        pytest.param(lambda lines: [lines[0], *lines[2:]], 2, id="a line taken out"),
+        pytest.param(lambda lines: lines[1:], 1, id="the first line taken out"),
+        pytest.param(lambda lines: [lines[0], lines[2], lines[1], lines[3]], 2, id="two swapped"),
+        pytest.param(lambda lines: [*lines, lines[-1]], 5, id="a line twice"),
+    ],
+)
+def test_a_chain_that_somebody_touched_is_broken_at_that_line(
+    routes: Path,
+    tamper: Callable[[list[bytes]], list[bytes]],
+    line: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for share in (1000, 2000, 3000):
+        moved(routes, share)
+    history = history_of(routes)
+    lines = history.read_bytes().splitlines()
+    assert faults(routes) == (0, ())
+    history.write_bytes(b"".join(each + b"\n" for each in tamper(lines)))
+    assert read_log(routes).broken_at == line
+    assert cli.main(["history", "--routes", str(routes)]) == 1
+    assert f"is broken at line {line}: " in capsys.readouterr().err
+
+
+def test_a_forged_entry_with_a_hash_of_its_own_breaks_the_chain_behind_it(routes: Path) -> None:
+    for share in (1000, 2000):
+        moved(routes, share)
+    first, second, third = read_log(routes).entries
+    forged = sealed(Draft("mallory", "shift", second.changes, table_of(second)), first, NOW)
+    text = b"".join(map(line_of, (first, forged, third)))
+    assert read_history(text).broken_at == 3
+
+
+@pytest.mark.parametrize("keep", [1, 30, 200, -2])
+def test_a_line_that_a_crash_cut_short_is_survived_and_said(
+    routes: Path, keep: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved(routes, 1000)
+    history = history_of(routes)
+    whole = history.read_bytes()
+    history.write_bytes(whole + whole.splitlines()[1][:keep])
+    done = moved(routes, 2000)
+    assert any("cut short by a crash" in warning for warning in done.warnings)
+    assert actions(routes) == [FOUND, "shift", "shift"]
+    assert faults(routes) == (0, (3,))
+    assert cli.main(["history", "--routes", str(routes)]) == 0
+    assert "line 3 of routes.yaml.history.jsonl was cut short" in capsys.readouterr().err
+
+
+def test_a_last_line_without_its_end_is_still_an_entry(routes: Path) -> None:
+    moved(routes, 1000)
+    history = history_of(routes)
+    history.write_bytes(history.read_bytes().removesuffix(b"\n"))
+    moved(routes, 2000)
+    assert actions(routes) == [FOUND, "shift", "shift"]
+    assert faults(routes) == (0, ())
+
+
+def test_the_last_entry_of_a_long_history_is_found_without_reading_it_all(routes: Path) -> None:
+    big = CANARY + b"".join(b"# %d %s\n" % (n, os.urandom(40).hex().encode()) for n in range(9000))
+    routes.write_bytes(big)
+    for share in (1000, 2000):
+        moved(routes, share)
+    with open_log(routes, 1) as log:
+        assert log.last == read_log(routes).entries[-1]
+        assert not log.torn
+    assert history_of(routes).stat().st_size > 2 * 256 * 1024
+
+
+# --- the undo stack -------------------------------------------------------------------------
+
+
+def chain(*steps: tuple[str, int, int]) -> list[Entry]:
+    """Entries of `(action, weight before, weight after)` for route `r`."""
+    entries: list[Entry] = []
+    for action, before, then in steps:
+        states = [RouteState("canary", {"legacy": 100 - w, "new": w}) for w in (before, then)]
+        changes = Changes(routes=(RouteChange("r", *states),))
+        last = entries[-1] if entries else None
+        entries.append(sealed(Draft("alice", action, changes, b"%d" % then), last, NOW))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("steps", "back_to"),
+    [
+        ([], None),
+        ([("shift", 5, 20)], 5),
+        ([("shift", 5, 20), (BY_HAND, 20, 40)], 20),
+        ([("shift", 5, 20), ("shift", 20, 40), (ROLLBACK, 40, 20)], 5),
+        ([("shift", 5, 20), ("shift", 20, 40), (ROLLBACK, 40, 20), (ROLLBACK, 20, 5)], None),
+        ([("shift", 5, 20), (ROLLBACK, 20, 5), ("shift", 5, 7)], 5),
+        ([("shift", 5, 20), (ROLLBACK, 20, 5), ("revert", 5, 20)], 5),
+        ([("shift", 5, 20), ("shift", 20, 40), (NOT_CARRIED_OUT, 40, 20)], 5),
+        ([("shift", 5, 20), (ROLLBACK, 20, 5), (NOT_CARRIED_OUT, 5, 20)], 5),
+    ],
+)
+def test_a_rollback_goes_one_state_further_back_and_never_forward(
+    steps: list[tuple[str, int, int]], back_to: int | None
+) -> None:
+    state = earlier_state(chain(*steps), "r")
+    assert (None if state is None else state.weights["new"]) == back_to
+    assert earlier_state(chain(*steps), "other") is None
+
+
+def test_a_route_that_came_anew_has_no_earlier_state() -> None:
+    entries = chain(("shift", 5, 20))
+    for before, then in ((RouteState(None, {}), None), (None, RouteState(None, {}))):
+        changes = Changes(routes=(RouteChange("r", before, then),))
+        entries.append(sealed(Draft("bob", BY_HAND, changes, b""), entries[-1], NOW))
+    assert earlier_state(entries, "r") is None

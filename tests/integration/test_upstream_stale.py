@@ -1,0 +1,113 @@
+"""Connections that close while they are idle: safe requests survive, others are never sent twice (U6, W1)."""
+
+import asyncio
+
+import pytest
+
+from proxy.errors import (
+    UpstreamBroke,
+    UpstreamStale,
+)
+from proxy.model import Body
+from proxy.upstream import open_upstream
+from tests.integration.upstream_servers import (
+    Peer,
+    Script,
+    asking,
+    closing,
+    get,
+    serving,
+    whole,
+)
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def _once_then(end: str, asked: list[bytes]) -> Script:
+    """Answers the first request of a connection, and ends it on the second before its answer."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer()
+        asked.append((await peer.request()).line)
+        if end == "reset":
+            peer.reset()
+
+    return script
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_safe_request_survives_a_stale_connection(end: str) -> None:
+    asked: list[bytes] = []
+    async with (
+        serving(_once_then(end, asked)) as server,
+        closing(open_upstream(server.backend())) as upstream,
+    ):
+        assert (await get(upstream)).body == b"ok"
+        exchange = await upstream.open(asking(target=b"/again"))
+        assert (await whole(exchange)).body == b"ok"
+        assert exchange.attempts == 2
+        assert server.accepted == 2
+    assert asked == [b"GET /again HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("POST", Body("none")), ("PUT", Body("length", 2)), ("GET", Body("length", 2))],
+)
+async def test_what_may_have_been_received_is_not_sent_again(method: str, body: Body) -> None:
+    asked: list[bytes] = []
+    async with (
+        serving(_once_then("close", asked)) as server,
+        closing(open_upstream(server.backend())) as upstream,
+    ):
+        await get(upstream)
+        exchange = await upstream.open(asking(method, body=body))
+        with pytest.raises(UpstreamStale):
+            await exchange.head()
+        assert (len(asked), server.accepted, exchange.attempts) == (1, 1, 1)
+
+
+async def test_a_safe_request_is_repeated_once_and_no_more() -> None:
+    first = True
+
+    async def script(peer: Peer) -> None:
+        nonlocal first
+        if first:
+            first = False
+            await peer.answer()
+        await peer.request()
+
+    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+        await get(upstream)
+        exchange = await upstream.open(asking())
+        with pytest.raises(UpstreamBroke):
+            await exchange.head()
+        assert (server.accepted, exchange.attempts) == (2, 2)
+
+
+async def test_a_partial_answer_on_a_reused_connection_is_not_stale() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.answer()
+        await peer.request()
+        peer.send(b"HTTP/1.1 2")
+
+    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+        await get(upstream)
+        with pytest.raises(UpstreamBroke):
+            await get(upstream)
+        assert server.accepted == 1
+
+
+async def test_a_repeat_finds_room_where_idle_connections_fill_the_cap() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.answer()
+        await peer.request()
+
+    backend_caps = {"max_connections": 2}
+    async with (
+        serving(script) as server,
+        closing(open_upstream(server.backend(**backend_caps))) as upstream,
+    ):
+        await asyncio.gather(get(upstream), get(upstream))
+        assert upstream.stats().idle == 2
+        assert (await get(upstream)).body == b"ok"

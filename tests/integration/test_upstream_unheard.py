@@ -1,0 +1,74 @@
+"""What the kernel holds already but the event loop has not seen yet decides over an idle connection."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from proxy.model import Backend, Body, Endpoint
+from proxy.upstream import open_upstream
+from proxy.upstream.sweep import SWEEP_S
+from tests.integration.upstream_servers import asking, closing, eventually, get
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
+
+
+class Threaded:
+    """A server beside the event loop: it acts while the loop stands still."""
+
+    def __init__(self, last_words: bytes) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._last_words = last_words
+        self.port: int = self._listening.getsockname()[1]
+        self.act = threading.Event()
+        self.acted = threading.Event()
+        self.accepted = 0
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._listening:
+            for _ in range(2):
+                connection, _ = self._listening.accept()
+                self.accepted += 1
+                with connection:
+                    connection.settimeout(10)
+                    connection.recv(65536)
+                    connection.sendall(ANSWER)
+                    self.act.wait(10)
+                    if self._last_words:
+                        connection.sendall(self._last_words)
+                    else:
+                        connection.shutdown(socket.SHUT_WR)
+                    self.acted.set()
+                    with contextlib.suppress(ConnectionError):  # A reset is as good a goodbye.
+                        connection.recv(65536)
+
+    def join(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "last_words", [SECRET, b"x", b""], ids=["an answer", "a byte", "its close"]
+)
+async def test_a_request_does_not_meet_what_was_left_on_the_connection(last_words: bytes) -> None:
+    server = Threaded(last_words)
+    backend = Backend("old", (Endpoint("http", "127.0.0.1", server.port),))
+    async with closing(open_upstream(backend)) as upstream:
+        assert (await get(upstream)).body == b"ok"
+        await asyncio.sleep(3 * SWEEP_S)  # Long enough for a sweep to see that it is idle.
+        server.act.set()
+        # The loop stands still here on purpose: the bytes lie in the kernel, unread.
+        assert server.acted.wait(10)
+        exchange = await upstream.open(asking("POST", body=Body("length", 0)))
+        async with asyncio.timeout(10):
+            assert (await exchange.head())[0] == 200
+            assert await exchange.next_chunk() == b"ok"
+        assert server.accepted == 2
+        exchange.abort()
+        await eventually(lambda: upstream.stats().idle <= 1)
+    server.join()

@@ -1,0 +1,65 @@
+"""What one table changes against another, in words."""
+
+import pytest
+
+from proxy.changes import Changes, RouteChange, RouteState, changes_between, sentences
+from proxy.config import parse_table
+from tests.texts import FLOW, REST, table
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "said"),
+    [
+        (
+            table(FLOW.format(95, 5), "canary"),
+            table(FLOW.format(80, 20), "canary"),
+            "r: canary 5 % -> 20 %",
+        ),
+        (
+            table(FLOW.format(100, 0), "legacy"),
+            table(FLOW.format(95, 5), "canary"),
+            "r: legacy 0 % -> canary 5 %",
+        ),
+        (
+            table(FLOW.format(95, 5)),
+            table(FLOW.format(80, 20)),
+            "r: legacy=95 new=5 -> legacy=80 new=20",
+        ),
+        (
+            table(FLOW.format(0, 100), "live"),
+            table(FLOW.format(0, 100), "retired"),
+            "r: live 100 % -> retired",
+        ),
+        (table(FLOW.format(95, 5)), table(FLOW.format(95, 5)).replace(REST, ""), "rest: removed"),
+        (
+            table(FLOW.format(95, 5)).replace(REST, ""),
+            table(FLOW.format(95, 5)),
+            "rest: added (legacy=100)",
+        ),
+        (table(FLOW.format(95, 5)), table(FLOW.format(95, 5)).replace("/r", "/q"), "r: changed"),
+        (
+            table(FLOW.format(95, 5)),
+            "kill_switch: true\n" + table(FLOW.format(95, 5)),
+            "kill switch on",
+        ),
+        (
+            table(FLOW.format(95, 5)),
+            table(FLOW.format(95, 5)).replace("c:1", "c:2"),
+            "changed: backends",
+        ),
+        (
+            table(FLOW.format(95, 5)),
+            "# hi\n" + table(FLOW.format(95, 5)),
+            "comments or layout only",
+        ),
+    ],
+    ids=lambda text: text if "\n" not in text else "",
+)
+def test_a_change_is_said_in_words(before: str, then: str, said: str) -> None:
+    one, other = (parse_table(text.encode())[0] for text in (before, then))
+    assert sentences(changes_between(one, other)) == [said]
+
+
+def test_a_change_of_many_routes_is_cut_short() -> None:
+    routes = tuple(RouteChange(f"r{n}", None, RouteState(None, {})) for n in range(9))
+    assert sentences(Changes(routes=routes))[-1] == "and 6 routes more"

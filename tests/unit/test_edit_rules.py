@@ -1,0 +1,251 @@
+"""Edits that are refused, each with its sentence, and those that never are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from proxy.changes import RouteState
+from proxy.edit import (
+    Consent,
+    Opened,
+    back_to,
+    change_stage,
+    kill,
+    read_stage,
+    read_weight,
+    read_weights,
+    shift,
+)
+from proxy.errors import TableError
+from proxy.yaml_nodes import EditError
+from tests.texts import FLOW, HEAD, REST, after, opened, table
+
+NO = Consent()
+FORCED = Consent(force=True, reason="the old one burns")
+
+
+SPLIT = "x-split: &split {legacy: 80, new: 20}\nx-one: &one 20\n"
+SHIFTS: list[tuple[str, str, Mapping[str, int], str]] = [
+    (table(FLOW.format(80, 20)), "rr", {"new": 1}, "there is no route `rr`: did you mean `r`?"),
+    (
+        table(FLOW.format(80, 20)),
+        "r",
+        {"nev": 1},
+        "route r has no backend `nev`: did you mean `new`?",
+    ),
+    (table(FLOW.format(80, 20)), "rest", {"legacy": 1}, "route rest has one backend"),
+    (
+        table(FLOW.format(80, 20)),
+        "r",
+        {"new": 2000, "legacy": 2000},
+        "the weights sum to 40: route r",
+    ),
+    (
+        table("    backend_refs: {legacy: 80, new: 20, third: 0}\n"),
+        "r",
+        {"new": 5000},
+        "the weights sum to 50: route r has legacy, new, third, and all of them sum to 100",
+    ),
+    (table(FLOW.format(80, 20), "retired"), "r", {"new": 1}, "route r is retired"),
+    (table(FLOW.format(100, 0), "legacy"), "r", {"new": 10_000}, "legacy 0 % -> live skips"),
+    (
+        SPLIT + table("    backend_refs: *split\n"),
+        "r",
+        {"new": 1},
+        "backend_refs is an alias (`*split`)",
+    ),
+    (
+        SPLIT + table("    backend_refs: {legacy: 80, new: *one}\n"),
+        "r",
+        {"new": 1},
+        "new is an alias (`*one`)",
+    ),
+    (
+        table("    backend_refs: {legacy: 50, new: &w 50}\n").replace(
+            REST,
+            "  - {name: q, match: {hosts: [q.example]}, backend_refs: {legacy: 50, new: *w}}\n"
+            + REST,
+        ),
+        "r",
+        {"new": 1},
+        "`&w` is shared with `*w` elsewhere",
+    ),
+    (
+        "x-r: &r {name: r, backend_refs: {legacy: 80, new: 20}}\n" + HEAD + "  - *r\n",
+        "r",
+        {"new": 1},
+        "the route is written with an alias",
+    ),
+    (
+        HEAD + "  - {name: r, direct_response: {status: 404}}\n",
+        "r",
+        {"new": 1},
+        "route r has no backend_refs",
+    ),
+    (
+        table("    stage: >-\n      canary\n" + FLOW.format(80, 20)),
+        "r",
+        {"new": 0},
+        "`stage` is not written on one line",
+    ),
+    (
+        table(FLOW.format(80, 20), '"c\\x61nary"'),
+        "r",
+        {"new": 0},
+        "`stage` is written with escapes",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "weights", "sentence"), SHIFTS, ids=[s[3] for s in SHIFTS]
+)
+def test_a_shift_is_refused(
+    text: str, name: str, weights: Mapping[str, int], sentence: str
+) -> None:
+    with pytest.raises(EditError) as caught:
+        shift(opened(text), name, weights, NO)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "stage", "share", "sentence"),
+    [
+        (
+            table(FLOW.format(100, 0), "legacy"),
+            "r",
+            "live",
+            None,
+            "legacy 0 % -> live skips shadow",
+        ),
+        (table(FLOW.format(100, 0)), "r", "live", None, "legacy=100 new=0 -> live skips shadow"),
+        (table(FLOW.format(100, 0), "legacy"), "r", "canary", None, "a canary has more than 0"),
+        (table(FLOW.format(100, 0), "legacy"), "r", "canary", 10_000, "a canary has more than 0"),
+        (table(FLOW.format(100, 0), "legacy"), "r", "live", 500, "--weight is for canary alone"),
+        (table(FLOW.format(100, 0)), "rest", "live", None, "route rest has one backend"),
+        (
+            table("    backend_refs: {legacy: 80, new: 20, third: 0}\n"),
+            "r",
+            "shadow",
+            None,
+            "route r has 3 backends: a stage needs two",
+        ),
+        (
+            table(
+                FLOW.format(80, 20), "retired\n    retired: {sunset: 2026-01-01T00:00:00Z}"
+            ).replace("2026-01-01T00:00:00Z", '"2026-01-01T00:00:00Z"'),
+            "r",
+            "canary",
+            None,
+            "the table would not load so, and nothing was written:\nroutes.yaml:6:",
+        ),
+    ],
+)
+def test_a_stage_is_refused(
+    text: str, name: str, stage: Any, share: int | None, sentence: str
+) -> None:
+    with pytest.raises(EditError) as caught:
+        change_stage(opened(text), name, stage, share, NO)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("consent", [Consent(force=True), Consent(reason="because")])
+def test_half_a_consent_is_none(consent: Consent) -> None:
+    with pytest.raises(EditError, match="give both --force and --reason"):
+        shift(opened(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, consent)
+
+
+def test_a_jump_with_force_and_reason_is_made() -> None:
+    edited = shift(opened(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, FORCED)
+    assert after(edited) == table(FLOW.format(0, 100), "live")
+
+
+@pytest.mark.parametrize(
+    "text", ["new", "=5", "new=", "new=-1", "new=101", "new=5%", "new=1.005", "new=1e1"]
+)
+def test_what_is_no_weight_is_refused(text: str) -> None:
+    with pytest.raises(EditError, match="is no weight: write"):
+        read_weights([text])
+
+
+def test_words_are_checked() -> None:
+    assert read_weights(["a=5", "b=94.5"]) == {"a": 500, "b": 9450}
+    assert read_weight("0.07") == 7
+    with pytest.raises(EditError, match="backend `a` is given twice"):
+        read_weights(["a=5", "a=6"])
+    with pytest.raises(EditError, match="there is no stage `canari`: did you mean `canary`"):
+        read_stage("canari")
+
+
+def test_an_edit_that_would_mean_more_than_was_asked_for_is_refused() -> None:
+    text = table(FLOW.format(80, 20))
+    meant = opened(text.replace("c:1", "c:2")).table
+    with pytest.raises(EditError, match="without changing something else, and nothing was"):
+        shift(Opened(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
+
+
+def test_a_table_that_does_not_load_is_not_opened() -> None:
+    with pytest.raises(TableError):
+        opened("version: 1\n")
+
+
+# --- back -----------------------------------------------------------------------------------
+
+
+def test_a_rollback_asks_nobody_about_jumps() -> None:
+    legacy, live = (
+        table(FLOW.format(*w), s) for w, s in [((100, 0), "legacy"), ((0, 100), "live")]
+    )
+    state = RouteState("live", {"legacy": 0, "new": 100})
+    assert after(back_to(opened(legacy), "r", state)) == live
+
+
+def test_a_rollback_to_and_from_retired_keeps_the_weights_in_the_file() -> None:
+    retired, live = (table(FLOW.format(0, 100), stage) for stage in ("retired", "live"))
+    assert after(back_to(opened(live), "r", RouteState("retired", {}))) == retired
+    state = RouteState("live", {"legacy": 0, "new": 100})
+    assert after(back_to(opened(retired), "r", state)) == live
+
+
+def test_a_rollback_to_other_backends_is_refused() -> None:
+    for weights in ({"legacy": 80.0, "third": 20.0}, {"new": 100.0}, {"new": 80.0, "legacy": 20.0}):
+        with pytest.raises(EditError, match=r"route r had other backends then \("):
+            back_to(opened(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table(FLOW.format(80, 20), "canary # careful"),
+        table(FLOW.format(80, 20)).replace("- name: r\n", "- stage: canary\n    name: r\n"),
+    ],
+    ids=["a comment behind it", "the first key of the route"],
+)
+def test_a_stage_that_stands_in_the_way_is_left_to_a_person(text: str) -> None:
+    with pytest.raises(EditError, match="take it out by hand"):
+        back_to(opened(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
+
+
+TESTED = """
+tests:
+  - name: outside the bucket it stays
+    given: {stage: canary, weights: {legacy: 95, new: 5}}
+    input: {path: /r, bucket: 5}
+    expect: {route: r, backend: legacy}
+  - name: live
+    given: {stage: live}
+    input: {path: /r}
+    expect: {route: r, backend: new}
+  - name: wherever it stands
+    input: {path: /r/1}
+    expect: {route: r, upstream_path: /r/1}
+"""
+
+
+@pytest.mark.parametrize("share", [0, 1, 5000, 9999, 10_000])
+def test_no_shift_and_no_kill_switch_is_refused_by_a_test_in_the_table(share: int) -> None:
+    now = opened(table(FLOW.format(95, 5), "canary") + TESTED)
+    edited = shift(now, "r", {"new": share}, NO)
+    assert edited is not None
+    assert kill(opened(edited.text)) is not None
