@@ -9,16 +9,18 @@ BIN := .venv/bin
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-.venv/.product: requirements.lock
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+
+.venv/.product: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing what runs the product (requirements.lock) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.tools: requirements-dev.lock .venv/.product pyproject.toml
+.venv/.tools: requirements-dev.lock .venv/.product
 	@echo "installing what tests it (requirements-dev.lock) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 up: .venv/.product ## PostgreSQL, the service, TravelBuddy and the facade, until Ctrl-C
