@@ -67,13 +67,16 @@ def status_of(line: bytes) -> int:
     return status
 
 
-def check_beginning(head: bytes) -> None:
-    """Look at the first part of a head, so that nonsense need not wait for a time-out. Raises Malformed."""
+def check_beginning(head: bytes, seen: int = 0) -> None:
+    """Look at the first part of a head, so that nonsense need not wait for a time-out. Raises Malformed.
+
+    The first `seen` bytes were looked at before: one that drips must not cost more than one that comes at once.
+    """
     if len(head) > MAX_HEAD_BYTES:
         raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
     if not head.startswith(b"HTTP/1."[: len(head)]):
         raise Malformed("it does not begin with a status line of HTTP/1.1")
-    if head.count(b"\n") != head.count(b"\r\n"):
+    if head.count(b"\n", seen) != head.count(b"\r\n", max(seen - 1, 0)):
         raise Malformed("a line of its head ends without CR")
 
 

@@ -276,7 +276,12 @@ def _ended_cleanly(transport: asyncio.Transport) -> bool:
 
 
 def _unheard(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:
-    """A function that tells, after a wait of so many milliseconds, whether the kernel has something to read."""
+    """A function that tells, after a wait of so many milliseconds, whether the kernel has something to read.
+
+    Over TLS that is nothing to go by: session tickets come when nobody asks for them (RFC 8446 4.6.1).
+    """
+    if transport.get_extra_info("ssl_object") is not None:
+        return lambda _: ()
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return poll.poll

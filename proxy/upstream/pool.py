@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 
 _HAND_OVERS = 3
+"""How many connections may turn out closed when they are taken, before it is called a failure."""
 
 
 class _Waiter(Struct, eq=False):

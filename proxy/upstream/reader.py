@@ -132,12 +132,13 @@ class Reader:
 
     def _read_head(self, data: bytes) -> None:
         self.heard = True
-        if self._held:
+        seen = len(self._held)
+        if seen:
             data, self._held = self._held + data, b""
         while True:
-            end = data.find(_HEAD_END)
+            end = data.find(_HEAD_END, seen - 3 if seen > 3 else 0)
             if end < 0:
-                check_beginning(data)
+                check_beginning(data, seen)
                 self._held = data
                 return
             line = data[: data.find(b"\r\n")]
@@ -150,7 +151,7 @@ class Reader:
                 self._start(status, data, end + 4)
                 return
             self._inform(status, data[: end + 4])
-            data = data[end + 4 :]
+            data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
 

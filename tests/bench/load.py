@@ -83,7 +83,9 @@ async def main(port: int, connections: int, seconds: float) -> None:
     for client in clients:
         client.stopping = True
     # A proxy whose client leaves has other work than the one that is measured.
-    await asyncio.wait([asyncio.ensure_future(each.answered.wait()) for each in clients], timeout=10)
+    await asyncio.wait(
+        [asyncio.ensure_future(each.answered.wait()) for each in clients], timeout=10
+    )
     waits_s.sort()
     count = len(waits_s)
     print(

@@ -61,7 +61,10 @@ def lines() -> list[str]:
     return [
         "| routes | ns a match | more than with 10 | index built in ms |",
         "| ---: | ---: | ---: | ---: |",
-        *(f"| {size:,} | {ns:,.0f} | {ns - base:+,.0f} | {built:,.1f} |" for size, ns, built in found),
+        *(
+            f"| {size:,} | {ns:,.0f} | {ns - base:+,.0f} | {built:,.1f} |"
+            for size, ns, built in found
+        ),
     ]
 
 

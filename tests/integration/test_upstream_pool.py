@@ -72,6 +72,16 @@ async def test_a_full_queue_is_told_at_once() -> None:
         await asyncio.gather(*tasks)
 
 
+async def test_without_a_queue_there_is_still_the_first_connection() -> None:
+    async with gated(max_connections=1, max_pending_requests=0) as (gate, _, upstream):
+        first = asyncio.create_task(get(upstream))
+        await eventually(lambda: gate.waiting == 1)
+        with pytest.raises(UpstreamBusy):
+            await upstream.open(asking())
+        gate.open.set()
+        assert (await first).body == b"ok"
+
+
 async def test_waiting_in_the_queue_has_an_end() -> None:
     async with gated(max_connections=1) as (gate, _, upstream):
         first = asyncio.create_task(get(upstream))

@@ -124,3 +124,17 @@ def test_an_answer_that_is_refused(answer: bytes) -> None:
         read(answer)
     with pytest.raises(NOT_HTTP):
         read(*(answer[i : i + 7] for i in range(0, len(answer), 7)))
+
+
+def test_switching_protocols_unasked_has_a_sentence_of_its_own() -> None:
+    with pytest.raises(NOT_HTTP, match="switched protocols unasked"):
+        read(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+
+
+def test_a_large_body_earns_no_endless_trailer() -> None:
+    body = b"x" * 100_000
+    heard, reader = read(CHUNKED + b"%x\r\n%b\r\n0\r\na: " % (len(body), body))
+    assert heard.body == body
+    with pytest.raises(NOT_HTTP, match="out of proportion"):
+        for _ in range(100):
+            reader.feed(b"b" * 1000)
