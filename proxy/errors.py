@@ -5,6 +5,8 @@ FacadeError                         a sentence for a person
 +-- RequestError                    carries `status`, the answer the client gets
     +-- BadRequest            400   the client's fault, nothing was sent on
     |   +-- AmbiguousPath     400   readings of the path lead to different routes
+    |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
+    |   +-- HeadTooLarge      431   beyond `limits.max_headers` or `limits.max_header_bytes`
     +-- NoRoute               404
     +-- TooLarge              413   the body is beyond `limits.max_body_bytes`
     +-- ClientGone            499   nobody is left to answer
@@ -69,6 +71,20 @@ class AmbiguousPath(BadRequest):
     """Plausible readings of the path lead to different routes (rule 12)."""
 
     reason = "ambiguous_path"
+
+
+class UriTooLong(BadRequest):
+    """The target is beyond the limit of its route."""
+
+    status = 414
+    reason = "uri_too_long"
+
+
+class HeadTooLarge(BadRequest):
+    """The header fields are beyond a limit of their route."""
+
+    status = 431
+    reason = "head_too_large"
 
 
 class NoRoute(RequestError):

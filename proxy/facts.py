@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from proxy.errors import BadRequest
-from proxy.model import Facts, HeaderPairs
+from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
+from proxy.model import Facts, HeaderPairs, Limits
 
 _REMEMBERED = 4096
 # RFC 3986 3.2.2: a registered name or an IPv4 address, or an IP literal in brackets; then a port.
@@ -101,3 +101,13 @@ def read_facts(
     client = client_address(peer, headers, trusted) if peer_trusted else peer
     path, query = target
     return Facts(method, host, path, query, headers, client, scheme, peer, peer_trusted)
+
+
+def check_limits(facts: Facts, limits: Limits) -> None:
+    """Raises UriTooLong or HeadTooLarge. The bytes of a field are those of its name and value."""
+    if len(facts.path) + len(facts.query) > limits.max_uri_bytes:
+        raise UriTooLong(f"the request target is longer than {limits.max_uri_bytes} bytes")
+    if len(facts.headers) > limits.max_headers:
+        raise HeadTooLarge(f"the request has more than {limits.max_headers} header fields")
+    if sum(len(name) + len(value) for name, value in facts.headers) > limits.max_header_bytes:
+        raise HeadTooLarge(f"the header fields take more than {limits.max_header_bytes} bytes")

@@ -9,7 +9,7 @@ from proxy.asgi import ClientSide, Outbox, Receive, Scope, Send
 from proxy.backends import Backends
 from proxy.decide import decide
 from proxy.errors import BadRequest, ClientGone, NoRoute, RequestError, TooLarge
-from proxy.facts import read_facts
+from proxy.facts import check_limits, read_facts
 from proxy.headers import client_headers
 from proxy.match import match
 from proxy.model import Decision, Facts, HeaderPairs
@@ -56,6 +56,7 @@ class Handler:
         route = record.route = match(snapshot.index, facts)
         if route is None:
             raise NoRoute(f"no route takes {facts.method} {facts.path.decode('latin-1')}")
+        check_limits(facts, route.limits)
         decision = record.decision = decide(snapshot.table, route, facts, record.draw_bp)
         if decision.ref is None:
             await out.answer(own_answer(route, facts), told(snapshot, record))

@@ -271,6 +271,18 @@ async def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     assert len(seen) == 1
 
 
+async def test_a_head_beyond_its_limits_is_refused(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    limits = "defaults: {limits: {max_uri_bytes: 1KiB, max_headers: 10}}\n"
+    async with backend(answering(ok(b""), seen)) as legacy:
+        async with running(one(legacy.url, limits), tmp_path) as facade:
+            long = await facade.get("/" + "a" * 1024)
+            many = await facade.get("/", *(f"x-{number}: 1" for number in range(9)))
+            fits = await facade.get("/", *(f"x-{number}: 1" for number in range(8)))
+    assert [status_of(each) for each in (long, many, fits)] == [414, 431, 200]
+    assert len(seen) == 1
+
+
 async def test_a_slow_reader_does_not_fatten_the_facade(tmp_path: Path) -> None:
     """Of 64 MB, the backend gets rid of what the sockets and bounded buffers hold, no more."""
     sent = 0

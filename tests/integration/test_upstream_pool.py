@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -11,10 +12,11 @@ from proxy.errors import (
     ConnectTimeout,
     UpstreamBroke,
     UpstreamBusy,
+    UpstreamError,
     UpstreamUnreachable,
 )
-from proxy.model import Backend, Endpoint, Timeouts
-from proxy.upstream import HttpUpstream, Stats, open_upstream
+from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
+from proxy.upstream import Framing, HttpUpstream, Stats, open_upstream
 from tests.integration.upstream_servers import (
     Gate,
     Peer,
@@ -165,6 +167,57 @@ async def test_connecting_has_an_end() -> None:
             assert 0.25 < time.monotonic() - began < 1.5
 
 
+async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> None:
+    async with gated(max_connections=1) as (gate, server, upstream):
+        pool = upstream.take_turn()
+        connection = await pool.acquire(5)
+        waiter = asyncio.create_task(pool.acquire(5))
+        await eventually(lambda: upstream.stats().pending == 1)
+        sink = Ending(lambda: waiter.cancel())
+        connection.begin(b"GET / HTTP/1.1\r\n\r\n", sink, False, Timeouts(), False)
+        gate.open.set()
+        await asyncio.wait((waiter,), timeout=5)
+        assert waiter.cancelled()
+        assert upstream.stats() == Stats(connections=1, idle=1)
+        assert (await asyncio.wait_for(get(upstream), 5)).body == b"ok"
+        assert server.accepted == 1
+
+
+class Ending:
+    """An AnswerSink that does something at the very end of its answer."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        self._then = then
+
+    def answer_informed(self, status: int, headers: HeaderPairs) -> None: ...
+
+    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None: ...
+
+    def answer_data(self, data: bytes) -> None: ...
+
+    def answer_ended(self, trailers: HeaderPairs) -> None:
+        self._then()
+
+    def answer_failed(self, error: UpstreamError) -> None:
+        raise error
+
+    def upload_paused(self) -> None: ...
+
+    def upload_resumed(self) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+
+async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap() -> None:
+    async with gated(max_connections=1) as (gate, server, upstream):
+        gate.open.set()
+        await get(upstream)
+        pool = upstream.take_turn()
+        connection = await pool.acquire(1, fresh=True)
+        assert (server.accepted, upstream.stats().connections) == (2, 1)
+        pool.released(connection)
+
+
 # --- keep-alive -------------------------------------------------------------------------------------
 
 
@@ -195,12 +248,14 @@ async def test_a_connection_closed_by_the_upstream_is_not_taken() -> None:
 
 async def test_the_connection_used_last_is_taken_first() -> None:
     async def script(peer: Peer) -> None:
-        number = b"%d" % server.accepted
+        number = b"%d" % next(numbers)
         while True:
             await peer.answer(number)
 
+    numbers = itertools.count()
     async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
         answers = await asyncio.gather(*(get(upstream) for _ in range(3)))
+        assert {answer.body for answer in answers} == {b"0", b"1", b"2"}
         assert upstream.stats().idle == 3
         last = (await get(upstream)).body
         assert last in {answer.body for answer in answers}

@@ -2,8 +2,10 @@
 
 import pytest
 
-from proxy.errors import BadRequest
-from proxy.facts import Networks, client_address, read_facts, read_host
+from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
+from proxy.facts import Networks, check_limits, client_address, read_facts, read_host
+from proxy.model import Limits
+from tests.make import facts
 
 PROXIES = Networks(["10.0.0.0/8", "2001:db8::/32"])
 
@@ -93,3 +95,14 @@ def test_facts_are_read() -> None:
     found = read_facts("GET", (b"/p", b"q=1"), headers, "10.0.0.1", "http", PROXIES)
     assert (found.client, found.peer, found.peer_trusted) == ("203.0.113.9", "10.0.0.1", True)
     assert (found.path, found.query, found.host) == (b"/p", b"q=1", b"h")
+
+
+def test_a_request_within_its_limits_goes_on_and_one_beyond_does_not() -> None:
+    request = facts("/abc", query="d=1", headers={"a": "12345"})  # and Host: www.example
+    check_limits(request, Limits(max_header_bytes=21, max_headers=2, max_uri_bytes=7))
+    with pytest.raises(UriTooLong, match="longer than 6 bytes"):
+        check_limits(request, Limits(max_uri_bytes=6))
+    with pytest.raises(HeadTooLarge, match="more than 1 header"):
+        check_limits(request, Limits(max_headers=1))
+    with pytest.raises(HeadTooLarge, match="more than 20 bytes"):
+        check_limits(request, Limits(max_header_bytes=20))

@@ -135,6 +135,6 @@ def test_a_large_body_earns_no_endless_trailer() -> None:
     body = b"x" * 100_000
     heard, reader = read(CHUNKED + b"%x\r\n%b\r\n0\r\na: " % (len(body), body))
     assert heard.body == body
+    reader.feed(b"b" * 10_000)
     with pytest.raises(NOT_HTTP, match="out of proportion"):
-        for _ in range(100):
-            reader.feed(b"b" * 1000)
+        reader.feed(b"b" * 10_000)
