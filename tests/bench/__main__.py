@@ -152,7 +152,16 @@ def main(argv: list[str] | None = None) -> None:
     chosen = [each for each in CONTESTANTS if not told.contestants or each.name in told.contestants]
     results = run(chosen, told.rounds, told.seconds)
     if len(chosen) == len(CONTESTANTS):
-        (_ROOT / "docs" / "performance.md").write_text(page(results, told.rounds, told.seconds))
+        from tests.bench import matching, reload
+
+        parts = [
+            page(results, told.rounds, told.seconds),
+            "## Finding the route\n",
+            *matching.lines(),
+            "\n## Swapping the table\n",
+            *reload.lines(),
+        ]
+        (_ROOT / "docs" / "performance.md").write_text("\n".join(parts) + "\n")
         print("wrote docs/performance.md")
 
 

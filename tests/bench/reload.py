@@ -1,0 +1,129 @@
+"""From an edit to its effect, and what clients notice of it. `python -m tests.bench.reload`.
+
+A facade with a large table answers one keep-alive client; the file is renamed over, and the client sees the
+token of the new table in an answer. The pause is the longest answer around the swap.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.__main__ import free_port
+
+SIZES = (10, 1_000, 10_000)
+_EDITS = 7
+_AFTER_S = 1.0
+_BETWEEN_S = 0.002
+
+
+def table(size: int, token: int) -> str:
+    """`size` routes; `/ping` answers with the token."""
+    lines = [
+        "version: 1",
+        "backends: {legacy: 'http://127.0.0.1:1', new: 'http://127.0.0.1:1'}",
+        "routes:",
+    ]
+    lines += [
+        f"  - {{name: r{number}, match: {{path: {{prefix: /svc{number % 50}/v1/res{number}}}}}, "
+        "backend_refs: {legacy: 80, new: 20}}"
+        for number in range(size - 2)
+    ]
+    lines += [
+        "  - {name: ping, match: {path: {exact: /ping}}, "
+        f"direct_response: {{status: 200, body: token-{token}}}}}",
+        "  - {name: rest, backend_refs: legacy}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@dataclass
+class Client:
+    """Asks for /ping without pause, and notes how long answers take and when a token came first."""
+
+    port: int
+    seen: dict[str, float] = field(default_factory=dict)
+    waits_ms: list[float] = field(default_factory=list)
+
+    async def run(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        while True:
+            asked = time.perf_counter()
+            writer.write(b"GET /ping HTTP/1.1\r\nhost: bench\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            token = (await reader.readexactly(length)).decode()
+            answered = time.perf_counter()
+            self.waits_ms.append((answered - asked) * 1000)
+            self.seen.setdefault(token, answered)
+            await asyncio.sleep(_BETWEEN_S)
+
+
+def measure(size: int, folder: Path) -> tuple[float, float]:
+    """Median milliseconds from an edit to its effect, and the longest answer around any of them."""
+    routes, port = folder / "routes.yaml", free_port()
+    routes.write_text(table(size, 0))
+    argv = [sys.executable, "-m", "proxy", "serve", "--routes", str(routes)]
+    argv += ["--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--access-log", "none"]
+    facade = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        return asyncio.run(_edited(size, routes, Client(port)))
+    finally:
+        facade.terminate()
+        facade.wait(10)
+
+
+async def _edited(size: int, routes: Path, client: Client) -> tuple[float, float]:
+    await _until_it_listens(client.port)
+    asking = asyncio.create_task(client.run())
+    await asyncio.sleep(_AFTER_S)
+    client.waits_ms.clear()
+    effects = [await _edit(size, turn, routes, client) for turn in range(1, _EDITS + 1)]
+    asking.cancel()
+    return statistics.median(effects), max(client.waits_ms)
+
+
+async def _edit(size: int, turn: int, routes: Path, client: Client) -> float:
+    beside = routes.with_name("next")
+    beside.write_text(table(size, turn))
+    began = time.perf_counter()
+    beside.replace(routes)
+    async with asyncio.timeout(30):
+        while f"token-{turn}" not in client.seen:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(_AFTER_S)
+    return (client.seen[f"token-{turn}"] - began) * 1000
+
+
+async def _until_it_listens(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+def lines() -> list[str]:
+    """A table of the figures, as Markdown."""
+    found = []
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            effect_ms, pause_ms = measure(size, Path(folder))
+        found.append(f"| {size:,} | {effect_ms:,.0f} | {pause_ms:,.1f} |")
+    return [
+        "| routes | edit to effect, median ms | longest answer around a swap, ms |",
+        "| ---: | ---: | ---: |",
+        *found,
+    ]
+
+
+if __name__ == "__main__":
+    print("\n".join(lines()))
