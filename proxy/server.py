@@ -42,8 +42,8 @@ class _Quiet(logging.Filter):
         return "returned without completing response" not in record.getMessage()
 
 
-def bind(address: Address) -> socket.socket:
-    """A listening socket. Raises SettingsError with one sentence where there is none to have."""
+def bind(address: Address, option: str) -> socket.socket:
+    """A listening socket. Raises SettingsError where there is none to have; `option` is what to change."""
     try:
         family, kind, proto, _, target = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM
@@ -53,7 +53,10 @@ def bind(address: Address) -> socket.socket:
         made.bind(target)
         made.setblocking(False)
     except OSError as error:
-        raise SettingsError(f"cannot listen on {address}: {error.strerror or error}") from None
+        why = error.strerror or error
+        raise SettingsError(
+            f"cannot listen on {address}: {why}; choose another with {option}"
+        ) from None
     return made
 
 
@@ -67,7 +70,7 @@ async def serve(
 
     Raises SettingsError if a listener cannot be had.
     """
-    listening = [bind(settings.listen), bind(settings.admin)]
+    listening = [bind(settings.listen, "--listen"), bind(settings.admin, "--admin")]
     traffic = _server(_for_http(facade), settings)
     admin = _server(facade.admin, settings)
     logging.getLogger("uvicorn.error").addFilter(_Quiet())
