@@ -48,7 +48,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Started as `make up` starts it; ended by Ctrl-C, after which its ports are free again."""
     folder = tmp_path_factory.mktemp("stack")
