@@ -11,7 +11,7 @@ from proxy.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from proxy.model import Backend, Body, Endpoint
+from proxy.model import Backend, Body, Endpoint, Timeouts
 from proxy.upstream import HttpUpstream, open_upstream
 from tests.integration.upstream_servers import (
     Gate,
@@ -70,8 +70,9 @@ async def test_a_request_goes_where_there_is_room() -> None:
         async with closing(HttpUpstream(backend)) as upstream:
             first = await upstream.open(asking())
             await eventually(lambda: gate.waiting == 1)
+            patient = asking(timeouts=Timeouts(connect_s=60, request_s=60))
             for _ in range(3):
-                assert (await asyncio.wait_for(get(upstream), 5)).body == b"ok"
+                assert (await asyncio.wait_for(get(upstream, patient), 5)).body == b"ok"
             first.abort()
 
 

@@ -262,23 +262,6 @@ async def test_an_answer_that_fills_the_buffer_with_its_last_byte_spares_the_con
         assert server.accepted == 1
 
 
-async def test_bytes_on_an_idle_connection_close_it() -> None:
-    say = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        await say.wait()
-        peer.send(OK + b"content-length: 6\r\n\r\nsecret")
-        await peer.until_closed()
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        assert (await get(upstream)).body == b"ok"
-        say.set()
-        await eventually(lambda: upstream.stats().connections == 0, within_s=1)
-        assert (await get(upstream)).body == b"ok"
-        assert server.accepted == 2
-
-
 @pytest.mark.parametrize("phase", ["before the head", "in the body", "in the upload"])
 async def test_cancelling_whoever_waits_frees_the_connection(phase: str) -> None:
     asked, gone = asyncio.Event(), asyncio.Event()

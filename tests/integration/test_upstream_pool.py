@@ -300,9 +300,10 @@ async def test_closing_cuts_off_what_does_not_end() -> None:
 async def test_closing_while_connecting_ends_the_attempt() -> None:
     with full_backlog() as port:
         upstream = open_upstream(Backend("old", (Endpoint("http", "127.0.0.1", port),)))
-        task = asyncio.create_task(get(upstream))
+        patient = Timeouts(connect_s=60, request_s=60)
+        task = asyncio.create_task(get(upstream, asking(timeouts=patient)))
         await eventually(lambda: upstream.stats().pending == 1)
-        await asyncio.wait_for(upstream.aclose(0.05), 2)
+        await asyncio.wait_for(upstream.aclose(0.05), 5)
         with pytest.raises(UpstreamUnreachable):
             await task
 

@@ -15,6 +15,7 @@ from tests.integration.upstream_servers import (
     Script,
     asking,
     closing,
+    eventually,
     get,
     serving,
     whole,
@@ -83,6 +84,32 @@ async def test_a_safe_request_is_repeated_once_and_no_more() -> None:
         with pytest.raises(UpstreamBroke):
             await exchange.head()
         assert (server.accepted, exchange.attempts) == (2, 2)
+
+
+async def test_a_repeat_that_meets_another_stale_connection_is_the_last() -> None:
+    asked = []
+    close_it = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.answer()
+        asked.append((await peer.request()).line)
+        await close_it.wait()
+
+    async with (
+        serving(script) as server,
+        closing(open_upstream(server.backend(max_connections=1))) as upstream,
+    ):
+        await get(upstream)
+        exchange = await upstream.open(asking(target=b"/unlucky"))
+        # This one waits for the slot, so the repeat gets its connection after it.
+        other = asyncio.create_task(get(upstream))
+        await eventually(lambda: upstream.stats().pending == 1)
+        close_it.set()
+        with pytest.raises(UpstreamStale):
+            await asyncio.wait_for(exchange.head(), 5)
+        assert (await other).body == b"ok"
+        assert (exchange.attempts, server.accepted) == (2, 2)
+    assert asked == [b"GET /unlucky HTTP/1.1"] * 2
 
 
 async def test_a_partial_answer_on_a_reused_connection_is_not_stale() -> None:

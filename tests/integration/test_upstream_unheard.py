@@ -1,4 +1,4 @@
-"""What the kernel holds already but the event loop has not seen yet decides over an idle connection."""
+"""Bytes on an idle connection, and its close, count even where the event loop has not seen them yet."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import pytest
 from proxy.model import Backend, Body, Endpoint
 from proxy.upstream import open_upstream
 from proxy.upstream.sweep import SWEEP_S
-from tests.integration.upstream_servers import asking, closing, eventually, get
+from tests.integration.upstream_servers import Peer, asking, closing, eventually, get, serving
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
@@ -73,3 +73,20 @@ async def test_a_request_does_not_meet_what_was_left_on_the_connection(last_word
         exchange.abort()
         await eventually(lambda: upstream.stats().idle <= 1)
     server.join()
+
+
+async def test_bytes_on_an_idle_connection_close_it() -> None:
+    say = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.answer()
+        await say.wait()
+        peer.send(SECRET)
+        await peer.until_closed()
+
+    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+        assert (await get(upstream)).body == b"ok"
+        say.set()
+        await eventually(lambda: upstream.stats().connections == 0, within_s=1)
+        assert (await get(upstream)).body == b"ok"
+        assert server.accepted == 2
