@@ -37,15 +37,16 @@ test: check ## everything that has to hold before a commit: checks, then all tes
 
 bench: .venv/.tools ## speed, beside the peers, in one run
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_service
 
 soak: .venv/.tools ## long fuzz and failure runs
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lock: ## make both lock files anew: hashes, no addresses
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --upgrade pyproject.toml --extra local -o requirements.lock
+	  --no-annotate --upgrade pyproject.toml --extra local --extra aws -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate pyproject.toml --extra local --group dev -c requirements.lock -o requirements-dev.lock
+	  --no-annotate pyproject.toml --extra local --extra aws --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what was made here, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist

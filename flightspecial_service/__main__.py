@@ -1,23 +1,24 @@
-"""The command line: `flightspecials serve` and `flightspecials migrate`.
+"""The command line: `flightspecials serve`, and the commands about the database in `tool`.
 
 Exit status: 0 done or stopped by a signal, 1 it failed, 2 the command line or a setting is wrong.
 """
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from flightspecial_service import tool
 from flightspecial_service.app import build
-from flightspecial_service.errors import MigrationError, SettingsError, Unavailable
-from flightspecial_service.infrastructure.database import reason
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
+from flightspecial_service.errors import SettingsError
+from flightspecial_service.infrastructure.aws import read_parameters
+from flightspecial_service.interface.edge import Drain
 from flightspecial_service.logs import log_to_stderr
 from flightspecial_service.server import Server, bound, ending_quietly
-from flightspecial_service.settings import Settings, read_settings
+from flightspecial_service.settings import Settings, profile_of, read_settings
+from flightspecial_service.sources import with_files
 
 log = logging.getLogger("flightspecial_service")
 
@@ -32,15 +33,22 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out the command; the return value is the exit status."""
     arguments = _parser().parse_args(argv)
+    log_to_stderr()
     try:
-        settings = read_settings(environ)
+        settings = read_settings(_all_variables(environ))
+        if arguments.command != "serve":
+            return tool.run(arguments, settings.database)
+        return _serve(settings, arguments.host, arguments.port)
     except SettingsError as error:
         print(f"flightspecials: {error}", file=sys.stderr)
         return 2
-    log_to_stderr()
-    if arguments.command == "migrate":
-        return _migrate(settings)
-    return _serve(settings, arguments.host, arguments.port)
+
+
+def _all_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The later ones win: Parameter Store, the environment, files. Raises SettingsError."""
+    near = with_files(environ)
+    profile = profile_of(near)
+    return read_parameters(profile) | near if profile == "test" else near
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
@@ -59,24 +67,14 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         failed = True
         server.should_exit = True
 
-    server = Server(build(settings, refused), lambda url: log.info("listening", extra={"url": url}))
+    drain = Drain()
+    app = build(settings, refused, drain=drain)
+    server = Server(
+        app, lambda url: log.info("listening", extra={"url": url}), drain, settings.drain_s
+    )
     with listener, ending_quietly(server):
         server.run([listener])
     return 1 if failed else 0
-
-
-def _migrate(settings: Settings) -> int:
-    scripts = own_scripts()
-    try:
-        applied = asyncio.run(migrate(settings.database, scripts))
-    except MigrationError as error:
-        print(f"flightspecials: {error}", file=sys.stderr)
-        return 1
-    except Unavailable as error:
-        print(f"flightspecials: {error} ({reason(error)})", file=sys.stderr)
-        return 1
-    print(f"applied {len(applied)} of {len(scripts)} migrations to {settings.database.schema}")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--port", type=_port, default=8080, help="port, 0 for a free one (%(default)s)"
     )
-    commands.add_parser("migrate", help="bring the database to this version, then end")
+    tool.add_commands(commands)
     return parser
 
 

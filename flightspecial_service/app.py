@@ -7,25 +7,37 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from starlette.routing import Router
+from msgspec import Struct
+from starlette.types import ASGIApp
 
-from flightspecial_service.domain import FlightSpecials
+from flightspecial_service.application.queries import Shelf
+from flightspecial_service.domain import Flights, FlightSpecials, Store
 from flightspecial_service.errors import MigrationError, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.database import Database, reason
+from flightspecial_service.infrastructure.aws import credentials_for
+from flightspecial_service.infrastructure.credentials import POLL_S, SecretCredentials, resolved
+from flightspecial_service.infrastructure.database import Database, SlowQueries, reason
+from flightspecial_service.infrastructure.flights import PgFlights
 from flightspecial_service.infrastructure.migrator import migrate, own_scripts
 from flightspecial_service.infrastructure.scripts import Script
 from flightspecial_service.infrastructure.specials import PgFlightSpecials
+from flightspecial_service.infrastructure.work import Housekeeping, PgStore
+from flightspecial_service.interface.changes import ChangesApi
+from flightspecial_service.interface.edge import Drain, Edge
+from flightspecial_service.interface.flights import FlightsApi
 from flightspecial_service.interface.legacy import LegacyApi
+from flightspecial_service.interface.operations import Apis
 from flightspecial_service.interface.probes import Probes, Readiness
-from flightspecial_service.interface.resource import nowhere
-from flightspecial_service.interface.routes import routes
+from flightspecial_service.interface.routes import router
+from flightspecial_service.interface.showing import Showing
 from flightspecial_service.interface.specials import SpecialsApi
 from flightspecial_service.settings import Settings
+from flightspecial_service.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.1
 _LAST_DELAY_S = 2.0
+_HOUSEKEEPING_S = 300.0
 
 
 class Startup:
@@ -100,38 +112,90 @@ def backoff_s(attempt: int, draw: float) -> float:
 
 
 def build(
-    settings: Settings, refused: Callable[[], None], scripts: tuple[Script, ...] | None = None
-) -> Router:
-    """The service as an ASGI app. Its lifespan owns the pool and the start-up task."""
+    settings: Settings,
+    refused: Callable[[], None],
+    scripts: tuple[Script, ...] | None = None,
+    drain: Drain | None = None,
+    poll_s: float = POLL_S,
+) -> ASGIApp:
+    """The service as an ASGI app. Its lifespan owns the pool and the background tasks."""
     scripts = own_scripts() if scripts is None else scripts
-    database = Database(settings.database)
-    specials = PgFlightSpecials(database, settings.database.schema)
-    startup = Startup(lambda: migrate(settings.database, scripts), refused)
+    schema = settings.database.schema
+    telemetry = Telemetry()
+    slow = SlowQueries(settings.slow_query_s, telemetry.slow_queries.inc)
+    credentials = credentials_for(settings.database)
+    database = Database(settings.database, slow, credentials)
+    telemetry.gauge("flightspecials_db_connections", "Open connections", database.size)
+    telemetry.gauge("flightspecials_db_connections_idle", "Of them unused", database.idle)
+    telemetry.gauge("flightspecials_db_up", "0 after the database was lost", database.up)
+    store = PgStore(database, schema, settings.key_ttl_s)
+
+    async def migrating() -> None:
+        await migrate(await resolved(settings.database, credentials), scripts)
+
+    startup = Startup(migrating, refused)
+    housekeeping = Housekeeping(store, _HOUSEKEEPING_S)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await database.open()
-        task = asyncio.create_task(startup.run(), name="startup")
+        tasks = [
+            asyncio.create_task(startup.run(), name="startup"),
+            asyncio.create_task(housekeeping.run(), name="housekeeping"),
+        ]
+        if isinstance(credentials, SecretCredentials):
+            watching = credentials.watch(database.expire, poll_s)
+            tasks.append(asyncio.create_task(watching, name="secret"))
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await database.close()
 
-    readiness = DatabaseReadiness(startup, database, [script.version for script in scripts])
-    return wired(specials, readiness, utc_now, lifespan)
+    versions = [script.version for script in scripts if script.version is not None]
+    readiness = DatabaseReadiness(startup, database, versions)
+    stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
+    parts = Parts(readiness, utc_now, telemetry, drain or Drain())
+    return wired(stores, parts, settings, lifespan)
+
+
+class Parts(Struct, frozen=True):
+    """What the HTTP side needs beside the stores."""
+
+    readiness: Readiness
+    now: Callable[[], datetime]
+    telemetry: Telemetry
+    drain: Drain
+
+
+class Stores(Struct, frozen=True):
+    """Where everything is kept."""
+
+    specials: FlightSpecials
+    flights: Flights
+    store: Store
 
 
 def wired(
-    specials: FlightSpecials,
-    readiness: Readiness,
-    now: Callable[[], datetime],
+    stores: Stores,
+    parts: Parts,
+    settings: Settings,
     lifespan: Callable[[object], object] | None = None,
-) -> Router:
+) -> ASGIApp:
     """The HTTP side over any store: tests give one of their own."""
-    table = routes(SpecialsApi(specials), LegacyApi(specials, now), Probes(readiness))
-    return Router(table, redirect_slashes=False, default=nowhere, lifespan=lifespan)  # type: ignore[arg-type]
+    showing = Showing(settings.build, settings.show_build)
+    shelf = Shelf(stores.specials)
+    apis = Apis(
+        SpecialsApi(stores.specials, shelf, parts.now, showing),
+        ChangesApi(stores.specials, stores.store, showing, settings.header_update),
+        FlightsApi(stores.flights, stores.store),
+        LegacyApi(shelf, parts.now, showing),
+        Probes(parts.readiness, parts.telemetry, parts.drain),
+    )
+    edge = Edge(parts.telemetry, parts.drain, showing.headers, settings.access_log)
+    return router(apis, edge, lifespan)
 
 
 def utc_now() -> datetime:

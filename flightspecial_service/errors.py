@@ -9,13 +9,21 @@
         +-- Malformed         400   the body is not JSON
         +-- NotFound          404
         |   +-- NoSuchSpecial 404
+        |   +-- NoSuchFlight  404
         +-- MethodNotAllowed  405   carries `allow`
         +-- TooSlow           408   the body did not arrive in time
+        +-- ConditionFailed   412   If-Match or If-None-Match does not hold
         +-- TooLarge          413   the body is beyond the limit
         +-- WrongMediaType    415
         +-- Invalid           422   well-formed, but not what is asked for
-        |   +-- BadHeader     422   breaks a rule of the domain
+        |   +-- BadHeader     422   breaks a rule of the domain, as the next three
+        |   +-- BadOffer      422
+        |   +-- BadFlight     422
+        |   +-- BadFlightName 422
+        |   +-- KeyReused     422   an idempotency key that was used for another request
+        +-- NotReleased       501   deployed, but switched off
         +-- Unavailable       503   carries `retry_after_s`; the same request may succeed later
+            +-- Conflicted    503   rolled back for another transaction's sake
             +-- Exhausted     503   every database connection is in use
             +-- NotMigrated   503   the tables are not there, or not all of them
 
@@ -73,6 +81,13 @@ class NoSuchSpecial(NotFound):
         super().__init__(f"there is no flight special with the id {number}")
 
 
+class NoSuchFlight(NotFound):
+    """The profile has no flight with this number."""
+
+    def __init__(self, profile_id: str, number: int) -> None:
+        super().__init__(f"the profile {profile_id[:40]!a} has no flight with the number {number}")
+
+
 class MethodNotAllowed(RequestError):
     """The path exists, the method does not; `allow` holds those that do."""
 
@@ -87,6 +102,12 @@ class TooSlow(RequestError):
     """The request's body did not arrive in time."""
 
     status = 408
+
+
+class ConditionFailed(RequestError):
+    """The resource is not in the state that the request asks for; nothing was written."""
+
+    status = 412
 
 
 class TooLarge(RequestError):
@@ -111,11 +132,37 @@ class BadHeader(Invalid):
     """A header that breaks the domain's rules."""
 
 
+class BadOffer(Invalid):
+    """What is said of a special breaks the domain's rules."""
+
+
+class BadFlight(Invalid):
+    """A flight that breaks the domain's rules."""
+
+
+class BadFlightName(Invalid):
+    """A flight name that breaks the domain's rules."""
+
+
+class KeyReused(Invalid):
+    """An idempotency key stands for one request; this is another one."""
+
+
+class NotReleased(RequestError):
+    """Deployed, not released: a switch holds it back."""
+
+    status = 501
+
+
 class Unavailable(RequestError):
     """The database cannot serve this request now."""
 
     status = 503
     retry_after_s = 1
+
+
+class Conflicted(Unavailable):
+    """Rolled back because of another transaction (deadlock, serialization)."""
 
 
 class Exhausted(Unavailable):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from flightspecial_service.tracing import current
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -14,7 +16,7 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
 
 
 class JsonLines(logging.Formatter):
-    """A record as a line of JSON: time, level, logger, message, what `extra` held, traceback."""
+    """A record as a line of JSON: its parts, the request's ids, what `extra` held, the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -23,6 +25,11 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        ids = current.get()
+        if ids is not None:
+            line["request_id"] = ids.request_id.decode("ascii")
+            if ids.trace_id:
+                line |= {"trace_id": ids.trace_id, "parent_id": ids.parent_id}
         extra = {key: value for key, value in vars(record).items() if key not in _PLAIN}
         line.update(extra)
         if record.exc_info:

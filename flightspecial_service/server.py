@@ -3,12 +3,18 @@
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from flightspecial_service.errors import Malformed
+from flightspecial_service.interface.edge import Drain
+from flightspecial_service.interface.problems import problem
 
 log = logging.getLogger(__name__)
 
@@ -19,15 +25,37 @@ KEEP_ALIVE_S = 75
 """Longer than a balancer keeps a connection idle: it must never use one that we are closing."""
 
 
-class Server(uvicorn.Server):
-    """uvicorn, set up for this service. `listening` gets the address once requests are accepted."""
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, but for its answer to what is no HTTP."""
 
-    def __init__(self, app: ASGIApp, listening: Callable[[str], None]) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """A problem, as every other error."""
+        answer = problem(Malformed("this is not a request in HTTP/1.1"))
+        head = b"".join(b"%b: %b\r\n" % pair for pair in answer.headers)
+        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + length + answer.body)
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, set up for this service. `listening` gets the address once requests are accepted.
+
+    The first signal begins the drain: for `drain_s` seconds it goes on as before, but is not ready
+    and asks every client to close its connection. Then, or at a second signal, it ends.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: Callable[[str], None],
+        drain: Drain | None = None,
+        drain_s: float = 0.0,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -40,6 +68,25 @@ class Server(uvicorn.Server):
             )
         )
         self._listening = listening
+        self._drain = drain or Drain()
+        self._drain_s = drain_s
+        self._end_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal."""
+        if self._drain_s and not self._drain.on:
+            self._drain.on = True
+            self._end_at = time.monotonic() + self._drain_s
+            log.info("draining", extra={"drain_s": self._drain_s})
+        else:
+            self._drain.on = True
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to end."""
+        if self._end_at is not None and time.monotonic() >= self._end_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say where."""

@@ -8,6 +8,8 @@ from msgspec import Struct
 from flightspecial_service.errors import SettingsError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_BUILD = re.compile(r"[A-Za-z0-9._-]{0,64}")
+PROFILES = ("local", "test")
 _PROFILE_NAMES = ("PROFILE", "SPRING_PROFILES_ACTIVE")
 
 
@@ -34,6 +36,8 @@ class DatabaseSettings(Struct, frozen=True):
     port: int = 5432
     username: str = "postgres"
     password: Secret = Secret("")
+    secret_id: str = ""
+    """The secret that holds user and password, in the profile `test`; else empty."""
     name: str = "dso"
     schema: str = "travelbuddy"
     pool_size: int = 10
@@ -41,6 +45,8 @@ class DatabaseSettings(Struct, frozen=True):
     acquire_timeout_s: float = 0.8
     """For a connection from the pool, connecting included: a client hears 503 within a second."""
     command_timeout_s: float = 5.0
+    row_lock_timeout_s: float = 2.0
+    """How long a statement may wait for a row that another transaction holds."""
     probe_timeout_s: float = 1.0
     close_timeout_s: float = 3.0
     migration_timeout_s: float = 60.0
@@ -54,27 +60,59 @@ class Settings(Struct, frozen=True):
 
     profile: str = "local"
     database: DatabaseSettings = DatabaseSettings()
+    header_update: bool = True
+    """Off: a header update is deployed, but not released."""
+    build: str = ""
+    show_build: bool = False
+    """Show the build before the header texts of answers."""
+    key_ttl_s: float = 86_400.0
+    """How long an idempotency key stands for its request."""
+    slow_query_s: float = 0.5
+    access_log: bool = False
+    drain_s: float = 0.0
+    """Between the signal to stop and the end of listening: for balancers to look elsewhere."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from variables. An unset one takes its default. Raises SettingsError."""
     reader = _Reader(environ)
-    profile_name = next((name for name in _PROFILE_NAMES if name in environ), _PROFILE_NAMES[0])
+    profile = reader.choice(_profile_variable(environ), PROFILES)
+    # Two contracts: the names of the local set-up, and those that the chart's ConfigMap sets.
+    local = profile != "test"
     settings = Settings(
-        profile=reader.choice(profile_name, ("local",)),
+        profile=profile,
         database=DatabaseSettings(
-            host=reader.text("DB_HOST", "localhost"),
-            port=reader.number("DB_PORT", 5432, 65_535),
-            username=reader.text("DB_USERNAME", "postgres"),
-            password=Secret(reader.password("DB_PASSWORD")),
+            host=reader.text(*(("DB_HOST", "localhost") if local else ("DATABASE_ENDPOINT", None))),
+            port=reader.number("DB_PORT" if local else "DATABASE_PORT", 5432, 65_535),
+            username=reader.text("DB_USERNAME", "postgres") if local else "",
+            password=Secret(reader.password("DB_PASSWORD") if local else ""),
+            secret_id="" if local else reader.text("DATABASE_USERNAME", None),
             name=reader.text("DB_DATABASE_NAME", "dso"),
             schema=reader.identifier("DB_DEFAULT_SCHEMA", "travelbuddy"),
             pool_size=reader.number("DB_POOL_SIZE", 10, 1_000),
+            command_timeout_s=reader.number("DB_STATEMENT_TIMEOUT_MS", 5_000, 600_000) / 1000,
+            row_lock_timeout_s=reader.number("DB_LOCK_TIMEOUT_MS", 2_000, 600_000) / 1000,
         ),
+        header_update=reader.choice("FEATURE_HEADER_UPDATE", ("on", "off")) == "on",
+        build=reader.build("CODEBUILD_BUILD_NUMBER"),
+        show_build=reader.choice("SHOW_BUILD_NUMBER", ("off", "on")) == "on",
+        key_ttl_s=reader.number("IDEMPOTENCY_KEY_TTL_S", 86_400, 31_536_000),
+        slow_query_s=reader.number("SLOW_QUERY_MS", 500, 600_000) / 1000,
+        access_log=reader.choice("ACCESS_LOG", ("off", "on")) == "on",
+        drain_s=reader.number("DRAIN_S", 0, 600, smallest=0),
     )
     if reader.problems:
         raise SettingsError(tuple(reader.problems))
     return settings
+
+
+def profile_of(environ: Mapping[str, str]) -> str:
+    """The profile that is asked for, known or not."""
+    return environ.get(_profile_variable(environ), PROFILES[0])
+
+
+def _profile_variable(environ: Mapping[str, str]) -> str:
+    return next((name for name in _PROFILE_NAMES if name in environ), _PROFILE_NAMES[0])
 
 
 class _Reader:
@@ -84,22 +122,25 @@ class _Reader:
         self._environ = environ
         self.problems: list[str] = []
 
-    def text(self, name: str, default: str) -> str:
-        value = self._environ.get(name, default)
+    def text(self, name: str, default: str | None) -> str:
+        """`default` None is none: the variable must be set."""
+        value = self._environ.get(name, default or "")
         if not value or not value.isprintable() or value != value.strip():
             self.problems.append(
                 f"{name} must be a text without control characters or blanks around it,"
                 f" not {value[:80]!a}"
             )
-            return default
+            return ""
         return value
 
-    def number(self, name: str, default: int, largest: int) -> int:
+    def number(self, name: str, default: int, largest: int, smallest: int = 1) -> int:
         value = self._environ.get(name, str(default))
         # The length bound keeps int() from a value of megabytes.
-        if re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= largest:
+        if re.fullmatch(r"[0-9]{1,9}", value) and smallest <= int(value) <= largest:
             return int(value)
-        self.problems.append(f"{name} must be a number from 1 to {largest}, not {value[:40]!a}")
+        self.problems.append(
+            f"{name} must be a number from {smallest} to {largest}, not {value[:40]!a}"
+        )
         return default
 
     def identifier(self, name: str, default: str) -> str:
@@ -111,6 +152,16 @@ class _Reader:
             f" not beginning with pg_, not {value[:80]!a}"
         )
         return default
+
+    def build(self, name: str) -> str:
+        value = self._environ.get(name, "")
+        if _BUILD.fullmatch(value):
+            return value
+        self.problems.append(
+            f"{name} must be at most 64 letters, digits, dots, dashes and underscores,"
+            f" not {value[:80]!a}"
+        )
+        return ""
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
         value = self._environ.get(name, known[0])

@@ -12,6 +12,7 @@ from deploy.local.samples import DATABASE, ensure_database
 from deploy.local.settings import DEFAULT_PORTS, HOST, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
+_NOT_FOR_THE_SERVICE = ("DB_", "DATABASE_", "SPRING_", "PG", "SECRETS_", "FEATURE_", "CODEBUILD_")
 _POSTGRES_SETTINGS = {"max_connections": "200"}
 
 
@@ -63,9 +64,7 @@ def service(settings: Settings, server: Endpoint, environ: Mapping[str, str]) ->
     }
     # Settings that the caller has for a deployed service must not reach this one.
     kept = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(("DB_", "DATABASE_", "SPRING_", "PG"))
+        name: value for name, value in environ.items() if not name.startswith(_NOT_FOR_THE_SERVICE)
     }
     return Part(
         name="service",

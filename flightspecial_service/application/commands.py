@@ -1,11 +1,114 @@
-"""What can be done. Each command is whole or did not happen."""
+"""What can be done. Each command is whole or did not happen; it checks first and writes then."""
 
-from flightspecial_service.domain import FlightSpecials, Header
-from flightspecial_service.errors import NoSuchSpecial
+from collections.abc import Callable
+from typing import TypeAlias
+
+from flightspecial_service.application.once import Key, once
+from flightspecial_service.application.outcomes import (
+    Changed,
+    Created,
+    FlightRenamed,
+    HeaderChanged,
+    Outcome,
+    Retired,
+)
+from flightspecial_service.domain import (
+    FlightSpecial,
+    FlightSpecials,
+    Header,
+    Offer,
+    Store,
+    Work,
+)
+from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial
+
+Condition: TypeAlias = Callable[[FlightSpecial], None]
+"""Raises ConditionFailed if the special is not as the client believes."""
 
 
-async def change_header(specials: FlightSpecials, number: int, text: str) -> None:
-    """Sell a flight special with another line. Raises BadHeader, NoSuchSpecial."""
-    header = Header(text)
-    if not await specials.set_header(number, header):
+async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcome:
+    """Sell a special with another line, on no condition, in one statement.
+
+    Raises BadHeader, NoSuchSpecial.
+    """
+    if not await specials.set_header(number, Header(text)):
         raise NoSuchSpecial(number)
+    return HeaderChanged()
+
+
+async def change_header(
+    store: Store, number: int, text: str, condition: Condition, key: Key | None
+) -> Outcome:
+    """Sell a special with another line. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
+    header = Header(text)
+
+    async def act(work: Work) -> Outcome:
+        special = await _special(work, number)
+        condition(special)
+        await work.save_special(special.with_header(header))
+        return HeaderChanged()
+
+    return await once(store, key, act)
+
+
+async def revise(
+    store: Store,
+    number: int,
+    revision: Callable[[FlightSpecial], Offer],
+    condition: Condition,
+    key: Key | None,
+) -> Outcome:
+    """Say other things of a special.
+
+    Raises NoSuchSpecial, ConditionFailed, and what `revision` raises.
+    """
+
+    async def act(work: Work) -> Outcome:
+        special = await _special(work, number)
+        condition(special)
+        revised = special.with_offer(revision(special))
+        return Changed(special if revised is special else await work.save_special(revised))
+
+    return await once(store, key, act)
+
+
+async def create(store: Store, offer: Offer, key: Key | None) -> Outcome:
+    """Offer a new special."""
+
+    async def act(work: Work) -> Outcome:
+        return Created(await work.add_special(offer))
+
+    return await once(store, key, act)
+
+
+async def retire(store: Store, number: int, condition: Condition, key: Key | None) -> Outcome:
+    """Take a special out of the list. Raises NoSuchSpecial, ConditionFailed."""
+
+    async def act(work: Work) -> Outcome:
+        condition(await _special(work, number))
+        await work.remove_special(number)
+        return Retired()
+
+    return await once(store, key, act)
+
+
+async def rename_flight(
+    store: Store, profile_id: str, number: int, name: str, key: Key | None
+) -> Outcome:
+    """Give a profile's flight another name, and keep the old one. Raises BadFlightName, NoSuchFlight."""
+
+    async def act(work: Work) -> Outcome:
+        flight = await work.flight(number)
+        if flight is None or flight.profile_id != profile_id:
+            raise NoSuchFlight(profile_id, number)
+        await work.save_renamed(flight.renamed(name))
+        return FlightRenamed()
+
+    return await once(store, key, act)
+
+
+async def _special(work: Work, number: int) -> FlightSpecial:
+    special = await work.special(number)
+    if special is None:
+        raise NoSuchSpecial(number)
+    return special

@@ -1,20 +1,50 @@
 """What can be asked. Nothing here changes anything."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from flightspecial_service.domain import FlightSpecial, FlightSpecials
-from flightspecial_service.errors import NoSuchSpecial
+from msgspec.structs import replace
+
+from flightspecial_service.domain import (
+    Flight,
+    Flights,
+    FlightSpecial,
+    FlightSpecials,
+    Listing,
+    Wanted,
+)
+from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial, Unavailable
 
 
-async def every_special(specials: FlightSpecials) -> Sequence[FlightSpecial]:
-    """All flight specials, expired ones too, in order of expiry."""
-    return await specials.every()
+class Shelf:
+    """The whole list as it was last read.
+
+    Each question still asks the store, but only whether the list is the same: an answer is never
+    older than its question.
+    """
+
+    def __init__(self, specials: FlightSpecials) -> None:
+        self._specials = specials
+        self._last: Listing | None = None
+
+    async def every_special(self) -> Listing:
+        """All flight specials, expired ones too, in order of expiry."""
+        last = self._last
+        found = await self._specials.listing(None if last is None else last.mark)
+        current = last if found is None else found
+        if current is None:
+            raise Unavailable("the store gave no list")
+        self._last = current
+        return current
 
 
-async def specials_on_sale(specials: FlightSpecials, now: datetime) -> Sequence[FlightSpecial]:
-    """What the monolith's page shows: those that can still be bought, in order of expiry."""
-    return await specials.on_sale(now)
+async def wanted_specials(
+    specials: FlightSpecials, wanted: Wanted
+) -> tuple[Sequence[FlightSpecial], bool]:
+    """The specials asked for, in order of expiry, and whether there are more behind the limit."""
+    if wanted.limit is None:
+        return await specials.wanted(wanted), False
+    found = await specials.wanted(replace(wanted, limit=wanted.limit + 1))
+    return found[: wanted.limit], len(found) > wanted.limit
 
 
 async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:
@@ -23,3 +53,11 @@ async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:
     if special is None:
         raise NoSuchSpecial(number)
     return special
+
+
+async def one_flight(flights: Flights, profile_id: str, number: int) -> Flight:
+    """A profile's flight, with its history. Raises NoSuchFlight."""
+    flight = await flights.find_flight(number)
+    if flight is None or flight.profile_id != profile_id:
+        raise NoSuchFlight(profile_id, number)
+    return flight

@@ -15,10 +15,16 @@ from importlib.resources import files
 
 import asyncpg
 
-from flightspecial_service.errors import MigrationFailed
+from flightspecial_service.errors import MigrationFailed, MigrationRefused
 from flightspecial_service.infrastructure.database import Session, connect
 from flightspecial_service.infrastructure.foreign import may_pass, translated
-from flightspecial_service.infrastructure.scripts import Applied, Script, pending, read_scripts
+from flightspecial_service.infrastructure.scripts import (
+    BASELINE,
+    Applied,
+    Script,
+    pending,
+    read_scripts,
+)
 from flightspecial_service.settings import DatabaseSettings
 
 log = logging.getLogger(__name__)
@@ -79,9 +85,10 @@ async def migrate(settings: DatabaseSettings, scripts: Sequence[Script]) -> tupl
 async def _migrate(
     session: Session, settings: DatabaseSettings, scripts: Sequence[Script]
 ) -> tuple[Script, ...]:
-    await _lock(session, settings.schema)
-    await _make_history(session, settings.schema)
-    todo = pending(scripts, await _applied(session, settings.schema))
+    await take_lock(session, settings.schema)
+    await _refuse_foreign_tables(session, settings.schema)
+    await make_history(session, settings.schema)
+    todo = pending(scripts, await applied_rows(session, settings.schema))
     for script in todo:
         await _apply(session, settings, script)
     return todo
@@ -93,7 +100,7 @@ def lock_key(schema: str) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
-async def _lock(session: Session, schema: str) -> None:
+async def take_lock(session: Session, schema: str) -> None:
     key = lock_key(schema)
     waited = False
     while not await session.fetchval("SELECT pg_try_advisory_lock($1)", key):
@@ -103,7 +110,22 @@ async def _lock(session: Session, schema: str) -> None:
         await asyncio.sleep(_LOCK_POLL_S)
 
 
-async def _make_history(session: Session, schema: str) -> None:
+async def _refuse_foreign_tables(session: Session, schema: str) -> None:
+    """Tables that no history tells of: what is already there, a person must say."""
+    found = await session.fetchval(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'"
+        " AND to_regclass($2) IS NULL",
+        f'"{schema}"',
+        f'"{schema}".flyway_schema_history',
+    )
+    if found:
+        raise MigrationRefused(
+            f"the schema {schema} holds tables, but no history of migrations:"
+            " say what it has with `flightspecials baseline VERSION`"
+        )
+
+
+async def make_history(session: Session, schema: str) -> None:
     """The history table lives in the schema, so the schema comes first, as with Flyway."""
     # `IF NOT EXISTS` asks for the right to create even where nothing is to be created.
     if (
@@ -117,11 +139,13 @@ async def _make_history(session: Session, schema: str) -> None:
         await session.execute(_HISTORY.format(schema=schema))
 
 
-async def _applied(session: Session, schema: str) -> list[Applied]:
-    """What has a version: Flyway's own rows about the schema and repeatable scripts have none."""
+async def applied_rows(session: Session, schema: str) -> list[Applied]:
+    """The history, oldest first, but for Flyway's own rows about the schema."""
     rows = await session.fetch(
-        f'SELECT version, script, checksum, success FROM "{schema}".flyway_schema_history'
-        " WHERE version IS NOT NULL ORDER BY installed_rank"
+        "SELECT version, script, checksum, success, type,"
+        " to_char(installed_on, 'YYYY-MM-DD HH24:MI:SS')"
+        f' FROM "{schema}".flyway_schema_history'
+        f" WHERE type IN ('SQL', '{BASELINE}') ORDER BY installed_rank"
     )
     return [Applied(*row) for row in rows]
 

@@ -15,14 +15,20 @@ from msgspec import Struct
 from flightspecial_service.errors import MigrationRefused
 
 _NAME = re.compile(r"V([0-9]+(?:[._][0-9]+)*)__(\S+)\.sql")
+_REPEATABLE = re.compile(r"R__(\S+)\.sql")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+BASELINE = "BASELINE"
+"""The kind of a row that says: the database already had all up to this version."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class Script(Struct, frozen=True):
-    """One versioned migration file. `version` is dotted text, `checksum` a signed 32-bit number."""
+    """One migration file. `version` is dotted text, None if it is repeatable.
 
-    version: str
+    `checksum` is a signed 32-bit number.
+    """
+
+    version: str | None
     description: str
     name: str
     checksum: int
@@ -41,12 +47,14 @@ class Script(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True):
-    """A row of the history table that has a version."""
+    """A row of the history table. A baseline stands for all versions up to its own."""
 
-    version: str
+    version: str | None
     script: str
     checksum: int | None
     success: bool
+    kind: str = "SQL"
+    installed_on: str = ""
 
 
 def checksum(content: bytes) -> int:
@@ -56,46 +64,57 @@ def checksum(content: bytes) -> int:
 
 
 def read_scripts(folder: Traversable) -> tuple[Script, ...]:
-    """All migrations of a folder, in order of version.
+    """All migrations of a folder: in order of version, then the repeatable ones by name.
 
     Raises MigrationRefused at a name of another form, and at a version that comes twice.
     """
     found = [_script(file) for file in folder.iterdir() if file.name.endswith(".sql")]
-    found.sort(key=lambda script: _order(script.version))
+    found.sort(key=lambda script: (script.version is None, order(script.version), script.name))
     for one, next_ in pairwise(found):
-        if _order(one.version) == _order(next_.version):
+        if one.version is not None and order(one.version) == order(next_.version):
             raise MigrationRefused(f"{one.name} and {next_.name} have the same version")
     return tuple(found)
 
 
 def pending(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Script, ...]:
-    """What is still to be applied.
+    """What is still to be applied. `applied` is the history, oldest first.
 
     Raises MigrationRefused, naming the file, when the history does not fit the files.
     """
-    known = {_order(script.version): script for script in scripts}
-    for row in applied:
-        _check(row, known)
-    done = {_order(row.version) for row in applied}
-    open_ = tuple(script for script in scripts if _order(script.version) not in done)
-    if open_ and done and _order(open_[0].version) < max(done):
+    known = {order(script.version): script for script in scripts if script.version is not None}
+    versioned = [row for row in applied if row.version is not None]
+    base = max((order(row.version) for row in versioned if row.kind == BASELINE), default=())
+    for row in versioned:
+        if row.kind != BASELINE:
+            _check(row, known)
+    done = {order(row.version) for row in versioned}
+    todo = [
+        script for number, script in sorted(known.items()) if number not in done and number > base
+    ]
+    if todo and done and order(todo[0].version) < max(done):
         raise MigrationRefused(
-            f"{open_[0].name} was never applied, but later migrations were:"
+            f"{todo[0].name} was never applied, but later migrations were:"
             " give it a version above the newest one"
         )
-    return open_
+    latest = {row.script: row.checksum for row in applied if row.version is None and row.success}
+    again = (
+        script
+        for script in scripts
+        if script.version is None and latest.get(script.name) != script.checksum
+    )
+    return (*todo, *again)
 
 
 def _check(row: Applied, known: dict[tuple[int, ...], Script]) -> None:
     """Hold one row of the history against the files."""
-    order = _order(row.version)
-    script = known.get(order)
+    number = order(row.version)
+    script = known.get(number)
     if not row.success:
         raise MigrationRefused(
             f"{row.script} failed when it was applied: mend the database, then delete its row"
             " from flyway_schema_history"
         )
-    if script is None and order > max(known, default=()):
+    if script is None and number > max(known, default=()):
         raise MigrationRefused(
             f"the database is newer than this service, which does not know {row.script}"
         )
@@ -110,21 +129,25 @@ def _check(row: Applied, known: dict[tuple[int, ...], Script]) -> None:
 
 def _script(file: Traversable) -> Script:
     name = _NAME.fullmatch(file.name)
-    if name is None:
-        raise MigrationRefused(f"{file.name} is not named like V1__what_it_does.sql")
+    repeatable = _REPEATABLE.fullmatch(file.name)
+    if name is None and repeatable is None:
+        raise MigrationRefused(
+            f"{file.name} is not named like V1__what_it_does.sql or R__what_it_does.sql"
+        )
     content = file.read_bytes()
+    what = name[2] if name is not None else repeatable[1] if repeatable is not None else ""
     return Script(
-        version=name[1].replace("_", "."),
-        description=name[2].replace("_", " "),
+        version=None if name is None else name[1].replace("_", "."),
+        description=what.replace("_", " "),
         name=file.name,
         checksum=checksum(content),
         text=content.removeprefix(_BOM).decode(),
     )
 
 
-def _order(version: str) -> tuple[int, ...]:
-    """Versions compare part by part as numbers; 1 and 1.0 are the same."""
-    parts = [int(part) for part in version.split(".")]
+def order(version: str | None) -> tuple[int, ...]:
+    """Versions compare part by part as numbers; 1 and 1.0 are the same. None comes before all."""
+    parts = [] if version is None else [int(part) for part in version.split(".")]
     while parts and parts[-1] == 0:
         parts.pop()
     return tuple(parts)

@@ -16,6 +16,8 @@ MAX_BODY_BYTES = 64 * 1024
 """A header of 255 characters takes 3 KiB at most, every one of them escaped."""
 BODY_TIMEOUT_S = 10.0
 
+JSON_TYPES = ("application/json",)
+
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -50,12 +52,20 @@ class Call(Struct, frozen=True):
         pairs: list[tuple[bytes, bytes]] = self.scope["headers"]
         return next((value.decode("latin-1") for key, value in pairs if key == name), None)
 
-    async def json_body(self, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
-        """The body, if it says that it is JSON.
+    def listed(self, name: bytes) -> str | None:
+        """All headers of this lower-case name, as the one list that they are (RFC 9110 5.3)."""
+        pairs: list[tuple[bytes, bytes]] = self.scope["headers"]
+        values = [value for key, value in pairs if key == name]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    async def json_body(
+        self, timeout_s: float = BODY_TIMEOUT_S, types: tuple[str, ...] = JSON_TYPES
+    ) -> bytes:
+        """The body, if it says that it is JSON of one of these types.
 
         Raises WrongMediaType, TooLarge, TooSlow, and ClientGone.
         """
-        self._check_media_type()
+        self._check_media_type(types)
         length = self.header(b"content-length")
         if length is not None and int(length) > MAX_BODY_BYTES:
             raise _too_large()
@@ -65,11 +75,11 @@ class Call(Struct, frozen=True):
         except TimeoutError as error:
             raise TooSlow(f"the body did not arrive within {timeout_s:g} seconds") from error
 
-    def _check_media_type(self) -> None:
+    def _check_media_type(self, types: tuple[str, ...]) -> None:
         media_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
         charsets = [value.strip() for value in parameters if value.strip().startswith("charset=")]
-        if media_type.strip() != "application/json":
-            raise WrongMediaType("send the body as application/json")
+        if media_type.strip() not in types:
+            raise WrongMediaType(f"send the body as {' or '.join(types)}")
         if any(
             charset.removeprefix("charset=").strip('"') not in ("utf-8", "utf8")
             for charset in charsets
@@ -99,14 +109,11 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 async def send_answer(answer: Answer, send: Send) -> None:
     """Send the whole answer. The server leaves out the body for HEAD."""
-    length = (b"content-length", str(len(answer.body)).encode())
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [*answer.headers, length],
-        }
-    )
+    headers = list(answer.headers)
+    # RFC 9110 8.6: 204 has no length, and that of a 304 would be the length of the 200.
+    if answer.status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -1,24 +1,51 @@
 """The monolith's own contract, so that a browser sees no difference when traffic shifts."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
-from flightspecial_service.application.queries import specials_on_sale
-from flightspecial_service.domain import FlightSpecials
+from msgspec import Struct
+
+from flightspecial_service.application.queries import Shelf
+from flightspecial_service.domain import Listing
 from flightspecial_service.interface.exchange import Answer, Call
-from flightspecial_service.interface.wire import json_answer, legacy_special_out
+from flightspecial_service.interface.lists import Rendered
+from flightspecial_service.interface.showing import Showing
+from flightspecial_service.interface.wire import legacy_special_out
 
 ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
+_LAST_DAY = datetime.max.replace(tzinfo=UTC)
+
+
+class _Kept(Struct, frozen=True):
+    """Holds for this listing while `since` <= now < `until`."""
+
+    listing: Listing
+    since: datetime
+    until: datetime
+    rendered: Rendered
 
 
 class LegacyApi:
     """The handler of `/travelbuddy/flightspecials`; `now` gives the time, with a zone."""
 
-    def __init__(self, specials: FlightSpecials, now: Callable[[], datetime]) -> None:
-        self._specials = specials
+    def __init__(self, shelf: Shelf, now: Callable[[], datetime], showing: Showing) -> None:
+        self._shelf = shelf
         self._now = now
+        self._showing = showing
+        self._kept: _Kept | None = None
 
     async def list_on_sale(self, call: Call) -> Answer:
         """What can still be bought, in order of expiry."""
-        found = await specials_on_sale(self._specials, self._now())
-        return json_answer([legacy_special_out(special) for special in found])
+        listing, now = await self._shelf.every_special(), self._now()
+        kept = self._kept
+        # Both ends: a clock that is set back makes expired specials fresh again.
+        if kept is None or kept.listing is not listing or not kept.since <= now < kept.until:
+            kept = self._kept = self._render(listing, now)
+        return await kept.rendered.answer(call)
+
+    def _render(self, listing: Listing, now: datetime) -> _Kept:
+        on_sale = [special for special in listing.specials if special.on_sale(now)]
+        until = on_sale[0].expires_at if on_sale else None
+        prefix = self._showing.prefix
+        rendered = Rendered([legacy_special_out(special, prefix) for special in on_sale])
+        return _Kept(listing, now, until or _LAST_DAY, rendered)

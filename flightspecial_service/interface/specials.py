@@ -1,34 +1,47 @@
-"""The service's own contract: `/flightspecials`."""
+"""The service's own contract: what can be read at `/flightspecials`."""
 
-from flightspecial_service.application.commands import change_header
-from flightspecial_service.application.queries import every_special, one_special
-from flightspecial_service.domain import FlightSpecials
-from flightspecial_service.errors import Invalid
+from collections.abc import Callable
+from datetime import datetime
+
+from flightspecial_service.application.queries import Shelf, one_special, wanted_specials
+from flightspecial_service.domain import FlightSpecials, Listing
+from flightspecial_service.interface.asked import next_link, read_wanted
+from flightspecial_service.interface.conditions import not_modified, special_tag
 from flightspecial_service.interface.exchange import Answer, Call
-from flightspecial_service.interface.wire import Done, json_answer, read_header_change, special_out
+from flightspecial_service.interface.lists import LastRendered, Rendered
+from flightspecial_service.interface.showing import Showing
+from flightspecial_service.interface.wire import json_answer, special_out
 
 
 class SpecialsApi:
-    """The handlers, over one store of flight specials."""
+    """The handlers, over one store of flight specials; `now` gives the time, with a zone."""
 
-    def __init__(self, specials: FlightSpecials) -> None:
+    def __init__(
+        self, specials: FlightSpecials, shelf: Shelf, now: Callable[[], datetime], showing: Showing
+    ) -> None:
         self._specials = specials
+        self._shelf = shelf
+        self._now = now
+        self._showing = showing
+        self._last = LastRendered(self._render)
 
     async def list_all(self, call: Call) -> Answer:
-        """All specials as a bare array, in order of expiry."""
-        return json_answer(
-            [special_out(special) for special in await every_special(self._specials)]
-        )
+        """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
+        wanted = read_wanted(call, self._now())
+        if wanted is None:
+            return await self._last.of(await self._shelf.every_special()).answer(call)
+        found, more = await wanted_specials(self._specials, wanted)
+        link = ((b"link", next_link(call, found[-1])),) if more else ()
+        prefix = self._showing.prefix
+        shown = [special_out(special, prefix) for special in found]
+        return await Rendered(shown, link).answer(call)
 
     async def show(self, call: Call) -> Answer:
         """One special."""
-        return json_answer(special_out(await one_special(self._specials, call.number("id"))))
+        special = await one_special(self._specials, call.number("id"))
+        answer = json_answer(special_out(special, self._showing.prefix))
+        return not_modified(call, answer, special_tag(special, self._showing.tag))
 
-    async def update_header(self, call: Call) -> Answer:
-        """Change a special's header. The body repeats the path's id, and must agree with it."""
-        number = call.number("id")
-        change = read_header_change(await call.json_body())
-        if change.id != number:
-            raise Invalid(f"the body's id must be the one in the path, {number}")
-        await change_header(self._specials, number, change.flight_special_header)
-        return json_answer(Done("Y", "The flight special header successfully updated"))
+    def _render(self, listing: Listing) -> Rendered:
+        prefix = self._showing.prefix
+        return Rendered([special_out(special, prefix) for special in listing.specials])

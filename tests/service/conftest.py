@@ -77,14 +77,50 @@ def database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSetti
     yield from _database(server, template)
 
 
+@pytest.fixture(scope="session")
+def shared(
+    server: postgres.Endpoint, template: str
+) -> Iterator[tuple[DatabaseSettings, httpx.Client]]:
+    """One running service with a database, for all tests that change nothing but rows."""
+    for database in _database(server, template):
+        with serving(build(Settings(database=database), _never)) as client:
+            eventually_ready(client)
+            yield database, client
+
+
 @pytest.fixture
-def client(database: DatabaseSettings) -> Iterator[httpx.Client]:
-    """A client for the service on `database`, ready."""
-    ended: list[bool] = []
-    with serving(build(Settings(database=database), lambda: ended.append(True))) as client:
+def tables(shared: tuple[DatabaseSettings, httpx.Client]) -> DatabaseSettings:
+    """The shared database, with the sample rows and no others."""
+    run_sql(
+        shared[0],
+        "DELETE FROM travelbuddy.flight_name_history",
+        "DELETE FROM travelbuddy.flight",
+        "DELETE FROM travelbuddy.idempotency_key",
+        "DELETE FROM travelbuddy.flightspecial",
+        "ALTER SEQUENCE travelbuddy.flightspecial_id_seq RESTART",
+        "ALTER SEQUENCE travelbuddy.flight_flight_no_seq RESTART",
+        next(each for each in own_scripts() if each.version == "3").sql("travelbuddy"),
+    )
+    return shared[0]
+
+
+@pytest.fixture
+def client(shared: tuple[DatabaseSettings, httpx.Client], tables: DatabaseSettings) -> httpx.Client:
+    """A client for the shared service on `tables`."""
+    shared[1].cookies.clear()
+    return shared[1]
+
+
+@pytest.fixture
+def own_client(database: DatabaseSettings) -> Iterator[httpx.Client]:
+    """A client for a service on `database`, ready."""
+    with serving(build(Settings(database=database), _never)) as client:
         eventually_ready(client)
         yield client
-    assert not ended
+
+
+def _never() -> None:
+    raise AssertionError("the service refused its database")
 
 
 def _database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSettings]:

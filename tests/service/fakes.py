@@ -1,22 +1,50 @@
-"""A store of flight specials in memory, which keeps the same contract as the one in PostgreSQL."""
+"""Stores in memory, which keep the same contracts as those in PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from flightspecial_service.domain import FlightSpecial, Header
+from msgspec.structs import replace
+
+from flightspecial_service.app import Parts, Stores, utc_now
+from flightspecial_service.domain import (
+    Flight,
+    FlightSpecial,
+    Header,
+    Listing,
+    Offer,
+    Wanted,
+    Work,
+)
+from flightspecial_service.domain.specials import order
+from flightspecial_service.errors import KeyReused
+from flightspecial_service.interface.edge import Drain
+from flightspecial_service.interface.probes import Readiness
+from flightspecial_service.telemetry import Telemetry
+
+T = TypeVar("T")
 
 
 class FakeSpecials:
-    """The port `FlightSpecials`, over a dictionary."""
+    """The port `FlightSpecials`, over a dictionary. Its mark counts the changes."""
 
     def __init__(self, specials: Iterable[FlightSpecial] = ()) -> None:
         self.kept = {special.id: special for special in specials}
+        self._seen: tuple[int, dict[int, FlightSpecial]] = (0, {})
 
-    async def every(self) -> Sequence[FlightSpecial]:
-        return sorted(self.kept.values(), key=_by_expiry)
+    async def listing(self, known: str | None = None) -> Listing | None:
+        number, before = self._seen
+        if before != self.kept or number == 0:
+            self._seen = (number + 1, dict(self.kept))
+        mark = str(self._seen[0])
+        if mark == known:
+            return None
+        return Listing(mark, tuple(sorted(self.kept.values(), key=_by_expiry)))
 
-    async def on_sale(self, now: datetime) -> Sequence[FlightSpecial]:
-        return [special for special in await self.every() if special.on_sale(now)]
+    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
+        found = sorted(filter(wanted.fits, self.kept.values()), key=_by_expiry)
+        return found[: wanted.limit]
 
     async def find(self, number: int) -> FlightSpecial | None:
         return self.kept.get(number)
@@ -35,11 +63,67 @@ class BrokenSpecials(FakeSpecials):
         super().__init__()
         self._error = error
 
-    async def every(self) -> Sequence[FlightSpecial]:
+    async def listing(self, known: str | None = None) -> Listing | None:
         raise self._error
 
-    async def on_sale(self, now: datetime) -> Sequence[FlightSpecial]:
-        raise self._error
+
+class FakeStore:
+    """The ports `Store`, `Work` and `Flights`: one transaction after the other, undone if it fails."""
+
+    def __init__(self, specials: FakeSpecials, flights: Iterable[Flight] = ()) -> None:
+        self._specials = specials
+        self.flights = {flight.no: flight for flight in flights}
+        self.keys: dict[str, tuple[bytes, str]] = {}
+        self._claimed: dict[str, bytes] = {}
+        self._one = asyncio.Lock()
+
+    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
+        async with self._one:
+            before = (dict(self._specials.kept), dict(self.flights), dict(self.keys))
+            try:
+                return await act(self)
+            except BaseException:
+                self._specials.kept, self.flights, self.keys = before
+                raise
+
+    async def find_flight(self, number: int) -> Flight | None:
+        return self.flights.get(number)
+
+    async def special(self, number: int) -> FlightSpecial | None:
+        return self._specials.kept.get(number)
+
+    async def add_special(self, offer: Offer) -> FlightSpecial:
+        number = max(self._specials.kept, default=0) + 1
+        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        special = FlightSpecial(number, **told)
+        self._specials.kept[number] = special
+        return special
+
+    async def save_special(self, special: FlightSpecial) -> FlightSpecial:
+        saved = replace(special, version=self._specials.kept[special.id].version + 1)
+        self._specials.kept[special.id] = saved
+        return saved
+
+    async def remove_special(self, number: int) -> None:
+        del self._specials.kept[number]
+
+    async def flight(self, number: int) -> Flight | None:
+        return self.flights.get(number)
+
+    async def save_renamed(self, flight: Flight) -> None:
+        self.flights[flight.no] = flight
+
+    async def claim(self, key: str, fingerprint: bytes) -> str | None:
+        taken = self.keys.get(key)
+        if taken is None:
+            self._claimed[key] = fingerprint
+            return None
+        if taken[0] != fingerprint:
+            raise KeyReused("this idempotency key was used for another request")
+        return taken[1]
+
+    async def keep(self, key: str, outcome: str) -> None:
+        self.keys[key] = (self._claimed[key], outcome)
 
 
 class AlwaysReady:
@@ -49,7 +133,16 @@ class AlwaysReady:
         return None
 
 
-def _by_expiry(special: FlightSpecial) -> tuple[bool, float, int]:
-    if special.expires_at is None:
-        return (True, 0.0, special.id)
-    return (False, special.expires_at.timestamp(), special.id)
+def in_memory(specials: FakeSpecials) -> Stores:
+    """All stores, over these specials and no flights."""
+    store = FakeStore(specials)
+    return Stores(specials, store, store)
+
+
+def parts(readiness: Readiness | None = None, now: Callable[[], datetime] = utc_now) -> Parts:
+    """What the HTTP side needs beside the stores; ready, unless something else is said."""
+    return Parts(readiness or AlwaysReady(), now, Telemetry(), Drain())
+
+
+def _by_expiry(special: FlightSpecial) -> tuple[object, ...]:
+    return order(special.expires_at, special.id)

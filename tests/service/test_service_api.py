@@ -72,10 +72,10 @@ def test_one_special_is_what_the_list_says_of_it(client: httpx.Client) -> None:
 
 
 def test_an_expired_special_is_in_our_list_and_not_in_the_monoliths(
-    client: httpx.Client, database: DatabaseSettings
+    client: httpx.Client, tables: DatabaseSettings
 ) -> None:
     run_sql(
-        database,
+        tables,
         "UPDATE travelbuddy.flightspecial SET expiry_date = '2001-02-03 04:05:06.789' WHERE id = 7",
     )
     [first, *_] = client.get("/flightspecials").json()
@@ -219,8 +219,8 @@ def test_a_get_that_finds_nothing_is_a_problem(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", "/flightspecials/", "GET, HEAD"),
-        ("DELETE", "/flightspecials/1", "GET, HEAD"),
+        ("PUT", "/flightspecials/", "GET, HEAD, POST"),
+        ("POST", "/flightspecials/1", "DELETE, GET, HEAD, PATCH"),
         ("PUT", "/flightspecials/1/header", "POST"),
         ("OPTIONS", "/travelbuddy/flightspecials", "GET, HEAD"),
         ("POST", "/healthz", "GET, HEAD"),

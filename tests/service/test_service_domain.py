@@ -40,7 +40,7 @@ def test_a_header_must_not_be(text: str, why: str) -> None:
 def test_a_new_header_changes_nothing_else() -> None:
     before = FlightSpecial(id=1, header="old", body="b", cost=9, expires_at=NOW)
     assert before.with_header(Header("new")) == FlightSpecial(
-        1, "new", body="b", cost=9, expires_at=NOW
+        1, "new", body="b", cost=9, expires_at=NOW, version=2
     )
     assert before.header == "old"
 

@@ -8,10 +8,11 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from flightspecial_service.app import utc_now, wired
+from flightspecial_service.app import wired
 from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavailable
 from flightspecial_service.interface.exchange import Call
-from tests.service.fakes import AlwaysReady, BrokenSpecials, FakeSpecials
+from flightspecial_service.settings import Settings
+from tests.service.fakes import BrokenSpecials, FakeSpecials, in_memory, parts
 from tests.service.running import serving
 from tests.service.test_service_api import is_problem
 
@@ -27,7 +28,7 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = BrokenSpecials(RuntimeError("postgres://user:hush@db"))
-    with serving(wired(store, AlwaysReady(), utc_now)) as client:
+    with serving(wired(in_memory(store), parts(), Settings())) as client:
         answer = client.get("/flightspecials?token=hush")
     is_problem(answer, 500)
     assert "hush" not in answer.text
@@ -38,7 +39,7 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
 
 
 def test_a_browser_may_read_the_monoliths_errors_too() -> None:
-    with serving(wired(BrokenSpecials(ValueError()), AlwaysReady(), utc_now)) as client:
+    with serving(wired(in_memory(BrokenSpecials(ValueError())), parts(), Settings())) as client:
         answer = client.get("/travelbuddy/flightspecials")
     is_problem(answer, 500)
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -46,7 +47,7 @@ def test_a_browser_may_read_the_monoliths_errors_too() -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
 def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
-    with serving(wired(BrokenSpecials(error), AlwaysReady(), utc_now)) as client:
+    with serving(wired(in_memory(BrokenSpecials(error)), parts(), Settings())) as client:
         answer = client.get("/flightspecials")
     is_problem(answer, 503)
     assert answer.headers["retry-after"] == "1"
@@ -54,7 +55,7 @@ def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
 
 
 def test_alive_is_not_ready() -> None:
-    with serving(wired(FakeSpecials(), NeverReady(), utc_now)) as client:
+    with serving(wired(in_memory(FakeSpecials()), parts(NeverReady()), Settings())) as client:
         assert client.get("/healthz").json() == {"status": "alive"}
         answer = client.get("/readyz")
     is_problem(answer, 503)
@@ -74,7 +75,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None
 def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with serving(wired(FakeSpecials(), AlwaysReady(), utc_now)) as client:
+    with serving(wired(in_memory(FakeSpecials()), parts(), Settings())) as client:
         send_half_a_request(client)
         assert client.get("/flightspecials").json() == []
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]

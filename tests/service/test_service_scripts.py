@@ -109,8 +109,11 @@ def test_an_unknown_placeholder_is_refused() -> None:
 
 def test_the_published_files_are_not_edited() -> None:
     """Databases hold these numbers: a change goes into a new file."""
-    assert [(each.name, each.checksum) for each in own_scripts()] == [
+    assert [(each.name, each.checksum) for each in own_scripts() if each.version] == [
         ("V1__create_schema.sql", 186912665),
         ("V2__create_tables.sql", 605026655),
         ("V3__insert_sample_flightspecials.sql", -1733018793),
+        ("V4__version_specials.sql", -175889041),
+        ("V5__create_idempotency_keys.sql", -2034591755),
+        ("V6__index_specials_by_expiry.sql", -1199714278),
     ]

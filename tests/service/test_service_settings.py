@@ -1,9 +1,12 @@
 """The settings, read from variables."""
 
+from pathlib import Path
+
 import pytest
 
 from flightspecial_service.errors import SettingsError
 from flightspecial_service.settings import Secret, read_settings
+from flightspecial_service.sources import with_files
 
 
 def test_nothing_set_is_the_local_profile() -> None:
@@ -55,7 +58,10 @@ def test_each_variable_has_its_place() -> None:
         pytest.param("DB_DEFAULT_SCHEMA", "x" * 64, id="schema too long"),
         pytest.param("DB_PASSWORD", "p\udcff", id="password not UTF-8"),
         pytest.param("PROFILE", "production", id="unknown profile"),
-        pytest.param("SPRING_PROFILES_ACTIVE", "test", id="unknown profile by its other name"),
+        pytest.param("SPRING_PROFILES_ACTIVE", "x", id="unknown profile by its other name"),
+        pytest.param("CODEBUILD_BUILD_NUMBER", "[7]", id="build with brackets"),
+        pytest.param("FEATURE_HEADER_UPDATE", "yes", id="a switch that is neither on nor off"),
+        pytest.param("DRAIN_S", "601", id="an endless drain"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:
@@ -71,6 +77,39 @@ def test_all_problems_are_told_at_once_and_the_password_never() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"DB_HOST": "", "DB_PORT": "x", "DB_PASSWORD": "hush\udcff"})
     assert len(refused.value.problems) == 3
+    assert "hush" not in str(refused.value)
+
+
+def test_the_profile_test_has_its_own_names() -> None:
+    environ = {
+        "SPRING_PROFILES_ACTIVE": "test",
+        "DATABASE_ENDPOINT": "db.example",
+        "DATABASE_PORT": "6543",
+        "DATABASE_USERNAME": "flightspecial_db_credentials_test",
+    }
+    database = read_settings(environ).database
+    assert (database.host, database.port) == ("db.example", 6543)
+    assert database.secret_id == "flightspecial_db_credentials_test"
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"PROFILE": "test"})
+    assert [each.split()[0] for each in refused.value.problems] == [
+        "DATABASE_ENDPOINT",
+        "DATABASE_USERNAME",
+    ]
+
+
+def test_files_go_before_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "DB_PASSWORD").write_text("from a file\n")
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "not-a-name").write_text("x")
+    environ = {"SECRETS_DIR": str(tmp_path), "DB_PASSWORD": "x", "DB_USERNAME": "alice"}
+    database = read_settings(with_files(environ)).database
+    assert (database.password.reveal(), database.username) == ("from a file", "alice")
+    (tmp_path / "DB_PASSWORD").write_bytes(b"hush\xff")
+    (tmp_path / "DB_HOST").write_bytes(b"x" * 65_537)
+    with pytest.raises(SettingsError) as refused:
+        with_files(environ)
+    assert len(refused.value.problems) == 2
     assert "hush" not in str(refused.value)
 
 

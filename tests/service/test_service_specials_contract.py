@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flightspecial_service.domain import FlightSpecial, FlightSpecials, Header
+from flightspecial_service.domain import (
+    FlightSpecial,
+    FlightSpecials,
+    Header,
+    Position,
+    Wanted,
+)
 from flightspecial_service.infrastructure.database import Database
 from flightspecial_service.infrastructure.specials import PgFlightSpecials
 from flightspecial_service.settings import DatabaseSettings
@@ -29,8 +35,9 @@ MakeStore = Callable[[Sequence[FlightSpecial]], Awaitable[FlightSpecials]]
 
 _INSERT = """
 INSERT INTO travelbuddy.flightspecial
-    (id, header, body, origin, origin_code, destination, destination_code, cost, expiry_date)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::timestamptz AT TIME ZONE 'UTC')
+    (id, header, body, origin, origin_code, destination, destination_code, cost, expiry_date,
+     version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::timestamptz AT TIME ZONE 'UTC', $10)
 """
 
 
@@ -62,7 +69,7 @@ def kept_in(request: pytest.FixtureRequest) -> DatabaseSettings | None:
     """The database, for the store that needs one."""
     if request.param == "fake":
         return None
-    found: DatabaseSettings = request.getfixturevalue("database")
+    found: DatabaseSettings = request.getfixturevalue("tables")
     return found
 
 
@@ -75,38 +82,71 @@ async def store(kept_in: DatabaseSettings | None) -> AsyncIterator[MakeStore]:
             yield make
 
 
+async def all_of(specials: FlightSpecials) -> list[FlightSpecial]:
+    listing = await specials.listing()
+    assert listing is not None
+    return list(listing.specials)
+
+
 async def test_every_special_comes_in_order_of_expiry_then_id(store: MakeStore) -> None:
     specials = await store(list(reversed(ALL)))
-    assert list(await specials.every()) == ALL
+    assert await all_of(specials) == ALL
+    assert list(await specials.wanted(Wanted())) == ALL
 
 
 async def test_an_empty_store_has_none(store: MakeStore) -> None:
     specials = await store([])
-    assert (list(await specials.every()), list(await specials.on_sale(NOW))) == ([], [])
+    assert (await all_of(specials), list(await specials.wanted(Wanted()))) == ([], [])
+
+
+async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore) -> None:
+    specials = await store(ALL)
+    first = await specials.listing()
+    assert first is not None
+    assert await specials.listing(first.mark) is None
+    await specials.set_header(4, Header("another"))
+    second = await specials.listing(first.mark)
+    assert second is not None
+    assert second.mark != first.mark
+    assert next(each for each in second.specials if each.id == 4).header == "another"
+    assert await specials.listing(second.mark) is None
 
 
 @pytest.mark.parametrize(
-    ("now", "found"),
+    ("wanted", "found"),
     [
+        pytest.param(Wanted(limit=2), ALL[:2], id="the first two"),
+        pytest.param(Wanted(limit=100), ALL, id="more than there are"),
+        pytest.param(Wanted(unexpired_at=NOW), ALL[1:5], id="what expires now is over"),
+        pytest.param(Wanted(unexpired_at=SOON), ALL[2:5], id="a moment later"),
+        pytest.param(Wanted(origin="London"), [FIRST], id="an origin by its name"),
+        pytest.param(Wanted(origin="LHR"), [FIRST], id="an origin by its code"),
+        pytest.param(Wanted(origin="london"), [], id="in other letters"),
+        pytest.param(Wanted(origin="Paris"), [], id="a destination is no origin"),
+        pytest.param(Wanted(destination="CDG"), [FIRST], id="a destination by its code"),
+        pytest.param(Wanted(destination="Paris", origin="LHR"), [FIRST], id="both"),
+        pytest.param(Wanted(destination="Paris", origin="x"), [], id="only one of both"),
+        pytest.param(Wanted(after=Position(LATER, 3)), ALL[3:], id="behind one of two twins"),
         pytest.param(
-            NOW - timedelta(days=1), [EXPIRED, FIRST, TWIN, SECOND], id="before all expire"
+            Wanted(after=Position(LATER, 5), limit=1), [SECOND], id="behind one that is gone"
         ),
-        pytest.param(NOW, [FIRST, TWIN, SECOND], id="what expires now is over"),
-        pytest.param(SOON, [TWIN, SECOND], id="a moment later"),
-        pytest.param(LATER, [], id="when all is over"),
+        pytest.param(Wanted(after=Position(SOON, 10**9), limit=1), [TWIN], id="between two"),
+        pytest.param(Wanted(after=Position(None, 0)), [NO_EXPIRY], id="those without an expiry"),
+        pytest.param(Wanted(after=Position(None, 1)), [], id="behind the last"),
+        pytest.param(Wanted(after=Position(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"),
     ],
 )
-async def test_on_sale_are_those_with_a_price_that_expire_later(
-    store: MakeStore, now: datetime, found: list[FlightSpecial]
-) -> None:
+async def test_wanted(store: MakeStore, wanted: Wanted, found: list[FlightSpecial]) -> None:
     specials = await store(ALL)
-    assert list(await specials.on_sale(now)) == found
+    assert list(await specials.wanted(wanted)) == found
 
 
-async def test_the_zone_of_now_does_not_matter(store: MakeStore) -> None:
+async def test_the_zone_of_a_time_does_not_matter(store: MakeStore) -> None:
     specials = await store(ALL)
-    elsewhere = NOW.astimezone(datetime.strptime("+0900", "%z").tzinfo)
-    assert list(await specials.on_sale(elsewhere)) == [FIRST, TWIN, SECOND]
+    elsewhere = SOON.astimezone(datetime.strptime("+0900", "%z").tzinfo)
+    assert list(await specials.wanted(Wanted(unexpired_at=elsewhere))) == ALL[2:5]
+    after = Position(elsewhere, 4)
+    assert list(await specials.wanted(Wanted(after=after, limit=1))) == [TWIN]
 
 
 async def test_one_is_found_by_its_id_with_all_it_has(store: MakeStore) -> None:
@@ -122,7 +162,7 @@ async def test_one_is_found_by_its_id_with_all_it_has(store: MakeStore) -> None:
 async def test_a_header_is_changed_and_nothing_else(store: MakeStore, text: str) -> None:
     specials = await store(ALL)
     assert await specials.set_header(4, Header(text))
-    assert list(await specials.every()) == [
+    assert await all_of(specials) == [
         FIRST.with_header(Header(text)) if each is FIRST else each for each in ALL
     ]
 
@@ -131,7 +171,7 @@ async def test_changing_what_is_not_there_says_so(store: MakeStore) -> None:
     specials = await store(ALL)
     assert not await specials.set_header(5, Header("x"))
     assert not await specials.set_header(2**63 - 1, Header("x"))
-    assert list(await specials.every()) == ALL
+    assert await all_of(specials) == ALL
 
 
 async def test_many_writers_leave_one_of_their_headers(store: MakeStore) -> None:

@@ -1,0 +1,31 @@
+"""The nouns, their rules, and the ports to where they are kept. No I/O, no clock."""
+
+from flightspecial_service.domain.flights import Flight, PushingStatus
+from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, Work
+from flightspecial_service.domain.specials import (
+    HEADER_MAX,
+    ID_MAX,
+    FlightSpecial,
+    Header,
+    Listing,
+    Offer,
+    Position,
+    Wanted,
+)
+
+__all__ = [
+    "HEADER_MAX",
+    "ID_MAX",
+    "Flight",
+    "FlightSpecial",
+    "FlightSpecials",
+    "Flights",
+    "Header",
+    "Listing",
+    "Offer",
+    "Position",
+    "PushingStatus",
+    "Store",
+    "Wanted",
+    "Work",
+]

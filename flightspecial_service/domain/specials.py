@@ -1,0 +1,162 @@
+"""Flight specials and their rules."""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flightspecial_service.domain.texts import check_text
+from flightspecial_service.errors import BadHeader, BadOffer
+
+HEADER_MAX = 255
+"""Characters, as PostgreSQL's varchar counts them: code points."""
+TEXT_MAX = 255
+CODE_MAX = 6
+COST_MAX = 2**31 - 1
+"""Dollars: a PostgreSQL int4."""
+ID_MAX = 2**63 - 1
+"""Ids are 1 to this: a PostgreSQL int8."""
+
+_TEXTS = (
+    ("body", TEXT_MAX),
+    ("origin", TEXT_MAX),
+    ("origin_code", CODE_MAX),
+    ("destination", TEXT_MAX),
+    ("destination_code", CODE_MAX),
+)
+
+
+class Header(Struct, frozen=True):
+    """The line a flight special is sold with: 1 to `HEADER_MAX` characters that text can hold.
+
+    Raises BadHeader.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        check_text("a header", self.text, HEADER_MAX, BadHeader)
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """What is said of a flight special. Raises BadHeader, BadOffer; a text is null, never empty."""
+
+    header: str
+    body: str | None = None
+    origin: str | None = None
+    origin_code: str | None = None
+    destination: str | None = None
+    destination_code: str | None = None
+    cost: int | None = None
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        Header(self.header)
+        for name, longest in _TEXTS:
+            text: str | None = getattr(self, name)
+            if text is not None:
+                check_text(f"the {name.replace('_', ' ')}", text, longest, BadOffer)
+        if self.cost is not None and not 0 <= self.cost <= COST_MAX:
+            raise BadOffer(f"a cost is 0 to {COST_MAX} dollars, not {self.cost}")
+        if self.expires_at is not None:
+            _check_expiry(self.expires_at)
+
+
+class FlightSpecial(Struct, frozen=True):
+    """One flight on offer. `cost` is in dollars, `expires_at` in UTC; either may be unknown.
+
+    `version` counts its states from 1: two reads with the same version read the same.
+    """
+
+    id: int
+    header: str
+    body: str | None = None
+    origin: str | None = None
+    origin_code: str | None = None
+    destination: str | None = None
+    destination_code: str | None = None
+    cost: int | None = None
+    expires_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def offer(self) -> Offer:
+        """What is said of it. Raises BadHeader, BadOffer if the store holds what is not allowed."""
+        return Offer(**{name: getattr(self, name) for name in Offer.__struct_fields__})
+
+    def with_header(self, header: Header) -> "FlightSpecial":
+        """The same special, sold with another line."""
+        return replace(self, header=header.text, version=self.version + 1)
+
+    def with_offer(self, offer: Offer) -> "FlightSpecial":
+        """The same special, everything said of it new; itself if nothing is."""
+        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        if all(getattr(self, name) == value for name, value in told.items()):
+            return self
+        return replace(self, **told, version=self.version + 1)
+
+    def on_sale(self, now: datetime) -> bool:
+        """Whether it can be bought at `now`: it has a price, and its expiry is later."""
+        return self.cost is not None and self.expires_at is not None and self.expires_at > now
+
+
+class Listing(Struct, frozen=True):
+    """All specials at one moment, in order. Two listings with the same `mark` hold the same."""
+
+    mark: str
+    specials: tuple[FlightSpecial, ...]
+
+
+class Position(Struct, frozen=True):
+    """A place in the order of the list: behind the special with this expiry and id."""
+
+    expires_at: datetime | None
+    id: int
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which specials are asked for. A place is given by its name or by its code.
+
+    `unexpired_at` leaves out what has expired by then; `limit` None is no limit.
+    """
+
+    origin: str | None = None
+    destination: str | None = None
+    unexpired_at: datetime | None = None
+    after: Position | None = None
+    limit: int | None = None
+
+    def fits(self, special: FlightSpecial) -> bool:
+        """Whether it is one of them, but for `limit`."""
+        if self.origin is not None and self.origin not in (special.origin, special.origin_code):
+            return False
+        if self.destination is not None and self.destination not in (
+            special.destination,
+            special.destination_code,
+        ):
+            return False
+        expiry = special.expires_at
+        if self.unexpired_at is not None and (expiry is None or expiry <= self.unexpired_at):
+            return False
+        return self.after is None or order(special.expires_at, special.id) > order(
+            self.after.expires_at, self.after.id
+        )
+
+
+def order(expires_at: datetime | None, number: int) -> tuple[bool, datetime, int]:
+    """What lists are sorted by: expiry, then id; those without an expiry come last."""
+    return (expires_at is None, expires_at or _ANY_TIME, number)
+
+
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _check_expiry(expires_at: datetime) -> None:
+    if expires_at.tzinfo is None:
+        raise BadOffer("an expiry needs its offset from UTC, as in 2030-01-31T12:00:00Z")
+    try:
+        year = expires_at.astimezone(UTC).year
+    except OverflowError as error:
+        raise BadOffer("an expiry lies in the years 1970 to 9999, in UTC") from error
+    if year < 1970:
+        raise BadOffer("an expiry lies in the years 1970 to 9999, in UTC")

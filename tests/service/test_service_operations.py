@@ -1,0 +1,227 @@
+"""Metrics, ids in the log, slow queries, server-side limits, and the end under load."""
+
+import re
+import signal
+import socket
+import threading
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from flightspecial_service.infrastructure.database import Database
+from flightspecial_service.settings import DatabaseSettings
+from flightspecial_service.tracing import read_ids
+from tests.service.conftest import run_sql
+from tests.service.running import eventually, eventually_ready, process, variables
+from tests.service.test_service_api import is_problem
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """The value of one sample; 0 if it has not come up yet."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.M)
+    return float(found[1]) if found else 0.0
+
+
+def test_requests_are_counted_by_the_template_of_their_path(client: httpx.Client) -> None:
+    def counted(route: str, status: int) -> float:
+        labels = f'{{method="GET",route="{route}",status="{status}"}}'
+        return metric(client, f"flightspecials_http_requests_total{labels}")
+
+    one, missing, none = "/flightspecials/{id}", 404, "none"
+    before = (counted(one, 200), counted(one, missing), counted(none, 404))
+    for path in ("/flightspecials/1", "/flightspecials/2", "/flightspecials/99", "/x", "/y", "/z"):
+        client.get(path)
+    after = (counted(one, 200), counted(one, missing), counted(none, 404))
+    assert [b - a for a, b in zip(before, after, strict=True)] == [2, 1, 3]
+    labels = '{le="+Inf",route="/flightspecials/{id}"}'
+    assert metric(client, f"flightspecials_http_request_duration_seconds_bucket{labels}") >= 3
+    assert metric(client, "flightspecials_db_up") == 1
+    assert metric(client, "flightspecials_db_connections") >= 1
+
+
+def test_methods_of_others_share_one_label(client: httpx.Client) -> None:
+    for method in ("PROPFIND", "TRACE", "MKCOL"):
+        is_problem(client.request(method, "/flightspecials"), 405)
+    told = client.get("/metrics").text
+    assert "PROPFIND" not in told
+    assert 'method="other",route="/flightspecials",status="405"' in told
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({}, ("0" * 30 + "ff", "", ""), id="none: one of our own"),
+        pytest.param({"x-request-id": "abc-1"}, ("abc-1", "", ""), id="the caller's"),
+        pytest.param({"x-request-id": "a b"}, ("0" * 30 + "ff", "", ""), id="a malformed one"),
+        pytest.param({"x-request-id": "x" * 129}, ("0" * 30 + "ff", "", ""), id="too long"),
+        pytest.param(
+            {"x-request-id": "r", "traceparent": f"00-{TRACE}-{PARENT}-01"},
+            ("r", TRACE, PARENT),
+            id="with a trace",
+        ),
+        pytest.param(
+            {"x-request-id": "r", "traceparent": f"00-{'0' * 32}-{PARENT}-01"},
+            ("r", "", ""),
+            id="no trace",
+        ),
+        pytest.param({"x-request-id": "r", "traceparent": "junk"}, ("r", "", ""), id="junk"),
+    ],
+)
+def test_the_ids_of_a_request(headers: dict[str, str], expected: tuple[str, str, str]) -> None:
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    ids = read_ids(pairs, bits=lambda _: 255)
+    assert (ids.request_id.decode(), ids.trace_id, ids.parent_id) == expected
+
+
+def test_every_answer_carries_the_request_id(client: httpx.Client) -> None:
+    answers = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    echoed = client.get("/healthz", headers={"x-request-id": "abc"})
+    assert echoed.headers["x-request-id"] == "abc"
+
+
+def test_a_slow_query_is_logged_with_its_request_and_without_its_arguments(
+    database: DatabaseSettings,
+) -> None:
+    run_sql(
+        database,
+        "CREATE FUNCTION travelbuddy.dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END$$",
+        "CREATE TRIGGER dawdle BEFORE UPDATE ON travelbuddy.flightspecial"
+        " FOR EACH ROW EXECUTE FUNCTION travelbuddy.dawdle()",
+    )
+    env = variables(database, SLOW_QUERY_MS="40", ACCESS_LOG="on")
+    with process(env) as (service, client):
+        eventually_ready(client)
+        headers = {"x-request-id": "slow-1", "traceparent": f"00-{TRACE}-{PARENT}-01"}
+        body = {"id": 1, "flightSpecialHeader": "hush-hush"}
+        assert (
+            client.post("/flightspecials/1/header", json=body, headers=headers).status_code == 200
+        )
+        line = service.wait_for("a slow query")
+        assert (line["request_id"], line["trace_id"], line["parent_id"]) == (
+            "slow-1",
+            TRACE,
+            PARENT,
+        )
+        assert line["query"].startswith("UPDATE ")
+        assert line["took_ms"] >= 40
+        assert metric(client, "flightspecials_slow_queries_total") == 1
+        told = service.wait_for("answered")
+        assert {"method", "path", "status", "took_ms", "request_id"} <= set(told)
+        service.popen.terminate()
+        assert service.exit_status() == 0
+    assert "hush-hush" not in str(service.log)
+
+
+def test_the_server_itself_knows_our_limits(database: DatabaseSettings) -> None:
+    """Should this process hang or go, PostgreSQL gives up by itself."""
+    run_sql(
+        database,
+        "CREATE TABLE public.seen (name text, value text)",
+        "CREATE FUNCTION travelbuddy.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " INSERT INTO public.seen SELECT name, setting FROM pg_settings WHERE name IN"
+        " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');"
+        " RETURN NEW; END$$",
+        "CREATE TRIGGER note BEFORE UPDATE ON travelbuddy.flightspecial"
+        " FOR EACH ROW EXECUTE FUNCTION travelbuddy.note()",
+    )
+    env = variables(database, DB_STATEMENT_TIMEOUT_MS="1500", DB_LOCK_TIMEOUT_MS="700")
+    with process(env) as (_, client):
+        eventually_ready(client)
+        client.patch("/flightspecials/1", json={"cost": 1})
+    seen = run_sql(database, "SELECT name, value FROM public.seen")
+    assert dict(map(tuple, seen)) == {
+        "statement_timeout": "1500",
+        "lock_timeout": "700",
+        "idle_in_transaction_session_timeout": "3000",
+    }
+
+
+def test_what_is_no_http_is_a_problem_too(client: httpx.Client) -> None:
+    address = (client.base_url.host, client.base_url.port or 80)
+    with socket.create_connection(address, timeout=10) as peer:
+        peer.sendall(b"what is this\r\n\r\n")
+        told = b"".join(iter(lambda: peer.recv(4096), b""))
+    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in told
+
+
+class Load:
+    """Asks the first address, until that one says with `Connection: close` that it is leaving.
+
+    As a balancer does, which sees that it is not ready any more.
+    """
+
+    def __init__(self, urls: list[str]) -> None:
+        self.answered = 0
+        self.failed: list[str] = []
+        self._urls = urls
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(each,)) for each in range(4)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def _run(self, number: int) -> None:
+        urls = list(self._urls)
+        with httpx.Client(timeout=20) as client:
+            while not self._end.is_set():
+                try:
+                    answer = client.patch(
+                        f"{urls[0]}/flightspecials/1", json={"header": f"{number}"}
+                    )
+                except httpx.HTTPError as error:
+                    return self.failed.append(repr(error))
+                self.answered += 1
+                if answer.status_code != 200:
+                    self.failed.append(answer.text)
+                if answer.headers.get("connection") == "close":
+                    urls.pop(0)
+
+
+def test_a_replica_that_stops_under_load_fails_no_request(database: DatabaseSettings) -> None:
+    env = variables(database, DRAIN_S="1")
+    with process(env) as (first, one), process(env) as (_, other):
+        for client in (one, other):
+            eventually_ready(client)
+        load = Load([str(one.base_url), str(other.base_url)])
+        try:
+            eventually(lambda: load.answered > 50)
+            first.popen.send_signal(signal.SIGTERM)
+            first.wait_for("draining")
+            answer = one.get("/readyz")
+            is_problem(answer, 503)
+            assert answer.headers["connection"] == "close"
+            assert one.get("/healthz").status_code == 200
+            assert first.exit_status() == 0
+            reached = load.answered
+            eventually(lambda: load.answered > reached + 20)
+        finally:
+            load.stop()
+    assert load.failed == []
+
+
+def test_a_second_signal_ends_the_drain(database: DatabaseSettings) -> None:
+    with process(variables(database, DRAIN_S="600")) as (service, client):
+        eventually_ready(client)
+        service.popen.terminate()
+        service.wait_for("draining")
+        service.popen.terminate()
+        assert service.exit_status() == 0
+
+
+async def test_readiness_does_not_wait_for_a_free_connection(database: DatabaseSettings) -> None:
+    mine = Database(replace(database, pool_size=1, acquire_timeout_s=0.05))
+    await mine.open()
+    async with mine.connection():
+        await mine.check(["1", "2"])
+    await mine.close()
