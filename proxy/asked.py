@@ -66,14 +66,11 @@ def facts_of(asked: Asked, trusted: Networks) -> Facts:
     target = found["target"] if found["target"].startswith("/") else f"/{found['target']}"
     if "#" in target:
         raise FacadeError(f"{asked.url!r} has a fragment, which no client sends: leave out the #")
-    path, _, query = target.partition("?")
     headers = [(_raw(name), _raw(value)) for name, value in asked.headers]
     if not any(name == b"host" for name, _ in headers):
         headers.insert(0, (b"host", _raw(found["host"] or "localhost")))
     scheme = (found["scheme"] or "http").lower()
-    return read_facts(
-        asked.method, (_raw(path), _raw(query)), headers, asked.client, scheme, trusted
-    )
+    return read_facts(asked.method, _raw(target), headers, asked.client, scheme, trusted)
 
 
 def _raw(said: str) -> bytes:

@@ -5,7 +5,8 @@ FacadeError                         a sentence for a person
 +-- RequestError                    carries `status`, the answer the client gets
     +-- BadRequest            400   the client's fault, nothing was sent on
     |   +-- AmbiguousPath     400   readings of the path lead to different routes
-    |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
+    |   +-- UnknownCoding     501   a transfer coding other than `chunked`
+        |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
     |   +-- HeadTooLarge      431   beyond `limits.max_headers` or `limits.max_header_bytes`
     +-- NoRoute               404
     +-- TooLarge              413   the body is beyond `limits.max_body_bytes`
@@ -85,6 +86,13 @@ class HeadTooLarge(BadRequest):
 
     status = 431
     reason = "head_too_large"
+
+
+class UnknownCoding(BadRequest):
+    """A transfer coding other than `chunked` (RFC 9112 6.1)."""
+
+    status = 501
+    reason = "unknown_coding"
 
 
 class NoRoute(RequestError):

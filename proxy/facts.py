@@ -9,6 +9,7 @@ from proxy.model import Facts, HeaderPairs, Limits
 
 _REMEMBERED = 4096
 # RFC 3986 3.2.2: a registered name or an IPv4 address, or an IP literal in brackets; then a port.
+_ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#]*)(?P<rest>.*)", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 
@@ -89,18 +90,33 @@ def read_host(headers: HeaderPairs) -> bytes:
 
 def read_facts(
     method: str,
-    target: tuple[bytes, bytes],
+    target: bytes,
     headers: HeaderPairs,
     peer: str,
     scheme: str,
     trusted: Networks,
 ) -> Facts:
-    """`target` is the raw path and the query. `headers` have names in lower case. Raises BadRequest."""
+    """`target` as it was sent. `headers` have names in lower case. Raises BadRequest."""
     host = read_host(headers)
+    if not target.startswith(b"/"):
+        target = _origin_form(target, host)
     peer_trusted = peer in trusted
     client = client_address(peer, headers, trusted) if peer_trusted else peer
-    path, query = target
-    return Facts(method, host, path, query, headers, client, scheme, peer, peer_trusted)
+    path, mark, query = target.partition(b"?")
+    if b"#" in query:
+        raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
+    return Facts(method, host, path, query, headers, client, scheme, peer, peer_trusted, bool(mark))
+
+
+def _origin_form(target: bytes, host: bytes) -> bytes:
+    """`http://host/path` as `/path` (RFC 9112 3.2.2). Raises BadRequest where it names another host."""
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        return target
+    if found["host"].lower() != host.lower():
+        raise BadRequest("the request target names another host than the Host header")
+    rest = found["rest"]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def check_limits(facts: Facts, limits: Limits) -> None:

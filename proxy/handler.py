@@ -11,6 +11,7 @@ from proxy.decide import decide
 from proxy.errors import BadRequest, ClientGone, NoRoute, RequestError, TooLarge
 from proxy.facts import check_limits, read_facts
 from proxy.headers import client_headers
+from proxy.mapping import mapped_back
 from proxy.match import match
 from proxy.model import Decision, Facts, HeaderPairs
 from proxy.outgoing import outgoing
@@ -107,6 +108,9 @@ async def _pass_on(
     exchange: Exchange, decision: Decision, out: Outbox, snapshot: Snapshot, record: Record
 ) -> None:
     status, headers = await exchange.head()
+    assert decision.ref is not None and record.facts is not None
+    backend = snapshot.backends[decision.ref.backend]
+    headers = mapped_back(headers, decision, backend, record.facts.host)
     kept = client_headers(headers, decision, snapshot.decision_header)
     await out.start(status, [*kept, *told(snapshot, record)])
     while (data := await exchange.next_chunk()) is not None:
@@ -119,7 +123,7 @@ def _facts(scope: Scope, snapshot: Snapshot) -> Facts:
     client = scope["client"]
     facts = read_facts(
         scope["method"],
-        (scope["raw_path"], scope["query_string"]),
+        scope.get("facade.target") or _target(scope),
         headers,
         client[0] if client else "",
         scope["scheme"],
@@ -128,6 +132,13 @@ def _facts(scope: Scope, snapshot: Snapshot) -> Facts:
     if not facts.host and scope["http_version"] == "1.1":
         raise BadRequest("the request has no Host header (RFC 9112 3.2)")
     return facts
+
+
+def _target(scope: Scope) -> bytes:
+    """What another server than ours says of the target: an empty query is lost there."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
 
 
 def told(snapshot: Snapshot, record: Record) -> HeaderPairs:

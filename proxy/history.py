@@ -68,18 +68,27 @@ def read_log(table: Path) -> Reading:
         return Reading()
 
 
-def record_seen(path: Path, text: bytes, now: float, tables: Tables | None = None) -> str | None:
+class Seen(Struct, frozen=True):
+    """What a running facade knows of a table that took effect: the version before it, and tables by version."""
+
+    before: str | None = None
+    tables: Tables = {}
+
+
+def record_seen(path: Path, text: bytes, now: float, seen: Seen | None = None) -> str | None:
     """Record a table that took effect and is not in the history: somebody edited it by hand.
 
     For the running facade; `now` is `time.time()`. Blocks for 10 s at most. Several processes may see the
-    same change: it is recorded once. What the file does not hold any more is left to whoever sees the next
-    text. Never raises: what kept it from being recorded is returned, None is "it is recorded".
+    same change: it is recorded once. What the file does not hold any more is recorded if the history ends with
+    the version that was in effect before; else somebody has told the story already. Never raises: what kept it
+    from being recorded is returned, None is "it is recorded".
     """
+    seen = seen or Seen()
     try:
         table = resolved(path)
         with open_log(table, _SEEN_WAIT_S) as log:
-            if not log.has(text) and read_bytes(table) == text:
-                log.catch_up(Sight(table, text, tables or {}), now)
+            if not log.has(text) and (log.ends_with(seen.before) or read_bytes(table) == text):
+                log.catch_up(Sight(table, text, seen.tables), now)
     except TableError:
         return f"{path} was not recorded: it does not load"
     except FacadeError as error:
@@ -118,6 +127,10 @@ class Log:
     def has(self, text: bytes) -> bool:
         """Whether the last entry is about this text."""
         return self.last is not None and self.last.version_after == version_of(text)
+
+    def ends_with(self, version: str | None) -> bool:
+        """Whether the last entry is about this version. None is no version."""
+        return self.last is not None and self.last.version_after == version
 
     def append(self, draft: Draft, now: float) -> Entry:
         """Add an entry; on the disk when this returns. Raises EditError."""

@@ -311,6 +311,8 @@ class Facts(Struct, frozen=True):
     """The address at the other end of the connection; empty for a Unix socket."""
     peer_trusted: bool = False
     """The peer is one of `forwarded.trusted_proxies`."""
+    has_query: bool = False
+    """The target has a `?`, be it with nothing behind it: it goes on as it was sent."""
 
 
 class Decision(Struct, frozen=True):

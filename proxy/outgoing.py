@@ -1,6 +1,6 @@
 """(facts, decision) -> what a backend is asked. `explain` shows the same value that live traffic sends."""
 
-from proxy.errors import BadRequest
+from proxy.errors import BadRequest, UnknownCoding
 from proxy.headers import upstream_headers
 from proxy.model import Backend, Body, Decision, Facts, Forwarded, Outgoing
 
@@ -14,7 +14,7 @@ def outgoing(facts: Facts, decision: Decision, backend: Backend, forwarded: Forw
     if ref is None:
         raise ValueError("the facade answers this request by itself")
     path = decision.upstream_path
-    target = b"%b?%b" % (path, facts.query) if facts.query else path
+    target = b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
     host: bytes | None = None
     if ref.rewrite is not None and ref.rewrite.hostname is not None:
         host = ref.rewrite.hostname.encode()
@@ -37,6 +37,8 @@ def body_of(facts: Facts) -> Body:
         if name == b"content-length":
             lengths.append(value)
         elif name == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                raise UnknownCoding("the facade takes no transfer coding but one `chunked`")
             chunked = True
     if not lengths:
         return _CHUNKED if chunked else _NO_BODY

@@ -3,33 +3,44 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from pathlib import Path
 
-from proxy.history import record_seen
+from proxy.history import Seen, record_seen
 from proxy.model import RouteTable
 
 log = logging.getLogger(__name__)
 
+_WAITING = 256
+_WAITING_BYTES = 64 * 1024 * 1024
+
 
 class Recorder:
-    """Writes beside the event loop, the newest table first: what was replaced meanwhile is left out.
+    """Writes beside the event loop, in the order in which tables took effect.
 
-    Nothing here holds a reload up. `run` is owned by the application's lifespan.
+    Nothing here holds a reload up: where writing is slower than editing for long, the oldest are left out,
+    and that is said. `run` is owned by the application's lifespan.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._text: bytes | None = None
-        self._tables: dict[str, RouteTable] = {}
+        self._waiting: deque[tuple[bytes, Seen]] = deque()
+        self._waiting_bytes = 0
+        self._last: tuple[str, RouteTable] | None = None
         self._changed = asyncio.Event()
         self._told = ""
 
     def note(self, version: str, text: bytes, table: RouteTable) -> None:
         """This table is in effect now."""
-        # The one before stays known, so that the difference can be told without parsing it again.
-        known = list(self._tables.items())[-1:]
-        self._tables = {**dict(known), version: table}
-        self._text = text
+        # The one before is known, so that the difference can be told without parsing it again.
+        tables = {version: table} if self._last is None else dict((self._last, (version, table)))
+        before = None if self._last is None else self._last[0]
+        self._waiting.append((text, Seen(before, tables)))
+        self._waiting_bytes += len(text)
+        self._last = (version, table)
+        while len(self._waiting) > _WAITING or self._waiting_bytes > _WAITING_BYTES:
+            self._waiting_bytes -= len(self._waiting.popleft()[0])
+            log.warning("the history misses a table: they change faster than they can be recorded")
         self._changed.set()
 
     async def run(self) -> None:
@@ -37,11 +48,13 @@ class Recorder:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._text is None:
-                continue
-            fault = await asyncio.to_thread(
-                record_seen, self._path, self._text, time.time(), self._tables
-            )
-            if fault is not None and fault != self._told:
-                log.warning("the history is not kept: %s", fault)
-            self._told = fault or ""
+            while self._waiting:
+                text, seen = self._waiting.popleft()
+                self._waiting_bytes -= len(text)
+                await self._record(text, seen)
+
+    async def _record(self, text: bytes, seen: Seen) -> None:
+        fault = await asyncio.to_thread(record_seen, self._path, text, time.time(), seen)
+        if fault is not None and fault != self._told:
+            log.warning("the history is not kept: %s", fault)
+        self._told = fault or ""

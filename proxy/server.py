@@ -10,6 +10,7 @@ import uvicorn
 
 from proxy.app import Facade
 from proxy.asgi import Receive, Scope, Send
+from proxy.protocol import FacadeProtocol
 from proxy.settings import Address, Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def _server(app: Callable[..., object], settings: Settings) -> _Server:
         uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=FacadeProtocol,
             ws="none",
             lifespan="off",
             proxy_headers=False,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from proxy.errors import FacadeError, Problem, TableError
 from proxy.facts import Networks
@@ -90,7 +90,9 @@ def read_table(path: Path) -> bytes:
     with path.open("rb") as file:
         text = file.read(MAX_TABLE_BYTES + 1)
     if len(text) > MAX_TABLE_BYTES:
-        raise TableError(str(path), (Problem(0, 0, "the file is larger than 16 MiB"),))
+        raise TableError(
+            str(path), (Problem(0, 0, "the file is larger than 16 MiB", "a table has less"),)
+        )
     return text
 
 
@@ -129,7 +131,7 @@ class Tables:
                 # the timeout is the floor under file systems without events.
                 async for events in awatch(
                     self._path.parent,
-                    watch_filter=None,
+                    watch_filter=self._concerns,
                     debounce=_DEBOUNCE_MS,
                     step=_STEP_MS,
                     rust_timeout=_POLL_MS,
@@ -141,6 +143,11 @@ class Tables:
                 log.warning("cannot watch %s, looking once a second: %s", self._path.parent, error)
                 await asyncio.sleep(_POLL_MS / 1000)
                 await self.refresh(look_inside=True)
+
+    def _concerns(self, _: Change, path: str) -> bool:
+        """The file itself, or Kubernetes' `..data`: what else happens in the directory is not ours."""
+        name = Path(path).name
+        return name == self._path.name or name.startswith("..")
 
     async def refresh(self, *, look_inside: bool = True) -> bool:
         """Look at the file, swap in what changed. Without `look_inside`, an untouched file is not read.
@@ -156,7 +163,8 @@ class Tables:
         self._signature = signature
         return False
 
-    async def _take(self) -> bool:
+    async def _take(self, *, patient: bool = True) -> bool:
+        """Take what is in the file. If it is broken and `patient`, look once more before saying so."""
         text, fault = await asyncio.to_thread(self._read)
         if fault is None and text == self._text:
             self._recovered()
@@ -170,10 +178,11 @@ class Tables:
                 return True
         if fault == self.state.error:
             return False
-        await asyncio.sleep(_SECOND_LOOK_S)
-        again, _ = await asyncio.to_thread(self._read)
-        if again != text:
-            return await self._take()
+        if patient:
+            await asyncio.sleep(_SECOND_LOOK_S)
+            again, _ = await asyncio.to_thread(self._read)
+            if again != text:
+                return await self._take(patient=False)
         self._failed(fault or "")
         return False
 

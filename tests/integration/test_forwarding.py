@@ -360,6 +360,72 @@ async def test_the_facade_answers_by_itself(tmp_path: Path) -> None:
     assert (status_of(odd), json.loads(body_of(odd))["reason"]) == (400, "ambiguous_path")
 
 
+@pytest.mark.parametrize("target", ["/a?", "/a", "/a?b", "/?", "http://h/a?", "http://H/"])
+async def test_a_target_goes_on_with_its_question_mark(tmp_path: Path, target: str) -> None:
+    seen: list[bytes] = []
+    async with backend(answering(ok(b""), seen)) as legacy:
+        async with running(one(legacy.url), tmp_path) as facade:
+            await facade.ask(
+                f"GET {target} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".encode()
+            )
+    asked = (
+        target.partition("://")[2].lower().removeprefix("h") or "/" if "://" in target else target
+    )
+    assert seen[0].split(b" ")[1] == asked.encode()
+
+
+@pytest.mark.parametrize("target", ["http://other/a", "/a#b", "/a?b#c", "http://h/a#b"])
+async def test_an_odd_target_is_refused(tmp_path: Path, target: str) -> None:
+    async with running(one("http://127.0.0.1:1"), tmp_path) as facade:
+        raw = f"GET {target} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".encode()
+        got = await facade.ask(raw)
+    assert status_of(got) == 400
+    assert b"application/problem+json" in got
+
+
+async def test_trailers_are_no_headers_whichever_packet_they_come_in(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    async with backend(answering(ok(b""), seen)) as legacy:
+        async with running(one(legacy.url), tmp_path) as facade:
+            got = await facade.ask(
+                b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+                b"3\r\nabc\r\n0\r\nauthorization: evil\r\nhost: evil\r\n\r\n"
+            )
+    assert status_of(got) == 200
+    assert b"evil" not in seen[0]
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity", "chunked, chunked"])
+async def test_another_transfer_coding_is_not_taken_for_chunked(
+    tmp_path: Path, coding: str
+) -> None:
+    async with running(one("http://127.0.0.1:1"), tmp_path) as facade:
+        got = await facade.ask(
+            f"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: {coding}\r\n\r\n"
+            "0\r\n\r\n".encode()
+        )
+    assert status_of(got) in (400, 501)
+
+
+async def test_what_is_not_http_gets_a_problem(tmp_path: Path) -> None:
+    async with running(one("http://127.0.0.1:1"), tmp_path) as facade:
+        got = await facade.ask(b"BREW / HTTP/1.1\r\nhost: h\r\n\r\n")
+    assert status_of(got) == 400
+    assert b"content-type: application/problem+json" in got
+    assert json.loads(body_of(got))["reason"] == "bad_request"
+
+
+async def test_an_answer_is_mapped_back_through_the_rewrite(tmp_path: Path) -> None:
+    said = (b"location: /list/2", b"set-cookie: a=1; Path=/list", b'link: </list/3>; rel="next"')
+    async with backend(answering(ok(b"", *said))) as new:
+        table = TWO.format(killed="false", legacy="http://127.0.0.1:1", new=new.url)
+        async with running(table, tmp_path, draw=lambda: 0) as facade:
+            got = await facade.get("/t/list/1")
+    assert b"location: /t/list/2\r\n" in got
+    assert b"set-cookie: a=1; Path=/t/list\r\n" in got
+    assert b'link: </t/list/3>; rel="next"' in got
+
+
 async def test_a_bad_host_is_refused(tmp_path: Path) -> None:
     async with running(one("http://127.0.0.1:1"), tmp_path) as facade:
         missing = await facade.ask(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n")

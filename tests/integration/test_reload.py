@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watchfiles import Change
 
 from tests.integration.running import Running, answering, backend, eventually, ok, running
 from tests.integration.test_forwarding import body_of, status_of
@@ -156,6 +157,42 @@ async def test_a_table_that_cannot_be_read_leaves_the_last_one_in_charge(
         lose(facade.routes)
         await eventually(lambda: not facade.facade.tables.state.ok, 3)
         assert await served(facade) == "good"
+
+
+async def test_a_file_that_stays_broken_while_it_changes_is_told(tmp_path: Path) -> None:
+    async with running(static("good"), tmp_path) as facade:
+        until = asyncio.get_running_loop().time() + 10
+        number = 0
+        while facade.facade.tables.state.ok:
+            number += 1
+            facade.routes.write_text(f"broken: {number}\n")
+            await asyncio.sleep(0.03)
+            assert asyncio.get_running_loop().time() < until
+        assert await served(facade) == "good"
+
+
+async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Path) -> None:
+    async with running(static("good"), tmp_path) as facade:
+        concerns = facade.facade.tables._concerns
+        assert concerns(Change.modified, str(facade.routes))
+        assert concerns(Change.added, str(tmp_path / "..data"))
+        assert not concerns(Change.modified, str(tmp_path / "access.jsonl"))
+        assert not concerns(Change.modified, str(tmp_path / "routes.yaml.history.jsonl"))
+
+
+async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: Path) -> None:
+    async with running(static("start"), tmp_path) as facade:
+        versions = [facade.facade.tables.current.version]
+        for number in range(30):
+            before = facade.facade.tables.current
+            facade.routes.write_text(static(f"edit {number}"))
+            await eventually(lambda: facade.facade.tables.current is not before, 5)  # noqa: B023
+            versions.append(facade.facade.tables.current.version)
+        history = facade.routes.with_name("routes.yaml.history.jsonl")
+        await eventually(lambda: len(history.read_text().splitlines()) == len(versions), 10)
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    assert [line["version_after"] for line in lines] == versions
+    assert {line["action"] for line in lines[1:]} == {"edited by hand"}
 
 
 async def test_going_back_to_the_same_bytes_is_a_recovery_and_no_reload(tmp_path: Path) -> None:

@@ -86,7 +86,11 @@ def test_a_true_test_holds(test: TableTest) -> None:
             test_of("/c", expect(backend="new"), given=GIVEN),
             "expected backend new, got legacy",
         ),
-        (test_of("/c", expect(backend="legacy")), "expected backend legacy, got new"),
+        (
+            test_of("/c", expect(backend="legacy")),
+            "what it expects depends on the stage or weights of `c`, which a shift changes: "
+            "add `given: {stage: …, weights: {…}}`",
+        ),
     ],
 )
 def test_a_false_test_says_what_it_got(test: TableTest, failure: str) -> None:

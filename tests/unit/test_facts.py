@@ -92,7 +92,7 @@ def test_two_hosts_are_refused_and_none_is_empty() -> None:
 
 def test_facts_are_read() -> None:
     headers = [(b"host", b"h"), (b"x-forwarded-for", b"203.0.113.9")]
-    found = read_facts("GET", (b"/p", b"q=1"), headers, "10.0.0.1", "http", PROXIES)
+    found = read_facts("GET", b"/p?q=1", headers, "10.0.0.1", "http", PROXIES)
     assert (found.client, found.peer, found.peer_trusted) == ("203.0.113.9", "10.0.0.1", True)
     assert (found.path, found.query, found.host) == (b"/p", b"q=1", b"h")
 

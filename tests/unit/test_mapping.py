@@ -1,0 +1,94 @@
+"""Answers are mapped back through a rewrite by themselves (rule 4)."""
+
+import pytest
+
+from proxy.decide import decide
+from proxy.mapping import mapped_back
+from proxy.model import ALL_BP, BackendRef, PathMatch, Rewrite
+from tests.make import backend, facts, prefix, route, table, template
+
+API = prefix("/api")
+SVC = Rewrite(prefix="/svc")
+
+
+def back(
+    name: str,
+    value: str,
+    rewrite: Rewrite | None = SVC,
+    path: PathMatch = API,
+    client_host: str = "shop.example",
+) -> str:
+    """What the client gets of one field of an answer by the backend at 127.0.0.1:8081."""
+    ref = BackendRef("legacy", ALL_BP, rewrite)
+    wanted = route(path=path, to=(ref,))
+    decision = decide(table(wanted), wanted, facts("/api/x"), 0)
+    headers = [(b"x", b"/svc/1"), (name.encode(), value.encode())]
+    kept = mapped_back(headers, decision, backend(port=8081), client_host.encode())
+    assert kept[0] == (b"x", b"/svc/1"), "other fields are not touched"
+    return kept[1][1].decode()
+
+
+@pytest.mark.parametrize("name", ["location", "content-location"])
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("/svc/7", "/api/7"),
+        ("/svc", "/api"),
+        ("/svc?q=1", "/api?q=1"),
+        ("/svcx/7", "/svcx/7"),
+        ("/other", "/other"),
+        ("7", "7"),
+        ("//svc/7", "//svc/7"),
+        ("http://127.0.0.1:8081/svc/7?q#f", "/api/7?q#f"),
+        ("http://127.0.0.1:8081", "/"),
+        ("https://elsewhere.example/svc/7", "https://elsewhere.example/svc/7"),
+        ("mailto:a@b.example", "mailto:a@b.example"),
+    ],
+)
+def test_an_address_is_mapped_back(name: str, said: str, known: str) -> None:
+    assert back(name, said) == known
+
+
+def test_the_root_is_mapped_both_ways() -> None:
+    assert back("location", "/x", Rewrite(prefix="/")) == "/api/x"
+    assert back("location", "/svc/x", SVC, prefix("/")) == "/x"
+    assert back("location", "/svc", SVC, prefix("/")) == "/"
+
+
+def test_links_are_mapped_one_by_one() -> None:
+    said = '</svc/2>; rel="next", <https://e.example/svc>; rel="a", </svc/9>; rel="last"'
+    known = '</api/2>; rel="next", <https://e.example/svc>; rel="a", </api/9>; rel="last"'
+    assert back("link", said) == known
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("a=/svc; Path=/svc; HttpOnly", "a=/svc; Path=/api; HttpOnly"),
+        ("a=1; path = /svc/x ;Secure", "a=1; path = /api/x;Secure"),
+        ("a=1; Path=/", "a=1; Path=/"),
+        ("a=1; Domain=127.0.0.1; Path=/svc", "a=1; Path=/api"),
+        ("a=1; Domain=shop.example", "a=1; Domain=shop.example"),
+    ],
+)
+def test_a_cookie_is_mapped_back(said: str, known: str) -> None:
+    assert back("set-cookie", said) == known
+
+
+def test_a_rewritten_host_is_not_shown() -> None:
+    rewrite = Rewrite(hostname="svc.internal")
+    assert back("location", "http://svc.internal/svc/7", rewrite) == "/svc/7"
+    assert back("set-cookie", "a=1; Domain=.svc.internal", rewrite) == "a=1"
+
+
+def test_the_host_that_the_client_asked_for_stays() -> None:
+    said = "http://127.0.0.1:8081/travelbuddy/"
+    assert back("location", said, None, client_host="127.0.0.1:8081") == said
+    assert back("location", said, None) == "/travelbuddy/"
+
+
+@pytest.mark.parametrize(
+    "rewrite", [None, Rewrite(full_path="/svc"), Rewrite(template="/svc/{id}")]
+)
+def test_what_cannot_be_inverted_is_passed_on(rewrite: Rewrite | None) -> None:
+    assert back("location", "/svc/7", rewrite, template("/api/{id}")) == "/svc/7"
