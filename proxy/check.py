@@ -23,7 +23,6 @@ from proxy.model import (
     TableTest,
 )
 
-
 _UNSAID = (
     "what it expects depends on the stage or weights of `{}`, which a shift changes: "
     "add `given: {{stage: …, weights: {{…}}}}`"

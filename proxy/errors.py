@@ -20,6 +20,8 @@ FacadeError                         a sentence for a person
         +-- UpstreamBroke         502   failed half-way, or answered what is not HTTP
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -45,12 +47,18 @@ class Problem(Struct, frozen=True, order=True):
 
 
 class TableError(FacadeError):
-    """The table is refused as a whole; `problems` holds every reason, in file order."""
+    """The table is refused as a whole; `problems` holds every reason, in file order.
 
-    def __init__(self, file: str, problems: tuple[Problem, ...]) -> None:
+    `seams` are its routes as far as what they take is right: some reasons can be told of these alone.
+    """
+
+    def __init__(
+        self, file: str, problems: tuple[Problem, ...], seams: tuple[Any, ...] = ()
+    ) -> None:
         super().__init__("\n".join(problem.located(file) for problem in problems))
         self.file = file
         self.problems = problems
+        self.seams = seams
 
 
 class RequestError(FacadeError):

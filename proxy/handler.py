@@ -108,7 +108,8 @@ async def _pass_on(
     exchange: Exchange, decision: Decision, out: Outbox, snapshot: Snapshot, record: Record
 ) -> None:
     status, headers = await exchange.head()
-    assert decision.ref is not None and record.facts is not None
+    assert decision.ref is not None
+    assert record.facts is not None
     backend = snapshot.backends[decision.ref.backend]
     headers = mapped_back(headers, decision, backend, record.facts.host)
     kept = client_headers(headers, decision, snapshot.decision_header)

@@ -21,7 +21,13 @@ class Loaded(Struct, frozen=True):
 
 def load(text: bytes, file: str) -> Loaded:
     """Everything that `facade check` and a reload ask of a table. Raises TableError with every problem."""
-    table, warnings = parse_table(text, file)
+    try:
+        table, warnings = parse_table(text, file)
+    except TableError as refused:
+        # What no request can reach is told along with the rest: it depends on matches alone.
+        raise TableError(
+            file, tuple(sorted([*refused.problems, *unreachable(refused.seams)]))
+        ) from None
     index = Index(table.routes)
     report = run_tests(table, index)
     problems = [*unreachable(table.routes), *report.problems(table)]

@@ -1,8 +1,9 @@
 """An answer's addresses, mapped back to those that the client knows (rule 4).
 
 A backend that is asked for `/svc/7` where the client asked for `/api/7` answers in its own words:
-`Location: /svc/8`, a cookie for `/svc`. What stands below the rewritten prefix gets the matched one again, and the backend's own
-authority, which no client can reach, is left out. What cannot be inverted (a full path, a template) is passed on.
+`Location: /svc/8`, a cookie for `/svc`. What stands below the rewritten prefix gets the matched one again, and
+the backend's own authority, which no client can reach, is left out. What cannot be inverted (a full path, a
+template) is passed on (ADR 9).
 """
 
 import re

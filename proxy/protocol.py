@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what the facade needs: the raw target, no trailer among the headers, problem+json.
+"""uvicorn's HTTP protocol with what the facade needs: the raw target, no trailer as a header, problem+json.
 
 Only hooks that httptools calls are touched. `scope["facade.target"]` is the request target as it was sent.
 """

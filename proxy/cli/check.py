@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import yaml
+
 from proxy.cli.show import Screen, add_json, err, out, print_json, read_routes, safe
 from proxy.config import expand
 from proxy.errors import Problem, TableError
@@ -24,9 +26,8 @@ def register(commands: Any) -> None:
     )
     command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
     command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
-    shown = command.add_mutually_exclusive_group()
-    shown.add_argument("--expand", action="store_true", help="print the canonical long form")
-    add_json(shown)
+    command.add_argument("--expand", action="store_true", help="print the canonical long form")
+    add_json(command)
     command.set_defaults(run=run)
 
 
@@ -43,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
         loaded, problems = None, list(refused.problems)
     problems.sort()
     if arguments.json:
-        print_json(_report(file, loaded, problems))
+        report = _report(file, loaded, problems)
+        if arguments.expand and loaded is not None:
+            report["table"] = yaml.load(expand(text, file), yaml.CSafeLoader)
+        print_json(report)
     else:
         _print_problems(err(), file, text, problems)
         _print_summary(err() if arguments.expand else out(), file, loaded, problems)

@@ -25,6 +25,8 @@ from proxy.config.warnings import route_warnings
 from proxy.errors import Problem, TableError
 from proxy.model import Route, RouteTable, TableTest
 
+_TAKEN = frozenset(("name", "match", "priority"))
+
 
 def parse_table(text: bytes, file: str = "routes.yaml") -> tuple[RouteTable, tuple[Problem, ...]]:
     """The table and its warnings. Raises TableError with every problem at once.
@@ -34,10 +36,11 @@ def parse_table(text: bytes, file: str = "routes.yaml") -> tuple[RouteTable, tup
     tree = read_tree(text, file)
     root = check_version(tree, file)
     complaints = Complaints(tree)
-    table = _Loading(tree, root, complaints).table()
+    loading = _Loading(tree, root, complaints)
+    table = loading.table()
     problems = tuple(sorted(complaints.problems))
     if complaints.errors:
-        raise TableError(file, problems)
+        raise TableError(file, problems, tuple(loading.seams))
     return table, problems
 
 
@@ -53,6 +56,8 @@ class _Loading:
         self._route_names: dict[str, Loc] = {}
         self._tested = routes_named(root.get("tests"))
         self._tested_routes: dict[str, RouteDoc] = {}
+        self.seams: list[Route] = []
+        """What each route takes, as far as that is right: enough to tell which no request can reach."""
 
     def table(self) -> RouteTable:
         """The table; worth nothing if there are complaints."""
@@ -80,10 +85,7 @@ class _Loading:
     def _routes(self, head: HeadDoc, maker: nouns.Maker) -> Iterator[Route]:
         complaints = self._complaints
         allowed = frozenset(head.defaults.forwarded.allow_headers)
-        if self._root.get("routes", ()) == []:
-            complaints.add(Fault(("routes",), "there are no routes", "write `- name: …`"))
-        if "routes" not in self._root:
-            complaints.add(Fault((), "`routes` is missing", "add `routes:`"))
+        self._some_routes()
         for read in read_listed(self._root, "routes", RouteDoc, complaints, long_route):
             self._name(read)
             for fault in reference_faults(read.value, self._known):
@@ -94,11 +96,23 @@ class _Loading:
                 complaints.add(fault, read.loc)
             for fault in route_warnings(read.doc, allowed):
                 complaints.add(fault, read.loc)
+            line = self._tree.place(read.loc).line
             if not complaints.errors:
                 self._unobeyed += unobeyed.of_route(read.doc)
-                yield maker.route(read.doc, self._tree.place(read.loc).line)
+                made = maker.route(read.doc, line)
+                self.seams.append(made)
+                yield made
+            elif read.wrong_keys.isdisjoint(_TAKEN):
+                self.seams.append(nouns.seam(read.doc, line))
             if not read.wrong_keys and read.doc.name in self._tested:
                 self._tested_routes[read.doc.name] = read.doc
+
+    def _some_routes(self) -> None:
+        if self._root.get("routes", ()) == []:
+            fault = Fault(("routes",), "there are no routes", "write `- name: …`")
+            self._complaints.add(fault)
+        if "routes" not in self._root:
+            self._complaints.add(Fault((), "`routes` is missing", "add `routes:`"))
 
     def _name(self, read: Read) -> None:
         name = read.value.get("name")

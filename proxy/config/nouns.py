@@ -166,6 +166,11 @@ class Maker:
         return self._refs.setdefault(ref, ref)
 
 
+def seam(doc: RouteDoc, line: int) -> Route:
+    """What a route takes, and nothing of where it sends it."""
+    return Route(doc.name, _match(doc.match), priority=doc.priority, line=line)
+
+
 def _match(doc: MatchDoc) -> Match:
     if doc is _NOTHING_SAID.match:
         return Match()

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.errors import TableError
+from proxy.load import load
 from proxy.match import Index
 from proxy.model import Facts, Match, PathMatch, Route, StringMatch
 from proxy.reach import unreachable
@@ -208,3 +210,16 @@ def test_no_request_ever_reaches_a_route_that_is_called_unreachable(
     for facts in _REQUESTS if hidden else ():
         found = index.find(facts, facts.path)
         assert found is None or found.name not in hidden
+
+
+def test_what_cannot_be_reached_is_told_along_with_every_other_problem() -> None:
+    text = (
+        b"version: 1\nbackends: {a: http://h:1}\ndefaults: {timeouts: {request: 5}}\nroutes:\n"
+        b"  - {name: b, match: {path: {exact: /z}}, backend_refs: nobody}\n"
+        b"  - {name: c, match: {path: {exact: /z}}, backend_refs: a}\n"
+        b"  - {name: d, match: {path: {exact: nope}}, backend_refs: a}\n"
+    )
+    with pytest.raises(TableError) as refused:
+        load(text, "t")
+    assert [problem.line for problem in refused.value.problems] == [3, 5, 6, 7]
+    assert "`b`" in refused.value.problems[2].text
