@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from flightspecial_service.domain import HEADER_MAX, ID_MAX
-from flightspecial_service.interface.asked import KEY_MAX, LIMIT_MAX
+from flightspecial_service.interface.asked import KEY_PATTERN, LIMIT_MAX
 from flightspecial_service.interface.changes import PATCH_TYPES, ChangesApi
 from flightspecial_service.interface.exchange import JSON_TYPES, Handler
 from flightspecial_service.interface.flights import PROFILE_MAX, FlightsApi
@@ -81,7 +81,7 @@ _IF_NONE_MATCH = Parameter("If-None-Match", "header", _TAGS, "Only if it is in a
 _KEY = Parameter(
     "Idempotency-Key",
     "header",
-    {"type": "string", "maxLength": KEY_MAX, "pattern": r"^[!#-\[\]-~]+$"},
+    {"type": "string", "pattern": KEY_PATTERN},
     "A name for this request: its repetition gives the first answer and has no second effect",
 )
 _QUERY = (

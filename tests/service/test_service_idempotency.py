@@ -83,7 +83,7 @@ def test_a_refusal_is_repeated_too(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", '""', "a b", "x" * 256, "é".encode().decode("latin-1"), "a\\b"]
+    "key", ["", '""', '"a', 'a"', "a b", "x" * 256, "é".encode().decode("latin-1"), "a\\b"]
 )
 def test_a_bad_key_is_refused(client: httpx.Client, tables: DatabaseSettings, key: str) -> None:
     headers = [(b"idempotency-key", key.encode("latin-1"))]

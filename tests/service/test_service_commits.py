@@ -1,0 +1,85 @@
+"""D6: the link to PostgreSQL ends during a COMMIT, and nobody tells us what came of it."""
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from flightspecial_service.app import build
+from flightspecial_service.settings import DatabaseSettings, Settings
+from tests.service.conftest import run_sql
+from tests.service.relay import Cut, relaying
+from tests.service.running import eventually, eventually_ready, serving
+from tests.service.test_service_api import is_problem
+
+ROUNDS = 20
+
+
+def create(client: httpx.Client, name: str, **headers: str) -> httpx.Response:
+    return client.post("/flightspecials", json={"header": name}, headers=headers)
+
+
+def created(database: DatabaseSettings) -> list[tuple[str, int]]:
+    """What is in the table beside the samples, past the relay."""
+    query = "SELECT header, id FROM travelbuddy.flightspecial WHERE id > 11 ORDER BY id"
+    return [(header, number) for header, number in run_sql(database, query)]
+
+
+def cut_and_repeated(database: DatabaseSettings, cut: Cut, rounds: int) -> None:
+    """Cut the commit of each write; its repetition tells what came of it. Then look at the table."""
+    acknowledged: list[tuple[str, int]] = []
+    with relaying(database.host, database.port) as relay:
+        behind = replace(database, host="127.0.0.1", port=relay.port)
+        with serving(build(Settings(database=behind), lambda: None)) as client:
+            eventually_ready(client)
+            for number in range(rounds):
+                name = f"{cut.name}-{number}"
+                relay.arm(cut)
+                is_problem(create(client, name, **{"idempotency-key": name}), 503)
+                acknowledged.append((name, repeated(client, name)))
+        assert relay.cuts == rounds
+    assert created(database) == acknowledged
+
+
+def repeated(client: httpx.Client, name: str) -> int:
+    """Send the write again until it is acknowledged, and once more; its id."""
+    answers: list[httpx.Response] = []
+
+    def done() -> bool:
+        answers.append(create(client, name, **{"idempotency-key": name}))
+        assert answers[-1].status_code in (201, 503), answers[-1].text
+        return answers[-1].status_code == 201
+
+    eventually(done)
+    assert create(client, name, **{"idempotency-key": name}).content == answers[-1].content
+    number: int = answers[-1].json()["id"]
+    return number
+
+
+@pytest.mark.parametrize("cut", Cut, ids=lambda cut: cut.value)
+def test_a_write_whose_commit_is_cut_is_done_once_when_it_is_repeated(
+    database: DatabaseSettings, cut: Cut
+) -> None:
+    cut_and_repeated(database, cut, ROUNDS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("cut", Cut, ids=lambda cut: cut.value)
+def test_a_thousand_commits_are_cut_and_none_is_done_twice(
+    database: DatabaseSettings, cut: Cut
+) -> None:
+    cut_and_repeated(database, cut, 334)
+
+
+@pytest.mark.parametrize(("cut", "rows"), [(Cut.BEFORE, 0), (Cut.AFTER, 1)])
+def test_the_service_itself_repeats_no_commit(
+    database: DatabaseSettings, cut: Cut, rows: int
+) -> None:
+    """Without a key the 503 is all that is known, and the effect is none or one."""
+    with relaying(database.host, database.port) as relay:
+        behind = replace(database, host="127.0.0.1", port=relay.port)
+        with serving(build(Settings(database=behind), lambda: None)) as client:
+            eventually_ready(client)
+            relay.arm(cut)
+            is_problem(create(client, "once"), 503)
+    assert relay.cuts == 1
+    assert len(created(database)) == rows
