@@ -97,11 +97,13 @@ class _Node:
 class _Tree:
     """The routes of one host."""
 
-    __slots__ = ("anywhere", "root")
+    __slots__ = ("anywhere", "mixed", "root")
 
     def __init__(self) -> None:
         self.root = _Node()
         self.anywhere: list[_Entry] = []
+        self.mixed = False
+        """Some entry of `anywhere` goes before one of the trie: only `priority` can do that."""
 
     def add(self, entry: _Entry) -> None:
         """Entries have to come in order of rank."""
@@ -109,6 +111,7 @@ class _Tree:
         if path is None or path.kind == "regex":
             self.anywhere.append(entry)
             return
+        self.mixed = bool(self.anywhere)
         node = self.root
         if path.kind == "prefix":
             for segment in segments_of(path.value):
@@ -124,9 +127,18 @@ class _Tree:
         if path.ignore_trailing_slash:
             node.literal("").end_here(entry)
 
+    def best(
+        self, segments: Sequence[bytes], facts: Facts, path: bytes, best: _Entry | None
+    ) -> _Entry | None:
+        """The entry that goes first, of these and of `best` of another tree."""
+        found = _best(self.candidates(segments), facts, path, best)
+        if self.anywhere and (found is None or found is best or self.mixed):
+            found = _best([self.anywhere], facts, path, found)
+        return found
+
     def candidates(self, segments: Sequence[bytes]) -> list[list[_Entry]]:
-        """The entries of every node whose path holds, the deepest nodes last."""
-        found = [self.anywhere] if self.anywhere else []
+        """The entries of every node of the trie whose path holds, the deepest nodes last."""
+        found: list[list[_Entry]] = []
         waiting: list[tuple[_Node, int]] = []
         node: _Node | None = self.root
         depth, last = 0, len(segments)
@@ -199,11 +211,11 @@ class Index:
         segments = path.split(b"/")
         del segments[0]
         if not self._hosts and not self._wildcards:
-            best = _best(self._any.candidates(segments), facts, path, None)
+            best = self._any.best(segments, facts, path, None)
         else:
             best = None
             for tree in self._trees(facts):
-                best = _best(tree.candidates(segments), facts, path, best)
+                best = tree.best(segments, facts, path, best)
         return None if best is None else best.route
 
 
