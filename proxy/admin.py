@@ -1,7 +1,8 @@
 """The admin listener: whether the process lives, whether it is ready, and the table that is in effect."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,10 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as Path
 
 from proxy.admin_explain import explaining
-from proxy.metrics import exposition
+from proxy.asgi import Receive, Scope, Send
+from proxy.board import Board
+from proxy.health import Health
+from proxy.metrics import CONTENT_TYPE, exposition
 from proxy.model import ALL_BP, Route
 from proxy.predicates import describe
+from proxy.settings import Token
 from proxy.table import Tables
+
+_PROBES = ("/healthz", "/readyz")
 
 
 def table_state(tables: Tables) -> dict[str, Any]:
@@ -48,34 +55,78 @@ def route_row(route: Route) -> dict[str, Any]:
     return row
 
 
-def admin_app(tables: Tables, is_ready: Callable[[], bool]) -> Starlette:
-    """The admin part as a Starlette application. Every answer is JSON, every error problem+json."""
+def admin_app(
+    tables: Tables, board: Board, health: Health, token: Token | None
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The admin part as an ASGI application. Every answer is JSON, every error problem+json.
+
+    With a `token`, the probes stay open, but tell no more than a word; all else asks for it.
+    """
+
+    def probed(word: str, ok: bool) -> Response:
+        more = {} if token is not None else {**health.details(), **table_state(tables)}
+        return JSONResponse({"status": word, **more}, 200 if ok else 503)
 
     async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        alive = health.alive()
+        return JSONResponse({"status": "ok" if alive else "stuck"}, 200 if alive else 503)
 
     async def readyz(_: Request) -> Response:
-        ready = is_ready()
-        body = {"status": "ready" if ready else "stopping", **table_state(tables)}
-        return JSONResponse(body, 200 if ready else 503)
+        word = health.readiness()
+        return probed(word, word == "ready")
 
     async def routes(_: Request) -> Response:
         table = tables.current.table
         return JSONResponse({**table_state(tables), "table": [route_row(r) for r in table.routes]})
 
     async def metrics(_: Request) -> Response:
-        return Response(exposition(tables), media_type="text/plain; version=0.0.4; charset=utf-8")
+        health.refresh()
+        pieces = []
+        for piece in exposition(board, tables):
+            pieces.append(piece)
+            await asyncio.sleep(0)  # Where one process does everything, requests come first.
+        return Response("".join(pieces), media_type=CONTENT_TYPE)
 
-    return Starlette(
+    app = Starlette(
         routes=[
-            Path("/healthz", healthz),
-            Path("/readyz", readyz),
-            Path("/routes", routes),
-            Path("/explain", explaining(tables)),
+            *(Path("/healthz", healthz), Path("/readyz", readyz)),
+            *(Path("/routes", routes), Path("/explain", explaining(tables))),
             Path("/metrics", metrics),
         ],
         exception_handlers={HTTPException: _problem},
     )
+    return app if token is None else _guarded(app, token)
+
+
+def _guarded(app: Starlette, token: Token) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        open_to_all = scope["type"] != "http" or scope["path"] in _PROBES
+        if open_to_all or token.is_this(_bearer(scope)):
+            await app(scope, receive, send)
+        else:
+            await _unauthorized()(scope, receive, send)
+
+    return guarded
+
+
+def _bearer(scope: Scope) -> bytes:
+    """What stands behind `Bearer` (RFC 6750 2.1); nothing if there is not exactly one."""
+    fields = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(fields) != 1:
+        return b""
+    scheme, _, said = fields[0].partition(b" ")
+    return bytes(said).strip() if scheme.lower() == b"bearer" else b""
+
+
+def _unauthorized() -> Response:
+    body = {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "send the admin token: `Authorization: Bearer TOKEN`; only /healthz and /readyz go without",
+    }
+    headers = {"www-authenticate": 'Bearer realm="facade admin"', "cache-control": "no-store"}
+    return JSONResponse(body, 401, headers, media_type="application/problem+json")
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -22,6 +22,17 @@ class Answer(Struct, frozen=True):
     body: bytes = b""
 
 
+def asks_the_facade(facts: Facts) -> bool:
+    """An OPTIONS for the server as a whole, or one that may go no further (RFC 9110 7.6.2, 9.3.7)."""
+    if facts.method != "OPTIONS":
+        return False
+    return facts.path == b"*" or (b"max-forwards", b"0") in facts.headers
+
+
+OPTIONS_ANSWER = Answer(204, [])
+"""What the facade says of itself: it answers. What methods there are, only a backend knows."""
+
+
 def own_answer(route: Route, facts: Facts) -> Answer:
     """What a route without backends answers. The route has a `direct_response` or a `redirect`."""
     if route.redirect is not None:

@@ -3,53 +3,109 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from msgspec import Struct
 
-from proxy.admin import admin_app
 from proxy.backends import Backends
+from proxy.board import Board, Connections, Part, Slot, State, Status
 from proxy.handler import Handler
+from proxy.identity import RANDOM_BITS
+from proxy.meters import Meters
 from proxy.model import ALL_BP, Backend
+from proxy.pulse import Pulse, resident_bytes
 from proxy.settings import Settings
 from proxy.table import Snapshot, Tables
-from proxy.telemetry import AccessLog
+from proxy.telemetry import AccessLog, Turns
 from proxy.upstream import Stats, Upstream, open_upstream
+from proxy.walk import Kit
+
+
+class Place(Struct, frozen=True):
+    """Where a process stands among those of its facade."""
+
+    board: Board
+    number: int = 0
+    """Of its part of the board."""
+    turns: Turns | None = None
+    """With whom it writes to the access log in turn. None for a process alone, which keeps the history, too."""
+
+    @property
+    def part(self) -> Part:
+        return self.board.parts[self.number]
 
 
 class Facade:
-    """The facade, ready to be served: `handler` for traffic, `admin` for operators."""
+    """The facade of one process, ready to be served."""
 
-    def __init__(
-        self, tables: Tables, backends: Backends, access_log: AccessLog, handler: Handler
-    ) -> None:
-        self.tables = tables
-        self.handler = handler
-        self._backends = backends
-        self._access_log = access_log
-        self.stopping = False
-        self.admin: Starlette = admin_app(tables, lambda: not self.stopping)
+    def __init__(self, kit: Kit, meters: Meters, place: Place, is_foreign: bool = False) -> None:
+        self.kit = kit
+        self.is_foreign = is_foreign
+        """Some backend is asked over a foreign transport, which the ASGI tier alone can."""
+        self.meters = meters
+        self.place = place
+        self.tables = kit.tables
+        self.handler = Handler(kit)
+        self._pulse = Pulse(place.part, self._status)
+
+    @property
+    def state(self) -> State:
+        """Where this process is in its life, as everybody may see on the board."""
+        return State(self.place.part.head[Slot.STATE])
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._pulse.beat()
+        self.place.part.head[Slot.STATE] = state
 
     def stats(self) -> dict[str, Stats]:
         """What the connections of each backend do now, by its name."""
-        return self._backends.stats()
+        return self.kit.backends.stats()
+
+    def publish(self) -> None:
+        """Put the status of this moment on the board."""
+        self._pulse.publish()
+
+    def _status(self, lag_s: float) -> Status:
+        return Status(
+            self.tables.current.version,
+            lag_s,
+            self.kit.access_log.dropped,
+            time.process_time(),
+            resident_bytes(),
+            {
+                name: Connections(now.connections, now.idle, now.in_flight, now.pending)
+                for name, now in self.stats().items()
+            },
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the table's file while inside; then finish, close and write down what is left."""
-        tasks = (
-            asyncio.create_task(self.tables.watch(), name="watch the table"),
-            asyncio.create_task(self.tables.recorder.run(), name="keep the history"),
-        )
-        try:
+        async with kept_running(self.tables, self._pulse.run()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await self._backends.aclose()
-            await self._access_log.aclose()
+        await self.kit.backends.aclose()
+        await self.kit.access_log.aclose()
+        self.publish()
+
+
+@contextlib.asynccontextmanager
+async def kept_running(tables: Tables, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Follow the table's file, record what takes effect, and run `others`, while inside."""
+    owned = [tables.watch(), *others]
+    if tables.recorder is not None:
+        owned.append(tables.recorder.run())
+    tasks = [asyncio.create_task(each) for each in owned]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def build(
@@ -57,26 +113,34 @@ def build(
     *,
     draw: Callable[[], int] | None = None,
     transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+    place: Place | None = None,
 ) -> Facade:
     """Make every part. Raises OSError, TableError or FacadeError where the facade cannot start.
 
     `draw` gives whole numbers from [0, 10,000); `transports` take the place of the facade's own
-    upstream client, by backend name (a mock, a corporate proxy).
+    upstream client, by backend name (a mock, a corporate proxy). Without a `place` the process is alone.
     """
     others = dict(transports or {})
+    place = place or Place(Board())
 
-    def open_backend(backend: Backend) -> Upstream:
-        return open_upstream(backend, others.get(backend.name))
+    def open_backend(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
+        return open_upstream(backend, others.get(backend.name), tls)
 
     backends = Backends(open_backend, settings.drain_s)
 
     def adopt(snapshot: Snapshot) -> None:
-        backends.adopt(snapshot.backends)
+        backends.adopt(snapshot.backends, snapshot.contexts)
 
-    tables = Tables(settings.routes, dict(settings.backends), adopt)
-    access_log = AccessLog(settings.access_log)
-    handler = Handler(tables, backends, access_log, draw or _uniform_draw())
-    return Facade(tables, backends, access_log, handler)
+    meters = Meters(place.part)
+    kit = Kit(
+        Tables(settings.routes, dict(settings.backends), adopt, recording=place.turns is None),
+        backends,
+        AccessLog(settings.access_log, place.turns),
+        draw or _uniform_draw(),
+        lambda: random.getrandbits(RANDOM_BITS),
+        meters.note,
+    )
+    return Facade(kit, meters, place, bool(others))
 
 
 def _uniform_draw() -> Callable[[], int]:

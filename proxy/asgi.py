@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from proxy.answers import Answer
-from proxy.errors import ClientGone, RequestError, TooLarge, UpstreamError
+from proxy.errors import ClientGone, RequestError, TooLarge, UpstreamError, UpstreamTimeout
 from proxy.model import HeaderPairs
 
 Scope = MutableMapping[str, Any]
@@ -78,11 +78,29 @@ class ClientSide:
     task; `fault` then holds the reason.
     """
 
-    __slots__ = ("_max_bytes", "_receive", "_task", "_walk", "fault", "received_bytes")
+    __slots__ = (
+        "_fault_of",
+        "_max_bytes",
+        "_receive",
+        "_task",
+        "_total_s",
+        "_walk",
+        "fault",
+        "received_bytes",
+    )
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        max_bytes: int,
+        total_s: float,
+        fault_of: Callable[[], RequestError | None],
+    ) -> None:
+        """`fault_of` tells why the server gave the request up, where it was not the client who left."""
         self._receive = receive
         self._max_bytes = max_bytes
+        self._total_s = total_s
+        self._fault_of = fault_of
         self._task: asyncio.Task[None] | None = None
         self._walk = asyncio.current_task()
         self.fault: RequestError | None = None
@@ -93,8 +111,10 @@ class ClientSide:
         self._task = asyncio.create_task(self._read(upload))
 
     def watch(self, waited_s: float) -> None:
-        """Begin to notice that the client leaves. Called when an answer takes its time."""
-        if self._task is None and self._walk is not None and not self._walk.done():
+        """Begin to notice that the client leaves. Called some times a second when an answer takes its time."""
+        if waited_s >= self._total_s and self.fault is None:
+            self._stop(UpstreamTimeout(f"the request took longer than {self._total_s:g} s in all"))
+        elif self._task is None and self._walk is not None and not self._walk.done():
             self._task = asyncio.create_task(self._read(None))
 
     async def settle(self) -> None:
@@ -118,18 +138,24 @@ class ClientSide:
                     await self._pump(upload)
             while (await self._receive())["type"] != "http.disconnect":
                 pass  # The end of a body that was announced as empty.
-            raise ClientGone("the client left before its answer was complete")
+            raise self._gone("the client left before its answer was complete")
         except RequestError as fault:
-            self.fault = fault
-            if self._walk is not None:
-                self._walk.cancel()
+            self._stop(fault)
+
+    def _gone(self, what: str) -> RequestError:
+        return self._fault_of() or ClientGone(what)
+
+    def _stop(self, fault: RequestError) -> None:
+        self.fault = fault
+        if self._walk is not None:
+            self._walk.cancel()
 
     async def _pump(self, upload: Upload) -> None:
         more = True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone("the client left before its request was complete")
+                raise self._gone("the client left before its request was complete")
             data = message.get("body", b"")
             more = message.get("more_body", False)
             self.received_bytes += len(data)

@@ -2,12 +2,18 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 
+from proxy.credentials import Contexts
+from proxy.errors import UpstreamUnreachable
 from proxy.model import Backend
 from proxy.upstream import Stats, Upstream
 
 log = logging.getLogger(__name__)
+
+Open = Callable[[Backend, ssl.SSLContext | None], Upstream]
+"""Opens the upstream of a backend; the context is for its https endpoints."""
 
 
 class Backends:
@@ -16,17 +22,20 @@ class Backends:
     `grace_s` bounds how long requests in flight keep an upstream that the table no longer has.
     """
 
-    def __init__(self, open_upstream: Callable[[Backend], Upstream], grace_s: float) -> None:
+    def __init__(self, open_upstream: Open, grace_s: float) -> None:
         self._open = open_upstream
         self._grace_s = grace_s
         self._current: dict[Backend, Upstream] = {}
+        self._contexts: Contexts = {}
+        self._earlier: Contexts = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
-    def adopt(self, backends: Mapping[str, Backend]) -> None:
+    def adopt(self, backends: Mapping[str, Backend], contexts: Contexts) -> None:
         """Have an upstream for each backend; those that none needs any more finish and close."""
+        self._earlier, self._contexts = self._contexts, contexts
         wanted = set(backends.values())
         for backend in wanted - self._current.keys():
-            self._current[backend] = self._open(backend)
+            self._current[backend] = self._open(backend, contexts.get(backend.tls))
         for backend in self._current.keys() - wanted:
             upstream = self._current.pop(backend)
             task = asyncio.get_running_loop().create_task(self._retire(backend, upstream))
@@ -34,12 +43,24 @@ class Backends:
             task.add_done_callback(self._retiring.discard)
 
     def of(self, backend: Backend) -> Upstream:
-        """The upstream of a backend of some snapshot; one that was just retired is opened anew for it."""
+        """The upstream of a backend of some snapshot; one that was just retired is opened anew for it.
+
+        Raises UpstreamUnreachable where its certificates are gone.
+        """
         upstream = self._current.get(backend)
         if upstream is None:
             # A request that began before the swap, and comes to its upstream after it.
-            upstream = self._current[backend] = self._open(backend)
+            upstream = self._current[backend] = self._open(backend, self._context(backend))
         return upstream
+
+    def _context(self, backend: Backend) -> ssl.SSLContext | None:
+        for contexts in (self._contexts, self._earlier):
+            if backend.tls in contexts:
+                return contexts[backend.tls]
+        if backend.tls is not None:
+            text = f"backend {backend.name} has other certificates by now"
+            raise UpstreamUnreachable(text, backend.name)
+        return None
 
     def stats(self) -> dict[str, Stats]:
         """What the connections of each backend do now, by its name."""

@@ -6,7 +6,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from proxy.model import Route, RouteTable, Stage
+from proxy.model import Route, RouteTable
+from proxy.stages import Stage
 
 _PARTS = (
     ("backends", "backends"),

@@ -10,18 +10,9 @@ from proxy.decide import decide
 from proxy.errors import BadRequest, Problem
 from proxy.facts import Networks, read_facts
 from proxy.match import Index, match
-from proxy.model import (
-    ALL_BP,
-    BackendRef,
-    Decision,
-    Expectation,
-    Facts,
-    Given,
-    Route,
-    RouteTable,
-    Stage,
-    TableTest,
-)
+from proxy.model import ALL_BP, BackendRef, Decision, Facts, Route, RouteTable
+from proxy.stages import Stage
+from proxy.table_tests import Expectation, Given, TableTest
 
 _UNSAID = (
     "what it expects depends on the stage or weights of `{}`, which a shift changes: "

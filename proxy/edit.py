@@ -1,4 +1,4 @@
-"""A table's text with one thing changed: shift, stage, rollback, kill switch. Pure.
+"""A table's text with one thing changed: shift, stage, rollback, kill switch and its end. Pure.
 
 Each edit is made by `surgery`, loaded as the facade would load it, and compared with the table before:
 if the text means anything but the wanted change, it is refused.
@@ -13,7 +13,8 @@ from proxy.changes import Changes, RouteChange, RouteState, changes_between, sho
 from proxy.config.faults import did_you_mean
 from proxy.errors import TableError
 from proxy.load import load
-from proxy.model import ALL_BP, STAGES, Route, RouteTable, Stage
+from proxy.model import ALL_BP, Route, RouteTable
+from proxy.stages import STAGES, Stage
 from proxy.surgery import (
     Splice,
     percent_text,
@@ -120,8 +121,17 @@ def kill(opened: Opened) -> Edited | None:
     """The kill switch on."""
     if opened.table.kill_switch:
         return None
+    return _switched(opened, True)
+
+
+def resume(opened: Opened) -> Edited | None:
+    """The kill switch off."""
+    return _switched(opened, False) if opened.table.kill_switch else None
+
+
+def _switched(opened: Opened, on: bool) -> Edited:
     document = read_document(opened.text, None)
-    return _checked(opened, document, set_kill_switch(document, True), Changes(kill_switch=True))
+    return _checked(opened, document, set_kill_switch(document, on), Changes(kill_switch=on))
 
 
 def _moved(

@@ -6,8 +6,14 @@ FacadeError                         a sentence for a person
     +-- BadRequest            400   the client's fault, nothing was sent on
     |   +-- AmbiguousPath     400   readings of the path lead to different routes
     |   +-- UnknownCoding     501   a transfer coding other than `chunked`
-        |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
+    |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
     |   +-- HeadTooLarge      431   beyond `limits.max_headers` or `limits.max_header_bytes`
+    |   +-- ExpectationFailed 417   an `Expect` other than `100-continue`
+    |   +-- UnknownVersion    505   neither HTTP/1.1 nor HTTP/1.0
+    |   +-- MethodRefused     501   CONNECT and TRACE
+    |   +-- TooSlow           408   head or body did not come in time
+    +-- Unsupported           501   a kind of request that cannot be carried
+    +-- Overloaded            503   more connections than the listener takes
     +-- NoRoute               404
     +-- TooLarge              413   the body is beyond `limits.max_body_bytes`
     +-- ClientGone            499   nobody is left to answer
@@ -101,6 +107,56 @@ class UnknownCoding(BadRequest):
 
     status = 501
     reason = "unknown_coding"
+
+
+class ExpectationFailed(BadRequest):
+    """An `Expect` other than `100-continue` (RFC 9110 10.1.1)."""
+
+    status = 417
+    reason = "expectation_failed"
+
+
+class UnknownVersion(BadRequest):
+    """Neither HTTP/1.1 nor HTTP/1.0 (RFC 9110 15.6.6)."""
+
+    status = 505
+    reason = "unknown_version"
+
+
+class MethodRefused(BadRequest):
+    """A method that makes a tunnel or an echo of a proxy (RFC 9110 9.3.6, 9.3.8)."""
+
+    status = 501
+    reason = "method_refused"
+
+
+class TooSlow(BadRequest):
+    """The client did not send in time. `reason` tells which limit was met."""
+
+    status = 408
+    reason = "too_slow"
+
+    def __init__(self, detail: str, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or self.reason
+
+
+class Overloaded(RequestError):
+    """The listener has as many connections as it takes. `reason` tells which limit was met."""
+
+    status = 503
+    reason = "too_many_connections"
+
+    def __init__(self, detail: str, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or self.reason
+
+
+class Unsupported(RequestError):
+    """A kind of request that the part it came to cannot carry."""
+
+    status = 501
+    reason = "unsupported"
 
 
 class NoRoute(RequestError):

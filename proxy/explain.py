@@ -17,17 +17,8 @@ from proxy.decide import decide
 from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.facts import Networks
 from proxy.match import Index, first_failure, match, precedence
-from proxy.model import (
-    ALL_BP,
-    Backend,
-    Decision,
-    Endpoint,
-    Facts,
-    HeaderPairs,
-    Match,
-    Route,
-    RouteTable,
-)
+from proxy.matches import Match
+from proxy.model import ALL_BP, Backend, Decision, Endpoint, Facts, HeaderPairs, Route, RouteTable
 from proxy.outgoing import outgoing
 from proxy.paths import readings
 from proxy.predicates import describe, text

@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
+from msgspec import Struct
+
+from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
 from proxy.model import Facts, HeaderPairs, Limits
 
 _REMEMBERED = 4096
+_NOT_ALLOWED = frozenset(("CONNECT", "TRACE"))
 # RFC 3986 3.2.2: a registered name or an IPv4 address, or an IP literal in brackets; then a port.
-_ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#]*)(?P<rest>.*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#]*)(?P<rest>.*)", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 
@@ -85,7 +88,61 @@ def read_host(headers: HeaderPairs) -> bytes:
         raise BadRequest("the request has more than one Host header")
     if found[0] and _HOST.fullmatch(found[0]) is None:
         raise BadRequest("the Host header is not a host name with an optional port")
+    port = found[0].rpartition(b":")[2]
+    if port.isdigit() and int(port) > 65535:
+        raise BadRequest("the port of the Host header is beyond 65535")
     return found[0]
+
+
+class Asker(Struct, frozen=True, eq=False):
+    """Who asks, and with which fields: what all requests of a connection that carry the same fields share."""
+
+    headers: HeaderPairs
+    host: bytes
+    client: str
+    scheme: str
+    peer: str
+    peer_trusted: bool
+    header_bytes: int
+    """Of names and values together."""
+
+
+def read_asker(headers: HeaderPairs, peer: str, scheme: str, trusted: Networks) -> Asker:
+    """`headers` have names in lower case. Raises BadRequest."""
+    peer_trusted = peer in trusted
+    return Asker(
+        headers,
+        read_host(headers),
+        client_address(peer, headers, trusted) if peer_trusted else peer,
+        scheme,
+        peer,
+        peer_trusted,
+        sum(len(name) + len(value) for name, value in headers),
+    )
+
+
+def facts_of(asker: Asker, method: str, target: bytes, minor: int = 1) -> Facts:
+    """`target` as it was sent. Raises BadRequest."""
+    if method in _NOT_ALLOWED:
+        raise MethodRefused(f"{method} is not passed on by a gateway (RFC 9110 9.3)")
+    if not target.startswith(b"/"):
+        target = _origin_form(target, asker.host, asker.scheme)
+    path, mark, query = target.partition(b"?")
+    if query and b"#" in query:
+        raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
+    return Facts(
+        method,
+        asker.host,
+        path,
+        query,
+        asker.headers,
+        asker.client,
+        asker.scheme,
+        asker.peer,
+        asker.peer_trusted,
+        mark != b"",
+        minor,
+    )
 
 
 def read_facts(
@@ -97,33 +154,27 @@ def read_facts(
     trusted: Networks,
 ) -> Facts:
     """`target` as it was sent. `headers` have names in lower case. Raises BadRequest."""
-    host = read_host(headers)
-    if not target.startswith(b"/"):
-        target = _origin_form(target, host)
-    peer_trusted = peer in trusted
-    client = client_address(peer, headers, trusted) if peer_trusted else peer
-    path, mark, query = target.partition(b"?")
-    if b"#" in query:
-        raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
-    return Facts(method, host, path, query, headers, client, scheme, peer, peer_trusted, bool(mark))
+    return facts_of(read_asker(headers, peer, scheme, trusted), method, target)
 
 
-def _origin_form(target: bytes, host: bytes) -> bytes:
-    """`http://host/path` as `/path` (RFC 9112 3.2.2). Raises BadRequest where it names another host."""
+def _origin_form(target: bytes, host: bytes, scheme: str) -> bytes:
+    """`http://host/path` as `/path` (RFC 9112 3.2.2). Raises BadRequest where it names another place."""
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
         return target
     if found["host"].lower() != host.lower():
         raise BadRequest("the request target names another host than the Host header")
+    if found["scheme"].lower() != scheme.encode():
+        raise BadRequest("the request target names another scheme than the connection's")
     rest = found["rest"]
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def check_limits(facts: Facts, limits: Limits) -> None:
+def check_limits(facts: Facts, limits: Limits, header_bytes: int) -> None:
     """Raises UriTooLong or HeadTooLarge. The bytes of a field are those of its name and value."""
     if len(facts.path) + len(facts.query) > limits.max_uri_bytes:
         raise UriTooLong(f"the request target is longer than {limits.max_uri_bytes} bytes")
     if len(facts.headers) > limits.max_headers:
         raise HeadTooLarge(f"the request has more than {limits.max_headers} header fields")
-    if sum(len(name) + len(value) for name, value in facts.headers) > limits.max_header_bytes:
+    if header_bytes > limits.max_header_bytes:
         raise HeadTooLarge(f"the header fields take more than {limits.max_header_bytes} bytes")

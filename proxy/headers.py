@@ -5,6 +5,7 @@ first, then what a client may not say (rule 14), then the backend's allow-lists,
 the table's edits come last. Framing fields and Host are left out: whoever writes the head makes them anew.
 """
 
+from proxy.identity import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 from proxy.model import (
     ALLOW_ALL,
     Allow,
@@ -72,11 +73,41 @@ _PLAIN = frozenset(
         b"user-agent",
     )
 )
-_VIA = b"1.1 facade"
+_IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
+_IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
+_VIA = (b"1.0 facade", b"1.1 facade")
+_FINAL_FIELDS = frozenset(
+    (
+        *(
+            b"transfer-encoding",
+            b"content-length",
+            b"host",
+            b"connection",
+            b"content-encoding",
+            b"content-type",
+        ),
+        *(
+            b"content-range",
+            b"trailer",
+            b"te",
+            b"upgrade",
+            b"set-cookie",
+            b"cookie",
+            b"authorization",
+        ),
+        *(b"cache-control", b"expect", b"max-forwards", b"location", b"via"),
+    )
+)
+"""A trailer cannot change framing, routing or authentication (RFC 9110 6.5.1)."""
 
 
 def upstream_headers(
-    facts: Facts, route: Route, ref: BackendRef, backend: Backend, allowed: frozenset[str]
+    facts: Facts,
+    route: Route,
+    ref: BackendRef,
+    backend: Backend,
+    allowed: frozenset[str],
+    identity: Identity | None = None,
 ) -> HeaderPairs:
     """The fields for the backend, without Host and framing.
 
@@ -91,7 +122,11 @@ def upstream_headers(
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
     if backend.cookies is not ALLOW_ALL:
         kept = _with_cookies(kept, backend.cookies)
+    if facts.method == "OPTIONS":
+        kept = [_one_hop_less(pair) for pair in kept]
     kept = _with_forwarded(kept, facts)
+    if identity is not None:
+        kept = _with_identity(kept, identity)
     return edited(edited(kept, route.request), ref.request)
 
 
@@ -146,17 +181,43 @@ def _with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
     return found
 
 
+def _one_hop_less(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Max-Forwards counts hops down (RFC 9110 7.6.2); at zero the facade itself answers, see `answers`."""
+    name, value = pair
+    counts = name == b"max-forwards" and value.isdigit() and len(value) < 10
+    return (name, b"%d" % max(0, int(value) - 1)) if counts else pair
+
+
+def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
+    """The fields behind a request's body that go on: none that had a meaning in front of it."""
+    return [
+        pair
+        for pair in trailers
+        if pair[0] not in _FINAL_FIELDS
+        and pair[0] not in _HOP_BY_HOP
+        and _may_pass(pair[0], frozenset(), False)
+    ]
+
+
+def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
+    gone = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
+    kept = [pair for pair in headers if pair[0] not in gone]
+    kept.append((REQUEST_ID, identity.request_id.encode()))
+    kept.append((TRACEPARENT, identity.traceparent.encode("latin-1")))
+    return kept
+
+
 def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     """Tells the backend who asked for what (RFC 7239, and the older fields), after what a trusted peer said."""
     before = {b"x-forwarded-for": b"", b"forwarded": b""}
     said: set[bytes] = set()
     kept: HeaderPairs = []
-    via = _VIA
+    via: list[bytes] = []
     for name, value in headers:
         if name in before:
             before[name] += value + b", "
         elif name == b"via":
-            via = value + b", " + via
+            via.append(value)
         else:
             kept.append((name, value))
             said.add(name)
@@ -171,7 +232,7 @@ def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     if b"x-forwarded-host" not in said and facts.host:
         kept.append((b"x-forwarded-host", facts.host))
     kept.append((b"forwarded", before[b"forwarded"] + element))
-    kept.append((b"via", via))
+    kept.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
     return kept
 
 

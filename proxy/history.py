@@ -1,4 +1,4 @@
-"""The history file beside a table, `routes.yaml.history.jsonl`: appended to under a lock, never rewritten."""
+"""The history file beside a table, `routes.yaml.history.jsonl`: appended to under a lock, and bounded."""
 
 import contextlib
 import os
@@ -16,18 +16,22 @@ from proxy.ledger import (
     FOUND,
     NOT_CARRIED_OUT,
     UNKNOWN,
+    Bounds,
     Draft,
     Entry,
     Reading,
+    first_number,
     line_of,
     read_entry,
     read_history,
     sealed,
+    shortened,
     table_of,
     version_of,
 )
 from proxy.model import RouteTable
-from proxy.rewrite_file import beside, explained, keep_owner, locked, resolved
+from proxy.rewrite_file import beside, explained, keep_owner, locked, prepared, resolved
+from proxy.yaml_nodes import EditError
 
 Tables = Mapping[str, RouteTable]
 """Tables that are known already, by their version: they are not parsed again."""
@@ -35,6 +39,8 @@ Tables = Mapping[str, RouteTable]
 MAX_TABLE_BYTES = 16 * 1024 * 1024
 _SEEN_WAIT_S = 10.0
 _TAIL_BYTES = 256 * 1024
+_BEGINNING_BYTES = 512
+BOUNDS = Bounds()
 
 
 class Sight(Struct, frozen=True):
@@ -110,7 +116,11 @@ def open_log(table: Path, wait_s: float) -> Iterator["Log"]:
             with explained(path):
                 keep_owner(handle, like)
                 os.fchmod(handle, stat.S_IMODE(like.st_mode) & 0o666)
-        yield Log(handle, path)
+        log = Log(handle, path)
+        yield log
+        # What was to be done is done: a history that stays too long for now is no reason to fail.
+        with contextlib.suppress(OSError, EditError):
+            log.shorten()
 
 
 class Log:
@@ -151,6 +161,26 @@ class Log:
         with contextlib.suppress(OSError):
             beside(sight.path).unlink()
         return draft
+
+    def shorten(self, bounds: Bounds = BOUNDS) -> bool:
+        """Drop the oldest entries of a history that is beyond `bounds`; it takes no more entries then.
+
+        Returns whether that was done. The new file takes the old one's place at once, so whoever reads without
+        the lock sees either. Whoever waits for the lock finds that its file is gone, and takes the new one.
+        Raises OSError, EditError.
+        """
+        if self.last is None:
+            return False
+        begins_at = first_number(os.pread(self._handle, _BEGINNING_BYTES, 0))
+        size = os.fstat(self._handle).st_size
+        if not bounds.passed_by(self.last.number - begins_at + 1, size):
+            return False
+        text = self._path.read_bytes()
+        kept = shortened(text, bounds)
+        if kept != text:
+            with prepared(self._path, kept) as put:
+                put()
+        return kept != text
 
     def _find_last(self) -> Entry | None:
         """The last line that is an entry, without reading the whole file where that is not needed."""

@@ -1,5 +1,6 @@
 """The entries of a history: a chain in which no line can be changed, taken out or put in unseen. Pure.
 
+A history that grew too long begins with a `Beginning`, which says what was dropped before its first entry.
 An entry is one line of compact JSON. Its `hash` is the SHA-256 of that line with an empty `hash`, and its
 `previous` is the hash of the entry before. Each holds the table's bytes, so that a revert is exact.
 """
@@ -45,6 +46,15 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     hash: str = ""
 
 
+class Beginning(Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line of a history whose oldest entries were dropped."""
+
+    begins_at: int
+    """The number of the first entry that is left."""
+    previous: str
+    """The hash of the last one that was dropped."""
+
+
 class Draft(Struct, frozen=True):
     """What an entry says, before it has a place in the chain."""
 
@@ -64,6 +74,8 @@ class Reading(Struct, frozen=True):
     broken_at: int = 0
     """The first line that does not fit the chain; 0 for none."""
     fault: str = ""
+    begins_at: int = 1
+    """The number of the first entry; those before were dropped, because a history is bounded."""
 
 
 def version_of(text: bytes) -> str:
@@ -105,6 +117,20 @@ def read_entry(line: bytes) -> Entry | None:
         return None
 
 
+def read_beginning(line: bytes) -> Beginning | None:
+    """The beginning that a line is; None for what is none."""
+    try:
+        return msgspec.json.decode(line, type=Beginning)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def first_number(start: bytes) -> int:
+    """The number of the first entry of a history, by its first bytes."""
+    beginning = read_beginning(start.partition(b"\n")[0])
+    return 1 if beginning is None else beginning.begins_at
+
+
 def table_of(entry: Entry) -> bytes:
     """The table's bytes after the change. Raises ValueError for an entry that somebody spoilt."""
     try:
@@ -118,7 +144,47 @@ def table_of(entry: Entry) -> bytes:
     return text
 
 
+# --- how long it gets -----------------------------------------------------------------------
+
+
+class Bounds(Struct, frozen=True):
+    """How much is kept. A history grows by a quarter beyond this before it is shortened."""
+
+    entries: int = 1_000
+    size: int = 32 * 1024 * 1024
+    """Bytes."""
+
+    def passed_by(self, entries: int, size: int) -> bool:
+        return 4 * entries > 5 * self.entries or 4 * size > 5 * self.size
+
+
+def shortened(text: bytes, bounds: Bounds) -> bytes:
+    """The newest entries that are within the bounds, at least two of them; `text` itself if it is to stay.
+
+    A history whose chain is broken stays as it is: it is evidence.
+    """
+    if read_history(text).broken_at:
+        return text
+    lines = [line for line in text.split(b"\n") if line]
+    first, size, kept = len(lines), 0, 0
+    for position in range(len(lines) - 1, -1, -1):
+        if read_beginning(lines[position]) is not None:
+            break
+        size += len(lines[position]) + 1
+        if kept >= 2 and (kept >= bounds.entries or size > bounds.size):
+            break
+        if read_entry(lines[position]) is not None:
+            first, kept = position, kept + 1
+    begins = read_entry(lines[first]) if kept else None
+    if begins is None or begins.number == 1:
+        return text
+    beginning = msgspec.json.encode(Beginning(begins.number, begins.previous))
+    return b"".join(line + b"\n" for line in (beginning, *lines[first:]))
+
+
 # --- the chain ------------------------------------------------------------------------------
+
+FROM_THE_FIRST = Beginning(1, "")
 
 
 def read_history(text: bytes) -> Reading:
@@ -126,28 +192,33 @@ def read_history(text: bytes) -> Reading:
     entries: list[Entry] = []
     torn: list[int] = []
     broken_at, fault = 0, ""
+    beginning = FROM_THE_FIRST
     for number, line in enumerate(text.split(b"\n"), 1):
         if not line:
+            continue
+        if number == 1 and (found_first := read_beginning(line)) is not None:
+            beginning = found_first
             continue
         entry = read_entry(line)
         if entry is None and not line.rstrip().endswith(b"}"):
             torn.append(number)
             continue
-        found = _fault(entry, line, entries[-1] if entries else None)
+        found = _fault(entry, line, entries[-1] if entries else beginning)
         if found and not broken_at:
             broken_at, fault = number, found
         if entry is not None:
             entries.append(entry)
-    return Reading(tuple(entries), tuple(torn), broken_at, fault)
+    return Reading(tuple(entries), tuple(torn), broken_at, fault, beginning.begins_at)
 
 
-def _fault(entry: Entry | None, line: bytes, last: Entry | None) -> str:
+def _fault(entry: Entry | None, line: bytes, last: Entry | Beginning) -> str:
     if entry is None:
         return "it is no entry of a history"
     if line + b"\n" != line_of(entry) or entry.hash != _hash(entry):
         return "it was changed after it was written"
-    if last is None:
-        return "" if entry.number == 1 and not entry.previous else "entries before it are missing"
+    if isinstance(last, Beginning):
+        fits = (entry.number, entry.previous) == (last.begins_at, last.previous)
+        return "" if fits else "entries before it are missing"
     if entry.previous != last.hash or entry.number != last.number + 1:
         return "it does not follow the entry above: entries were taken out, put in or moved"
     return ""
@@ -174,8 +245,9 @@ def earlier_state(entries: Sequence[Entry], route: str) -> RouteState | None:
                 continue
             if change.before is None or change.after is None:
                 stack.clear()
-            elif entry.action == ROLLBACK and stack:
-                stack.pop()
+            elif entry.action == ROLLBACK:
+                # What it undid may have been dropped from the history.
+                del stack[-1:]
             else:
                 stack.append(change.before)
     return stack[-1] if stack else None

@@ -15,7 +15,8 @@ only by requests that nothing better has taken.
 from collections.abc import Iterator, Sequence
 
 from proxy.errors import AmbiguousPath
-from proxy.model import Facts, PathMatch, Route
+from proxy.matches import PathMatch
+from proxy.model import Facts, Route
 from proxy.paths import is_parameter, readings, segments_of
 from proxy.predicates import Predicate, predicates_of, text
 

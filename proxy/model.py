@@ -8,50 +8,18 @@ from typing import Literal
 
 from msgspec import Struct
 
+from proxy.matches import Match
+from proxy.stages import Stage
+from proxy.table_tests import TableTest
+
 HeaderPairs = list[tuple[bytes, bytes]]
 """Header fields as they go over the wire, names in lower case, repeats and order kept."""
-
-Stage = Literal["legacy", "shadow", "canary", "live", "retired"]
-STAGES: tuple[Stage, ...] = ("legacy", "shadow", "canary", "live", "retired")
 
 ALL_BP = 10_000
 """All of the traffic, in hundredths of a per cent."""
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 """RFC 9110 9.2.1."""
-
-
-# --- what a route takes ---------------------------------------------------------------------
-
-
-class StringMatch(Struct, frozen=True):
-    """How a header, query parameter or cookie has to look. `present` wants `value` "true" or "false"."""
-
-    name: str
-    kind: Literal["exact", "prefix", "regex", "present"]
-    value: str
-
-
-class PathMatch(Struct, frozen=True):
-    """`value` is written decoded. A regex (RE2) has to match the whole path."""
-
-    kind: Literal["exact", "prefix", "template", "regex"]
-    value: str
-    ignore_trailing_slash: bool = False
-    params: tuple[tuple[str, str], ...] = ()
-    """Template parameters with the regex that each has to match as a whole."""
-
-
-class Match(Struct, frozen=True):
-    """All of it has to hold. An empty part takes everything."""
-
-    hosts: tuple[str, ...] = ()
-    """In lower case, without port; `*.example.com` takes any number of labels in front."""
-    path: PathMatch | None = None
-    methods: tuple[str, ...] = ()
-    headers: tuple[StringMatch, ...] = ()
-    query: tuple[StringMatch, ...] = ()
-    cookies: tuple[StringMatch, ...] = ()
 
 
 # --- where it sends it ----------------------------------------------------------------------
@@ -120,6 +88,23 @@ class Allow(Struct, frozen=True):
 ALLOW_ALL = Allow()
 
 
+class BackendTls(Struct, frozen=True):
+    """How an https backend is spoken to. Its certificate is always verified.
+
+    Paths are as they stand in the file, relative to its folder; in a table that serves they are absolute.
+    """
+
+    ca_file: str | None = None
+    """The only authorities that are trusted; None is the system's."""
+    cert_file: str | None = None
+    key_file: str | None = None
+    """None where the key stands in `cert_file`."""
+    server_name: str | None = None
+    """The name for SNI and for the check of the certificate; None is the endpoint's host."""
+    content: str = ""
+    """A hash of what the files held when they were read: new files are another value."""
+
+
 class Backend(Struct, frozen=True):
     """A system that answers: the monolith, the new service."""
 
@@ -131,16 +116,21 @@ class Backend(Struct, frozen=True):
     max_pending_requests: int = 100
     headers: Allow = ALLOW_ALL
     cookies: Allow = ALLOW_ALL
+    tls: BackendTls | None = None
 
 
 class Timeouts(Struct, frozen=True):
     """Seconds. `request` runs from the request's last byte to the answer's head, over all attempts;
-    `backend_request` is the same for one attempt; then `stream_idle` bounds each silence of a body."""
+    `backend_request` is the same for one attempt; then `stream_idle` bounds each silence of an answer's body.
+    `body_idle` bounds each silence of the client's body, and `total` all from the request's head to the end of
+    the answer; it does not hold for WebSockets."""
 
     connect_s: float = 2.0
     request_s: float = 15.0
     backend_request_s: float = 15.0
     stream_idle_s: float = 60.0
+    body_idle_s: float = 30.0
+    total_s: float = 3600.0
 
 
 class Limits(Struct, frozen=True):
@@ -150,6 +140,8 @@ class Limits(Struct, frozen=True):
     max_headers: int = 100
     max_uri_bytes: int = 8 * 1024
     max_body_bytes: int = 50 * 1024 * 1024
+    min_body_rate: int = 240
+    """Bytes a second of a request's body, on average, judged once 5 seconds have passed; 0 is no bound."""
 
 
 class DirectResponse(Struct, frozen=True):
@@ -217,48 +209,6 @@ class Route(Struct, frozen=True):
     """Where it stands in its file, from 1; 0 for a route that is in no file."""
 
 
-# --- tests in the table ---------------------------------------------------------------------
-
-
-class Given(Struct, frozen=True):
-    """What a test assumes, instead of what the file says now. Unset is "as the file has it"."""
-
-    stage: Stage | None = None
-    weights_bp: tuple[tuple[str, int], ...] | None = None
-    kill_switch: bool | None = None
-
-
-class Expectation(Struct, frozen=True):
-    """Unset is "whatever"."""
-
-    route: str | None = None
-    backend: str | None = None
-    upstream_path: str | None = None
-    upstream_host: str | None = None
-    reason: str | None = None
-    status: int | None = None
-    location: str | None = None
-    mirrored_to: tuple[str, ...] | None = None
-
-
-class TableTest(Struct, frozen=True):
-    """A request, and what the table has to do with it."""
-
-    name: str
-    method: str
-    host: str
-    path: str
-    """As sent, query included."""
-    expect: Expectation
-    given: Given = Given()
-    headers: tuple[tuple[str, str], ...] = ()
-    cookies: tuple[tuple[str, str], ...] = ()
-    client: str = "127.0.0.1"
-    bucket_bp: int | None = None
-    line: int = 0
-    column: int = 0
-
-
 # --- the table ------------------------------------------------------------------------------
 
 
@@ -276,6 +226,32 @@ class Forwarded(Struct, frozen=True):
     allow_headers: frozenset[str] = frozenset()
 
 
+class Listener(Struct, frozen=True):
+    """How the facade treats those who connect to it. Bounds of one worker."""
+
+    head_timeout_s: float = 10.0
+    """From the first byte of a head, or the beginning of the connection, to the head's end."""
+    idle_timeout_s: float = 75.0
+    """How long a connection may be kept open between two requests."""
+    max_connections: int = 10_000
+    max_connections_per_client: int = 2_000
+    """By the address of the peer; peers within `trusted_proxies` are exempt."""
+
+
+TlsKey = Literal["ca_file", "cert_file", "key_file"]
+TLS_KEYS: tuple[TlsKey, ...] = ("ca_file", "cert_file", "key_file")
+
+
+class TlsFile(Struct, frozen=True):
+    """A file that a backend's `tls` names, and where it does."""
+
+    backend: str
+    key: TlsKey
+    path: str
+    line: int
+    column: int
+
+
 class RouteTable(Struct, frozen=True):
     """What a file says, whole and valid. Routes in file order."""
 
@@ -289,6 +265,9 @@ class RouteTable(Struct, frozen=True):
     """Per cent of the routes that the tests have to reach."""
     unobeyed: tuple[str, ...] = ()
     """Fields that were parsed and validated, but that no machinery obeys yet (rule 15)."""
+    listener: Listener = Listener()
+    tls_files: tuple[TlsFile, ...] = ()
+    """What whoever loads the table has to look at; the core reads no files."""
 
 
 # --- one request ----------------------------------------------------------------------------
@@ -313,6 +292,8 @@ class Facts(Struct, frozen=True):
     """The peer is one of `forwarded.trusted_proxies`."""
     has_query: bool = False
     """The target has a `?`, be it with nothing behind it: it goes on as it was sent."""
+    minor: int = 1
+    """The client spoke HTTP/1.0 or HTTP/1.1."""
 
 
 class Decision(Struct, frozen=True):

@@ -2,32 +2,47 @@
 
 from proxy.errors import BadRequest, UnknownCoding
 from proxy.headers import upstream_headers
+from proxy.identity import Identity
 from proxy.model import Backend, Body, Decision, Facts, Forwarded, Outgoing
 
 _NO_BODY = Body("none")
 _CHUNKED = Body("chunked")
 
 
-def outgoing(facts: Facts, decision: Decision, backend: Backend, forwarded: Forwarded) -> Outgoing:
+def outgoing(
+    facts: Facts,
+    decision: Decision,
+    backend: Backend,
+    forwarded: Forwarded,
+    identity: Identity | None = None,
+) -> Outgoing:
     """The request for a backend. `decision` has a reference. Raises BadRequest for contradicting framing."""
     route, ref = decision.route, decision.ref
     if ref is None:
         raise ValueError("the facade answers this request by itself")
-    path = decision.upstream_path
-    target = b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
-    host: bytes | None = None
-    if ref.rewrite is not None and ref.rewrite.hostname is not None:
-        host = ref.rewrite.hostname.encode()
-    elif backend.preserve_host and facts.host:
-        host = facts.host
+    target, host = target_and_host(facts, decision, backend)
     return Outgoing(
         facts.method,
         target,
         host,
-        upstream_headers(facts, route, ref, backend, forwarded.allow_headers),
+        upstream_headers(facts, route, ref, backend, forwarded.allow_headers, identity),
         body_of(facts),
         route.timeouts,
     )
+
+
+def target_and_host(
+    facts: Facts, decision: Decision, backend: Backend
+) -> tuple[bytes, bytes | None]:
+    """What is asked for, and by which Host; None is the endpoint's own. `decision` has a reference."""
+    path = decision.upstream_path
+    target = b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
+    rewrite = decision.ref.rewrite if decision.ref is not None else None
+    if rewrite is not None and rewrite.hostname is not None:
+        return target, rewrite.hostname.encode()
+    if backend.preserve_host and facts.host:
+        return target, facts.host
+    return target, None
 
 
 def body_of(facts: Facts) -> Body:

@@ -7,7 +7,8 @@ from urllib.parse import unquote_plus
 import re2
 from msgspec import Struct
 
-from proxy.model import Facts, Match, PathMatch, Route, StringMatch
+from proxy.matches import Match, PathMatch, StringMatch
+from proxy.model import Facts, Route
 from proxy.paths import is_parameter, segments_of
 
 Looks = Callable[[list[str]], bool]

@@ -5,7 +5,8 @@ route is better placed. A route that takes all of another one shares its host (o
 with the same path segments (or has no path) and asks for nothing that the other does not ask for:
 three keys by which the few candidates are found without comparing all with all. `_covers` then
 decides. It says yes only where that is certain, so no reachable route is ever refused; what several
-routes take together, and what one regex takes of another, is not looked for.
+routes take together, and what one regex takes of another, is not looked for; a regex that is written as
+"everything" is known.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ import re2
 
 from proxy.errors import Problem
 from proxy.match import precedence
-from proxy.model import Match, PathMatch, Route, StringMatch
+from proxy.matches import Match, PathMatch, StringMatch
+from proxy.model import Route
 from proxy.paths import is_parameter, segments_of
 
 _MAX_CANDIDATES = 200
@@ -23,6 +25,8 @@ _MAX_CANDIDATES = 200
 _Wanted = tuple[str, StringMatch]
 _Key = tuple[str, object, object]
 _ANY_HOST = ""
+# A path begins with a slash, and control characters, which a dot does not take, are refused in it.
+_ANY_PATH = frozenset((".*", "/.*", ".+", "/?.*", "(.*)", "/(.*)"))
 
 
 def unreachable(routes: Sequence[Route]) -> list[Problem]:
@@ -81,7 +85,7 @@ def _keys_of_covered(match: Match) -> Iterator[_Key]:
 
 
 def _filed_path(path: PathMatch | None) -> object:
-    if path is None:
+    if path is None or _takes_all(path):
         return ("prefix",)
     if path.kind == "prefix":
         return ("prefix", *segments_of(path.value))
@@ -190,7 +194,7 @@ def _implies(given: _Wanted, wanted: _Wanted) -> bool:
 
 
 def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
-    if upper is None or (upper.kind == "prefix" and not segments_of(upper.value)):
+    if upper is None or _takes_all(upper):
         return True
     if lower is None or lower.kind == "regex":
         return upper == lower
@@ -200,6 +204,13 @@ def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
         wanted = segments_of(upper.value)
         return _literal_head(segments_of(lower.value))[: len(wanted)] == wanted
     return upper.kind == lower.kind == "template" and _template_covers(upper, lower)
+
+
+def _takes_all(path: PathMatch) -> bool:
+    """Whether it is written so that every path fits. What other regexes come to is not looked into."""
+    if path.kind == "regex":
+        return path.value.removeprefix("^").removesuffix("$") in _ANY_PATH
+    return path.kind == "prefix" and not segments_of(path.value)
 
 
 def _paths_of(exact: PathMatch) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ what the table's rules read. Nothing else of a request is in it, so no credentia
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from proxy.errors import RequestError
+from proxy.identity import Identity
 from proxy.model import ALL_BP, Decision, Facts, Route, RouteTable
 from proxy.predicates import cookie_values, header_values, query_values
 
@@ -24,6 +24,9 @@ class Reads(Struct, frozen=True):
     cookies: tuple[str, ...] = ()
     hashed_headers: tuple[str, ...] = ()
     hashed_cookies: tuple[str, ...] = ()
+
+
+_NOTHING = Reads()
 
 
 def reads_of(table: RouteTable) -> Reads:
@@ -53,6 +56,7 @@ class Record(Struct):
     facts: Facts | None = None
     decision: Decision | None = None
     route: Route | None = None
+    identity: Identity | None = None
     error: RequestError | None = None
     status: int = 0
     complete: bool = False
@@ -60,6 +64,8 @@ class Record(Struct):
     sent_bytes: int = 0
     first_byte_s: float | None = None
     total_s: float = 0.0
+    attempts: int = 0
+    """How often the request was sent, or a connection for it tried."""
 
 
 def decision_value(record: Record) -> bytes:
@@ -77,48 +83,84 @@ def reason_of(record: Record) -> str:
     return record.decision.reason if record.decision is not None else "-"
 
 
-def log_line(record: Record, reads: Reads, now: float) -> dict[str, Any]:
-    """One request as a JSON object. `now` is seconds since the epoch; durations are milliseconds."""
-    facts, decision = record.facts, record.decision
-    line: dict[str, Any] = {
-        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
-        "route": record.route.name if record.route is not None else None,
-        "backend": decision.backend if decision is not None else None,
-        "reason": reason_of(record),
-        "bucket": record.draw_bp * 100 / ALL_BP,
-        "status": record.status,
-        "complete": record.complete,
-        "received_bytes": record.received_bytes,
-        "sent_bytes": record.sent_bytes,
-        "total_ms": round(record.total_s * 1000, 3),
-        "table": record.table_version,
-    }
+class LogLine(Struct):
+    """One request as it is logged: one JSON object. Durations are milliseconds; what is unset is left out."""
+
+    time: datetime
+    route: str | None
+    backend: str | None
+    reason: str
+    bucket: float
+    status: int
+    complete: bool
+    received_bytes: int
+    sent_bytes: int
+    total_ms: float
+    attempts: int
+    table: str
+    request_id: str | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+    first_byte_ms: float | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    client: str | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    host: str | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+    headers: dict[str, list[str]] | UnsetType = UNSET
+    cookies: dict[str, list[str]] | UnsetType = UNSET
+    query: dict[str, list[str]] | UnsetType = UNSET
+
+
+def log_line(record: Record, reads: Reads, now: float) -> LogLine:
+    """`now` is seconds since the epoch."""
+    facts, decision, route = record.facts, record.decision, record.route
+    ref = decision.ref if decision is not None else None
+    line = LogLine(
+        datetime.fromtimestamp(now, UTC),
+        route.name if route is not None else None,
+        ref.backend if ref is not None else None,
+        reason_of(record),
+        record.draw_bp * 100 / ALL_BP,
+        record.status,
+        record.complete,
+        record.received_bytes,
+        record.sent_bytes,
+        round(record.total_s * 1000, 3),
+        record.attempts,
+        record.table_version,
+    )
+    identity = record.identity
+    if identity is not None:
+        line.request_id = identity.request_id
+        line.trace_id = identity.trace_id
     if record.first_byte_s is not None:
-        line["first_byte_ms"] = round(record.first_byte_s * 1000, 3)
+        line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
-        line["error"] = str(record.error)
+        line.error = str(record.error)
     if facts is not None:
-        line.update(_request(facts, reads))
+        line.client = facts.client
+        line.method = facts.method
+        line.host = facts.host.decode("latin-1")
+        line.target = facts.path.decode("latin-1")
+        if reads != _NOTHING:
+            _add_read(line, facts, reads)
     return line
 
 
-def _request(facts: Facts, reads: Reads) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "client": facts.client,
-        "method": facts.method,
-        "host": facts.host.decode("latin-1"),
-        "target": facts.path.decode("latin-1"),
-    }
+def _add_read(line: LogLine, facts: Facts, reads: Reads) -> None:
+    """What the table's rules read of the request."""
     headers = {name: header_values(facts, name) for name in reads.headers}
     headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
     cookies = {name: cookie_values(facts, name) for name in reads.cookies}
     cookies |= {name: _hashed(cookie_values(facts, name)) for name in reads.hashed_cookies}
     query = {name: query_values(facts, name) for name in reads.query}
-    for kind, found in (("headers", headers), ("cookies", cookies), ("query", query)):
-        present = {name: values for name, values in found.items() if values}
-        if present:
-            said[kind] = present
-    return said
+    line.headers = _present(headers)
+    line.cookies = _present(cookies)
+    line.query = _present(query)
+
+
+def _present(found: dict[str, list[str]]) -> dict[str, list[str]] | UnsetType:
+    return {name: values for name, values in found.items() if values} or UNSET
 
 
 def _hashed(values: list[str]) -> list[str]:

@@ -1,57 +1,66 @@
-"""Serves a facade on its two listeners, and ends in order when it is told to."""
+"""Serves a facade: on two listeners in one process, or a worker's traffic. Ends in order when it is told to."""
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
-from collections.abc import Callable, Iterator
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
+from uvicorn.server import ServerState
 
+from proxy.admin import admin_app
 from proxy.app import Facade
 from proxy.asgi import Receive, Scope, Send
+from proxy.board import State
+from proxy.clients import Clients
+from proxy.fast import FastProtocol
+from proxy.health import OwnHealth
+from proxy.listener import App, Listener
 from proxy.protocol import FacadeProtocol
-from proxy.settings import Address, Settings, SettingsError
+from proxy.settings import Address, Settings, SettingsError, Tier, TlsFiles
+from proxy.walk import Kit
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 2048
-# Longer than the idle time-out of the balancers in front of us (findings, 17).
-_CLIENT_KEEPALIVE_S = 75
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, without hands on the signals: two servers share one process, and one owner stops both."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.accepting = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_ADMIN_CONNECTIONS = 100
+_ADMIN_ENDS_S = 1.0
+_OF_UVICORN = ("connections", "tasks", "default_headers")
+# Files, the table's watcher, the admin listener, and a few to spare.
+_OTHER_DESCRIPTORS = 64
+_WITHOUT_LIMIT = 8192
 
 
 class _Quiet(logging.Filter):
-    """An answer cut short on purpose is in the access log; uvicorn's own line about it is noise."""
+    """What was cut short on purpose is in the access log; uvicorn's own lines about it are noise."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "returned without completing response" not in record.getMessage()
+        why = record.exc_info[1] if record.exc_info else None
+        cut_off = isinstance(why, asyncio.CancelledError)
+        return not cut_off and "without completing response" not in record.getMessage()
 
 
-def bind(address: Address, option: str) -> socket.socket:
-    """A listening socket. Raises SettingsError where there is none to have; `option` is what to change."""
+def bind(address: Address, option: str, *, shared: bool = False) -> socket.socket:
+    """A socket that may listen. Raises SettingsError where there is none to have; `option` is what to change.
+
+    `shared`: other sockets of ours may have the same address, and the kernel deals connections out to them.
+    """
     try:
         family, kind, proto, _, target = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM
         )[0]
         made = socket.socket(family, kind, proto)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(target)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            made.bind(target)
+        except OSError:
+            made.close()
+            raise
         made.setblocking(False)
     except OSError as error:
         why = error.strerror or error
@@ -61,59 +70,160 @@ def bind(address: Address, option: str) -> socket.socket:
     return made
 
 
+def tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:
+    """For the traffic listener. Raises SettingsError for files that cannot be used."""
+    if files is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for option, path in (("--tls-cert", files.cert), ("--tls-key", files.key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"facade: {option} {path}: {error.strerror or error}") from None
+    try:
+        # Without an answer to a question for a passphrase, which would be asked on the terminal.
+        context.load_cert_chain(files.cert, files.key, password=lambda: "")
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise SettingsError(
+            f"facade: --tls-cert {files.cert} and --tls-key {files.key}: {reason}: "
+            "they have to be a certificate and its private key, as PEM, the key without a passphrase"
+        ) from None
+    return context
+
+
+def protocol_class(tier: Tier, kit: Kit, clients: Clients) -> Callable[..., asyncio.Protocol]:
+    """What takes requests from a client's connection; called as a protocol class of uvicorn is."""
+    missing = missing_of(ServerState())
+    if tier == "fast" and missing:
+        log.warning(
+            "uvicorn %s has no %s for its protocols, which the fast tier needs: serving with --tier asgi",
+            uvicorn.__version__,
+            " and no ".join(missing),
+        )
+        tier = "asgi"
+    return functools.partial(FastProtocol if tier == "fast" else FacadeProtocol, kit, clients)
+
+
+def missing_of(server_state: object) -> list[str]:
+    """What the fast tier needs of uvicorn and does not find: its protocols are handed this state."""
+    return [name for name in _OF_UVICORN if not hasattr(server_state, name)]
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as this process may have; shells give fewer for the sake of old programs."""
+    if sys.platform == "win32":
+        return
+    import resource  # Not on Windows.
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # Some systems say "no limit", but mean one.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """What the limit of descriptors leaves for clients: each may need a second one, for a backend."""
+    if sys.platform == "win32":
+        return _WITHOUT_LIMIT
+    import resource  # Not on Windows.
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, (soft - _OTHER_DESCRIPTORS) // 2)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """For `asyncio.Runner`."""
+    if sys.platform == "win32":
+        return None
+    import uvloop  # Not on Windows.
+
+    return uvloop.new_event_loop
+
+
 async def serve(
     facade: Facade,
     settings: Settings,
     announce: Callable[[Address, Address], None],
     stop: asyncio.Event,
+    at_once: asyncio.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set. `announce` gets the addresses once both listeners accept.
+    """Serve traffic and admin in this process until `stop`. `announce` gets both addresses once they accept.
 
-    Raises SettingsError if a listener cannot be had.
+    `at_once` cuts the drain short. Raises SettingsError if a listener cannot be had.
     """
-    listening = [bind(settings.listen, "--listen"), bind(settings.admin, "--admin")]
-    traffic = _server(_for_http(facade), settings)
-    admin = _server(facade.admin, settings)
-    logging.getLogger("uvicorn.error").addFilter(_Quiet())
-    async with facade.running():
-        serving = [
-            asyncio.create_task(server.serve(sockets=[own]))
-            for server, own in zip((traffic, admin), listening, strict=True)
-        ]
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait_for(asyncio.gather(traffic.accepting.wait(), admin.accepting.wait()), 10)
-        announce(*(_address_of(own) for own in listening))
-        await asyncio.wait((*serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-        facade.stopping = True
-        stopped.cancel()
-        # Traffic first: the admin listener tells "not ready" until the last request is done.
-        traffic.should_exit = True
-        await asyncio.wait(serving[:1])
-        admin.should_exit = True
-        await asyncio.gather(*serving)
+    tls = tls_context(settings.tls)
+    listening, own = bind(settings.listen, "--listen"), bind(settings.admin, "--admin")
+    at, admin_at = address_of(listening), address_of(own)
+    health = OwnHealth(facade.place.part, facade.publish)
+    admin = admin_app(facade.tables, facade.place.board, health, settings.admin_token)
+    traffic = Traffic(facade, settings, listening, tls)
+    async with serving_admin(admin, facade.kit, own), facade.running():
+        await traffic.start()
+        announce(at, admin_at)
+        await stop.wait()
+        await traffic.end(at_once or asyncio.Event())
 
 
-def _server(app: Callable[..., object], settings: Settings) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            loop="none",
-            http=FacadeProtocol,
-            ws="none",
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            access_log=False,
-            log_config=None,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_CLIENT_KEEPALIVE_S,
-            timeout_graceful_shutdown=int(settings.drain_s),
+class Traffic:
+    """What a process takes of the traffic: from its first connection to the end of its last."""
+
+    def __init__(
+        self,
+        facade: Facade,
+        settings: Settings,
+        listening: socket.socket,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._facade = facade
+        self._settings = settings
+        self._listening = listening
+        self._clients = Clients(
+            most_connections(), facade.meters.connections, facade.meters.refused
         )
-    )
+        tier: Tier = "asgi" if facade.is_foreign else settings.tier
+        protocol = protocol_class(tier, facade.kit, self._clients)
+        self._listener = Listener(_for_http(facade), protocol, tls)
+
+    async def start(self) -> None:
+        """Accept from now on."""
+        logging.getLogger("uvicorn.error").addFilter(_Quiet())
+        await self._listener.start(self._listening)
+        self._facade.state = State.SERVING
+
+    async def end(self, at_once: asyncio.Event) -> None:
+        """Not ready any more; go on for the pause; take no more in; let what is in flight end (row P1)."""
+        self._facade.state = State.STOPPING
+        self._clients.draining = True
+        self._listener.ask_to_leave()
+        log.info("stopping: accepting for %g s more", self._settings.pause_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(at_once.wait(), self._settings.pause_s)
+        await self._listener.stop_accepting()
+        await self._listener.finish(self._settings.drain_s, at_once)
 
 
-def _for_http(facade: Facade) -> Callable[[Scope, Receive, Send], object]:
+@contextlib.asynccontextmanager
+async def serving_admin(app: App, kit: Kit, listening: socket.socket) -> AsyncIterator[None]:
+    """The admin listener serves `app` while inside."""
+    clients = Clients(_ADMIN_CONNECTIONS, lambda _: None, lambda _: None)
+    listener = Listener(app, functools.partial(_AdminProtocol, kit, clients))
+    await listener.start(listening)
+    try:
+        yield
+    finally:
+        await listener.stop_accepting()
+        await listener.finish(_ADMIN_ENDS_S, asyncio.Event())
+
+
+class _AdminProtocol(FacadeProtocol):
+    """Traffic's care, but no way from the admin listener into the traffic."""
+
+    hands_over = False
+
+
+def _for_http(facade: Facade) -> App:
     handler = facade.handler
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +233,7 @@ def _for_http(facade: Facade) -> Callable[[Scope, Receive, Send], object]:
     return app
 
 
-def _address_of(listening: socket.socket) -> Address:
+def address_of(listening: socket.socket) -> Address:
+    """Where a bound socket listens."""
     host, port = listening.getsockname()[:2]
     return Address(host, port)

@@ -1,14 +1,28 @@
 """What `facade serve` was asked to do. Made by the command line; nobody else reads arguments or environment."""
 
+import hashlib
+import hmac
+import ipaddress
+import re
 from pathlib import Path
+from typing import Literal, get_args
 
 from msgspec import Struct
+from pydantic_core import PydanticCustomError
 
+from proxy.config.units import Duration
 from proxy.errors import FacadeError
 from proxy.model import Endpoint
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 DEFAULT_ADMIN = "127.0.0.1:9901"
+MAX_WORKERS = 128
+
+Tier = Literal["fast", "asgi"]
+
+# RFC 6750 2.1, b64token: what can stand behind `Bearer ` as it is.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*")
+_MAX_TOKEN_FILE_BYTES = 4096
 
 
 class SettingsError(FacadeError):
@@ -24,6 +38,35 @@ class Address(Struct, frozen=True):
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine can reach it. A name other than `localhost` is not looked up, so it may not."""
+        if self.host == "localhost":
+            return True
+        try:
+            found = ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        mapped = getattr(found, "ipv4_mapped", None)
+        return (mapped or found).is_loopback
+
+
+class Token(Struct, frozen=True):
+    """The admin token. Only its SHA-256 is kept, so that nothing can print it."""
+
+    sha256: bytes
+
+    def is_this(self, said: bytes) -> bool:
+        """In a time that tells nothing of where they differ."""
+        return hmac.compare_digest(self.sha256, hashlib.sha256(said).digest())
+
+
+class TlsFiles(Struct, frozen=True):
+    """PEM files of the traffic listener: the certificate with its chain, and its private key."""
+
+    cert: Path
+    key: Path
+
 
 class Settings(Struct, frozen=True):
     """Everything that is not in the table."""
@@ -37,6 +80,13 @@ class Settings(Struct, frozen=True):
     """Endpoints that take the place of the table's, by backend name."""
     drain_s: float = 30.0
     """How long requests in flight may take after SIGTERM."""
+    pause_s: float = 0.0
+    """How long it goes on accepting after SIGTERM, not ready any more, so that balancers look away."""
+    tier: Tier = "fast"
+    workers: int = 1
+    admin_token: Token | None = None
+    """Asked for on the admin listener. Never None where that is not on loopback."""
+    tls: TlsFiles | None = None
 
 
 def parse_address(text: str) -> Address:
@@ -53,3 +103,42 @@ def parse_address(text: str) -> Address:
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
         raise SettingsError(f"{text!r} is no address: the port is a number from 0 to 65535")
     return Address(host, int(port))
+
+
+def parse_seconds(text: str, low: str, high: str) -> float:
+    """A duration as the table writes them, `250ms` or `30s`, in seconds. Raises SettingsError."""
+    try:
+        return Duration(low, high).read(text)
+    except PydanticCustomError as error:
+        said = error.context or {}
+        raise SettingsError(f"{said['text']}: {said['hint']}") from None
+
+
+def parse_workers(text: str) -> int:
+    """Raises SettingsError."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_WORKERS):
+        raise SettingsError(f"{text!r} is no number of workers: write 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def parse_tier(text: str) -> Tier:
+    """Raises SettingsError."""
+    for tier in get_args(Tier):
+        if text == tier:
+            return text  # type: ignore[return-value]
+    raise SettingsError(f"{text!r} is no tier: write fast or asgi")
+
+
+def read_token(path: Path) -> Token:
+    """The token that a file holds; a newline at its end does not count. Raises SettingsError."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_TOKEN_FILE_BYTES).decode("latin-1").strip()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror or error}") from None
+    if not _TOKEN.fullmatch(text):
+        raise SettingsError(
+            f"{path} holds no token: write 16 to 1024 characters of A-Z a-z 0-9 . _ ~ + / -, "
+            "as `openssl rand -hex 32` makes them"
+        )
+    return Token(hashlib.sha256(text.encode()).digest())

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from proxy.model import ALL_BP, Stage
+from proxy.model import ALL_BP
+from proxy.stages import Stage
 from proxy.yaml_nodes import BOM, Document, EditError, Node
 
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")

@@ -1,5 +1,6 @@
 """Values for tests: each says only what its test is about, the rest is plain."""
 
+from proxy.matches import Match, PathMatch
 from proxy.model import (
     ALL_BP,
     ALLOW_ALL,
@@ -8,13 +9,11 @@ from proxy.model import (
     BackendRef,
     Endpoint,
     Facts,
-    Match,
-    PathMatch,
     Rewrite,
     Route,
     RouteTable,
-    Stage,
 )
+from proxy.stages import Stage
 
 
 def prefix(value: str) -> PathMatch:

@@ -16,6 +16,7 @@ from proxy.cli import (
     history,
     init,
     plan,
+    resume,
     revert,
     rollback,
     routes,
@@ -29,7 +30,7 @@ from proxy.errors import FacadeError
 
 _COMMANDS = (
     *(serve, check, explain, routes, plan),
-    *(shift, stage, rollback, history, revert),
+    *(shift, stage, rollback, resume, history, revert),
     *(init, schema),
 )
 

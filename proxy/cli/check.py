@@ -3,12 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from proxy.cli.show import Screen, add_json, err, out, print_json, read_routes, safe
 from proxy.config import expand
+from proxy.credentials import equip
 from proxy.errors import Problem, TableError
 from proxy.expired import expired
 from proxy.load import Loaded, load
@@ -27,6 +29,9 @@ def register(commands: Any) -> None:
     command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
     command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
+    command.add_argument(
+        "--no-files", action="store_true", help="do not read the files that `tls` names"
+    )
     add_json(command)
     command.set_defaults(run=run)
 
@@ -36,10 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     file = arguments.file
     text = read_routes(file)
     try:
-        loaded: Loaded | None = load(text, file)
-        problems = (
-            [*loaded.warnings, *expired(text, file, datetime.now(UTC).date())] if loaded else []
-        )
+        found = load(text, file)
+        if not arguments.no_files:
+            _look_at_files(found, file)
+        loaded: Loaded | None = found
+        problems = [*found.warnings, *expired(text, file, datetime.now(UTC).date())]
     except TableError as refused:
         loaded, problems = None, list(refused.problems)
     problems.sort()
@@ -56,6 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     if loaded is None:
         return 2
     return 1 if problems and arguments.strict else 0
+
+
+def _look_at_files(loaded: Loaded, file: str) -> None:
+    """Raises TableError, as `serve` would, for certificates that cannot be used."""
+    backends = {backend.name: backend for backend in loaded.table.backends}
+    try:
+        equip(backends, loaded.table.tls_files, Path(file))
+    except TableError as refused:
+        raise TableError(file, tuple(sorted([*refused.problems, *loaded.warnings]))) from None
 
 
 def _report(file: str, loaded: Loaded | None, problems: Sequence[Problem]) -> dict[str, Any]:

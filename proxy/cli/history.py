@@ -74,6 +74,8 @@ def _complaints(table: Path, reading: Reading) -> list[str]:
         f"line {number} of {name} was cut short by a crash; the chain holds without it"
         for number in reading.torn
     ]
+    if reading.begins_at > 1:
+        said.append(f"{name} begins at entry {reading.begins_at:,}: older ones were dropped")
     if reading.broken_at:
         said.append(f"the chain of {name} is broken at line {reading.broken_at}: {reading.fault}")
     return said
@@ -127,6 +129,7 @@ def _as_json(table: Path, reading: Reading, entries: Sequence[Entry]) -> str:
         "file": str(history_path(table)),
         "chain": {
             "ok": not reading.broken_at,
+            "begins_at": reading.begins_at,
             "broken_at_line": reading.broken_at or None,
             "fault": reading.fault or None,
             "torn_lines": reading.torn,

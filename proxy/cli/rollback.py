@@ -65,7 +65,7 @@ def _all(arguments: argparse.Namespace) -> int:
 
     note = replace(note_of(arguments, KILL_SWITCH), unrecorded=True)
     done = perform(routes_path(arguments), note, make)
-    return say(arguments, done, _revert(done), "the kill switch is on already")
+    return say(arguments, done, "facade resume", "the kill switch is on already")
 
 
 def _last_good(situation: Situation, option: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from proxy.cli.edits import add_options, note_of, routes_path, say
 from proxy.edit import Consent, Edited, change_stage, read_stage, read_weight
 from proxy.editing import Situation, perform
-from proxy.model import STAGES
+from proxy.stages import STAGES
 
 
 def register(commands: Any) -> None:

@@ -50,6 +50,8 @@ def _timeouts(hold: Timeouts) -> dict[str, str]:
         "request": format_duration(hold.request_s),
         "backend_request": format_duration(hold.backend_request_s),
         "stream_idle": format_duration(hold.stream_idle_s),
+        "body_idle": format_duration(hold.body_idle_s),
+        "total": format_duration(hold.total_s),
     }
 
 
@@ -59,6 +61,7 @@ def _limits(hold: Limits) -> dict[str, Any]:
         "max_headers": hold.max_headers,
         "max_uri_bytes": format_size(hold.max_uri_bytes),
         "max_body_bytes": format_size(hold.max_body_bytes),
+        "min_body_rate": format_size(hold.min_body_rate),
     }
 
 

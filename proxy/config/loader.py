@@ -23,7 +23,8 @@ from proxy.config.shorthand import long_backend, long_route
 from proxy.config.tree import Loc, Tree
 from proxy.config.warnings import route_warnings
 from proxy.errors import Problem, TableError
-from proxy.model import Route, RouteTable, TableTest
+from proxy.model import TLS_KEYS, Route, RouteTable, TlsFile
+from proxy.table_tests import TableTest
 
 _TAKEN = frozenset(("name", "match", "priority"))
 
@@ -80,7 +81,17 @@ class _Loading:
             tuple(self._tests()),
             head.test_policy.min_route_coverage / 100,
             tuple(self._unobeyed),
+            nouns.listener(head.listener),
+            tuple(self._tls_files(backends)),
         )
+
+    def _tls_files(self, backends: dict[str, BackendDoc]) -> Iterator[TlsFile]:
+        for name, doc in backends.items():
+            for key in TLS_KEYS:
+                path = None if doc.tls is None else getattr(doc.tls, key)
+                if path is not None:
+                    place = self._tree.place(("backends", name, "tls", key))
+                    yield TlsFile(name, key, path, place.line, place.column)
 
     def _routes(self, head: HeadDoc, maker: nouns.Maker) -> Iterator[Route]:
         complaints = self._complaints

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from proxy.config.addresses import endpoint
-from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc
+from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
-from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
+from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
 from proxy.config.documents.routes import (
     BackendRefDoc,
@@ -19,6 +19,7 @@ from proxy.config.documents.routes import (
 )
 from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.tree import Place
+from proxy.matches import Match, PathMatch, StringMatch
 from proxy.model import (
     ALL_BP,
     ALLOW_ALL,
@@ -26,25 +27,22 @@ from proxy.model import (
     Allow,
     Backend,
     BackendRef,
+    BackendTls,
     Cohort,
     DirectResponse,
-    Expectation,
     Explain,
     Forwarded,
-    Given,
     HashKey,
     HeaderEdits,
     Limits,
-    Match,
+    Listener,
     Mirror,
-    PathMatch,
     Redirect,
     Rewrite,
     Route,
-    StringMatch,
-    TableTest,
     Timeouts,
 )
+from proxy.table_tests import Expectation, Given, TableTest
 
 _N = TypeVar("_N", int, float)
 
@@ -65,7 +63,14 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.circuit_breakers.max_pending_requests,
         _allow(doc.headers),
         _allow(doc.cookies),
+        None if doc.tls is None else _tls(doc.tls),
     )
+
+
+def _tls(doc: TlsDoc) -> BackendTls:
+    # An IPv6 address stands in brackets in a URL, and without them in a certificate.
+    name = None if doc.server_name is None else doc.server_name.strip("[]")
+    return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
 
 
 def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
@@ -87,15 +92,22 @@ def _hash_key(doc: HashKeyDoc) -> HashKey:
 
 
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
-    """`base` with what `doc` says. An attempt never has longer than the request that it is part of."""
+    """`base` with what `doc` says, which wins: a `request` longer than the base's `total` makes that longer.
+
+    No part has longer than the whole: an attempt than its request, a request than the total.
+    """
     if doc is _NOTHING_SAID.timeouts:
         return base
     request_s = _or(doc.request, base.request_s)
+    total_s = _or(doc.total, max(base.total_s, request_s))
+    request_s = min(request_s, total_s)
     return Timeouts(
         _or(doc.connect, base.connect_s),
         request_s,
         min(_or(doc.backend_request, base.backend_request_s), request_s),
         _or(doc.stream_idle, base.stream_idle_s),
+        _or(doc.body_idle, base.body_idle_s),
+        total_s,
     )
 
 
@@ -108,11 +120,19 @@ def limits(doc: LimitsDoc, base: Limits) -> Limits:
         _or(doc.max_headers, base.max_headers),
         _or(doc.max_uri_bytes, base.max_uri_bytes),
         _or(doc.max_body_bytes, base.max_body_bytes),
+        _or(doc.min_body_rate, base.min_body_rate),
     )
 
 
 def _or(given: _N | None, base: _N) -> _N:
     return base if given is None else given
+
+
+def listener(doc: ListenerDoc) -> Listener:
+    """How those who connect are treated."""
+    return Listener(
+        doc.head_timeout, doc.idle_timeout, doc.max_connections, doc.max_connections_per_client
+    )
 
 
 def explain(doc: DefaultsDoc) -> Explain:

@@ -14,6 +14,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _MAX_VALUE = 8192
+_MAX_PATH = 4095
 
 # RFC 9110 7.6.1 and 8.6: they belong to one connection or to the framing, which is made anew.
 FRAMING = frozenset(
@@ -44,6 +45,17 @@ def read_title(value: Any) -> str:
     text = text_of(value)
     if not text.strip() or len(text) > 500:
         raise wrong(f"{named(text)} is no title", "write 1 to 500 characters")
+    return text
+
+
+def read_file_path(value: Any) -> str:
+    """The path of a file, as it is given to the operating system."""
+    text = text_of(value)
+    if not text or len(text.encode()) > _MAX_PATH or not text.isprintable():
+        hint = f"write a path of at most {_MAX_PATH:,} bytes, without control characters"
+        raise wrong(f"{named(text)} is no path of a file", hint)
+    if text.endswith("/"):
+        raise wrong(f"{named(text)} is a folder", "write the path of a file")
     return text
 
 
@@ -164,6 +176,9 @@ def described(description: str, *examples: str) -> WithJsonSchema:
 
 Name = Annotated[str, BeforeValidator(read_name), described("A name", "legacy")]
 Title = Annotated[str, BeforeValidator(read_title), described("A line for people")]
+FilePath = Annotated[
+    str, BeforeValidator(read_file_path), described("A file", "/etc/facade/tls/ca.crt")
+]
 HeaderName = Annotated[
     str, BeforeValidator(read_header_name), described("A header name", "x-user-id")
 ]

@@ -64,16 +64,16 @@ class Duration(_Measure):
 
 
 class Size(_Measure):
-    """A size; its value is bytes."""
+    """A size; its value is bytes. `usual` is the unit that is proposed where none is given."""
 
-    def __init__(self, low: str, high: str) -> None:
-        self._low, self._high = low, high
+    def __init__(self, low: str, high: str, usual: str = "KiB") -> None:
+        self._low, self._high, self._usual = low, high, usual
         self._bounds = _count(low), _count(high)
         self.shown = format_size
         self.pattern, self.examples = _SIZE.pattern, ("512B", "32KiB", "1MiB")
 
     def read(self, value: Any) -> int:
-        count = _count(value)
+        count = _count(value, self._usual)
         if not self._bounds[0] <= count <= self._bounds[1]:
             raise wrong(f"{named(value)} is out of range", f"write {self._low} to {self._high}")
         return count
@@ -95,8 +95,8 @@ def format_duration(seconds: float) -> str:
     return f"{milliseconds // _MS[unit]}{unit}" if milliseconds else "0s"
 
 
-def _count(value: Any) -> int:
-    found = _measure(value, _SIZE, "size", "KiB", "512B, 32KiB or 1MiB")
+def _count(value: Any, usual: str = "KiB") -> int:
+    found = _measure(value, _SIZE, "size", usual, "512B, 32KiB or 1MiB")
     exact = Decimal(found[1]) * _BYTES[found[2]]
     if exact != exact.to_integral_value():
         raise wrong(f"{named(value)} is no whole number of bytes", "write whole bytes")

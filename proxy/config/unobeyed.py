@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 
-_OF_BACKENDS = ("health_check", "outlier_detection", "tls")
+_OF_BACKENDS = ("health_check", "outlier_detection")
 _OF_COHORTS = ("read_your_writes",)
 _OF_ROUTES = (
     "cohort",

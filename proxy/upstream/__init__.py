@@ -10,6 +10,8 @@
 `proxy.errors`, or httpx's own where httpx is the caller.
 """
 
+import ssl
+
 import httpx
 
 from proxy.model import Backend
@@ -37,8 +39,15 @@ __all__ = [
 ]
 
 
-def open_upstream(backend: Backend, transport: httpx.AsyncBaseTransport | None = None) -> Upstream:
-    """The upstream of a backend. Nothing is connected yet. `transport` takes the place of our own client."""
+def open_upstream(
+    backend: Backend,
+    transport: httpx.AsyncBaseTransport | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Upstream:
+    """The upstream of a backend. Nothing is connected yet. `transport` takes the place of our own client.
+
+    `tls` is how https endpoints are spoken to; a transport brings its own.
+    """
     if transport is not None:
         return ForeignUpstream(backend, transport)
-    return HttpUpstream(backend)
+    return HttpUpstream(backend, tls)

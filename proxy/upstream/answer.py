@@ -1,15 +1,17 @@
-"""What an upstream may answer. Pure rules, for what llhttp inside httptools lets pass (findings, 8).
+"""What an upstream may answer. Pure rules, beside those of `proxy.reading` that hold for every message.
 
-llhttp refuses by itself: bare CR and LF, obs-fold, space before the colon, names that are no tokens, control
-bytes in values, repeated, negative and malformed lengths, both lengths at once, malformed chunks. It accepts,
-and these rules refuse: other protocols and versions, statuses outside 100..599, control bytes in the reason,
-codings other than exactly `chunked`, coded HTTP/1.0, empty lines in front.
+Refused are other protocols and versions, statuses outside 100..599, control bytes, codings other than exactly
+`chunked`, coded HTTP/1.0, lengths that are repeated, negative or malformed, both lengths at once, empty lines in
+front (findings, 8).
 """
 
 import re
 from http import HTTPStatus
 
+from msgspec import Struct
+
 from proxy.model import HeaderPairs
+from proxy.reading.fields import read_field
 from proxy.upstream.api import Framing
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -18,9 +20,10 @@ MAX_INTERIM = 32
 """Interim answers (1xx) to one request."""
 MAX_TRAILER_BYTES = 16 * 1024
 
-# What a chunked body may cost beside its bytes: 1-byte chunks with a short extension are within it.
-_FRAMING_FLOOR_BYTES = 16 * 1024
-_FRAMING_FACTOR = 16
+_MAX_LENGTH_DIGITS = 18
+_REMEMBERED_LINES = 64
+_REMEMBERED_BYTES = 128
+_OF_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 USUAL_LINES = {
     b"HTTP/1.1 %d %b" % (status, status.phrase.encode()): int(status)
@@ -56,13 +59,16 @@ class Malformed(Exception):
     """An answer that cannot be passed on. Stays inside this package."""
 
 
-def status_of(line: bytes) -> int:
-    """The status of a status line. Raises Malformed unless it is one of HTTP/1.0 or 1.1 that may come here."""
+def status_of(line: bytes, may_switch: bool = False) -> int:
+    """The status of a status line. Raises Malformed unless it is one of HTTP/1.0 or 1.1 that may come here.
+
+    `may_switch`: the request asked for another protocol, so 101 may come.
+    """
     found = _LINE.fullmatch(line)
     if found is None:
         raise Malformed("its status line is not one of HTTP/1.1")
     status = int(found[1])
-    if status == 101:
+    if status == 101 and not (may_switch and line.startswith(b"HTTP/1.1")):
         raise Malformed("it switched protocols unasked")
     return status
 
@@ -80,49 +86,83 @@ def check_beginning(head: bytes, seen: int = 0) -> None:
         raise Malformed("a line of its head ends without CR")
 
 
-def framing_of(status: int, headers: HeaderPairs, is_head: bool, old: bool) -> tuple[Framing, int]:
-    """How the body ends, and its length in bytes where that is told (RFC 9112 6.3). Raises Malformed.
+class AnswerFields(Struct, frozen=True):
+    """The fields of an answer, and what they say of its end."""
 
-    `old` is an answer of HTTP/1.0.
+    pairs: HeaderPairs
+    length: int | None = None
+    chunked: bool = False
+    close: bool = False
+    """`Connection: close`."""
+
+
+def answer_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> AnswerFields:
+    """Reads the lines behind a status line. Raises Malformed, or BadRequest for what is no field.
+
+    `known` holds lines that were read before: those of one backend are much alike.
     """
-    if len(headers) > MAX_HEADERS:
+    if len(lines) > MAX_HEADERS + 1:
         raise Malformed(f"it has more than {MAX_HEADERS} header fields")
-    fields = dict(headers)
-    chunked = b"transfer-encoding" in fields
-    length = fields.get(b"content-length")
-    if chunked:
-        codings = [value for name, value in headers if name == b"transfer-encoding"]
-        # Not stripped of tabs: llhttp would not take that for chunked.
-        if len(codings) > 1 or codings[0].rstrip(b" ").lower() != b"chunked":
-            raise Malformed("its Transfer-Encoding is not exactly `chunked`")
-        if old or length is not None:
-            raise Malformed("its framing fields contradict each other")
+    pairs: HeaderPairs = []
+    framing: HeaderPairs = []
+    for line in lines[1:]:
+        pair = known.get(line)
+        if pair is None:
+            pair = _new_field(line, known)
+        pairs.append(pair)
+        if pair[0] in _OF_FRAMING:
+            framing.append(pair)
+    return _framed(pairs, framing) if framing else AnswerFields(pairs)
+
+
+def _new_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    pair = read_field(line)
+    # What is one client's alone is not kept.
+    if len(line) <= _REMEMBERED_BYTES and pair[0] != b"set-cookie":
+        if len(known) >= _REMEMBERED_LINES:
+            known.clear()
+        known[line] = pair
+    return pair
+
+
+def _framed(pairs: HeaderPairs, framing: HeaderPairs) -> AnswerFields:
+    length: int | None = None
+    chunked = close = False
+    for name, value in framing:
+        if name == b"content-length":
+            if length is not None or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+                raise Malformed("its Content-Length is not one whole number (RFC 9112 6.3)")
+            length = int(value)
+        elif name == b"transfer-encoding":
+            if chunked or value.lower() != b"chunked":
+                raise Malformed("its Transfer-Encoding is not exactly `chunked`")
+            chunked = True
+        elif value != b"keep-alive":
+            close = close or b"close" in (
+                token.strip(b" \t") for token in value.lower().split(b",")
+            )
+    if chunked and length is not None:
+        raise Malformed("its framing fields contradict each other")
+    return AnswerFields(pairs, length, chunked, close)
+
+
+def framing_of(status: int, fields: AnswerFields, is_head: bool, old: bool) -> Framing:
+    """How the body ends (RFC 9112 6.3). Raises Malformed. `old` is an answer of HTTP/1.0."""
+    if old and fields.chunked:
+        raise Malformed("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
     if is_head or status in _NO_BODY:
-        return "none", 0
-    if chunked:
-        return "chunked", 0
-    # llhttp has let only digits, and only one such field, pass.
-    return ("until_close", 0) if length is None else ("length", int(length))
+        return "none"
+    if fields.chunked:
+        return "chunked"
+    return "until_close" if fields.length is None else "length"
 
 
-def check_interim(headers: HeaderPairs, seen: int) -> None:
+def check_interim(fields: AnswerFields, seen: int) -> None:
     """An interim answer has no body and does not come for ever. Raises Malformed."""
     if seen > MAX_INTERIM:
         raise Malformed(f"it sent more than {MAX_INTERIM} interim answers")
-    if len(headers) > MAX_HEADERS:
-        raise Malformed(f"it has more than {MAX_HEADERS} header fields")
-    if any(name in (b"content-length", b"transfer-encoding") for name, _ in headers):
+    if fields.chunked or fields.length is not None:
         raise Malformed("its interim answer has a body (RFC 9110 15.2)")
-
-
-def check_overhead(received_bytes: int, body_bytes: int, quiet_bytes: int) -> None:
-    """Chunk extensions and trailers within reason. Raises Malformed.
-
-    `received_bytes` and `body_bytes` are of this answer, `quiet_bytes` came since the last byte of body.
-    """
-    reasonable = _FRAMING_FLOOR_BYTES + (1 + _FRAMING_FACTOR) * body_bytes
-    if received_bytes > reasonable or quiet_bytes > _FRAMING_FLOOR_BYTES:
-        raise Malformed("its chunk extensions and trailers are out of proportion to its body")
 
 
 def kept_trailers(trailers: HeaderPairs) -> HeaderPairs:

@@ -39,14 +39,22 @@ class AnswerSink(Protocol):
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         """An interim answer (1xx); the final one is yet to come."""
 
-    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None:
-        """The final answer's head. Names in lower case, framing fields included."""
+    def answer_started(
+        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
+    ) -> None:
+        """The final answer's head. Names in lower case, framing fields included.
+
+        `goes_on`: what comes next is known, and told at once.
+        """
 
     def answer_data(self, data: bytes) -> None:
         """Some of the body, without its framing."""
 
     def answer_ended(self, trailers: HeaderPairs) -> None:
         """The answer is complete."""
+
+    def answer_shut(self) -> None:
+        """After a 101: the backend has said all it will; it still listens."""
 
     def answer_failed(self, error: UpstreamError) -> None:
         """No answer, or no more of it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -13,16 +14,18 @@ from proxy.errors import (
 )
 from proxy.model import Backend, Outgoing, Timeouts
 from proxy.upstream.api import Stats
-from proxy.upstream.dial import default_tls
+from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.pool import Pool, PoolLimits
 from proxy.upstream.sweep import Sweep
+from proxy.upstream.tls import default_context
 
 
 class HttpUpstream:
     """Implements `Upstream` over HTTP/1.1. The caps of the backend hold for each of its endpoints.
 
-    An endpoint that cannot be reached is passed over for the next one: nothing was sent to it.
+    An endpoint that cannot be reached is passed over for the next one: nothing was sent to it. `tls` holds for
+    https endpoints; without it the system's authorities are trusted.
     """
 
     def __init__(
@@ -30,7 +33,8 @@ class HttpUpstream:
     ) -> None:
         limits = PoolLimits(backend.max_connections, backend.max_pending_requests, keepalive_s)
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
-            tls = default_tls()
+            tls = default_context()
+        server_name = None if backend.tls is None else backend.tls.server_name
         self._sweep = Sweep(self._look)
         self._pools = [
             Pool(
@@ -39,6 +43,7 @@ class HttpUpstream:
                 limits,
                 self._sweep,
                 tls if endpoint.scheme == "https" else None,
+                server_name,
             )
             for endpoint in backend.endpoints
         ]
@@ -90,8 +95,13 @@ class HttpUpstream:
         alive = [pool.swept(now) for pool in self._pools]
         return any(alive)
 
-    async def _open_anew(self, exchange: HttpExchange, first: Pool, timeouts: Timeouts) -> None:
-        """Begin over a new connection, or one that is waited for, of the first endpoint to have one."""
+    async def connect(
+        self, first: Pool, timeouts: Timeouts, failed_once: Callable[[], None]
+    ) -> tuple[Pool, Connection]:
+        """A new connection, or one that is waited for, of the first endpoint to have one, beginning with `first`.
+
+        `failed_once` is called for each endpoint that has none. Raises UpstreamError; nothing was sent.
+        """
         clock = asyncio.get_running_loop().time
         began = clock()
         at = self._pools.index(first)
@@ -101,20 +111,20 @@ class HttpUpstream:
             if failed is not None and rest_s <= 0:
                 break
             try:
-                connection = await pool.acquire(min(timeouts.connect_s, rest_s))
+                return pool, await pool.acquire(min(timeouts.connect_s, rest_s))
             except (UpstreamUnreachable, ConnectTimeout, UpstreamBusy) as error:
                 failed = error
-                exchange.attempts += 1
-                continue
-            exchange.begin(
-                pool, connection, timeouts if exchange.has_body else _less(timeouts, began)
-            )
-            return
+                failed_once()
         assert failed is not None
         raise failed
 
+    async def _open_anew(self, exchange: HttpExchange, first: Pool, timeouts: Timeouts) -> None:
+        began = asyncio.get_running_loop().time()
+        pool, connection = await self.connect(first, timeouts, exchange.count_attempt)
+        exchange.begin(pool, connection, timeouts if exchange.has_body else less(timeouts, began))
 
-def _less(timeouts: Timeouts, began: float) -> Timeouts:
+
+def less(timeouts: Timeouts, began: float) -> Timeouts:
     """What is left of the whole request's time after waiting for a connection since `began`."""
     waited_s = asyncio.get_running_loop().time() - began
     return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))

@@ -88,13 +88,20 @@ class Connection(asyncio.Protocol):
         return (repeatable and self._stirred) or not self._unheard(0)
 
     def begin(
-        self, head: bytes, sink: AnswerSink, is_head: bool, timeouts: Timeouts, uploading: bool
+        self,
+        head: bytes,
+        sink: AnswerSink,
+        is_head: bool,
+        timeouts: Timeouts,
+        uploading: bool,
+        switching: bool = False,
     ) -> None:
         """Send a request's head. With `uploading` its body follows: `write`, then `end_upload`.
 
-        Only right after `usable`: nothing may come between.
+        With `switching` it asks for another protocol: a 101 makes the connection a tunnel, `write` and
+        `answer_data` its two directions. Only right after `usable`: nothing may come between.
         """
-        self._reader.begin(sink, is_head)
+        self._reader.begin(sink, is_head, switching)
         self._sink = sink
         self._timeouts = timeouts
         self._uploading = uploading
@@ -105,6 +112,26 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """More of the request, framed as its head said. Nothing happens once the upload is over."""
         if self._uploading and not self._closed:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """After a 101: nothing more comes from us; the backend may go on."""
+        if not self._closed and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def close_tunnel(self) -> None:
+        """After a 101: both have said all. What is written goes out; the sink hears nothing more."""
+        self._sink = None
+        if not self._closed:
+            self._closed = True
+            self._reader.stop()
+            self._owner.forget(self)
+            self._transport.close()
+
+    def write_through(self, data: bytes) -> None:
+        """Bytes of another protocol, after a 101. They count as a sign of life."""
+        if not self._closed:
+            self._stirred = True
             self._transport.write(data)
 
     def end_upload(self) -> None:
@@ -157,7 +184,15 @@ class Connection(asyncio.Protocol):
         elif reader.phase != HEAD:
             self._stirred = True
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
+        sink = self._sink
+        if sink is not None and self._reader.switched and self._transport.can_write_eof():
+            sink.answer_shut()
+            return True
+        self._ended()
+        return False
+
+    def _ended(self) -> None:
         sink = self._sink
         until_close = self._reader.phase == UNTIL_CLOSE
         if sink is not None and until_close and _ended_cleanly(self._transport):

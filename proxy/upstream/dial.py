@@ -20,11 +20,17 @@ _Address = tuple[int, tuple[str | int | bytes, ...]]
 
 
 async def dial(
-    endpoint: Endpoint, make: Callable[[], Connection], tls: ssl.SSLContext | None
+    endpoint: Endpoint,
+    make: Callable[[], Connection],
+    tls: ssl.SSLContext | None,
+    server_name: str | None = None,
 ) -> Connection:
-    """A new connection, `make` being called for it. Raises one of `failures.NOT_CONNECTED`."""
+    """A new connection, `make` being called for it. Raises one of `failures.NOT_CONNECTED`.
+
+    With `tls` the certificate has to be for `server_name`; None is the endpoint's host.
+    """
     loop = asyncio.get_running_loop()
-    name = endpoint.host if tls is not None else None
+    name = (server_name or endpoint.host) if tls is not None else None
     if endpoint.unix_path is not None:
         _, made = await loop.create_unix_connection(
             make, endpoint.unix_path, ssl=tls, server_hostname=name
@@ -124,10 +130,3 @@ async def _connected(address: _Address) -> socket.socket:
         made.close()
         raise
     return made
-
-
-def default_tls() -> ssl.SSLContext:
-    """Verification on, the system's authorities, HTTP/1.1 alone."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -76,6 +76,10 @@ class HttpExchange:
         uploading = self._upload is not None
         connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
 
+    def count_attempt(self) -> None:
+        """A connection was tried in vain."""
+        self.attempts += 1
+
     # --- Exchange -----------------------------------------------------------------------------------
 
     @property
@@ -163,7 +167,9 @@ class HttpExchange:
         if self.on_1xx is not None:
             self.on_1xx(status, headers)
 
-    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None:
+    def answer_started(
+        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
+    ) -> None:
         self._status = status
         self._headers = headers
         if self._waiter is not None:
@@ -181,6 +187,9 @@ class HttpExchange:
         self.trailers = trailers
         self._over = True
         self._let_go()
+
+    def answer_shut(self) -> None:
+        """Nothing here asks for another protocol."""
 
     def answer_failed(self, error: UpstreamError) -> None:
         self._error = error

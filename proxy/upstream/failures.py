@@ -10,6 +10,7 @@ import ssl
 import httptools
 
 from proxy.errors import (
+    BadRequest,
     ConnectTimeout,
     UpstreamBroke,
     UpstreamBusy,
@@ -25,7 +26,7 @@ _EXHAUSTED = frozenset(
 
 NOT_CONNECTED = (OSError, UnicodeError)
 """What making a connection may raise. UnicodeError: a name that IDNA cannot carry."""
-NOT_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade, Malformed)
+NOT_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade, Malformed, BadRequest)
 """What reading an answer may raise."""
 
 

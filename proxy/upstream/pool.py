@@ -53,6 +53,7 @@ class Pool:
         limits: PoolLimits,
         sweep: Sweep,
         tls: ssl.SSLContext | None,
+        server_name: str | None = None,
     ) -> None:
         self.backend = backend
         self.endpoint = endpoint
@@ -61,6 +62,7 @@ class Pool:
         self._limits = limits
         self._sweep = sweep
         self._tls = tls
+        self._server_name = server_name
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[Connection]] = set()
@@ -173,7 +175,7 @@ class Pool:
 
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await dial(self.endpoint, made, self._tls)
+                connection = await dial(self.endpoint, made, self._tls, self._server_name)
         except NOT_CONNECTED as error:
             raise not_connected(error, self.backend) from error
         return connection

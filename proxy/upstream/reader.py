@@ -3,25 +3,26 @@
     HEAD -- answer_started --> LENGTH | CHUNKED | UNTIL_CLOSE --> OVER
      |  1xx: answer_informed, stays
 
-httptools parses heads and chunks. A length is counted down beside it: the bytes need no copy, and only so is
-known where the answer stopped and whether surplus bytes came with it (findings, 12). The parser, left half-way
-by that or by an answer to HEAD (findings, 4), is then renewed.
+A length is counted down: the bytes need no copy, and so is known where the answer stopped and whether surplus bytes
+came with it (findings, 12). Heads and chunks are read by the same strict rules as requests are (ADR 10).
 """
 
-import httptools
-
 from proxy.model import HeaderPairs
+from proxy.reading.chunks import ChunkReader
+from proxy.reading.fields import cut_lines
 from proxy.upstream.answer import (
+    MAX_HEAD_BYTES,
     USUAL_LINES,
+    AnswerFields,
+    Malformed,
+    answer_fields,
     check_beginning,
     check_interim,
-    check_overhead,
     framing_of,
     kept_trailers,
     status_of,
 )
 from proxy.upstream.api import AnswerSink, Framing
-from proxy.upstream.failures import NOT_HTTP
 
 HEAD, LENGTH, CHUNKED, UNTIL_CLOSE, OVER = range(5)
 
@@ -32,7 +33,7 @@ _PHASES: dict[Framing, int] = {
     "until_close": UNTIL_CLOSE,
 }
 _HEAD_END = b"\r\n\r\n"
-_USUAL_HEAD_BYTES = 4096
+_NO_FIELDS: HeaderPairs = []
 
 
 class Reader:
@@ -43,51 +44,47 @@ class Reader:
     """
 
     __slots__ = (
-        "_body_bytes",
-        "_done",
-        "_fields",
-        "_head_read",
-        "_headers",
+        "_chunks",
         "_held",
         "_interim",
         "_is_head",
+        "_known",
         "_left",
-        "_old",
-        "_parser",
-        "_parts",
-        "_quiet_bytes",
-        "_raw_bytes",
+        "_may_switch",
         "_sink",
-        "_spent",
-        "_tail",
         "heard",
         "keep",
         "phase",
+        "switched",
         "trailers",
     )
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._spent = False
         self._sink: AnswerSink | None = None
-        self._parts: list[bytes] = []
+        self._chunks = ChunkReader()
+        self._known: dict[bytes, tuple[bytes, bytes]] = {}
+        self._held = b""
+        self._interim = self._left = 0
+        self._is_head = self._may_switch = False
+        self.heard = False
+        """Something has come since `begin`."""
+        self.trailers = _NO_FIELDS
+        self.switched = False
+        """The bytes are of another protocol now."""
         self.phase = OVER
         self.keep = True
 
-    def begin(self, sink: AnswerSink, is_head: bool) -> None:
-        """Expect an answer, of a HEAD request if `is_head`."""
-        if self._spent:
-            self._parser = httptools.HttpResponseParser(self)
-            self._spent = False
+    def begin(self, sink: AnswerSink, is_head: bool, may_switch: bool = False) -> None:
+        """Expect an answer, of a HEAD request if `is_head`; `may_switch` if that asked for another protocol."""
         self._sink = sink
         self._is_head = is_head
-        self._headers: HeaderPairs = []
-        self._fields = self._headers
-        self.trailers: HeaderPairs = []
+        self._may_switch = may_switch
+        self.heard = False
+        self.keep = True
+        self.trailers = _NO_FIELDS
+        self.switched = False
         self._held = b""
         self._interim = 0
-        self._head_read = self._done = self._old = self.heard = False
-        self.keep = True
         self.phase = HEAD
 
     def stop(self) -> None:
@@ -102,33 +99,9 @@ class Reader:
         elif phase == LENGTH:
             self._read_length(data)
         elif phase == CHUNKED:
-            self._feed_parser(data)
-            self._pass_chunks(data)
+            self._read_chunks(data)
         elif self._sink is not None:
             self._sink.answer_data(data)
-
-    # --- what the parser calls --------------------------------------------------------------------
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        if not self._head_read:
-            self._head_read = True
-            self.keep = self._parser.should_keep_alive()
-            self._fields = self.trailers
-        else:
-            self.keep = False  # A second head in the same read.
-
-    def on_body(self, data: bytes) -> None:
-        if not self._done:
-            self._parts.append(data)
-
-    def on_message_complete(self) -> None:
-        self._done = True
-        self._fields = []  # What follows in the same read is not this answer's.
-
-    # --- piece by piece -----------------------------------------------------------------------------
 
     def _read_head(self, data: bytes) -> None:
         self.heard = True
@@ -141,95 +114,85 @@ class Reader:
                 check_beginning(data, seen)
                 self._held = data
                 return
-            line = data[: data.find(b"\r\n")]
-            status = USUAL_LINES.get(line)
-            if status is None or end > _USUAL_HEAD_BYTES:
-                check_beginning(data[:end])
-                status = status_of(line)
-                self._old = line.startswith(b"HTTP/1.0")
-            if status >= 200:
-                self._start(status, data, end + 4)
+            if end > MAX_HEAD_BYTES:
+                raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
+            lines = cut_lines(data[:end])
+            status = USUAL_LINES.get(lines[0])
+            if status is None:
+                status = status_of(lines[0], self._may_switch)
+            if status >= 200 or status == 101:
+                self._start(status, lines, data, end + 4)
                 return
-            self._inform(status, data[: end + 4])
+            self._inform(status, lines)
             data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
 
-    def _inform(self, status: int, head: bytes) -> None:
+    def _inform(self, status: int, lines: list[bytes]) -> None:
         self._interim += 1
-        self._parser.feed_data(head)
-        headers = self._headers
-        check_interim(headers, self._interim)
-        self._headers = self._fields = []
-        self._head_read = self._done = False
+        fields = answer_fields(lines, self._known)
+        check_interim(fields, self._interim)
         if self._sink is not None:
-            self._sink.answer_informed(status, headers)
+            self._sink.answer_informed(status, fields.pairs)
 
-    def _start(self, status: int, data: bytes, body_at: int) -> None:
-        # Bytes after an answer to HEAD are surplus, but the parser would take them for its body.
-        self._feed_parser(data[:body_at] if self._is_head else data)
+    def _start(self, status: int, lines: list[bytes], data: bytes, body_at: int) -> None:
         sink = self._sink
         if sink is None:
             return
-        headers = self._headers
-        framing, length = framing_of(status, headers, self._is_head, self._old)
-        if self._old:
-            self.keep = False
-        self._left = length + body_at - len(data)
-        self._spent = self._is_head or self._left > 0
-        self.phase = _PHASES[framing]
-        sink.answer_started(status, headers, framing)
+        fields = answer_fields(lines, self._known)
+        if status == 101:
+            self._switch(fields, data[body_at:])
+            return
+        old = lines[0].startswith(b"HTTP/1.0")
+        framing = framing_of(status, fields, self._is_head, old)
+        self.keep = not (old or fields.close)
+        self.phase = phase = _PHASES[framing]
+        surplus = len(data) - body_at
+        sink.answer_started(status, fields.pairs, framing, surplus > 0 or fields.length == 0)
         if self._sink is not sink:
             return
-        if framing == "chunked":
-            self._raw_bytes = self._body_bytes = self._quiet_bytes = 0
-            self._tail = b""
-            self._pass_chunks(data[body_at:])
+        if phase == LENGTH:
+            self._left = 0 if framing == "none" else fields.length or 0
+            if surplus or not self._left:
+                self._read_length(data[body_at:])
+        elif phase == CHUNKED:
+            self._chunks = ChunkReader()
+            if surplus:
+                self._read_chunks(data[body_at:])
+        elif surplus:
+            sink.answer_data(data[body_at:])
+
+    def _switch(self, fields: AnswerFields, rest: bytes) -> None:
+        """From here on the bytes are of another protocol, until the connection closes (RFC 9110 15.2.2)."""
+        if fields.chunked or fields.length is not None:
+            raise Malformed("its 101 has a body (RFC 9110 15.2.2)")
+        self.keep = False
+        self.switched = True
+        self.phase = UNTIL_CLOSE
+        sink = self._sink
+        if sink is None:
             return
-        if self._parts and framing != "none":
-            sink.answer_data(self._take())
-        if framing != "until_close" and self._left <= 0:
-            self._finish(self._left == 0)
+        sink.answer_started(101, fields.pairs, "until_close", bool(rest))
+        if rest and self._sink is sink:
+            sink.answer_data(rest)
 
     def _read_length(self, data: bytes) -> None:
-        left = self._left = self._left - len(data)
-        if self._sink is not None:
-            self._sink.answer_data(data if left >= 0 else data[:left])
-        if left <= 0:
-            self._finish(left == 0)
+        left = self._left
+        surplus = len(data) - left
+        if left and data and self._sink is not None:
+            self._sink.answer_data(data if surplus <= 0 else data[:left])
+        self._left = -surplus
+        if surplus >= 0:
+            self._finish(not surplus)
 
-    def _pass_chunks(self, data: bytes) -> None:
-        body = self._take() if self._parts else b""
-        self._raw_bytes += len(data)
-        self._body_bytes += len(body)
-        self._quiet_bytes = 0 if body else self._quiet_bytes + len(data)
-        check_overhead(self._raw_bytes, self._body_bytes, self._quiet_bytes)
-        self._tail = data[-5:] if len(data) > 4 else (self._tail + data)[-5:]
-        if self._done:
-            self.trailers = kept_trailers(self.trailers)
-        if body and self._sink is not None:
-            self._sink.answer_data(body)
-        if self._done:
-            self._finish(self._ended_exactly())
-
-    def _ended_exactly(self) -> bool:
-        """The last bytes are the end of the last chunk. The parser drops line ends after it without a word."""
-        tail = self._tail
-        return tail.endswith(_HEAD_END) and tail[:1] not in (b"\r", b"\n")
-
-    def _take(self) -> bytes:
-        parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
-        return body
-
-    def _feed_parser(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except NOT_HTTP:
-            if not self._done:
-                raise
-            self.keep = False  # The answer is whole; what came after it is the surplus.
+    def _read_chunks(self, data: bytes) -> None:
+        chunks = self._chunks
+        pieces = chunks.feed(data)
+        if pieces and self._sink is not None:
+            self._sink.answer_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if chunks.over:
+            self.trailers = kept_trailers(chunks.trailers)
+            self._finish(not chunks.rest)
 
     def _finish(self, exactly: bool) -> None:
         self.phase = OVER

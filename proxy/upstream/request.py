@@ -1,11 +1,15 @@
 """The head of a request as it goes over the wire. Framing and Host are made here and nowhere else."""
 
+import re
 from operator import itemgetter
 
+from msgspec import Struct
+
 from proxy.errors import BadRequest
-from proxy.model import Body, Outgoing
+from proxy.model import Body, HeaderPairs, Outgoing
 
 _MADE_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
+_NO_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 _name = itemgetter(0)
 _line = b": ".join
 
@@ -38,6 +42,53 @@ def request_head(request: Outgoing, authority: bytes) -> bytes:
     if b" " in target or b" " in method or not target or not method:
         raise BadRequest("the method or the target is empty or has a space in it")
     return head
+
+
+class HeadParts(Struct, frozen=True):
+    """A request's head but for the Host where that is the endpoint's own. `lines` are whole, each with its end."""
+
+    method: str
+    target: bytes
+    host: bytes | None
+    lines: bytes
+    body: Body
+    upgrade: bytes = b""
+
+    def to(self, authority: bytes) -> bytes:
+        """The head as it goes over the wire."""
+        tail = b""
+        if self.body.kind == "length":
+            tail = b"content-length: %d\r\n" % self.body.length
+        elif self.body.kind == "chunked":
+            tail = b"transfer-encoding: chunked\r\n"
+        if self.upgrade:
+            tail += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
+        host = authority if self.host is None else self.host
+        method = self.method.encode()
+        return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (
+            method,
+            self.target,
+            host,
+            self.lines,
+            tail,
+        )
+
+
+def field_lines(headers: HeaderPairs) -> bytes:
+    """Fields as lines, without Host and framing. Raises BadRequest where one would break out of its line."""
+    kept = [_line(pair) for pair in headers if pair[0] not in _MADE_HERE]
+    if not kept:
+        return b""
+    lines = b"\r\n".join(kept)
+    if len(lines.splitlines()) != len(kept) or 0 in lines:
+        raise BadRequest("a header field has a line break or NUL in it")
+    return lines + b"\r\n"
+
+
+def check_target(target: bytes) -> None:
+    """Raises BadRequest for a target that would break out of the request line."""
+    if not target or _NO_TARGET.search(target):
+        raise BadRequest("the target is empty, or has a space or control character in it")
 
 
 def has_body(body: Body) -> bool:

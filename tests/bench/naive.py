@@ -39,7 +39,10 @@ def application(origin: str) -> Starlette:
             background=BackgroundTask(answer.aclose),
         )
 
-    return Starlette(routes=[Route("/{path:path}", proxy)], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/{path:path}", proxy, methods=["GET", "HEAD", "POST", "PUT", "DELETE"])],
+        lifespan=lifespan,
+    )
 
 
 if __name__ == "__main__":

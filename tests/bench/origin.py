@@ -1,43 +1,128 @@
-"""The origin: answers every request with the same 0.5 KB, as cheaply as Python can. argv: port."""
+"""The origin: answers as the end of the path wants it, as cheaply as Python can. argv: port.
 
-import asyncio
+`…/download` is 1 MB, `…/stalled-download` 512 MB, `…/stalled-upload` is never read; all else is 0.5 KB, once
+the body of the request is there.
+"""
+
+import contextlib
+import select
+import socket
 import sys
-from typing import cast
 
-import uvloop
+from tests.bench import wire
 
-_BODY = b'{"special":"' + b"x" * 488 + b'"}'
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
-    len(_BODY),
-    _BODY,
-)
+_SMALL = wire.answer_head(len(wire.SMALL)) + wire.SMALL
+_LENGTHS = {b"download": wire.DOWNLOAD_BYTES, b"stalled-download": wire.STALLED_BYTES}
+_BLOCK = memoryview(wire.BLOCK)
+_READ, _WRITE, _NOTHING = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT, 0
 
 
-class Origin(asyncio.Protocol):
-    """Counts the ends of request heads. Enough for requests without a body."""
+class Connection:
+    """One connection of a proxy."""
 
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._tail = b""
+    __slots__ = ("_framing", "_left", "_peer", "wants")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._framing: wire.Framing | None = None
+        self._left = 0
+        self.wants = _READ
 
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        seen = self._tail + data
-        requests = seen.count(b"\r\n\r\n")
-        self._tail = seen[seen.rfind(b"\r\n\r\n") + 4 :] if requests else seen
-        if requests:
-            self._transport.write(_ANSWER * requests)
+    def read(self, buffer: bytearray) -> bool:
+        """Take what has come; False once the peer is gone."""
+        framing = self._framing
+        if framing is not None and framing.counted():
+            number = self._peer.recv_into(buffer)
+            if number and framing.count(number):
+                self._answer(framing.head)
+            return number > 0
+        data = self._peer.recv(65_536)
+        whole = framing is None and data.startswith(b"GET ") and data.endswith(b"\r\n\r\n")
+        if whole and b"hunked" not in data:  # Some proxies send an empty chunked body with a GET.
+            self._answer(data)
+            return True
+        if data:
+            self._fed(framing or wire.Framing(), data)
+        return bool(data)
+
+    def _fed(self, framing: wire.Framing, data: bytes) -> None:
+        self._framing = framing
+        if framing.feed(data):
+            self._answer(framing.head)
+        elif b"/stalled-upload " in framing.head[:200]:
+            self.wants = _NOTHING
+
+    def _answer(self, head: bytes) -> None:
+        self._framing = None
+        last = head[: head.find(b" ", 5)].rpartition(b"/")[2]
+        length = _LENGTHS.get(last)
+        if length is None:
+            self._peer.send(_SMALL)
+            return
+        told = wire.answer_head(length)
+        sent = self._peer.sendmsg([told, _BLOCK])
+        self._left = length + len(told) - sent
+        self.write()
+
+    def write(self) -> None:
+        """Go on with a long answer until the peer takes no more."""
+        try:
+            while self._left:
+                self._left -= self._peer.send(_BLOCK[: self._left])
+        except BlockingIOError:
+            self.wants = _WRITE
+        else:
+            self.wants = _READ
+
+    def close(self) -> None:
+        """Forget the peer."""
+        self._peer.close()
 
 
-async def main(port: int) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Origin, "127.0.0.1", port, backlog=1024)
-    await server.serve_forever()
+def serve(port: int) -> None:
+    """Answer until the process ends."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    listener.setblocking(False)
+    poller = select.epoll()
+    poller.register(listener, _READ)
+    connections: dict[int, tuple[Connection, int]] = {}
+    buffer = bytearray(wire.BUFFER_BYTES)
+    listening = listener.fileno()
+    while True:
+        for number, event in poller.poll():
+            if number == listening:
+                _accepted(listener, poller, connections)
+                continue
+            connection, wanted = connections[number]
+            try:
+                alive = connection.read(buffer) if event & _READ else not event & select.EPOLLHUP
+                if event & select.EPOLLOUT:
+                    connection.write()
+            except BlockingIOError:
+                continue
+            except OSError:
+                alive = False
+            if not alive:
+                del connections[number]
+                poller.unregister(number)
+                connection.close()
+            elif connection.wants != wanted:
+                connections[number] = connection, connection.wants
+                poller.modify(number, connection.wants)
+
+
+def _accepted(
+    listener: socket.socket, poller: select.epoll, connections: dict[int, tuple[Connection, int]]
+) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            peer, _ = listener.accept()
+            peer.setblocking(False)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connections[peer.fileno()] = Connection(peer), _READ
+            poller.register(peer, _READ)
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1])))
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(int(sys.argv[1]))

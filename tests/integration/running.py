@@ -52,11 +52,15 @@ async def running(
     draw: Callable[[], int] | None = None,
     transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
     drain_s: float = 5.0,
+    adapt: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> AsyncIterator[Running]:
-    """A facade that serves `table`. Stopped, and its end awaited, on the way out."""
+    """A facade that serves `table`. Stopped, and its end awaited, on the way out.
+
+    `adapt` may change the settings it is started with.
+    """
     routes, access_log = folder / "routes.yaml", folder / "access.jsonl"
     routes.write_text(table)
-    settings = Settings(routes, LOOPBACK, LOOPBACK, str(access_log), drain_s=drain_s)
+    settings = adapt(Settings(routes, LOOPBACK, LOOPBACK, str(access_log), drain_s=drain_s))
     facade = build(settings, draw=draw, transports=transports)
     stop, up = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(

@@ -1,13 +1,14 @@
 """The access log never holds a request up, whatever its reader does."""
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from proxy.telemetry import AccessLog
+from proxy.telemetry import AccessLog, Turns
 
 
 async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None:
@@ -55,6 +56,21 @@ async def test_no_log_is_no_file() -> None:
     log.offer({"a": 1})
     await log.aclose()
     assert not log.enabled
+
+
+async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_path: Path) -> None:
+    turns = Turns()
+    with contextlib.suppress(KeyboardInterrupt), turns.taken() as cut_off:
+        assert not cut_off
+        turns.writing()
+        raise KeyboardInterrupt  # In the middle of a line.
+    (tmp_path / "log").write_text('{"half')
+    for number in (1, 2):
+        log = AccessLog(str(tmp_path / "log"), turns)
+        log.offer({"n": number})
+        await log.aclose()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines == ['{"half', '{"n":1}', '{"n":2}']
 
 
 def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:

@@ -73,13 +73,42 @@ def test_the_kill_switch_is_set_once_and_needs_no_history(facade: Shell) -> None
     assert facade("rollback --all") == 0
     assert facade.out == (
         f"kill switch on\nroutes.yaml: version {before} -> {facade.version}; "
-        f"to undo: facade revert {before}\n"
+        "to undo: facade resume\n"
     )
     assert facade.routes.read_text() == CANARY.replace(
         "version: 1\n", "version: 1\nkill_switch: true\n"
     )
     assert facade("rollback --all") == 0
     assert facade.out == "the kill switch is on already; nothing was written\n"
+
+
+def test_the_kill_switch_is_ended_once_and_that_is_recorded(facade: Shell) -> None:
+    assert facade("resume") == 0
+    assert facade.out == "the kill switch is off already; nothing was written\n"
+    facade("rollback --all")
+    killed = facade.version
+    assert facade("resume --dry-run") == 0
+    assert facade.version == killed
+    assert facade("resume --who alice --reason", "the cause is found") == 0
+    assert facade.out == (
+        f"kill switch off\nroutes.yaml: version {killed} -> {facade.version}; "
+        f"to undo: facade revert {killed}\n"
+    )
+    assert facade.routes.read_text() == CANARY.replace(
+        "version: 1\n", "version: 1\nkill_switch: false\n"
+    )
+    entry = read_log(facade.routes).entries[-1]
+    assert (entry.action, entry.who, entry.reason) == ("resume", "alice", "the cause is found")
+    assert entry.changes == Changes(kill_switch=False)
+    # It is no change of a route: a rollback of one still finds its own last state.
+    assert facade("rollback r") == 2
+
+
+def test_nobody_resumes_without_a_record(facade: Shell) -> None:
+    (facade.folder / "routes.yaml.history.jsonl").mkdir()
+    facade("rollback --all")
+    assert facade("resume") == 2
+    assert "kill_switch: true" in facade.routes.read_text()
 
 
 def test_a_shift_under_the_kill_switch_says_that_nothing_moves(facade: Shell) -> None:
@@ -194,7 +223,13 @@ def test_the_history_tells_a_machine_everything_but_the_bytes(facade: Shell) -> 
     facade("shift r new=20 --who alice --reason why")
     facade("rollback --all")
     told = facade.json("history")
-    assert told["chain"] == {"ok": True, "broken_at_line": None, "fault": None, "torn_lines": []}
+    assert told["chain"] == {
+        "ok": True,
+        "begins_at": 1,
+        "broken_at_line": None,
+        "fault": None,
+        "torn_lines": [],
+    }
     assert [entry["action"] for entry in told["entries"]] == ["found", "shift", "kill switch"]
     assert (told["entries"][1]["who"], told["entries"][1]["reason"]) == ("alice", "why")
     assert all("table" not in entry for entry in told["entries"])

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from proxy.ledger import (
     FOUND,
     NOT_CARRIED_OUT,
     ROLLBACK,
+    Bounds,
     Draft,
     Entry,
     earlier_state,
     line_of,
     read_history,
     sealed,
+    shortened,
     table_of,
     version_of,
 )
@@ -207,6 +210,116 @@ def test_the_last_entry_of_a_long_history_is_found_without_reading_it_all(routes
         assert log.last == read_log(routes).entries[-1]
         assert not log.torn
     assert history_of(routes).stat().st_size > 2 * 256 * 1024
+
+
+# --- how long it gets -----------------------------------------------------------------------
+
+
+def written(routes: Path, count: int) -> list[Entry]:
+    """A history of so many shifts."""
+    entries: list[Entry] = []
+    for number in range(count):
+        states = [RouteState("canary", {"new": weight}) for weight in (number, number + 1)]
+        changes = Changes(routes=(RouteChange("r", *states),))
+        text = CANARY if number == count - 1 else b"%d" % number
+        draft = Draft("alice", "shift", changes, text)
+        entries.append(sealed(draft, entries[-1] if entries else None, NOW))
+    history_of(routes).write_bytes(b"".join(map(line_of, entries)))
+    return entries
+
+
+def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
+    routes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = written(routes, 1_250)
+    history_of(routes).chmod(0o640)
+    moved(routes, 1000)
+    reading = read_log(routes)
+    assert (reading.begins_at, len(reading.entries)) == (252, 1_000)
+    assert reading.entries[:-1] == tuple(entries[251:])
+    assert faults(routes) == (0, ())
+    assert history_of(routes).stat().st_mode & 0o777 == 0o640
+    assert cli.main(["history", "--routes", str(routes)]) == 0
+    assert "begins at entry 252: older ones were dropped" in capsys.readouterr().err
+    moved(routes, 2000)
+    assert read_log(routes).begins_at == 252
+    assert faults(routes) == (0, ())
+    assert sorted(path.name for path in routes.parent.iterdir()) == [
+        "routes.yaml",
+        "routes.yaml.history.jsonl",
+    ]
+
+
+def test_within_a_quarter_beyond_its_bounds_a_history_stays_as_it_is(routes: Path) -> None:
+    entries = written(routes, 1_249)
+    moved(routes, 1000)
+    assert read_log(routes).entries[:-1] == tuple(entries)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "left"),
+    [
+        (Bounds(3, 1_000_000), [6, 7, 8]),
+        (Bounds(1, 1), [7, 8]),
+        (Bounds(100, 1_000_000), [1, 2, 3, 4, 5, 6, 7, 8]),
+    ],
+)
+def test_what_is_kept_are_the_newest_and_never_less_than_two(
+    bounds: Bounds, left: list[int], routes: Path
+) -> None:
+    written(routes, 8)
+    reading = read_history(shortened(history_of(routes).read_bytes(), bounds))
+    assert [entry.number for entry in reading.entries] == left
+    assert (reading.broken_at, reading.begins_at) == (0, left[0])
+    again = read_history(shortened(shortened(history_of(routes).read_bytes(), bounds), bounds))
+    assert again == reading
+
+
+def test_a_bound_of_bytes_holds_too(routes: Path) -> None:
+    entries = written(routes, 8)
+    size = sum(len(line_of(entry)) for entry in entries[-3:])
+    reading = read_history(shortened(history_of(routes).read_bytes(), Bounds(100, size)))
+    assert [entry.number for entry in reading.entries] == [6, 7, 8]
+
+
+def test_a_broken_chain_is_kept_whole_as_evidence(routes: Path) -> None:
+    written(routes, 8)
+    text = history_of(routes).read_bytes().replace(b"alice", b"mallo", 1)
+    assert shortened(text, Bounds(3, 1_000_000)) == text
+
+
+@pytest.mark.parametrize(
+    ("tamper", "line"),
+    [
+        pytest.param(lambda lines: lines[1:], 1, id="the beginning taken out"),
+        pytest.param(lambda lines: [lines[0], *lines[2:]], 2, id="the first entry taken out"),
+        pytest.param(edited(0, lambda x: x.replace(b":6,", b":7,")), 2, id="another number"),
+        pytest.param(lambda lines: [lines[1], lines[0], *lines[2:]], 1, id="the beginning moved"),
+    ],
+)
+def test_a_shortened_history_that_somebody_touched_is_broken(
+    tamper: Callable[[list[bytes]], list[bytes]], line: int, routes: Path
+) -> None:
+    written(routes, 8)
+    lines = shortened(history_of(routes).read_bytes(), Bounds(3, 1_000_000)).splitlines()
+    assert read_history(b"\n".join(lines)).broken_at == 0
+    assert read_history(b"\n".join(tamper(lines))).broken_at == line
+
+
+def test_a_rollback_whose_shift_was_dropped_brings_nothing_back() -> None:
+    entries = chain(("shift", 5, 20), ("shift", 20, 40), (ROLLBACK, 40, 20))
+    assert earlier_state(entries[2:], "r") is None
+
+
+def test_whoever_waits_for_the_lock_goes_on_with_the_shortened_history(routes: Path) -> None:
+    written(routes, 8)
+    with ThreadPoolExecutor(1) as other:
+        with open_log(routes, 1) as log:
+            late = other.submit(moved, routes, 1000)
+            assert log.shorten(Bounds(3, 1_000_000))
+        late.result()
+    assert faults(routes) == (0, ())
+    assert [entry.number for entry in read_log(routes).entries] == [6, 7, 8, 9]
 
 
 # --- the undo stack -------------------------------------------------------------------------

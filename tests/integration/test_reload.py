@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
+from proxy.board import State
 from tests.integration.running import Running, answering, backend, eventually, ok, running
 from tests.integration.test_forwarding import body_of, status_of
 
@@ -301,5 +302,5 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         ]
         status, problem = await admin(facade, "/nothing")
         assert (status, problem["status"]) == (404, 404)
-        facade.facade.stopping = True
+        facade.facade.state = State.STOPPING
         assert (await admin(facade, "/readyz"))[0] == 503

@@ -191,12 +191,16 @@ class Ending:
 
     def answer_informed(self, status: int, headers: HeaderPairs) -> None: ...
 
-    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None: ...
+    def answer_started(
+        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
+    ) -> None: ...
 
     def answer_data(self, data: bytes) -> None: ...
 
     def answer_ended(self, trailers: HeaderPairs) -> None:
         self._then()
+
+    def answer_shut(self) -> None: ...
 
     def answer_failed(self, error: UpstreamError) -> None:
         raise error

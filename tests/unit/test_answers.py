@@ -6,7 +6,8 @@ import pytest
 
 from proxy.answers import own_answer, problem, redirect_location
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
-from proxy.model import DirectResponse, HeaderEdits, Match, Redirect, Route
+from proxy.matches import Match
+from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
 from tests.make import facts, prefix
 
 

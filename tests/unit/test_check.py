@@ -5,18 +5,10 @@ from msgspec.structs import replace
 
 from proxy.check import as_given, run_tests
 from proxy.match import Index
-from proxy.model import (
-    DirectResponse,
-    Expectation,
-    Given,
-    Match,
-    Redirect,
-    Rewrite,
-    Route,
-    RouteTable,
-    Stage,
-    TableTest,
-)
+from proxy.matches import Match, StringMatch
+from proxy.model import DirectResponse, Redirect, Rewrite, Route, RouteTable
+from proxy.stages import Stage
+from proxy.table_tests import Expectation, Given, TableTest
 from tests.make import exact, prefix, refs, route, table
 
 CANARY = route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary")
@@ -156,8 +148,6 @@ def test_an_empty_table_is_covered() -> None:
 
 
 def test_headers_and_cookies_of_a_test_reach_the_match() -> None:
-    from proxy.model import StringMatch
-
     wanted = Match(
         headers=(StringMatch("v", "exact", "1"),), cookies=(StringMatch("b", "exact", "2"),)
     )

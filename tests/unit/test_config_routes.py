@@ -6,22 +6,22 @@ import pytest
 
 from proxy.config import parse_table
 from proxy.decide import decide
+from proxy.matches import Match, PathMatch, StringMatch
 from proxy.model import (
     ALL_BP,
     Allow,
     BackendRef,
+    BackendTls,
     Cohort,
     DirectResponse,
     HashKey,
     HeaderEdits,
     Limits,
-    Match,
     Mirror,
-    PathMatch,
     Redirect,
     Rewrite,
-    StringMatch,
     Timeouts,
+    TlsFile,
 )
 from tests.make import facts, table
 from tests.unit.config_tables import (
@@ -419,6 +419,62 @@ def test_timeouts_and_limits_of_a_route_are_laid_over_the_defaults() -> None:
     route = only_route(text)
     assert route.timeouts == Timeouts(1.0, 10.0, 8.0, 60.0)
     assert route.limits == Limits(max_headers=5, max_body_bytes=1024)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "request_s", "total_s"),
+    [
+        ("{}", "{}", 15.0, 3600.0),
+        ("{total: 10s}", "{}", 10.0, 10.0),
+        ("{total: 10s}", "{request: 30s}", 30.0, 30.0),
+        ("{total: 10s}", "{request: 30s, total: 40s}", 30.0, 40.0),
+        ("{request: 2h}", "{}", 7200.0, 7200.0),
+        ("{request: 2h}", "{total: 5s}", 5.0, 5.0),
+    ],
+)
+def test_the_whole_is_never_shorter_than_its_parts_and_the_route_wins(
+    defaults: str, own: str, request_s: float, total_s: float
+) -> None:
+    route = with_route(f"backend_refs: legacy, timeouts: {own}")
+    hold = only_route(f"{route}defaults: {{timeouts: {defaults}}}\n").timeouts
+    assert (hold.request_s, hold.total_s) == (request_s, total_s)
+    assert hold.backend_request_s <= hold.request_s
+
+
+def test_the_bounds_of_a_body_are_those_of_the_route_or_of_the_defaults() -> None:
+    text = with_route(
+        "backend_refs: legacy, timeouts: {body_idle: 5s}, limits: {min_body_rate: 0B}"
+    )
+    route = only_route(
+        f"{text}defaults: {{timeouts: {{body_idle: 1s}}, limits: {{min_body_rate: 1KiB}}}}\n"
+    )
+    assert route.timeouts.body_idle_s == 5.0
+    assert route.limits.min_body_rate == 0
+    inherits = only_route(
+        f"{with_route('backend_refs: legacy')}defaults: {{limits: {{min_body_rate: 1KiB}}}}\n"
+    )
+    assert inherits.limits.min_body_rate == 1024
+    assert inherits.timeouts.body_idle_s == 30.0
+
+
+def test_tls_becomes_its_noun_and_its_files_keep_their_places() -> None:
+    text = (
+        "version: 1\nroutes: [{name: r, backend_refs: a}]\nbackends:\n  a:\n    url: https://a\n"
+        "    tls: {ca_file: ca.pem, cert_file: c.pem,\n      key_file: /k, server_name: '[::1]'}\n"
+        "  b: {url: https://b, tls: {}}\n  c: https://c\n"
+    )
+    table = parse(text)
+    assert [backend.tls for backend in table.backends] == [
+        BackendTls("ca.pem", "c.pem", "/k", "::1"),
+        BackendTls(),
+        None,
+    ]
+    assert table.tls_files == (
+        TlsFile("a", "ca_file", "ca.pem", 6, 20),
+        TlsFile("a", "cert_file", "c.pem", 6, 39),
+        TlsFile("a", "key_file", "/k", 7, 17),
+    )
+    assert table.unobeyed == ()
 
 
 def test_an_attempt_never_has_longer_than_its_request() -> None:

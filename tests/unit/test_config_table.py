@@ -11,7 +11,8 @@ import yaml
 
 from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
-from proxy.model import Expectation, Explain, Forwarded, Given, RouteTable, TableTest
+from proxy.model import Explain, Forwarded, Listener, RouteTable
+from proxy.table_tests import Expectation, Given, TableTest
 from tests.unit.config_tables import (
     HEAD,
     ONE_ROUTE,
@@ -54,6 +55,7 @@ def test_the_example_has_every_part_and_no_problem() -> None:
     assert [backend.name for backend in table.backends] == ["legacy", "flightspecials"]
     assert table.explain == Explain("x-facade-decision", ("127.0.0.0/8", "::1/128"))
     assert table.forwarded == Forwarded(("10.0.0.0/8",))
+    assert table.listener == Listener(10.0, 75.0, 10_000, 2_000)
     assert (table.kill_switch, table.min_route_coverage, len(table.tests)) == (False, 100.0, 9)
 
 
@@ -72,7 +74,16 @@ def test_a_reverse_mapping_is_listed_as_not_obeyed() -> None:
     assert parse(text).unobeyed == ("routes[r].backend_refs[legacy].url_rewrite.reverse",)
 
 
-@pytest.mark.parametrize("text", [EXAMPLE.read_text(), HEAD + ONE_ROUTE, HEAD + CANARY])
+TLS = """\
+version: 1
+listener: {head_timeout: 1500ms, max_connections: 5}
+backends:
+  legacy: {url: https://a, tls: {ca_file: ca.pem, cert_file: c.pem, server_name: b.example}}
+routes: [{name: r, backend_refs: legacy, timeouts: {total: 3s}, limits: {min_body_rate: 0B}}]
+"""
+
+
+@pytest.mark.parametrize("text", [EXAMPLE.read_text(), HEAD + ONE_ROUTE, HEAD + CANARY, TLS])
 def test_the_long_form_says_the_same_and_is_its_own_long_form(text: str) -> None:
     long = expand(text.encode())
     assert without_places(parse(long)) == without_places(parse(text))
@@ -83,6 +94,15 @@ def test_the_long_form_writes_every_default() -> None:
     said: dict[str, Any] = yaml.safe_load(expand((HEAD + ONE_ROUTE).encode()))
     assert said["routes"][0]["backend_refs"][0]["weight"] == 100
     assert said["routes"][0]["timeouts"]["connect"] == "2s"
+    assert said["routes"][0]["timeouts"]["total"] == "1h"
+    assert said["routes"][0]["timeouts"]["body_idle"] == "30s"
+    assert said["routes"][0]["limits"]["min_body_rate"] == "240B"
+    assert said["listener"] == {
+        "head_timeout": "10s",
+        "idle_timeout": "75s",
+        "max_connections": 10_000,
+        "max_connections_per_client": 2_000,
+    }
     assert said["defaults"]["limits"]["max_body_bytes"] == "50MiB"
     assert said["backends"]["legacy"]["circuit_breakers"]["max_connections"] == 100
 

@@ -253,7 +253,16 @@ def test_a_match_that_cannot_be_meant_is_an_error(match: str, said: str) -> None
         ("endpoints: «[http://a, http://a]", "`http://a` is listed twice — keep one of the two"),
         ("endpoints: «http://a", "`http://a` stands where a list is meant — write [http://a]"),
         ("url: http://a, «tls: {}", "`tls` without an https address — write https://"),
-        ("url: https://a, tls: «{cert_file: a}", "`cert_file` and `key_file` belong together — write both"),
+        ("endpoints: ['http://a'], «tls: {ca_file: a}", "`tls` without an https address — write https://"),
+        ("url: 'unix:/a', «tls: {ca_file: a}", "`tls` without an https address — write https://"),
+        ("url: https://a, tls: {«key_file: a}", "a `key_file` without a `cert_file` — add `cert_file:`, or leave the key out"),
+        ("url: https://a, tls: {ca_file: «/etc/tls/}", "`/etc/tls/` is a folder — write the path of a file"),
+        ("url: https://a, tls: {ca_file: «''}", "an empty text is no path of a file — write a path of at most 4,095 bytes, without control characters"),
+        ('url: https://a, tls: {ca_file: «"a\\tb"}', "a control character stands in this text — take it out"),
+        ("url: https://a, tls: {ca_file: «[a]}", "a list stands where text is meant — write one text"),
+        ("url: https://a, tls: {«ca_fil: a}", "unknown key `ca_fil` in `tls` — did you mean `ca_file`?"),
+        ("url: https://a, tls: {server_name: «'*.a'}", "`*.a` is a pattern — write one host name"),
+        ("url: https://a, tls: {«insecure_skip_verify: true}", "unknown key `insecure_skip_verify` in `tls` — known: `ca_file`, `cert_file`, `key_file`, `server_name`"),
         ("url: http://a, health_check: «{}", "`path` is missing — add `path:`"),
         ("url: http://a, health_check: {path: /a, timeout: «6s}", "the timeout is longer than the interval — shorten it"),
         ("url: http://a, circuit_breakers: {max_connections: «0}", "`0` is too small — write 1 or more"),
@@ -293,12 +302,38 @@ def test_a_cohort_that_cannot_be_meant_is_an_error(cohort: str, said: str) -> No
         ("forwarded: {trusted_proxies: [«10.0.0.0/33]}", "`10.0.0.0/33` is no network — write 10.0.0.0/8 or ::1/128"),
         ("explain: {response_header: «x decision}", "`x decision` is no header name — use letters, digits and -"),
         ("timeouts: {request: 1s, backend_request: «2s}", "one attempt is given longer than the whole request — make it as short as `request`, or shorter"),
+        ("timeouts: {request: «3s, total: 2s}", "the wait for the answer's head is given longer than all of it — make it as short as `total`, or shorter"),
+        ("timeouts: {total: «31d}", "`31d` is out of range — write 1ms to 30d"),
+        ("timeouts: {body_idle: «30}", "`30` is a duration without a unit — write 30s"),
+        ("limits: {min_body_rate: «240}", "`240` is a size without a unit — write 240B"),
+        ("limits: {min_body_rate: «240B/s}", "`240B/s` is no size — write 512B, 32KiB or 1MiB"),
         ("limits: {max_headers: «100MB}", "`100MB` stands where a whole number is meant — write a number like 20"),
         ("«timeout: {}", "unknown key `timeout` in `defaults` — did you mean `timeouts`?"),
     ],
 )  # fmt: skip
 def test_defaults_that_cannot_be_meant_are_an_error(defaults: str, said: str) -> None:
     assert_problem(f"{HEAD}{ONE_ROUTE}defaults: {{{defaults}}}\n", said)
+
+
+@pytest.mark.parametrize(
+    ("listener", "said"),
+    [
+        ("head_timeout: «10", "`10` is a duration without a unit — write 10s"),
+        ("head_timeout: «50ms", "`50ms` is out of range — write 100ms to 5m"),
+        ("idle_timeout: «2d", "`2d` is out of range — write 100ms to 1d"),
+        ("max_connections: «0", "`0` is too small — write 1 or more"),
+        ("max_connections: «10k", "`10k` stands where a whole number is meant — write a number like 20"),
+        ("max_connections_per_client: «1000001", "`1000001` is too large — write 1000000 or less"),
+        ("«max_connection: 1", "unknown key `max_connection` in `listener` — did you mean `max_connections`?"),
+    ],
+)  # fmt: skip
+def test_a_listener_that_cannot_be_meant_is_an_error(listener: str, said: str) -> None:
+    assert_problem(f"{HEAD}{ONE_ROUTE}listener: {{{listener}}}\n", said)
+
+
+def test_a_listener_that_stands_alone_is_no_word() -> None:
+    said = "unknown key `listner` — did you mean `listener`?"
+    assert_problem(f"{HEAD}{ONE_ROUTE}«listner: {{}}\n", said)
 
 
 def test_a_lone_address_is_a_network_of_one() -> None:

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.decide import decide
-from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route, Stage
+from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
+from proxy.stages import Stage
 from tests.make import exact, facts, prefix, refs, rewriting, route, table, template
 
 SPLIT = route(to=refs(legacy=80, new=20))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from proxy.changes import RouteState
-from proxy.edit import Consent, back_to, change_stage, kill, read_stage, shift
+from proxy.edit import Consent, back_to, change_stage, kill, read_stage, resume, shift
 from proxy.surgery import set_weights, spliced, written_weights
 from proxy.yaml_nodes import read_document
 from tests.texts import BLOCK, FLOW, after, opened, table
@@ -198,6 +198,14 @@ def test_the_kill_switch_is_set_or_put_behind_the_version(text: str, expected: s
     whole = body + version + text
     assert after(kill(opened(whole))) == body + version + expected
     assert kill(opened(body + version + expected)) is None
+
+
+def test_the_end_of_the_kill_switch_changes_one_word() -> None:
+    body = "backends: {a: http://a:1}\nroutes: [{name: r, backend_refs: a}]\n"
+    text = f"version: 1\nkill_switch: true # since noon\n{body}"
+    assert after(resume(opened(text))) == text.replace("true", "false")
+    assert resume(opened(text.replace("true", "false"))) is None
+    assert resume(opened(f"version: 1\n{body}")) is None
 
 
 def test_the_kill_switch_goes_into_a_table_in_json() -> None:

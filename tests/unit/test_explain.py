@@ -13,14 +13,13 @@ from proxy.explain import Explanation, explain, not_obeyed
 from proxy.facts import Networks
 from proxy.load import Loaded
 from proxy.match import Index, match
+from proxy.matches import Match, PathMatch
 from proxy.model import (
     BackendRef,
     DirectResponse,
     Endpoint,
     HeaderEdits,
-    Match,
     Mirror,
-    PathMatch,
     Redirect,
     Rewrite,
     Route,

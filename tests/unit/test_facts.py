@@ -99,10 +99,10 @@ def test_facts_are_read() -> None:
 
 def test_a_request_within_its_limits_goes_on_and_one_beyond_does_not() -> None:
     request = facts("/abc", query="d=1", headers={"a": "12345"})  # and Host: www.example
-    check_limits(request, Limits(max_header_bytes=21, max_headers=2, max_uri_bytes=7))
+    check_limits(request, Limits(max_header_bytes=21, max_headers=2, max_uri_bytes=7), 21)
     with pytest.raises(UriTooLong, match="longer than 6 bytes"):
-        check_limits(request, Limits(max_uri_bytes=6))
+        check_limits(request, Limits(max_uri_bytes=6), 21)
     with pytest.raises(HeadTooLarge, match="more than 1 header"):
-        check_limits(request, Limits(max_headers=1))
+        check_limits(request, Limits(max_headers=1), 21)
     with pytest.raises(HeadTooLarge, match="more than 20 bytes"):
-        check_limits(request, Limits(max_header_bytes=20))
+        check_limits(request, Limits(max_header_bytes=20), 21)

@@ -4,7 +4,8 @@ import pytest
 
 from proxy.decide import decide
 from proxy.mapping import mapped_back
-from proxy.model import ALL_BP, BackendRef, PathMatch, Rewrite
+from proxy.matches import PathMatch
+from proxy.model import ALL_BP, BackendRef, Rewrite
 from tests.make import backend, facts, prefix, route, table, template
 
 API = prefix("/api")

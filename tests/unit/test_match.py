@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from proxy.errors import AmbiguousPath
 from proxy.match import Index, first_failure, host_name, match, precedence
-from proxy.model import Facts, Match, PathMatch, Route, StringMatch
+from proxy.matches import Match, PathMatch, StringMatch
+from proxy.model import Facts, Route
 from proxy.predicates import describe
 from tests.make import exact, facts, prefix, route, template
 

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,18 +11,8 @@ from msgspec.structs import replace
 from proxy.decide import decide
 from proxy.errors import FacadeError
 from proxy.match import Index
-from proxy.model import (
-    Cohort,
-    DirectResponse,
-    Endpoint,
-    Facts,
-    HashKey,
-    Match,
-    Rewrite,
-    Route,
-    RouteTable,
-    StringMatch,
-)
+from proxy.matches import Match, StringMatch
+from proxy.model import Cohort, DirectResponse, Endpoint, Facts, HashKey, Rewrite, Route, RouteTable
 from proxy.plan import Expected, Move, Plan, Side, Tally, parse_expected, place_of
 from proxy.record import Record, log_line, reads_of
 from proxy.traffic import Logged, Unreadable, bucket_of, facts_of, read_line
@@ -197,7 +188,7 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
 def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
     said = log_line(Record("v", draw_bp, facts()), reads_of(OLD), 0.0)
-    assert bucket_of(read_line(json.dumps(said).encode()) or Logged(), 1) == draw_bp
+    assert bucket_of(read_line(msgspec.json.encode(said)) or Logged(), 1) == draw_bp
 
 
 def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> None:
@@ -215,7 +206,7 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
         query="z=1&q=a+b%26c",
     )
     record = Record("v", 7, request, decide(tested, tested.routes[0], request, 7))
-    logged = read_line(json.dumps(log_line(record, reads_of(tested), 0.0)).encode())
+    logged = read_line(msgspec.json.encode(log_line(record, reads_of(tested), 0.0)))
     assert logged is not None
     assert place_of(side(tested), facts_of(logged), 7).route == "picky"
 

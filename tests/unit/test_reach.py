@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from proxy.errors import TableError
 from proxy.load import load
 from proxy.match import Index
-from proxy.model import Facts, Match, PathMatch, Route, StringMatch
+from proxy.matches import Match, PathMatch, StringMatch
+from proxy.model import Facts, Route
 from proxy.reach import unreachable
 
 
@@ -68,6 +69,11 @@ def _string(kind: str, value: str, name: str = "x") -> StringMatch:
         pytest.param(_template("/a/{x}", True), _template("/a/{x}/"), id="a template, slash or not"),
         pytest.param(_regex("/a.*"), _regex("/a.*"), id="the same regex"),
         pytest.param(_regex("/[ab]"), _exact("/b"), id="a regex takes a path"),
+        pytest.param(_regex(".*"), Match(), id="everything as a regex takes what has no match"),
+        pytest.param(_regex("^/.*$"), _prefix("/a"), id="everything as a regex takes a prefix"),
+        pytest.param(_regex("/(.*)"), _regex("/a|/b"), id="everything as a regex takes any regex"),
+        pytest.param(_regex("/.*"), _template("/{x}"), id="everything as a regex takes a template"),
+        pytest.param(_regex("/?.*"), _hosts("a.b"), id="everything as a regex takes a host"),
         pytest.param(_hosts("*.a.b"), _hosts("x.a.b", "*.y.a.b"), id="a wildcard takes all below"),
         pytest.param(_hosts("a.b", "c.d"), _hosts("c.d"), id="one of several hosts"),
         pytest.param(Match(methods=("GET", "PUT")), Match(methods=("PUT",)), id="one of several methods"),
@@ -113,7 +119,8 @@ def test_a_route_that_another_takes_all_of_is_named(upper: Match, lower: Match) 
         pytest.param(_template("/a/{x}"), _prefix("/a/b"), id="a template takes no prefix"),
         pytest.param(_regex("/[ab]"), _exact("/c"), id="a path that the regex does not take"),
         pytest.param(_regex("/a"), _regex("/a|/b"), id="another regex"),
-        pytest.param(_regex("/.*"), _prefix("/a"), id="a regex takes no prefix for certain"),
+        pytest.param(_regex("/a.*"), _prefix("/a"), id="a regex takes no prefix for certain"),
+        pytest.param(_regex("/.+"), Match(), id="a regex that leaves the root out"),
         pytest.param(_hosts("*.a.b"), _hosts("a.b"), id="a wildcard wants a label"),
         pytest.param(_hosts("*.a.b"), _hosts("x.a.b", "c.d"), id="one host is left"),
         pytest.param(_hosts("a.b"), Match(), id="any host is more"),
@@ -147,6 +154,11 @@ def test_two_identical_matches_are_an_error_at_the_second() -> None:
     assert problem.text == "the route `two` takes exactly what `one` (line 2) takes"
 
 
+def test_a_regex_for_everything_in_front_of_the_last_route_is_told_without_any_priority() -> None:
+    (problem,) = unreachable([_route("rest", Match(), line=4), _route("any", _regex(".*"), line=2)])
+    assert problem.text == "no request reaches the route `rest`: `any` (line 2) takes all of it"
+
+
 def test_each_hidden_route_is_told_in_the_order_of_the_file() -> None:
     routes = [_route("c", _exact("/c"), line=1), _route("a", _exact("/a"), line=2)]
     found = unreachable([*routes, _route("all", Match(), priority=1)])
@@ -177,7 +189,7 @@ _PATHS = st.one_of(
         st.booleans(),
         st.sampled_from([(), (("x", "a"),), (("x", "[ab]"),)]),
     ),
-    st.builds(PathMatch, st.just("regex"), st.sampled_from(["/.*", "/a", "/[ab]/.*"])),
+    st.builds(PathMatch, st.just("regex"), st.sampled_from(["/.*", "^.+$", "/a", "/[ab]/.*"])),
 )  # fmt: skip
 _MATCHES = st.builds(
     Match,

@@ -30,7 +30,9 @@ class Heard:
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         self.interim.append(status)
 
-    def answer_started(self, status: int, headers: HeaderPairs, framing: Framing) -> None:
+    def answer_started(
+        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
+    ) -> None:
         assert self.status == 0
         self.status, self.headers, self.framing = status, headers, framing
 
@@ -40,6 +42,8 @@ class Heard:
 
     def answer_ended(self, trailers: HeaderPairs) -> None:
         raise AssertionError("it is the connection that tells the end")
+
+    def answer_shut(self) -> None: ...
 
     def answer_failed(self, error: UpstreamError) -> None:
         raise AssertionError("it is the connection that tells failures")

@@ -55,7 +55,6 @@ BAD = [
         _ok(b"transfer-encoding: chunked, identity\r\n", b"0\r\n\r\n"), id="chunked, identity"
     ),
     pytest.param(_ok(b"transfer-encoding: xchunked\r\n", b"0\r\n\r\n"), id="xchunked"),
-    pytest.param(_ok(b"transfer-encoding: chunked\t\r\n", b"0\r\n\r\n"), id="chunked and a tab"),
     pytest.param(_ok(b"transfer-encoding: \r\n", b"0\r\n\r\n"), id="an empty coding"),
     pytest.param(
         _ok(b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\n"),
@@ -135,6 +134,6 @@ def test_a_large_body_earns_no_endless_trailer() -> None:
     body = b"x" * 100_000
     heard, reader = read(CHUNKED + b"%x\r\n%b\r\n0\r\na: " % (len(body), body))
     assert heard.body == body
-    reader.feed(b"b" * 10_000)
-    with pytest.raises(NOT_HTTP, match="out of proportion"):
+    reader.feed(b"b" * 5_000)
+    with pytest.raises(NOT_HTTP, match="too large"):
         reader.feed(b"b" * 10_000)

@@ -10,7 +10,7 @@ from proxy.config.documents.base import NO_REPEATS, Doc, RuledDoc, exactly_one, 
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
 from proxy.config.expressions import Path
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Title
+from proxy.config.texts import CookieName, FilePath, HeaderName, Title
 from proxy.config.units import Duration
 
 
@@ -59,17 +59,23 @@ class OutlierDetectionDoc(Doc):
 
 
 class TlsDoc(RuledDoc):
-    """How an https backend is spoken to."""
+    """How an https backend is spoken to. Its certificate is always verified."""
 
-    ca_file: Title | None = Field(default=None, description="PEM file of trusted authorities")
-    cert_file: Title | None = Field(default=None, description="PEM file of a client certificate")
-    key_file: Title | None = Field(default=None, description="PEM file of its private key")
-    server_name: Hostname | None = Field(default=None, description="Name in SNI and certificate")
-    insecure_skip_verify: bool = Field(default=False, description="Accept any certificate")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the only authorities to trust"
+    )
+    cert_file: FilePath | None = Field(default=None, description="PEM file of a client certificate")
+    key_file: FilePath | None = Field(
+        default=None, description="PEM file of its private key, if `cert_file` has none"
+    )
+    server_name: Hostname | None = Field(
+        default=None, description="The name for SNI and in the certificate, if not the address's"
+    )
 
     def faults(self) -> Iterator[Fault]:
-        if (self.cert_file is None) != (self.key_file is None):
-            yield Fault((), "`cert_file` and `key_file` belong together", "write both")
+        if self.key_file is not None and self.cert_file is None:
+            hint = "add `cert_file:`, or leave the key out"
+            yield Fault(("key_file",), "a `key_file` without a `cert_file`", hint, on_key=True)
 
 
 class BackendDoc(RuledDoc):

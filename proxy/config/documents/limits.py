@@ -1,4 +1,4 @@
-"""Timeouts and limits, of the table and of a route."""
+"""Timeouts and limits, of the listener, of the table and of a route."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -23,7 +23,14 @@ class TimeoutsDoc(RuledDoc):
         default=None, description="The same for one attempt; 15s, or `request` if that is shorter"
     )
     stream_idle: Annotated[float, Duration("1ms", "1d")] | None = Field(
-        default=None, description="Each silence of a body; 60s if not given"
+        default=None, description="Each silence of an answer's body; 60s if not given"
+    )
+    body_idle: Annotated[float, Duration("1ms", "1d")] | None = Field(
+        default=None, description="Each silence of a request's body; 30s if not given"
+    )
+    total: Annotated[float, Duration("1ms", "30d")] | None = Field(
+        default=None,
+        description="From the request's head to the end of the answer; 1h if not given",
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -31,6 +38,9 @@ class TimeoutsDoc(RuledDoc):
         if attempt is not None and whole is not None and attempt > whole:
             text = "one attempt is given longer than the whole request"
             yield Fault(("backend_request",), text, "make it as short as `request`, or shorter")
+        if self.total is not None and whole is not None and whole > self.total:
+            text = "the wait for the answer's head is given longer than all of it"
+            yield Fault(("request",), text, "make it as short as `total`, or shorter")
 
 
 class LimitsDoc(Doc):
@@ -47,4 +57,25 @@ class LimitsDoc(Doc):
     )
     max_body_bytes: Annotated[int, Size("0B", "1024GiB")] | None = Field(
         default=None, description="The body; 50MiB if not given"
+    )
+    min_body_rate: Annotated[int, Size("0B", "1GiB", "B")] | None = Field(
+        default=None,
+        description="The body's bytes a second, on average, after 5s; 240B if not given, 0B for none",
+    )
+
+
+class ListenerDoc(Doc):
+    """How the facade treats those who connect to it. Each worker counts for itself."""
+
+    head_timeout: Annotated[float, Duration("100ms", "5m")] = Field(
+        default=10.0, description="From the first byte of a request to the end of its head"
+    )
+    idle_timeout: Annotated[float, Duration("100ms", "1d")] = Field(
+        default=75.0, description="How long a connection is kept open between two requests"
+    )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="Connections at once; more get a 503"
+    )
+    max_connections_per_client: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=2_000, description="Of them, those of one address; trusted proxies are exempt"
     )

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from proxy.config.addresses import Address, Network
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.base import NO_REPEATS, NO_TWINS, Doc, RuledDoc, ShortForm, shared
-from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
+from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
@@ -133,6 +133,9 @@ class HeadDoc(Doc):
     )
     defaults: DefaultsDoc = Field(
         default_factory=shared(DefaultsDoc()), description="What holds everywhere"
+    )
+    listener: ListenerDoc = Field(
+        default_factory=shared(ListenerDoc()), description="How those who connect are treated"
     )
     test_policy: TestPolicyDoc = Field(
         default_factory=shared(TestPolicyDoc()), description="Coverage"

@@ -1,0 +1,1 @@
+"""How the two programs, and the stand-in, become container images."""

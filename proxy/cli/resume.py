@@ -1,0 +1,27 @@
+"""`facade resume`: end the kill switch, so that every route with a stage serves as the table says."""
+
+import argparse
+from typing import Any
+
+from proxy.cli.edits import add_options, note_of, routes_path, say
+from proxy.edit import Edited, resume
+from proxy.editing import Situation, perform
+from proxy.ledger import version_of
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("resume", help="end the kill switch", description=__doc__)
+    add_options(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Resume, and say so. Nothing hurries here: what cannot be recorded is refused."""
+
+    def make(situation: Situation) -> Edited | None:
+        return resume(situation.need())
+
+    done = perform(routes_path(arguments), note_of(arguments, "resume"), make)
+    undo = f"facade revert {version_of(done.before)}"
+    return say(arguments, done, undo, "the kill switch is off already")

@@ -1,0 +1,313 @@
+"""The fast tier: one client connection inside uvicorn's server, forwarding without a task or scope a request.
+
+Needs of uvicorn no more than what every protocol class gets: `server_state.connections`, and that `shutdown` is
+called. Requests are answered one after the other; what a client sends ahead is held, and not read beyond a bound.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from proxy.bounds import Bounds, Phase, Progress, Verdict
+from proxy.clients import Clients
+from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
+from proxy.errors import Overloaded, RequestError
+from proxy.fast_refusal import refusal
+from proxy.fast_walk import Walk, new_walk
+from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.reading import RequestHead, RequestReader
+from proxy.walk import Kit, Looks, looks_of
+
+_AHEAD_BYTES = 64 * 1024
+"""What a client may send ahead of its turn before we stop reading."""
+_NO_LIMITS = Limits()
+_NO_TIMEOUTS = Timeouts()
+
+
+class FastProtocol(asyncio.Protocol):
+    """See the top of the file."""
+
+    __slots__ = (
+        "_blocked",
+        "_bounds",
+        "_clients",
+        "_in_reader",
+        "_kit",
+        "_lingers_until",
+        "_looks",
+        "_overloaded",
+        "_reader",
+        "_reading",
+        "_server_state",
+        "_transport",
+        "_tunnel",
+        "_walk",
+        "_walks",
+        "peer",
+        "scheme",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, kit: Kit, clients: Clients, server_state: Any, **_: Any) -> None:
+        snapshot = kit.tables.current
+        self._kit = kit
+        self._clients = clients
+        self._server_state = server_state
+        self._reader = RequestReader(self, snapshot.max_head_bytes, snapshot.max_fields)
+        self._bounds = Bounds()
+        self._walk: Walk | None = None
+        self._looks: Looks | None = None
+        self._walks = 0
+        self._reading = True
+        self._blocked = self._tunnel = self._in_reader = False
+        self._overloaded: Overloaded | None = None
+        self._lingers_until = 0.0
+        self.peer = ""
+        self.scheme = "http"
+
+    # --- what the event loop and the server call ----------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
+        address = transport.get_extra_info("peername")
+        self.peer = address[0] if isinstance(address, tuple) else ""
+        if transport.get_extra_info("ssl_object") is not None:
+            self.scheme = "https"
+        self._server_state.connections.add(self)
+        snapshot = self._kit.tables.current
+        self._overloaded = self._clients.admit(
+            self, self.peer, snapshot.table.listener, snapshot.trusted
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server_state.connections.discard(self)
+        self._clients.leave(self, self.peer)
+        if self._walk is not None:
+            self._walk.gone()
+
+    def eof_received(self) -> bool:
+        walk = self._walk
+        if walk is not None and self._tunnel and self._transport.can_write_eof():
+            walk.client_shut()
+            return True
+        # Of a request, a client that will send no more is one that leaves: the two look the same.
+        if walk is not None:
+            walk.gone()
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel:
+            if self._walk is not None:
+                self._walk.body(data)
+            return
+        if self._lingers_until:
+            return
+        if self._overloaded is not None:
+            self._refuse(self._overloaded)
+            return
+        self._in_reader = True
+        try:
+            self._reader.feed(data)
+            self._read_on()
+        except RequestError as error:
+            self._refuse(error)
+        finally:
+            self._in_reader = False
+        if self._walk is not None and self._reader.held_bytes > _AHEAD_BYTES:
+            self.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        if self._walk is not None:
+            self._walk.client_blocked(True)
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._walk is not None:
+            self._walk.client_blocked(False)
+        elif not self._lingers_until:
+            self._next()
+
+    def shutdown(self) -> None:
+        """The server drains. A connection between two requests ends; one with a request ends after its answer."""
+        if self._walk is None and not self._reader.held_bytes and not has_unread(self._transport):
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Be gone."""
+        self._transport.abort()
+
+    def take_over(self, head: RequestHead, rest: bytes) -> None:
+        """Go on with a request that another protocol has read on this connection, `rest` being what follows it."""
+        self._in_reader = True
+        try:
+            self._reader.begin_with(head, rest)
+        except RequestError as error:
+            self._refuse(error)
+        finally:
+            self._in_reader = False
+
+    # --- what the sweep calls -----------------------------------------------------------------------
+
+    def swept(self, now: float) -> None:
+        """Judge what the client takes of our time."""
+        if self._lingers_until:
+            if now >= self._lingers_until:
+                self._transport.abort()
+            return
+        if self._overloaded is not None:
+            self._refuse(self._overloaded)
+            return
+        walk = self._walk
+        timeouts, limits = _NO_TIMEOUTS, _NO_LIMITS
+        if walk is not None:
+            timeouts, limits = walk.allowed
+        verdict = self._bounds.judge(
+            now, self._progress(), self._kit.tables.current.table.listener, timeouts, limits
+        )
+        if verdict is not None:
+            self._end_by(verdict)
+        elif walk is not None:
+            walk.swept(now)
+
+    def _progress(self) -> Progress:
+        walk = self._walk
+        unsent = self._transport.get_write_buffer_size()
+        if walk is None:
+            phase: Phase = "head" if self._reader.held_bytes else "idle"
+            return Progress(phase, self._walks, unsent_bytes=unsent)
+        if walk.uploaded:
+            return Progress("answer", self._walks, unsent_bytes=unsent)
+        held = not self._reading
+        return Progress("body", self._walks, walk.record.received_bytes, held, unsent)
+
+    def _end_by(self, verdict: Verdict) -> None:
+        error = verdict.error
+        if error is None:
+            if self._walk is not None:
+                self._walk.gone()
+            if self._transport.is_closing():
+                self._transport.abort()
+            self._transport.close()
+            return
+        self._clients.refused(error.reason)
+        if self._walk is None:
+            self._refuse(error)
+        else:
+            self._walk.refuse(error)
+
+    # --- what the reader calls ----------------------------------------------------------------------
+
+    def request_head(self, head: RequestHead) -> None:
+        self._walks += 1
+        self._walk = walk = new_walk(self._kit, self, head)
+        walk.begin()
+
+    def request_data(self, data: bytes) -> None:
+        if self._walk is not None:
+            self._walk.body(data)
+
+    def request_ended(self, trailers: HeaderPairs) -> None:
+        if self._walk is not None:
+            self._walk.body_ended(trailers)
+
+    # --- what a walk calls --------------------------------------------------------------------------
+
+    @property
+    def draining(self) -> bool:
+        return self._clients.draining
+
+    def looks(self, headers: HeaderPairs) -> Looks:
+        looks = self._looks
+        if (
+            looks is None
+            or looks.asker.headers is not headers
+            or looks.snapshot is not self._kit.tables.current
+        ):
+            snapshot = self._kit.tables.current
+            looks = self._looks = looks_of(snapshot, headers, self.peer, self.scheme)
+        return looks
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        self._transport.writelines(pieces)
+
+    def write_eof(self) -> None:
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def pause_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def switched(self) -> None:
+        self._tunnel = True
+        rest = self._reader.take_rest()
+        self.resume_reading()
+        if rest and self._walk is not None:
+            self._walk.body(rest)
+
+    def walk_over(self, whole: bool, keep: bool, by_close: bool) -> None:
+        walk, self._walk = self._walk, None
+        if self._transport.is_closing():
+            return
+        if not whole:
+            if by_close:
+                cut(self._transport)
+            else:
+                self._transport.close()
+        elif self._tunnel or (not keep and (walk is None or walk.uploaded)):
+            self._transport.close()
+        elif not keep:
+            self._linger()
+        elif not self._in_reader:
+            self._next()
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        """Go on with what the client sent ahead; called from outside the reader only."""
+        self._in_reader = True
+        try:
+            self._read_on()
+        except RequestError as error:
+            self._refuse(error)
+        finally:
+            self._in_reader = False
+        if self._walk is None or self._reader.held_bytes <= _AHEAD_BYTES:
+            self.resume_reading()
+
+    def _read_on(self) -> None:
+        """Read request after request, as long as each is answered at once and the client takes the answers."""
+        reader = self._reader
+        while self._walk is None and reader.waits and not self._blocked:
+            if self._lingers_until or self._transport.is_closing():
+                return
+            reader.proceed()
+
+    def _refuse(self, error: RequestError) -> None:
+        """What came is no request, or may not be one: tell so, and end the connection."""
+        if self._walk is not None:
+            self._walk.refuse(error)
+            return
+        if self._lingers_until or self._transport.is_closing():
+            return
+        if not isinstance(error, Overloaded):
+            self._clients.refused(error.reason)
+        self._transport.write(refusal(error))
+        self._linger()
+
+    def _linger(self) -> None:
+        if begin_lingering(self._transport):
+            self._lingers_until = time.monotonic() + LINGER_S
+            self.resume_reading()

@@ -1,0 +1,152 @@
+"""The answer of one request on its way to the client, on the fast tier."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from proxy.answers import Answer
+from proxy.fast_head import answer_head, fields_block, lines_of
+from proxy.model import HeaderPairs
+from proxy.upstream import Framing
+from proxy.upstream.request import LAST_CHUNK
+from proxy.walk import Looks
+
+_NO_BODY = frozenset((204, 304))
+_JOINED_BYTES = 16 * 1024
+"""Up to here a copy costs less than another piece to write."""
+
+
+class ClientEnd(Protocol):
+    """What a walk asks of the client's connection."""
+
+    @property
+    def draining(self) -> bool:
+        """Clients are asked to come back over another connection."""
+
+    def looks(self, headers: HeaderPairs) -> Looks:
+        """What the request shares with those before it. Raises BadRequest."""
+
+    def write(self, data: bytes) -> None:
+        """Send some bytes of the answer."""
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        """The same for several, without joining them."""
+
+    def write_eof(self) -> None:
+        """Nothing more comes after what is written; the client may go on."""
+
+    def pause_reading(self) -> None:
+        """Take no more of the request's body for now."""
+
+    def resume_reading(self) -> None: ...
+
+    def switched(self) -> None:
+        """From here on the bytes are of another protocol, and go to the walk's `body`."""
+
+    def walk_over(self, whole: bool, keep: bool, by_close: bool) -> None:
+        """The walk's last call. Not `whole`: the answer was cut short, and that has to be seen.
+
+        `by_close`: nothing but the connection's end tells the answer's.
+        """
+
+
+class AnswerOut(Struct, eq=False):
+    """Writes one answer, framed for the client. `keep`: the connection may carry another request after it."""
+
+    client: ClientEnd
+    old: bool
+    """The client speaks HTTP/1.0: no interim answers, no chunks (RFC 9112 2.5)."""
+    is_head: bool
+    keep: bool
+    status: int = 0
+    """0 until the answer has begun."""
+    sent_bytes: int = 0
+    chunked: bool = False
+    by_close: bool = False
+    """Its end is told by the connection's."""
+    waiting: bytes = b""
+    """A head that goes out with what comes next."""
+
+    def inform(self, status: int, lines: Iterable[bytes]) -> None:
+        """An interim answer; HTTP/1.0 has none (RFC 9110 15.2)."""
+        if not self.old:
+            self.client.write(answer_head(status, lines, None, False, False))
+
+    def start(
+        self,
+        status: int,
+        lines: Iterable[bytes],
+        framing: Framing,
+        length: bytes | None,
+        goes_on: bool,
+    ) -> None:
+        """The head. `length` is the upstream's Content-Length. Decide `keep` before.
+
+        With `goes_on` it waits for what comes at once: one write is cheaper than two.
+        """
+        self.status = status
+        if framing in ("chunked", "until_close"):
+            self.chunked = not self.old
+            self.by_close = self.old
+            self.keep = self.keep and not self.old
+            length = None
+        elif status == 204:
+            length = None
+        head = answer_head(status, lines, length, self.chunked, not self.keep)
+        if goes_on:
+            self.waiting = head
+        else:
+            self.client.write(head)
+
+    def switch(self, lines: Iterable[bytes]) -> None:
+        """A 101: the fields that belong to the connection are the caller's to add."""
+        self.status = 101
+        self.keep = False
+        self.client.write(answer_head(101, lines, None, False, False))
+
+    def data(self, data: bytes) -> None:
+        """Some of the body."""
+        self.sent_bytes += len(data)
+        waiting = self.waiting
+        if waiting:
+            self.waiting = b""
+        if self.chunked:
+            waiting += b"%x\r\n" % len(data)
+            if len(data) <= _JOINED_BYTES:
+                self.client.write(b"%b%b\r\n" % (waiting, data))
+            else:
+                self.client.write_all((waiting, data, b"\r\n"))
+        elif not waiting:
+            self.client.write(data)
+        elif len(data) <= _JOINED_BYTES:
+            self.client.write(waiting + data)
+        else:
+            self.client.write_all((waiting, data))
+
+    def end(self, trailers: HeaderPairs) -> None:
+        """The body is complete."""
+        last = b""
+        if self.chunked:
+            last = b"0\r\n%b\r\n" % fields_block(trailers) if trailers else LAST_CHUNK
+        if self.waiting or last:
+            self.client.write(self.waiting + last)
+            self.waiting = b""
+
+    def flush(self) -> None:
+        """Let out what waits: nothing follows after all."""
+        if self.waiting:
+            self.client.write(self.waiting)
+            self.waiting = b""
+
+    def whole(self, answer: Answer, extra: HeaderPairs) -> None:
+        """An answer of the facade's own, from first to last byte."""
+        self.status = answer.status
+        bodiless = answer.status in _NO_BODY
+        length = None if bodiless else b"%d" % len(answer.body)
+        lines = lines_of([*answer.headers, *extra])
+        head = answer_head(answer.status, lines, length, False, not self.keep)
+        if answer.body and not (bodiless or self.is_head):
+            self.sent_bytes = len(answer.body)
+            head += answer.body
+        self.client.write(head)

@@ -1,0 +1,12 @@
+"""The answer to what never became a request, on the wire. It ends the connection."""
+
+from proxy.answers import problem
+from proxy.errors import RequestError
+from proxy.fast_head import answer_head, lines_of
+
+
+def refusal(error: RequestError) -> bytes:
+    """A whole answer: `error` as a problem (RFC 9457)."""
+    answer = problem(error)
+    length = b"%d" % len(answer.body)
+    return answer_head(answer.status, lines_of(answer.headers), length, False, True) + answer.body

@@ -1,0 +1,83 @@
+"""The strict reader in the shape of httptools' request parser, for a server that was built around that."""
+
+from typing import Protocol
+
+from proxy.model import HeaderPairs
+from proxy.reading.head import Fields, RequestHead
+from proxy.reading.requests import RequestReader
+
+
+class Callbacks(Protocol):
+    """What such a server has its parser call."""
+
+    def on_message_begin(self) -> None: ...
+
+    def on_url(self, url: bytes) -> None: ...
+
+    def on_header(self, name: bytes, value: bytes) -> None: ...
+
+    def on_headers_complete(self) -> None: ...
+
+    def on_body(self, body: bytes) -> None: ...
+
+    def on_message_complete(self) -> None: ...
+
+
+class StrictParser:
+    """Takes the place of `httptools.HttpRequestParser`. `feed_data` raises a RequestError."""
+
+    def __init__(self, server: Callbacks, max_head_bytes: int, max_fields: int) -> None:
+        self._server = server
+        self._reader = RequestReader(self, max_head_bytes, max_fields)
+        self.head = RequestHead("", b"", 1, Fields([]))
+        """The request that was read last."""
+        self._stopped = False
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a head that is not complete."""
+        return self._reader.held_bytes
+
+    def stop(self) -> None:
+        """Call nobody any more."""
+        self._stopped = True
+
+    def take_rest(self) -> bytes:
+        """What was read ahead, for whoever the connection now belongs to."""
+        return self._reader.take_rest()
+
+    def feed_data(self, data: bytes) -> None:
+        """Read on; the server hears of all that `data` completes."""
+        reader = self._reader
+        reader.feed(data)
+        while reader.waits and not self._stopped:
+            reader.proceed()
+
+    def get_method(self) -> bytes:
+        return self.head.method.encode()
+
+    def get_http_version(self) -> str:
+        return f"1.{self.head.minor}"
+
+    def should_keep_alive(self) -> bool:
+        return self.head.keep_alive
+
+    def should_upgrade(self) -> bool:
+        return False
+
+    def request_head(self, head: RequestHead) -> None:
+        self.head = head
+        server = self._server
+        server.on_message_begin()
+        server.on_url(head.target)
+        for name, value in head.headers:
+            server.on_header(name, value)
+        server.on_headers_complete()
+
+    def request_data(self, data: bytes) -> None:
+        if not self._stopped:
+            self._server.on_body(data)
+
+    def request_ended(self, trailers: HeaderPairs) -> None:
+        if not self._stopped:
+            self._server.on_message_complete()

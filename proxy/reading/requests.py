@@ -1,0 +1,204 @@
+"""The requests of one connection, one after the other.
+
+    HEAD -- request_head --> LENGTH | CHUNKED -- request_ended --> HELD -- proceed --> HEAD
+
+Nothing of a request is read before the one in front of it is done with: what comes early is held, and `proceed`
+goes on with it. So a pipelining client can make this hold no more than its owner lets it send.
+"""
+
+import re
+from typing import Protocol
+
+from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
+from proxy.model import HeaderPairs
+from proxy.reading.chunks import ChunkReader
+from proxy.reading.fields import check_text
+from proxy.reading.head import HeadReader, RequestHead
+
+HEAD, LENGTH, CHUNKED, HELD = range(4)
+
+_LONGEST_METHOD = 64
+_BEGINNING = re.compile(rb"\r?[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,64}(?: |\Z)")
+_HEAD_END = b"\r\n\r\n"
+
+
+class RequestSink(Protocol):
+    """Who hears of the requests."""
+
+    def request_head(self, head: RequestHead) -> None:
+        """A request has begun."""
+
+    def request_data(self, data: bytes) -> None:
+        """Some of its body, at least one byte, without framing."""
+
+    def request_ended(self, trailers: HeaderPairs) -> None:
+        """It is complete."""
+
+
+class RequestReader:
+    """See the top of the file. `phase` is one of the above; `max_head_bytes` and `max_fields` bound a head.
+
+    After a RequestError nothing more can be read from the connection: where the next request begins is unknown.
+    """
+
+    __slots__ = (
+        "_at",
+        "_blank",
+        "_chunks",
+        "_heads",
+        "_held",
+        "_left",
+        "_sink",
+        "max_fields",
+        "max_head_bytes",
+        "phase",
+    )
+
+    def __init__(self, sink: RequestSink, max_head_bytes: int, max_fields: int) -> None:
+        self._sink = sink
+        self._heads = HeadReader()
+        self._held = b""
+        self._at = 0  # Where in `_held` the next request begins: cutting it off each time would cost its square.
+        self._blank = False
+        self._left = 0
+        self._chunks = ChunkReader()
+        self.max_head_bytes = max_head_bytes
+        self.max_fields = max_fields
+        self.phase = HEAD
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a head that is not complete, or of requests that have to wait."""
+        return len(self._held) - self._at
+
+    @property
+    def waits(self) -> bool:
+        """A request was read to its end: `proceed` is due."""
+        return self.phase == HELD
+
+    def take_rest(self) -> bytes:
+        """What was held, for whoever the connection now belongs to."""
+        rest, self._held = self._held[self._at :], b""
+        self._at = 0
+        return rest
+
+    def begin_with(self, head: RequestHead, rest: bytes) -> None:
+        """Take over a connection on which somebody else has read `head`; `rest` came behind it. Raises as `feed`."""
+        self._begin(head, rest, 0)
+
+    def feed(self, data: bytes) -> None:
+        """Read on. Raises a RequestError for what is no request, or too large to become one."""
+        phase = self.phase
+        if phase == HEAD:
+            if self._held:
+                seen = len(self._held)
+                self._read_head(self._held + data, self._at, seen)
+            else:
+                self._read_head(data, 0, 0)
+        elif phase == LENGTH:
+            self._read_length(data)
+        elif phase == CHUNKED:
+            self._read_chunks(data)
+        else:
+            self._hold(self.take_rest() + data if self._held else data, 0)
+
+    def proceed(self) -> None:
+        """The request before is done with: read the next one. Raises as `feed` does."""
+        self.phase = HEAD
+        if self._held:
+            self._read_head(self._held, self._at, 0)
+
+    def _hold(self, data: bytes, at: int) -> None:
+        if at < len(data):
+            self._held, self._at = data, at
+        else:
+            self._held, self._at = b"", 0
+
+    def _read_head(self, data: bytes, at: int, seen: int) -> None:
+        """Read the head at `at`, of which the bytes before `seen` were looked at before."""
+        if data.startswith((b"\r", b"\n"), at):
+            at = self._skip_blank(data, at)
+        end = data.find(_HEAD_END, max(at, seen - 3))
+        if end < 0:
+            self._hold(data, at)
+            self._check_unfinished(data, at, max(at, seen))
+            return
+        self._check_size(data, at, end)
+        self._blank = False
+        size = end + 4
+        self._begin(self._heads.read(data[at:end]), data, size)
+
+    def _skip_blank(self, data: bytes, at: int) -> int:
+        """One empty line in front of a request is tolerated (RFC 9112 2.2)."""
+        if len(data) - at == 1 and data[at] == 0x0D and not self._blank:
+            return at
+        if self._blank or not data.startswith(b"\r\n", at):
+            raise BadRequest("there are empty lines in front of the request (RFC 9112 2.2)")
+        self._blank = True
+        if data.startswith((b"\r", b"\n"), at + 2):
+            raise BadRequest("there are empty lines in front of the request (RFC 9112 2.2)")
+        return at + 2
+
+    def _begin(self, head: RequestHead, data: bytes, end: int) -> None:
+        body = head.body
+        if body.kind == "none" or (body.kind == "length" and not body.length):
+            self.phase = HELD
+            self._hold(data, end)
+            self._sink.request_head(head)
+            self._sink.request_ended([])
+            return
+        if body.kind == "length":
+            self.phase = LENGTH
+            self._left = body.length
+        else:
+            self.phase = CHUNKED
+            self._chunks = ChunkReader()
+        # Held, so that a sink that gives the connection away can take it along.
+        self._hold(data, end)
+        self._sink.request_head(head)
+        rest = self.take_rest()
+        if rest:
+            self.feed(rest)
+
+    def _read_length(self, data: bytes) -> None:
+        left = self._left
+        if len(data) > left:
+            self._hold(data, left)
+            data = data[:left]
+        self._left = left = left - len(data)
+        if not left:
+            self.phase = HELD
+        self._sink.request_data(data)
+        if not left:
+            self._sink.request_ended([])
+
+    def _read_chunks(self, data: bytes) -> None:
+        chunks = self._chunks
+        pieces = chunks.feed(data)
+        if chunks.over:
+            self.phase = HELD
+            self._hold(chunks.rest, 0)
+        if pieces:
+            self._sink.request_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if chunks.over:
+            self._sink.request_ended(chunks.trailers)
+
+    def _check_unfinished(self, data: bytes, at: int, fresh: int) -> None:
+        """Nonsense and floods need not wait for their end. From `fresh` on nothing was looked at before."""
+        lines = data.count(b"\n", at)
+        if len(data) - at > self.max_head_bytes or lines > self.max_fields + 1:
+            self._check_size(data, at, len(data))
+        check_text(data[fresh:])
+        if lines != data.count(b"\r\n", at):
+            raise BadRequest("a line of the head ends without CR LF (RFC 9112 2.2)")
+        if not lines and _BEGINNING.match(data, at, at + _LONGEST_METHOD + 1) is None:
+            raise BadRequest("the request does not begin with a method (RFC 9112 3)")
+
+    def _check_size(self, data: bytes, at: int, end: int) -> None:
+        if end - at > self.max_head_bytes:
+            line = data.find(b"\r\n", at)
+            if not 0 <= line - at <= self.max_head_bytes:
+                raise UriTooLong(f"the request line is longer than {self.max_head_bytes} bytes")
+            raise HeadTooLarge(f"the request's head is larger than {self.max_head_bytes} bytes")
+        if data.count(b"\n", at, end) > self.max_fields:
+            raise HeadTooLarge(f"the request has more than {self.max_fields} header fields")

@@ -1,0 +1,113 @@
+"""TLS towards a backend: who is trusted, and who the facade is. The certificate is always verified."""
+
+import re
+import ssl
+
+from msgspec import Struct
+
+from proxy.errors import FacadeError
+from proxy.model import BackendTls, TlsKey
+
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN CERTIFICATE-----\r?\n.*?-----END CERTIFICATE-----\r?\n?", re.DOTALL
+)
+_ENCRYPTED = (b"ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
+
+
+class TlsFault(FacadeError):
+    """A file that does not hold what its key promises. `text` and `hint` are for a `Problem`."""
+
+    def __init__(self, key: TlsKey, text: str, hint: str) -> None:
+        super().__init__(f"{text}: {hint}")
+        self.key = key
+        self.text = text
+        self.hint = hint
+
+
+class Pem(Struct, frozen=True):
+    """What the files of a `BackendTls` hold."""
+
+    ca: bytes | None = None
+    cert: bytes | None = None
+    key: bytes | None = None
+
+
+def default_context() -> ssl.SSLContext:
+    """The system's authorities, TLS 1.2 or later, HTTP/1.1 alone."""
+    return _http(ssl.create_default_context())
+
+
+def context_of(tls: BackendTls, pem: Pem) -> ssl.SSLContext:
+    """How connections to a backend are made. Raises TlsFault, or OSError for a file that is gone.
+
+    The client's certificate is read from its file once more, because OpenSSL takes it from nowhere else.
+    """
+    context = default_context() if pem.ca is None else _trusting(pem.ca)
+    if tls.cert_file is not None and pem.cert is not None:
+        _refuse_unusable(tls, pem)
+        try:
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=_never_asked)
+        except ssl.SSLError as error:
+            raise _unfit(tls, error) from None
+    return context
+
+
+def _trusting(authorities: bytes) -> ssl.SSLContext:
+    hint = "write the file of an authority, which holds -----BEGIN CERTIFICATE-----"
+    # Without the remarks that stand between certificates in many bundles, in any encoding.
+    found = b"".join(_CERTIFICATE.findall(authorities))
+    if not found:
+        raise TlsFault("ca_file", "`ca_file` holds no certificate in PEM", hint)
+    try:
+        context = ssl.create_default_context(cadata=found.decode("ascii"))
+    except (ssl.SSLError, UnicodeError) as error:
+        raise TlsFault(
+            "ca_file", f"`ca_file` holds a broken certificate: {_reason(error)}", hint
+        ) from None
+    # The same on every version of Python: an intermediate that is trusted is enough, and authorities of
+    # one's own seldom follow RFC 5280 to the letter. Names, dates and signatures are checked all the same.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return _http(context)
+
+
+def _http(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _refuse_unusable(tls: BackendTls, pem: Pem) -> None:
+    """What OpenSSL says in words that help nobody."""
+    cert = pem.cert or b""
+    key = cert if pem.key is None else pem.key
+    which: TlsKey = "cert_file" if pem.key is None else "key_file"
+    if b"-----BEGIN CERTIFICATE-----" not in cert:
+        hint = "write the file of the certificate, which holds -----BEGIN CERTIFICATE-----"
+        raise TlsFault("cert_file", "`cert_file` holds no certificate in PEM", hint)
+    if any(mark in key for mark in _ENCRYPTED):
+        hint = "give a key that asks for none: nobody is there to type it"
+        raise TlsFault(which, "the private key asks for a passphrase", hint)
+    if b"PRIVATE KEY-----" not in key:
+        if tls.key_file is None:
+            raise TlsFault(which, "`cert_file` holds no private key", "add `key_file:`")
+        hint = "write the file of the key, which holds -----BEGIN PRIVATE KEY-----"
+        raise TlsFault(which, "`key_file` holds no private key in PEM", hint)
+
+
+def _unfit(tls: BackendTls, error: ssl.SSLError) -> TlsFault:
+    key: TlsKey = "cert_file" if tls.key_file is None else "key_file"
+    if error.reason == "KEY_VALUES_MISMATCH":
+        hint = "write the key with which the certificate was asked for"
+        return TlsFault(key, "the private key does not belong to the certificate", hint)
+    text = f"certificate and private key cannot be read: {_reason(error)}"
+    return TlsFault("cert_file", text, "look at them with `openssl x509` and `openssl pkey`")
+
+
+def _never_asked() -> str:
+    """In the place of a prompt on the terminal of whoever started the facade."""
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or "it is no PEM").lower().replace("_", " ")

@@ -1,0 +1,133 @@
+"""The scenarios that a contestant runs alone, freshly started: memory, workers, and a long run."""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from tests.bench import holding, procfs
+from tests.bench.contestants import Contestant, facade_argv
+from tests.bench.loading import CONNECTIONS, Ground, leave_out, tell
+from tests.bench.processes import FAILURES, Up, loaded, up
+from tests.bench.report import Figures, Scenario, medians
+
+IDLE_CLIENTS = 1_000
+STALLED_CLIENTS = 4
+WORKERS_CLIENTS = 400
+_SETTLED_BYTES = 64 * 1024
+_SETTLED_S = 1.0
+_SETTLE_S = 10.0
+_TENTHS = 10
+
+Held = Callable[[int, int], contextlib.AbstractContextManager[None]]
+
+
+def idle(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
+    """What an idle keep-alive client costs."""
+    found: Scenario = {}
+    for each in _own(chosen, "idle"):
+        try:
+            grown = _grown_by(each, holding.idle, IDLE_CLIENTS, ground)
+        except FAILURES as failure:
+            leave_out(each.name, "idle", failure, ground)
+            continue
+        found[each.name] = {"kb_each": grown / IDLE_CLIENTS / 1000}
+        tell(f"idle: {each.name}: {found[each.name]['kb_each']:.1f} KB a client")
+    return found
+
+
+def memory(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
+    """What stalled bodies cost, in each direction."""
+    found: Scenario = {}
+    for each in _own(chosen, "memory"):
+        try:
+            down = _grown_by(each, holding.stalled_downloads, STALLED_CLIENTS, ground)
+            back = _grown_by(each, holding.stalled_uploads, STALLED_CLIENTS, ground)
+        except FAILURES as failure:
+            leave_out(each.name, "memory", failure, ground)
+            continue
+        found[each.name] = {"downloads_mb": down / 1e6, "uploads_mb": back / 1e6}
+        tell(f"memory: {each.name}: downloads {down / 1e6:.1f} MB, uploads {back / 1e6:.1f} MB")
+    return found
+
+
+def _own(chosen: Sequence[Contestant], scenario: str) -> list[Contestant]:
+    return [each for each in chosen if each.takes_part(scenario)]
+
+
+def _grown_by(contestant: Contestant, held: Held, count: int, ground: Ground) -> float:
+    """Bytes that a warm contestant grows by while `count` clients are held."""
+    with up(contestant, ground.origin, ground.cores.contestants) as each:
+        loaded(each, "get", CONNECTIONS["get"], 0.5, ground.cores.load)
+        before = _settled(each.pid)
+        with held(each.port, count):
+            return _settled(each.pid) - before
+
+
+def _settled(pid: int) -> int:
+    """Resident bytes, once they have stayed the same for a while."""
+    until = time.monotonic() + _SETTLE_S
+    last, since = procfs.resident_bytes(pid), time.monotonic()
+    while time.monotonic() < until and time.monotonic() - since < _SETTLED_S:
+        time.sleep(0.1)
+        now = procfs.resident_bytes(pid)
+        if abs(now - last) > _SETTLED_BYTES:
+            last, since = now, time.monotonic()
+    return procfs.resident_bytes(pid)
+
+
+def workers(facade: Contestant, ground: Ground) -> Scenario:
+    """One worker beside two, on one core: who holds the connections, and what a request costs."""
+    both = [
+        replace(facade, name=name, argv=partial(facade_argv, tier="fast", workers=count))
+        for name, count in (("1 worker", 1), ("2 workers", 2))
+    ]
+    found: dict[str, list[Figures]] = {each.name: [] for each in both}
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(up(each, ground.origin, ground.cores.contestants)) for each in both
+        ]
+        for turn in range(1, ground.rounds + 1):
+            for count, each in enumerate(started, 1):
+                # As many connections for each worker: how many events a poll brings is part of the cost.
+                connections = CONNECTIONS["get"] * count
+                told = loaded(each, "get", connections, ground.seconds, ground.cores.load)
+                told["spread"] = _spread_of(each, count)
+                tell(
+                    f"workers: round {turn}/{ground.rounds}: {each.name}: {told['cpu_us']:,.0f} µs, "
+                    f"spread {told['spread']:.0f} %"
+                )
+                found[each.name].append(told)
+    scenario = {name: medians(rounds) for name, rounds in found.items()}
+    scenario["2 workers"]["cpu_of_one"] = (
+        scenario["2 workers"]["cpu_us"] / scenario["1 worker"]["cpu_us"]
+    )
+    return scenario
+
+
+def _spread_of(each: Up, count: int) -> float:
+    with holding.idle(each.port, WORKERS_CLIENTS):
+        return spread(list(procfs.connections_of(each.pid, each.port).values()), count)
+
+
+def spread(counts: Sequence[int], count: int) -> float:
+    """How far the connections of one of `count` workers are from an equal share, in per cent of it."""
+    equal = sum(counts) / count
+    held = [*counts, *[0] * (count - len(counts))]
+    return max(abs(each - equal) for each in held) / equal * 100 if equal else 100.0
+
+
+def soak(facade: Contestant, requests: int, ground: Ground) -> Scenario:
+    """`requests` in a row, and what the facade's memory does after the first fifth."""
+    with up(facade, ground.origin, ground.cores.contestants) as each:
+        sizes = []
+        for tenth in range(1, _TENTHS + 1):
+            loaded(
+                *(each, "get", CONNECTIONS["get"], 3600, ground.cores.load),
+                at_most=requests // _TENTHS,
+            )
+            sizes.append(procfs.resident_bytes(each.pid) / 1e6)
+            tell(f"soak: {requests // _TENTHS * tenth:,} requests: {sizes[-1]:.1f} MB")
+    figures = {f"mb_{number}": size for number, size in enumerate(sizes, 1)}
+    return {"facade": {"requests": requests, "grown_mb": sizes[-1] - sizes[1], **figures}}

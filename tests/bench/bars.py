@@ -1,0 +1,132 @@
+"""What the facade shall reach, and whether it does. Printed beside the figures; no test asserts it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.bench.report import Scenario, ratio
+
+
+@dataclass(frozen=True)
+class Relative:
+    """`name` against `peer`: costs `at_most` so many times as much, or is `at_least` so many times as fast."""
+
+    words: str
+    scenario: str
+    name: str
+    peer: str
+    at_most: float = 0.0
+    at_least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Absolute:
+    """A figure of `name` that is at most so much."""
+
+    words: str
+    scenario: str
+    name: str
+    figure: str
+    at_most: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found for a bar, by each way to measure it: (`2.10 × `, met or not)."""
+
+    words: str
+    by_cpu: tuple[str, bool] | None
+    by_rate: tuple[str, bool] | None
+
+
+Bar = Relative | Absolute
+
+BARS: tuple[Bar, ...] = (
+    Relative("small GET: CPU at most 2.3 × nginx's", "get", "facade", "nginx", at_most=2.3),
+    Relative("stretch: at most 1.6 × nginx's", "get", "facade", "nginx", at_most=1.6),
+    Relative("at least 1.5 × Envoy's requests/s", "get", "facade", "envoy", at_least=1.5),
+    Relative(
+        "at least 4.5 × an aiohttp proxy's requests/s", "get", "facade", "aiohttp", at_least=4.5
+    ),
+    Relative(
+        "at least 60 × naive starlette + httpx's requests/s", "get", "facade", "naive", at_least=60
+    ),
+    Relative("ASGI tier: CPU at most 4 × nginx's", "get", "facade-asgi", "nginx", at_most=4),
+    Relative("1 KB POST: CPU at most 2 × nginx's", "post", "facade", "nginx", at_most=2),
+    Relative(
+        "1 MB download: CPU at most 1.2 × nginx's", "download", "facade", "nginx", at_most=1.2
+    ),
+    Relative(
+        "– the same, beside an nginx that buffers nothing",
+        *("download", "facade", "nginx-unbuffered"),
+        at_most=1.2,
+    ),
+    Relative("8 MB upload: CPU at most 1.2 × nginx's", "upload", "facade", "nginx", at_most=1.2),
+    Relative(
+        "– the same, beside an nginx that buffers nothing",
+        *("upload", "facade", "nginx-unbuffered"),
+        at_most=1.2,
+    ),
+    Absolute("an idle client: at most 20 KB", "idle", "facade", "kb_each", 20, " KB"),
+    Absolute("p99 at half load: at most 2 × nginx's", "latency", "facade", "p99_of_nginx", 2, " ×"),
+    Absolute("2 workers: spread within 20 %", "workers", "2 workers", "spread", 20, " %"),
+    Absolute(
+        "2 workers: CPU a request at most 10 % more than with one",
+        "workers",
+        "2 workers",
+        "cpu_of_one",
+        1.1,
+        " ×",
+    ),
+    Absolute(
+        "four stalled downloads: at most 10 MB", "memory", "facade", "downloads_mb", 10, " MB"
+    ),
+    Absolute("four stalled uploads: at most 10 MB", "memory", "facade", "uploads_mb", 10, " MB"),
+    Absolute("10⁶ requests: at most 2 MB more", "soak", "facade", "grown_mb", 2, " MB"),
+)
+
+
+def judged(scenarios: Mapping[str, Scenario]) -> list[Verdict]:
+    """A verdict for each bar; without figures where something was not measured."""
+    return [_verdict(bar, scenarios.get(bar.scenario, {})) for bar in BARS]
+
+
+def _verdict(bar: Bar, found: Scenario) -> Verdict:
+    if isinstance(bar, Absolute):
+        value = found.get(bar.name, {}).get(bar.figure)
+        told = None if value is None else (f"{value:.2f}{bar.unit}", value <= bar.at_most)
+        return Verdict(bar.words, told, None)
+    cheaper = ratio(found, bar.name, bar.peer, "cpu_us")
+    faster = ratio(found, bar.name, bar.peer, "per_second")
+    if not cheaper or not faster:
+        return Verdict(bar.words, None, None)
+    if bar.at_most:
+        return Verdict(bar.words, _at_most(cheaper, bar.at_most), _at_most(1 / faster, bar.at_most))
+    return Verdict(bar.words, _at_least(1 / cheaper, bar.at_least), _at_least(faster, bar.at_least))
+
+
+def _at_most(value: float, limit: float) -> tuple[str, bool]:
+    return f"{value:.2f} ×", value <= limit
+
+
+def _at_least(value: float, limit: float) -> tuple[str, bool]:
+    return f"{value:.2f} ×", value >= limit
+
+
+def lines(scenarios: Mapping[str, Scenario]) -> list[str]:
+    """The verdicts as a table of Markdown."""
+    return [
+        "| bar | measured (of CPU, where it compares) | | the same by requests/s | |",
+        "| --- | ---: | --- | ---: | --- |",
+        *(
+            f"| {each.words} | {_cells(each.by_cpu)} | {_cells(each.by_rate)} |"
+            for each in judged(scenarios)
+        ),
+    ]
+
+
+def _cells(found: tuple[str, bool] | None) -> str:
+    if found is None:
+        return "– | "
+    told, met = found
+    return f"{told} | {'met' if met else '**not met**'}"

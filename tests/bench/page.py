@@ -1,0 +1,206 @@
+"""docs/performance.md from a report."""
+
+from collections.abc import Callable, Mapping
+
+from tests.bench import bars
+from tests.bench.alone import IDLE_CLIENTS, STALLED_CLIENTS, WORKERS_CLIENTS
+from tests.bench.contestants import CONTESTANTS
+from tests.bench.loading import CONNECTIONS
+from tests.bench.report import LOADED, Figures, Report, Scenario, ratio
+
+_BUSY = 0.9
+_TITLES = {
+    "get": "Small GET: an answer of 0.5 KB",
+    "post": "1 KB POST",
+    "download": "1 MB download",
+    "upload": "8 MB upload",
+}
+_SHOWN = {each.name: each.shown for each in CONTESTANTS}
+Cell = Callable[[Figures], str]
+
+
+def written(report: Report) -> str:
+    """The whole page."""
+    parts = [_head(report), *bars.lines(report.scenarios), ""]
+    if "get" in report.scenarios:
+        parts += ["![CPU a request and requests a second, by contestant](performance.svg)", ""]
+    parts += tables(report.scenarios)
+    parts += _fairness(report)
+    if report.matching:
+        parts += ["## Finding the route", "", *report.matching, ""]
+    if report.reload:
+        parts += ["## Swapping the table", "", *report.reload, ""]
+    return "\n".join(parts)
+
+
+def _head(report: Report) -> str:
+    return (
+        "# What a request costs\n\n"
+        "Written by `make bench`. All contestants are up at once, each with one worker, and share one "
+        f"core; load and origin have the other. {report.rounds} interleaved rounds of {report.seconds:g} s, "
+        "the median of each figure. The facade runs with a table of 1,000 routes, weights, metrics, access "
+        "log, path policy, limits and deadlines.\n\n"
+        "CPU is the kernel's account of a contestant and all its processes, user and system. It is the "
+        "figure to compare: requests/s of a contestant whose core was not busy are what the load could "
+        f"give, not what it could take.{_noise(report.scenarios)}\n\n"
+        f"{report.machine}\n\n"
+        "## The bars\n"
+    )
+
+
+def _noise(scenarios: Mapping[str, Scenario]) -> str:
+    others = [figures["others"] for kind in LOADED for figures in scenarios.get(kind, {}).values()]
+    if not others:
+        return ""
+    return (
+        " Whoever else was on the machine took up to "
+        f"{max(others):.0%} of the contestants' core meanwhile."
+    )
+
+
+def tables(scenarios: Mapping[str, Scenario]) -> list[str]:
+    """A section for each scenario that was run."""
+    lines: list[str] = []
+    for kind in LOADED:
+        if kind in scenarios:
+            told = f"{CONNECTIONS[kind]} keep-alive connections."
+            lines += [f"## {_TITLES[kind]}", "", told, "", *_loaded(scenarios[kind]), ""]
+    for name, section in (
+        ("latency", _latency),
+        ("idle", _idle),
+        ("memory", _memory),
+        ("workers", _workers),
+        ("soak", _soak),
+    ):
+        if name in scenarios:
+            lines += [*section(scenarios[name]), ""]
+    return lines
+
+
+def _loaded(found: Scenario) -> list[str]:
+    lines = _columns(
+        "contestant",
+        *("requests/s", "of facade's", "of nginx's", "CPU µs", "of facade's", "of nginx's"),
+        *("core busy", "p50 ms", "p99 ms"),
+    )
+    for name in sorted(found, key=lambda name: found[name]["cpu_us"]):
+        figures = found[name]
+        busy = f"{figures['busy']:.0%}" + ("" if figures["busy"] > _BUSY else " *")
+        lines.append(
+            f"| {_SHOWN[name]} | {figures['per_second']:,.0f} | {_ratios(found, name, 'per_second')} "
+            f"| {figures['cpu_us']:,.1f} | {_ratios(found, name, 'cpu_us')} "
+            f"| {busy} | {figures['p50_ms']:.2f} | {figures['p99_ms']:.2f} |"
+        )
+    if any(each["busy"] <= _BUSY for each in found.values()):
+        lines += [
+            "",
+            "\\* its core was not busy with it: bound by the load (or, on a busy machine, by others).",
+        ]
+    return lines
+
+
+def _ratios(found: Scenario, name: str, figure: str) -> str:
+    told = (ratio(found, name, base, figure) for base in ("facade", "nginx"))
+    return " | ".join("–" if each is None else f"{each:.2f}" for each in told)
+
+
+def _columns(first: str, *others: str) -> list[str]:
+    return [
+        f"| {first} | {' | '.join(others)} |",
+        f"| --- |{' ---: |' * len(others)}",
+    ]
+
+
+def _latency(found: Scenario) -> list[str]:
+    rate = max(each["asked_per_second"] for each in found.values())
+    return [
+        "## Latency at half of the facade's saturating load",
+        "",
+        f"{rate:,.0f} requests/s at random moments, the same for each. `no proxy` is the origin asked "
+        "directly: what load and origin add by themselves.",
+        "",
+        *_columns("contestant", "answers/s", "p50 ms", "p99 ms", "p99 of nginx's"),
+        *(
+            f"| {_SHOWN.get(name, name)} | {each['per_second']:,.0f} | {each['p50_ms']:.3f} "
+            f"| {each['p99_ms']:.3f} | {_optional(each, 'p99_of_nginx')} |"
+            for name, each in found.items()
+        ),
+    ]
+
+
+def _optional(figures: Figures, name: str) -> str:
+    return f"{figures[name]:.2f}" if name in figures else "–"
+
+
+def _idle(found: Scenario) -> list[str]:
+    return [
+        "## Idle clients",
+        "",
+        f"{IDLE_CLIENTS:,} keep-alive clients that have been answered once: what resident memory grows "
+        "by.",
+        "",
+        *_columns("contestant", "KB a client"),
+        *(f"| {_SHOWN[name]} | {each['kb_each']:.1f} |" for name, each in found.items()),
+    ]
+
+
+def _memory(found: Scenario) -> list[str]:
+    return [
+        "## Stalled bodies",
+        "",
+        f"{STALLED_CLIENTS} clients that stop reading a download of 512 MB, and {STALLED_CLIENTS} that send "
+        "512 MB to an origin that does not read: what resident memory grows by. nginx, as configured by "
+        "default, writes such bodies to files.",
+        "",
+        *_columns("contestant", "downloads, MB", "uploads, MB"),
+        *(
+            f"| {_SHOWN[name]} | {each['downloads_mb']:.1f} | {each['uploads_mb']:.1f} |"
+            for name, each in found.items()
+        ),
+    ]
+
+
+def _workers(found: Scenario) -> list[str]:
+    return [
+        "## Workers",
+        "",
+        f"All on one core, small GETs, {CONNECTIONS['get']} connections for each worker. Spread is how "
+        f"far a worker is from its equal share of {WORKERS_CLIENTS} connections.",
+        "",
+        *_columns("facade with", "CPU µs", "of one worker's", "spread"),
+        *(
+            f"| {name} | {each['cpu_us']:,.1f} | {_optional(each, 'cpu_of_one')} | {each['spread']:.0f} % |"
+            for name, each in found.items()
+        ),
+    ]
+
+
+def _soak(found: Scenario) -> list[str]:
+    figures = found["facade"]
+    sizes = [size for name, size in figures.items() if name.startswith("mb_")]
+    return [
+        "## A long run",
+        "",
+        f"{figures['requests']:,.0f} requests to the facade; resident MB after each tenth: "
+        f"{', '.join(f'{size:.1f}' for size in sizes)}.",
+    ]
+
+
+def _fairness(report: Report) -> list[str]:
+    versions = "; ".join(f"{_SHOWN[name]}: {told}" for name, told in report.versions.items())
+    return [
+        "## How the others are set up",
+        "",
+        "Keep-alive towards the origin, one worker, forwarding headers, and an access log of their usual "
+        "kind: nginx `combined`, buffered; haproxy `httplog` to standard output; Envoy's default format to a "
+        "file, which it buffers; Caddy's JSON to a file. aiohttp, starlette + httpx and fastapi-proxy-lib "
+        "write none, which favours them. Buffering is as shipped: nginx takes a whole upload before it "
+        "sends it on, through a file where it is large, so a second nginx that buffers nothing stands "
+        "beside it for long bodies. None of them has more than one route. "
+        "The configurations are in `tests/bench/configs.py`.",
+        "",
+        f"{versions}.",
+        "",
+        *report.left_out,
+        *([""] if report.left_out else []),
+    ]

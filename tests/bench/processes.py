@@ -1,0 +1,165 @@
+"""Runs contestants and loads, each on its core."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import procfs
+from tests.bench.client import WrongAnswer
+from tests.bench.contestants import Contestant
+
+ROOT = Path(__file__).parents[2]
+_START_S = 30
+_STOP_S = 10
+Figures = dict[str, float]
+
+
+class LoadFailed(Exception):
+    """A contestant did not start, or did not answer, or not with 200; the text tells."""
+
+
+FAILURES = (LoadFailed, WrongAnswer, OSError)
+"""How a contestant fails. It is left out, and the run of the others goes on."""
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Who runs where."""
+
+    contestants: int
+    load: int
+
+    @classmethod
+    def own(cls) -> "Cores":
+        """The first and the last core that this process may use."""
+        allowed = sorted(os.sched_getaffinity(0))
+        return cls(allowed[0], allowed[-1])
+
+
+@dataclass(frozen=True)
+class Up:
+    """A contestant that answers."""
+
+    contestant: Contestant
+    pid: int
+    port: int
+    core: int
+
+    @property
+    def name(self) -> str:
+        """Its contestant's."""
+        return self.contestant.name
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """What is started inside runs on `core` from its first thread on."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def started(argv: list[str], port: int, core: int, folder: Path) -> Iterator[int]:
+    """Run `argv` pinned to a core until the block ends; yields its pid once the port answers.
+
+    Raises LoadFailed if it does not within 30 s.
+    """
+    told = folder / "stderr"
+    env = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "stdout").open("wb") as out, told.open("wb") as err, pinned(core):
+        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=out, stderr=err)
+    try:
+        _until_it_answers(process, port, told)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _until_it_answers(process: "subprocess.Popen[bytes]", port: int, told: Path) -> None:
+    until = time.monotonic() + _START_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if process.poll() is not None or time.monotonic() > until:
+            last = told.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise LoadFailed(f"it did not start to answer, and said last: {last}")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def origin(core: int) -> Iterator[int]:
+    """The origin; yields its port."""
+    port = free_port()
+    argv = [sys.executable, "-m", "tests.bench.origin", str(port)]
+    with tempfile.TemporaryDirectory() as folder, started(argv, port, core, Path(folder)):
+        yield port
+
+
+@contextlib.contextmanager
+def up(contestant: Contestant, origin_port: int, core: int) -> Iterator[Up]:
+    """A contestant of its own, with a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        port, folder = free_port(), Path(name)
+        argv = contestant.argv(port, origin_port, folder)
+        with started(argv, port, core, folder) as pid:
+            for line in (folder / "stderr").read_text(errors="replace").splitlines():
+                if "WARNING" in line:  # The facade says so when it serves with the other tier.
+                    print(f"{contestant.name}: {line}", file=sys.stderr)
+            yield Up(contestant, pid, port, core)
+
+
+def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
+    """What a load prints. Raises LoadFailed if a request failed."""
+    argv = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
+    with pinned(core):
+        load = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        out = load.communicate(timeout=timeout_s)[0]
+    finally:
+        load.kill()
+        load.wait()
+    if load.returncode:
+        raise LoadFailed(f"{module} ended with {load.returncode}")
+    figures = json.loads(out)
+    if failed := figures.pop("failed"):
+        raise LoadFailed("; ".join(failed))
+    return {name: float(value) for name, value in figures.items()}
+
+
+def loaded(
+    each: Up, kind: str, connections: int, seconds: float, core: int, at_most: int = 0
+) -> Figures:
+    """One round of load on one contestant, with what it cost."""
+    busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
+    arguments: list[object] = [each.port, kind, connections, seconds, at_most]
+    figures = told_by("load", arguments, core, seconds + 90)
+    used = procfs.cpu_s(each.pid) - before
+    figures["cpu_us"] = used / max(1.0, figures["requests"]) * 1e6
+    figures["busy"] = used / figures["took_s"]
+    others = procfs.core_busy_s(each.core) - busy - used
+    figures["others"] = min(1.0, max(0.0, others) / (time.monotonic() - began))
+    return figures

@@ -1,0 +1,38 @@
+"""What a run has found, as a value: to be written down, compared, and drawn."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+Figures = dict[str, float]
+"""Of one contestant in one scenario. `cpu_us` and `per_second` are there in all that load."""
+Scenario = dict[str, Figures]
+
+LOADED = ("get", "post", "download", "upload")
+
+
+class Report(Struct):
+    """One run."""
+
+    rounds: int
+    seconds: float
+    machine: str = ""
+    scenarios: dict[str, Scenario] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    """Sentences: who does not take part, and why."""
+    matching: list[str] = field(default_factory=list)
+    reload: list[str] = field(default_factory=list)
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """The median of each figure over rounds."""
+    return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+
+
+def ratio(found: Mapping[str, Figures], name: str, base: str, figure: str) -> float | None:
+    """One contestant's figure, in multiples of another's; None where either is missing."""
+    if name not in found or not found.get(base, {}).get(figure):
+        return None
+    return found[name][figure] / found[base][figure]

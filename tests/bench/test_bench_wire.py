@@ -1,0 +1,101 @@
+"""The load and the origin, against each other over real sockets; and where a message ends."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench import holding, wire
+from tests.bench.client import Client
+from tests.bench.contestants import Contestant
+from tests.bench.load import Load, percentile
+from tests.bench.paced import Paced
+from tests.bench.processes import Cores, LoadFailed, Up, free_port, loaded, started
+
+_ALWAYS_404 = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    client, _ = listener.accept()
+    if client.recv(1000):
+        client.send(b"HTTP/1.1 404 Not Found\\r\\ncontent-length: 0\\r\\n\\r\\n")
+"""
+_HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """An origin, as a contestant."""
+    port, core = free_port(), Cores.own().contestants
+    argv = [sys.executable, "-m", "tests.bench.origin", str(port)]
+    with started(argv, port, core, tmp_path_factory.mktemp("origin")) as pid:
+        yield Up(Contestant("origin", "origin", lambda *_: argv), pid, port, core)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([_HEAD + b"Content-Length: 3\r\n\r\n", b"ab", b"c"], id="a length"),
+        pytest.param([_HEAD[:5], _HEAD[5:] + b"content-length:3\r\n\r", b"\nabc"], id="a cut head"),
+        pytest.param([_HEAD + b"content-length: 0\r\n\r\n"], id="no body"),
+        pytest.param(
+            [_HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc", b"\r\n0\r\n", b"\r\n"],
+            id="chunks, the last one cut",
+        ),
+        pytest.param([_HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"], id="no chunks"),
+    ],
+)
+def test_a_message_ends_with_its_last_piece_and_not_before(pieces: list[bytes]) -> None:
+    framing = wire.Framing()
+    assert [framing.feed(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1.0), (0.5, 2.0), (0.99, 3.0), (1.0, 3.0)])
+def test_a_percentile_stays_within_the_list(share: float, expected: float) -> None:
+    assert percentile([1.0, 2.0, 3.0], share) == expected
+
+
+def test_each_kind_of_request_is_answered(origin: Up) -> None:
+    for kind in ("get", "post", "download", "upload"):
+        with contextlib.closing(Load(origin.port, kind, 2)) as load:
+            load.run(10, at_most=5)
+        assert not load.failed, kind
+        assert len(load.waits_s) == 5, kind
+
+
+def test_paced_requests_are_all_answered(origin: Up) -> None:
+    with contextlib.closing(Paced(origin.port, 500, 4)) as paced:
+        paced.run(0.2)
+    assert not paced.failed
+    assert 40 < len(paced.waits_s) < 250
+
+
+def test_a_stalled_client_does_not_keep_the_origin_from_others(origin: Up) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(holding.stalled_downloads(origin.port, 2))
+        stack.enter_context(holding.idle(origin.port, 3))
+        with contextlib.closing(Client(origin.port, "stalled-upload", bytearray(1024))) as client:
+            assert not client.ask()
+            with contextlib.closing(Load(origin.port, "get", 1)) as load:
+                load.run(10, at_most=3)
+            assert not load.failed
+
+
+def test_a_round_tells_what_it_cost(origin: Up) -> None:
+    told = loaded(origin, "get", 2, 10, Cores.own().load, at_most=200)
+    assert told["requests"] == 200
+    assert told["cpu_us"] >= 0
+    assert 0 <= told["p50_ms"] <= told["p99_ms"]
+
+
+def test_a_round_whose_requests_fail_has_no_figures(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    port, core = free_port(), Cores.own().contestants
+    argv = [sys.executable, "-c", _ALWAYS_404, str(port)]
+    folder = tmp_path_factory.mktemp("wrong")
+    with started(argv, port, core, folder) as pid:
+        wrong = Up(Contestant("wrong", "wrong", lambda *_: argv), pid, port, core)
+        with pytest.raises(LoadFailed, match="404"):
+            loaded(wrong, "get", 1, 5, Cores.own().load)

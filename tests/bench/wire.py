@@ -1,0 +1,101 @@
+"""What goes over the wire in a bench: the requests, the answers, and their ends. Origin and load agree on it.
+
+Answers and requests are made once and compared, not parsed, where that is safe: load and origin share a core,
+and what they cost is missing from the load that they can give.
+"""
+
+SMALL = b'{"special":"' + b"x" * 488 + b'"}'
+BLOCK = b"x" * 262_144
+DOWNLOAD_BYTES = 1 << 20
+UPLOAD_BYTES = 8 << 20
+STALLED_BYTES = 512 << 20
+POST_BYTES = 1024
+
+ASKED = b"/travelbuddy/flightspecials"
+# Routes of the facade's table, each with weights; the last segment tells the origin what is wanted.
+TARGETS = {
+    "get": ASKED,
+    "post": b"/svc7/v1/res57/post",
+    "download": b"/svc8/v1/res58/download",
+    "upload": b"/svc9/v1/res59/upload",
+    "stalled-download": b"/svc10/v1/res60/stalled-download",
+    "stalled-upload": b"/svc11/v1/res61/stalled-upload",
+}
+_BODIES = {"post": POST_BYTES, "upload": UPLOAD_BYTES, "stalled-upload": STALLED_BYTES}
+BUFFER_BYTES = 1 << 20
+
+
+def head_of(kind: str) -> bytes:
+    """The head of a request; its body is `body_bytes(kind)` of anything."""
+    length = body_bytes(kind)
+    method = b"POST" if length else b"GET"
+    framing = (
+        b"content-type: application/json\r\ncontent-length: %d\r\n" % length if length else b""
+    )
+    return b"%b %b HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\n%b\r\n" % (
+        method,
+        TARGETS[kind],
+        framing,
+    )
+
+
+def body_bytes(kind: str) -> int:
+    """How long a request's body is, in bytes."""
+    return _BODIES.get(kind, 0)
+
+
+def answer_head(length: int) -> bytes:
+    """The head of the origin's 200."""
+    return (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % length
+    )
+
+
+class Framing:
+    """Tells where a message ends: by its length, or by the last chunk.
+
+    Bodies of a bench never hold the bytes of a last chunk, so the end of the data shows it.
+    """
+
+    __slots__ = ("_chunked", "_left", "_tail", "head")
+
+    def __init__(self) -> None:
+        self.head = b""
+        self._tail = b""
+        self._left = 0
+        self._chunked = False
+
+    def feed(self, data: bytes) -> bool:
+        """Whether the message is complete with `data`. `head` is set once it is."""
+        if self.head:
+            return self._more(data)
+        head, found, body = (self._tail + data).partition(b"\r\n\r\n")
+        if not found:
+            self._tail += data
+            return False
+        self.head, self._tail = head, b""
+        lower = head.lower()
+        self._chunked = b"\r\ntransfer-encoding: chunked" in lower
+        self._left = 0 if self._chunked else content_length(lower)
+        return self._more(body)
+
+    def counted(self) -> bool:
+        """Whether only the number of bytes matters from here on."""
+        return self._left > 0
+
+    def count(self, number: int) -> bool:
+        """As `feed`, for a body with a length."""
+        self._left -= number
+        return self._left <= 0
+
+    def _more(self, data: bytes) -> bool:
+        if not self._chunked:
+            return self.count(len(data))
+        self._tail = (self._tail + data)[-7:]
+        return self._tail == b"\r\n0\r\n\r\n" or self._tail == b"0\r\n\r\n"
+
+
+def content_length(lower: bytes) -> int:
+    """The length that a head in small letters tells; 0 where it tells none."""
+    at = lower.find(b"\r\ncontent-length:")
+    return int(lower[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0

@@ -1,0 +1,260 @@
+"""Persistence: who closes when, pipelining, and HTTP/1.0 (RFC 9112 9)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.conversation import (
+    Case,
+    ClientGets,
+    ClientGetsClosed,
+    ClientGetsHead,
+    ClientGetsPiece,
+    ClientGetsRest,
+    ClientSends,
+    OriginSees,
+    OriginSends,
+    Step,
+    converse,
+    names,
+)
+from tests.conformance.harness import Tier, client, facade, table
+from tests.conformance.origin import answering, ok, origin
+from tests.conformance.wire import Message
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+H = b"host: facade.example\r\n"
+GET = b"GET /%d HTTP/1.1\r\n" + H + b"\r\n"
+POST = b"POST /%d HTTP/1.1\r\n" + H + b"content-length: 4\r\n\r\nbody"
+CHUNKED = b"POST /%d HTTP/1.1\r\n" + H + b"transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+HEAD = b"HEAD /%d HTTP/1.1\r\n" + H + b"\r\n"
+CLOSING = b"GET /%d HTTP/1.1\r\n" + H + b"connection: close\r\n\r\n"
+OLD = b"GET /%d HTTP/1.0\r\n\r\n"
+OLD_KEPT = b"GET /%d HTTP/1.0\r\nconnection: keep-alive\r\n\r\n"
+SEES_1, SEES_2 = OriginSees(b"GET /1 HTTP/1.1"), OriginSees(b"GET /2 HTTP/1.1")
+ANSWER_1, ANSWER_2 = OriginSends(ok(b"one")), OriginSends(ok(b"two"))
+GETS_1, GETS_2 = ClientGets(200, b"one"), ClientGets(200, b"two")
+BAD = b"GET / HTTP/1.1\r\nhost facade\r\n\r\n"
+
+
+def _first(*after: Step, raw: bytes = GET % 1, closes: bool | None = None) -> tuple[Step, ...]:
+    return (ClientSends(raw), SEES_1, ANSWER_1, ClientGets(200, b"one", closes=closes), *after)
+
+
+CASES = [
+    Case(
+        "a client of HTTP/1.1 stays connected unless someone says otherwise",
+        "RFC 9112 9.3",
+        _first(ClientSends(GET % 2), SEES_2, ANSWER_2, GETS_2, closes=False),
+    ),
+    Case(
+        "a client that says close is told so, and let go after its answer",
+        "RFC 9112 9.6",
+        _first(ClientGetsClosed(), raw=CLOSING % 1, closes=True),
+    ),
+    Case(
+        "close in other letters and among other options is close",
+        "RFC 9110 7.6.1",
+        _first(ClientGetsClosed(), raw=(CLOSING % 1).replace(b"close", b"x-a, Close"), closes=True),
+    ),
+    Case(
+        "nothing behind a request that says close is answered",
+        "RFC 9112 9.6",
+        _first(ClientGetsClosed(), raw=CLOSING % 1 + GET % 2, closes=True),
+    ),
+    Case(
+        "a client of HTTP/1.0 is let go after its answer",
+        "RFC 9112 9.3",
+        _first(ClientGetsClosed(), raw=OLD % 1, closes=True),
+    ),
+    Case(
+        "a request of HTTP/1.0 needs no Host",
+        "RFC 9112 3.2",
+        (ClientSends(OLD % 1), OriginSees(b"GET /1 HTTP/1.1", fields=[]), ANSWER_1, GETS_1),
+    ),
+    Case(
+        "a request of HTTP/1.1 needs a Host",
+        "RFC 9112 3.2",
+        (ClientSends(b"GET / HTTP/1.1\r\n\r\n"), ClientGetsHead(400)),
+    ),
+    Case(
+        "an empty Host is none",
+        "RFC 9110 4.2.1",
+        (ClientSends(b"GET /1 HTTP/1.1\r\nhost:\r\n\r\n"), ClientGetsHead(400)),
+    ),
+    Case(
+        "a body of HTTP/1.0 is passed on",
+        "RFC 9112 6.3",
+        (
+            ClientSends(b"POST /1 HTTP/1.0\r\ncontent-length: 4\r\n\r\nbody"),
+            OriginSees(b"POST /1 HTTP/1.1", b"body", length=4),
+            ANSWER_1,
+            GETS_1,
+        ),
+    ),
+    Case(
+        "an empty line in front of a request is skipped",
+        "RFC 9112 2.2",
+        _first(raw=b"\r\n" + GET % 1),
+    ),
+    Case(
+        "a pipelined request waits until a streamed answer before it is over",
+        "RFC 9112 9.3.2",
+        (
+            ClientSends(GET % 1 + GET % 2),
+            SEES_1,
+            OriginSends(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n"),
+            ClientGetsHead(200),
+            ClientGetsPiece(b"one"),
+            OriginSends(b"0\r\n\r\n"),
+            ClientGetsRest(),
+            SEES_2,
+            ANSWER_2,
+            GETS_2,
+        ),
+    ),
+    Case(
+        "a request behind a POST goes on after the answer to the POST",
+        "RFC 9112 9.3.2",
+        (
+            ClientSends(POST % 1 + GET % 2),
+            OriginSees(b"POST /1 HTTP/1.1", b"body"),
+            ANSWER_1,
+            GETS_1,
+            SEES_2,
+            ANSWER_2,
+            GETS_2,
+        ),
+    ),
+    Case(
+        "a bad request behind a good one is answered after it",
+        "RFC 9112 9.3.2",
+        (
+            ClientSends(GET % 1 + BAD),
+            SEES_1,
+            ANSWER_1,
+            GETS_1,
+            ClientGetsHead(400),
+        ),
+    ),
+    Case(
+        "a bad request in a packet of its own is answered after the good one",
+        "RFC 9112 9.3.2",
+        (ClientSends(GET % 1), SEES_1, ClientSends(BAD), ANSWER_1, GETS_1, ClientGetsHead(400)),
+    ),
+    Case(
+        "an error of the facade's own keeps the order, and the connection",
+        "RFC 9112 9.3.2",
+        (
+            ClientSends(GET % 1 + b"GET /a%00 HTTP/1.1\r\n" + H + b"\r\n" + GET % 2),
+            SEES_1,
+            ANSWER_1,
+            GETS_1,
+            ClientGetsHead(400),
+            ClientGetsRest(
+                b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": '
+                b'"the path holds a control character, a backslash or overlong UTF-8", '
+                b'"reason": "bad_request"}'
+            ),
+            SEES_2,
+            ANSWER_2,
+            GETS_2,
+        ),
+    ),
+    Case(
+        "half a request behind a whole one waits for its other half",
+        "RFC 9112 9.3.2",
+        (
+            ClientSends(GET % 1 + (GET % 2)[:20]),
+            SEES_1,
+            ANSWER_1,
+            GETS_1,
+            ClientSends((GET % 2)[20:]),
+            SEES_2,
+            ANSWER_2,
+            GETS_2,
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+async def test_a_connection_lasts_as_it_should(case: Case, tier: Tier, tmp_path: Path) -> None:
+    await converse(case, tier, tmp_path)
+
+
+def _echo(message: Message) -> bytes:
+    """What was asked, as the body; without it for HEAD."""
+    method = message.head.line.split(b" ")[0]
+    body = method + b" " + message.head.target + b" " + message.body
+    made = ok(body)
+    return made[: -len(body)] if method == b"HEAD" else made
+
+
+PIPELINES = [
+    pytest.param((GET,) * 2, id="two GETs"),
+    pytest.param((GET,) * 20, id="twenty GETs"),
+    pytest.param((GET, HEAD) * 10, id="GET and HEAD in turns"),
+    pytest.param((POST, GET) * 5, id="bodies with a length between GETs"),
+    pytest.param((CHUNKED, GET) * 5, id="chunked bodies between GETs"),
+    pytest.param((POST, CHUNKED, HEAD, GET) * 4, id="all kinds"),
+    pytest.param((GET, POST, CLOSING), id="the last one says close"),
+]
+
+
+@pytest.mark.parametrize("cut_at", [0, 1, 7, 1000], ids=lambda cut: f"in pieces of {cut or 'all'}")
+@pytest.mark.parametrize("kinds", PIPELINES)
+async def test_pipelined_requests_are_answered_in_order(
+    kinds: tuple[bytes, ...], cut_at: int, tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.3.2."""
+    raw = b"".join(kind % number for number, kind in enumerate(kinds))
+    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            for at in range(0, len(raw), cut_at or len(raw)):
+                wire.send(raw[at : at + (cut_at or len(raw))])
+                await wire.flush()
+            for number, kind in enumerate(kinds):
+                method = kind.split(b" ")[0]
+                got = await wire.answer(method.decode())
+                body = b"body" if method == b"POST" else b""
+                echoed = method + b" /%d " % number + body
+                assert (got.head.status, got.body) == (
+                    200,
+                    b"" if method == b"HEAD" else echoed,
+                )
+                assert got.head.one(b"content-length") == b"%d" % len(echoed)
+
+
+async def test_http_1_0_keep_alive_is_granted_with_a_word_or_not_at_all(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.3."""
+    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(OLD_KEPT % 1)
+            got = await wire.answer()
+            assert got.body == b"GET /1 "
+            if b"keep-alive" in b",".join(got.head.all(b"connection")).lower():
+                wire.send(OLD_KEPT % 2)
+                assert (await wire.answer()).body == b"GET /2 "
+            else:
+                assert got.head.closes
+                assert await wire.end() == (b"", False)
+
+
+async def test_a_client_that_ends_its_half_gets_its_answer_or_is_gone(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.6: a client may close its sending side and wait; never is a wrong or half answer whole."""
+    async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(GET % 1)
+            upstream = await made.connection()
+            await upstream.request()
+            wire.half_close()
+            upstream.send(ok(b"one"))
+            got, _ = await wire.end()
+            assert got == b"" or got.endswith(b"\r\n\r\none")

@@ -1,0 +1,167 @@
+"""What a backend is told of the client, and the client of the backend (RFC 9110 7.6, RFC 7239, rule 14)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.conversation import (
+    Case,
+    ClientGets,
+    ClientSends,
+    OriginSees,
+    OriginSends,
+    converse,
+    names,
+)
+from tests.conformance.harness import Tier
+from tests.conformance.wire import Pairs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+TRUSTED = "defaults: {forwarded: {trusted_proxies: [127.0.0.0/8]}}\n"
+ELSEWHERE = "defaults: {forwarded: {trusted_proxies: [192.0.2.0/24]}}\n"
+FORWARDED = b'for=127.0.0.1;proto=http;host="facade.example"'
+
+
+def _told(
+    name: str,
+    sent: Pairs,
+    seen: Pairs,
+    *,
+    rest: str = "",
+    rfc: str = "RFC 7239 4",
+    version: bytes = b"1.1",
+) -> Case:
+    lines = b"".join(b"%b: %b\r\n" % pair for pair in sent)
+    raw = b"GET /a HTTP/%b\r\nhost: facade.example\r\n%b\r\n" % (version, lines)
+    steps = (
+        ClientSends(raw),
+        OriginSees(b"GET /a HTTP/1.1", fields=seen),
+        OriginSends(OK),
+        ClientGets(200, b"ok"),
+    )
+    return Case(name, rfc, steps, rest=rest)
+
+
+FOR, PROTO, HOST, ELEMENT = (
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"forwarded",
+)
+FORGED: Pairs = [
+    (b"forwarded", b"for=1.2.3.4"),
+    (b"x-forwarded-for", b"1.2.3.4"),
+    (b"x-forwarded-proto", b"https"),
+    (b"x-forwarded-host", b"evil.example"),
+    (b"x-forwarded-port", b"1"),
+    (b"x-forwarded-prefix", b"/evil"),
+    (b"x-real-ip", b"1.2.3.4"),
+    (b"x-original-url", b"/evil"),
+    (b"x-rewrite-url", b"/evil"),
+    (b"proxy", b"evil"),
+    (b"proxy-authorization", b"Basic x"),
+    (b"x_forwarded_for", b"1.2.3.4"),
+    (b"connection", b"x-forwarded-for, forwarded"),
+]
+
+TELLING = [
+    _told("the backend is told the client's address", [], [(FOR, b"127.0.0.1")]),
+    _told("the backend is told the client's scheme", [], [(PROTO, b"http")]),
+    _told("the backend is told the host that was asked", [], [(HOST, b"facade.example")]),
+    _told("the backend is told all of it as RFC 7239 has it", [], [(ELEMENT, FORWARDED)]),
+    _told("a stranger's forwarding fields do not pass", FORGED, []),
+    _told("a stranger's X-Forwarded-For is replaced", FORGED, [(FOR, b"127.0.0.1")]),
+    _told("a stranger's X-Forwarded-Proto is replaced", FORGED, [(PROTO, b"http")]),
+    _told("a stranger's X-Forwarded-Host is replaced", FORGED, [(HOST, b"facade.example")]),
+    _told("a stranger's Forwarded is replaced", FORGED, [(ELEMENT, FORWARDED)]),
+    _told("trust in others is no trust", FORGED, [(FOR, b"127.0.0.1")], rest=ELSEWHERE),
+    _told(
+        "a trusted proxy's X-Forwarded-For is appended to",
+        [(FOR, b"192.0.2.7"), (FOR, b"198.51.100.1")],
+        [(FOR, b"192.0.2.7, 198.51.100.1, 127.0.0.1")],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a trusted proxy's Forwarded is appended to",
+        [(ELEMENT, b"for=192.0.2.7")],
+        [(ELEMENT, b"for=192.0.2.7, " + FORWARDED)],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a trusted proxy's X-Forwarded-Proto is kept",
+        [(PROTO, b"https")],
+        [(PROTO, b"https")],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a trusted proxy's X-Forwarded-Host is kept",
+        [(HOST, b"www.example")],
+        [(HOST, b"www.example")],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a trusted proxy's Proxy and X-Original-URL do not pass either",
+        [(b"proxy", b"x"), (b"x-original-url", b"/x"), (b"x-real-ip", b"1.2.3.4")],
+        [],
+        rest=TRUSTED,
+    ),
+    _told("Via names the facade", [], [(b"via", b"1.1 facade")], rfc="RFC 9110 7.6.3"),
+    _told(
+        "Via is appended to",
+        [(b"via", b"1.0 fred"), (b"via", b"1.1 p.example")],
+        [(b"via", b"1.0 fred, 1.1 p.example, 1.1 facade")],
+        rfc="RFC 9110 7.6.3",
+    ),
+    _told(
+        "Via tells the protocol of the message that was received",
+        [],
+        [(b"via", b"1.0 facade")],
+        rfc="RFC 9110 7.6.3",
+        version=b"1.0",
+    ),
+]
+
+
+def _hops(method: str, sent: bytes, seen: bytes) -> Case:
+    raw = f"{method} /a HTTP/1.1\r\nhost: h\r\nmax-forwards: ".encode() + sent + b"\r\n\r\n"
+    line = f"{method} /a HTTP/1.1".encode()
+    sees = OriginSees(line, fields=[(b"max-forwards", seen)])
+    steps = (ClientSends(raw), sees, OriginSends(OK), ClientGets(200, b"ok"))
+    name = f"Max-Forwards: {sent.decode()} of {method} goes on as {seen.decode()}"
+    return Case(name, "RFC 9110 7.6.2", steps)
+
+
+HOPS = [
+    _hops("OPTIONS", b"5", b"4"),
+    _hops("OPTIONS", b"1", b"0"),
+    _hops("GET", b"5", b"5"),
+    Case(
+        "OPTIONS with Max-Forwards: 0 is answered by the facade",
+        "RFC 9110 7.6.2",
+        (
+            ClientSends(b"OPTIONS /a HTTP/1.1\r\nhost: h\r\nmax-forwards: 0\r\n\r\n"),
+            ClientGets((200, 204)),
+        ),
+    ),
+]
+
+
+PRESERVED = Case(
+    "the client's Host is preserved where the table says so, byte by byte",
+    "RFC 9110 7.2",
+    (
+        ClientSends(b"GET /a HTTP/1.1\r\nhost: Facade.example:81\r\n\r\n"),
+        OriginSees(b"GET /a HTTP/1.1", host=b"Facade.example:81"),
+        OriginSends(OK),
+        ClientGets(200, b"ok"),
+    ),
+    backend="preserve_host: true",
+)
+CASES = [*TELLING, *HOPS, PRESERVED]
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+async def test_who_asked_is_told(case: Case, tier: Tier, tmp_path: Path) -> None:
+    await converse(case, tier, tmp_path)

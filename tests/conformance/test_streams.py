@@ -1,0 +1,176 @@
+"""Answers in pieces: none waits for the next, and one that breaks off does not look whole (RFC 9112 7, 8)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.asking import (
+    AGAIN,
+    CHUNKED,
+    EVENTS,
+    GET,
+    LENGTH_3,
+    OK,
+    OLD,
+    UNTIL_CLOSE,
+    asked,
+)
+from tests.conformance.conversation import (
+    Case,
+    ClientGetsClosed,
+    ClientGetsCut,
+    ClientGetsHead,
+    ClientGetsOver,
+    ClientGetsPiece,
+    ClientGetsRest,
+    OriginCloses,
+    OriginResets,
+    OriginSends,
+    Step,
+    converse,
+    names,
+)
+from tests.conformance.harness import Tier
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STREAMED = [
+    Case(
+        "the first piece of a chunked answer arrives while the rest is not sent yet",
+        "RFC 9112 7.1",
+        (
+            *asked(
+                OriginSends(CHUNKED + b"5\r\nfirst\r\n"),
+                ClientGetsHead(200),
+                ClientGetsPiece(b"first"),
+                OriginSends(b"4\r\nrest\r\n0\r\n\r\n"),
+                ClientGetsRest(b"rest"),
+            ),
+            *AGAIN,
+        ),
+    ),
+    Case(
+        "the first piece of an answer with a length arrives while the rest is not sent yet",
+        "RFC 9112 6.2",
+        (
+            *asked(
+                OriginSends(OK + b"content-length: 9\r\n\r\nfirst"),
+                ClientGetsHead(200),
+                ClientGetsPiece(b"first"),
+                OriginSends(b"rest"),
+                ClientGetsRest(b"rest"),
+            ),
+            *AGAIN,
+        ),
+    ),
+    Case(
+        "the head of an answer arrives while its body is not sent yet",
+        "RFC 9112 2.1",
+        (
+            *asked(
+                OriginSends(LENGTH_3),
+                ClientGetsHead(200),
+                OriginSends(b"one"),
+                ClientGetsRest(b"one"),
+            ),
+            *AGAIN,
+        ),
+    ),
+    Case(
+        "half a chunk arrives while the other half is not sent yet",
+        "RFC 9112 7.1",
+        (
+            *asked(
+                OriginSends(CHUNKED + b"a\r\nfirst"),
+                ClientGetsHead(200),
+                ClientGetsPiece(b"first"),
+                OriginSends(b"other\r\n0\r\n\r\n"),
+                ClientGetsRest(b"other"),
+            ),
+            *AGAIN,
+        ),
+    ),
+    Case(
+        "server-sent events arrive one by one",
+        "HTML 9.2",
+        (
+            *asked(OriginSends(EVENTS), ClientGetsHead(200)),
+            *(
+                step
+                for number in range(10)
+                for step in (
+                    OriginSends(b"9\r\ndata: %d\n\n\r\n" % number),
+                    ClientGetsPiece(b"data: %d\n\n" % number),
+                )
+            ),
+            OriginSends(b"0\r\n\r\n"),
+            ClientGetsRest(),
+        ),
+    ),
+    Case(
+        "events of an answer that ends by close arrive one by one",
+        "HTML 9.2",
+        asked(
+            OriginSends(OK + b"content-type: text/event-stream\r\n\r\ndata: 1\n\n"),
+            ClientGetsHead(200),
+            ClientGetsPiece(b"data: 1\n\n"),
+            OriginSends(b"data: 2\n\n"),
+            ClientGetsPiece(b"data: 2\n\n"),
+            OriginCloses(),
+            ClientGetsRest(),
+        ),
+    ),
+    Case(
+        "events arrive one by one at a client of HTTP/1.0",
+        "RFC 9112 6.1",
+        asked(
+            OriginSends(EVENTS + b"9\r\ndata: 1\n\n\r\n"),
+            ClientGetsHead(200),
+            ClientGetsPiece(b"data: 1\n\n"),
+            OriginSends(b"0\r\n\r\n"),
+            ClientGetsRest(),
+            ClientGetsClosed(),
+            raw=OLD,
+        ),
+    ),
+]
+
+
+def _cut(name: str, head: bytes, end: Step, raw: bytes = GET, reset: bool = False) -> Case:
+    part = (OriginSends(head), ClientGetsHead(200), ClientGetsPiece(b"part"), end)
+    lesser = asked(*part, ClientGetsOver(), raw=raw) if reset else None
+    return Case(name, "RFC 9112 8", asked(*part, ClientGetsCut(reset), raw=raw), asgi=lesser)
+
+
+LONG = OK + b"content-length: 9\r\n\r\npart"
+PART = CHUNKED + b"4\r\npart\r\n"
+TRUNCATED = [
+    _cut("an answer that stops before its length is cut, by close", LONG, OriginCloses()),
+    _cut("an answer that stops before its length is cut, by reset", LONG, OriginResets()),
+    _cut("an answer without its last chunk is cut, by close", PART, OriginCloses()),
+    _cut("an answer without its last chunk is cut, by reset", PART, OriginResets()),
+    _cut("an answer cut inside a chunk is cut", CHUNKED + b"9\r\npart", OriginCloses()),
+    _cut("an answer with a broken chunk is cut", PART, OriginSends(b"zz\r\n")),
+    _cut("an answer until close that is reset is cut", UNTIL_CLOSE + b"part", OriginResets()),
+    _cut("a short answer is cut for HTTP/1.0", LONG, OriginCloses(), raw=OLD),
+    _cut(
+        "an answer without its last chunk is reset for HTTP/1.0",
+        PART,
+        OriginCloses(),
+        raw=OLD,
+        reset=True,
+    ),
+    _cut(
+        "an answer until close that is reset is reset for HTTP/1.0",
+        UNTIL_CLOSE + b"part",
+        OriginResets(),
+        raw=OLD,
+        reset=True,
+    ),
+]
+CASES = [*STREAMED, *TRUNCATED]
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+async def test_an_answer_flows(case: Case, tier: Tier, tmp_path: Path) -> None:
+    await converse(case, tier, tmp_path)

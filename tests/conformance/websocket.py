@@ -1,0 +1,64 @@
+"""A WebSocket through the facade, opened: both its ends as raw connections."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance.frames import KEY, accepted
+from tests.conformance.harness import Tier, client, facade, table
+from tests.conformance.origin import Origin, origin
+from tests.conformance.wire import Head, Wire
+from tests.integration.running import Running
+
+ASKING = (
+    b"GET /chat?room=1 HTTP/1.1\r\n"
+    b"host: facade.example\r\n"
+    b"upgrade: websocket\r\n"
+    b"connection: Upgrade\r\n"
+    b"origin: http://facade.example\r\n"
+    b"sec-websocket-key: " + KEY + b"\r\n"
+    b"sec-websocket-protocol: chat.v2, chat.v1\r\n"
+    b"sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n"
+    b"sec-websocket-version: 13\r\n"
+    b"\r\n"
+)
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\n"
+    b"upgrade: websocket\r\n"
+    b"connection: Upgrade\r\n"
+    b"sec-websocket-accept: " + accepted(KEY) + b"\r\n"
+    b"sec-websocket-protocol: chat.v2\r\n"
+    b"sec-websocket-extensions: permessage-deflate\r\n"
+    b"\r\n"
+)
+
+
+@dataclass
+class Opened:
+    """A WebSocket whose handshake is over. Origins see it as `asked`, clients as `answered`."""
+
+    up: Running
+    made: Origin
+    client: Wire
+    upstream: Wire
+    asked: Head
+    answered: Head
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    tier: Tier, folder: Path, *, route: str = "", drain_s: float = 1.0, behind: bytes = b""
+) -> AsyncIterator[Opened]:
+    """Shake hands; `behind` comes from the origin in one packet with its 101."""
+    async with origin() as made:
+        routes = table(made.url, route=route)
+        async with facade(tier, routes, folder, drain_s=drain_s) as up, client(up) as wire:
+            wire.send(ASKING)
+            upstream = await made.connection()
+            asked = await upstream.request_head()
+            assert asked.all(b"upgrade") == [b"websocket"], asked
+            upstream.send(SWITCHING + behind)
+            answered = await wire.answer_head()
+            assert answered.status == 101, answered
+            yield Opened(up, made, wire, upstream, asked, answered)

@@ -1,0 +1,63 @@
+"""Row P3: a facade that runs out of descriptors stays alive, burns no CPU, and recovers by itself."""
+
+import contextlib
+import socket
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from proxy.settings import Address
+from tests.faults.processes import Serving, eventually, serving_process
+
+TABLE = """
+version: 1
+backends: {nobody: "http://127.0.0.1:1"}
+routes:
+  - {name: hello, match: {path: {exact: /hello}}, direct_response: {status: 200, body: hello}}
+  - {name: rest, backend_refs: nobody}
+"""
+_LIMIT = 128
+_CONNECTIONS = 400
+
+
+def _ask(address: Address, timeout_s: float = 5.0) -> int:
+    """The status of a request on a connection of its own, 0 where there was no answer."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/hello", timeout=timeout_s) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def _opened(held: contextlib.ExitStack, facade: Serving) -> list[socket.socket]:
+    """As many connections as the kernel gives us, none of which ever asks."""
+    found = []
+    for _ in range(_CONNECTIONS):
+        sock = held.enter_context(socket.socket())
+        sock.setblocking(False)
+        sock.connect_ex((facade.listen.host, facade.listen.port))
+        found.append(sock)
+    return found
+
+
+def test_out_of_descriptors_it_lives_on_and_recovers(tmp_path: Path, tier: str) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(TABLE)
+    log = ("--access-log", "none")
+    with serving_process(routes, tier, *log, descriptors=_LIMIT) as facade:
+        assert _ask(facade.listen) == 200
+        before = facade.descriptors
+        with contextlib.ExitStack() as held:
+            _opened(held, facade)
+            assert _ask(facade.listen, 1.0) in (0, 503)
+            assert facade.descriptors <= _LIMIT
+            began, used = time.monotonic(), facade.cpu_s
+            time.sleep(1.5)  # What is measured: the CPU time of doing nothing.
+            busy = (facade.cpu_s - used) / (time.monotonic() - began)
+            assert busy < 0.5, f"{busy:.0%} of a core while nothing can be done"
+            assert facade.process.poll() is None
+        eventually(lambda: _ask(facade.listen, 1.0) == 200, within_s=5)
+        eventually(lambda: facade.descriptors <= before + 1, within_s=5)

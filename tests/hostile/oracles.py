@@ -1,0 +1,227 @@
+"""How ours and two strict parsers of others read the same bytes, in one shape that can be compared."""
+
+from dataclasses import dataclass, field
+
+import h11
+import httptools
+
+from proxy.errors import RequestError, UpstreamError
+from proxy.model import HeaderPairs
+from proxy.reading import RequestHead, RequestReader
+from proxy.upstream.failures import NOT_HTTP
+from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
+
+_MOST_BYTES = 64 * 1024
+_MOST_FIELDS = 100
+
+
+@dataclass
+class Asked:
+    """A request as a parser read it."""
+
+    method: bytes
+    target: bytes
+    headers: HeaderPairs
+    body: bytes = b""
+    complete: bool = False
+
+
+@dataclass
+class Reading:
+    """All requests of some bytes, and whether the parser gave up on what follows them."""
+
+    asked: list[Asked] = field(default_factory=list)
+    refused: bool = False
+
+    @property
+    def complete(self) -> list[Asked]:
+        return [each for each in self.asked if each.complete]
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.reading = Reading()
+
+    def request_head(self, head: RequestHead) -> None:
+        assert not self.reading.asked or self.reading.asked[-1].complete
+        self.reading.asked.append(Asked(head.method.encode(), head.target, head.headers))
+
+    def request_data(self, data: bytes) -> None:
+        assert data
+        assert not self.reading.asked[-1].complete
+        self.reading.asked[-1].body += data
+
+    def request_ended(self, trailers: HeaderPairs) -> None:
+        assert not self.reading.asked[-1].complete
+        self.reading.asked[-1].complete = True
+
+
+def ours(pieces: list[bytes]) -> Reading:
+    """What our reader makes of the pieces. Only a RequestError may come out of it."""
+    sink = _Sink()
+    reader = RequestReader(sink, _MOST_BYTES, _MOST_FIELDS)
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            while reader.waits:
+                reader.proceed()
+    except RequestError:
+        sink.reading.refused = True
+    return sink.reading
+
+
+def h11s_request(data: bytes) -> Reading:
+    """The first request as h11 reads it. It has no patience with the empty line that RFC 9112 2.2 grants."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_BYTES * 4)
+    reading = Reading()
+    connection.receive_data(data.removeprefix(b"\r\n"))
+    try:
+        while True:
+            event = connection.next_event()
+            if isinstance(event, h11.Request):
+                headers = [(bytes(name), bytes(value)) for name, value in event.headers]
+                reading.asked.append(Asked(bytes(event.method), bytes(event.target), headers))
+            elif isinstance(event, h11.Data):
+                reading.asked[-1].body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                reading.asked[-1].complete = True
+                break
+            else:
+                break
+    except h11.RemoteProtocolError:
+        reading.refused = True
+    return reading
+
+
+class _Callbacks:
+    def __init__(self) -> None:
+        self.reading = Reading()
+        self._parser: httptools.HttpRequestParser | None = None
+        self._in_body = False
+
+    def read(self, data: bytes) -> Reading:
+        self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # It stops behind the head; so far it has read it.
+        except httptools.HttpParserError:
+            self.reading.refused = True
+        return self.reading
+
+    def on_message_begin(self) -> None:
+        self.reading.asked.append(Asked(b"", b"", []))
+        self._in_body = False
+
+    def on_url(self, url: bytes) -> None:
+        self.reading.asked[-1].target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:
+            self.reading.asked[-1].headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None
+        self._in_body = True
+        self.reading.asked[-1].method = self._parser.get_method()
+
+    def on_body(self, body: bytes) -> None:
+        self.reading.asked[-1].body += body
+
+    def on_message_complete(self) -> None:
+        self.reading.asked[-1].complete = True
+
+
+def httptools_requests(data: bytes) -> Reading:
+    """All requests as httptools reads them."""
+    return _Callbacks().read(data)
+
+
+@dataclass
+class Answered:
+    """An answer as a parser read it, up to where the bytes end."""
+
+    status: int = 0
+    headers: HeaderPairs = field(default_factory=list)
+    body: bytes = b""
+    complete: bool = False
+    refused: bool = False
+
+
+class _Hearing:
+    """An AnswerSink that remembers. The end and failures are told by a connection: here is none."""
+
+    def __init__(self) -> None:
+        self.found = Answered()
+
+    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+        assert not self.found.status
+
+    def answer_started(self, status: int, headers: HeaderPairs, *_: object) -> None:
+        assert not self.found.status
+        self.found.status, self.found.headers = status, headers
+
+    def answer_data(self, data: bytes) -> None:
+        assert data
+        self.found.body += data
+
+    def answer_ended(self, trailers: HeaderPairs) -> None:
+        raise AssertionError("told by the connection")
+
+    def answer_shut(self) -> None: ...
+
+    def answer_failed(self, error: UpstreamError) -> None:
+        raise AssertionError("told by the connection")
+
+    def upload_paused(self) -> None: ...
+
+    def upload_resumed(self) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+
+def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
+    """What our reader makes of an answer. Only what NOT_HTTP names may come out of it."""
+    reader, heard = Reader(), _Hearing()
+    reader.begin(heard, is_head)
+    found = heard.found
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            if reader.phase == OVER:
+                break
+    except NOT_HTTP:
+        found.refused = True
+    found.complete = not found.refused and reader.phase in (OVER, UNTIL_CLOSE)
+    return found
+
+
+def h11s_answer(data: bytes, is_head: bool) -> Answered:
+    """The answer as h11 reads it, the connection closed behind it."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_BYTES * 4)
+    method = b"HEAD" if is_head else b"GET"
+    connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"h")]))
+    connection.send(h11.EndOfMessage())
+    found = Answered()
+    connection.receive_data(data)
+    closed = False
+    try:
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA and not closed and found.status:
+                connection.receive_data(b"")
+                closed = True
+            elif isinstance(event, h11.Response):
+                headers = [(bytes(name), bytes(value)) for name, value in event.headers]
+                found.status, found.headers = event.status_code, headers
+            elif isinstance(event, h11.Data):
+                found.body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                found.complete = True
+                break
+            elif not isinstance(event, h11.InformationalResponse):
+                break
+    except h11.RemoteProtocolError:
+        # Once we have closed, it means no more than that the answer is not complete.
+        found.refused = not closed
+    return found

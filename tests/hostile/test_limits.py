@@ -1,0 +1,256 @@
+"""What a client may take of our time and of our connections: each limit with its status and its metric (C3)."""
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.standing import OK, answering, standing, status_of, table, taking
+from tests.integration.running import Running
+from tests.integration.upstream_servers import Peer, eventually, serving
+
+# A sweep looks every half second, and a deadline is kept to two of them. The rest is for a busy machine.
+SLACK_S = 2.5
+
+
+async def _open(facade: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(facade.listen.host, facade.listen.port)
+
+
+async def _refused(facade: Running, kind: str) -> float:
+    """The metric, asked of the admin listener."""
+    reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+    text = (await asyncio.wait_for(reader.read(), 5)).decode()
+    writer.close()
+    found = re.search(rf'^facade_refused_total{{[^}}]*kind="{kind}"[^}}]*}} (\S+)$', text, re.M)
+    return float(found[1]) if found else 0.0
+
+
+async def _ended(reader: asyncio.StreamReader, within_s: float) -> bytes:
+    """All that comes until the connection ends, by FIN or reset."""
+    got = b""
+    async with asyncio.timeout(within_s):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                got += data
+    return got
+
+
+def _reason(answer: bytes) -> str:
+    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["reason"])
+
+
+async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> None:
+    async def waits(facade: Running, sent: bytes) -> None:
+        reader, writer = await _open(facade)
+        began = time.monotonic()
+        writer.write(sent)
+        answer = await _ended(reader, 0.3 + SLACK_S)
+        assert time.monotonic() - began >= 0.3
+        assert (status_of(answer), _reason(answer)) == (408, "head_timeout")
+        writer.close()
+
+    async with serving(answering) as up:
+        text = table(up) + "listener: {head_timeout: 300ms}\n"
+        async with standing(text, tmp_path, tier, up) as facade:
+            halves = (b"GET / HT", b"GET / HTTP/1.1\r\nhost: h\r\n")
+            await asyncio.gather(*(waits(facade, sent) for sent in halves))
+            assert await _refused(facade, "head_timeout") == len(halves)
+        assert up.accepted == 0
+
+
+async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> None:
+    async with serving(answering) as up:
+        text = table(up) + "listener: {head_timeout: 500ms}\n"
+        async with standing(text, tmp_path, tier, up) as facade:
+            reader, writer = await _open(facade)
+            ended = asyncio.create_task(_ended(reader, 0.5 + SLACK_S))
+            writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n")
+            while not ended.done():
+                writer.write(b"x: y\r\n")
+                await asyncio.sleep(0.05)
+            assert status_of(await ended) == 408
+            writer.close()
+
+
+async def test_a_connection_that_asks_nothing_ends_in_silence(tmp_path: Path, tier: str) -> None:
+    """Never, after an empty line, or between two requests."""
+
+    async def waits(facade: Running, before: bytes) -> None:
+        reader, writer = await _open(facade)
+        writer.write(before)
+        if before.startswith(b"GET"):
+            await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+        assert await _ended(reader, 0.3 + SLACK_S) == b""
+        writer.close()
+
+    async with serving(answering) as up:
+        text = table(up) + "listener: {head_timeout: 300ms, idle_timeout: 300ms}\n"
+        async with standing(text, tmp_path, tier, up) as facade:
+            before = (b"", b"\r\n", b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            await asyncio.gather(*(waits(facade, each) for each in before))
+
+
+BODIES = (
+    (b"content-length: 100", b"half"),
+    (b"transfer-encoding: chunked", b"4\r\nhalf\r\n"),
+    (b"transfer-encoding: chunked", b"9\r\nhalf"),
+    (b"content-length: 100", b""),
+)
+
+
+async def test_a_body_that_stops_is_a_408_and_is_not_ended_upstream(
+    tmp_path: Path, tier: str
+) -> None:
+    bodies: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        bodies.append(await peer.until_closed())
+
+    async def waits(facade: Running, framing: bytes, part: bytes) -> None:
+        reader, writer = await _open(facade)
+        writer.write(b"POST / HTTP/1.1\r\nhost: h\r\n%b\r\n\r\n%b" % (framing, part))
+        answer = await _ended(reader, 0.3 + SLACK_S)
+        assert (status_of(answer), _reason(answer)) == (408, "body_timeout")
+        writer.close()
+
+    async with serving(script) as up:
+        text = table(up, defaults="{timeouts: {body_idle: 300ms}}")
+        async with standing(text, tmp_path, tier, up) as facade:
+            await asyncio.gather(*(waits(facade, *body) for body in BODIES))
+            await eventually(lambda: len(bodies) == len(BODIES) and not up.open, within_s=1)
+            assert await _refused(facade, "body_timeout") == len(BODIES)
+    assert not any(body.endswith(b"0\r\n\r\n") for body in bodies)
+    assert all(len(body) < 100 for body in bodies)
+
+
+async def test_a_body_that_drips_is_judged_after_five_seconds(tmp_path: Path, tier: str) -> None:
+    async with serving(taking) as up:
+        text = table(up, defaults="{limits: {min_body_rate: 100B}}")
+        async with standing(text, tmp_path, tier, up) as facade:
+            reader, writer = await _open(facade)
+            began = time.monotonic()
+            writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100000\r\n\r\n")
+            ended = asyncio.create_task(_ended(reader, 5 + SLACK_S))
+            while not ended.done():
+                writer.write(b"x")
+                await asyncio.sleep(0.1)
+            answer = await ended
+            assert time.monotonic() - began >= 5
+            assert (status_of(answer), _reason(answer)) == (408, "too_slow")
+            assert await _refused(facade, "too_slow") == 1
+            writer.close()
+
+
+async def test_an_upload_that_is_fast_enough_may_take_its_time(tmp_path: Path, tier: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.reader.readexactly(1_000)
+        peer.send(OK + b"content-length: 2\r\n\r\nok")
+
+    async with serving(script) as up:
+        text = table(up, defaults="{timeouts: {body_idle: 600ms}, limits: {min_body_rate: 10B}}")
+        async with standing(text, tmp_path, tier, up) as facade:
+            reader, writer = await _open(facade)
+            writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n")
+            for _ in range(10):
+                writer.write(b"x" * 100)
+                await asyncio.sleep(0.2)  # Three times as long in all as one silence may be.
+            answer = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+            assert answer.startswith(b"HTTP/1.1 200")
+            writer.close()
+
+
+async def test_a_request_ends_with_its_total_time(tmp_path: Path, tier: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK + b"content-length: 1000000\r\n\r\n")
+        while not peer.writer.is_closing():
+            peer.send(b"x")
+            await peer.flush()
+            await asyncio.sleep(0.05)
+
+    async with serving(script) as up:
+        text = table(up, defaults="{timeouts: {total: 1s}}")
+        async with standing(text, tmp_path, tier, up) as facade:
+            reader, writer = await _open(facade)
+            began = time.monotonic()
+            writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            answer = await _ended(reader, 1 + SLACK_S)
+            assert time.monotonic() - began >= 1
+            assert b"\r\n\r\nx" in answer
+            await eventually(lambda: not up.open, within_s=1)
+            writer.close()
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path: Path, tier: str) -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        try:
+            await peer.request()
+            peer.send(OK + b"content-length: 100000000\r\n\r\n")
+            for _ in range(1000):
+                peer.send(b"x" * 100_000)
+                await peer.flush()
+        finally:
+            gone.set()
+
+    async with serving(script) as up:
+        text = table(up, defaults="{timeouts: {stream_idle: 500ms}}")
+        async with standing(text, tmp_path, tier, up) as facade:
+            _, writer = await asyncio.open_connection(
+                facade.listen.host, facade.listen.port, limit=1000
+            )
+            writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            await asyncio.wait_for(gone.wait(), 10)
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind"),
+    [
+        ("max_connections: 5", "too_many_connections"),
+        ("max_connections_per_client: 5", "connections_per_client"),
+    ],
+)
+async def test_more_connections_than_allowed_are_turned_away(
+    tmp_path: Path, tier: str, limit: str, kind: str
+) -> None:
+    async with serving(answering) as up:
+        text = table(up) + f"listener: {{{limit}}}\n"
+        async with standing(text, tmp_path, tier, up) as facade:
+            held = [await _open(facade) for _ in range(5)]
+            for reader, writer in held:
+                writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+                await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+            reader, writer = await _open(facade)
+            writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            answer = await _ended(reader, 5)
+            writer.close()
+            if answer:
+                assert (status_of(answer), _reason(answer)) == (503, kind)
+                assert b"retry-after: " in answer
+            assert await _refused(facade, kind) >= 1
+            for reader, writer in held:  # Those that are in are served on.
+                writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+                await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+                writer.close()
+                await _ended(reader, 5)
+            assert status_of(await _comes_in(facade)) == 200
+
+
+async def _comes_in(facade: Running) -> bytes:
+    """An answer that is no 503, as soon as the places of those that left are free."""
+    answer = await facade.get("/")
+    deadline = time.monotonic() + 5
+    while status_of(answer) == 503 and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+        answer = await facade.get("/")
+    return answer

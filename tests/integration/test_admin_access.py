@@ -1,0 +1,160 @@
+"""Who may ask the admin listener what, and that no request of a client reaches it (row X1)."""
+
+import json
+import stat
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.settings import Settings, Token
+from tests.integration.facade_process import ROOT, TABLE, command, process, until
+from tests.integration.running import Running, running
+
+TOKEN = "not-a-secret-0123456789"
+PATHS = ["/healthz", "/readyz", "/routes", "/explain?url=/", "/metrics"]
+ONLY_HELLO = """
+version: 1
+backends: {legacy: http://127.0.0.1:1}
+routes:
+  - {name: hello, match: {path: {exact: /hello}}, direct_response: {status: 200, body: hello}}
+"""
+
+
+def with_token(settings: Settings) -> Settings:
+    return replace(settings, admin_token=Token(sha256(TOKEN.encode()).digest()))
+
+
+async def ask(
+    facade: Running, path: str, *headers: str, method: str = "GET"
+) -> tuple[int, str, bytes]:
+    """Status, head and body of an answer of the admin listener."""
+    admin = replace_listen(facade)
+    head, _, body = (await admin.get(path, *headers, method=method)).partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), head.decode().lower(), body
+
+
+def replace_listen(facade: Running) -> Running:
+    """As if the admin listener were the one for traffic."""
+    return Running(
+        facade.facade, facade.routes, facade.admin, facade.admin, facade.access_log, facade.stop
+    )
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_a_token_everything_is_told(tmp_path: Path, path: str) -> None:
+    async with running(ONLY_HELLO, tmp_path) as facade:
+        status, _, body = await ask(facade, path)
+        assert status == 200
+        assert len(body) > 10
+
+
+@pytest.mark.parametrize(("path", "word"), [("/healthz", "ok"), ("/readyz", "ready")])
+async def test_with_a_token_a_probe_tells_one_word(tmp_path: Path, path: str, word: str) -> None:
+    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+        status, _, body = await ask(facade, path)
+        assert (status, json.loads(body)) == (200, {"status": word})
+
+
+@pytest.mark.parametrize(
+    "path", [*PATHS[2:], "/", "/nothing", "/healthz/", "/HEALTHZ", "//healthz"]
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("authorization: Bearer ",),
+        ("authorization: Bearer " + TOKEN[:-1],),
+        ("authorization: Bearer " + TOKEN + "0",),
+        ("authorization: Basic " + TOKEN,),
+        ("authorization: " + TOKEN,),
+        ("authorization: Bearer " + TOKEN, "authorization: Bearer " + TOKEN),
+        ("x-authorization: Bearer " + TOKEN,),
+    ],
+    ids=lambda headers: " ".join(headers) or "none",
+)
+async def test_all_else_wants_the_token(
+    tmp_path: Path, path: str, headers: tuple[str, ...]
+) -> None:
+    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+        status, head, body = await ask(facade, path, *headers)
+        assert status == 401
+        assert "content-type: application/problem+json" in head
+        assert "www-authenticate: bearer" in head
+        said = json.loads(body)
+        assert (said["status"], said["title"]) == (401, "Unauthorized")
+        assert TOKEN[:-1] not in body.decode()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+async def test_who_has_the_token_is_told(tmp_path: Path, path: str, scheme: str) -> None:
+    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+        status, _, _ = await ask(facade, path, f"authorization: {scheme} {TOKEN}")
+        assert status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_no_admin_path_is_on_the_traffic_listener(
+    tmp_path: Path, path: str, method: str
+) -> None:
+    async with running(ONLY_HELLO, tmp_path) as facade:
+        answer = await facade.get(path, f"host: {facade.admin}", method=method)
+        status = int(answer.split(b" ", 2)[1])
+        # Two Host fields are refused; with one, the table has no such route.
+        assert status == 400
+        answer = await facade.get(path, method=method)
+        assert int(answer.split(b" ", 2)[1]) == 404
+        assert b'"reason": "no_route"' in answer
+
+
+async def test_the_admin_listener_is_no_way_into_the_traffic(tmp_path: Path) -> None:
+    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+        assert (await ask(facade, "/hello", f"authorization: Bearer {TOKEN}"))[0] == 404
+        upgrade = ("upgrade: websocket", "sec-websocket-key: eA==", "sec-websocket-version: 13")
+        lines = ["GET /hello HTTP/1.1", "host: a", "connection: upgrade, close", *upgrade, "", ""]
+        answer = await replace_listen(facade).ask("\r\n".join(lines).encode())
+        assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    file.chmod(stat.S_IRUSR)
+    return file
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_token_is_asked_for_by_a_process_and_is_in_none_of_its_lines(
+    tmp_path: Path, token_file: Path, workers: str
+) -> None:
+    token = ("--admin-token-file", str(token_file), "--workers", workers)
+    with process(tmp_path, *token, "--admin", "0.0.0.0:0") as facade:
+        until(lambda: facade.get("/readyz", admin=True)[0] == 200)
+        assert facade.get("/metrics", admin=True)[0] == 401
+        right = {"authorization": f"Bearer {TOKEN}"}
+        assert facade.get("/metrics", admin=True, headers=right)[0] == 200
+        assert facade.get("/metrics", headers=right)[0] == 502
+        assert facade.stop() == 0
+        assert TOKEN not in "".join(facade.said)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_listener_opens_to_others_without_a_token(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "routes.yaml").write_text(TABLE)
+    ended = subprocess.run(
+        command("--routes", str(tmp_path / "routes.yaml"), "--admin", "0.0.0.0:0"),
+        cwd=ROOT,
+        env={"FACADE_WORKERS": workers},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "others can reach it, so it needs a token" in ended.stderr

@@ -1,0 +1,140 @@
+"""TLS on the traffic listener, asked by a real TLS client."""
+
+import asyncio
+import http.client
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.settings import Settings, TlsFiles
+from tests.integration.facade_process import ROOT, TABLE, command, process, until
+from tests.integration.running import answering, backend, ok, running
+from tests.integration.test_upstream_tls import PEM
+
+TO_BACKEND = """
+version: 1
+backends: {{b: {url}}}
+routes: [{{name: all, backend_refs: b}}]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> TlsFiles:
+    key, _, cert = PEM.partition("-----BEGIN CERTIFICATE-----")
+    made = TlsFiles(tmp_path / "tls.crt", tmp_path / "tls.key")
+    made.cert.write_text("-----BEGIN CERTIFICATE-----" + cert)
+    made.key.write_text(key)
+    return made
+
+
+def trusting(files: TlsFiles) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=files.cert)
+
+
+def arguments(files: TlsFiles) -> tuple[str, ...]:
+    return ("--tls-cert", str(files.cert), "--tls-key", str(files.key))
+
+
+def asked(port: int, tls: ssl.SSLContext) -> tuple[int, bytes]:
+    asking = http.client.HTTPSConnection("localhost", port, context=tls, timeout=10)
+    try:
+        asking.request("GET", "/hello")
+        answer = asking.getresponse()
+        return answer.status, answer.read()
+    finally:
+        asking.close()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_client_that_trusts_the_certificate_is_answered(
+    tmp_path: Path, files: TlsFiles, workers: str
+) -> None:
+    with process(tmp_path, *arguments(files), "--workers", workers) as facade:
+        assert facade.scheme == "https"
+        assert asked(facade.port, trusting(files)) == (200, b"hello")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            asked(facade.port, ssl.create_default_context())
+        assert facade.get("/healthz", admin=True)[0] == 200
+        assert facade.stop() == 0
+
+
+def test_what_is_agreed_on(tmp_path: Path, files: TlsFiles) -> None:
+    with process(tmp_path, *arguments(files)) as facade:
+        for offered, version in (
+            (ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+            (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
+        ):
+            tls = trusting(files)
+            tls.minimum_version = tls.maximum_version = offered
+            tls.set_alpn_protocols(["h2", "http/1.1"])
+            with (
+                socket.create_connection(("127.0.0.1", facade.port)) as plain,
+                tls.wrap_socket(plain, server_hostname="localhost") as wrapped,
+            ):
+                assert wrapped.version() == version
+                assert wrapped.selected_alpn_protocol() == "http/1.1"
+
+
+def test_one_that_does_not_speak_tls_gets_no_answer(tmp_path: Path, files: TlsFiles) -> None:
+    with process(tmp_path, *arguments(files)) as facade:
+        with socket.create_connection(("127.0.0.1", facade.port), 10) as plain:
+            plain.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert b"hello" not in plain.recv(1000)
+        until(lambda: asked(facade.port, trusting(files)) == (200, b"hello"))
+
+
+async def test_a_backend_is_told_of_https(tmp_path: Path, files: TlsFiles) -> None:
+    def over_tls(settings: Settings) -> Settings:
+        return replace(settings, tls=files)
+
+    seen: list[bytes] = []
+    async with backend(answering(ok(b"yes"), seen)) as b:
+        table = TO_BACKEND.format(url=b.url)
+        async with running(table, tmp_path, adapt=over_tls) as facade:
+            reader, writer = await asyncio.open_connection(
+                facade.listen.host,
+                facade.listen.port,
+                ssl=trusting(files),
+                server_hostname="localhost",
+            )
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"yes")
+            writer.close()
+        assert b"x-forwarded-proto: https" in seen[0].lower()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda files: files.cert.unlink(), "No such file or directory"),
+        (
+            lambda files: files.key.write_text("no key"),
+            "have to be a certificate and its private key",
+        ),
+        (lambda files: files.cert.write_text(""), "have to be a certificate and its private key"),
+    ],
+    ids=["no file", "no key", "no certificate"],
+)
+def test_files_that_cannot_be_used_are_refused(
+    tmp_path: Path, files: TlsFiles, spoil: object, said: str, workers: str
+) -> None:
+    assert callable(spoil)
+    spoil(files)
+    (tmp_path / "routes.yaml").write_text(TABLE)
+    free = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", workers)
+    ended = subprocess.run(
+        command("--routes", str(tmp_path / "routes.yaml"), *free, *arguments(files)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
