@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help up check test bench soak lock clean
+.PHONY: help up check test bench compose-test soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,9 +35,13 @@ check: .venv/.tools ## format, lint, types and the storeys
 test: check ## everything that has to hold before a commit: checks, then all tests with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
-bench: .venv/.tools ## speed, beside the peers, in one run
-	$(BIN)/python -m tests.bench
+bench: .venv/.tools ## speed and strictness, beside the peers, in one run
+	$(BIN)/python -m tests.bench --soak
+	$(BIN)/python -m tests.hostile.compare
 	$(BIN)/python -m tests.bench_service
+
+compose-test: .venv/.tools ## the whole system in containers, on a machine with a Docker engine
+	$(BIN)/python -m tests.compose
 
 soak: .venv/.tools ## long fuzz and failure runs
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -128,11 +128,8 @@ def log_line(record: Record, reads: Reads, now: float) -> LogLine:
         round(record.total_s * 1000, 3),
         record.attempts,
         record.table_version,
+        *_told(record.identity),
     )
-    identity = record.identity
-    if identity is not None:
-        line.request_id = identity.request_id
-        line.trace_id = identity.trace_id
     if record.first_byte_s is not None:
         line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
@@ -145,6 +142,10 @@ def log_line(record: Record, reads: Reads, now: float) -> LogLine:
         if reads != _NOTHING:
             _add_read(line, facts, reads)
     return line
+
+
+def _told(identity: Identity | None) -> tuple[str, str] | tuple[()]:
+    return () if identity is None else (identity.request_id, identity.trace_id)
 
 
 def _add_read(line: LogLine, facts: Facts, reads: Reads) -> None:

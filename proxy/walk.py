@@ -14,7 +14,7 @@ from proxy.headers import client_headers
 from proxy.identity import REQUEST_ID, Said, identify, said_of
 from proxy.mapping import mapped_back
 from proxy.match import match
-from proxy.model import Decision, HeaderPairs
+from proxy.model import Decision, Facts, HeaderPairs, Route
 from proxy.record import Record, decision_value, log_line
 from proxy.table import Snapshot, Tables
 from proxy.telemetry import AccessLog
@@ -52,12 +52,14 @@ class Looks(Struct, frozen=True, eq=False):
     said: Said
     lines: dict[tuple[int, int], bytes | None]
     """Fields as they go to a backend, by route and reference. Filled in as they are needed."""
+    routes: dict[tuple[str, bytes, int], tuple[Facts, Route]]
+    """What was asked last, and which route took it: at most one."""
 
 
 def looks_of(snapshot: Snapshot, headers: HeaderPairs, peer: str, scheme: str) -> Looks:
     """Raises BadRequest."""
     asker = read_asker(headers, peer, scheme, snapshot.trusted)
-    return Looks(snapshot, asker, said_of(headers, asker.peer_trusted), {})
+    return Looks(snapshot, asker, said_of(headers, asker.peer_trusted), {}, {})
 
 
 def choose(
@@ -69,6 +71,11 @@ def choose(
     """
     snapshot = looks.snapshot
     record.identity = identify(looks.said, bits)
+    known = looks.routes.get((method, target, minor))
+    if known is not None:
+        record.facts, record.route = known
+        decision = record.decision = decide(snapshot.table, known[1], known[0], record.draw_bp)
+        return decision
     facts = record.facts = facts_of(looks.asker, method, target, minor)
     if not facts.host and minor:
         raise BadRequest("the request has no Host header (RFC 9112 3.2)")
@@ -78,6 +85,8 @@ def choose(
     if route is None:
         raise NoRoute(f"no route takes {facts.method} {facts.path.decode('latin-1')}")
     check_limits(facts, route.limits, looks.asker.header_bytes)
+    looks.routes.clear()
+    looks.routes[(method, target, minor)] = (facts, route)
     decision = record.decision = decide(snapshot.table, route, facts, record.draw_bp)
     return decision
 

@@ -74,16 +74,19 @@ class RequestHead(Struct, frozen=True, eq=False):
 
 
 class HeadReader:
-    """Reads the heads of one connection. Remembers the last one's fields: clients repeat themselves."""
+    """Reads the heads of one connection. Remembers the last one: clients repeat themselves (ADR 11)."""
 
-    __slots__ = ("_fields", "_lines")
+    __slots__ = ("_fields", "_head", "_lines", "_raw")
 
     def __init__(self) -> None:
-        self._lines = b""
+        self._lines = self._raw = b""
         self._fields = Fields([])
+        self._head = RequestHead("", b"", 1, self._fields)
 
     def read(self, raw: bytes) -> RequestHead:
         """A head without its empty line. Raises BadRequest, UnknownVersion or UnknownCoding."""
+        if raw == self._raw:
+            return self._head
         line, _, lines = raw.partition(b"\r\n")
         found = _REQUEST_LINE.fullmatch(line)
         if found is None:
@@ -96,9 +99,10 @@ class HeadReader:
             self._lines, self._fields = lines, fields
         if minor == b"0" and fields.body.kind == "chunked":
             raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
-        return RequestHead(
-            _METHODS.get(method) or method.decode(), target, 1 if minor == b"1" else 0, fields
-        )
+        name = _METHODS.get(method) or method.decode()
+        self._raw = raw
+        self._head = RequestHead(name, target, 1 if minor == b"1" else 0, fields)
+        return self._head
 
 
 def read_head(raw: bytes) -> RequestHead:

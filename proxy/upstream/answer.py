@@ -11,7 +11,7 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from proxy.model import HeaderPairs
-from proxy.reading.fields import read_field
+from proxy.reading.fields import cut_lines, read_field
 from proxy.upstream.api import Framing
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -59,18 +59,12 @@ class Malformed(Exception):
     """An answer that cannot be passed on. Stays inside this package."""
 
 
-def status_of(line: bytes, may_switch: bool = False) -> int:
-    """The status of a status line. Raises Malformed unless it is one of HTTP/1.0 or 1.1 that may come here.
-
-    `may_switch`: the request asked for another protocol, so 101 may come.
-    """
+def status_of(line: bytes) -> int:
+    """The status of a status line. Raises Malformed unless it is one of HTTP/1.0 or 1.1."""
     found = _LINE.fullmatch(line)
     if found is None:
         raise Malformed("its status line is not one of HTTP/1.1")
-    status = int(found[1])
-    if status == 101 and not (may_switch and line.startswith(b"HTTP/1.1")):
-        raise Malformed("it switched protocols unasked")
-    return status
+    return int(found[1])
 
 
 def check_beginning(head: bytes, seen: int = 0) -> None:
@@ -94,6 +88,27 @@ class AnswerFields(Struct, frozen=True):
     chunked: bool = False
     close: bool = False
     """`Connection: close`."""
+
+
+class AnswerHead(Struct, frozen=True):
+    """The head of an answer. `old` is one of HTTP/1.0."""
+
+    status: int
+    old: bool
+    fields: AnswerFields
+
+
+def read_answer_head(raw: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> AnswerHead:
+    """A head without its empty line. Raises Malformed or BadRequest. `known` is for `answer_fields`."""
+    lines = cut_lines(raw)
+    status = USUAL_LINES.get(lines[0]) or status_of(lines[0])
+    return AnswerHead(status, lines[0].startswith(b"HTTP/1.0"), answer_fields(lines, known))
+
+
+def check_switch(head: AnswerHead, may_switch: bool) -> None:
+    """Raises Malformed for a 101 that nobody asked for (RFC 9110 15.2.2)."""
+    if head.old or not may_switch:
+        raise Malformed("it switched protocols unasked")
 
 
 def answer_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> AnswerFields:
@@ -146,11 +161,12 @@ def _framed(pairs: HeaderPairs, framing: HeaderPairs) -> AnswerFields:
     return AnswerFields(pairs, length, chunked, close)
 
 
-def framing_of(status: int, fields: AnswerFields, is_head: bool, old: bool) -> Framing:
-    """How the body ends (RFC 9112 6.3). Raises Malformed. `old` is an answer of HTTP/1.0."""
-    if old and fields.chunked:
+def framing_of(head: AnswerHead, is_head: bool) -> Framing:
+    """How the body ends (RFC 9112 6.3). Raises Malformed. `is_head`: it answers a HEAD."""
+    fields = head.fields
+    if head.old and fields.chunked:
         raise Malformed("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
-    if is_head or status in _NO_BODY:
+    if is_head or head.status in _NO_BODY:
         return "none"
     if fields.chunked:
         return "chunked"

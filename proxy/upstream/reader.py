@@ -9,18 +9,17 @@ came with it (findings, 12). Heads and chunks are read by the same strict rules 
 
 from proxy.model import HeaderPairs
 from proxy.reading.chunks import ChunkReader
-from proxy.reading.fields import cut_lines
 from proxy.upstream.answer import (
     MAX_HEAD_BYTES,
-    USUAL_LINES,
     AnswerFields,
+    AnswerHead,
     Malformed,
-    answer_fields,
     check_beginning,
     check_interim,
+    check_switch,
     framing_of,
     kept_trailers,
-    status_of,
+    read_answer_head,
 )
 from proxy.upstream.api import AnswerSink, Framing
 
@@ -45,12 +44,14 @@ class Reader:
 
     __slots__ = (
         "_chunks",
+        "_head",
         "_held",
         "_interim",
         "_is_head",
         "_known",
         "_left",
         "_may_switch",
+        "_raw",
         "_sink",
         "heard",
         "keep",
@@ -63,7 +64,8 @@ class Reader:
         self._sink: AnswerSink | None = None
         self._chunks = ChunkReader()
         self._known: dict[bytes, tuple[bytes, bytes]] = {}
-        self._held = b""
+        self._held = self._raw = b""
+        self._head = AnswerHead(0, False, AnswerFields([]))
         self._interim = self._left = 0
         self._is_head = self._may_switch = False
         self.heard = False
@@ -116,36 +118,40 @@ class Reader:
                 return
             if end > MAX_HEAD_BYTES:
                 raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
-            lines = cut_lines(data[:end])
-            status = USUAL_LINES.get(lines[0])
-            if status is None:
-                status = status_of(lines[0], self._may_switch)
-            if status >= 200 or status == 101:
-                self._start(status, lines, data, end + 4)
+            head = self._head_of(data[:end])
+            if head.status >= 200 or head.status == 101:
+                self._start(head, data, end + 4)
                 return
-            self._inform(status, lines)
+            self._inform(head)
             data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
 
-    def _inform(self, status: int, lines: list[bytes]) -> None:
-        self._interim += 1
-        fields = answer_fields(lines, self._known)
-        check_interim(fields, self._interim)
-        if self._sink is not None:
-            self._sink.answer_informed(status, fields.pairs)
+    def _head_of(self, raw: bytes) -> AnswerHead:
+        """The head in `raw`. The last one is remembered: backends repeat themselves (ADR 11)."""
+        if raw != self._raw:
+            self._head = read_answer_head(raw, self._known)
+            self._raw = raw
+        if self._head.status == 101:
+            check_switch(self._head, self._may_switch)
+        return self._head
 
-    def _start(self, status: int, lines: list[bytes], data: bytes, body_at: int) -> None:
+    def _inform(self, head: AnswerHead) -> None:
+        self._interim += 1
+        check_interim(head.fields, self._interim)
+        if self._sink is not None:
+            self._sink.answer_informed(head.status, head.fields.pairs)
+
+    def _start(self, head: AnswerHead, data: bytes, body_at: int) -> None:
         sink = self._sink
         if sink is None:
             return
-        fields = answer_fields(lines, self._known)
+        status, fields = head.status, head.fields
         if status == 101:
             self._switch(fields, data[body_at:])
             return
-        old = lines[0].startswith(b"HTTP/1.0")
-        framing = framing_of(status, fields, self._is_head, old)
-        self.keep = not (old or fields.close)
+        framing = framing_of(head, self._is_head)
+        self.keep = not (head.old or fields.close)
         self.phase = phase = _PHASES[framing]
         surplus = len(data) - body_at
         sink.answer_started(status, fields.pairs, framing, surplus > 0 or fields.length == 0)

@@ -21,7 +21,15 @@ def clean_clone(*, uncommitted: bool) -> Iterator[Path]:
         run(["git", "clone", "--quiet", str(ROOT), str(folder)])
         if uncommitted:
             _copy_working_files(folder)
+        _only_for_its_owner(folder)
         yield folder
+
+
+def _only_for_its_owner(folder: Path) -> None:
+    """As with umask 077, which images must not depend on. Folder and table stay readable: they are mounted."""
+    for path in folder.rglob("*"):
+        if ".git" not in path.parts and path.name != "routes.yaml":
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def _copy_working_files(folder: Path) -> None:

@@ -47,6 +47,11 @@ def test_nothing_is_run_in_what_is_shipped(target: str) -> None:
     assert not of_target(target, "RUN"), "what installs belongs into a stage that stays behind"
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_file_keeps_the_mode_that_it_has_in_somebodys_clone(target: str) -> None:
+    assert all(one.rest.startswith("--from=") for one in of_target(target, "COPY"))
+
+
 def test_the_version_label_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"VERSION={project['version']}" in [

@@ -131,13 +131,7 @@ CASES = [
     Case(
         "a bad request behind a good one is answered after it",
         "RFC 9112 9.3.2",
-        (
-            ClientSends(GET % 1 + BAD),
-            SEES_1,
-            ANSWER_1,
-            GETS_1,
-            ClientGetsHead(400),
-        ),
+        (ClientSends(GET % 1 + BAD), SEES_1, ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
         "a bad request in a packet of its own is answered after the good one",
@@ -145,22 +139,14 @@ CASES = [
         (ClientSends(GET % 1), SEES_1, ClientSends(BAD), ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
-        "an error of the facade's own keeps the order, and the connection",
+        "an error of the facade's own keeps the order",
         "RFC 9112 9.3.2",
         (
-            ClientSends(GET % 1 + b"GET /a%00 HTTP/1.1\r\n" + H + b"\r\n" + GET % 2),
+            ClientSends(GET % 1 + b"GET /a%00 HTTP/1.1\r\n" + H + b"\r\n"),
             SEES_1,
             ANSWER_1,
             GETS_1,
             ClientGetsHead(400),
-            ClientGetsRest(
-                b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": '
-                b'"the path holds a control character, a backslash or overlong UTF-8", '
-                b'"reason": "bad_request"}'
-            ),
-            SEES_2,
-            ANSWER_2,
-            GETS_2,
         ),
     ),
     Case(

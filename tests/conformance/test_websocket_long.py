@@ -100,6 +100,8 @@ async def test_nobody_is_fed_faster_than_they_read(
     async with opened(tier, tmp_path) as ws:
         sending = ws.upstream if direction == "down" else ws.client
         other = ws.client if direction == "down" else ws.upstream
+        ws.client.narrow()
+        ws.upstream.narrow()
         while taken < 64 * MB:
             sending.send(piece)
             try:

@@ -21,6 +21,7 @@ DEADLINE_S = 8.0
 
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 _READ_BYTES = 64 * 1024
+_NARROW_BYTES = 64 * 1024
 
 
 class Cut(Exception):
@@ -137,6 +138,12 @@ class Wire:
 
     def half_close(self) -> None:
         self._writer.write_eof()
+
+    def narrow(self) -> None:
+        """Let the kernel hold little of this end, so that a test sees what the facade holds."""
+        sock = cast(socket.socket, self._writer.get_extra_info("socket"))
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, _NARROW_BYTES)
 
     def reset(self) -> None:
         """End the connection with RST, not FIN."""

@@ -58,7 +58,7 @@ def test_the_migrations_find_the_same_database_as_the_service(helm: Helm, values
     )
     assert repr(migration.database) == repr(service.database)
     (job,) = [m for m in manifests if m["kind"] == "Job"]
-    # They run before the ConfigMap of the release exists.
+    # They run before the ConfigMap is that of the release.
     assert not [each for each in container(job)["env"] if "valueFrom" in each]
     assert container(job)["args"] == ["migrate"]
     assert container(job)["image"] == container(workloads(manifests)["flightspecials"])["image"]
@@ -148,7 +148,8 @@ def test_a_pod_has_longer_than_its_program_takes_to_stop(
     paused = parse_seconds(found["FACADE_PAUSE"], "0s", "10m")
     drained = parse_seconds(found["FACADE_DRAIN"], "0s", "1h")
     assert (paused, drained) == (pause, drain)
-    assert pod(pods["facade"])["terminationGracePeriodSeconds"] > paused + drained
+    # docs/operations.md asks for more than 10 s beside them.
+    assert pod(pods["facade"])["terminationGracePeriodSeconds"] > paused + drained + 10
 
 
 def test_the_user_is_the_one_of_the_images(helm: Helm, values: Values) -> None:

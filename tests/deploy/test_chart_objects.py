@@ -75,22 +75,21 @@ def test_every_object_has_a_name_of_its_own_in_the_namespace(helm: Helm, scenari
 
 def test_the_migrations_come_first_with_helm_and_with_argo_cd(helm: Helm, values: Values) -> None:
     manifests = helm.manifests(values)
-    hooks = {
-        m["kind"]: m["metadata"]["annotations"]
-        for m in manifests
-        if "helm.sh/hook" in m["metadata"].get("annotations", {})
-    }
-    assert set(hooks) == {"ServiceAccount", "NetworkPolicy", "Job"}
-    for told in hooks.values():
-        assert told["helm.sh/hook"] == "pre-install,pre-upgrade"
-        assert told["argocd.argoproj.io/hook"] == "PreSync"
-        assert told["helm.sh/hook-weight"] == told["argocd.argoproj.io/sync-wave"]
-    job = int(hooks.pop("Job")["helm.sh/hook-weight"])
-    assert all(int(told["helm.sh/hook-weight"]) < job for told in hooks.values())
-    bound = pod(workloads(manifests)["flightspecials-migration"])["serviceAccountName"]
-    assert (
-        bound == named(manifests, "ServiceAccount", "flightspecials-migration")["metadata"]["name"]
-    )
+    told = {m["kind"]: m["metadata"].get("annotations", {}) for m in manifests}
+    policy = named(manifests, "NetworkPolicy", "flightspecials-migration")
+    wave = "argocd.argoproj.io/sync-wave"
+    for hook in (told["Job"], policy["metadata"]["annotations"]):
+        # With Helm nothing else of a first release is there before the pods: they wait by themselves.
+        assert hook["helm.sh/hook"] == "post-install,pre-upgrade"
+        assert hook["argocd.argoproj.io/hook"] == "Sync"
+        assert hook["helm.sh/hook-weight"] == hook[wave]
+    assert int(policy["metadata"]["annotations"][wave]) < int(told["Job"][wave]) < 0
+    assert wave not in told["Rollout"]
+    job = pod(workloads(manifests)["flightspecials-migration"])
+    account = named(manifests, "ServiceAccount", job["serviceAccountName"])["metadata"]
+    assert int(account["annotations"][wave]) < int(told["Job"][wave])
+    # One role, and its trust policy names one account.
+    assert job["serviceAccountName"] == "flightspecials-service-account"
 
 
 @every_scenario
@@ -188,14 +187,13 @@ def test_only_prometheus_reaches_the_admin_port_and_only_with_the_token(
     assert [{p["port"] for p in rule["ports"]} for rule in closed] == [{8080}]
 
 
-def test_a_role_is_told_to_both_service_accounts(helm: Helm, values: Values) -> None:
+def test_a_role_is_told_to_the_service_account(helm: Helm, values: Values) -> None:
     role = "arn:aws:iam::123456789012:role/flightspecials"
+    key, name = "eks.amazonaws.com/role-arn", "flightspecials-service-account"
     made = helm.manifests(changed(values, service__serviceAccount__roleArn=role))
-    for name in ("flightspecials-service-account", "flightspecials-migration"):
-        told = named(made, "ServiceAccount", name)["metadata"]["annotations"]
-        assert told["eks.amazonaws.com/role-arn"] == role
-    plain = named(helm.manifests(values), "ServiceAccount", "flightspecials-service-account")
-    assert "annotations" not in plain["metadata"]
+    assert named(made, "ServiceAccount", name)["metadata"]["annotations"][key] == role
+    plain = helm.manifests(values)
+    assert key not in named(plain, "ServiceAccount", name)["metadata"]["annotations"]
 
 
 def test_a_digest_goes_with_its_tag(helm: Helm, values: Values) -> None:

@@ -10,7 +10,7 @@
 {{ include "otherDatabaseVariables" . }}
 {{- end }}
 
-{{/* The same for the migrations, as values: they run before there is a ConfigMap. Takes the root. */}}
+{{/* The same for the migrations, as values: they run before the ConfigMap is that of the release. Takes the root. */}}
 {{- define "migrationVariables" -}}
 {{- $config := include "config" . | fromYaml }}
 {{- range $name, $key := include "databaseKeys" . | fromYaml }}

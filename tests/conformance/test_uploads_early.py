@@ -1,0 +1,104 @@
+"""Uploads that nobody wants, or nobody reads: who hears of it, and what is held meanwhile (RFC 9112 9.5)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.harness import Tier, client, facade, table
+from tests.conformance.origin import origin
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LENGTH = b"POST /a HTTP/1.1\r\nhost: facade.example\r\ncontent-length: %d\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno"
+
+
+async def test_an_early_answer_reaches_a_client_that_nobody_reads_from(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.5. Eight megabytes, of which the origin reads only the head."""
+    async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(LENGTH % 8_000_000)
+            wire.send(b"x" * 8_000_000)
+            upstream = await made.connection()
+            await upstream.request_head()
+            upstream.send(TOO_LARGE)
+            got = await wire.answer()
+        assert (got.head.status, got.body) == (413, b"no")
+
+
+async def test_a_connection_with_a_half_sent_request_is_not_used_again(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.5. The next client's request would be taken for the rest of the body."""
+    async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(LENGTH % 1000 + b"start")
+            first = await made.connection()
+            await first.request_head()
+            first.send(TOO_LARGE)
+            assert (await wire.answer()).head.status == 413
+        async with client(up) as wire:
+            wire.send(GET)
+            second = await made.connection(2)
+            assert (await second.request()).head.target == b"/a"
+            second.send(OK)
+            assert (await wire.answer()).body == b"ok"
+
+
+async def test_after_an_early_answer_the_client_is_in_step_or_let_go(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.3. The rest of the body is never taken for the next request."""
+    async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(LENGTH % 45)
+            first = await made.connection()
+            await first.request_head()
+            first.send(TOO_LARGE)
+            early = (await wire.answer()).head
+            assert early.status == 413
+            # 45 bytes that look like a request, and then a real one.
+            wire.send(b"GET /smuggled HTTP/1.1\r\nhost: h.example\r\nab: c\r\n\r\n"[:45])
+            wire.send(GET)
+            asked = asyncio.create_task(made.connection(2))
+            ended = asyncio.create_task(wire.end())
+            done, waiting = await asyncio.wait((asked, ended), return_when="FIRST_COMPLETED")
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait((asked, ended))
+            if asked in done:
+                assert (await asked.result().request_head()).target == b"/a"
+            else:
+                assert early.closes
+                assert b"HTTP/1.1" not in ended.result()[0]
+
+
+async def test_an_upload_is_taken_no_faster_than_the_origin_reads(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """Row C2 of the promises: of 64 MB, the client gets rid of what sockets and bounded buffers hold."""
+    taken = 0
+    piece = b"x" * 64 * 1024
+    async with origin() as made:
+        routes = table(made.url, route="limits: {max_body_bytes: 100MiB}")
+        async with facade(tier, routes, tmp_path) as up, client(up) as wire:
+            wire.send(LENGTH % 64_000_000)
+            upstream = await made.connection()
+            await upstream.request_head()
+            upstream.narrow()
+            wire.narrow()
+            while taken < 64_000_000:
+                wire.send(piece)
+                try:
+                    await asyncio.wait_for(wire.flush(), 0.7)
+                except TimeoutError:
+                    break
+                taken += len(piece)
+            assert taken < 24_000_000, taken
+            wire.reset()
+            await upstream.end()
