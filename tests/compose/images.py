@@ -52,6 +52,8 @@ _SITE = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
 
 def check_all(stack: Stack) -> str:
     """Every program; what was seen, in a line each."""
+    if not run(["docker", "image", "ls", "--quiet", BASE]):
+        run(["docker", "pull", "--quiet", BASE], timeout_s=300)  # A builder may keep it for itself.
     return "; ".join(check(stack, program) for program in PROGRAMS)
 
 
