@@ -51,6 +51,7 @@ lock: ## make both lock files anew: hashes, no addresses
 	  --no-annotate --upgrade pyproject.toml --extra local --extra aws -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate pyproject.toml --extra local --extra aws --group dev -c requirements.lock -o requirements-dev.lock
+	deploy/images/lock
 
 clean: ## remove what was made here, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist

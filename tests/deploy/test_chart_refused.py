@@ -7,8 +7,6 @@ import yaml
 
 from tests.deploy.rendering import CHART, Helm, Refused, Values, changed, substituted
 
-LONG = "sha256:" + "0" * 64
-
 
 def said(helm: Helm, values: Values, **where: str) -> list[str]:
     """The sentences of a refusal."""
@@ -119,6 +117,12 @@ def test_an_image(helm: Helm, values: Values, changes: dict[str, Any], sentence:
             'database.endpoint is "db.example.com:5432": write the host alone, without a scheme, a'
             " port or a path",
             id="an address with a port",
+        ),
+        pytest.param(
+            {"database__endpoint": "db:5432"},
+            'database.endpoint is "db:5432": write the host alone, the port belongs to'
+            " database.port",
+            id="an address with a port that might be IPv6",
         ),
         pytest.param(
             {"database__port": ""},

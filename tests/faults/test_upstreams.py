@@ -159,6 +159,8 @@ async def test_a_body_that_stalls_is_cut_in_time(tmp_path: Path, tier: str, star
 
 NONSENSE = {
     "garbage": bytes(range(128, 256)),
+    "an empty head": b"\r\n\r\nhello",
+    "an empty head before the answer": b"\r\n\r\n" + OK + b"content-length: 2\r\n\r\nok",
     "a greeting": b"220 mail.example ESMTP\r\n",
     "endless headers": OK + b"x: y\r\n" * 50_000,
     "a huge header": OK + b"x: " + b"y" * 500_000,

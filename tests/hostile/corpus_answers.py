@@ -45,6 +45,8 @@ STATUS_LINES = [
     bad("a greeting", LINE, b"220 mail.example ESMTP\r\n"),
     bad("random bytes", LINE, bytes(range(128, 256)) * 8, end="close"),
     bad("frames of HTTP/2", LINE, b"\0\0\x12\x04\0\0\0\0\0" + b"\0" * 18, end="close"),
+    bad("an empty head", LINE, b"\r\n\r\nSECRET", end="close"),
+    bad("an empty head before the answer", LINE, b"\r\n\r\n" + SECRET, end="close"),
     bad("nothing", LINE, b"", end="close"),
     bad("nothing, and a reset", LINE, b"", end="reset"),
     bad("half a status line", LINE, b"HTTP/1.1 20", end="close"),
