@@ -125,11 +125,11 @@ def facts_of(asker: Asker, method: str, target: bytes, minor: int = 1) -> Facts:
     """`target` as it was sent. Raises BadRequest."""
     if method in _NOT_ALLOWED:
         raise MethodRefused(f"{method} is not passed on by a gateway (RFC 9110 9.3)")
+    if b"#" in target:
+        raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
     if not target.startswith(b"/"):
         target = _origin_form(target, asker.host, asker.scheme)
     path, mark, query = target.partition(b"?")
-    if query and b"#" in query:
-        raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
     return Facts(
         method,
         asker.host,

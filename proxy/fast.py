@@ -19,7 +19,7 @@ from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.reading import RequestHead, RequestReader
 from proxy.walk import Kit, Looks, looks_of
 
-_AHEAD_BYTES = 64 * 1024
+AHEAD_BYTES = 64 * 1024
 """What a client may send ahead of its turn before we stop reading."""
 _NO_LIMITS = Limits()
 _NO_TIMEOUTS = Timeouts()
@@ -115,7 +115,7 @@ class FastProtocol(asyncio.Protocol):
             self._refuse(error)
         finally:
             self._in_reader = False
-        if self._walk is not None and self._reader.held_bytes > _AHEAD_BYTES:
+        if self._walk is not None and self._reader.held_bytes > AHEAD_BYTES:
             self.pause_reading()
 
     def pause_writing(self) -> None:
@@ -192,10 +192,10 @@ class FastProtocol(asyncio.Protocol):
                 self._transport.abort()
             self._transport.close()
             return
-        self._clients.refused(error.reason)
         if self._walk is None:
             self._refuse(error)
         else:
+            self._clients.refused(error.reason)
             self._walk.refuse(error)
 
     # --- what the reader calls ----------------------------------------------------------------------
@@ -284,7 +284,7 @@ class FastProtocol(asyncio.Protocol):
             self._refuse(error)
         finally:
             self._in_reader = False
-        if self._walk is None or self._reader.held_bytes <= _AHEAD_BYTES:
+        if self._walk is None or self._reader.held_bytes <= AHEAD_BYTES:
             self.resume_reading()
 
     def _read_on(self) -> None:

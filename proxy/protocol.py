@@ -13,7 +13,7 @@ from proxy.bounds import Bounds, Phase, Progress
 from proxy.clients import Clients
 from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
 from proxy.errors import Overloaded, RequestError
-from proxy.fast import FastProtocol
+from proxy.fast import AHEAD_BYTES, FastProtocol
 from proxy.fast_refusal import refusal
 from proxy.model import Limits, Timeouts
 from proxy.reading.as_httptools import StrictParser
@@ -32,14 +32,15 @@ class FacadeProtocol(HttpToolsProtocol):
     def __init__(self, kit: Kit, clients: Clients, **of_server: Any) -> None:
         super().__init__(**of_server)
         snapshot = kit.tables.current
-        self.parser = StrictParser(self, snapshot.max_head_bytes, snapshot.max_fields)
+        self.parser = StrictParser(
+            self, snapshot.max_head_bytes, snapshot.max_fields, lambda: self._busy
+        )
         self._kit = kit
         self._clients = clients
         self._bounds = Bounds()
         self._requests = self._received_bytes = 0
         self._overloaded: Overloaded | None = None
         self._lingers_until = 0.0
-        self._later: RequestError | None = None
         self._peer = ""
 
     # --- what the event loop and the server call ----------------------------------------------------
@@ -57,7 +58,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._clients.leave(self, self._peer)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingers_until or self._later is not None:
+        if self._lingers_until:
             return
         if self._overloaded is not None:
             self._refuse(self._overloaded)
@@ -67,6 +68,8 @@ class FacadeProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except RequestError as error:
             self._refuse(error)
+        if self._busy and self.parser.held_bytes > AHEAD_BYTES:
+            self.flow.pause_reading()
 
     def shutdown(self) -> None:
         # A request that is arriving just now is answered, or runs into its time-out.
@@ -100,8 +103,14 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._later is not None and not self._busy and not self.pipeline:
-            self._refuse(self._later)
+        if self.transport.is_closing() or self._lingers_until:
+            return
+        try:
+            self.parser.go_on()
+        except RequestError as error:
+            self._refuse(error)
+        if self._busy:
+            self._unset_keepalive_if_required()
 
     def on_body(self, body: bytes) -> None:
         self._received_bytes += len(body)
@@ -151,10 +160,6 @@ class FacadeProtocol(HttpToolsProtocol):
         """What came is no request, or took too long: tell so, and end the connection."""
         if not isinstance(error, Overloaded):
             self._clients.refused(error.reason)
-        if self._busy and not self.cycle.more_body:
-            # The fault lies behind a request that is whole. That one is answered, then the connection ends.
-            self._later = self._later or error
-            return
         if self._busy:
             cast(dict[str, Any], self.scope)["facade.fault"] = error
             self.cycle.disconnected = True

@@ -1,5 +1,6 @@
 """The strict reader in the shape of httptools' request parser, for a server that was built around that."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.model import HeaderPairs
@@ -24,10 +25,20 @@ class Callbacks(Protocol):
 
 
 class StrictParser:
-    """Takes the place of `httptools.HttpRequestParser`. `feed_data` raises a RequestError."""
+    """Takes the place of `httptools.HttpRequestParser`. `feed_data` raises a RequestError.
 
-    def __init__(self, server: Callbacks, max_head_bytes: int, max_fields: int) -> None:
+    What is sent ahead of its turn is held: the server never hears of a request while it is `busy` with another.
+    """
+
+    def __init__(
+        self,
+        server: Callbacks,
+        max_head_bytes: int,
+        max_fields: int,
+        busy: Callable[[], bool],
+    ) -> None:
         self._server = server
+        self._busy = busy
         self._reader = RequestReader(self, max_head_bytes, max_fields)
         self.head = RequestHead("", b"", 1, Fields([]))
         """The request that was read last."""
@@ -35,7 +46,7 @@ class StrictParser:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of a head that is not complete."""
+        """Bytes of a head that is not complete, or of requests that have to wait."""
         return self._reader.held_bytes
 
     def stop(self) -> None:
@@ -47,10 +58,14 @@ class StrictParser:
         return self._reader.take_rest()
 
     def feed_data(self, data: bytes) -> None:
-        """Read on; the server hears of all that `data` completes."""
+        """Read on; the server hears of what `data` completes."""
+        self._reader.feed(data)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """The server may have room for another request. Raises as `feed_data` does."""
         reader = self._reader
-        reader.feed(data)
-        while reader.waits and not self._stopped:
+        while reader.waits and not (self._stopped or self._busy()):
             reader.proceed()
 
     def get_method(self) -> bytes:

@@ -79,7 +79,8 @@ class HeadReader:
     __slots__ = ("_fields", "_head", "_lines", "_raw")
 
     def __init__(self) -> None:
-        self._lines = self._raw = b""
+        self._lines = b""
+        self._raw: bytes | None = None
         self._fields = Fields([])
         self._head = RequestHead("", b"", 1, self._fields)
 

@@ -64,7 +64,8 @@ class Reader:
         self._sink: AnswerSink | None = None
         self._chunks = ChunkReader()
         self._known: dict[bytes, tuple[bytes, bytes]] = {}
-        self._held = self._raw = b""
+        self._held = b""
+        self._raw: bytes | None = None
         self._head = AnswerHead(0, False, AnswerFields([]))
         self._interim = self._left = 0
         self._is_head = self._may_switch = False

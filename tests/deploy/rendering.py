@@ -60,7 +60,7 @@ class Helm:
             manifest
             for path, text in self.files(values, **where).items()
             if path.endswith(".yaml")
-            for manifest in yaml.safe_load_all(text)
+            for manifest in yaml.load_all(text, yaml.CSafeLoader)
             if manifest is not None
         ]
 
@@ -111,7 +111,7 @@ def substituted(template: Path, variables: Mapping[str, str]) -> str:
 
 def built_values() -> Values:
     """The values as the build of the guide leaves them."""
-    values: Values = yaml.safe_load(substituted(CHART / "values-template.yaml", BUILD))
+    values: Values = yaml.load(substituted(CHART / "values-template.yaml", BUILD), yaml.CSafeLoader)
     return values
 
 
@@ -191,6 +191,6 @@ def whole_text(files: Mapping[str, str]) -> str:
     pieces = []
     for path, text in files.items():
         for document in text.split("\n---\n"):
-            if path.endswith(".yaml") and yaml.safe_load(document) is not None:
+            if path.endswith(".yaml") and yaml.load(document, yaml.CSafeLoader) is not None:
                 pieces.append(f"---\n# {path}\n{document.strip()}\n")
     return "".join(pieces)
