@@ -131,6 +131,11 @@ def parse_tier(text: str) -> Tier:
 
 def read_token(path: Path) -> Token:
     """The token that a file holds; a newline at its end does not count. Raises SettingsError."""
+    return Token(hashlib.sha256(token_text(path).encode()).digest())
+
+
+def token_text(path: Path) -> str:
+    """The same as it is, for who has to tell it. Raises SettingsError."""
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_TOKEN_FILE_BYTES).decode("latin-1").strip()
@@ -141,4 +146,4 @@ def read_token(path: Path) -> Token:
             f"{path} holds no token: write 16 to 1024 characters of A-Z a-z 0-9 . _ ~ + / -, "
             "as `openssl rand -hex 32` makes them"
         )
-    return Token(hashlib.sha256(text.encode()).digest())
+    return text

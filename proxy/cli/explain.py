@@ -66,7 +66,7 @@ def _ask(arguments: argparse.Namespace) -> Explanation:
     if arguments.bucket is not None:
         parameters.append(("bucket", arguments.bucket))
     try:
-        return msgspec.json.decode(ask(arguments.live, "/explain", parameters), type=Explanation)
+        return msgspec.json.decode(ask(arguments, "/explain", parameters), type=Explanation)
     except msgspec.DecodeError:
         raise not_an_admin(arguments.live) from None
     except UnicodeEncodeError:

@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from proxy.cli.show import safe
 from proxy.errors import FacadeError
-from proxy.settings import DEFAULT_ADMIN
+from proxy.settings import DEFAULT_ADMIN, token_text
 
 DEFAULT_URL = f"http://{DEFAULT_ADMIN}"
 _WITHIN_S = 10.0
@@ -27,6 +29,13 @@ def add_live(command: Any) -> None:
         help=f"ask the running facade whose admin listener is there ({DEFAULT_URL})",
     )
 
+    command.add_argument(
+        "--admin-token-file",
+        default=os.environ.get("FACADE_ADMIN_TOKEN_FILE"),
+        metavar="FILE",
+        help="what holds the token that the admin listener asks for",
+    )
+
 
 def _address(said: str) -> str:
     if "://" not in said and ":" in said and "/" not in said:
@@ -38,17 +47,21 @@ def _address(said: str) -> str:
     return said.rstrip("/")
 
 
-def ask(live: str, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
+def ask(arguments: argparse.Namespace, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
     """The JSON that the admin listener answers. Raises FacadeError, at the latest after ten seconds."""
+    live, file = arguments.live, arguments.admin_token_file
+    headers = {"authorization": f"Bearer {token_text(Path(file))}"} if file else {}
     try:
-        return asyncio.run(_ask(live, path, parameters))
+        return asyncio.run(_ask(live, path, parameters, headers))
     except TimeoutError:
         raise FacadeError(
             f"facade: nothing answers at {safe(live)} within {_WITHIN_S:g} s: is it the admin listener?"
         ) from None
 
 
-async def _ask(live: str, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
+async def _ask(
+    live: str, path: str, parameters: Sequence[tuple[str, str]], headers: Mapping[str, str]
+) -> bytes:
     import httpx  # 100 ms: only where a running facade is asked.
 
     body = bytearray()
@@ -57,7 +70,7 @@ async def _ask(live: str, path: str, parameters: Sequence[tuple[str, str]]) -> b
             asyncio.timeout(_WITHIN_S),
             # Not through a proxy of the environment: the admin listener is on this machine or near it.
             httpx.AsyncClient(trust_env=False, timeout=_WITHIN_S) as client,
-            client.stream("GET", live + path, params=tuple(parameters)) as answer,
+            client.stream("GET", live + path, params=tuple(parameters), headers=headers) as answer,
         ):
             async for chunk in answer.aiter_raw():
                 body += chunk
@@ -70,6 +83,10 @@ async def _ask(live: str, path: str, parameters: Sequence[tuple[str, str]]) -> b
             f"facade: no facade answers at {safe(live)}: {safe(str(error) or type(error).__name__)}: "
             "start one with `facade serve`, or name its admin listener with --live URL"
         ) from None
+    if answer.status_code == 401:
+        raise FacadeError(
+            f"facade: {safe(live)} asks for a token: name the file that holds it with --admin-token-file"
+        )
     if answer.status_code != 200:
         said = safe(bytes(body[:200]).decode("utf-8", "replace"))
         raise FacadeError(f"facade: {safe(live)} answered {answer.status_code}: {said}")

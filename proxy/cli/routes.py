@@ -27,7 +27,7 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show a file's table, or the one in effect."""
-    shown = _from_live(arguments.live) if arguments.live else _from_file(arguments.routes)
+    shown = _from_live(arguments) if arguments.live else _from_file(arguments.routes)
     if arguments.json:
         print_json(shown)
         return 0
@@ -46,12 +46,12 @@ def _from_file(file: str) -> dict[str, Any]:
     }
 
 
-def _from_live(live: str) -> dict[str, Any]:
+def _from_live(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
-        shown = json.loads(ask(live, "/routes", []))
+        shown = json.loads(ask(arguments, "/routes", []))
         return {"table_version": shown["table_version"], **shown, "table": list(shown["table"])}
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise not_an_admin(live) from None
+        raise not_an_admin(arguments.live) from None
 
 
 def _print(shown: dict[str, Any], where: str) -> None:

@@ -1,8 +1,10 @@
 """Who may ask the admin listener what, and that no request of a client reaches it (row X1)."""
 
+import asyncio
 import json
 import stat
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -158,3 +160,30 @@ def test_no_listener_opens_to_others_without_a_token(tmp_path: Path, workers: st
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert "others can reach it, so it needs a token" in ended.stderr
+
+
+async def test_a_running_facade_is_asked_with_its_token(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+        argv = [
+            sys.executable,
+            "-m",
+            "proxy",
+            "routes",
+            "--json",
+            "--live",
+            f"http://{facade.admin}",
+        ]
+
+        async def told(*more: str) -> tuple[int | None, str, str]:
+            asking = await asyncio.create_subprocess_exec(
+                *argv, *more, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            out, err = await asyncio.wait_for(asking.communicate(), 20)
+            return asking.returncode, out.decode(), err.decode()
+
+        code, _, err = await told()
+        assert (code, "--admin-token-file" in err, TOKEN in err) == (2, True, False)
+        code, out, _ = await told("--admin-token-file", str(file))
+        assert (code, json.loads(out)["table"][0]["name"]) == (0, "hello")

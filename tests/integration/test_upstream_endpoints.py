@@ -160,10 +160,9 @@ async def test_running_out_of_descriptors_is_busy_not_broken() -> None:
 
 async def test_a_small_body_is_not_held_back_by_nagle() -> None:
     """Under asyncio's own loop, too: it looks at the socket's protocol before it sets TCP_NODELAY."""
-    async with (
-        serving(_answering) as peer,
-        closing(HttpUpstream(Backend("old", (peer.endpoint,)))) as upstream,
-    ):
-        connection = await upstream.take_turn().acquire(5)
-        own = connection._transport.get_extra_info("socket")
-        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    async with serving(_answering) as peer:
+        upstream = HttpUpstream(Backend("old", (peer.endpoint,)))
+        async with closing(upstream):
+            connection = await upstream.take_turn().acquire(5)
+            own = connection._transport.get_extra_info("socket")
+            assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
