@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.answers import OPTIONS_ANSWER, Answer, own_answer, problem
-from proxy.endings import LINGER_S
 from proxy.errors import (
     ClientGone,
     MethodRefused,
@@ -29,19 +28,18 @@ from proxy.errors import (
     UpstreamTimeout,
 )
 from proxy.fast_answer import AnswerOut, ClientEnd
-from proxy.fast_head import fields_block, lines_of
+from proxy.fast_body import BodyIn, Tunnel
+from proxy.fast_head import lines_of
 from proxy.fast_lines import answer_lines, request_lines
-from proxy.headers import request_trailers
 from proxy.model import SAFE_METHODS, Decision, HeaderPairs, Limits, Timeouts
 from proxy.outgoing import target_and_host
 from proxy.reading import RequestHead
 from proxy.record import Record
 from proxy.table import Snapshot
-from proxy.upstream import Connection, Framing, HttpUpstream, Pool
-from proxy.upstream.request import LAST_CHUNK, HeadParts, check_target, chunk, has_body
+from proxy.upstream import Connection, Framing, HttpUpstream, Pool, fresh
+from proxy.upstream.request import HeadParts, check_target, has_body
 from proxy.walk import Kit, choose, in_clients_words, told_of
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ANYTHING = (Timeouts(), Limits())
 
 
@@ -55,8 +53,8 @@ class Walk(Struct, eq=False):
     record: Record
     out: AnswerOut
     began: float
-    uploaded: bool
-    """The request is complete."""
+    body_in: BodyIn | None
+    """Of a request that has one."""
     upstream: HttpUpstream | None = None
     pool: Pool | None = None
     parts: HeadParts | None = None
@@ -64,15 +62,9 @@ class Walk(Struct, eq=False):
     """What is left of the route's, once a connection had to be waited for."""
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
-    early: tuple[bytes, ...] = ()
-    """Of the body, come before there was a connection."""
-    trailers: HeaderPairs = []
-    """Of the request."""
     is_over: bool = False
     repeated: bool = False
-    tunnel: bool = False
-    half_ended_at: float = 0.0
-    """When one direction of a tunnel ended; 0 while both last."""
+    tunnel: Tunnel | None = None
 
     # --- what the client's connection calls --------------------------------------------------------
 
@@ -83,29 +75,27 @@ class Walk(Struct, eq=False):
         except RequestError as error:
             self.refuse(error)
 
+    @property
+    def uploaded(self) -> bool:
+        """The request is complete."""
+        return self.body_in is None or self.body_in.complete
+
     def body(self, data: bytes) -> None:
         """Some of the request's body; or, once `switched`, whatever the client sends."""
         if self.is_over:
             return
-        connection = self.connection
         received_bytes = self.record.received_bytes = self.record.received_bytes + len(data)
-        if self.tunnel:
-            if connection is not None:
-                connection.write_through(data)
+        if self.tunnel is not None:
+            self.tunnel.data(data)
         elif received_bytes > self.allowed[1].max_body_bytes:
             self._refuse_size()
-        elif connection is None:
-            self.early += (data,)
-        else:
-            connection.write(chunk(data) if self.head.body.kind == "chunked" else data)
+        elif self.body_in is not None:
+            self.body_in.data(data)
 
     def body_ended(self, trailers: HeaderPairs) -> None:
         """The request is complete."""
-        if not self.uploaded:
-            self.uploaded = True
-            self.trailers = request_trailers(trailers) if trailers else []
-            if self.connection is not None:
-                self._end_upload(self.connection)
+        if self.body_in is not None:
+            self.body_in.end(trailers)
 
     def refuse(self, error: RequestError) -> None:
         """End the walk with an answer of the facade's own, or, if one has begun, by cutting it short."""
@@ -140,10 +130,9 @@ class Walk(Struct, eq=False):
     def swept(self, now: float) -> None:
         """Judge the time of the request as a whole. `now` as `time.monotonic()` tells it."""
         total_s = self.allowed[0].total_s
-        if self.tunnel:
-            # One that is half closed is about to end; a peer that is gone looks the same.
-            if self.half_ended_at and now - self.half_ended_at >= LINGER_S:
-                self._end_tunnel()
+        if self.tunnel is not None:
+            if self.tunnel.is_stale(now):
+                self._end_tunnel(self.tunnel)
         elif now - self.began >= total_s:
             self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
 
@@ -184,35 +173,24 @@ class Walk(Struct, eq=False):
         if connection is not None:
             self._send(pool, connection)
         else:
-            self._wait_for(self._connect(upstream, pool))
+            self._wait_for(upstream.connect(pool, self.timeouts, self._count_attempt))
 
     def _upgrade(self) -> bytes:
         """Only a WebSocket's opening goes on as one (RFC 6455 4.1); other protocols, h2c too, are not taken up."""
         head = self.head
         wanted = head.fields.upgrade
-        if wanted != b"websocket" or head.method != "GET" or has_body(head.body):
+        if wanted != b"websocket" or head.method != "GET" or self.body_in is not None:
             return b""
         return wanted if head.minor else b""
 
-    def _wait_for(self, connecting: Coroutine[Any, Any, None]) -> None:
+    def _wait_for(self, having: Coroutine[Any, Any, tuple[Pool, Connection]]) -> None:
         if not self.uploaded:
             self.client.pause_reading()
-        self.task = asyncio.get_running_loop().create_task(connecting)
+        self.task = asyncio.get_running_loop().create_task(self._connect(having))
 
-    async def _connect(self, upstream: HttpUpstream, first: Pool) -> None:
+    async def _connect(self, having: Coroutine[Any, Any, tuple[Pool, Connection]]) -> None:
         try:
-            pool, connection = await upstream.connect(first, self.timeouts, self._count_attempt)
-        except RequestError as error:
-            self.task = None
-            self.refuse(error)
-        else:
-            self._arrived(pool, connection)
-
-    async def _connect_anew(self, pool: Pool) -> None:
-        """Once more, over a new connection (findings, 3)."""
-        rest_s = max(0.0, self.timeouts.request_s - (time.monotonic() - self.began))
-        try:
-            connection = await pool.acquire(min(self.timeouts.connect_s, rest_s), fresh=True)
+            pool, connection = await having
         except RequestError as error:
             self.task = None
             self.refuse(error)
@@ -236,7 +214,7 @@ class Walk(Struct, eq=False):
     def is_repeatable(self) -> bool:
         """It may be sent once more: safe, without a body, not sent twice already."""
         head = self.head
-        return not (self.repeated or has_body(head.fields.body)) and head.method in SAFE_METHODS
+        return not self.repeated and self.body_in is None and head.method in SAFE_METHODS
 
     def _send(self, pool: Pool, connection: Connection) -> None:
         parts = self.parts
@@ -244,29 +222,12 @@ class Walk(Struct, eq=False):
         self.pool = pool
         self.connection = connection
         self.record.attempts += 1
-        uploading = has_body(parts.body)
         raw = parts.to(pool.authority)
         is_head, switching = parts.method == "HEAD", parts.upgrade != b""
-        connection.begin(raw, self, is_head, self.timeouts, uploading, switching)
-        if uploading:
-            self._begin_upload(connection)
-
-    def _begin_upload(self, connection: Connection) -> None:
-        early, self.early = self.early, ()
-        if not early and not self.uploaded and self.head.expects_100:
-            self.client.write(CONTINUE)
-        for data in early:
-            connection.write(chunk(data) if self.head.body.kind == "chunked" else data)
-        if self.uploaded:
-            self._end_upload(connection)
-        else:
-            self.client.resume_reading()
-
-    def _end_upload(self, connection: Connection) -> None:
-        if self.head.body.kind == "chunked":
-            trailers = self.trailers
-            connection.write(b"0\r\n%b\r\n" % fields_block(trailers) if trailers else LAST_CHUNK)
-        connection.end_upload()
+        body_in = self.body_in
+        connection.begin(raw, self, is_head, self.timeouts, body_in is not None, switching)
+        if body_in is not None:
+            body_in.begin(connection, self.head.expects_100)
 
     # --- what the upstream's connection calls -------------------------------------------------------
 
@@ -282,16 +243,7 @@ class Walk(Struct, eq=False):
         self.record.first_byte_s = time.monotonic() - self.began
         lines = answer_lines(headers, self.snapshot, self.record)
         if status == 101:
-            asked = self.parts.upgrade if self.parts is not None else b""
-            if [value.lower() for name, value in headers if name == b"upgrade"] != [asked]:
-                what = "switched to a protocol that it was not asked for"
-                self.refuse(UpstreamBroke(f"backend {self._backend} {what}", self._backend))
-                return
-            self.tunnel = True
-            lines.append(b"connection: upgrade")
-            lines += (b"upgrade: " + value for name, value in headers if name == b"upgrade")
-            self.out.switch(lines)
-            self.client.switched()
+            self._switch(headers, lines)
             return
         length = None
         for name, value in headers:
@@ -316,32 +268,37 @@ class Walk(Struct, eq=False):
         self.connection = None
         again = isinstance(error, UpstreamStale) and self.is_repeatable and not self.is_over
         if again and self.pool is not None:
+            # Once more, over a new connection (findings, 3).
             self.repeated = True
-            self._wait_for(self._connect_anew(self.pool))
+            rest_s = max(0.0, self.timeouts.request_s - (time.monotonic() - self.began))
+            self._wait_for(fresh(self.pool, min(self.timeouts.connect_s, rest_s)))
         else:
             self.refuse(error)
 
+    def _switch(self, headers: HeaderPairs, lines: list[bytes]) -> None:
+        assert self.connection is not None
+        assert self.parts is not None
+        if [value.lower() for name, value in headers if name == b"upgrade"] != [self.parts.upgrade]:
+            what = "switched to a protocol that it was not asked for"
+            self.refuse(UpstreamBroke(f"backend {self._backend} {what}", self._backend))
+            return
+        self.tunnel = Tunnel(self.client, self.connection)
+        self.out.switch([*lines, b"connection: upgrade", b"upgrade: " + self.parts.upgrade])
+        self.client.switched()
+
     def answer_shut(self) -> None:
-        """The backend has said all it will over a tunnel; the client may go on."""
-        self.client.write_eof()
-        self._half_ended()
+        """The backend has said all it will over a tunnel."""
+        if self.tunnel is not None and self.tunnel.backend_ended():
+            self._end_tunnel(self.tunnel)
 
     def client_shut(self) -> None:
-        """The client has said all it will over a tunnel; the backend may go on."""
-        if self.connection is not None:
-            self.connection.write_eof()
-        self._half_ended()
+        """The client has said all it will over a tunnel."""
+        if self.tunnel is not None and self.tunnel.client_ended():
+            self._end_tunnel(self.tunnel)
 
-    def _half_ended(self) -> None:
-        if not self.half_ended_at:
-            self.half_ended_at = time.monotonic()
-        else:
-            self._end_tunnel()
-
-    def _end_tunnel(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close_tunnel()
+    def _end_tunnel(self, tunnel: Tunnel) -> None:
+        self.connection = None
+        tunnel.connection.close_tunnel()
         if not self.is_over:
             self._end(whole=True)
 
@@ -404,8 +361,9 @@ def new_walk(kit: Kit, client: ClientEnd, head: RequestHead) -> Walk:
     fields = head.fields
     old = not head.minor
     out = AnswerOut(client, old, head.method == "HEAD", not (old or fields.close))
-    uploaded = not has_body(fields.body)
-    return Walk(kit, client, head, snapshot, kit.record(snapshot), out, time.monotonic(), uploaded)
+    body = fields.body
+    body_in = BodyIn(client, body.kind == "chunked") if has_body(body) else None
+    return Walk(kit, client, head, snapshot, kit.record(snapshot), out, time.monotonic(), body_in)
 
 
 def _ours(kit: Kit, decision: Decision, snapshot: Snapshot) -> HttpUpstream:

@@ -16,7 +16,7 @@ import httpx
 
 from proxy.model import Backend
 from proxy.upstream.api import AnswerSink, Exchange, Framing, Stats, Upstream
-from proxy.upstream.client import HttpUpstream
+from proxy.upstream.client import HttpUpstream, fresh
 from proxy.upstream.connection import Connection
 from proxy.upstream.foreign import ForeignUpstream
 from proxy.upstream.pool import Pool
@@ -34,6 +34,7 @@ __all__ = [
     "Stats",
     "Upstream",
     "UpstreamTransport",
+    "fresh",
     "open_upstream",
     "request_head",
 ]

@@ -128,3 +128,8 @@ def less(timeouts: Timeouts, began: float) -> Timeouts:
     """What is left of the whole request's time after waiting for a connection since `began`."""
     waited_s = asyncio.get_running_loop().time() - began
     return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))
+
+
+async def fresh(pool: Pool, timeout_s: float) -> tuple[Pool, Connection]:
+    """A new connection of `pool`, rather than an idle one. Raises UpstreamError; nothing was sent."""
+    return pool, await pool.acquire(timeout_s, fresh=True)
