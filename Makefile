@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Most tests wait for sockets and processes more than they compute.
+TEST_PROCESSES ?= 4
 
 .PHONY: help up check test bench compose-test soak lock clean
 
@@ -33,7 +35,7 @@ check: .venv/.tools ## format, lint, types and the storeys
 	$(BIN)/lint-imports
 
 test: check ## everything that has to hold before a commit: checks, then all tests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 bench: .venv/.tools ## speed and strictness, beside the peers, in one run
 	$(BIN)/python -m tests.bench --soak

@@ -9,8 +9,8 @@ Whoever comes first ends the walk, and it ends once.
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,6 +40,8 @@ from proxy.upstream import Connection, Framing, HttpUpstream, Pool, fresh
 from proxy.upstream.request import HeadParts, check_target, has_body
 from proxy.walk import Kit, choose, in_clients_words, told_of
 
+Having = Callable[[], Awaitable[tuple[Pool, Connection]]]
+"""Waits for a connection."""
 _ANYTHING = (Timeouts(), Limits())
 
 
@@ -173,7 +175,7 @@ class Walk(Struct, eq=False):
         if connection is not None:
             self._send(pool, connection)
         else:
-            self._wait_for(upstream.connect(pool, self.timeouts, self._count_attempt))
+            self._wait_for(partial(upstream.connect, pool, self.timeouts, self._count_attempt))
 
     def _upgrade(self) -> bytes:
         """Only a WebSocket's opening goes on as one (RFC 6455 4.1); other protocols, h2c too, are not taken up."""
@@ -183,14 +185,14 @@ class Walk(Struct, eq=False):
             return b""
         return wanted if head.minor else b""
 
-    def _wait_for(self, having: Coroutine[Any, Any, tuple[Pool, Connection]]) -> None:
+    def _wait_for(self, having: Having) -> None:
         if not self.uploaded:
             self.client.pause_reading()
         self.task = asyncio.get_running_loop().create_task(self._connect(having))
 
-    async def _connect(self, having: Coroutine[Any, Any, tuple[Pool, Connection]]) -> None:
+    async def _connect(self, having: Having) -> None:
         try:
-            pool, connection = await having
+            pool, connection = await having()
         except RequestError as error:
             self.task = None
             self.refuse(error)
@@ -271,7 +273,7 @@ class Walk(Struct, eq=False):
             # Once more, over a new connection (findings, 3).
             self.repeated = True
             rest_s = max(0.0, self.timeouts.request_s - (time.monotonic() - self.began))
-            self._wait_for(fresh(self.pool, min(self.timeouts.connect_s, rest_s)))
+            self._wait_for(partial(fresh, self.pool, min(self.timeouts.connect_s, rest_s)))
         else:
             self.refuse(error)
 
