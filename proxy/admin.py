@@ -23,6 +23,8 @@ from proxy.table import Tables
 
 _PROBES = ("/healthz", "/readyz")
 
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
 
 def table_state(tables: Tables) -> dict[str, Any]:
     """Which table is in effect, how old it is in seconds, and how the last look at the file ended."""
@@ -55,9 +57,7 @@ def route_row(route: Route) -> dict[str, Any]:
     return row
 
 
-def admin_app(
-    tables: Tables, board: Board, health: Health, token: Token | None
-) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def admin_app(tables: Tables, board: Board, health: Health, token: Token | None) -> App:
     """The admin part as an ASGI application. Every answer is JSON, every error problem+json.
 
     With a `token`, the probes stay open, but tell no more than a word; all else asks for it.
@@ -95,10 +95,26 @@ def admin_app(
         ],
         exception_handlers={HTTPException: _problem},
     )
-    return app if token is None else _guarded(app, token)
+    return _unrouted(app if token is None else _guarded(app, token))
 
 
-def _guarded(app: Starlette, token: Token) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def _unrouted(app: App) -> App:
+    """Refuses what came through a route: every request that a facade passes on says so in Via (RFC 9110 7.6.3).
+
+    A table may name the admin listener's address as a backend, by mistake or by malice, under whatever name.
+    """
+
+    async def unrouted(scope: Scope, receive: Receive, send: Send) -> None:
+        vias = [value for name, value in scope.get("headers", ()) if name == b"via"]
+        if any(b" facade" in value for value in vias):
+            await _refused_route()(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return unrouted
+
+
+def _guarded(app: Starlette, token: Token) -> App:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         open_to_all = scope["type"] != "http" or scope["path"] in _PROBES
         if open_to_all or token.is_this(_bearer(scope)):
@@ -116,6 +132,16 @@ def _bearer(scope: Scope) -> bytes:
         return b""
     scheme, _, said = fields[0].partition(b" ")
     return bytes(said).strip() if scheme.lower() == b"bearer" else b""
+
+
+def _refused_route() -> Response:
+    body = {
+        "type": "about:blank",
+        "title": "Forbidden",
+        "status": 403,
+        "detail": "the admin listener does not answer what came through a route: ask it directly",
+    }
+    return JSONResponse(body, 403, media_type="application/problem+json")
 
 
 def _unauthorized() -> Response:

@@ -8,6 +8,7 @@ the table's edits come last. Framing fields and Host are left out: whoever write
 from proxy.identity import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 from proxy.model import (
     ALLOW_ALL,
+    NO_EDITS,
     Allow,
     Backend,
     BackendRef,
@@ -127,7 +128,9 @@ def upstream_headers(
     kept = _with_forwarded(kept, facts)
     if identity is not None:
         kept = _with_identity(kept, identity)
-    return edited(edited(kept, route.request), ref.request)
+    if route.request is NO_EDITS and ref.request is NO_EDITS:
+        return kept
+    return _with_our_via(edited(edited(kept, route.request), ref.request), facts)
 
 
 def client_headers(headers: HeaderPairs, decision: Decision, decision_header: bytes) -> HeaderPairs:
@@ -179,6 +182,14 @@ def _with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
             value = b"; ".join(kept)
         found.append((name, value))
     return found
+
+
+def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
+    """A table may hide who came before, but not us: by it, loops end and the admin listener stays apart."""
+    ours = _VIA[facts.minor]
+    if any(name == b"via" and value.endswith(ours) for name, value in headers):
+        return headers
+    return [*headers, (b"via", ours)]
 
 
 def _one_hop_less(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

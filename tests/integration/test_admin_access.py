@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proxy.settings import Settings, Token
+from proxy.settings import Address, Settings, Tier, Token
 from tests.integration.facade_process import ROOT, TABLE, command, process, until
 from tests.integration.running import Running, running
+from tests.integration.upstream_servers import refused_port
 
 TOKEN = "not-a-secret-0123456789"
 PATHS = ["/healthz", "/readyz", "/routes", "/explain?url=/", "/metrics"]
@@ -120,6 +121,24 @@ async def test_the_admin_listener_is_no_way_into_the_traffic(tmp_path: Path) -> 
         lines = ["GET /hello HTTP/1.1", "host: a", "connection: upgrade, close", *upgrade, "", ""]
         answer = await replace_listen(facade).ask("\r\n".join(lines).encode())
         assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("tier", ["fast", "asgi"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_admin_listener_is_not_reached_through_a_route(
+    tmp_path: Path, path: str, tier: Tier
+) -> None:
+    """A table may name its address, by mistake or by malice, under whatever name: what comes over us is refused."""
+    admin = Address("127.0.0.1", refused_port())
+    table = f"{{version: 1, backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]}}"
+
+    def there(settings: Settings) -> Settings:
+        return replace(settings, admin=admin, tier=tier)
+
+    async with running(table, tmp_path, adapt=there) as facade:
+        answer = await facade.get(path)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"table" not in answer.partition(b"\r\n\r\n")[2]
 
 
 @pytest.fixture

@@ -141,6 +141,20 @@ def test_edits_of_the_route_come_before_those_of_the_reference() -> None:
     assert [value for name, value in sent if name == b"a"] == [b"ref"]
 
 
+@pytest.mark.parametrize(
+    "edits", [HeaderEdits(remove=(b"via",)), HeaderEdits(((b"via", b"1.1 other"),))]
+)
+def test_no_edit_hides_that_a_request_came_over_us(edits: HeaderEdits) -> None:
+    sent = upstream_headers(
+        facts(headers={"via": "1.1 before"}),
+        replace(route(), request=edits),
+        refs(legacy=100)[0],
+        backend(),
+        frozenset(),
+    )
+    assert [value for name, value in sent if name == b"via"][-1] == b"1.1 facade"
+
+
 def test_of_an_answer_goes_on() -> None:
     wanted = replace(route(), response=HeaderEdits(add=((b"x-route", b"1"),)))
     ref = replace(refs(legacy=100)[0], response=HeaderEdits(remove=(b"server",)))
