@@ -9,9 +9,9 @@ from tests.faults.standing import OK, standing, status_of, table
 from tests.integration.running import Running
 from tests.integration.upstream_servers import Peer, serving
 
-_SERVICE_S = 0.02
+_SERVICE_S = 0.1
 _AT_ONCE = 4
-_ROUND_S = 0.8
+_ROUND_S = 2.0
 
 
 async def test_overload_is_told_early_and_goodput_is_kept(tmp_path: Path, tier: str) -> None:
@@ -35,7 +35,7 @@ async def test_overload_is_told_early_and_goodput_is_kept(tmp_path: Path, tier: 
             if found[-1] == 503:
                 assert b"retry-after: " in answer
                 assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "busy"
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.5)  # As `Retry-After` asks, if less patiently.
 
     async def of(facade: Running, clients: int) -> list[int]:
         found: list[int] = []
@@ -53,8 +53,8 @@ async def test_overload_is_told_early_and_goodput_is_kept(tmp_path: Path, tier: 
     assert set(peak) == {200}
     assert set(overload) == {200, 503}
     assert most == _AT_ONCE
-    # The bar of row P5 is 80 %; clients, facade and backend share one core here.
-    assert overload.count(200) >= 0.4 * len(peak)
+    # The bar of row P5.
+    assert overload.count(200) >= 0.8 * len(peak)
 
 
 async def test_a_request_that_waits_in_vain_is_told_before_its_client_gives_up(
