@@ -86,14 +86,17 @@ def record_seen(path: Path, text: bytes, now: float, seen: Seen | None = None) -
 
     For the running facade; `now` is `time.time()`. Blocks for 10 s at most. Several processes may see the
     same change: it is recorded once. What the file does not hold any more is recorded if the history ends with
-    the version that was in effect before; else somebody has told the story already. Never raises: what kept it
-    from being recorded is returned, None is "it is recorded".
+    the version that was in effect before, or has not begun; else somebody has told the story already.
+    Never raises: what kept it from being recorded is returned, None is "it is recorded".
     """
     seen = seen or Seen()
     try:
         table = resolved(path)
         with open_log(table, _SEEN_WAIT_S) as log:
-            if not log.has(text) and (log.ends_with(seen.before) or read_bytes(table) == text):
+            known = log.ends_with(seen.before) or (
+                log.last is None and version_of(text) in seen.tables
+            )
+            if not log.has(text) and (known or read_bytes(table) == text):
                 log.catch_up(Sight(table, text, seen.tables), now)
     except TableError:
         return f"{path} was not recorded: it does not load"

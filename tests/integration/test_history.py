@@ -9,7 +9,7 @@ import pytest
 
 from proxy import cli
 from proxy.changes import Changes, RouteChange, RouteState
-from proxy.history import open_log, read_log, record_seen
+from proxy.history import Seen, open_log, read_log, record_seen
 from proxy.ledger import (
     BY_HAND,
     FOUND,
@@ -26,6 +26,7 @@ from proxy.ledger import (
     table_of,
     version_of,
 )
+from proxy.load import load
 from tests.integration.edits import CANARY as CANARY_TEXT
 from tests.integration.edits import NOW, actions, faults, history_of, moved
 from tests.texts import FLOW, table
@@ -89,6 +90,18 @@ def test_what_the_file_holds_no_more_is_left_to_the_next_look(routes: Path) -> N
     # A worker that is late tells of the table before the shift: it must not look like an edit back.
     assert record_seen(routes, CANARY, NOW) is None
     assert actions(routes) == [FOUND, "shift"]
+
+
+def test_edits_right_after_the_start_are_not_lost_where_writing_is_slow(routes: Path) -> None:
+    """The file has moved on before the first table in effect is written down."""
+    texts = [CANARY, *(table(FLOW.format(100 - n, n), "canary").encode() for n in (2, 3))]
+    routes.write_bytes(texts[-1])
+    versions: list[str | None] = [None, *(version_of(text) for text in texts)]
+    for before, text in zip(versions, texts, strict=False):
+        known = load(text, "t.yaml").table
+        assert record_seen(routes, text, NOW, Seen(before, {version_of(text): known})) is None
+    assert actions(routes) == [FOUND, BY_HAND, BY_HAND]
+    assert [entry.version_after for entry in read_log(routes).entries] == versions[1:]
 
 
 @pytest.mark.parametrize(

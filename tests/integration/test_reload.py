@@ -190,7 +190,7 @@ async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: P
             await eventually(lambda: facade.facade.tables.current is not before, 5)  # noqa: B023
             versions.append(facade.facade.tables.current.version)
         history = facade.routes.with_name("routes.yaml.history.jsonl")
-        await eventually(lambda: len(history.read_text().splitlines()) == len(versions), 10)
+        await eventually(lambda: len(history.read_text().splitlines()) == len(versions), 30)
     lines = [json.loads(line) for line in history.read_text().splitlines()]
     assert [line["version_after"] for line in lines] == versions
     assert {line["action"] for line in lines[1:]} == {"edited by hand"}
