@@ -117,8 +117,8 @@ def facade_tools(stack: Stack) -> str:
 
 
 def _edit(stack: Stack, *words: str) -> None:
-    as_me = ("--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{stack.folder}:/work")
-    table = ("--routes", "/work/routes.yaml")
+    as_me = ("--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{stack.folder}:/project")
+    table = ("--routes", "/project/routes.yaml")
     stack.compose("run", "--rm", "--no-deps", "-T", *as_me, "facade", *words, *table)
 
 
