@@ -59,5 +59,5 @@ def test_out_of_descriptors_it_lives_on_and_recovers(tmp_path: Path, tier: str) 
             busy = (facade.cpu_s - used) / (time.monotonic() - began)
             assert busy < 0.5, f"{busy:.0%} of a core while nothing can be done"
             assert facade.process.poll() is None
-        eventually(lambda: _ask(facade.listen, 1.0) == 200, within_s=5)
-        eventually(lambda: facade.descriptors <= before + 1, within_s=5)
+        eventually(lambda: _ask(facade.listen, 1.0) == 200, within_s=20)
+        eventually(lambda: facade.descriptors <= before + 1, within_s=20)

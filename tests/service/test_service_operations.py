@@ -220,7 +220,7 @@ def test_a_second_signal_ends_the_drain(database: DatabaseSettings) -> None:
 
 
 async def test_readiness_does_not_wait_for_a_free_connection(database: DatabaseSettings) -> None:
-    mine = Database(replace(database, pool_size=1, acquire_timeout_s=0.05))
+    mine = Database(replace(database, pool_size=1, acquire_timeout_s=1))
     await mine.open()
     async with mine.connection():
         await mine.check(["1", "2"])
