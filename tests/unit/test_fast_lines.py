@@ -18,6 +18,10 @@ backends:
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
+  - name: mapped
+    match: {path: {prefix: /mapped}}
+    backend_refs:
+      - {name: legacy, url_rewrite: {path: {replace_prefix_match: /inner}}}
   - name: edited
     match: {path: {prefix: /edited}}
     request: {headers: {set: {x-request-id: ours, x-more: "1"}, remove: [accept]}}
@@ -42,7 +46,10 @@ ANSWERS: list[HeaderPairs] = [
     [(b"server", b"x"), (b"content-type", b"text/plain"), (b"content-length", b"3")],
     [(b"connection", b"keep-alive"), (b"keep-alive", b"timeout=5"), (b"x-a", b"1"), (b"x-a", b"2")],
     [(b"connection", b"close, x-a"), (b"x-a", b"1"), (b"x-b", b"2")],
-    [(b"location", b"/inner/7"), (b"set-cookie", b"a=1; Path=/inner")],
+    [(b"set-cookie", b"a=1; Path=/inner")],
+    [(b"location", b"/inner/7")],
+    [(b"content-location", b"/inner/7")],
+    [(b"link", b"</inner/7>; rel=next")],
     [(b"x-request-id", b"theirs"), (b"x-facade-decision", b"forged")],
     [(b"transfer-encoding", b"chunked"), (b"trailer", b"x-t"), (b"upgrade", b"h2c")],
 ]
@@ -81,7 +88,7 @@ def test_a_backend_gets_the_fields_of_the_general_rules(snapshot: Snapshot, path
     assert sorted(lines.split(b"\r\n")[:-1]) == sorted(b": ".join(pair) for pair in fields)
 
 
-@pytest.mark.parametrize("path", ["/plain/1", "/edited/1"])
+@pytest.mark.parametrize("path", ["/plain/1", "/mapped/1", "/edited/1"])
 @pytest.mark.parametrize("headers", ANSWERS)
 def test_a_client_gets_the_fields_of_the_general_rules(
     snapshot: Snapshot, path: str, headers: HeaderPairs
