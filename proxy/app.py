@@ -15,6 +15,7 @@ from proxy.backends import Backends
 from proxy.board import Board, Connections, Part, Slot, State, Status
 from proxy.handler import Handler
 from proxy.identity import RANDOM_BITS
+from proxy.log_lines import LineWriter
 from proxy.meters import Meters
 from proxy.model import ALL_BP, Backend
 from proxy.pulse import Pulse, resident_bytes
@@ -139,6 +140,7 @@ def build(
         draw or _uniform_draw(),
         lambda: random.getrandbits(RANDOM_BITS),
         meters.note,
+        LineWriter(),
     )
     return Facade(kit, meters, place, bool(others))
 

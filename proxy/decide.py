@@ -3,37 +3,49 @@
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
 from proxy.paths import fill_template, replace_prefix, to_wire
 
+Choice = tuple[int, str]
+"""Which of a route's references, by its place, -1 for none; and why, in one word."""
+
 
 def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decision:
     """Where a request that `route` takes goes.
 
-    `draw_bp` is one uniform number from [0, 10,000) for each request. `explain`, `check`, `plan` and live
-    traffic call this same function. The order: an answer of the facade's own, kill switch, a lone
-    reference, stage, draw.
+    `draw_bp` is one uniform number from [0, 10,000) for each request. `explain`, `check` and `plan` call this;
+    live traffic calls its two halves, and remembers what the second one said.
     """
-    refs = route.backend_refs
-    killed = table.kill_switch and route.stage is not None
-    if not refs or (route.stage == "retired" and not killed):
-        return Decision(route, _own_answer(route))
-    bucket_bp: int | None = None
-    if killed:
-        ref, reason = refs[0], "kill_switch"
-    elif len(refs) == 1:
-        ref, reason = refs[0], "only"
-    elif route.stage in ("legacy", "shadow"):
-        ref, reason = refs[0], "stage"
-    elif route.stage == "live":
-        ref, reason = refs[1], "stage"
-    else:
-        bucket_bp = draw_bp
-        ref, reason = _by_bucket(refs, bucket_bp), "draw"
+    return outcome(route, facts, choice_of(table, route, draw_bp))
+
+
+def choice_of(table: RouteTable, route: Route, draw_bp: int) -> Choice:
+    """The half that differs between requests that are alike. `draw_bp` as in `decide`.
+
+    The order: kill switch, an answer of the facade's own, a lone reference, stage, draw.
+    """
+    refs, stage = route.backend_refs, route.stage
+    if stage is not None and table.kill_switch and refs:
+        return 0, "kill_switch"
+    if not refs or stage == "retired":
+        return -1, _own_answer(route)
+    if len(refs) == 1:
+        return 0, "only"
+    if stage is None or stage == "canary":
+        return _by_bucket(refs, draw_bp), "draw"
+    return 1 if stage == "live" else 0, "stage"
+
+
+def outcome(route: Route, facts: Facts, choice: Choice) -> Decision:
+    """The half that follows from the request and what was chosen for it."""
+    at, reason = choice
+    if at < 0:
+        return Decision(route, reason)
+    ref = route.backend_refs[at]
+    mirrored = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
         upstream_path(route, ref.rewrite, facts.path),
-        bucket_bp,
-        () if route.stage is None or killed else _mirrored_to(route, facts.method, ref),
+        _mirrored_to(route, facts.method, ref) if mirrored else (),
     )
 
 
@@ -43,18 +55,18 @@ def _own_answer(route: Route) -> str:
     return "retired" if route.stage == "retired" else "direct_response"
 
 
-def _by_bucket(refs: tuple[BackendRef, ...], bucket_bp: int) -> BackendRef:
+def _by_bucket(refs: tuple[BackendRef, ...], bucket_bp: int) -> int:
     """The last reference takes the buckets from 0 up to its weight, the one before it the next ones, and so on.
 
     So a newcomer, written after its incumbent, has all `bucket < weight`: raising its weight only ever
     moves requests towards it (rule 3).
     """
     edge_bp = 0
-    for ref in reversed(refs):
-        edge_bp += ref.weight_bp
+    for at in range(len(refs) - 1, 0, -1):
+        edge_bp += refs[at].weight_bp
         if bucket_bp < edge_bp:
-            return ref
-    return refs[0]
+            return at
+    return 0
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:

@@ -169,8 +169,7 @@ def _readings(index: Index, facts: Facts) -> Iterator[Reading]:
 def _ways(where: InEffect, route: Route, facts: Facts, bucket_bp: int | None) -> Iterator[Way]:
     """Each thing that can happen; with a bucket, the one that does."""
     spans = list(_spans(route)) or [(0, ALL_BP)]
-    drawn = len({decide(where.table, route, facts, at).bucket_bp for at in (0, ALL_BP - 1)}) > 1
-    if not drawn:
+    if decide(where.table, route, facts, 0).reason != "draw":
         yield _way(where, decide(where.table, route, facts, bucket_bp or 0), facts, None)
         return
     for start, end in spans:

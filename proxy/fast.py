@@ -200,9 +200,9 @@ class FastProtocol(asyncio.Protocol):
 
     # --- what the reader calls ----------------------------------------------------------------------
 
-    def request_head(self, head: RequestHead) -> None:
+    def request_head(self, head: RequestHead, body: bytes | None) -> None:
         self._walks += 1
-        self._walk = walk = new_walk(self._kit, self, head)
+        self._walk = walk = new_walk(self._kit, self, head, body)
         walk.begin()
 
     def request_data(self, data: bytes) -> None:

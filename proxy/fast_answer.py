@@ -13,6 +13,9 @@ from proxy.upstream.request import LAST_CHUNK
 from proxy.walk import Looks
 
 _NO_BODY = frozenset((204, 304))
+END = b"\r\n"
+LAST_END = b"connection: close\r\n\r\n"
+"""How a head ends: more may follow on the connection, or not."""
 _JOINED_BYTES = 16 * 1024
 """Up to here a copy costs less than another piece to write."""
 
@@ -73,15 +76,8 @@ class AnswerOut(Struct, eq=False):
         if not self.old:
             self.client.write(answer_head(status, lines, None, False, False))
 
-    def start(
-        self,
-        status: int,
-        lines: Iterable[bytes],
-        framing: Framing,
-        length: bytes | None,
-        goes_on: bool,
-    ) -> None:
-        """The head. `length` is the upstream's Content-Length. Decide `keep` before.
+    def start(self, status: int, opening: bytes, framing: Framing, goes_on: bool) -> None:
+        """The head. `opening` is of `fast_lines`. Decide `keep` before.
 
         With `goes_on` it waits for what comes at once: one write is cheaper than two.
         """
@@ -90,10 +86,8 @@ class AnswerOut(Struct, eq=False):
             self.chunked = not self.old
             self.by_close = self.old
             self.keep = self.keep and not self.old
-            length = None
-        elif status == 204:
-            length = None
-        head = answer_head(status, lines, length, self.chunked, not self.keep)
+        coding = b"transfer-encoding: chunked\r\n" if self.chunked else b""
+        head = b"%b%b%b" % (opening, coding, END if self.keep else LAST_END)
         if goes_on:
             self.waiting = head
         else:
@@ -139,7 +133,7 @@ class AnswerOut(Struct, eq=False):
             self.client.write(self.waiting)
             self.waiting = b""
 
-    def whole(self, answer: Answer, extra: HeaderPairs) -> None:
+    def own(self, answer: Answer, extra: HeaderPairs) -> None:
         """An answer of the facade's own, from first to last byte."""
         self.status = answer.status
         bodiless = answer.status in _NO_BODY

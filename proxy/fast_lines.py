@@ -1,16 +1,17 @@
 """Heads of both directions as bytes, quickly where they are as most are. The general rules stay where they are:
 
-what is rendered here is what `outgoing` and `answer_fields` make, kept for requests that look alike, or taken in
-one pass where no rule has anything to change.
+what is rendered here is what `outgoing` and `answer_fields` make, kept for messages that are alike (ADR 11, 14).
 """
 
+from proxy.fast_head import STATUS_LINES
 from proxy.headers import upstream_headers
 from proxy.identity import REQUEST_ID, TRACEPARENT, Identity
 from proxy.model import NO_EDITS, Decision, Facts, HeaderEdits, HeaderPairs
 from proxy.record import Record
 from proxy.table import Snapshot
+from proxy.upstream import AnswerHead
 from proxy.upstream.request import field_lines
-from proxy.walk import Looks, answer_fields, told_of
+from proxy.walk import Course, Looks, answer_fields, in_clients_words
 
 _line = b": ".join
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
@@ -23,38 +24,37 @@ _SPECIAL = frozenset(
     )
 )
 _DROPPED = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
+_REMEMBERED = 16
 _OF_CONNECTION = frozenset((b"keep-alive", b"close"))
 
 
-def request_lines(looks: Looks, decision: Decision, facts: Facts, identity: Identity) -> bytes:
-    """The fields for the backend as lines. Raises BadRequest where one would break out of its line."""
-    assert decision.ref is not None
-    key = (id(decision.route), id(decision.ref))
-    fixed = looks.lines.get(key, b"")
-    if fixed == b"":
-        fixed = looks.lines[key] = _fixed_lines(looks, decision, facts, identity)
-    if fixed is None:
-        return field_lines(_fields(looks, decision, facts, identity))
-    return b"%bx-request-id: %b\r\ntraceparent: %b\r\n" % (
-        fixed,
-        identity.request_id.encode(),
-        identity.traceparent.encode(),
-    )
+def fixed_lines(looks: Looks, facts: Facts, decision: Decision, identity: Identity) -> bytes | None:
+    """The fields for the backend that do not change from one request to the next, as lines.
 
-
-def _fixed_lines(
-    looks: Looks, decision: Decision, facts: Facts, identity: Identity
-) -> bytes | None:
-    """What does not change from one request to the next; None where the table edits what does."""
+    None where the table edits what does. Raises BadRequest where one would break out of its line.
+    """
     ref = decision.ref
     assert ref is not None
-    if _touches(decision.route.request) or _touches(ref.request):
-        return None
-    fields = _fields(looks, decision, facts, identity)
-    return field_lines([pair for pair in fields if pair[0] not in _IDENTITY])
+    key = (id(decision.route), id(ref), facts.method == "OPTIONS", facts.minor)
+    known = looks.lines.get(key, b"")
+    if known != b"":
+        return known
+    made = None
+    if not (_touches(decision.route.request) or _touches(ref.request)):
+        fields = _fields(looks, facts, decision, identity)
+        made = field_lines([pair for pair in fields if pair[0] not in _IDENTITY])
+    if len(looks.lines) >= _REMEMBERED:
+        looks.lines.clear()
+    looks.lines[key] = made
+    return made
 
 
-def _fields(looks: Looks, decision: Decision, facts: Facts, identity: Identity) -> HeaderPairs:
+def own_lines(looks: Looks, facts: Facts, decision: Decision, identity: Identity) -> bytes:
+    """All fields for the backend, for this one request. Raises BadRequest where one would break out of its line."""
+    return field_lines(_fields(looks, facts, decision, identity))
+
+
+def _fields(looks: Looks, facts: Facts, decision: Decision, identity: Identity) -> HeaderPairs:
     ref = decision.ref
     assert ref is not None
     snapshot = looks.snapshot
@@ -69,25 +69,46 @@ def _touches(edits: HeaderEdits) -> bool:
     )
 
 
-def answer_lines(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> list[bytes]:
-    """The fields for the client, each a line without its end; framing is not among them."""
-    decision = record.decision
-    assert decision is not None
+def opening(head: AnswerHead, course: Course, snapshot: Snapshot, record: Record) -> bytes:
+    """Status line and fields of an answer for the client, with Content-Length but no other framing.
+
+    The same head is not looked at twice where no rule has anything to change in it.
+    """
+    decision = course.decision
     assert decision.ref is not None
-    if decision.route.response is not NO_EDITS or decision.ref.response is not NO_EDITS:
-        return _edited_lines(headers, snapshot, record)
-    lines: list[bytes] = []
-    ours = snapshot.decision_header
-    for pair in headers:
-        name, value = pair
-        if name not in _SPECIAL and name != ours:
-            lines.append(_line(pair))
-        elif name not in _DROPPED and not (name == b"connection" and value in _OF_CONNECTION):
-            return _edited_lines(headers, snapshot, record)
-    lines += map(_line, told_of(snapshot, record))
-    return lines
+    made = None
+    if decision.route.response is NO_EDITS and decision.ref.response is NO_EDITS:
+        ours = snapshot.decision_header
+        made = head.made.get(ours, b"")
+        if made == b"":
+            made = head.made[ours] = _as_it_is(head, ours)
+    if made is None:
+        made = _block(head, in_clients_words(head.pairs, snapshot, record))
+    assert record.identity is not None
+    return b"%bx-request-id: %b\r\n%b" % (made, record.identity.request_id, course.told)
 
 
-def _edited_lines(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> list[bytes]:
+def answer_lines(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> list[bytes]:
+    """The fields of a 101 for the client, each a line without its end."""
     fields = answer_fields(headers, snapshot, record)
     return [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+
+
+def _as_it_is(head: AnswerHead, decision_header: bytes) -> bytes | None:
+    for name, value in head.pairs:
+        changes = name in _SPECIAL and name not in _DROPPED
+        if name == decision_header or (
+            changes and not (name == b"connection" and value in _OF_CONNECTION)
+        ):
+            return None
+    return _block(head, [pair for pair in head.pairs if pair[0] != b"connection"])
+
+
+def _block(head: AnswerHead, fields: HeaderPairs) -> bytes:
+    lines = [STATUS_LINES[head.status]]
+    lines += [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    length = head.fields.length
+    if length is not None and head.status != 204:
+        lines.append(b"content-length: %d" % length)
+    lines.append(b"")
+    return b"\r\n".join(lines)

@@ -12,61 +12,33 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.answers import OPTIONS_ANSWER, Answer, own_answer, problem
+from proxy.answers import OPTIONS_ANSWER, own_answer
 from proxy.errors import (
-    ClientGone,
-    MethodRefused,
     RequestError,
-    TooLarge,
-    Unsupported,
     UpstreamBroke,
     UpstreamError,
     UpstreamStale,
     UpstreamTimeout,
 )
-from proxy.fast_answer import AnswerOut, ClientEnd
+from proxy.fast_answer import ClientEnd
 from proxy.fast_body import BodyIn, Tunnel
+from proxy.fast_ending import Ending
+from proxy.fast_going import going_of
 from proxy.fast_head import lines_of
-from proxy.fast_lines import answer_lines, request_lines
-from proxy.model import SAFE_METHODS, Decision, HeaderPairs, Limits, Timeouts
-from proxy.outgoing import target_and_host
+from proxy.fast_lines import answer_lines, opening
+from proxy.model import HeaderPairs
 from proxy.reading import RequestHead
-from proxy.record import Record
-from proxy.table import Snapshot
-from proxy.upstream import Connection, Framing, HttpUpstream, Pool, fresh
-from proxy.upstream.request import HeadParts, check_target, has_body
-from proxy.walk import Kit, choose, in_clients_words, told_of
+from proxy.upstream import AnswerHead, Connection, Framing, Pool, fresh
+from proxy.walk import Kit, choose, in_clients_words
 
 Having = Callable[[], Awaitable[tuple[Pool, Connection]]]
 """Waits for a connection."""
-_ANYTHING = (Timeouts(), Limits())
 
 
-class Walk(Struct, eq=False):
-    """See the top of the file. Replaced by nothing, filled in as it goes: the fields are its own."""
-
-    kit: Kit
-    client: ClientEnd
-    head: RequestHead
-    snapshot: Snapshot
-    record: Record
-    out: AnswerOut
-    began: float
-    body_in: BodyIn | None
-    """Of a request that has one."""
-    upstream: HttpUpstream | None = None
-    pool: Pool | None = None
-    parts: HeadParts | None = None
-    timeouts: Timeouts = _ANYTHING[0]
-    """What is left of the route's, once a connection had to be waited for."""
-    connection: Connection | None = None
-    task: asyncio.Task[None] | None = None
-    is_over: bool = False
-    repeated: bool = False
-    tunnel: Tunnel | None = None
+class Walk(Ending, eq=False):
+    """See the top of the file."""
 
     # --- what the client's connection calls --------------------------------------------------------
 
@@ -76,11 +48,6 @@ class Walk(Struct, eq=False):
             self._set_out()
         except RequestError as error:
             self.refuse(error)
-
-    @property
-    def uploaded(self) -> bool:
-        """The request is complete."""
-        return self.body_in is None or self.body_in.complete
 
     def body(self, data: bytes) -> None:
         """Some of the request's body; or, once `switched`, whatever the client sends."""
@@ -99,28 +66,6 @@ class Walk(Struct, eq=False):
         if self.body_in is not None:
             self.body_in.end(trailers)
 
-    def refuse(self, error: RequestError) -> None:
-        """End the walk with an answer of the facade's own, or, if one has begun, by cutting it short."""
-        if self.is_over:
-            return
-        self.record.error = error
-        self._let_go()
-        if self.out.status:
-            self.out.flush()
-            self._end(whole=False)
-        else:
-            if isinstance(error, MethodRefused):
-                # Whoever sends such a thing may mean another thing with what follows.
-                self.out.keep = False
-            self._answer(problem(error))
-
-    def gone(self) -> None:
-        """The client left."""
-        if not self.is_over:
-            self.record.error = ClientGone("the client left before its answer was complete")
-            self._let_go()
-            self._end(whole=False)
-
     def client_blocked(self, blocked: bool) -> None:
         """The client takes the answer slower than it comes."""
         if self.connection is not None:
@@ -138,52 +83,28 @@ class Walk(Struct, eq=False):
         elif now - self.began >= total_s:
             self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
 
-    @property
-    def allowed(self) -> tuple[Timeouts, Limits]:
-        """What the route allows; the defaults until it is known."""
-        decision = self.record.decision
-        return _ANYTHING if decision is None else (decision.route.timeouts, decision.route.limits)
-
     # --- towards the upstream -----------------------------------------------------------------------
 
     def _set_out(self) -> None:
         head, record, kit = self.head, self.record, self.kit
         looks = self.client.looks(head.fields.pairs)
-        decision = choose(looks, head.method, head.target, head.minor, record, kit.bits())
-        if decision is None:
+        course = self.course = choose(looks, head, record, kit.bits())
+        if course is None:
             self._answer(OPTIONS_ANSWER)
             return
-        ref, facts, identity = decision.ref, record.facts, record.identity
-        assert facts is not None
-        assert identity is not None
-        if ref is None:
-            self._answer(own_answer(decision.route, facts))
+        going = self.going = course.going or going_of(kit, looks, course, head, record)
+        if going is None:
+            assert record.facts is not None
+            self._answer(own_answer(course.decision.route, record.facts))
             return
-        body = head.fields.body
-        if body.length > decision.route.limits.max_body_bytes:
-            self._refuse_size()
-            return
-        backend = self.snapshot.backends[ref.backend]
-        target, host = target_and_host(facts, decision, backend)
-        check_target(target)
-        lines = request_lines(looks, decision, facts, identity)
-        self.parts = HeadParts(facts.method, target, host, lines, body, self._upgrade())
-        self.timeouts = decision.route.timeouts
-        upstream = self.upstream = _ours(kit, decision, self.snapshot)
-        pool = upstream.take_turn()
-        connection = pool.take_idle(self.is_repeatable)
+        self.timeouts = going.timeouts
+        pool = going.upstream.take_turn()
+        connection = pool.take_idle(going.repeatable)
         if connection is not None:
             self._send(pool, connection)
         else:
-            self._wait_for(partial(upstream.connect, pool, self.timeouts, self._count_attempt))
-
-    def _upgrade(self) -> bytes:
-        """Only a WebSocket's opening goes on as one (RFC 6455 4.1); other protocols, h2c too, are not taken up."""
-        head = self.head
-        wanted = head.fields.upgrade
-        if wanted != b"websocket" or head.method != "GET" or self.body_in is not None:
-            return b""
-        return wanted if head.minor else b""
+            connect = going.upstream.connect
+            self._wait_for(partial(connect, pool, going.timeouts, self._count_attempt))
 
     def _wait_for(self, having: Having) -> None:
         if not self.uploaded:
@@ -214,20 +135,21 @@ class Walk(Struct, eq=False):
 
     @property
     def is_repeatable(self) -> bool:
-        """It may be sent once more: safe, without a body, not sent twice already."""
-        head = self.head
-        return not self.repeated and self.body_in is None and head.method in SAFE_METHODS
+        """It may be sent once more, and has not been."""
+        return self.going is not None and self.going.repeatable and not self.repeated
 
     def _send(self, pool: Pool, connection: Connection) -> None:
-        parts = self.parts
-        assert parts is not None
+        going, record, body_in = self.going, self.record, self.body_in
+        assert going is not None
+        assert record.identity is not None
         self.pool = pool
         self.connection = connection
-        self.record.attempts += 1
-        raw = parts.to(pool.authority)
-        is_head, switching = parts.method == "HEAD", parts.upgrade != b""
-        body_in = self.body_in
-        connection.begin(raw, self, is_head, self.timeouts, body_in is not None, switching)
+        record.attempts += 1
+        raw = going.head(pool.authority, record.identity)
+        if self.sent:
+            raw += self.sent
+        uploading = body_in is not None
+        connection.begin(raw, self, going.is_head, self.timeouts, uploading, going.switching)
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)
 
@@ -236,33 +158,52 @@ class Walk(Struct, eq=False):
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         """An interim answer goes on, but `100`: the facade gave that itself (RFC 9110 15.2)."""
         if status != 100:
-            self.out.inform(status, lines_of(in_clients_words(headers, self.snapshot, self.record)))
+            lines = lines_of(in_clients_words(headers, self.snapshot, self.record))
+            self._answering().inform(status, lines)
 
-    def answer_started(
-        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
-    ) -> None:
+    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+        """The whole answer at once."""
+        self.connection = None
+        course, record, client = self.course, self.record, self.client
+        assert course is not None
+        if self.is_over:
+            return
+        if self.out is not None or not self.keep or client.draining or not self.uploaded:
+            self.answer_started(head, framing, True)
+            if body:
+                self.answer_data(body)
+            self.answer_ended([])
+            return
+        # As most answers are: what follows is what the three calls above come to.
+        record.status = head.status
+        record.sent_bytes = len(body)
+        record.complete = self.is_over = True
+        record.first_byte_s = record.total_s = time.monotonic() - self.began
+        client.write(b"%b\r\n%b" % (opening(head, course, self.snapshot, record), body))
+        self.kit.write_down(record, self.snapshot, course.logged)
+        client.walk_over(True, True, False)
+
+    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
         """The final head."""
         self.record.first_byte_s = time.monotonic() - self.began
-        lines = answer_lines(headers, self.snapshot, self.record)
-        if status == 101:
-            self._switch(headers, lines)
+        if head.status == 101:
+            self._switch(head)
             return
-        length = None
-        for name, value in headers:
-            if name == b"content-length":
-                length = value
-        self._judge_keep()
-        self.out.start(status, lines, framing, length, goes_on)
+        assert self.course is not None
+        out = self._answering()
+        self._judge_keep(out)
+        start = opening(head, self.course, self.snapshot, self.record)
+        out.start(head.status, start, framing, goes_on)
 
     def answer_data(self, data: bytes) -> None:
         """Some of the body."""
-        self.out.data(data)
+        self._answering().data(data)
 
     def answer_ended(self, trailers: HeaderPairs) -> None:
         """The answer is complete."""
         self.connection = None
         if not self.is_over:
-            self.out.end(trailers)
+            self._answering().end(trailers)
             self._end(whole=True)
 
     def answer_failed(self, error: UpstreamError) -> None:
@@ -277,15 +218,18 @@ class Walk(Struct, eq=False):
         else:
             self.refuse(error)
 
-    def _switch(self, headers: HeaderPairs, lines: list[bytes]) -> None:
+    def _switch(self, head: AnswerHead) -> None:
+        going = self.going
         assert self.connection is not None
-        assert self.parts is not None
-        if [value.lower() for name, value in headers if name == b"upgrade"] != [self.parts.upgrade]:
+        assert going is not None
+        wanted = going.parts.upgrade
+        if [value.lower() for name, value in head.pairs if name == b"upgrade"] != [wanted]:
             what = "switched to a protocol that it was not asked for"
             self.refuse(UpstreamBroke(f"backend {self._backend} {what}", self._backend))
             return
         self.tunnel = Tunnel(self.client, self.connection)
-        self.out.switch([*lines, b"connection: upgrade", b"upgrade: " + self.parts.upgrade])
+        lines = answer_lines(head.pairs, self.snapshot, self.record)
+        self._answering().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switched()
 
     def answer_shut(self) -> None:
@@ -319,58 +263,14 @@ class Walk(Struct, eq=False):
     def waited(self, seconds: float) -> None:
         """The clients' own sweep watches over the whole."""
 
-    # --- how it ends --------------------------------------------------------------------------------
 
-    def _refuse_size(self) -> None:
-        limit = self.allowed[1].max_body_bytes
-        self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
-
-    def _judge_keep(self) -> None:
-        """A body that was not read to its end leaves no place where the next request begins."""
-        if not self.uploaded or self.client.draining:
-            self.out.keep = False
-
-    def _answer(self, answer: Answer) -> None:
-        """A whole answer of the facade's own."""
-        self.record.first_byte_s = time.monotonic() - self.began
-        self._judge_keep()
-        self.out.whole(answer, told_of(self.snapshot, self.record))
-        self._end(whole=True)
-
-    def _let_go(self) -> None:
-        """Give up what is under way towards the upstream."""
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.abort()
-        task, self.task = self.task, None
-        if task is not None:
-            task.cancel()
-
-    def _end(self, whole: bool) -> None:
-        self.is_over = True
-        record, out = self.record, self.out
-        record.status = out.status or (record.error.status if record.error is not None else 0)
-        record.sent_bytes = out.sent_bytes
-        record.complete = whole
-        record.total_s = time.monotonic() - self.began
-        self.kit.write_down(record, self.snapshot)
-        self.client.walk_over(whole, out.keep and self.uploaded, out.by_close)
-
-
-def new_walk(kit: Kit, client: ClientEnd, head: RequestHead) -> Walk:
-    """A walk that has not begun."""
+def new_walk(kit: Kit, client: ClientEnd, head: RequestHead, body: bytes | None) -> Walk:
+    """A walk that has not begun. `body` is the request's, if all of it came along."""
     snapshot = kit.tables.current
-    fields = head.fields
-    old = not head.minor
-    out = AnswerOut(client, old, head.method == "HEAD", not (old or fields.close))
-    body = fields.body
-    body_in = BodyIn(client, body.kind == "chunked") if has_body(body) else None
-    return Walk(kit, client, head, snapshot, kit.record(snapshot), out, time.monotonic(), body_in)
-
-
-def _ours(kit: Kit, decision: Decision, snapshot: Snapshot) -> HttpUpstream:
-    assert decision.ref is not None
-    upstream = kit.backends.of(snapshot.backends[decision.ref.backend])
-    if not isinstance(upstream, HttpUpstream):
-        raise Unsupported("a backend behind a foreign transport is asked by the ASGI tier only")
-    return upstream
+    record = kit.record(snapshot)
+    began = time.monotonic()
+    if body is None:
+        body_in = BodyIn(client, head.fields.body.kind == "chunked")
+        return Walk(kit, client, head, snapshot, record, began, b"", body_in)
+    record.received_bytes = len(body)
+    return Walk(kit, client, head, snapshot, record, began, body, None)

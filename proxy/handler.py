@@ -8,6 +8,7 @@ from proxy.asgi import ClientSide, Outbox, Receive, Scope, Send
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge
 from proxy.model import Decision, Facts, HeaderPairs
 from proxy.outgoing import outgoing
+from proxy.reading import Fields, RequestHead
 from proxy.record import Record
 from proxy.table import Snapshot
 from proxy.upstream import Exchange
@@ -42,12 +43,11 @@ class Handler:
         looks = looks_of(
             snapshot, scope["headers"], client_address[0] if client_address else "", scope["scheme"]
         )
-        target = scope.get("facade.target") or _target(scope)
-        minor = int(scope["http_version"] != "1.0")
-        decision = choose(looks, scope["method"], target, minor, record, self._kit.bits())
-        if decision is None:
+        course = choose(looks, _head_of(scope), record, self._kit.bits())
+        if course is None:
             await out.answer(OPTIONS_ANSWER, told_of(snapshot, record))
             return
+        decision = course.decision
         facts = record.facts
         assert facts is not None
         if decision.ref is None:
@@ -126,8 +126,13 @@ def _client_side(scope: Scope, receive: Receive, decision: Decision) -> ClientSi
     )
 
 
-def _target(scope: Scope) -> bytes:
-    """What another server than ours says of the target: an empty query is lost there."""
+def _head_of(scope: Scope) -> RequestHead:
+    """The request as our server read it; or what another one says of it: an empty query is lost there."""
+    head: RequestHead | None = scope.get("facade.head")
+    if head is not None:
+        return head
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
-    return path + b"?" + query if query else path
+    target = path + b"?" + query if query else path
+    minor = int(scope["http_version"] != "1.0")
+    return RequestHead(scope["method"], target, minor, Fields(scope["headers"]))

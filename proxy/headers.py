@@ -213,8 +213,8 @@ def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
 def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
     gone = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
     kept = [pair for pair in headers if pair[0] not in gone]
-    kept.append((REQUEST_ID, identity.request_id.encode()))
-    kept.append((TRACEPARENT, identity.traceparent.encode("latin-1")))
+    kept.append((REQUEST_ID, identity.request_id))
+    kept.append((TRACEPARENT, identity.traceparent))
     return kept
 
 

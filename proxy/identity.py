@@ -27,9 +27,9 @@ _ONES = 1 << 64 | 1
 class Identity(Struct, frozen=True):
     """What is told to the backend, the client and the log."""
 
-    request_id: str
-    traceparent: str
-    trace_id: str
+    request_id: bytes
+    traceparent: bytes
+    trace_id: bytes
     """32 hexadecimal digits."""
     keeps_state: bool
     """The trace is the client's own, so its `tracestate` goes on with it."""
@@ -38,8 +38,8 @@ class Identity(Struct, frozen=True):
 class Said(Struct, frozen=True):
     """What a client says of its request's identity, as far as that is believed."""
 
-    request_id: str | None = None
-    traceparent: str | None = None
+    request_id: bytes | None = None
+    traceparent: bytes | None = None
 
 
 _NOTHING_SAID = Said()
@@ -55,17 +55,17 @@ def said_of(headers: HeaderPairs, peer_trusted: bool) -> Said:
         return _NOTHING_SAID
     request_id = traceparent = None
     if peer_trusted and len(said) == 1 and _ID.fullmatch(said[0]):
-        request_id = said[0].decode()
+        request_id = said[0]
     if len(parents) == 1 and (_PARENT.fullmatch(parents[0]) or _LATER_PARENT.fullmatch(parents[0])):
-        traceparent = parents[0].decode("latin-1")
+        traceparent = parents[0]
     return Said(request_id, traceparent)
 
 
 def identify(said: Said, bits: int) -> Identity:
     """`bits` is a random whole number of RANDOM_BITS bits."""
-    digits = f"{bits | _ONES:048x}"
+    digits = b"%048x" % (bits | _ONES)
     made = digits[:32]
     parent = said.traceparent
     if parent is not None:
         return Identity(said.request_id or made, parent, parent[3:35], True)
-    return Identity(said.request_id or made, f"00-{made}-{digits[32:]}-00", made, False)
+    return Identity(said.request_id or made, b"00-%b-%b-00" % (made, digits[32:]), made, False)

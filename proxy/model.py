@@ -306,8 +306,6 @@ class Decision(Struct, frozen=True):
     """Absent when the facade answers by itself."""
     upstream_path: bytes = b""
     """Path as it is asked upstream, without the query."""
-    bucket_bp: int | None = None
-    """The request's place in [0, 10,000); absent where nothing depended on it."""
     mirrored_to: tuple[str, ...] = ()
 
     @property

@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with what the facade needs: strict reading, bounds of time, problem+json, the raw target.
 
-Serves the ASGI tier. `scope["facade.target"]` is the request target as it was sent, `scope["facade.fault"]` tells the
+Serves the ASGI tier. `scope["facade.head"]` is the request as it was read, `scope["facade.fault"]` tells the
 application why a request was given up, and it tells in `scope["facade.allowed"]` what its route allows.
 """
 
@@ -99,7 +99,7 @@ class FacadeProtocol(HttpToolsProtocol):
         scope["raw_path"] = path
         scope["path"] = path.decode("latin-1")
         scope["query_string"] = query
-        scope["facade.target"] = head.target
+        scope["facade.head"] = head
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

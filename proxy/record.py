@@ -135,33 +135,44 @@ def log_line(record: Record, reads: Reads, now: float) -> LogLine:
     if record.error is not None:
         line.error = str(record.error)
     if facts is not None:
-        line.client = facts.client
-        line.method = facts.method
-        line.host = facts.host.decode("latin-1")
-        line.target = facts.path.decode("latin-1")
-        if reads != _NOTHING:
-            _add_read(line, facts, reads)
+        for name, value in read_members(facts, reads).items():
+            setattr(line, name, value)
     return line
 
 
+def read_members(facts: Facts, reads: Reads) -> dict[str, object]:
+    """What a line tells of the request itself, and of what the table's rules read of it."""
+    members: dict[str, object] = {
+        "client": facts.client,
+        "method": facts.method,
+        "host": facts.host.decode("latin-1"),
+        "target": facts.path.decode("latin-1"),
+    }
+    if reads != _NOTHING:
+        members |= _read(facts, reads)
+    return members
+
+
 def _told(identity: Identity | None) -> tuple[str, str] | tuple[()]:
-    return () if identity is None else (identity.request_id, identity.trace_id)
+    return (
+        ()
+        if identity is None
+        else (identity.request_id.decode(), identity.trace_id.decode("latin-1"))
+    )
 
 
-def _add_read(line: LogLine, facts: Facts, reads: Reads) -> None:
-    """What the table's rules read of the request."""
+def _read(facts: Facts, reads: Reads) -> dict[str, object]:
     headers = {name: header_values(facts, name) for name in reads.headers}
     headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
     cookies = {name: cookie_values(facts, name) for name in reads.cookies}
     cookies |= {name: _hashed(cookie_values(facts, name)) for name in reads.hashed_cookies}
     query = {name: query_values(facts, name) for name in reads.query}
-    line.headers = _present(headers)
-    line.cookies = _present(cookies)
-    line.query = _present(query)
+    found = {"headers": _present(headers), "cookies": _present(cookies), "query": _present(query)}
+    return {kind: values for kind, values in found.items() if values}
 
 
-def _present(found: dict[str, list[str]]) -> dict[str, list[str]] | UnsetType:
-    return {name: values for name, values in found.items() if values} or UNSET
+def _present(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: values for name, values in found.items() if values}
 
 
 def _hashed(values: list[str]) -> list[str]:

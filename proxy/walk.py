@@ -7,15 +7,18 @@ from msgspec import Struct
 
 from proxy.answers import asks_the_facade
 from proxy.backends import Backends
-from proxy.decide import decide
+from proxy.decide import Choice, choice_of, outcome
 from proxy.errors import BadRequest, NoRoute
 from proxy.facts import Asker, check_limits, facts_of, read_asker
+from proxy.going import Going
 from proxy.headers import client_headers
 from proxy.identity import REQUEST_ID, Said, identify, said_of
+from proxy.log_lines import LineWriter, fixed_part
 from proxy.mapping import mapped_back
 from proxy.match import match
 from proxy.model import Decision, Facts, HeaderPairs, Route
-from proxy.record import Record, decision_value, log_line
+from proxy.reading import RequestHead
+from proxy.record import Record, decision_value
 from proxy.table import Snapshot, Tables
 from proxy.telemetry import AccessLog
 
@@ -32,63 +35,103 @@ class Kit(Struct, frozen=True):
     """`identity.RANDOM_BITS` random bits, once for each request."""
     note: Callable[[Record], None]
     """Counts a request that has ended."""
+    writer: LineWriter
 
     def record(self, snapshot: Snapshot) -> Record:
         """An empty record of a request that begins now."""
         return Record(snapshot.version, self.draw())
 
-    def write_down(self, record: Record, snapshot: Snapshot) -> None:
-        """The request has ended: count it, and give its line to the access log."""
+    def write_down(self, record: Record, snapshot: Snapshot, fixed: bytes = b"") -> None:
+        """The request has ended: count it, and give its line to the access log. `fixed` is its course's part of it."""
         self.note(record)
-        if self.access_log.enabled:
-            self.access_log.offer(log_line(record, snapshot.reads, time.time()))
+        log = self.access_log
+        if log.enabled:
+            log.offer(self.writer.line(record, snapshot, fixed, time.time()))
 
 
-class Looks(Struct, frozen=True, eq=False):
+class Course(Struct, eq=False):
+    """What requests share that are alike and go the same way (ADR 14). Made by the first of them."""
+
+    decision: Decision
+    told: bytes
+    """The line that tells a client the decision, if this one may see it."""
+    logged: bytes
+    """`log_lines.fixed_part`."""
+    going: Going | None = None
+    """How they are asked of a backend of ours, once one has been."""
+
+
+class Known(Struct, frozen=True, eq=False):
+    """A request that was asked before: what is known of it, and of where it may go."""
+
+    head: RequestHead
+    """The very same value is the very same request."""
+    facts: Facts
+    route: Route | None
+    """None if it is for the facade itself."""
+    courses: dict[Choice, Course]
+
+
+class Looks(Struct, eq=False):
     """What requests share that look alike: the same connection, the same fields, the same table."""
 
     snapshot: Snapshot
     asker: Asker
     said: Said
-    lines: dict[tuple[int, int], bytes | None]
-    """Fields as they go to a backend, by route and reference. Filled in as they are needed."""
-    routes: dict[tuple[str, bytes, int], tuple[Facts, Route]]
-    """What was asked last, and which route took it: at most one."""
+    lines: dict[tuple[int, int, bool, int], bytes | None]
+    """Fields as they go to a backend, by what they depend on. Filled in as they are needed."""
+    known: Known | None = None
+    """The request that was asked last."""
 
 
 def looks_of(snapshot: Snapshot, headers: HeaderPairs, peer: str, scheme: str) -> Looks:
     """Raises BadRequest."""
     asker = read_asker(headers, peer, scheme, snapshot.trusted)
-    return Looks(snapshot, asker, said_of(headers, asker.peer_trusted), {}, {})
+    return Looks(snapshot, asker, said_of(headers, asker.peer_trusted), {})
 
 
-def choose(
-    looks: Looks, method: str, target: bytes, minor: int, record: Record, bits: int
-) -> Decision | None:
-    """Where a request of HTTP/1.`minor` goes; None if it is for the facade itself.
+def choose(looks: Looks, head: RequestHead, record: Record, bits: int) -> Course | None:
+    """Where a request goes; None if it is for the facade itself.
 
     Notes what is learnt in `record`. Raises RequestError.
     """
-    snapshot = looks.snapshot
     record.identity = identify(looks.said, bits)
-    known = looks.routes.get((method, target, minor))
-    if known is not None:
-        record.facts, record.route = known
-        decision = record.decision = decide(snapshot.table, known[1], known[0], record.draw_bp)
-        return decision
-    facts = record.facts = facts_of(looks.asker, method, target, minor)
-    if not facts.host and minor:
-        raise BadRequest("the request has no Host header (RFC 9112 3.2)")
-    if method == "OPTIONS" and asks_the_facade(facts):
+    known = looks.known
+    if known is None or known.head is not head:
+        known = looks.known = _know(looks, head, record)
+    record.facts = known.facts
+    route = record.route = known.route
+    if route is None:
         return None
-    route = record.route = match(snapshot.index, facts)
+    choice = choice_of(looks.snapshot.table, route, record.draw_bp)
+    course = known.courses.get(choice)
+    if course is None:
+        decision = outcome(route, known.facts, choice)
+        course = known.courses[choice] = _course(looks, known.facts, decision)
+    record.decision = course.decision
+    return course
+
+
+def _know(looks: Looks, head: RequestHead, record: Record) -> Known:
+    facts = record.facts = facts_of(looks.asker, head.method, head.target, head.minor)
+    if not facts.host and head.minor:
+        raise BadRequest("the request has no Host header (RFC 9112 3.2)")
+    if head.method == "OPTIONS" and asks_the_facade(facts):
+        return Known(head, facts, None, {})
+    route = record.route = match(looks.snapshot.index, facts)
     if route is None:
         raise NoRoute(f"no route takes {facts.method} {facts.path.decode('latin-1')}")
     check_limits(facts, route.limits, looks.asker.header_bytes)
-    looks.routes.clear()
-    looks.routes[(method, target, minor)] = (facts, route)
-    decision = record.decision = decide(snapshot.table, route, facts, record.draw_bp)
-    return decision
+    return Known(head, facts, route, {})
+
+
+def _course(looks: Looks, facts: Facts, decision: Decision) -> Course:
+    snapshot = looks.snapshot
+    told = b""
+    if facts.client in snapshot.exposed:
+        said = decision_value(Record(snapshot.version, decision=decision, route=decision.route))
+        told = b"%b: %b\r\n" % (snapshot.decision_header, said)
+    return Course(decision, told, fixed_part(facts, decision, snapshot, looks.said.request_id))
 
 
 def answer_fields(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> HeaderPairs:
@@ -113,7 +156,7 @@ def told_of(snapshot: Snapshot, record: Record) -> HeaderPairs:
     """The request's id; and the decision, for the clients that may see it."""
     told: HeaderPairs = []
     if record.identity is not None:
-        told.append((REQUEST_ID, record.identity.request_id.encode()))
+        told.append((REQUEST_ID, record.identity.request_id))
     facts = record.facts
     if facts is not None and facts.client in snapshot.exposed:
         told.append((snapshot.decision_header, decision_value(record)))

@@ -43,6 +43,7 @@ class StrictParser:
         self.head = RequestHead("", b"", 1, Fields([]))
         """The request that was read last."""
         self._stopped = False
+        self._body = b""
 
     @property
     def held_bytes(self) -> int:
@@ -54,8 +55,8 @@ class StrictParser:
         self._stopped = True
 
     def take_rest(self) -> bytes:
-        """What was read ahead, for whoever the connection now belongs to."""
-        return self._reader.take_rest()
+        """What came behind the head, for whoever the connection now belongs to."""
+        return self._body + self._reader.take_rest()
 
     def feed_data(self, data: bytes) -> None:
         """Read on; the server hears of what `data` completes."""
@@ -80,14 +81,20 @@ class StrictParser:
     def should_upgrade(self) -> bool:
         return False
 
-    def request_head(self, head: RequestHead) -> None:
+    def request_head(self, head: RequestHead, body: bytes | None) -> None:
         self.head = head
+        self._body = body or b""
         server = self._server
         server.on_message_begin()
         server.on_url(head.target)
         for name, value in head.headers:
             server.on_header(name, value)
         server.on_headers_complete()
+        self._body = b""
+        if body:
+            self.request_data(body)
+        if body is not None:
+            self.request_ended([])
 
     def request_data(self, data: bytes) -> None:
         if not self._stopped:

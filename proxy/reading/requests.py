@@ -1,6 +1,7 @@
 """The requests of one connection, one after the other.
 
     HEAD -- request_head --> LENGTH | CHUNKED -- request_ended --> HELD -- proceed --> HEAD
+     +---- request_head, with all of its body ----------------------^
 
 Nothing of a request is read before the one in front of it is done with: what comes early is held, and `proceed`
 goes on with it. So a pipelining client can make this hold no more than its owner lets it send.
@@ -25,8 +26,11 @@ _HEAD_END = b"\r\n\r\n"
 class RequestSink(Protocol):
     """Who hears of the requests."""
 
-    def request_head(self, head: RequestHead) -> None:
-        """A request has begun."""
+    def request_head(self, head: RequestHead, body: bytes | None) -> None:
+        """A request has begun. `body` is all of it, where that came along or there is none.
+
+        Else it is None, and follows: `request_data`, and at last `request_ended`.
+        """
 
     def request_data(self, data: bytes) -> None:
         """Some of its body, at least one byte, without framing."""
@@ -49,6 +53,7 @@ class RequestReader:
         "_held",
         "_left",
         "_sink",
+        "_usual",
         "max_fields",
         "max_head_bytes",
         "phase",
@@ -61,6 +66,9 @@ class RequestReader:
         self._at = 0  # Where in `_held` the next request begins: cutting it off each time would cost its square.
         self._blank = False
         self._left = 0
+        self._usual: tuple[bytes, RequestHead] | None = (
+            None  # The last request that came alone, without a body.
+        )
         self._chunks = ChunkReader()
         self.max_head_bytes = max_head_bytes
         self.max_fields = max_fields
@@ -90,7 +98,13 @@ class RequestReader:
         """Read on. Raises a RequestError for what is no request, or too large to become one."""
         phase = self.phase
         if phase == HEAD:
-            if self._held:
+            usual = self._usual
+            if usual is not None and usual[0] == data and not self._held:
+                # Clients repeat themselves (ADR 11).
+                self._blank = False
+                self.phase = HELD
+                self._sink.request_head(usual[1], b"")
+            elif self._held:
                 seen = len(self._held)
                 self._read_head(self._held + data, self._at, seen)
             else:
@@ -125,8 +139,11 @@ class RequestReader:
             return
         self._check_size(data, at, end)
         self._blank = False
-        size = end + 4
-        self._begin(self._heads.read(data[at:end]), data, size)
+        head = self._heads.read(data[at:end])
+        end += 4
+        if not at and end == len(data) and head.body.kind == "none":
+            self._usual = data, head
+        self._begin(head, data, end)
 
     def _skip_blank(self, data: bytes, at: int) -> int:
         """One empty line in front of a request is tolerated (RFC 9112 2.2)."""
@@ -141,11 +158,11 @@ class RequestReader:
 
     def _begin(self, head: RequestHead, data: bytes, end: int) -> None:
         body = head.body
-        if body.kind == "none" or (body.kind == "length" and not body.length):
+        whole = end + body.length
+        if body.kind != "chunked" and whole <= len(data):
             self.phase = HELD
-            self._hold(data, end)
-            self._sink.request_head(head)
-            self._sink.request_ended([])
+            self._hold(data, whole)
+            self._sink.request_head(head, data[end:whole])
             return
         if body.kind == "length":
             self.phase = LENGTH
@@ -155,7 +172,7 @@ class RequestReader:
             self._chunks = ChunkReader()
         # Held, so that a sink that gives the connection away can take it along.
         self._hold(data, end)
-        self._sink.request_head(head)
+        self._sink.request_head(head, None)
         rest = self.take_rest()
         if rest:
             self.feed(rest)

@@ -15,7 +15,8 @@ import ssl
 import httpx
 
 from proxy.model import Backend
-from proxy.upstream.api import AnswerSink, Exchange, Framing, Stats, Upstream
+from proxy.upstream.answer import AnswerHead, Framing
+from proxy.upstream.api import AnswerSink, Exchange, Stats, Upstream
 from proxy.upstream.client import HttpUpstream, fresh
 from proxy.upstream.connection import Connection
 from proxy.upstream.foreign import ForeignUpstream
@@ -24,6 +25,7 @@ from proxy.upstream.request import request_head
 from proxy.upstream.transport import UpstreamTransport
 
 __all__ = [
+    "AnswerHead",
     "AnswerSink",
     "Connection",
     "Exchange",

@@ -7,18 +7,21 @@ front (findings, 8).
 
 import re
 from http import HTTPStatus
+from typing import Literal
 
 from msgspec import Struct
 
 from proxy.model import HeaderPairs
 from proxy.reading.fields import cut_lines, read_field
-from proxy.upstream.api import Framing
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 256
 MAX_INTERIM = 32
 """Interim answers (1xx) to one request."""
 MAX_TRAILER_BYTES = 16 * 1024
+
+Framing = Literal["length", "chunked", "until_close", "none"]
+"""How the end of an answer's body is told (RFC 9112 6.3)."""
 
 _MAX_LENGTH_DIGITS = 18
 _REMEMBERED_LINES = 64
@@ -90,12 +93,19 @@ class AnswerFields(Struct, frozen=True):
     """`Connection: close`."""
 
 
-class AnswerHead(Struct, frozen=True):
-    """The head of an answer. `old` is one of HTTP/1.0."""
+class AnswerHead(Struct, frozen=True, eq=False):
+    """The head of an answer. `old` is one of HTTP/1.0. Equal heads of one connection share one value (ADR 11)."""
 
     status: int
     old: bool
     fields: AnswerFields
+    made: dict[bytes, bytes | None] = {}
+    """What whoever passes it on made of it, to have it at hand when it comes again."""
+
+    @property
+    def pairs(self) -> HeaderPairs:
+        """Names in lower case, framing fields included."""
+        return self.fields.pairs
 
 
 def read_answer_head(raw: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> AnswerHead:

@@ -1,15 +1,13 @@
 """What the rest of the facade sees of an upstream: one interface for our own client and foreign transports."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from proxy.errors import UpstreamError
 from proxy.model import HeaderPairs, Outgoing
-
-Framing = Literal["length", "chunked", "until_close", "none"]
-"""How the end of an answer's body is told (RFC 9112 6.3)."""
+from proxy.upstream.answer import AnswerHead, Framing
 
 
 class Stats(Struct, frozen=True):
@@ -32,20 +30,21 @@ class Stats(Struct, frozen=True):
 class AnswerSink(Protocol):
     """Who hears the answer of one exchange, from the event loop and never after its end.
 
-    The end is exactly one of `answer_ended` and `answer_failed`, unless the sink itself called
+    The end is exactly one of `answer_whole`, `answer_ended` and `answer_failed`, unless the sink itself called
     `Connection.abort`. From then on the connection belongs to somebody else: forget it.
     """
 
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         """An interim answer (1xx); the final one is yet to come."""
 
-    def answer_started(
-        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
-    ) -> None:
-        """The final answer's head. Names in lower case, framing fields included.
+    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+        """All of the final answer, which came at once. Takes the place of the three calls that follow.
 
-        `goes_on`: what comes next is known, and told at once.
+        Only where the head tells the body's length, or that there is none.
         """
+
+    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
+        """The final answer's head. `goes_on`: what comes next is known, and told at once."""
 
     def answer_data(self, data: bytes) -> None:
         """Some of the body, without its framing."""

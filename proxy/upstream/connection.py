@@ -267,7 +267,11 @@ class Connection(asyncio.Protocol):
             self._owner.released(self)
         else:
             self._drop()
-        sink.answer_ended(reader.trailers)
+        whole = reader.whole
+        if whole is None:
+            sink.answer_ended(reader.trailers)
+        else:
+            sink.answer_whole(*whole)
 
     def _timed_out(self, what: str) -> None:
         backend = self._owner.backend

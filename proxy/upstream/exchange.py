@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import BadRequest, RequestError, UpstreamBroke, UpstreamError, UpstreamStale
 from proxy.model import SAFE_METHODS, HeaderPairs, Outgoing, Timeouts
-from proxy.upstream.api import Framing
+from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool
 from proxy.upstream.request import has_body, request_head
@@ -167,11 +167,18 @@ class HttpExchange:
         if self.on_1xx is not None:
             self.on_1xx(status, headers)
 
-    def answer_started(
-        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
-    ) -> None:
-        self._status = status
-        self._headers = headers
+    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+        self._status = head.status
+        self._headers = head.pairs
+        if body:
+            self._chunks.append(body)
+            self._size += len(body)
+        self._over = True
+        self._let_go()
+
+    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
+        self._status = head.status
+        self._headers = head.pairs
         if self._waiter is not None:
             self._wake()
 

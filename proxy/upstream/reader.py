@@ -1,7 +1,8 @@
 """Reads the answers of one connection: bytes in, calls of a sink out. No I/O, so that it can be fuzzed.
 
     HEAD -- answer_started --> LENGTH | CHUNKED | UNTIL_CLOSE --> OVER
-     |  1xx: answer_informed, stays
+     |  1xx: answer_informed, stays                                ^
+     +--- all of it came in one read: `whole` ---------------------+
 
 A length is counted down: the bytes need no copy, and so is known where the answer stopped and whether surplus bytes
 came with it (findings, 12). Heads and chunks are read by the same strict rules as requests are (ADR 10).
@@ -13,6 +14,7 @@ from proxy.upstream.answer import (
     MAX_HEAD_BYTES,
     AnswerFields,
     AnswerHead,
+    Framing,
     Malformed,
     check_beginning,
     check_interim,
@@ -21,16 +23,13 @@ from proxy.upstream.answer import (
     kept_trailers,
     read_answer_head,
 )
-from proxy.upstream.api import AnswerSink, Framing
+from proxy.upstream.api import AnswerSink
 
 HEAD, LENGTH, CHUNKED, UNTIL_CLOSE, OVER = range(5)
 
-_PHASES: dict[Framing, int] = {
-    "none": LENGTH,
-    "length": LENGTH,
-    "chunked": CHUNKED,
-    "until_close": UNTIL_CLOSE,
-}
+_PHASES: dict[Framing, int] = {"chunked": CHUNKED, "until_close": UNTIL_CLOSE}
+Whole = tuple[AnswerHead, Framing, bytes]
+"""An answer with its body."""
 _HEAD_END = b"\r\n\r\n"
 _NO_FIELDS: HeaderPairs = []
 
@@ -58,6 +57,7 @@ class Reader:
         "phase",
         "switched",
         "trailers",
+        "whole",
     )
 
     def __init__(self) -> None:
@@ -65,13 +65,15 @@ class Reader:
         self._chunks = ChunkReader()
         self._known: dict[bytes, tuple[bytes, bytes]] = {}
         self._held = b""
-        self._raw: bytes | None = None
+        self._raw = b""
         self._head = AnswerHead(0, False, AnswerFields([]))
         self._interim = self._left = 0
         self._is_head = self._may_switch = False
         self.heard = False
         """Something has come since `begin`."""
         self.trailers = _NO_FIELDS
+        self.whole: Whole | None = None
+        """The answer, if all of it came at once: the sink has not heard of it."""
         self.switched = False
         """The bytes are of another protocol now."""
         self.phase = OVER
@@ -85,6 +87,7 @@ class Reader:
         self.heard = False
         self.keep = True
         self.trailers = _NO_FIELDS
+        self.whole = None
         self.switched = False
         self._held = b""
         self._interim = 0
@@ -111,6 +114,9 @@ class Reader:
         seen = len(self._held)
         if seen:
             data, self._held = self._held + data, b""
+        elif self._raw and data.startswith(self._raw):
+            self._start(self._head, data, len(self._raw))
+            return
         while True:
             end = data.find(_HEAD_END, seen - 3 if seen > 3 else 0)
             if end < 0:
@@ -119,23 +125,19 @@ class Reader:
                 return
             if end > MAX_HEAD_BYTES:
                 raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
-            head = self._head_of(data[:end])
-            if head.status >= 200 or head.status == 101:
+            head = read_answer_head(data[:end], self._known)
+            if head.status >= 200:
+                # Backends repeat themselves (ADR 11).
+                self._head, self._raw = head, data[: end + 4]
                 self._start(head, data, end + 4)
+                return
+            if head.status == 101:
+                self._switch(head, data[end + 4 :])
                 return
             self._inform(head)
             data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
-
-    def _head_of(self, raw: bytes) -> AnswerHead:
-        """The head in `raw`. The last one is remembered: backends repeat themselves (ADR 11)."""
-        if raw != self._raw:
-            self._head = read_answer_head(raw, self._known)
-            self._raw = raw
-        if self._head.status == 101:
-            check_switch(self._head, self._may_switch)
-        return self._head
 
     def _inform(self, head: AnswerHead) -> None:
         self._interim += 1
@@ -144,23 +146,26 @@ class Reader:
             self._sink.answer_informed(head.status, head.fields.pairs)
 
     def _start(self, head: AnswerHead, data: bytes, body_at: int) -> None:
+        """The final head was read; `data` goes on at `body_at`."""
         sink = self._sink
         if sink is None:
             return
-        status, fields = head.status, head.fields
-        if status == 101:
-            self._switch(fields, data[body_at:])
-            return
+        fields = head.fields
         framing = framing_of(head, self._is_head)
         self.keep = not (head.old or fields.close)
-        self.phase = phase = _PHASES[framing]
+        left = fields.length if framing == "length" else 0 if framing == "none" else None
         surplus = len(data) - body_at
-        sink.answer_started(status, fields.pairs, framing, surplus > 0 or fields.length == 0)
+        if left is not None and surplus >= left:
+            self.whole = head, framing, data[body_at : body_at + left]
+            self._finish(surplus == left)
+            return
+        self.phase = phase = _PHASES.get(framing, LENGTH)
+        sink.answer_started(head, framing, surplus > 0)
         if self._sink is not sink:
             return
         if phase == LENGTH:
-            self._left = 0 if framing == "none" else fields.length or 0
-            if surplus or not self._left:
+            self._left = left or 0
+            if surplus:
                 self._read_length(data[body_at:])
         elif phase == CHUNKED:
             self._chunks = ChunkReader()
@@ -169,9 +174,10 @@ class Reader:
         elif surplus:
             sink.answer_data(data[body_at:])
 
-    def _switch(self, fields: AnswerFields, rest: bytes) -> None:
+    def _switch(self, head: AnswerHead, rest: bytes) -> None:
         """From here on the bytes are of another protocol, until the connection closes (RFC 9110 15.2.2)."""
-        if fields.chunked or fields.length is not None:
+        check_switch(head, self._may_switch)
+        if head.fields.chunked or head.fields.length is not None:
             raise Malformed("its 101 has a body (RFC 9110 15.2.2)")
         self.keep = False
         self.switched = True
@@ -179,7 +185,7 @@ class Reader:
         sink = self._sink
         if sink is None:
             return
-        sink.answer_started(101, fields.pairs, "until_close", bool(rest))
+        sink.answer_started(head, "until_close", bool(rest))
         if rest and self._sink is sink:
             sink.answer_data(rest)
 

@@ -54,24 +54,23 @@ class HeadParts(Struct, frozen=True):
     body: Body
     upgrade: bytes = b""
 
-    def to(self, authority: bytes) -> bytes:
-        """The head as it goes over the wire."""
-        tail = b""
-        if self.body.kind == "length":
-            tail = b"content-length: %d\r\n" % self.body.length
-        elif self.body.kind == "chunked":
-            tail = b"transfer-encoding: chunked\r\n"
-        if self.upgrade:
-            tail += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
+    def ends(self, authority: bytes) -> tuple[bytes, bytes]:
+        """The head as it goes over the wire, in two: more lines may come between."""
         host = authority if self.host is None else self.host
-        method = self.method.encode()
-        return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (
-            method,
+        before = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (
+            self.method.encode(),
             self.target,
             host,
             self.lines,
-            tail,
         )
+        behind = b""
+        if self.body.kind == "length":
+            behind = b"content-length: %d\r\n" % self.body.length
+        elif self.body.kind == "chunked":
+            behind = b"transfer-encoding: chunked\r\n"
+        if self.upgrade:
+            behind += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
+        return before, behind + b"\r\n"
 
 
 def field_lines(headers: HeaderPairs) -> bytes:

@@ -8,6 +8,7 @@ import httptools
 from proxy.errors import RequestError, UpstreamError
 from proxy.model import HeaderPairs
 from proxy.reading import RequestHead, RequestReader
+from proxy.upstream.answer import AnswerHead
 from proxy.upstream.failures import NOT_HTTP
 from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
 
@@ -42,9 +43,11 @@ class _Sink:
     def __init__(self) -> None:
         self.reading = Reading()
 
-    def request_head(self, head: RequestHead) -> None:
+    def request_head(self, head: RequestHead, body: bytes | None) -> None:
         assert not self.reading.asked or self.reading.asked[-1].complete
-        self.reading.asked.append(Asked(head.method.encode(), head.target, head.headers))
+        asked = Asked(head.method.encode(), head.target, head.headers, body or b"")
+        asked.complete = body is not None
+        self.reading.asked.append(asked)
 
     def request_data(self, data: bytes) -> None:
         assert data
@@ -157,9 +160,12 @@ class _Hearing:
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         assert not self.found.status
 
-    def answer_started(self, status: int, headers: HeaderPairs, *_: object) -> None:
+    def answer_whole(self, *_: object) -> None:
+        raise AssertionError("told by the connection")
+
+    def answer_started(self, head: AnswerHead, *_: object) -> None:
         assert not self.found.status
-        self.found.status, self.found.headers = status, headers
+        self.found.status, self.found.headers = head.status, head.pairs
 
     def answer_data(self, data: bytes) -> None:
         assert data
@@ -190,6 +196,9 @@ def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
             reader.feed(piece)
             if reader.phase == OVER:
                 break
+        if reader.whole is not None:
+            head, _, found.body = reader.whole
+            found.status, found.headers = head.status, head.pairs
     except NOT_HTTP:
         found.refused = True
     found.complete = not found.refused and reader.phase in (OVER, UNTIL_CLOSE)

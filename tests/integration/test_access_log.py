@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.json import encode
 
 from proxy.telemetry import AccessLog, Turns
 
@@ -14,7 +15,7 @@ from proxy.telemetry import AccessLog, Turns
 async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
     for number in range(12_000):
-        log.offer({"n": number})
+        log.offer(encode({"n": number}))
     await log.aclose()
     lines = (tmp_path / "log").read_text().splitlines()
     assert [json.loads(line)["n"] for line in lines] == list(range(12_000))
@@ -22,7 +23,7 @@ async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None
 
 async def test_lines_are_written_without_being_asked_to(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
-    log.offer({"a": 1})
+    log.offer(encode({"a": 1}))
     async with asyncio.timeout(5):
         while not (tmp_path / "log").read_text():
             await asyncio.sleep(0.01)
@@ -31,7 +32,7 @@ async def test_lines_are_written_without_being_asked_to(tmp_path: Path) -> None:
 
 async def test_a_line_cannot_be_forged(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
-    log.offer({"target": '/\n{"status": 200}\r\x1b[2J'})
+    log.offer(encode({"target": '/\n{"status": 200}\r\x1b[2J'}))
     await log.aclose()
     lines = (tmp_path / "log").read_bytes().split(b"\n")
     assert len(lines) == 2
@@ -44,7 +45,7 @@ async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(str(fifo))
     for number in range(400_000):
-        log.offer({"number": number, "target": "/" + "x" * 50})
+        log.offer(encode({"number": number, "target": "/" + "x" * 50}))
     assert log.dropped > 0
     async with asyncio.timeout(10):
         await log.aclose()
@@ -53,7 +54,7 @@ async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path
 
 async def test_no_log_is_no_file() -> None:
     log = AccessLog("none")
-    log.offer({"a": 1})
+    log.offer(encode({"a": 1}))
     await log.aclose()
     assert not log.enabled
 
@@ -67,7 +68,7 @@ async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_pa
     (tmp_path / "log").write_text('{"half')
     for number in (1, 2):
         log = AccessLog(str(tmp_path / "log"), turns)
-        log.offer({"n": number})
+        log.offer(encode({"n": number}))
         await log.aclose()
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == ['{"half', '{"n":1}', '{"n":2}']

@@ -16,7 +16,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
-from proxy.upstream import Framing, HttpUpstream, Stats, open_upstream
+from proxy.upstream import AnswerHead, Framing, HttpUpstream, Stats, open_upstream
 from tests.integration.upstream_servers import (
     Gate,
     Peer,
@@ -191,9 +191,10 @@ class Ending:
 
     def answer_informed(self, status: int, headers: HeaderPairs) -> None: ...
 
-    def answer_started(
-        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
-    ) -> None: ...
+    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+        self._then()
+
+    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None: ...
 
     def answer_data(self, data: bytes) -> None: ...
 

@@ -102,7 +102,7 @@ def test_a_weight_of_zero_takes_nothing_and_of_a_hundred_takes_all() -> None:
 )
 def test_the_facade_answers_by_itself(answering: Route, reason: str) -> None:
     decision = decide(table(answering, kill_switch=True), answering, facts(), 0)
-    assert (decision.backend, decision.reason, decision.bucket_bp) == (None, reason, None)
+    assert (decision.backend, decision.reason) == (None, reason)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 import pytest
 
-from proxy.fast_lines import answer_lines, request_lines
+from proxy.fast_lines import fixed_lines, opening, own_lines
 from proxy.headers import upstream_headers
 from proxy.load import load
 from proxy.model import HeaderPairs
+from proxy.reading import Fields, RequestHead
 from proxy.record import Record
 from proxy.table import Snapshot, snapshot_of
-from proxy.walk import answer_fields, choose, looks_of
+from proxy.upstream.answer import read_answer_head
+from proxy.walk import Course, Looks, answer_fields, choose, looks_of
 
 TABLE = """
 version: 1
@@ -39,6 +41,7 @@ FIELDS: HeaderPairs = [
     (b"x-request-id", b"theirs"),
     (b"connection", b"keep-alive"),
     (b"x-forwarded-for", b"6.6.6.6"),
+    (b"max-forwards", b"7"),
     (b"via", b"1.0 one"),
     (b"via", b"1.1 two"),
 ]
@@ -60,50 +63,82 @@ def snapshot() -> Snapshot:
     return snapshot_of(load(TABLE.encode(), "t.yaml"), TABLE.encode(), {}, 0.0)
 
 
-def chosen(snapshot: Snapshot, path: str) -> tuple[Record, bytes]:
-    """A request's record, and the lines for its backend, asked for twice: the second time from memory."""
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
-    lines = b""
-    for bits in (1 << 100, 7 << 100):
-        record = Record("v")
-        decision = choose(looks, "GET", path.encode(), 1, record, bits)
-        assert decision is not None
-        assert record.facts is not None
-        assert record.identity is not None
-        lines = request_lines(looks, decision, record.facts, record.identity)
-    return record, lines
+def asked(path: str, method: str = "GET", minor: int = 1) -> RequestHead:
+    return RequestHead(method, path.encode(), minor, Fields(FIELDS))
+
+
+def chosen(looks: Looks, head: RequestHead) -> tuple[Record, Course]:
+    record = Record("v")
+    course = choose(looks, head, record, 1 << 100)
+    assert course is not None
+    return record, course
+
+
+def lines_for_the_backend(looks: Looks, head: RequestHead) -> tuple[Record, bytes]:
+    record, course = chosen(looks, head)
+    assert record.facts is not None
+    assert record.identity is not None
+    of = (looks, record.facts, course.decision, record.identity)
+    fixed = fixed_lines(*of)
+    if fixed is None:
+        return record, own_lines(*of)
+    ids = (record.identity.request_id, record.identity.traceparent)
+    return record, fixed + b"x-request-id: %b\r\ntraceparent: %b\r\n" % ids
 
 
 @pytest.mark.parametrize("path", ["/plain/1", "/picky/1", "/edited/1"])
 def test_a_backend_gets_the_fields_of_the_general_rules(snapshot: Snapshot, path: str) -> None:
-    record, lines = chosen(snapshot, path)
-    decision, facts = record.decision, record.facts
-    assert decision is not None
-    assert decision.ref is not None
-    assert facts is not None
-    backend = snapshot.backends[decision.ref.backend]
-    fields = upstream_headers(
-        facts, decision.route, decision.ref, backend, frozenset(), record.identity
-    )
-    assert sorted(lines.split(b"\r\n")[:-1]) == sorted(b": ".join(pair) for pair in fields)
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    # Asked for twice: the second time from memory. Other requests of the same fields are not taken for it.
+    for method, minor in (("GET", 1), ("GET", 1), ("OPTIONS", 1), ("GET", 0), ("GET", 1)):
+        record, lines = lines_for_the_backend(looks, asked(path, method, minor))
+        decision, facts = record.decision, record.facts
+        assert decision is not None
+        assert decision.ref is not None
+        assert facts is not None
+        backend = snapshot.backends[decision.ref.backend]
+        fields = upstream_headers(
+            facts, decision.route, decision.ref, backend, frozenset(), record.identity
+        )
+        assert sorted(lines.split(b"\r\n")[:-1]) == sorted(b": ".join(pair) for pair in fields)
 
 
 @pytest.mark.parametrize("path", ["/plain/1", "/mapped/1", "/edited/1"])
 @pytest.mark.parametrize("headers", ANSWERS)
+@pytest.mark.parametrize("client", ["127.0.0.1", "192.0.2.1"])
 def test_a_client_gets_the_fields_of_the_general_rules(
-    snapshot: Snapshot, path: str, headers: HeaderPairs
+    snapshot: Snapshot, path: str, headers: HeaderPairs, client: str
 ) -> None:
-    record, _ = chosen(snapshot, path)
+    looks = looks_of(snapshot, FIELDS, client, "http")
+    record, course = chosen(looks, asked(path))
+    raw = b"\r\n".join((b"HTTP/1.1 200 OK", *(b": ".join(pair) for pair in headers)))
+    head = read_answer_head(raw, {})
     framing = (b"content-length", b"transfer-encoding", b"keep-alive")
-    wanted = answer_fields(headers, snapshot, record)
-    got = answer_lines(headers, snapshot, record)
-    assert got == [b": ".join(pair) for pair in wanted if pair[0] not in framing]
+    wanted = [
+        b": ".join(pair)
+        for pair in answer_fields(headers, snapshot, record)
+        if pair[0] not in framing
+    ]
+    if head.fields.length is not None:
+        wanted.append(b"content-length: %d" % head.fields.length)
+    for _ in range(2):
+        status, *got = opening(head, course, snapshot, record).split(b"\r\n")
+        assert status == b"HTTP/1.1 200 OK"
+        assert sorted(got[:-1]) == sorted(wanted)
 
 
-def test_another_table_or_other_fields_make_it_anew(snapshot: Snapshot) -> None:
+def test_a_client_that_may_not_see_the_decision_does_not(snapshot: Snapshot) -> None:
+    """The same answer's head, passed on to two clients."""
+    head = read_answer_head(b"HTTP/1.1 200 OK\r\nx: y", {})
+    seen = []
+    for client in ("127.0.0.1", "192.0.2.1"):
+        record, course = chosen(looks_of(snapshot, FIELDS, client, "http"), asked("/plain/1"))
+        seen.append(b"x-facade-decision" in opening(head, course, snapshot, record))
+    assert seen == [True, False]
+
+
+def test_another_head_is_another_request(snapshot: Snapshot) -> None:
     looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
-    record = Record("v")
-    choose(looks, "GET", b"/plain/1", 1, record, 1)
-    assert record.route is not None
-    choose(looks, "GET", b"/picky/1", 1, record, 1)
-    assert record.route.name == "picky"
+    for path, name in (("/plain/1", "plain"), ("/picky/1", "picky"), ("/plain/1", "plain")):
+        record, course = chosen(looks, asked(path))
+        assert (record.route is course.decision.route, course.decision.route.name) == (True, name)

@@ -8,11 +8,26 @@ from msgspec.structs import replace
 
 from proxy.decide import decide
 from proxy.errors import NoRoute
+from proxy.load import load
+from proxy.log_lines import LineWriter
 from proxy.matches import Match, StringMatch
 from proxy.model import Cohort, HashKey
+from proxy.reading import Fields, RequestHead
 from proxy.record import Reads, Record, decision_value, log_line, reads_of
+from proxy.table import snapshot_of
+from proxy.walk import choose, looks_of
 from tests.make import facts, refs, route, table
 
+TABLE = b"""
+version: 1
+backends: {a: "http://127.0.0.1:1", b: "http://127.0.0.1:2"}
+routes:
+  - name: a-route
+    match: {path: {prefix: /}, query: {v: {exact: "1"}}, headers: {x-v: {present: true}}}
+    backend_refs: {a: 50, b: 50}
+  - {name: rest, backend_refs: a}
+"""
+FIELDS = [(b"host", b"h"), (b"x-v", b'"\xff')]
 SECRET = {
     "authorization": "Bearer s3cret",
     "cookie": "JSESSIONID=s3cret; beta=1; uid=alice",
@@ -81,3 +96,59 @@ def test_a_query_that_a_rule_reads_is_in_the_line() -> None:
     reads = reads_of(table(route(match=Match(query=(StringMatch("v", "exact", "1"),)))))
     line = _logged(Record("abc", facts=facts(query="v=1&token=x")), reads)
     assert line["query"] == {"v": ["1"]}
+
+
+def test_the_form_says_what_the_general_line_says() -> None:
+    """For every kind of request that has a form; the others are written in general anyway."""
+    snapshot = snapshot_of(load(TABLE, "t.yaml"), TABLE, {}, 0.0)
+    looks = looks_of(snapshot, FIELDS, "192.0.2.1", "http")
+    writer = LineWriter()
+    for number, now in enumerate((0.25, 1.0, 1.999999, 1_700_000_000.123456, 1_700_000_000.5)):
+        record = Record(snapshot.version, 1000 * number + 7)
+        course = choose(
+            looks, RequestHead("GET", b"/x?v=1", 1, Fields(FIELDS)), record, 1 << number
+        )
+        assert course is not None
+        record.status, record.complete, record.attempts = 200 + number, True, 1 + number
+        record.received_bytes, record.sent_bytes = number, 10**number
+        record.first_byte_s, record.total_s = 0.000_4567 * number, 12.3456789 * number
+        assert course.logged
+        line = json.loads(writer.line(record, snapshot, course.logged, now))
+        wanted = json.loads(msgspec.json.encode(log_line(record, snapshot.reads, now)))
+        assert _to_the_second(line) == _to_the_second(wanted)
+        assert abs(_micros(line) - _micros(wanted)) <= 1
+        general = writer.line(record, snapshot, b"", now)
+        assert json.loads(general) == wanted
+
+
+def test_an_answer_that_broke_off_has_the_general_line() -> None:
+    snapshot = snapshot_of(load(TABLE, "t.yaml"), TABLE, {}, 0.0)
+    looks = looks_of(snapshot, FIELDS, "192.0.2.1", "http")
+    record = Record(snapshot.version)
+    course = choose(looks, RequestHead("GET", b"/x", 1, Fields(FIELDS)), record, 1)
+    assert course is not None
+    record.error, record.first_byte_s, record.complete = NoRoute("none"), 0.1, False
+    line = json.loads(LineWriter().line(record, snapshot, course.logged, 0.0))
+    assert (line["complete"], line["error"], line["reason"]) == (False, "none", "no_route")
+
+
+def test_a_request_id_that_json_would_escape_has_no_form() -> None:
+    table_ = TABLE + b"defaults: {forwarded: {trusted_proxies: [192.0.2.0/24]}}\n"
+    snapshot = snapshot_of(load(table_, "t.yaml"), table_, {}, 0.0)
+    for said, has_form in ((b'a"b', False), (b"a\\b", False), (b"a-b", True)):
+        fields = [(b"host", b"h"), (b"x-request-id", said)]
+        looks = looks_of(snapshot, fields, "192.0.2.1", "http")
+        record = Record(snapshot.version, first_byte_s=0.0, complete=True)
+        course = choose(looks, RequestHead("GET", b"/x", 1, Fields(fields)), record, 1)
+        assert course is not None
+        assert bool(course.logged) is has_form
+        line = json.loads(LineWriter().line(record, snapshot, course.logged, 0.0))
+        assert line["request_id"] == said.decode()
+
+
+def _to_the_second(line: dict[str, Any]) -> dict[str, Any]:
+    return line | {"time": line["time"].rstrip("Z").partition(".")[0]}
+
+
+def _micros(line: dict[str, Any]) -> int:
+    return int(line["time"].rstrip("Z").partition(".")[2] or "0")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.errors import UpstreamError
 from proxy.model import HeaderPairs
-from proxy.upstream.api import Framing
+from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.failures import NOT_HTTP
 from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
 
@@ -30,11 +30,12 @@ class Heard:
     def answer_informed(self, status: int, headers: HeaderPairs) -> None:
         self.interim.append(status)
 
-    def answer_started(
-        self, status: int, headers: HeaderPairs, framing: Framing, goes_on: bool
-    ) -> None:
+    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+        raise AssertionError("it is the connection that tells a whole answer")
+
+    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
         assert self.status == 0
-        self.status, self.headers, self.framing = status, headers, framing
+        self.status, self.headers, self.framing = head.status, head.pairs, framing
 
     def answer_data(self, data: bytes) -> None:
         assert data
@@ -60,7 +61,16 @@ def read(*pieces: bytes, is_head: bool = False) -> tuple[Heard, Reader]:
     reader.begin(heard, is_head)
     for piece in pieces:
         reader.feed(piece)
-    return heard, reader
+    return told(reader, heard), reader
+
+
+def told(reader: Reader, heard: Heard) -> Heard:
+    """What a connection would tell at the end: an answer that came at once is not told before."""
+    if reader.whole is not None:
+        head, framing, body = reader.whole
+        heard.answer_started(head, framing, True)
+        heard.body = body
+    return heard
 
 
 GOOD = [
@@ -270,4 +280,5 @@ def _outcome(pieces: list[bytes], is_head: bool) -> tuple[int, bytes, int] | Non
                 reader.feed(piece)
     except NOT_HTTP:
         return None
+    told(reader, heard)
     return heard.status, heard.body, reader.phase
