@@ -43,9 +43,11 @@ class Outbox:
         self.sent_bytes += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def end(self) -> None:
+    async def end(self, data: bytes = b"") -> None:
+        """The body is complete with `data`."""
+        self.sent_bytes += len(data)
         self.complete = True
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def answer(self, answer: Answer, extra: HeaderPairs) -> None:
         """A whole answer of the facade's own."""
@@ -117,9 +119,13 @@ class ClientSide:
         elif self._task is None and self._walk is not None and not self._walk.done():
             self._task = asyncio.create_task(self._read(None))
 
-    async def settle(self) -> None:
-        """Stop reading. The owner's last call."""
+    def leave(self) -> bool:
+        """The walk is over. Whether `settle` has to be awaited: it is the owner's last call."""
         self._walk = None
+        return self._task is not None
+
+    async def settle(self) -> None:
+        """Stop reading."""
         if self._task is None:
             return
         self._task.cancel()

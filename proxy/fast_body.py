@@ -4,9 +4,9 @@ import time
 
 from msgspec import Struct
 
+from proxy.client_answer import ClientEnd
+from proxy.client_head import fields_block
 from proxy.endings import LINGER_S
-from proxy.fast_answer import ClientEnd
-from proxy.fast_head import fields_block
 from proxy.headers import request_trailers
 from proxy.model import HeaderPairs
 from proxy.upstream import Connection

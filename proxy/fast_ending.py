@@ -6,8 +6,8 @@ import time
 from msgspec import Struct
 
 from proxy.answers import Answer, problem
+from proxy.client_answer import AnswerOut, ClientEnd
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge
-from proxy.fast_answer import AnswerOut, ClientEnd
 from proxy.fast_body import BodyIn, Tunnel
 from proxy.going import Going
 from proxy.model import Limits, Timeouts
@@ -49,6 +49,11 @@ class Ending(Struct, eq=False):
     def uploaded(self) -> bool:
         """The request is complete."""
         return self.body_in is None or self.body_in.complete
+
+    @property
+    def received_bytes(self) -> int:
+        """Of the request's body."""
+        return self.record.received_bytes
 
     @property
     def allowed(self) -> tuple[Timeouts, Limits]:

@@ -15,6 +15,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from proxy.answers import OPTIONS_ANSWER, own_answer
+from proxy.client_answer import ClientEnd
+from proxy.client_head import lines_of
 from proxy.errors import (
     RequestError,
     UpstreamBroke,
@@ -22,14 +24,12 @@ from proxy.errors import (
     UpstreamStale,
     UpstreamTimeout,
 )
-from proxy.fast_answer import ClientEnd
 from proxy.fast_body import BodyIn, Tunnel
 from proxy.fast_ending import Ending
-from proxy.fast_going import going_of
-from proxy.fast_head import lines_of
-from proxy.fast_lines import answer_lines, opening
 from proxy.model import HeaderPairs
+from proxy.onward import going_of
 from proxy.reading import RequestHead
+from proxy.relay import answer_lines, opening
 from proxy.upstream import AnswerHead, Connection, Framing, Pool, fresh
 from proxy.walk import Kit, choose, in_clients_words
 

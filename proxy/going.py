@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy.identity import Identity
 from proxy.model import Timeouts
 from proxy.upstream import HttpUpstream
-from proxy.upstream.request import HeadParts
+from proxy.upstream.request import Asked, HeadParts
 
 
 class Going(Struct, eq=False):
@@ -29,6 +29,16 @@ class Going(Struct, eq=False):
     def switching(self) -> bool:
         """It asks for another protocol."""
         return self.parts.upgrade != b""
+
+    def asked(self, identity: Identity) -> Asked:
+        """One of the requests, for an exchange that is awaited."""
+        parts = self.parts
+        return Asked(
+            parts.method,
+            parts.body,
+            self.timeouts,
+            lambda authority: self.head(authority, identity),
+        )
 
     def head(self, authority: bytes, identity: Identity) -> bytes:
         """A request's head as it goes over the wire."""

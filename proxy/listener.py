@@ -1,8 +1,7 @@
-"""One listening socket and the connections that came in over it, from the first to the last.
+"""One listening socket and the connections that came in over it, from the first to the last (ADR 13).
 
-uvicorn's `Server` polls ten times a second, and ends by closing what is idle and what waits in the backlog:
-clients see a request lost that was on its way. Only its protocol classes are used here, which need a `Config`,
-a `ServerState`, and to be told to shut down. Ours take being told so again and again (see `Drainable`).
+Servers at hand end by closing what is idle and what waits in the backlog: clients see a request lost that was on its
+way. This one takes in what has connected, and lets every connection end at its own time.
 """
 
 import asyncio
@@ -13,22 +12,15 @@ import ssl
 import struct
 import sys
 from asyncio import AbstractEventLoop, Server
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from socket import SOL_SOCKET, socket
-from typing import Any, Protocol, cast
+from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
-
-from proxy.asgi import Receive, Scope, Send
+from proxy.protocol import Drainable
 
 log = logging.getLogger(__name__)
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _BACKLOG = 2048
-# Longer than the idle time-out of the balancers in front of us (findings, 17).
-_CLIENT_KEEPALIVE_S = 75
 _HANDSHAKE_S = 10
 # A client that is in the middle of its work asks again in that time, and is told to leave.
 _LAST_CALL_S = 1.0
@@ -66,50 +58,23 @@ def _hear_no_more(listening: socket) -> bool:
     return True
 
 
-class Drainable(Protocol):
-    """What is asked of a connection in `ServerState.connections`. It leaves the set when it is lost."""
-
-    def shutdown(self) -> None:
-        """Close if nothing of a request has come, the kernel's buffer included; else this one is the last.
-
-        Called some times a second until the connection is gone.
-        """
-
-    def abort(self) -> None:
-        """Be gone."""
-
-
 class Listener:
-    """Accepts on one socket, and ends in order. `protocol` is called as a protocol class of uvicorn is.
+    """Accepts on one socket, and ends in order. `protocol` makes what speaks on a connection of this listener.
 
     `tls` makes every connection a TLS one.
     """
 
     def __init__(
-        self, app: App, protocol: Callable[..., asyncio.Protocol], tls: ssl.SSLContext | None = None
+        self,
+        protocol: "Callable[[Listener], asyncio.Protocol]",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._protocol = protocol
-        self._config = uvicorn.Config(
-            app,
-            loop="none",
-            http=HttpToolsProtocol,
-            ws="none",
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_keep_alive=_CLIENT_KEEPALIVE_S,
-        )
-        self._config.load()
         self._tls = tls
-        self._state = ServerState()
         self._server: Server | None = None
-
-    @property
-    def _connections(self) -> set[Drainable]:
-        return cast(set[Drainable], self._state.connections)
+        self.connections: set[Drainable] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        """What works on requests of these connections, and is cut off with them."""
 
     async def start(self, listening: socket) -> None:
         """Accept from now on. The socket is this listener's."""
@@ -124,16 +89,10 @@ class Listener:
         )
 
     def _connection(self) -> asyncio.Protocol:
-        return self._protocol(config=self._config, server_state=self._state, app_state={})
+        return self._protocol(self)
 
     def _handshake_limit(self) -> dict[str, Any]:
         return {} if self._tls is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
-
-    def ask_to_leave(self) -> None:
-        """Answers of uvicorn's protocols that have not begun yet say `connection: close` from now on."""
-        # The list, not another one: requests in flight hold it already.
-        if not self._state.default_headers:
-            self._state.default_headers.append((b"connection", b"close"))
 
     async def stop_accepting(self) -> None:
         """Take in what has connected already, and nothing more."""
@@ -163,25 +122,25 @@ class Listener:
         loop = asyncio.get_running_loop()
         began = loop.time()
         until = began + within_s
-        while self._connections and not at_once.is_set() and loop.time() < until:
+        while self.connections and not at_once.is_set() and loop.time() < until:
             if loop.time() - began >= _LAST_CALL_S:
-                for connection in list(self._connections):
+                for connection in list(self.connections):
                     connection.shutdown()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(at_once.wait(), _LOOK_S)
         await self._cut_off()
 
     async def _cut_off(self) -> None:
-        if not self._connections:
+        if not self.connections:
             return
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.shutdown()
-        log.warning("cut off %d connections that were not done in time", len(self._connections))
-        tasks = set(self._state.tasks)
+        log.warning("cut off %d connections that were not done in time", len(self.connections))
+        tasks = set(self.tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCEL_S)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)  # Transports tell of their end in the loop's next turn.

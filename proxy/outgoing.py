@@ -3,7 +3,7 @@
 from proxy.errors import BadRequest, UnknownCoding
 from proxy.headers import upstream_headers
 from proxy.identity import Identity
-from proxy.model import Backend, Body, Decision, Facts, Forwarded, Outgoing
+from proxy.model import Backend, Body, Decision, Facts, Forwarded, HeaderPairs, Outgoing
 
 _NO_BODY = Body("none")
 _CHUNKED = Body("chunked")
@@ -26,7 +26,7 @@ def outgoing(
         target,
         host,
         upstream_headers(facts, route, ref, backend, forwarded.allow_headers, identity),
-        body_of(facts),
+        body_of(facts.headers),
         route.timeouts,
     )
 
@@ -45,10 +45,10 @@ def target_and_host(
     return target, None
 
 
-def body_of(facts: Facts) -> Body:
+def body_of(headers: HeaderPairs) -> Body:
     """How the request's body is framed (RFC 9112 6.3). Raises BadRequest where the fields contradict."""
     lengths, chunked = [], False
-    for name, value in facts.headers:
+    for name, value in headers:
         if name == b"content-length":
             lengths.append(value)
         elif name == b"transfer-encoding":

@@ -1,120 +1,204 @@
-"""uvicorn's HTTP protocol with what the facade needs: strict reading, bounds of time, problem+json, the raw target.
+"""One client connection. What it does with a request is its tier's: a walk of `fast_walk`, or a `cycle` (ADR 15).
 
-Serves the ASGI tier. `scope["facade.head"]` is the request as it was read, `scope["facade.fault"]` tells the
-application why a request was given up, and it tells in `scope["facade.allowed"]` what its route allows.
+Requests are answered one after the other; what a client sends ahead is held, and not read beyond a bound.
 """
 
+import asyncio
 import time
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-from proxy.bounds import Bounds, Phase, Progress
+from proxy.bounds import Bounds, Phase, Progress, Verdict
+from proxy.client_refusal import refusal
 from proxy.clients import Clients
 from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
 from proxy.errors import Overloaded, RequestError
-from proxy.fast import AHEAD_BYTES, FastProtocol
-from proxy.fast_refusal import refusal
-from proxy.model import Limits, Timeouts
-from proxy.reading.as_httptools import StrictParser
-from proxy.walk import Kit
+from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.reading import RequestHead, RequestReader
+from proxy.walk import Kit, Looks, looks_of
 
-_ALLOWED = (Timeouts(), Limits())
+AHEAD_BYTES = 64 * 1024
+"""What a client may send ahead of its turn before we stop reading."""
+_ANYTHING = (Timeouts(), Limits())
 
 
-class FacadeProtocol(HttpToolsProtocol):
-    """One client connection."""
+class Drainable(Protocol):
+    """What is asked of a connection by whoever ends all of them. It leaves the listener's set when it is lost."""
 
-    parser: StrictParser  # type: ignore[assignment]
-    hands_over = True
-    """The fast tier takes what uvicorn cannot carry: WebSockets byte by byte, and HTTP/1.0, which knows no chunks."""
+    def shutdown(self) -> None:
+        """Close if nothing of a request has come, the kernel's buffer included; else this one is the last.
 
-    def __init__(self, kit: Kit, clients: Clients, **of_server: Any) -> None:
-        super().__init__(**of_server)
+        Called some times a second until the connection is gone.
+        """
+
+    def abort(self) -> None:
+        """Be gone."""
+
+
+class ClientWalk(Protocol):
+    """What a connection asks of the request that it has begun. It ends once, with `ClientEnd.walk_over`."""
+
+    @property
+    def uploaded(self) -> bool:
+        """The request is complete."""
+
+    @property
+    def received_bytes(self) -> int:
+        """Of its body."""
+
+    @property
+    def allowed(self) -> tuple[Timeouts, Limits]:
+        """What its route allows."""
+
+    def begin(self) -> None:
+        """Take the first steps. It may be over when this returns."""
+
+    def body(self, data: bytes) -> None:
+        """Some of the request's body; or, once `switched`, whatever the client sends."""
+
+    def body_ended(self, trailers: HeaderPairs) -> None: ...
+
+    def refuse(self, error: RequestError) -> None:
+        """End with an answer of the facade's own, or, if one has begun, by cutting it short."""
+
+    def gone(self) -> None:
+        """The client left."""
+
+    def client_blocked(self, blocked: bool) -> None:
+        """The client takes the answer slower than it comes."""
+
+    def client_shut(self) -> None:
+        """The client has said all it will over a tunnel."""
+
+    def swept(self, now: float) -> None:
+        """Judge the time of the request as a whole."""
+
+
+class FacadeProtocol(asyncio.Protocol):
+    """See the top of the file."""
+
+    __slots__ = (
+        "_blocked",
+        "_bounds",
+        "_clients",
+        "_connections",
+        "_in_reader",
+        "_kit",
+        "_lingers_until",
+        "_looks",
+        "_overloaded",
+        "_reader",
+        "_reading",
+        "_transport",
+        "_tunnel",
+        "_walk",
+        "_walk_of",
+        "_walks",
+        "address",
+        "peer",
+        "scheme",
+        "server",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(
+        self, kit: Kit, clients: Clients, walk_of: "WalkOf", connections: set[Drainable]
+    ) -> None:
         snapshot = kit.tables.current
-        self.parser = StrictParser(
-            self, snapshot.max_head_bytes, snapshot.max_fields, lambda: self._busy
-        )
         self._kit = kit
         self._clients = clients
+        self._walk_of = walk_of
+        self._connections = connections
+        self._reader = RequestReader(self, snapshot.max_head_bytes, snapshot.max_fields)
         self._bounds = Bounds()
-        self._requests = self._received_bytes = 0
+        self._walk: ClientWalk | None = None
+        self._looks: Looks | None = None
+        self._walks = 0
+        self._reading = True
+        self._blocked = self._tunnel = self._in_reader = False
         self._overloaded: Overloaded | None = None
         self._lingers_until = 0.0
-        self._peer = ""
+        self.peer = ""
+        self.scheme = "http"
+        self.address: tuple[str, int] | None = None
+        self.server: tuple[str, int | None] | None = None
 
     # --- what the event loop and the server call ----------------------------------------------------
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._peer = self.client[0] if self.client else ""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
+        peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        if isinstance(peer, tuple):
+            self.address = peer[0], peer[1]
+            self.peer = peer[0]
+        if isinstance(own, tuple):
+            self.server = own[0], own[1]
+        if transport.get_extra_info("ssl_object") is not None:
+            self.scheme = "https"
+        self._connections.add(self)
         snapshot = self._kit.tables.current
         self._overloaded = self._clients.admit(
-            self, self._peer, snapshot.table.listener, snapshot.trusted
+            self, self.peer, snapshot.table.listener, snapshot.trusted
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._clients.leave(self, self._peer)
+        self._connections.discard(self)
+        self._clients.leave(self, self.peer)
+        if self._walk is not None:
+            self._walk.gone()
+
+    def eof_received(self) -> bool:
+        walk = self._walk
+        if walk is not None and self._tunnel and self._transport.can_write_eof():
+            walk.client_shut()
+            return True
+        # Of a request, a client that will send no more is one that leaves: the two look the same.
+        if walk is not None:
+            walk.gone()
+        return False
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel:
+            if self._walk is not None:
+                self._walk.body(data)
+            return
         if self._lingers_until:
             return
         if self._overloaded is not None:
             self._refuse(self._overloaded)
             return
-        self._unset_keepalive_if_required()
+        self._in_reader = True
         try:
-            self.parser.feed_data(data)
+            self._reader.feed(data)
+            self._read_on()
         except RequestError as error:
             self._refuse(error)
-        if self._busy and self.parser.held_bytes > AHEAD_BYTES:
-            self.flow.pause_reading()
+        finally:
+            self._in_reader = False
+        if self._walk is not None and self._reader.held_bytes > AHEAD_BYTES:
+            self.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        if self._walk is not None:
+            self._walk.client_blocked(True)
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._walk is not None:
+            self._walk.client_blocked(False)
+        elif not self._lingers_until:
+            self._next()
 
     def shutdown(self) -> None:
-        # A request that is arriving just now is answered, or runs into its time-out.
-        if self._busy or not (self.parser.held_bytes or has_unread(self.transport)):
-            super().shutdown()
+        """The server drains. A connection between two requests ends; one with a request ends after its answer."""
+        if self._walk is None and not self._reader.held_bytes and not has_unread(self._transport):
+            self._transport.close()
 
     def abort(self) -> None:
-        """The time to drain is over."""
-        self.transport.abort()
-
-    # --- what the parser calls ----------------------------------------------------------------------
-
-    def on_headers_complete(self) -> None:
-        head = self.parser.head
-        self._requests += 1
-        self._received_bytes = 0
-        if self.hands_over and not self._busy and (head.upgrade == b"websocket" or not head.minor):
-            self._hand_over()
-            return
-        # uvicorn takes a target apart by rules of its own, and would refuse some that are ours to judge.
-        self.url = b"/"
-        super().on_headers_complete()
-        if self._clients.draining:
-            self.cycle.keep_alive = False
-        path, _, query = head.target.partition(b"?")
-        scope = cast(dict[str, Any], self.scope)
-        scope["raw_path"] = path
-        scope["path"] = path.decode("latin-1")
-        scope["query_string"] = query
-        scope["facade.head"] = head
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.is_closing() or self._lingers_until:
-            return
-        try:
-            self.parser.go_on()
-        except RequestError as error:
-            self._refuse(error)
-        if self._busy:
-            self._unset_keepalive_if_required()
-
-    def on_body(self, body: bytes) -> None:
-        self._received_bytes += len(body)
-        super().on_body(body)
+        """Be gone."""
+        self._transport.abort()
 
     # --- what the sweep calls -----------------------------------------------------------------------
 
@@ -122,63 +206,161 @@ class FacadeProtocol(HttpToolsProtocol):
         """Judge what the client takes of our time."""
         if self._lingers_until:
             if now >= self._lingers_until:
-                self.transport.abort()
+                self._transport.abort()
             return
         if self._overloaded is not None:
             self._refuse(self._overloaded)
             return
-        scope = cast("dict[str, Any] | None", self.scope) or {}
-        timeouts, limits = scope.get("facade.allowed", _ALLOWED)
-        listener = self._kit.tables.current.table.listener
-        verdict = self._bounds.judge(now, self._progress(), listener, timeouts, limits)
-        if verdict is None:
-            return
-        if verdict.error is not None:
-            self._refuse(verdict.error)
-        elif self._busy:
-            cut(self.transport)
-        else:
-            self.transport.close()
+        walk = self._walk
+        timeouts, limits = _ANYTHING if walk is None else walk.allowed
+        verdict = self._bounds.judge(
+            now, self._progress(), self._kit.tables.current.table.listener, timeouts, limits
+        )
+        if verdict is not None:
+            self._end_by(verdict)
+        elif walk is not None:
+            walk.swept(now)
 
     def _progress(self) -> Progress:
-        unsent = self.transport.get_write_buffer_size()
-        phase: Phase = "answer"
-        if not self._busy:
-            phase = "head" if self.parser.held_bytes else "idle"
-        elif self.cycle.more_body:
-            phase = "body"
-        return Progress(phase, self._requests, self._received_bytes, self.flow.read_paused, unsent)
+        walk = self._walk
+        unsent = self._transport.get_write_buffer_size()
+        if walk is None:
+            phase: Phase = "head" if self._reader.held_bytes else "idle"
+            return Progress(phase, self._walks, unsent_bytes=unsent)
+        if walk.uploaded:
+            return Progress("answer", self._walks, unsent_bytes=unsent)
+        held = not self._reading
+        return Progress("body", self._walks, walk.received_bytes, held, unsent)
+
+    def _end_by(self, verdict: Verdict) -> None:
+        error = verdict.error
+        if error is None:
+            if self._walk is not None:
+                self._walk.gone()
+            if self._transport.is_closing():
+                self._transport.abort()
+            self._transport.close()
+            return
+        if self._walk is None:
+            self._refuse(error)
+        else:
+            self._clients.refused(error.reason)
+            self._walk.refuse(error)
+
+    # --- what the reader calls ----------------------------------------------------------------------
+
+    def request_head(self, head: RequestHead, body: bytes | None) -> None:
+        self._walks += 1
+        self._walk = walk = self._walk_of(self._kit, self, head, body)
+        walk.begin()
+
+    def request_data(self, data: bytes) -> None:
+        if self._walk is not None:
+            self._walk.body(data)
+
+    def request_ended(self, trailers: HeaderPairs) -> None:
+        if self._walk is not None:
+            self._walk.body_ended(trailers)
+
+    # --- what a walk calls --------------------------------------------------------------------------
+
+    @property
+    def draining(self) -> bool:
+        return self._clients.draining
+
+    def looks(self, headers: HeaderPairs) -> Looks:
+        looks = self._looks
+        if (
+            looks is None
+            or looks.asker.headers is not headers
+            or looks.snapshot is not self._kit.tables.current
+        ):
+            snapshot = self._kit.tables.current
+            looks = self._looks = looks_of(snapshot, headers, self.peer, self.scheme)
+        return looks
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        self._transport.writelines(pieces)
+
+    def write_eof(self) -> None:
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def pause_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def switched(self) -> None:
+        self._tunnel = True
+        rest = self._reader.take_rest()
+        self.resume_reading()
+        if rest and self._walk is not None:
+            self._walk.body(rest)
+
+    def walk_over(self, whole: bool, keep: bool, by_close: bool) -> None:
+        walk, self._walk = self._walk, None
+        if self._transport.is_closing():
+            return
+        if not whole:
+            if by_close:
+                cut(self._transport)
+            else:
+                self._transport.close()
+        elif self._tunnel or (not keep and (walk is None or walk.uploaded)):
+            self._transport.close()
+        elif not keep:
+            self._linger()
+        elif not self._in_reader:
+            self._next()
 
     # --- inside -------------------------------------------------------------------------------------
 
-    @property
-    def _busy(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is not None and not cycle.response_complete
+    def _next(self) -> None:
+        """Go on with what the client sent ahead; called from outside the reader only."""
+        self._in_reader = True
+        try:
+            self._read_on()
+        except RequestError as error:
+            self._refuse(error)
+        finally:
+            self._in_reader = False
+        if self._walk is None or self._reader.held_bytes <= AHEAD_BYTES:
+            self.resume_reading()
+
+    def _read_on(self) -> None:
+        """Read request after request, as long as each is answered at once and the client takes the answers."""
+        reader = self._reader
+        while self._walk is None and reader.waits and not self._blocked:
+            if self._lingers_until or self._transport.is_closing():
+                return
+            reader.proceed()
 
     def _refuse(self, error: RequestError) -> None:
-        """What came is no request, or took too long: tell so, and end the connection."""
+        """What came is no request, or may not be one: tell so, and end the connection."""
+        if self._walk is not None:
+            self._walk.refuse(error)
+            return
+        if self._lingers_until or self._transport.is_closing():
+            return
         if not isinstance(error, Overloaded):
             self._clients.refused(error.reason)
-        if self._busy:
-            cast(dict[str, Any], self.scope)["facade.fault"] = error
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            if self.cycle.response_started:
-                cut(self.transport)
-                return
-        if not self.transport.is_closing():
-            self.transport.write(refusal(error))
-            if begin_lingering(self.transport):
-                self._lingers_until = time.monotonic() + LINGER_S
-                self.flow.resume_reading()
+        self._transport.write(refusal(error))
+        self._linger()
 
-    def _hand_over(self) -> None:
-        """From here on the connection is the fast tier's."""
-        self.connections.discard(self)
-        self._clients.leave(self, self._peer)
-        fast = FastProtocol(self._kit, self._clients, self.server_state)
-        self.transport.set_protocol(fast)
-        fast.connection_made(self.transport)
-        self.parser.stop()
-        fast.take_over(self.parser.head, self.parser.take_rest())
+    def _linger(self) -> None:
+        if begin_lingering(self._transport):
+            self._lingers_until = time.monotonic() + LINGER_S
+            self.resume_reading()
+
+
+WalkOf = Callable[[Kit, FacadeProtocol, RequestHead, bytes | None], ClientWalk]
+"""Makes what does the work of a request. The body is all of it, if it came along; see `RequestSink`."""

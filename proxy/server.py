@@ -2,25 +2,22 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 
-import uvicorn
-from uvicorn.server import ServerState
-
 from proxy.admin import admin_app
 from proxy.app import Facade
-from proxy.asgi import Receive, Scope, Send
 from proxy.board import State
 from proxy.clients import Clients
-from proxy.fast import FastProtocol
+from proxy.cycle import App, Cycle
+from proxy.fast_walk import new_walk
 from proxy.health import OwnHealth
-from proxy.listener import App, Listener
-from proxy.protocol import FacadeProtocol
+from proxy.listener import Listener
+from proxy.protocol import ClientWalk, FacadeProtocol, WalkOf
+from proxy.reading import RequestHead
 from proxy.settings import Address, Settings, SettingsError, Tier, TlsFiles
 from proxy.walk import Kit
 
@@ -28,19 +25,9 @@ log = logging.getLogger(__name__)
 
 _ADMIN_CONNECTIONS = 100
 _ADMIN_ENDS_S = 1.0
-_OF_UVICORN = ("connections", "tasks", "default_headers")
 # Files, the table's watcher, the admin listener, and a few to spare.
 _OTHER_DESCRIPTORS = 64
 _WITHOUT_LIMIT = 8192
-
-
-class _Quiet(logging.Filter):
-    """What was cut short on purpose is in the access log; uvicorn's own lines about it are noise."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        why = record.exc_info[1] if record.exc_info else None
-        cut_off = isinstance(why, asyncio.CancelledError)
-        return not cut_off and "without completing response" not in record.getMessage()
 
 
 def bind(address: Address, option: str, *, shared: bool = False) -> socket.socket:
@@ -94,22 +81,22 @@ def tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:
     return context
 
 
-def protocol_class(tier: Tier, kit: Kit, clients: Clients) -> Callable[..., asyncio.Protocol]:
-    """What takes requests from a client's connection; called as a protocol class of uvicorn is."""
-    missing = missing_of(ServerState())
-    if tier == "fast" and missing:
-        log.warning(
-            "uvicorn %s has no %s for its protocols, which the fast tier needs: serving with --tier asgi",
-            uvicorn.__version__,
-            " and no ".join(missing),
-        )
-        tier = "asgi"
-    return functools.partial(FastProtocol if tier == "fast" else FacadeProtocol, kit, clients)
+def walks_of(tier: Tier, app: App, tasks: set[asyncio.Task[None]]) -> WalkOf:
+    """What does the work of a request: on the ASGI tier, `app` in a task that `tasks` holds.
 
+    What ASGI cannot carry goes the fast way on both: WebSockets byte by byte, and HTTP/1.0, which knows no chunks.
+    """
+    if tier == "fast":
+        return new_walk
 
-def missing_of(server_state: object) -> list[str]:
-    """What the fast tier needs of uvicorn and does not find: its protocols are handed this state."""
-    return [name for name in _OF_UVICORN if not hasattr(server_state, name)]
+    def walk_of(
+        kit: Kit, client: FacadeProtocol, head: RequestHead, body: bytes | None
+    ) -> ClientWalk:
+        if head.upgrade == b"websocket" or not head.minor:
+            return new_walk(kit, client, head, body)
+        return Cycle(app, tasks, client, head, body)
+
+    return walk_of
 
 
 def raise_descriptor_limit() -> None:
@@ -183,12 +170,14 @@ class Traffic:
             most_connections(), facade.meters.connections, facade.meters.refused
         )
         tier: Tier = "asgi" if facade.is_foreign else settings.tier
-        protocol = protocol_class(tier, facade.kit, self._clients)
-        self._listener = Listener(_for_http(facade), protocol, tls)
+        self._listener = Listener(self._protocol, tls)
+        self._walk_of = walks_of(tier, facade.handler, self._listener.tasks)
+
+    def _protocol(self, listener: Listener) -> asyncio.Protocol:
+        return FacadeProtocol(self._facade.kit, self._clients, self._walk_of, listener.connections)
 
     async def start(self) -> None:
         """Accept from now on."""
-        logging.getLogger("uvicorn.error").addFilter(_Quiet())
         await self._listener.start(self._listening)
         self._facade.state = State.SERVING
 
@@ -196,7 +185,6 @@ class Traffic:
         """Not ready any more; go on for the pause; take no more in; let what is in flight end (row P1)."""
         self._facade.state = State.STOPPING
         self._clients.draining = True
-        self._listener.ask_to_leave()
         log.info("stopping: accepting for %g s more", self._settings.pause_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(at_once.wait(), self._settings.pause_s)
@@ -208,29 +196,23 @@ class Traffic:
 async def serving_admin(app: App, kit: Kit, listening: socket.socket) -> AsyncIterator[None]:
     """The admin listener serves `app` while inside."""
     clients = Clients(_ADMIN_CONNECTIONS, lambda _: None, lambda _: None)
-    listener = Listener(app, functools.partial(_AdminProtocol, kit, clients))
+
+    def protocol(listener: Listener) -> asyncio.Protocol:
+        # Traffic's care, but no way from the admin listener into the traffic.
+        def walk_of(
+            _: Kit, client: FacadeProtocol, head: RequestHead, body: bytes | None
+        ) -> ClientWalk:
+            return Cycle(app, listener.tasks, client, head, body)
+
+        return FacadeProtocol(kit, clients, walk_of, listener.connections)
+
+    listener = Listener(protocol)
     await listener.start(listening)
     try:
         yield
     finally:
         await listener.stop_accepting()
         await listener.finish(_ADMIN_ENDS_S, asyncio.Event())
-
-
-class _AdminProtocol(FacadeProtocol):
-    """Traffic's care, but no way from the admin listener into the traffic."""
-
-    hands_over = False
-
-
-def _for_http(facade: Facade) -> App:
-    handler = facade.handler
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await handler(scope, receive, send)
-
-    return app
 
 
 def address_of(listening: socket.socket) -> Address:

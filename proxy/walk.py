@@ -134,12 +134,6 @@ def _course(looks: Looks, facts: Facts, decision: Decision) -> Course:
     return Course(decision, told, fixed_part(facts, decision, snapshot, looks.said.request_id))
 
 
-def answer_fields(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> HeaderPairs:
-    """An upstream's fields for the client, and what the facade tells. Framing is the upstream's still."""
-    kept = in_clients_words(headers, snapshot, record)
-    return [*kept, *told_of(snapshot, record)]
-
-
 def in_clients_words(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> HeaderPairs:
     """The fields of an upstream's answer, interim or final: mapped back, and edited as the table wants."""
     decision, facts = record.decision, record.facts

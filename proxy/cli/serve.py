@@ -29,8 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    for noisy in ("uvicorn.error", "watchfiles"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     raise_descriptor_limit()
     if settings.workers > 1:
         return run_workers(settings, lambda snapshot, *at: _announce(settings, snapshot, *at))

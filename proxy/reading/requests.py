@@ -90,10 +90,6 @@ class RequestReader:
         self._at = 0
         return rest
 
-    def begin_with(self, head: RequestHead, rest: bytes) -> None:
-        """Take over a connection on which somebody else has read `head`; `rest` came behind it. Raises as `feed`."""
-        self._begin(head, rest, 0)
-
     def feed(self, data: bytes) -> None:
         """Read on. Raises a RequestError for what is no request, or too large to become one."""
         phase = self.phase

@@ -99,7 +99,7 @@ class AnswerHead(Struct, frozen=True, eq=False):
     status: int
     old: bool
     fields: AnswerFields
-    made: dict[bytes, bytes | None] = {}
+    made: dict[bytes, tuple[bytes, HeaderPairs] | None] = {}
     """What whoever passes it on made of it, to have it at hand when it comes again."""
 
     @property

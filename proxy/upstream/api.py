@@ -96,8 +96,15 @@ class Exchange(Protocol):
     def unread_s(self) -> float:
         """How long the answer has been held back for want of a `next_chunk`. Not the upstream's silence."""
 
-    async def head(self) -> tuple[int, HeaderPairs]:
-        """Status and fields of the final answer. Raises UpstreamError."""
+    @property
+    def over(self) -> bool:
+        """The answer is complete, and all of it was taken."""
+
+    async def head(self) -> AnswerHead:
+        """The head of the final answer. Raises UpstreamError."""
+
+    def take(self) -> bytes:
+        """What has come of the body since, without waiting for more; maybe nothing."""
 
     async def next_chunk(self) -> bytes | None:
         """What has come of the body since, at least one byte; None at its end. Raises UpstreamError."""

@@ -17,6 +17,7 @@ from proxy.upstream.api import Stats
 from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.pool import Pool, PoolLimits
+from proxy.upstream.request import Asked, asked
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context
 
@@ -51,8 +52,12 @@ class HttpUpstream:
 
     async def open(self, request: Outgoing) -> HttpExchange:
         """Send the head of a request. Raises UpstreamError, or BadRequest for what cannot be a head."""
+        return await self.ask(asked(request))
+
+    async def ask(self, request: Asked) -> HttpExchange:
+        """`open` for a request whose head is at hand."""
         exchange = HttpExchange(request)
-        pool = self._pools[0] if len(self._pools) == 1 else self.take_turn()
+        pool = self.take_turn()
         connection = pool.take_idle(exchange.repeatable)
         if connection is not None:
             exchange.begin(pool, connection, request.timeouts)
@@ -64,6 +69,8 @@ class HttpUpstream:
         """The pool for the next request, endpoints taking turns; one with room before one that would queue."""
         pools = self._pools
         count = len(pools)
+        if count == 1:
+            return pools[0]
         for ahead in range(count):
             pool = pools[(self._turn + ahead) % count]
             if pool.has_room:

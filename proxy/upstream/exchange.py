@@ -6,11 +6,11 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from proxy.errors import BadRequest, RequestError, UpstreamBroke, UpstreamError, UpstreamStale
-from proxy.model import SAFE_METHODS, HeaderPairs, Outgoing, Timeouts
+from proxy.model import SAFE_METHODS, HeaderPairs, Timeouts
 from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool
-from proxy.upstream.request import has_body, request_head
+from proxy.upstream.request import Asked, has_body
 from proxy.upstream.upload import Upload
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -28,13 +28,12 @@ class HttpExchange:
         "_chunks",
         "_connection",
         "_error",
-        "_headers",
+        "_head",
         "_over",
         "_pool",
         "_repeated",
         "_request",
         "_size",
-        "_status",
         "_upload",
         "_waited_s",
         "_waiter",
@@ -45,18 +44,18 @@ class HttpExchange:
     )
 
     _pool: Pool
-    _headers: HeaderPairs
     on_wait: Callable[[float], None] | None
     on_1xx: Callable[[int, HeaderPairs], None] | None
 
-    def __init__(self, request: Outgoing) -> None:
+    def __init__(self, request: Asked) -> None:
         self._request = request
         self._upload = Upload(request.body) if has_body(request.body) else None
         self._connection: Connection | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: RequestError | None = None
         self._chunks: list[bytes] = []
-        self._status = self._size = self.attempts = 0
+        self._head: AnswerHead | None = None
+        self._size = self.attempts = 0
         self._over = self._repeated = False
         self._waited_s = 0.0
         self.trailers: HeaderPairs = []
@@ -66,7 +65,7 @@ class HttpExchange:
         """Send the head over a connection of `pool`. Raises BadRequest for what cannot be one."""
         request = self._request
         try:
-            head = request_head(request, pool.authority)
+            head = request.head(pool.authority)
         except BadRequest:
             pool.released(connection)  # Not a byte went over it.
             raise
@@ -94,8 +93,8 @@ class HttpExchange:
     def unread_s(self) -> float:
         return 0.0 if self._connection is None else self._connection.held_s
 
-    async def head(self) -> tuple[int, HeaderPairs]:
-        while not self._status:
+    async def head(self) -> AnswerHead:
+        while self._head is None:
             if self._error is None:
                 try:
                     await self._news()
@@ -106,11 +105,23 @@ class HttpExchange:
                 await self._repeat()
             else:
                 raise self._error
-        return self._status, self._headers
+        return self._head
+
+    def take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._size = 0
+        if self._connection is not None:
+            self._connection.resume_reading()
+        return data
+
+    @property
+    def over(self) -> bool:
+        return self._over and not self._chunks
 
     async def next_chunk(self) -> bytes | None:
-        chunks = self._chunks
-        while not chunks:
+        while not self._chunks:
             if self._error is not None:
                 raise self._error
             if self._over:
@@ -120,12 +131,7 @@ class HttpExchange:
             except asyncio.CancelledError:
                 self.abort()
                 raise
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self._size = 0
-        if self._connection is not None:
-            self._connection.resume_reading()
-        return data
+        return self.take()
 
     async def send_body(self, data: bytes) -> None:
         upload, connection = self._upload, self._connection
@@ -168,8 +174,7 @@ class HttpExchange:
             self.on_1xx(status, headers)
 
     def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
-        self._status = head.status
-        self._headers = head.pairs
+        self._head = head
         if body:
             self._chunks.append(body)
             self._size += len(body)
@@ -177,8 +182,7 @@ class HttpExchange:
         self._let_go()
 
     def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
-        self._status = head.status
-        self._headers = head.pairs
+        self._head = head
         if self._waiter is not None:
             self._wake()
 

@@ -20,6 +20,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.model import Backend, HeaderPairs, Outgoing
+from proxy.upstream.answer import AnswerFields, AnswerHead
 from proxy.upstream.api import Stats
 from proxy.upstream.request import has_body
 from proxy.upstream.sweep import Sweep
@@ -107,7 +108,16 @@ class ForeignExchange:
         waiting = self._limit is not None
         return 0.0 if waiting else asyncio.get_running_loop().time() - self._gave
 
-    async def head(self) -> tuple[int, HeaderPairs]:
+    @property
+    def over(self) -> bool:
+        """Known only once `next_chunk` gave None: transports do not tell before."""
+        return self._over
+
+    def take(self) -> bytes:
+        """Nothing: a transport is waited for."""
+        return b""
+
+    async def head(self) -> AnswerHead:
         async with self._bounded(None if self._uploading else self._head_s):
             response = await self._upstream.transport.handle_async_request(self._asked())
         if not isinstance(response.stream, httpx.AsyncByteStream):
@@ -116,7 +126,8 @@ class ForeignExchange:
         self._chunks = aiter(response.stream)
         if not 200 <= response.status_code <= 599:
             raise self._failed(UpstreamBroke, f"answered with status {response.status_code}")
-        return response.status_code, [(k.lower(), v) for k, v in response.headers.raw]
+        pairs = [(name.lower(), value) for name, value in response.headers.raw]
+        return AnswerHead(response.status_code, False, AnswerFields(pairs))
 
     async def next_chunk(self) -> bytes | None:
         if self._chunks is None or self._over:

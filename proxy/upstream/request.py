@@ -1,12 +1,14 @@
 """The head of a request as it goes over the wire. Framing and Host are made here and nowhere else."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 
 from msgspec import Struct
 
 from proxy.errors import BadRequest
-from proxy.model import Body, HeaderPairs, Outgoing
+from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
 
 _MADE_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
 _NO_TARGET = re.compile(rb"[\x00-\x20\x7f]")
@@ -42,6 +44,21 @@ def request_head(request: Outgoing, authority: bytes) -> bytes:
     if b" " in target or b" " in method or not target or not method:
         raise BadRequest("the method or the target is empty or has a space in it")
     return head
+
+
+class Asked(Struct, frozen=True):
+    """A request of which the head is made for the endpoint that it goes to."""
+
+    method: str
+    body: Body
+    timeouts: Timeouts
+    head: Callable[[bytes], bytes]
+    """Takes the endpoint's authority. May raise BadRequest."""
+
+
+def asked(request: Outgoing) -> Asked:
+    """`request` as it is sent."""
+    return Asked(request.method, request.body, request.timeouts, partial(request_head, request))
 
 
 class HeadParts(Struct, frozen=True):

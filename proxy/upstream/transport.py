@@ -56,7 +56,8 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         upload = _Upload(exchange, request)
         try:
             with _as_httpx(request, upload):
-                status, headers = await exchange.head()
+                head = await exchange.head()
+                status, headers = head.status, head.pairs
         except BaseException:
             await upload.stop()
             raise

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from proxy.asgi import Receive, Scope, Send
 from proxy.listener import Listener
 from proxy.server import bind
 from proxy.settings import Settings
@@ -160,12 +159,9 @@ async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier:
 
 
 async def test_what_waits_in_the_backlog_is_taken_in() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise AssertionError("no protocol here speaks HTTP")
-
     class Echo(asyncio.Protocol):
-        def __init__(self, server_state: Any, **_: Any) -> None:
-            self._connections = server_state.connections
+        def __init__(self, listener: Listener) -> None:
+            self._connections = listener.connections
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._transport: Any = transport
@@ -186,7 +182,7 @@ async def test_what_waits_in_the_backlog_is_taken_in() -> None:
 
     listening = bind(LOOPBACK, "--listen")
     at = listening.getsockname()
-    listener = Listener(app, Echo)
+    listener = Listener(Echo)
     await listener.start(listening)
     with contextlib.ExitStack() as stack:
         # The loop does not turn between these lines: all ten are in the backlog when it stops accepting.

@@ -161,7 +161,7 @@ async def test_both_directions_stream_at_the_same_time() -> None:
         exchange = await upstream.open(asking("POST", body=Body("chunked")))
         for word in (b"one", b"two", b"three"):
             await exchange.send_body(word)
-            assert (await exchange.head())[0] == 200
+            assert (await exchange.head()).status == 200
             assert await asyncio.wait_for(exchange.next_chunk(), 5) == word.upper()
         exchange.end_upload()
         assert await asyncio.wait_for(exchange.next_chunk(), 5) is None

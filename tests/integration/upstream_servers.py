@@ -209,7 +209,8 @@ class Answer:
 async def whole(exchange: Exchange) -> Answer:
     """Read an answer to its end, in at most ten seconds."""
     async with asyncio.timeout(10):
-        status, headers = await exchange.head()
+        head = await exchange.head()
+        status, headers = head.status, head.pairs
         body = b""
         while (data := await exchange.next_chunk()) is not None:
             body += data

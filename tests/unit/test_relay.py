@@ -2,15 +2,15 @@
 
 import pytest
 
-from proxy.fast_lines import fixed_lines, opening, own_lines
 from proxy.headers import upstream_headers
 from proxy.load import load
 from proxy.model import HeaderPairs
 from proxy.reading import Fields, RequestHead
 from proxy.record import Record
+from proxy.relay import fields, fixed_lines, opening, own_lines
 from proxy.table import Snapshot, snapshot_of
 from proxy.upstream.answer import read_answer_head
-from proxy.walk import Course, Looks, answer_fields, choose, looks_of
+from proxy.walk import Course, Looks, choose, in_clients_words, looks_of, told_of
 
 TABLE = """
 version: 1
@@ -97,10 +97,10 @@ def test_a_backend_gets_the_fields_of_the_general_rules(snapshot: Snapshot, path
         assert decision.ref is not None
         assert facts is not None
         backend = snapshot.backends[decision.ref.backend]
-        fields = upstream_headers(
+        wanted = upstream_headers(
             facts, decision.route, decision.ref, backend, frozenset(), record.identity
         )
-        assert sorted(lines.split(b"\r\n")[:-1]) == sorted(b": ".join(pair) for pair in fields)
+        assert sorted(lines.split(b"\r\n")[:-1]) == sorted(b": ".join(pair) for pair in wanted)
 
 
 @pytest.mark.parametrize("path", ["/plain/1", "/mapped/1", "/edited/1"])
@@ -114,17 +114,16 @@ def test_a_client_gets_the_fields_of_the_general_rules(
     raw = b"\r\n".join((b"HTTP/1.1 200 OK", *(b": ".join(pair) for pair in headers)))
     head = read_answer_head(raw, {})
     framing = (b"content-length", b"transfer-encoding", b"keep-alive")
-    wanted = [
-        b": ".join(pair)
-        for pair in answer_fields(headers, snapshot, record)
-        if pair[0] not in framing
-    ]
+    kept = [*in_clients_words(headers, snapshot, record), *told_of(snapshot, record)]
+    wanted = [b": ".join(pair) for pair in kept if pair[0] not in framing]
     if head.fields.length is not None:
         wanted.append(b"content-length: %d" % head.fields.length)
     for _ in range(2):
         status, *got = opening(head, course, snapshot, record).split(b"\r\n")
         assert status == b"HTTP/1.1 200 OK"
         assert sorted(got[:-1]) == sorted(wanted)
+        listed = fields(head, course, snapshot, record)
+        assert sorted(listed) == sorted(kept)
 
 
 def test_a_client_that_may_not_see_the_decision_does_not(snapshot: Snapshot) -> None:

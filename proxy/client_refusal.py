@@ -1,8 +1,8 @@
 """The answer to what never became a request, on the wire. It ends the connection."""
 
 from proxy.answers import problem
+from proxy.client_head import answer_head, lines_of
 from proxy.errors import RequestError
-from proxy.fast_head import answer_head, lines_of
 
 
 def refusal(error: RequestError) -> bytes:

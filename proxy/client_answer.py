@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from proxy.answers import Answer
-from proxy.fast_head import answer_head, fields_block, lines_of
+from proxy.client_head import answer_head, fields_block, lines_of
 from proxy.model import HeaderPairs
 from proxy.upstream import Framing
 from proxy.upstream.request import LAST_CHUNK
@@ -77,7 +77,7 @@ class AnswerOut(Struct, eq=False):
             self.client.write(answer_head(status, lines, None, False, False))
 
     def start(self, status: int, opening: bytes, framing: Framing, goes_on: bool) -> None:
-        """The head. `opening` is of `fast_lines`. Decide `keep` before.
+        """The head. `opening` is of `relay`. Decide `keep` before.
 
         With `goes_on` it waits for what comes at once: one write is cheaper than two.
         """

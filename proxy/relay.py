@@ -3,7 +3,7 @@
 what is rendered here is what `outgoing` and `answer_fields` make, kept for messages that are alike (ADR 11, 14).
 """
 
-from proxy.fast_head import STATUS_LINES
+from proxy.client_head import STATUS_LINES
 from proxy.headers import upstream_headers
 from proxy.identity import REQUEST_ID, TRACEPARENT, Identity
 from proxy.model import NO_EDITS, Decision, Facts, HeaderEdits, HeaderPairs
@@ -11,7 +11,7 @@ from proxy.record import Record
 from proxy.table import Snapshot
 from proxy.upstream import AnswerHead
 from proxy.upstream.request import field_lines
-from proxy.walk import Course, Looks, answer_fields, in_clients_words
+from proxy.walk import Course, Looks, in_clients_words, told_of
 
 _line = b": ".join
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
@@ -70,43 +70,55 @@ def _touches(edits: HeaderEdits) -> bool:
 
 
 def opening(head: AnswerHead, course: Course, snapshot: Snapshot, record: Record) -> bytes:
-    """Status line and fields of an answer for the client, with Content-Length but no other framing.
-
-    The same head is not looked at twice where no rule has anything to change in it.
-    """
-    decision = course.decision
-    assert decision.ref is not None
-    made = None
-    if decision.route.response is NO_EDITS and decision.ref.response is NO_EDITS:
-        ours = snapshot.decision_header
-        made = head.made.get(ours, b"")
-        if made == b"":
-            made = head.made[ours] = _as_it_is(head, ours)
-    if made is None:
-        made = _block(head, in_clients_words(head.pairs, snapshot, record))
+    """Status line and fields of an answer for the client, with Content-Length but no other framing."""
+    made = _as_it_is(head, course, snapshot)
+    block = made[0] if made else _block(head, in_clients_words(head.pairs, snapshot, record))
     assert record.identity is not None
-    return b"%bx-request-id: %b\r\n%b" % (made, record.identity.request_id, course.told)
+    return b"%bx-request-id: %b\r\n%b" % (block, record.identity.request_id, course.told)
+
+
+def fields(head: AnswerHead, course: Course, snapshot: Snapshot, record: Record) -> HeaderPairs:
+    """The same as a list, as a server wants it that writes the head itself."""
+    made = _as_it_is(head, course, snapshot)
+    kept = made[1] if made else in_clients_words(head.pairs, snapshot, record)
+    return [*kept, *told_of(snapshot, record)]
 
 
 def answer_lines(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> list[bytes]:
     """The fields of a 101 for the client, each a line without its end."""
-    fields = answer_fields(headers, snapshot, record)
-    return [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    pairs = [*in_clients_words(headers, snapshot, record), *told_of(snapshot, record)]
+    return [_line(pair) for pair in pairs if pair[0] not in _DROPPED]
 
 
-def _as_it_is(head: AnswerHead, decision_header: bytes) -> bytes | None:
-    for name, value in head.pairs:
-        changes = name in _SPECIAL and name not in _DROPPED
-        if name == decision_header or (
-            changes and not (name == b"connection" and value in _OF_CONNECTION)
-        ):
+def _as_it_is(
+    head: AnswerHead, course: Course, snapshot: Snapshot
+) -> tuple[bytes, HeaderPairs] | None:
+    """What goes on of an answer in which no rule has anything to change. The same head is not looked at twice."""
+    decision, ours = course.decision, snapshot.decision_header
+    assert decision.ref is not None
+    if decision.route.response is not NO_EDITS or decision.ref.response is not NO_EDITS:
+        return None
+    if ours not in head.made:
+        if len(head.made) >= _REMEMBERED:
+            head.made.clear()
+        head.made[ours] = _made(head, ours)
+    return head.made[ours]
+
+
+def _made(head: AnswerHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
+    kept: HeaderPairs = []
+    for pair in head.pairs:
+        name, value = pair
+        if (name not in _SPECIAL and name != decision_header) or name == b"content-length":
+            kept.append(pair)
+        elif name not in _DROPPED and not (name == b"connection" and value in _OF_CONNECTION):
             return None
-    return _block(head, [pair for pair in head.pairs if pair[0] != b"connection"])
+    return _block(head, kept), kept
 
 
-def _block(head: AnswerHead, fields: HeaderPairs) -> bytes:
+def _block(head: AnswerHead, pairs: HeaderPairs) -> bytes:
     lines = [STATUS_LINES[head.status]]
-    lines += [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    lines += [_line(pair) for pair in pairs if pair[0] not in _DROPPED]
     length = head.fields.length
     if length is not None and head.status != 204:
         lines.append(b"content-length: %d" % length)

@@ -1,12 +1,12 @@
 """How the requests of a course are asked, made for the first of them (ADR 14)."""
 
 from proxy.errors import TooLarge, Unsupported
-from proxy.fast_lines import fixed_lines, own_lines
 from proxy.going import Going
 from proxy.model import SAFE_METHODS, Backend
 from proxy.outgoing import target_and_host
 from proxy.reading import RequestHead
 from proxy.record import Record
+from proxy.relay import fixed_lines, own_lines
 from proxy.upstream import HttpUpstream
 from proxy.upstream.request import HeadParts, check_target, has_body
 from proxy.walk import Course, Kit, Looks

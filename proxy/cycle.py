@@ -1,0 +1,269 @@
+"""One request as an ASGI application is told of it: the ASGI tier's counterpart of `fast_walk`.
+
+    begin --> a task: app(scope, receive, send) --> http.response.start --> http.response.body ... --> over
+
+Beside what ASGI 3.0 wants, a scope holds `facade.head`, the request as it was read; `facade.looks`, what the
+connection remembers of its fields; `facade.fault`, why a request was given up; and the application leaves in
+`facade.allowed` what its route allows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from proxy.answers import Answer, problem
+from proxy.asgi import Message, Receive, Scope, Send
+from proxy.client_answer import AnswerOut, ClientEnd
+from proxy.client_head import STATUS_LINES
+from proxy.errors import RequestError
+from proxy.fast_body import CONTINUE
+from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.reading import RequestHead
+from proxy.upstream import Framing
+
+log = logging.getLogger(__name__)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+HIGH_WATER_BYTES = 64 * 1024
+"""A body that the application does not take is read no further than this and one read more."""
+_ANYTHING = (Timeouts(), Limits())
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_NO_BODY = frozenset((204, 304))
+_FAILED = Answer(
+    500,
+    [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")],
+    b'{"type":"about:blank","title":"Internal Server Error","status":500,'
+    b'"detail":"the server failed; its log tells more","reason":"internal"}',
+)
+
+
+class AsgiClient(ClientEnd, Protocol):
+    """What a cycle asks of the client's connection beside what a walk does."""
+
+    address: tuple[str, int] | None
+    server: tuple[str, int | None] | None
+    scheme: str
+
+
+class Cycle:
+    """See the top of the file. `tasks` holds the application's task while it runs."""
+
+    __slots__ = (
+        "_app",
+        "_blocked",
+        "_body",
+        "_client",
+        "_drained",
+        "_expects_100",
+        "_heard_all",
+        "_left",
+        "_out",
+        "_over",
+        "_scope",
+        "_tasks",
+        "_waiter",
+        "received_bytes",
+        "uploaded",
+    )
+
+    def __init__(
+        self,
+        app: App,
+        tasks: set[asyncio.Task[None]],
+        client: AsgiClient,
+        head: RequestHead,
+        body: bytes | None,
+    ) -> None:
+        self._app = app
+        self._tasks = tasks
+        self._client = client
+        self._out = AnswerOut(client, not head.minor, head.method == "HEAD", head.keep_alive)
+        self._body = body or b""
+        self._expects_100 = head.expects_100 and body is None
+        self._heard_all = self._over = self._blocked = False
+        self._left: int | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self.uploaded = body is not None
+        """The request is complete."""
+        self.received_bytes = len(self._body)
+        path, _, query = head.target.partition(b"?")
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": "1.1" if head.minor else "1.0",
+            "server": client.server,
+            "client": client.address,
+            "scheme": client.scheme,
+            "root_path": "",
+            "headers": head.headers,
+            "method": head.method,
+            "path": path.decode("latin-1"),
+            "raw_path": path,
+            "query_string": query,
+            "facade.head": head,
+            "facade.looks": client.looks,
+        }
+
+    # --- what the client's connection calls ---------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the application."""
+        task = asyncio.get_running_loop().create_task(self._run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def allowed(self) -> tuple[Timeouts, Limits]:
+        """What the route allows; the defaults until the application tells."""
+        allowed: tuple[Timeouts, Limits] = self._scope.get("facade.allowed", _ANYTHING)
+        return allowed
+
+    def body(self, data: bytes) -> None:
+        """Some of the request's body."""
+        if self._over:
+            return
+        self.received_bytes += len(data)
+        self._body += data
+        if len(self._body) > HIGH_WATER_BYTES:
+            self._client.pause_reading()
+        self._wake()
+
+    def body_ended(self, trailers: HeaderPairs) -> None:
+        """The request is complete. ASGI has no place for trailers."""
+        self.uploaded = True
+        self._wake()
+
+    def refuse(self, error: RequestError) -> None:
+        """Give the request up: with an answer, or, if one has begun, by cutting that short."""
+        if self._over:
+            return
+        self._scope["facade.fault"] = error
+        self._out.keep = False
+        self._answer(problem(error))
+
+    def gone(self) -> None:
+        """The client left."""
+        if not self._over:
+            self._end(whole=False)
+
+    def client_blocked(self, blocked: bool) -> None:
+        """The client takes the answer slower than it comes."""
+        self._blocked = blocked
+        self._wake()
+
+    def client_shut(self) -> None:
+        """Nothing here becomes a tunnel."""
+
+    def swept(self, now: float) -> None:
+        """The application keeps its own time."""
+
+    # --- what the application calls -----------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next part of the body, then that the client left, or that all is over."""
+        while not self._over:
+            if not self._heard_all and (self._body or self.uploaded):
+                data, self._body = self._body, b""
+                self._heard_all = self.uploaded
+                self._client.resume_reading()
+                return {"type": "http.request", "body": data, "more_body": not self.uploaded}
+            if self._expects_100 and not self._out.status:
+                self._expects_100 = False
+                self._client.write(CONTINUE)
+            waiter = self._waiter
+            if waiter is None or waiter.done():
+                waiter = self._waiter = asyncio.get_running_loop().create_future()
+            await waiter
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """A part of the answer. Raises RuntimeError for what is none. Silent after the end, as servers are."""
+        while self._blocked and not self._over:
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+        if self._over:
+            return
+        kind, begun = message["type"], self._out.status != 0
+        if kind == "http.response.body" and begun:
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.start" and not begun:
+            self._send_head(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"{kind} does not come {'after' if begun else 'before'} the head")
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            await self._app(self._scope, self.receive, self.send)
+        except Exception:
+            log.exception("the application failed: %s", self._scope["path"])
+        if not self._over:
+            self._out.keep = False
+            self._answer(_FAILED)
+
+    def _send_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        out = self._out
+        lines, length = [STATUS_LINES[status]], None
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection":
+                out.keep = out.keep and b"close" not in value.lower()
+            elif name != b"transfer-encoding":
+                lines.append(b"%b: %b" % (name, value))
+        framing: Framing = "chunked" if length is None else "length"
+        if out.is_head or status in _NO_BODY:
+            framing = "none"
+        if length is not None and status != 204:
+            lines.append(b"content-length: %d" % length)
+        lines.append(b"")
+        opening = b"\r\n".join(lines)
+        if len(opening.splitlines()) != len(lines) - 1 or 0 in opening:
+            raise RuntimeError("a header field has a line break or NUL in it")
+        if not self.uploaded or self._client.draining:
+            # A body that was not read to its end leaves no place where the next request begins.
+            out.keep = False
+        self._left = length if framing == "length" else None if framing == "chunked" else 0
+        # A server waits for the first part of the body: only then is the answer under way (ASGI, Response Start).
+        out.start(status, opening, framing, True)
+
+    def _send_body(self, data: bytes, more: bool) -> None:
+        out, left = self._out, self._left
+        if left is not None:
+            if out.is_head or out.status in _NO_BODY:
+                data = b""
+            if len(data) > left or (len(data) < left and not more):
+                raise RuntimeError("the body is not as long as its Content-Length says")
+            self._left = left - len(data)
+        if data:
+            out.data(data)
+        if more:
+            out.flush()
+        else:
+            out.end([])
+            self._end(whole=True)
+
+    def _answer(self, answer: Answer) -> None:
+        """In place of the application's; or cut that short, if it has begun."""
+        out = self._out
+        if out.status:
+            out.flush()
+            self._end(whole=False)
+        else:
+            out.own(answer, [])
+            self._end(whole=True)
+
+    def _end(self, whole: bool) -> None:
+        self._over = True
+        self._body = b""
+        self._wake()
+        out = self._out
+        self._client.walk_over(whole, out.keep and self.uploaded, out.by_close)
+
+    def _wake(self) -> None:
+        for future in (self._waiter, self._drained):
+            if future is not None and not future.done():
+                future.set_result(None)
