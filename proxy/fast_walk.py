@@ -31,6 +31,7 @@ from proxy.onward import going_of
 from proxy.reading import RequestHead
 from proxy.relay import answer_lines, opening
 from proxy.upstream import AnswerHead, Connection, Framing, Pool, fresh
+from proxy.upstream.request import whole_chunked
 from proxy.walk import Kit, choose, in_clients_words
 
 Having = Callable[[], Awaitable[tuple[Pool, Connection]]]
@@ -179,7 +180,12 @@ class Walk(Ending, eq=False):
         record.sent_bytes = len(body)
         record.complete = self.is_over = True
         record.first_byte_s = record.total_s = time.monotonic() - self.began
-        client.write(b"%b\r\n%b" % (opening(head, course, self.snapshot, record), body))
+        start = opening(head, course, self.snapshot, record)
+        if framing == "chunked":
+            body = whole_chunked(body)
+            client.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (start, body))
+        else:
+            client.write(b"%b\r\n%b" % (start, body))
         self.kit.write_down(record, self.snapshot, course.logged)
         client.walk_over(True, True, False)
 

@@ -171,7 +171,8 @@ class FacadeProtocol(asyncio.Protocol):
         self._in_reader = True
         try:
             self._reader.feed(data)
-            self._read_on()
+            if self._walk is None:
+                self._read_on()
         except RequestError as error:
             self._refuse(error)
         finally:
@@ -326,6 +327,9 @@ class FacadeProtocol(asyncio.Protocol):
 
     def _next(self) -> None:
         """Go on with what the client sent ahead; called from outside the reader only."""
+        if self._reading and not (self._reader.held_bytes or self._blocked):
+            self._reader.proceed()  # As most clients do, it waited for its answer.
+            return
         self._in_reader = True
         try:
             self._read_on()

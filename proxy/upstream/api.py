@@ -38,10 +38,7 @@ class AnswerSink(Protocol):
         """An interim answer (1xx); the final one is yet to come."""
 
     def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
-        """All of the final answer, which came at once. Takes the place of the three calls that follow.
-
-        Only where the head tells the body's length, or that there is none.
-        """
+        """All of the final answer, which came at once, without trailers. Takes the place of the three calls below."""
 
     def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
         """The final answer's head. `goes_on`: what comes next is known, and told at once."""

@@ -27,7 +27,7 @@ from proxy.upstream.api import AnswerSink
 
 HEAD, LENGTH, CHUNKED, UNTIL_CLOSE, OVER = range(5)
 
-_PHASES: dict[Framing, int] = {"chunked": CHUNKED, "until_close": UNTIL_CLOSE}
+_PHASES: dict[Framing, int] = {"length": LENGTH, "until_close": UNTIL_CLOSE}
 Whole = tuple[AnswerHead, Framing, bytes]
 """An answer with its body."""
 _HEAD_END = b"\r\n\r\n"
@@ -159,20 +159,31 @@ class Reader:
             self.whole = head, framing, data[body_at : body_at + left]
             self._finish(surplus == left)
             return
-        self.phase = phase = _PHASES.get(framing, LENGTH)
+        if framing == "chunked":
+            self._start_chunks(head, data[body_at:])
+            return
+        self.phase = phase = _PHASES[framing]
         sink.answer_started(head, framing, surplus > 0)
-        if self._sink is not sink:
+        self._left = left or 0
+        if not surplus or self._sink is not sink:
             return
         if phase == LENGTH:
-            self._left = left or 0
-            if surplus:
-                self._read_length(data[body_at:])
-        elif phase == CHUNKED:
-            self._chunks = ChunkReader()
-            if surplus:
-                self._read_chunks(data[body_at:])
-        elif surplus:
+            self._read_length(data[body_at:])
+        else:
             sink.answer_data(data[body_at:])
+
+    def _start_chunks(self, head: AnswerHead, data: bytes) -> None:
+        sink = self._sink
+        chunks = self._chunks = ChunkReader()
+        self.phase = CHUNKED
+        pieces = chunks.feed(data) if data else []
+        if chunks.over and not chunks.trailers:
+            self.whole = head, "chunked", b"".join(pieces)
+            self._finish(not chunks.rest)
+        elif sink is not None:
+            sink.answer_started(head, "chunked", bool(pieces))
+            if self._sink is sink:
+                self._told(pieces)
 
     def _switch(self, head: AnswerHead, rest: bytes) -> None:
         """From here on the bytes are of another protocol, until the connection closes (RFC 9110 15.2.2)."""
@@ -199,8 +210,10 @@ class Reader:
             self._finish(not surplus)
 
     def _read_chunks(self, data: bytes) -> None:
+        self._told(self._chunks.feed(data))
+
+    def _told(self, pieces: list[bytes]) -> None:
         chunks = self._chunks
-        pieces = chunks.feed(data)
         if pieces and self._sink is not None:
             self._sink.answer_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if chunks.over:

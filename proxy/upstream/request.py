@@ -117,4 +117,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def whole_chunked(data: bytes) -> bytes:
+    """A chunked body from its first to its last byte."""
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else LAST_CHUNK
+
+
 LAST_CHUNK = b"0\r\n\r\n"
