@@ -1,5 +1,6 @@
 """One keep-alive client of a bench, without a loop of its own."""
 
+import itertools
 import socket
 import time
 
@@ -17,16 +18,17 @@ class WrongAnswer(Exception):
 class Client:
     """Asks for one thing, again and again. `began` is when it asked last, by `time.perf_counter`."""
 
-    __slots__ = ("_buffer", "_framing", "_head", "_left", "_length", "_socket", "began", "idle")
+    __slots__ = ("_buffer", "_framing", "_heads", "_left", "_length", "_socket", "began", "idle")
 
     def __init__(self, port: int, kind: str, buffer: bytearray) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), 10)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._head = wire.head_of(kind)
+        heads = wire.heads_of(kind)
         self._length = wire.body_bytes(kind)
         if 0 < self._length < len(_BLOCK):  # One write is what a client of a small body does.
-            self._head, self._length = self._head + wire.BLOCK[: self._length], 0
+            heads, self._length = [each + wire.BLOCK[: self._length] for each in heads], 0
+        self._heads = itertools.cycle(heads)
         self._buffer = buffer
         self._framing: wire.Framing | None = None
         self._left = 0
@@ -41,7 +43,7 @@ class Client:
         """Send the request; False if more of it is to be written when the socket allows."""
         self.idle = False
         self.began = time.perf_counter()
-        self._socket.send(self._head)
+        self._socket.send(next(self._heads))
         if self._length:
             self._left = self._length
             return self.write()

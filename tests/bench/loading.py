@@ -9,7 +9,7 @@ from tests.bench.contestants import Contestant
 from tests.bench.processes import FAILURES, Cores, Up, loaded, told_by, up
 from tests.bench.report import Figures, Scenario, medians
 
-CONNECTIONS = {"get": 32, "post": 32, "download": 8, "upload": 8}
+CONNECTIONS = {"get": 32, "varied": 32, "post": 32, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256
 _WARM_UP_S = 0.5
 _DIRECT = "no proxy"

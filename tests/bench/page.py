@@ -11,6 +11,7 @@ from tests.bench.report import LOADED, Figures, Report, Scenario, ratio
 _BUSY = 0.9
 _TITLES = {
     "get": "Small GET: an answer of 0.5 KB",
+    "varied": "Small GET, another target each time",
     "post": "1 KB POST",
     "download": "1 MB download",
     "upload": "8 MB upload",
@@ -39,7 +40,9 @@ def _head(report: Report) -> str:
         "Written by `make bench`. All contestants are up at once, each with one worker, and share one "
         f"core; load and origin have the other. {report.rounds} interleaved rounds of {report.seconds:g} s, "
         "the median of each figure. The facade runs with a table of 1,000 routes, weights, metrics, access "
-        "log, path policy, limits and deadlines.\n\n"
+        "log, path policy, limits and deadlines. Its connections remember their last request (ADR 11, 14): "
+        "clients that ask for the same again and again cost it less than those that do not, so both are "
+        "measured.\n\n"
         "CPU is the kernel's account of a contestant and all its processes, user and system. It is the "
         "figure to compare: requests/s of a contestant whose core was not busy are what the load could "
         f"give, not what it could take.{_noise(report.scenarios)}\n\n"

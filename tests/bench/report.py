@@ -9,7 +9,7 @@ Figures = dict[str, float]
 """Of one contestant in one scenario. `cpu_us` and `per_second` are there in all that load."""
 Scenario = dict[str, Figures]
 
-LOADED = ("get", "post", "download", "upload")
+LOADED = ("get", "varied", "post", "download", "upload")
 
 
 class Report(Struct):

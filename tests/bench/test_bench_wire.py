@@ -57,7 +57,7 @@ def test_a_percentile_stays_within_the_list(share: float, expected: float) -> No
 
 
 def test_each_kind_of_request_is_answered(origin: Up) -> None:
-    for kind in ("get", "post", "download", "upload"):
+    for kind in ("get", "varied", "post", "download", "upload"):
         with contextlib.closing(Load(origin.port, kind, 2)) as load:
             load.run(10, at_most=5)
         assert not load.failed, kind

@@ -15,6 +15,7 @@ ASKED = b"/travelbuddy/flightspecials"
 # Routes of the facade's table, each with weights; the last segment tells the origin what is wanted.
 TARGETS = {
     "get": ASKED,
+    "varied": b"/svc6/v1/res56/item",
     "post": b"/svc7/v1/res57/post",
     "download": b"/svc8/v1/res58/download",
     "upload": b"/svc9/v1/res59/upload",
@@ -23,6 +24,18 @@ TARGETS = {
 }
 _BODIES = {"post": POST_BYTES, "upload": UPLOAD_BYTES, "stalled-upload": STALLED_BYTES}
 BUFFER_BYTES = 1 << 20
+
+
+_VARIED = 1000
+
+
+def heads_of(kind: str) -> list[bytes]:
+    """The heads that a client sends in turn: one and the same, or a thousand with targets of their own."""
+    head = head_of(kind)
+    if kind != "varied":
+        return [head]
+    target = TARGETS[kind]
+    return [head.replace(target, b"%b%d" % (target, number), 1) for number in range(_VARIED)]
 
 
 def head_of(kind: str) -> bytes:

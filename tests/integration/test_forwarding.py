@@ -52,6 +52,25 @@ async def test_a_request_goes_on_as_it_was_sent(tmp_path: Path) -> None:
     assert b"x-facade-decision: route=all backend=legacy reason=only" in answer
 
 
+async def test_a_table_that_sets_the_request_id_has_the_last_word_each_time(tmp_path: Path) -> None:
+    """The edited field is there once, and what the table leaves alone is each request's own."""
+    seen: list[bytes] = []
+    edits = "request: {headers: {set: {x-request-id: ours}}}"
+    get = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"
+    async with backend(answering(ok(b"hi"), seen)) as legacy:
+        edited = one(legacy.url).replace("name: all,", f"name: all, {edits},")
+        async with running(edited, tmp_path) as facade:
+            reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
+            for _ in range(3):
+                writer.write(get)
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\nhi"), 5)
+            writer.close()
+    traces = {line for head in seen for line in head.split(b"\r\n") if b"traceparent" in line}
+    assert [head.count(b"x-request-id: ours\r\n") for head in seen] == [1, 1, 1]
+    assert [head.count(b"x-request-id") for head in seen] == [1, 1, 1]
+    assert len(traces) == 3
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_goes_on(tmp_path: Path, chunked: bool) -> None:
     seen: list[bytes] = []
