@@ -73,6 +73,7 @@ class AccessLog:
         self._batches: queue.Queue[list[bytes] | None] = queue.Queue(_WAITING_BATCHES)
         self._timer: asyncio.TimerHandle | None = None
         self._fd = -1
+        self._owned = target != "-"
         self._turns = turns
         self._thread: threading.Thread | None = None
         if self.enabled:
@@ -131,6 +132,8 @@ class AccessLog:
             except OSError as error:
                 self.dropped += len(lines)
                 log.error("access log: %d lines lost: %s", len(lines), error)
+        if self._owned:
+            os.close(self._fd)  # By its only writer: anybody else might close it under a write.
 
     def _write(self, data: bytes) -> None:
         if self._turns is None:

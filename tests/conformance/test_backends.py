@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def loopbacks() -> list[str]:
         probe.bind(("::1", 0))
         found.append("::1")
     return found
+
+
+@contextlib.contextmanager
+def _refusing(address: str) -> Iterator[int]:
+    """A port of `address` that refuses and that nobody else is given: bound, but not listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as held:
+        held.bind((address, 0))
+        yield held.getsockname()[1]
 
 
 async def _bodies(up: Running, count: int) -> list[bytes]:
@@ -91,16 +100,23 @@ async def test_the_address_of_a_name_that_answers_is_used(
 ) -> None:
     """RFC 8305: a name with addresses of both families, one of which refuses."""
     usual = socket.getaddrinfo
+    with contextlib.ExitStack() as held:
+        ports = {
+            address: held.enter_context(_refusing(address))
+            for address in loopbacks()
+            if address != listening
+        }
 
-    def both(host: str, port: int, *rest: int, **more: int) -> list[object]:
-        if host != "two.example":
-            return list(usual(host, port, *rest, **more))
-        return [each for address in loopbacks() for each in usual(address, port, *rest, **more)]
+        def both(host: str, port: int, *rest: int, **more: int) -> list[object]:
+            if host != "two.example":
+                return list(usual(host, port, *rest, **more))
+            found = [usual(each, ports.get(each, port), *rest, **more) for each in loopbacks()]
+            return [each for family in found for each in family]
 
-    monkeypatch.setattr(socket, "getaddrinfo", both)
-    async with origin(answering(ok(b"hi")), host=listening, name="two.example") as made:
-        async with facade(tier, table(made.url), tmp_path) as up:
-            assert await _bodies(up, 2) == [b"hi"] * 2
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        async with origin(answering(ok(b"hi")), host=listening, name="two.example") as made:
+            async with facade(tier, table(made.url), tmp_path) as up:
+                assert await _bodies(up, 2) == [b"hi"] * 2
 
 
 async def test_nobody_there_is_a_502(tier: Tier, tmp_path: Path) -> None:

@@ -52,6 +52,26 @@ async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path
     os.close(reader)
 
 
+async def test_a_closed_log_lets_go_of_its_file(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog(str(fifo))
+    log.offer(encode({"a": 1}))
+    await log.aclose()
+    assert os.read(reader, 100) == b'{"a":1}\n'
+    assert os.read(reader, 100) == b""  # The end: BlockingIOError while anybody may still write.
+    os.close(reader)
+
+
+async def test_a_closed_log_leaves_standard_output_open(capfd: pytest.CaptureFixture[str]) -> None:
+    log = AccessLog("-")
+    log.offer(encode({"a": 1}))
+    await log.aclose()
+    print("after", flush=True)
+    assert capfd.readouterr().out == '{"a":1}\nafter\n'
+
+
 async def test_no_log_is_no_file() -> None:
     log = AccessLog("none")
     log.offer(encode({"a": 1}))

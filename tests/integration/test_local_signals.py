@@ -124,8 +124,8 @@ async def test_children_of_a_killed_supervisor_die_with_it(tmp_path: Path) -> No
 
 def main(folder: Path, wanted: list[list[str]], before: str) -> None:
     """Supervise until a signal comes; the file `is-up` appears when all is up."""
-    if before == "nohup":
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Said either way: the suite itself may run under nohup, and what is ignored is inherited.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if before == "nohup" else signal.SIG_DFL)
 
     async def up() -> None:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Why a request goes where it goes, told by the functions of live traffic."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -252,6 +252,7 @@ def routes(draw: st.DrawFn) -> list[Route]:
     return made
 
 
+@settings(deadline=None)
 @given(
     routes(),
     st.sampled_from(["/", "/a", "/a/b", "/b/a/a", "/a%2Fb", "/a//b"]),

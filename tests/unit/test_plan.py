@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -279,6 +279,7 @@ def test_other_endpoints_are_no_move_but_are_told() -> None:
 TARGETS = st.sampled_from(["/", "/l", "/l/x", "/gone", "/l%2Fx", "/l//x", "/é", "/x;a=b"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(TARGETS, st.integers(0, 9_999), st.sampled_from(["GET", "POST"]))),
     st.integers(0, 100),
@@ -293,6 +294,7 @@ def test_a_table_planned_with_itself_moves_nothing(
     assert plan.requests == len(asked)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_line_is_fatal(text: bytes) -> None:
     try:

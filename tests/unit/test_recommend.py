@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.load import load
@@ -207,6 +207,7 @@ REQUESTS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(REQUESTS, min_size=1, max_size=30), st.booleans())
 def test_every_log_makes_a_table_that_loads_and_takes_its_requests(
     asked: list[tuple[str, str, int, str]], with_newcomer: bool

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import UpstreamError
@@ -257,6 +257,7 @@ def test_names_are_in_lower_case_and_repeats_kept() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_heard_does_not_depend_on_how_the_bytes_are_cut(data: st.DataObject) -> None:
     good = data.draw(st.sampled_from([case.values[0] for case in GOOD]))
