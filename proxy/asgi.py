@@ -15,16 +15,19 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+OPENING = "facade.opening"
+"""An extension of our own server: a head whose lines are at hand, in place of `http.response.start`."""
 _NO_BODY = frozenset((204, 304))
 
 
 class Outbox:
     """The answer on its way to the client. Knows whether it has begun, and how much of it went out."""
 
-    __slots__ = ("_send", "complete", "sent_bytes", "started_at", "status")
+    __slots__ = ("_send", "complete", "sent_bytes", "started_at", "status", "takes_openings")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, takes_openings: bool = False) -> None:
         self._send = send
+        self.takes_openings = takes_openings
         self.status = 0
         self.sent_bytes = 0
         self.complete = False
@@ -38,6 +41,12 @@ class Outbox:
             # Through ASGI a length here is a promise of a body (findings, 5).
             headers = [pair for pair in headers if pair[0] != b"content-length"]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def open(self, status: int, opening: bytes, length: int | None) -> None:
+        """`start`, with a head that is written already. `length` is its Content-Length. For servers with `OPENING`."""
+        self.status = status
+        self.started_at = time.monotonic()
+        await self._send({"type": OPENING, "status": status, "opening": opening, "length": length})
 
     async def chunk(self, data: bytes) -> None:
         self.sent_bytes += len(data)

@@ -2,6 +2,7 @@
 
     begin --> a task: app(scope, receive, send) --> http.response.start --> http.response.body ... --> over
 
+A head may also be sent as the extension `facade.opening`: a status, and the lines of it as bytes that need no look.
 Beside what ASGI 3.0 wants, a scope holds `facade.head`, the request as it was read; `facade.looks`, what the
 connection remembers of its fields; `facade.fault`, why a request was given up; and the application leaves in
 `facade.allowed` what its route allows.
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from proxy.answers import Answer, problem
-from proxy.asgi import Message, Receive, Scope, Send
+from proxy.asgi import OPENING, Message, Receive, Scope, Send
 from proxy.client_answer import AnswerOut, ClientEnd
 from proxy.client_head import STATUS_LINES
 from proxy.errors import RequestError
@@ -30,6 +31,7 @@ HIGH_WATER_BYTES = 64 * 1024
 _ANYTHING = (Timeouts(), Limits())
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _NO_BODY = frozenset((204, 304))
+_EXTENSIONS: dict[str, dict[str, object]] = {OPENING: {}}
 _FAILED = Answer(
     500,
     [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")],
@@ -102,6 +104,7 @@ class Cycle:
             "path": path.decode("latin-1"),
             "raw_path": path,
             "query_string": query,
+            "extensions": _EXTENSIONS,
             "facade.head": head,
             "facade.looks": client.looks,
         }
@@ -188,6 +191,8 @@ class Cycle:
         kind, begun = message["type"], self._out.status != 0
         if kind == "http.response.body" and begun:
             self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == OPENING and not begun:
+            self._begin(message["status"], message["opening"], message["length"])
         elif kind == "http.response.start" and not begun:
             self._send_head(message["status"], message.get("headers", ()))
         else:
@@ -214,15 +219,20 @@ class Cycle:
                 out.keep = out.keep and b"close" not in value.lower()
             elif name != b"transfer-encoding":
                 lines.append(b"%b: %b" % (name, value))
-        framing: Framing = "chunked" if length is None else "length"
-        if out.is_head or status in _NO_BODY:
-            framing = "none"
         if length is not None and status != 204:
             lines.append(b"content-length: %d" % length)
         lines.append(b"")
         opening = b"\r\n".join(lines)
         if len(opening.splitlines()) != len(lines) - 1 or 0 in opening:
             raise RuntimeError("a header field has a line break or NUL in it")
+        self._begin(status, opening, length)
+
+    def _begin(self, status: int, opening: bytes, length: int | None) -> None:
+        """`opening` is status line and fields, whole lines, with the length but no other framing."""
+        out = self._out
+        framing: Framing = "chunked" if length is None else "length"
+        if out.is_head or status in _NO_BODY:
+            framing = "none"
         if not self.uploaded or self._client.draining:
             # A body that was not read to its end leaves no place where the next request begins.
             out.keep = False

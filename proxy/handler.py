@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 
 from proxy.answers import OPTIONS_ANSWER, own_answer, problem
-from proxy.asgi import ClientSide, Outbox, Receive, Scope, Send
+from proxy.asgi import OPENING, ClientSide, Outbox, Receive, Scope, Send
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge
 from proxy.model import HeaderPairs, Route
 from proxy.onward import going_of
 from proxy.outgoing import body_of, outgoing
 from proxy.reading import Fields, RequestHead
 from proxy.record import Record
-from proxy.relay import fields
+from proxy.relay import fields, opening
 from proxy.table import Snapshot
 from proxy.upstream import Exchange, HttpUpstream
 from proxy.walk import Course, Kit, Looks, choose, looks_of, told_of
@@ -27,7 +27,7 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
         snapshot = self._kit.tables.current
-        out = Outbox(send)
+        out = Outbox(send, OPENING in scope.get("extensions", ()))
         record = self._kit.record(snapshot)
         logged = b""
         try:
@@ -113,7 +113,11 @@ async def _pass_on(
     exchange: Exchange, out: Outbox, course: Course, snapshot: Snapshot, record: Record
 ) -> None:
     head = await exchange.head()
-    await out.start(head.status, fields(head, course, snapshot, record))
+    if out.takes_openings:
+        start = opening(head, course, snapshot, record)
+        await out.open(head.status, start, head.fields.length)
+    else:
+        await out.start(head.status, fields(head, course, snapshot, record))
     data: bytes | None = exchange.take()
     if exchange.over:
         await out.end(data or b"")

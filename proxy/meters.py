@@ -75,11 +75,14 @@ class Meters:
             at = self._new_set(key)
         counters, seconds = self._counters, self._seconds
         total_s = record.total_s
-        counters[at + bisect_left(BOUNDS_S, total_s)] += 1
+        bucket = bisect_left(BOUNDS_S, total_s)
+        counters[at + bucket] += 1
         seconds[at + _DURATION_S] += total_s
         first_s = record.first_byte_s
         if first_s is not None:
-            counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
+            if first_s != total_s:  # Else the answer came at once.
+                bucket = bisect_left(BOUNDS_S, first_s)
+            counters[at + _FIRST_BYTE + bucket] += 1
             seconds[at + _FIRST_BYTE_S] += first_s
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes

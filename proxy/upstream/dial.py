@@ -36,6 +36,12 @@ async def dial(
             make, endpoint.unix_path, ssl=tls, server_hostname=name
         )
         return made
+    if _is_literal(endpoint.host):
+        # Nothing to resolve and nothing to race: the loop's own way costs a third.
+        _, made = await loop.create_connection(
+            make, endpoint.host, endpoint.port, ssl=tls, server_hostname=name
+        )
+        return made
     connected = await _first_of(await _addresses(endpoint.host, endpoint.port))
     try:
         _, made = await loop.create_connection(make, sock=connected, ssl=tls, server_hostname=name)
@@ -47,8 +53,6 @@ async def dial(
 
 async def _addresses(host: str, port: int) -> list[_Address]:
     """Every address of a host, families taking turns (RFC 8305 4)."""
-    if (literal := _literal(host, port)) is not None:
-        return [literal]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     families: dict[int, list[_Address]] = {}
@@ -58,15 +62,13 @@ async def _addresses(host: str, port: int) -> list[_Address]:
     return [address for turn in turns for address in turn if address is not None]
 
 
-def _literal(host: str, port: int) -> _Address | None:
+def _is_literal(host: str) -> bool:
     """An address that needs no resolver, and so no thread. With a zone (`fe80::1%eth0`) it does."""
     try:
-        version = ipaddress.ip_address(host).version
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
-    if version == 4:
-        return socket.AF_INET, (host, port)
-    return None if "%" in host else (socket.AF_INET6, (host, port, 0, 0))
+        return False
+    return "%" not in host
 
 
 async def _first_of(addresses: list[_Address]) -> socket.socket:

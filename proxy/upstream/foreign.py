@@ -127,7 +127,9 @@ class ForeignExchange:
         if not 200 <= response.status_code <= 599:
             raise self._failed(UpstreamBroke, f"answered with status {response.status_code}")
         pairs = [(name.lower(), value) for name, value in response.headers.raw]
-        return AnswerHead(response.status_code, False, AnswerFields(pairs))
+        lengths = [value for name, value in pairs if name == b"content-length"]
+        length = int(lengths[0]) if len(lengths) == 1 and lengths[0].isdigit() else None
+        return AnswerHead(response.status_code, False, AnswerFields(pairs, length))
 
     async def next_chunk(self) -> bytes | None:
         if self._chunks is None or self._over:

@@ -3,6 +3,10 @@
 A request that finds no idle connection becomes a waiter. Connections are opened for waiters, but not tied to
 them: the first to be had, new or given back, goes to the waiter that came first. So one that is finished when
 its waiter is gone serves another, or becomes idle, and a slot is never lost.
+
+Opening costs as much as some requests do. So where there are some connections already, it begins 2 ms later, when
+those that were answered meanwhile are given back; and no more are opened at once than there are: a burst, or a stall
+of our own, must not be made longer by what it would have connected (ADR 16).
 """
 
 import asyncio
@@ -24,6 +28,9 @@ from proxy.upstream.sweep import Sweep
 log = logging.getLogger(__name__)
 
 
+_SOME = 8
+"""So many connections are opened at once, and without a wait."""
+_PATIENCE_S = 0.002
 _HAND_OVERS = 3
 """How many connections may turn out closed when they are taken, before it is called a failure."""
 
@@ -68,6 +75,7 @@ class Pool:
         self._opening: set[asyncio.Task[Connection]] = set()
         self._waiters: deque[_Waiter] = deque()
         self._closing = False
+        self._opens_soon: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
     # --- taking a connection --------------------------------------------------------------------
@@ -123,14 +131,16 @@ class Pool:
     def _queue(self, timeout_s: float) -> _Waiter:
         if self._closing:
             raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
-        queued = len(self._waiters) - len(self._opening)
-        if not self._may_open and queued >= self._limits.max_pending_requests:
+        most = self._limits.max_connections - len(self._live) + self._limits.max_pending_requests
+        if len(self._waiters) >= most:
             raise UpstreamBusy(
                 f"backend {self.backend} has too many requests waiting", self.backend
             )
         waiter = _Waiter(asyncio.get_running_loop().create_future(), timeout_s)
         self._waiters.append(waiter)
-        self._open_more()
+        if self._opens_soon is None:
+            wait_s = 0.0 if len(self._live) < _SOME else _PATIENCE_S
+            self._opens_soon = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
         return waiter
 
     def _leave(self, waiter: _Waiter) -> None:
@@ -162,8 +172,13 @@ class Pool:
         if not self._may_open and self._idle:
             self._idle[0].abort()
 
+    def _on_timer(self) -> None:
+        self._opens_soon = None
+        self._open_more()
+
     def _open_more(self) -> None:
-        while len(self._waiters) > len(self._opening) and self._may_open:
+        at_once = max(_SOME, len(self._live))
+        while len(self._opening) < min(len(self._waiters), at_once) and self._may_open:
             timeout_s = self._waiters[len(self._opening)].timeout_s
             task = asyncio.get_running_loop().create_task(self._connect(timeout_s))
             self._opening.add(task)

@@ -178,8 +178,13 @@ def machine() -> str:
     )
     return (
         f"{next(models, platform.machine())}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, {versions}."
+        f"Python {platform.python_version()} ({_built()}), {versions}."
     )
+
+
+def _built() -> str:
+    """Who built this Python, as far as it tells: a build without profiles is a quarter slower."""
+    return "the distribution's" if sys.base_prefix == "/usr" else platform.python_compiler()
 
 
 def write_docs(report: Report) -> None:

@@ -5,14 +5,8 @@ python -m tests.conformance.limits      prints the table
 
 _NO_INTERIM = "ASGI has no message for interim answers: they are left out"
 _NO_TRAILERS = "the server has no trailers: they are left out"
-_NO_RESET = "an ASGI application cannot reset a connection: HTTP/1.0 sees an end like any other"
 
 ASGI_LIMITS: dict[str, str] = {
-    "a 304 keeps the length of what it stands for": (
-        "the server takes a length for the promise of a body: it is left out"
-    ),
-    "an answer without its last chunk is reset for HTTP/1.0": _NO_RESET,
-    "an answer until close that is reset is reset for HTTP/1.0": _NO_RESET,
     "early hints arrive, with their fields, before the answer is made": _NO_INTERIM,
     "a 103 in one packet with the answer comes before it": _NO_INTERIM,
     "a 102 is passed on": _NO_INTERIM,

@@ -212,13 +212,6 @@ WITHOUT_BODY = [
             ),
             *AGAIN,
         ),
-        asgi=(
-            *asked(
-                OriginSends(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n"),
-                ClientGets(304, chunked=False),
-            ),
-            *AGAIN,
-        ),
     ),
 ]
 

@@ -223,6 +223,42 @@ async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap(
         pool.released(connection)
 
 
+async def test_a_connection_given_back_in_time_spares_a_new_one() -> None:
+    async with gated(max_connections=50) as (gate, server, upstream):
+        gate.open.set()
+        pool = upstream.take_turn()
+        taken = [await pool.acquire(1, fresh=True) for _ in range(9)]
+        waiter = asyncio.create_task(pool.acquire(5))
+        await asyncio.sleep(0)
+        pool.released(taken[3])
+        assert await waiter is taken[3]
+        pool.released(taken[3])
+        await asyncio.sleep(0.05)  # Longer than anybody's patience.
+        assert (server.accepted, upstream.stats().connections) == (9, 9)
+
+
+async def test_who_waits_in_vain_gets_a_connection_of_its_own() -> None:
+    async with gated(max_connections=50) as (gate, server, upstream):
+        gate.open.set()
+        pool = upstream.take_turn()
+        taken = [await pool.acquire(1, fresh=True) for _ in range(9)]
+        assert await pool.acquire(5) not in taken
+        assert server.accepted == 10
+
+
+async def test_a_burst_opens_no_more_at_once_than_there_are() -> None:
+    async with gated(max_connections=200, max_pending_requests=200) as (gate, _, upstream):
+        gate.open.set()
+        pool = upstream.take_turn()
+        waiters = [asyncio.create_task(pool.acquire(10)) for _ in range(100)]
+        steps = [0]
+        while steps[-1] < 100:
+            await asyncio.sleep(0)
+            steps.append(upstream.stats().connections)
+        assert all(after - before <= max(8, before) for before, after in itertools.pairwise(steps))
+        assert len({await waiter for waiter in waiters}) == 100
+
+
 # --- keep-alive -------------------------------------------------------------------------------------
 
 
