@@ -41,6 +41,11 @@ class Connection:
         if whole and b"hunked" not in data:  # Some proxies send an empty chunked body with a GET.
             self._answer(data)
             return True
+        if framing is None and len(data) - data.find(b"\r\n\r\n") == wire.POST_BYTES + 4:
+            head = data[: -wire.POST_BYTES]
+            if wire.content_length(head.lower()) == wire.POST_BYTES:
+                self._answer(head)
+                return True
         if data:
             self._fed(framing or wire.Framing(), data)
         return bool(data)

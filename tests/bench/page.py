@@ -42,7 +42,7 @@ def _head(report: Report) -> str:
         "the median of each figure. The facade runs with a table of 1,000 routes, weights, metrics, access "
         "log, path policy, limits and deadlines. Its connections remember their last request (ADR 11, 14): "
         "clients that ask for the same again and again cost it less than those that do not, so both are "
-        "measured.\n\n"
+        "measured. Small requests are asked for by wrk, where it is installed.\n\n"
         "CPU is the kernel's account of a contestant and all its processes, user and system. It is the "
         "figure to compare: requests/s of a contestant whose core was not busy are what the load could "
         f"give, not what it could take.{_noise(report.scenarios)}\n\n"

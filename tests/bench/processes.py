@@ -12,18 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import procfs
+from tests.bench import procfs, wrk
 from tests.bench.client import WrongAnswer
 from tests.bench.contestants import Contestant
+from tests.bench.report import Figures, LoadFailed
 
 ROOT = Path(__file__).parents[2]
 _START_S = 30
 _STOP_S = 10
-Figures = dict[str, float]
-
-
-class LoadFailed(Exception):
-    """A contestant did not start, or did not answer, or not with 200; the text tells."""
 
 
 FAILURES = (LoadFailed, WrongAnswer, OSError)
@@ -150,13 +146,29 @@ def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -
     return {name: float(value) for name, value in figures.items()}
 
 
+def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
+    with pinned(core):
+        done = subprocess.run(
+            wrk.argv(port, kind, connections, seconds),
+            input=wrk.script(kind),
+            capture_output=True,
+            text=True,
+            timeout=seconds + 60,
+            check=False,
+        )
+    return wrk.read(done.stdout + done.stderr)
+
+
 def loaded(
     each: Up, kind: str, connections: int, seconds: float, core: int, at_most: int = 0
 ) -> Figures:
     """One round of load on one contestant, with what it cost."""
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
-    arguments: list[object] = [each.port, kind, connections, seconds, at_most]
-    figures = told_by("load", arguments, core, seconds + 90)
+    if wrk.takes(kind) and not at_most:
+        figures = _told_by_wrk(each.port, kind, connections, seconds, core)
+    else:
+        arguments: list[object] = [each.port, kind, connections, seconds, at_most]
+        figures = told_by("load", arguments, core, seconds + 90)
     used = procfs.cpu_s(each.pid) - before
     figures["cpu_us"] = used / max(1.0, figures["requests"]) * 1e6
     figures["busy"] = used / figures["took_s"]

@@ -12,6 +12,10 @@ Scenario = dict[str, Figures]
 LOADED = ("get", "varied", "post", "download", "upload")
 
 
+class LoadFailed(Exception):
+    """A contestant did not start, or did not answer, or not with 200; the text tells."""
+
+
 class Report(Struct):
     """One run."""
 

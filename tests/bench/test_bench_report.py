@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.bench import __main__ as command
-from tests.bench import bars, chart, page
+from tests.bench import bars, chart, page, wrk
 from tests.bench.alone import spread
 from tests.bench.contestants import CONTESTANTS, first_version
-from tests.bench.report import Figures, Report, medians, ratio
+from tests.bench.report import Figures, LoadFailed, Report, medians, ratio
 
 
 def _figures(cpu_us: float, per_second: float, busy: float = 0.99) -> Figures:
@@ -173,3 +173,30 @@ def test_a_wrong_command_line_ends_with_2(
         command.parsed(argv)
     assert ended.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_what_wrk_says_is_read() -> None:
+    said = """Running 2s test @ http://127.0.0.1:1/a
+  Latency Distribution
+     50%    1.22ms
+     75%    1.50ms
+     99%  803.00us
+  25898 requests in 2.01s, 18.48MB read
+Requests/sec:  12884.57
+"""
+    figures = wrk.read(said)
+    assert (figures["requests"], figures["took_s"], figures["p50_ms"]) == (25898, 2.01, 1.22)
+    assert figures["p99_ms"] == pytest.approx(0.803)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "  1 requests in 1.00s, 1B read\n  Non-2xx or 3xx responses: 1\n",
+        "  1 requests in 1.00s, 1B read\n  Socket errors: connect 0, read 3, write 0, timeout 0\n",
+        "unable to connect to 127.0.0.1:1 Connection refused",
+    ],
+)
+def test_a_load_that_failed_is_not_a_figure(said: str) -> None:
+    with pytest.raises(LoadFailed):
+        wrk.read(said)

@@ -26,7 +26,7 @@ _BODIES = {"post": POST_BYTES, "upload": UPLOAD_BYTES, "stalled-upload": STALLED
 BUFFER_BYTES = 1 << 20
 
 
-_VARIED = 1000
+VARIED = 1000
 
 
 def heads_of(kind: str) -> list[bytes]:
@@ -35,7 +35,7 @@ def heads_of(kind: str) -> list[bytes]:
     if kind != "varied":
         return [head]
     target = TARGETS[kind]
-    return [head.replace(target, b"%b%d" % (target, number), 1) for number in range(_VARIED)]
+    return [head.replace(target, b"%b%d" % (target, number), 1) for number in range(VARIED)]
 
 
 def head_of(kind: str) -> bytes:

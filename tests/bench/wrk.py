@@ -1,0 +1,68 @@
+"""Small requests by wrk, where it is installed: a load in C leaves the load's core to the origin.
+
+Every answer has to be a 200. What wrk cannot do (long bodies, pauses) is done by `load`.
+"""
+
+import re
+
+from tests.bench.contestants import binary
+from tests.bench.report import Figures, LoadFailed
+from tests.bench.wire import TARGETS, VARIED, body_bytes
+
+KINDS = ("get", "varied", "post")
+_UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+_DONE = re.compile(r"(\d+) requests in ([\d.]+)(ms|s|m),")
+_PERCENTILE = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)", re.MULTILINE)
+_FAILED = re.compile(r"(Non-2xx.*|Socket errors:.*[1-9].*)")
+
+
+def takes(kind: str) -> bool:
+    """Whether wrk is there, and asks for such things."""
+    return kind in KINDS and binary("wrk") != ""
+
+
+def script(kind: str) -> str:
+    """Lua that makes the requests of a kind."""
+    target = TARGETS[kind].decode()
+    lines = ['wrk.headers["Host"] = "bench.example"', 'wrk.headers["Accept"] = "*/*"']
+    if length := body_bytes(kind):
+        lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {length})']
+        lines.append('wrk.headers["Content-Type"] = "application/json"')
+    if kind == "varied":
+        lines += [
+            "local number = 0",
+            "function request()",
+            f"  number = (number + 1) % {VARIED}",
+            f'  return wrk.format(nil, "{target}" .. number)',
+            "end",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def argv(port: int, kind: str, connections: int, seconds: float) -> list[str]:
+    """wrk takes its script from standard input, and counts whole seconds."""
+    return [
+        *(binary("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"),
+        *("-s", "/dev/stdin", f"http://127.0.0.1:{port}{TARGETS[kind].decode()}"),
+    ]
+
+
+def read(said: str) -> Figures:
+    """The figures in wrk's words. Raises LoadFailed."""
+    if failed := _FAILED.search(said):
+        raise LoadFailed(failed[0])
+    done = _DONE.search(said)
+    waits = {
+        each: float(value) * _UNITS_MS[unit] for each, value, unit in _PERCENTILE.findall(said)
+    }
+    if done is None or len(waits) != 2:
+        raise LoadFailed(f"wrk said: {said.strip()[-200:]}")
+    took_s = float(done[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[done[3]]
+    requests = float(done[1])
+    return {
+        "requests": requests,
+        "per_second": requests / took_s,
+        "took_s": took_s,
+        "p50_ms": waits["50"],
+        "p99_ms": waits["99"],
+    }
