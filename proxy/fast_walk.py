@@ -146,9 +146,7 @@ class Walk(Ending, eq=False):
         self.pool = pool
         self.connection = connection
         record.attempts += 1
-        raw = going.head(pool.authority, record.identity)
-        if self.sent:
-            raw += self.sent
+        raw = going.head(pool.authority, record.identity, self.sent)
         uploading = body_in is not None
         connection.begin(raw, self, going.is_head, self.timeouts, uploading, going.switching)
         if body_in is not None:

@@ -40,16 +40,17 @@ class Going(Struct, eq=False):
             lambda authority: self.head(authority, identity),
         )
 
-    def head(self, authority: bytes, identity: Identity) -> bytes:
-        """A request's head as it goes over the wire."""
+    def head(self, authority: bytes, identity: Identity, body: bytes = b"") -> bytes:
+        """A request's head as it goes over the wire; with its body, if all of that is at hand."""
         ends = self.ends.get(authority)
         if ends is None:
             ends = self.ends[authority] = self.parts.ends(authority)
         if not self.tells_identity:
-            return b"%b%b" % ends
-        return b"%bx-request-id: %b\r\ntraceparent: %b\r\n%b" % (
+            return b"%b%b%b" % (*ends, body)
+        return b"%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b" % (
             ends[0],
             identity.request_id,
             identity.traceparent,
             ends[1],
+            body,
         )

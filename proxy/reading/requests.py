@@ -66,9 +66,8 @@ class RequestReader:
         self._at = 0  # Where in `_held` the next request begins: cutting it off each time would cost its square.
         self._blank = False
         self._left = 0
-        self._usual: tuple[bytes, RequestHead] | None = (
-            None  # The last request that came alone, without a body.
-        )
+        # The last request that came alone and whole: its head's bytes, its size, its head.
+        self._usual: tuple[bytes, int, RequestHead] | None = None
         self._chunks = ChunkReader()
         self.max_head_bytes = max_head_bytes
         self.max_fields = max_fields
@@ -95,11 +94,16 @@ class RequestReader:
         phase = self.phase
         if phase == HEAD:
             usual = self._usual
-            if usual is not None and usual[0] == data and not self._held:
-                # Clients repeat themselves (ADR 11).
+            if (
+                usual is not None
+                and usual[1] == len(data)
+                and data.startswith(usual[0])
+                and not self._held
+            ):
+                # Clients repeat themselves (ADR 11); the body may be another one.
                 self._blank = False
                 self.phase = HELD
-                self._sink.request_head(usual[1], b"")
+                self._sink.request_head(usual[2], data[len(usual[0]) :])
             elif self._held:
                 seen = len(self._held)
                 self._read_head(self._held + data, self._at, seen)
@@ -137,8 +141,9 @@ class RequestReader:
         self._blank = False
         head = self._heads.read(data[at:end])
         end += 4
-        if not at and end == len(data) and head.body.kind == "none":
-            self._usual = data, head
+        body = head.body
+        if not at and body.kind != "chunked" and end + body.length == len(data):
+            self._usual = data[:end], len(data), head
         self._begin(head, data, end)
 
     def _skip_blank(self, data: bytes, at: int) -> int:

@@ -99,5 +99,5 @@ def test_a_round_whose_requests_fail_has_no_figures(
     with started(argv, port, core, folder) as pid:
         wrong = Up(Contestant("wrong", "wrong", lambda *_: argv), pid, port, core)
         for at_most in (0, 5):  # By wrk, where it is there, and by the load of our own.
-            with pytest.raises(LoadFailed, match="404|Non-2xx"):
+            with pytest.raises(LoadFailed, match=r"404|Non-2xx"):
                 loaded(wrong, "get", 1, 1, Cores.own().load, at_most)
