@@ -6,7 +6,8 @@ its waiter is gone serves another, or becomes idle, and a slot is never lost.
 
 Opening costs as much as some requests do. So where there are some connections already, it begins 2 ms later, when
 those that were answered meanwhile are given back; and no more are opened at once than there are: a burst, or a stall
-of our own, must not be made longer by what it would have connected (ADR 16).
+of our own, must not be made longer by what it would have connected (ADR 16). That somebody had to wait at all makes the
+pool grow by one or two.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 _SOME = 8
 """So many connections are opened at once, and without a wait."""
 _PATIENCE_S = 0.002
+_SPARE = 2
+_SPARE_S = 5.0
 _HAND_OVERS = 3
 """How many connections may turn out closed when they are taken, before it is called a failure."""
 
@@ -76,6 +79,8 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()
         self._closing = False
         self._opens_soon: asyncio.TimerHandle | None = None
+        self._waited = 0
+        """How many have had to wait since connections were opened last."""
         self._empty = asyncio.Event()
 
     # --- taking a connection --------------------------------------------------------------------
@@ -138,6 +143,7 @@ class Pool:
             )
         waiter = _Waiter(asyncio.get_running_loop().create_future(), timeout_s)
         self._waiters.append(waiter)
+        self._waited += 1
         if self._opens_soon is None:
             wait_s = 0.0 if len(self._live) < _SOME else _PATIENCE_S
             self._opens_soon = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
@@ -174,12 +180,16 @@ class Pool:
 
     def _on_timer(self) -> None:
         self._opens_soon = None
-        self._open_more()
+        self._open_more(min(_SPARE, self._waited))
+        self._waited = 0
 
-    def _open_more(self) -> None:
+    def _open_more(self, spare: int = 0) -> None:
+        """For each who waits, but `spare` at least."""
         at_once = max(_SOME, len(self._live))
-        while len(self._opening) < min(len(self._waiters), at_once) and self._may_open:
-            timeout_s = self._waiters[len(self._opening)].timeout_s
+        wanted = min(max(len(self._waiters), spare), at_once)
+        while not self._closing and len(self._opening) < wanted and self._may_open:
+            at = len(self._opening)
+            timeout_s = self._waiters[at].timeout_s if at < len(self._waiters) else _SPARE_S
             task = asyncio.get_running_loop().create_task(self._connect(timeout_s))
             self._opening.add(task)
             task.add_done_callback(self._opened)
