@@ -16,7 +16,7 @@ from collections.abc import Callable
 from socket import SOL_SOCKET, socket
 from typing import Any
 
-from proxy.protocol import Drainable
+from proxy.client_walk import Drainable
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,11 @@ Requests are answered one after the other; what a client sends ahead is held, an
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 from proxy.bounds import Bounds, Phase, Progress, Verdict
 from proxy.client_refusal import refusal
+from proxy.client_walk import ClientWalk, Drainable
 from proxy.clients import Clients
 from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
 from proxy.errors import Overloaded, RequestError
@@ -20,58 +21,6 @@ from proxy.walk import Kit, Looks, looks_of
 AHEAD_BYTES = 64 * 1024
 """What a client may send ahead of its turn before we stop reading."""
 _ANYTHING = (Timeouts(), Limits())
-
-
-class Drainable(Protocol):
-    """What is asked of a connection by whoever ends all of them. It leaves the listener's set when it is lost."""
-
-    def shutdown(self) -> None:
-        """Close if nothing of a request has come, the kernel's buffer included; else this one is the last.
-
-        Called some times a second until the connection is gone.
-        """
-
-    def abort(self) -> None:
-        """Be gone."""
-
-
-class ClientWalk(Protocol):
-    """What a connection asks of the request that it has begun. It ends once, with `ClientEnd.walk_over`."""
-
-    @property
-    def uploaded(self) -> bool:
-        """The request is complete."""
-
-    @property
-    def received_bytes(self) -> int:
-        """Of its body."""
-
-    @property
-    def allowed(self) -> tuple[Timeouts, Limits]:
-        """What its route allows."""
-
-    def begin(self) -> None:
-        """Take the first steps. It may be over when this returns."""
-
-    def body(self, data: bytes) -> None:
-        """Some of the request's body; or, once `switched`, whatever the client sends."""
-
-    def body_ended(self, trailers: HeaderPairs) -> None: ...
-
-    def refuse(self, error: RequestError) -> None:
-        """End with an answer of the facade's own, or, if one has begun, by cutting it short."""
-
-    def gone(self) -> None:
-        """The client left."""
-
-    def client_blocked(self, blocked: bool) -> None:
-        """The client takes the answer slower than it comes."""
-
-    def client_shut(self) -> None:
-        """The client has said all it will over a tunnel."""
-
-    def swept(self, now: float) -> None:
-        """Judge the time of the request as a whole."""
 
 
 class FacadeProtocol(asyncio.Protocol):

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from proxy.admin import admin_app
 from proxy.app import Facade
 from proxy.board import State
+from proxy.client_walk import ClientWalk
 from proxy.clients import Clients
 from proxy.cycle import App, Cycle
 from proxy.fast_walk import new_walk
 from proxy.health import OwnHealth
 from proxy.listener import Listener
-from proxy.protocol import ClientWalk, FacadeProtocol, WalkOf
+from proxy.protocol import FacadeProtocol, WalkOf
 from proxy.reading import RequestHead
 from proxy.settings import Address, Settings, SettingsError, Tier, TlsFiles
 from proxy.walk import Kit
