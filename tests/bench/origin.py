@@ -1,7 +1,7 @@
 """The origin: answers as the end of the path wants it, as cheaply as Python can. argv: port.
 
 `…/download` is 1 MB, `…/stalled-download` 512 MB, `…/stalled-upload` is never read; all else is 0.5 KB, once
-the body of the request is there.
+the body of the request is there. A load that asks for something else than it says is told so: 404.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import sys
 from tests.bench import wire
 
 _SMALL = wire.answer_head(len(wire.SMALL)) + wire.SMALL
+_NOT_SO = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _LENGTHS = {b"download": wire.DOWNLOAD_BYTES, b"stalled-download": wire.STALLED_BYTES}
 _BLOCK = memoryview(wire.BLOCK)
 _READ, _WRITE, _NOTHING = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT, 0
@@ -62,7 +63,7 @@ class Connection:
         last = head[: head.find(b" ", 5)].rpartition(b"/")[2]
         length = _LENGTHS.get(last)
         if length is None:
-            self._peer.send(_SMALL)
+            self._peer.send(_NOT_SO if _is_other(head, last) else _SMALL)
             return
         told = wire.answer_head(length)
         sent = self._peer.sendmsg([told, _BLOCK])
@@ -82,6 +83,11 @@ class Connection:
     def close(self) -> None:
         """Forget the peer."""
         self._peer.close()
+
+
+def _is_other(head: bytes, last: bytes) -> bool:
+    """A POST that is none, or one of the varied targets that is always the same."""
+    return (last == b"post" and not head.startswith(b"POST ")) or last == b"item"
 
 
 def serve(port: int) -> None:

@@ -147,10 +147,9 @@ def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -
 
 
 def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
-    with pinned(core):
+    with pinned(core), tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            wrk.argv(port, kind, connections, seconds),
-            input=wrk.script(kind),
+            wrk.argv(port, kind, connections, seconds, Path(folder)),
             capture_output=True,
             text=True,
             timeout=seconds + 60,

@@ -1,6 +1,7 @@
 """The load and the origin, against each other over real sockets; and where a message ends."""
 
 import contextlib
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -63,6 +64,21 @@ def test_each_kind_of_request_is_answered(origin: Up) -> None:
             load.run(10, at_most=5)
         assert not load.failed, kind
         assert len(load.waits_s) == 5, kind
+
+
+@pytest.mark.parametrize("kind", ["get", "varied", "post"])
+def test_a_round_asks_for_what_it_says(origin: Up, kind: str) -> None:
+    for at_most in (0, 5):  # By wrk, where it is there, and by the load of our own.
+        assert loaded(origin, kind, 2, 1, Cores.own().load, at_most)["requests"] > 0
+
+
+@pytest.mark.parametrize(
+    "asked", [b"GET /svc7/v1/res57/post HTTP/1.1", b"GET /svc6/v1/res56/item HTTP/1.1"]
+)
+def test_the_origin_tells_a_load_that_asks_for_something_else(origin: Up, asked: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", origin.port), 5) as client:
+        client.sendall(asked + b"\r\nhost: bench.example\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
 
 
 def test_paced_requests_are_all_answered(origin: Up) -> None:

@@ -4,6 +4,7 @@ Every answer has to be a 200. What wrk cannot do (long bodies, pauses) is done b
 """
 
 import re
+from pathlib import Path
 
 from tests.bench.contestants import binary
 from tests.bench.report import Figures, LoadFailed
@@ -39,11 +40,16 @@ def script(kind: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def argv(port: int, kind: str, connections: int, seconds: float) -> list[str]:
-    """wrk takes its script from standard input, and counts whole seconds."""
+def argv(port: int, kind: str, connections: int, seconds: float, folder: Path) -> list[str]:
+    """The command, with its script in `folder`: wrk reads that once for itself and once for its thread.
+
+    It counts whole seconds.
+    """
+    file = folder / f"{kind}.lua"
+    file.write_text(script(kind))
     return [
         *(binary("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"),
-        *("-s", "/dev/stdin", f"http://127.0.0.1:{port}{TARGETS[kind].decode()}"),
+        *("-s", str(file), f"http://127.0.0.1:{port}{TARGETS[kind].decode()}"),
     ]
 
 
