@@ -9,6 +9,7 @@ from typing import Protocol
 from proxy.errors import Overloaded
 from proxy.facts import Networks
 from proxy.model import Listener
+from proxy.outbox import Outbox
 
 SWEEP_S = 0.5
 
@@ -36,6 +37,7 @@ class Clients:
         self._live: set[Client] = set()
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
+        self.outbox = Outbox()
         self.draining = False
         """Answers ask clients to come back over another connection."""
 

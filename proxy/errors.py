@@ -218,9 +218,16 @@ class ConnectTimeout(UpstreamTimeout):
 
 
 class UpstreamStale(UpstreamError):
-    """A reused connection closed before the first byte of its answer (findings, 3)."""
+    """A reused connection closed before the first byte of its answer (findings, 3).
+
+    `sent`: the request may have been received. If not, any request may be sent again.
+    """
 
     reason = "stale"
+
+    def __init__(self, detail: str, backend: str = "", sent: bool = True) -> None:
+        super().__init__(detail, backend)
+        self.sent = sent
 
 
 class UpstreamBroke(UpstreamError):

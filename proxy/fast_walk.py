@@ -134,10 +134,16 @@ class Walk(Ending, eq=False):
     def _count_attempt(self) -> None:
         self.record.attempts += 1
 
-    @property
-    def is_repeatable(self) -> bool:
-        """It may be sent once more, and has not been."""
-        return self.going is not None and self.going.repeatable and not self.repeated
+    def _may_repeat(self, error: UpstreamError) -> bool:
+        """It may be sent once more, and has not been: it is safe to, or not a byte of it went out."""
+        if (
+            self.is_over
+            or self.repeated
+            or self.going is None
+            or not isinstance(error, UpstreamStale)
+        ):
+            return False
+        return self.going.repeatable or not (error.sent or self.body_in)
 
     def _send(self, pool: Pool, connection: Connection) -> None:
         going, record, body_in = self.going, self.record, self.body_in
@@ -213,8 +219,7 @@ class Walk(Ending, eq=False):
     def answer_failed(self, error: UpstreamError) -> None:
         """No answer, or no more of it."""
         self.connection = None
-        again = isinstance(error, UpstreamStale) and self.is_repeatable and not self.is_over
-        if again and self.pool is not None:
+        if self.pool is not None and self._may_repeat(error):
             # Once more, over a new connection (findings, 3).
             self.repeated = True
             rest_s = max(0.0, self.timeouts.request_s - (time.monotonic() - self.began))

@@ -15,6 +15,7 @@ from proxy.clients import Clients
 from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
 from proxy.errors import Overloaded, RequestError
 from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.outbox import Outlet
 from proxy.reading import RequestHead, RequestReader
 from proxy.walk import Kit, Looks, looks_of
 
@@ -35,6 +36,7 @@ class FacadeProtocol(asyncio.Protocol):
         "_kit",
         "_lingers_until",
         "_looks",
+        "_outlet",
         "_overloaded",
         "_reader",
         "_reading",
@@ -50,6 +52,7 @@ class FacadeProtocol(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
+    _outlet: Outlet
 
     def __init__(
         self, kit: Kit, clients: Clients, walk_of: "WalkOf", connections: set[Drainable]
@@ -77,6 +80,7 @@ class FacadeProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
+        self._outlet = Outlet(self._clients.outbox, self._transport)
         peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]
@@ -92,6 +96,7 @@ class FacadeProtocol(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._outlet.drop()
         self._connections.discard(self)
         self._clients.leave(self, self.peer)
         if self._walk is not None:
@@ -105,6 +110,7 @@ class FacadeProtocol(asyncio.Protocol):
         # Of a request, a client that will send no more is one that leaves: the two look the same.
         if walk is not None:
             walk.gone()
+        self._outlet.flush()
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +150,7 @@ class FacadeProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server drains. A connection between two requests ends; one with a request ends after its answer."""
         if self._walk is None and not self._reader.held_bytes and not has_unread(self._transport):
-            self._transport.close()
+            self._close()
 
     def abort(self) -> None:
         """Be gone."""
@@ -189,7 +195,7 @@ class FacadeProtocol(asyncio.Protocol):
                 self._walk.gone()
             if self._transport.is_closing():
                 self._transport.abort()
-            self._transport.close()
+            self._close()
             return
         if self._walk is None:
             self._refuse(error)
@@ -230,13 +236,15 @@ class FacadeProtocol(asyncio.Protocol):
         return looks
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        self._outlet.write(data)
 
     def write_all(self, pieces: Sequence[bytes]) -> None:
+        self._outlet.flush()
         self._transport.writelines(pieces)
 
     def write_eof(self) -> None:
         if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._outlet.flush()
             self._transport.write_eof()
 
     def pause_reading(self) -> None:
@@ -262,11 +270,12 @@ class FacadeProtocol(asyncio.Protocol):
             return
         if not whole:
             if by_close:
+                self._outlet.flush()
                 cut(self._transport)
             else:
-                self._transport.close()
+                self._close()
         elif self._tunnel or (not keep and (walk is None or walk.uploaded)):
-            self._transport.close()
+            self._close()
         elif not keep:
             self._linger()
         elif not self._in_reader:
@@ -306,10 +315,16 @@ class FacadeProtocol(asyncio.Protocol):
             return
         if not isinstance(error, Overloaded):
             self._clients.refused(error.reason)
-        self._transport.write(refusal(error))
+        self._outlet.write(refusal(error))
         self._linger()
 
+    def _close(self) -> None:
+        """After what is written."""
+        self._outlet.flush()
+        self._transport.close()
+
     def _linger(self) -> None:
+        self._outlet.flush()
         if begin_lingering(self._transport):
             self._lingers_until = time.monotonic() + LINGER_S
             self.resume_reading()

@@ -13,6 +13,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.model import Backend, Outgoing, Timeouts
+from proxy.outbox import Outbox
 from proxy.upstream.api import Stats
 from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
@@ -37,12 +38,14 @@ class HttpUpstream:
             tls = default_context()
         server_name = None if backend.tls is None else backend.tls.server_name
         self._sweep = Sweep(self._look)
+        outbox = Outbox()
         self._pools = [
             Pool(
                 backend.name,
                 endpoint,
                 limits,
                 self._sweep,
+                outbox,
                 tls if endpoint.scheme == "https" else None,
                 server_name,
             )

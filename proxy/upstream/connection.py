@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
 from proxy.model import Timeouts
+from proxy.outbox import Outbox, Outlet
 from proxy.upstream.api import AnswerSink
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
 from proxy.upstream.reader import HEAD, OVER, UNTIL_CLOSE, Reader
@@ -25,6 +26,7 @@ class Owner(Protocol):
 
     backend: str
     keepalive_s: float
+    outbox: Outbox
 
     def released(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
@@ -42,6 +44,7 @@ class Connection(asyncio.Protocol):
         "_blocked",
         "_closed",
         "_marked_at",
+        "_outlet",
         "_owner",
         "_paused",
         "_reader",
@@ -56,6 +59,7 @@ class Connection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
+    _outlet: Outlet
     _timeouts: Timeouts
     _unheard: Callable[[int], Sequence[object]]
 
@@ -107,12 +111,15 @@ class Connection(asyncio.Protocol):
         self._uploading = uploading
         self._stirred = True
         self._begun_at = 0.0
-        self._transport.write(head)
+        self._outlet.write(head)
 
     def write(self, data: bytes) -> None:
         """More of the request, framed as its head said. Nothing happens once the upload is over."""
         if self._uploading and not self._closed:
-            self._transport.write(data)
+            if self._outlet.unsent:
+                self._outlet.write(data)  # In one piece with the head.
+            else:
+                self._transport.write(data)
 
     def write_eof(self) -> None:
         """After a 101: nothing more comes from us; the backend may go on."""
@@ -126,6 +133,7 @@ class Connection(asyncio.Protocol):
             self._closed = True
             self._reader.stop()
             self._owner.forget(self)
+            self._outlet.flush()
             self._transport.close()
 
     def write_through(self, data: bytes) -> None:
@@ -166,12 +174,16 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
+        self._outlet = Outlet(self._owner.outbox, self._transport)
         self._unheard = _unheard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         sink, reader = self._sink, self._reader
         if sink is None:
             self._drop()  # Bytes nobody asked for: whose answer would they be?
+            return
+        if self._outlet.unsent:
+            self._lost(None)  # Nor is this an answer: the request was not sent yet.
             return
         try:
             reader.feed(data)
@@ -282,6 +294,9 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if self._sink is None:
             self._drop()
+        elif self._outlet.unsent:
+            what = f"backend {backend} ended a connection before the request was sent"
+            self._fail(UpstreamStale(what, backend, sent=False))
         elif self.reused and not reader.heard:
             self._fail(UpstreamStale(f"backend {backend} closed an idle connection", backend))
         else:
@@ -298,6 +313,7 @@ class Connection(asyncio.Protocol):
         if not self._closed:
             self._closed = True
             self._reader.stop()
+            self._outlet.drop()
             self._owner.forget(self)
             # Not close(): nothing is left that should still be sent, and TLS would linger.
             self._transport.abort()

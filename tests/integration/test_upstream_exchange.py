@@ -89,13 +89,16 @@ async def test_without_body_bytes_there_is_no_upload(body: Body) -> None:
 @pytest.mark.parametrize("sent", [b"short", b"much too long for it"], ids=["shorter", "longer"])
 async def test_an_upload_unlike_its_length_never_looks_complete(sent: bytes) -> None:
     got: list[bytes] = []
+    arrived = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.request()
+        arrived.set()
         got.append(await peer.until_closed())
 
     async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
         exchange = await upstream.open(asking("POST", body=Body("length", 9)))
+        await arrived.wait()
 
         async def upload() -> None:
             await exchange.send_body(sent)

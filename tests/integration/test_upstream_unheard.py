@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from proxy.model import Backend, Body, Endpoint
-from proxy.upstream import open_upstream
+from proxy.upstream import Connection, open_upstream
 from proxy.upstream.sweep import SWEEP_S
+from tests.integration.running import running
 from tests.integration.upstream_servers import Peer, asking, closing, eventually, get, serving
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -21,6 +23,7 @@ class Threaded:
 
     def __init__(self, last_words: bytes) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(10)
         self._last_words = last_words
         self.port: int = self._listening.getsockname()[1]
         self.act = threading.Event()
@@ -72,6 +75,40 @@ async def test_a_request_does_not_meet_what_was_left_on_the_connection(last_word
         assert server.accepted == 2
         exchange.abort()
         await eventually(lambda: upstream.stats().idle <= 1)
+    server.join()
+
+
+def _not_looking(connection: Connection, repeatable: bool = False) -> bool:
+    """As over TLS, where what the kernel holds tells nothing."""
+    return not connection.closed
+
+
+@pytest.mark.parametrize(
+    "last_words", [SECRET, b"x", b""], ids=["an answer", "a byte", "its close"]
+)
+async def test_a_write_that_was_not_sent_yet_goes_over_another_connection(
+    last_words: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "usable", _not_looking)
+    server = Threaded(last_words)
+    table = f"""
+version: 1
+backends: {{old: "http://127.0.0.1:{server.port}"}}
+routes: [{{name: all, backend_refs: old}}]
+"""
+    async with running(table, tmp_path) as facade:
+        await facade.get("/")
+        with socket.create_connection((facade.listen.host, facade.listen.port), 10) as client:
+            await asyncio.sleep(0.1)  # The facade has taken the client in.
+            client.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi")
+            server.act.set()
+            # The loop stands still here on purpose: one turn of it sees the request, and then the backend's last words.
+            assert server.acted.wait(10)
+            client.setblocking(False)
+            got = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65536), 10)
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert got.endswith(b"\r\n\r\nok")
+        assert server.accepted == 2
     server.join()
 
 
