@@ -12,6 +12,8 @@ from proxy.model import Listener
 from proxy.outbox import Outbox
 
 SWEEP_S = 0.5
+_SLOTS = 8
+"""Parts of a sweep, so that a thousand clients are not looked at in one go: that would be felt by all."""
 
 
 class Client(Protocol):
@@ -34,7 +36,10 @@ class Clients:
         self._counted = counted
         self.refused = refused
         """Counts what is refused before a request exists, by kind."""
-        self._live: set[Client] = set()
+        self._slots: list[set[Client]] = [set() for _ in range(_SLOTS)]
+        self._live: dict[Client, int] = {}
+        """Each with its slot."""
+        self._slot = 0
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self.outbox = Outbox()
@@ -48,11 +53,12 @@ class Clients:
         self, client: Client, peer: str, listener: Listener, trusted: Networks
     ) -> Overloaded | None:
         """Take the connection in; `leave` has to follow. What is told to it if it may not stay."""
-        self._live.add(client)
+        slot = self._live[client] = len(self._live) % _SLOTS
+        self._slots[slot].add(client)
         self._by_peer[peer] += 1
         self._counted(1)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self._timer = asyncio.get_running_loop().call_later(SWEEP_S / _SLOTS, self._sweep)
         if len(self._live) > min(self._most, listener.max_connections):
             error = Overloaded(
                 "this server has all the connections it takes", "too_many_connections"
@@ -66,7 +72,7 @@ class Clients:
 
     def leave(self, client: Client, peer: str) -> None:
         """The connection is over."""
-        self._live.discard(client)
+        self._slots[self._live.pop(client)].discard(client)
         self._counted(-1)
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
@@ -74,9 +80,10 @@ class Clients:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(SWEEP_S, self._sweep)
+        self._timer = loop.call_later(SWEEP_S / _SLOTS, self._sweep)
+        self._slot = (self._slot + 1) % _SLOTS
         now = time.monotonic()
-        for client in tuple(self._live):
+        for client in tuple(self._slots[self._slot]):
             client.swept(now)
         if not self._live:
             self._timer.cancel()

@@ -1,6 +1,5 @@
 """A walk's own values on the fast tier, and the ways in which it ends. The steps are in `fast_walk`."""
 
-import asyncio
 import time
 
 from msgspec import Struct
@@ -14,7 +13,7 @@ from proxy.model import Limits, Timeouts
 from proxy.reading import RequestHead
 from proxy.record import Record
 from proxy.table import Snapshot
-from proxy.upstream import Connection, Pool
+from proxy.upstream import Connection, Pool, Search
 from proxy.walk import Course, Kit, told_of
 
 _ANYTHING = (Timeouts(), Limits())
@@ -40,7 +39,8 @@ class Ending(Struct, eq=False):
     timeouts: Timeouts = _ANYTHING[0]
     """What is left of the route's, once a connection had to be waited for."""
     connection: Connection | None = None
-    task: asyncio.Task[None] | None = None
+    search: Search | None = None
+    """Goes on while there is no connection yet."""
     is_over: bool = False
     repeated: bool = False
     tunnel: Tunnel | None = None
@@ -122,9 +122,9 @@ class Ending(Struct, eq=False):
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.abort()
-        task, self.task = self.task, None
-        if task is not None:
-            task.cancel()
+        search, self.search = self.search, None
+        if search is not None:
+            search.stop()
 
     def _end(self, whole: bool) -> None:
         self.is_over = True

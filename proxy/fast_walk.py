@@ -1,16 +1,13 @@
 """One request's walk on the fast tier: the same steps as `handler`, without a task, pushed on by what arrives.
 
     begin --> own answer
-      \\--> connection at hand, or _connect (a task, only then) --> _send --> answer_started --> ... --> over
+      \\--> connection at hand, or _look_for and _found --> _send --> answer_started --> ... --> over
 
 The client's connection calls `body`, `body_ended`, `gone`, `refuse`; the upstream's calls what `AnswerSink` has.
 Whoever comes first ends the walk, and it ends once.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -26,16 +23,14 @@ from proxy.errors import (
 )
 from proxy.fast_body import BodyIn, Tunnel
 from proxy.fast_ending import Ending
+from proxy.going import Going
 from proxy.model import HeaderPairs
 from proxy.onward import going_of
 from proxy.reading import RequestHead
 from proxy.relay import answer_lines, opening
-from proxy.upstream import AnswerHead, Connection, Framing, Pool, fresh
+from proxy.upstream import SWEEP_S, AnswerHead, Connection, Framing, Pool
 from proxy.upstream.request import whole_chunked
 from proxy.walk import Kit, choose, in_clients_words
-
-Having = Callable[[], Awaitable[tuple[Pool, Connection]]]
-"""Waits for a connection."""
 
 
 class Walk(Ending, eq=False):
@@ -104,32 +99,28 @@ class Walk(Ending, eq=False):
         if connection is not None:
             self._send(pool, connection)
         else:
-            connect = going.upstream.connect
-            self._wait_for(partial(connect, pool, going.timeouts, self._count_attempt))
+            self._look_for(pool, going, fresh=False)
 
-    def _wait_for(self, having: Having) -> None:
+    def _look_for(self, first: Pool, going: Going, *, fresh: bool) -> None:
+        """Wait for a connection."""
         if not self.uploaded:
             self.client.pause_reading()
-        self.task = asyncio.get_running_loop().create_task(self._connect(having))
+        upstream, timeouts = going.upstream, self.timeouts
+        found, failed, missed = self._found, self.refuse, self._count_attempt
+        self.search = upstream.search(first, timeouts, found, failed, missed, fresh=fresh)
+        self.search.begin()
 
-    async def _connect(self, having: Having) -> None:
-        try:
-            pool, connection = await having()
-        except RequestError as error:
-            self.task = None
-            self.refuse(error)
-        else:
-            self._arrived(pool, connection)
-
-    def _arrived(self, pool: Pool, connection: Connection) -> None:
-        self.task = None
-        if self.is_over:
-            pool.released(connection)
-            return
-        took_s = time.monotonic() - self.began
-        timeouts = self.timeouts
-        self.timeouts = replace(timeouts, request_s=max(0.0, timeouts.request_s - took_s))
+    def _found(self, pool: Pool, connection: Connection) -> None:
+        self.search = None
+        self._less_time()
         self._send(pool, connection)
+
+    def _less_time(self) -> None:
+        """What is left of the request's time, which is kept to a sweep."""
+        passed_s = time.monotonic() - self.began
+        if passed_s >= SWEEP_S and self.going is not None:
+            timeouts = self.going.timeouts
+            self.timeouts = replace(timeouts, request_s=max(0.0, timeouts.request_s - passed_s))
 
     def _count_attempt(self) -> None:
         self.record.attempts += 1
@@ -219,11 +210,11 @@ class Walk(Ending, eq=False):
     def answer_failed(self, error: UpstreamError) -> None:
         """No answer, or no more of it."""
         self.connection = None
-        if self.pool is not None and self._may_repeat(error):
+        if self.pool is not None and self.going is not None and self._may_repeat(error):
             # Once more, over a new connection (findings, 3).
             self.repeated = True
-            rest_s = max(0.0, self.timeouts.request_s - (time.monotonic() - self.began))
-            self._wait_for(partial(fresh, self.pool, min(self.timeouts.connect_s, rest_s)))
+            self._less_time()
+            self._look_for(self.pool, self.going, fresh=True)
         else:
             self.refuse(error)
 

@@ -113,7 +113,7 @@ class Backend(Struct, frozen=True):
     preserve_host: bool = False
     """Send the client's Host on, instead of the endpoint's own."""
     max_connections: int = 100
-    max_pending_requests: int = 100
+    max_pending_requests: int = 1024
     headers: Allow = ALLOW_ALL
     cookies: Allow = ALLOW_ALL
     tls: BackendTls | None = None

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 log = logging.getLogger(__name__)
 
 _FLUSH_S = 0.25
-_BATCH_LINES = 5_000
-_WAITING_BATCHES = 20
+_BATCH_LINES = 256
+"""Some 120 KB. A large batch is a pause: writing it takes the core from the requests, and freeing it too."""
+_WAITING_BATCHES = 400
 _CLOSE_S = 2.0
 
 

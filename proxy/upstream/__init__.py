@@ -17,14 +17,17 @@ import httpx
 from proxy.model import Backend
 from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.api import AnswerSink, Exchange, Stats, Upstream
-from proxy.upstream.client import HttpUpstream, fresh
+from proxy.upstream.client import HttpUpstream
 from proxy.upstream.connection import Connection
 from proxy.upstream.foreign import ForeignUpstream
 from proxy.upstream.pool import Pool
 from proxy.upstream.request import request_head
+from proxy.upstream.search import Search
+from proxy.upstream.sweep import SWEEP_S
 from proxy.upstream.transport import UpstreamTransport
 
 __all__ = [
+    "SWEEP_S",
     "AnswerHead",
     "AnswerSink",
     "Connection",
@@ -33,10 +36,10 @@ __all__ = [
     "Framing",
     "HttpUpstream",
     "Pool",
+    "Search",
     "Stats",
     "Upstream",
     "UpstreamTransport",
-    "fresh",
     "open_upstream",
     "request_head",
 ]

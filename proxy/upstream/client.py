@@ -6,19 +6,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from proxy.errors import (
-    ConnectTimeout,
-    UpstreamBusy,
-    UpstreamError,
-    UpstreamUnreachable,
-)
 from proxy.model import Backend, Outgoing, Timeouts
 from proxy.outbox import Outbox
 from proxy.upstream.api import Stats
-from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.pool import Pool, PoolLimits
 from proxy.upstream.request import Asked, asked
+from proxy.upstream.search import Failed, Found, Search, awaited
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context
 
@@ -105,32 +99,32 @@ class HttpUpstream:
         alive = [pool.swept(now) for pool in self._pools]
         return any(alive)
 
-    async def connect(
-        self, first: Pool, timeouts: Timeouts, failed_once: Callable[[], None]
-    ) -> tuple[Pool, Connection]:
-        """A new connection, or one that is waited for, of the first endpoint to have one, beginning with `first`.
+    def search(
+        self,
+        first: Pool,
+        timeouts: Timeouts,
+        found: Found,
+        failed: Failed,
+        missed: Callable[[], None],
+        *,
+        fresh: bool = False,
+    ) -> Search:
+        """For a connection of the first endpoint to have one, beginning with `first`: see `Search`.
 
-        `failed_once` is called for each endpoint that has none. Raises UpstreamError; nothing was sent.
+        A `fresh` one is of `first` alone.
         """
-        clock = asyncio.get_running_loop().time
-        began = clock()
         at = self._pools.index(first)
-        failed: UpstreamError | None = None
-        for pool in (*self._pools[at:], *self._pools[:at]):
-            rest_s = timeouts.request_s - (clock() - began)
-            if failed is not None and rest_s <= 0:
-                break
-            try:
-                return pool, await pool.acquire(min(timeouts.connect_s, rest_s))
-            except (UpstreamUnreachable, ConnectTimeout, UpstreamBusy) as error:
-                failed = error
-                failed_once()
-        assert failed is not None
-        raise failed
+        pools = [first] if fresh else [*self._pools[at:], *self._pools[:at]]
+        until = asyncio.get_running_loop().time() + timeouts.request_s
+        return Search(pools, timeouts.connect_s, until, found, failed, missed, fresh)
 
     async def _open_anew(self, exchange: HttpExchange, first: Pool, timeouts: Timeouts) -> None:
         began = asyncio.get_running_loop().time()
-        pool, connection = await self.connect(first, timeouts, exchange.count_attempt)
+
+        def search_of(found: Found, failed: Failed) -> Search:
+            return self.search(first, timeouts, found, failed, exchange.count_attempt)
+
+        pool, connection = await awaited(search_of)
         exchange.begin(pool, connection, timeouts if exchange.has_body else less(timeouts, began))
 
 
@@ -138,8 +132,3 @@ def less(timeouts: Timeouts, began: float) -> Timeouts:
     """What is left of the whole request's time after waiting for a connection since `began`."""
     waited_s = asyncio.get_running_loop().time() - began
     return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))
-
-
-async def fresh(pool: Pool, timeout_s: float) -> tuple[Pool, Connection]:
-    """A new connection of `pool`, rather than an idle one. Raises UpstreamError; nothing was sent."""
-    return pool, await pool.acquire(timeout_s, fresh=True)

@@ -271,6 +271,8 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, sink: AnswerSink) -> None:
         reader = self._reader
+        # Whoever is given the connection begins at once, and the reader forgets.
+        whole, trailers = reader.whole, reader.trailers
         self._sink = None
         if self._paused:
             self.resume_reading()
@@ -279,9 +281,8 @@ class Connection(asyncio.Protocol):
             self._owner.released(self)
         else:
             self._drop()
-        whole = reader.whole
         if whole is None:
-            sink.answer_ended(reader.trailers)
+            sink.answer_ended(trailers)
         else:
             sink.answer_whole(*whole)
 

@@ -11,6 +11,7 @@ from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool
 from proxy.upstream.request import Asked, has_body
+from proxy.upstream.search import acquire
 from proxy.upstream.upload import Upload
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -250,7 +251,7 @@ class HttpExchange:
         self._repeated = True
         timeouts = self._request.timeouts
         rest_s = max(0.0, timeouts.request_s - self._waited_s)
-        connection = await self._pool.acquire(min(timeouts.connect_s, rest_s), fresh=True)
+        connection = await acquire(self._pool, min(timeouts.connect_s, rest_s), fresh=True)
         self.begin(self._pool, connection, replace(timeouts, request_s=rest_s))
 
     def _contradicted(self, error: BaseException) -> None:

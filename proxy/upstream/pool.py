@@ -4,16 +4,17 @@ A request that finds no idle connection becomes a waiter. Connections are opened
 them: the first to be had, new or given back, goes to the waiter that came first. So one that is finished when
 its waiter is gone serves another, or becomes idle, and a slot is never lost.
 
-Opening costs as much as some requests do. So where there are some connections already, it begins 2 ms later, when
-those that were answered meanwhile are given back; and no more are opened at once than there are: a burst, or a stall
-of our own, must not be made longer by what it would have connected (ADR 16). That somebody had to wait at all makes the
-pool grow by one or two.
+Opening costs as much as some requests do. So where there are some connections already, it begins 2 ms later, when those
+that were answered meanwhile are given back, and goes on with two each millisecond while somebody waits: a burst, or a
+stall of our own, must not be made longer by what it would have connected (ADR 16, 18). That somebody had to wait
+at all makes the pool grow by one or two.
 """
 
 import asyncio
 import logging
 import ssl
 from collections import deque
+from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,24 +34,28 @@ log = logging.getLogger(__name__)
 _SOME = 8
 """So many connections are opened at once, and without a wait."""
 _PATIENCE_S = 0.002
-_SPARE = 2
+_PACE_S = 0.001
+_STEP = 2
+"""So many are opened each `_PACE_S` after that."""
 _SPARE_S = 5.0
-_HAND_OVERS = 3
-"""How many connections may turn out closed when they are taken, before it is called a failure."""
 
 
-class _Waiter(Struct, eq=False):
-    """A request that waits for a connection, for `timeout_s` seconds at most."""
+class Waiter(Struct, eq=False):
+    """A request that waits for a connection, `until` then, as the loop tells time.
 
-    got: asyncio.Future[Connection]
-    timeout_s: float
+    It leaves the queue before it is told, and one of the two is called once, unless it left by itself.
+    """
+
+    until: float
+    given: Callable[[Connection], None]
+    refused: Callable[[UpstreamError], None]
 
 
 class PoolLimits(Struct, frozen=True):
     """`keepalive_s` is half of the common 5 s of servers (findings, 17)."""
 
     max_connections: int = 100
-    max_pending_requests: int = 100
+    max_pending_requests: int = 1024
     keepalive_s: float = 2.5
 
 
@@ -79,7 +84,7 @@ class Pool:
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[Connection]] = set()
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: deque[Waiter] = deque()
         self._closing = False
         self._opens_soon: asyncio.TimerHandle | None = None
         self._waited = 0
@@ -106,37 +111,8 @@ class Pool:
         """A request would not have to queue."""
         return bool(self._idle) or self._may_open
 
-    async def acquire(self, timeout_s: float, *, fresh: bool = False) -> Connection:
-        """A connection, in at most `timeout_s` seconds; if `fresh`, a new one rather than an idle one.
-
-        Raises UpstreamBusy, ConnectTimeout or UpstreamUnreachable: nothing was sent.
-        """
-        if fresh:
-            self._make_room()
-        elif (connection := self.take_idle()) is not None:
-            return connection
-        try:
-            async with asyncio.timeout(timeout_s):
-                for _ in range(_HAND_OVERS):
-                    connection = await self._next(timeout_s)
-                    if connection.usable():
-                        return connection
-                    connection.abort()  # It closed between being handed over and being taken.
-        except TimeoutError:
-            raise self._waited_too_long() from None
-        raise UpstreamUnreachable(
-            f"backend {self.backend} closes connections as soon as they are made", self.backend
-        )
-
-    async def _next(self, timeout_s: float) -> Connection:
-        waiter = self._queue(timeout_s)
-        try:
-            return await waiter.got
-        except BaseException:
-            self._leave(waiter)
-            raise
-
-    def _queue(self, timeout_s: float) -> _Waiter:
+    def queue(self, waiter: Waiter) -> None:
+        """Wait for a connection. Raises UpstreamBusy or UpstreamUnreachable: there is nothing to wait for."""
         if self._closing:
             raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
         most = self._limits.max_connections - len(self._live) + self._limits.max_pending_requests
@@ -144,21 +120,16 @@ class Pool:
             raise UpstreamBusy(
                 f"backend {self.backend} has too many requests waiting", self.backend
             )
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), timeout_s)
         self._waiters.append(waiter)
         self._waited += 1
+        self._sweep.start()
         if self._opens_soon is None:
-            wait_s = 0.0 if len(self._live) < _SOME else _PATIENCE_S
-            self._opens_soon = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
-        return waiter
+            self._open_after(0.0 if len(self._live) < _SOME else _PATIENCE_S)
 
-    def _leave(self, waiter: _Waiter) -> None:
-        """The wait was given up. A connection that came at the same moment goes back."""
-        got = waiter.got
+    def leave(self, waiter: Waiter) -> None:
+        """The wait was given up. Harmless when it is over."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
-        if got.done() and not got.cancelled() and got.exception() is None:
-            self._offer(got.result())
         self._note_empty()
 
     def _waited_too_long(self) -> UpstreamError:
@@ -176,24 +147,34 @@ class Pool:
     def _may_open(self) -> bool:
         return len(self._live) + len(self._opening) < self._limits.max_connections
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Let the oldest idle connection go, where the cap would keep a new one from being opened."""
         if not self._may_open and self._idle:
             self._idle[0].abort()
 
+    def _open_after(self, wait_s: float) -> None:
+        self._opens_soon = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
     def _on_timer(self) -> None:
         self._opens_soon = None
-        self._open_more(min(_SPARE, self._waited))
-        self._waited = 0
+        spare, self._waited = min(_STEP, self._waited), 0
+        at_once = _STEP if len(self._live) >= _SOME else _SOME
+        self._open(max(len(self._opening) + _STEP, at_once), spare)
+        self._open_more()
 
-    def _open_more(self, spare: int = 0) -> None:
-        """For each who waits, but `spare` at least."""
-        at_once = max(_SOME, len(self._live))
-        wanted = min(max(len(self._waiters), spare), at_once)
+    def _open_more(self) -> None:
+        """See to it that some are opened soon, while more wait than that."""
+        if self._opens_soon is None and len(self._waiters) > len(self._opening) and self._may_open:
+            self._open_after(_PACE_S if len(self._live) >= _SOME else 0.0)
+
+    def _open(self, most: int, spare: int) -> None:
+        """For each who waits, but `spare` at least; until `most` are being opened."""
+        wanted = min(max(len(self._waiters), spare), most)
+        now = asyncio.get_running_loop().time()
         while not self._closing and len(self._opening) < wanted and self._may_open:
             at = len(self._opening)
-            timeout_s = self._waiters[at].timeout_s if at < len(self._waiters) else _SPARE_S
-            task = asyncio.get_running_loop().create_task(self._connect(timeout_s))
+            left_s = self._waiters[at].until - now if at < len(self._waiters) else _SPARE_S
+            task = asyncio.get_running_loop().create_task(self._connect(max(0.0, left_s)))
             self._opening.add(task)
             task.add_done_callback(self._opened)
 
@@ -237,11 +218,8 @@ class Pool:
 
     def _refuse(self, error: UpstreamError) -> None:
         """Tell it to the first waiter, unless a connection is still being opened for each of them."""
-        while len(self._waiters) > len(self._opening):
-            waiter = self._waiters.popleft()
-            if not waiter.got.done():
-                waiter.got.set_exception(error)
-                return
+        if len(self._waiters) > len(self._opening):
+            self._waiters.popleft().refused(error)
 
     # --- what a connection tells its owner --------------------------------------------------------
 
@@ -257,12 +235,9 @@ class Pool:
 
     def _offer(self, connection: Connection) -> None:
         """To the first waiter, or to the idle ones."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.got.done():
-                waiter.got.set_result(connection)
-                return
-        if self._closing:
+        if self._waiters:
+            self._waiters.popleft().given(connection)
+        elif self._closing:
             connection.abort()
         else:
             self._idle.append(connection)
@@ -270,10 +245,13 @@ class Pool:
     # --- watching and closing ---------------------------------------------------------------------
 
     def swept(self, now: float) -> bool:
-        """Look at every connection. False if there is none."""
+        """Look at every connection, and at who waits. False if there is nothing to look at."""
         for connection in tuple(self._live):
             connection.swept(now)
-        return bool(self._live)
+        for waiter in [each for each in self._waiters if now >= each.until]:
+            self.leave(waiter)
+            waiter.refused(self._waited_too_long())
+        return bool(self._live or self._waiters)
 
     def stats(self) -> Stats:
         idle, pending = len(self._idle), len(self._waiters)
@@ -296,9 +274,7 @@ class Pool:
             task.cancel()
         gone = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
         while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.got.done():
-                waiter.got.set_exception(gone)
+            self._waiters.popleft().refused(gone)
         for connection in tuple(self._live):
             connection.cut_off()
 

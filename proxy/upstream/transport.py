@@ -42,7 +42,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         self,
         tls: ssl.SSLContext | None = None,
         max_connections: int = 100,
-        max_pending_requests: int = 100,
+        max_pending_requests: int = 1024,
     ) -> None:
         self._tls = tls
         self._caps = (max_connections, max_pending_requests)

@@ -77,12 +77,13 @@ def first_version(told: str) -> str:
 
 def facade_argv(port: int, origin: int, folder: Path, tier: str, workers: int = 1) -> list[str]:
     """The facade with everything on that its users run with."""
-    table = folder / "routes.yaml"
+    table, log = folder / "routes.yaml", folder / "log"
     table.write_text(configs.routes(origin))
+    log.mkdir(exist_ok=True)
     return [
         *(sys.executable, "-m", "proxy", "serve", "--routes", str(table)),
         *("--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"),
-        *("--access-log", str(folder / "access.jsonl")),
+        *("--access-log", str(log / "access.jsonl")),
         *("--tier", tier, "--workers", str(workers)),
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.running import answering, backend, eventually, ok, running
+from tests.integration.running import Running, answering, backend, eventually, ok, running
 
 ONE = """
 version: 1
@@ -201,6 +201,50 @@ routes: [{{name: all, backend_refs: legacy}}]
     assert status_of(third) == 503
     assert b"retry-after: " in third
     assert json.loads(body_of(third))["reason"] == "busy"
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        pytest.param(b"content-length: %d\r\n\r\n%b", id="a length"),
+        pytest.param(b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n", id="chunks"),
+        pytest.param(
+            b"trailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nx-end: 1\r\n\r\n",
+            id="chunks and trailers",
+        ),
+    ],
+)
+async def test_who_waited_for_the_one_connection_and_who_had_it_get_their_own_answers(
+    tmp_path: Path, framed: bytes
+) -> None:
+    """It is handed on before the answer that came over it is told: the next request must not touch that."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            target = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+            writer.write(b"HTTP/1.1 200 OK\r\n" + framed % (len(target), target))
+
+    async def ask(facade: Running, number: int) -> None:
+        target = b"/" + b"y" * number
+        reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
+        for _ in range(20):
+            writer.write(b"GET %b HTTP/1.1\r\nhost: h\r\nte: trailers\r\n\r\n" % target)
+            head = await reader.readuntil(b"\r\n\r\n")
+            end = b"" if b"content-length" in head else b"\r\n\r\n"
+            got = await (reader.readuntil(end) if end else reader.readexactly(len(target)))
+            assert target in got
+            assert b"y" * (number + 1) not in got
+            assert (b"x-end: 1" in got) == (b"x-end" in framed)
+        writer.close()
+
+    async with backend(talk) as legacy:
+        table = f"""
+version: 1
+backends: {{legacy: {{url: "{legacy.url}", circuit_breakers: {{max_connections: 1}}}}}}
+routes: [{{name: all, backend_refs: legacy}}]
+"""
+        async with running(table, tmp_path) as facade, asyncio.timeout(20):
+            await asyncio.gather(*(ask(facade, number) for number in range(8)))
 
 
 @pytest.mark.parametrize("framing", [b"content-length: 100", b"transfer-encoding: chunked"])

@@ -17,6 +17,7 @@ from proxy.errors import (
 )
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
 from proxy.upstream import AnswerHead, Framing, HttpUpstream, Stats, open_upstream
+from proxy.upstream.search import acquire
 from tests.integration.upstream_servers import (
     Gate,
     Peer,
@@ -170,8 +171,8 @@ async def test_connecting_has_an_end() -> None:
 async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> None:
     async with gated(max_connections=1) as (gate, server, upstream):
         pool = upstream.take_turn()
-        connection = await pool.acquire(5)
-        waiter = asyncio.create_task(pool.acquire(5))
+        connection = await acquire(pool, 5)
+        waiter = asyncio.create_task(acquire(pool, 5))
         await eventually(lambda: upstream.stats().pending == 1)
         sink = Ending(lambda: waiter.cancel())
         connection.begin(b"GET / HTTP/1.1\r\n\r\n", sink, False, Timeouts(), False)
@@ -218,7 +219,7 @@ async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap(
         gate.open.set()
         await get(upstream)
         pool = upstream.take_turn()
-        connection = await pool.acquire(1, fresh=True)
+        connection = await acquire(pool, 1, fresh=True)
         assert (server.accepted, upstream.stats().connections) == (2, 1)
         pool.released(connection)
 
@@ -228,8 +229,8 @@ async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None
     async with gated(max_connections=50) as (gate, _, upstream):
         gate.open.set()
         pool = upstream.take_turn()
-        taken = [await pool.acquire(1, fresh=True) for _ in range(10)]
-        waiters = [asyncio.create_task(pool.acquire(5)) for _ in range(10)]
+        taken = [await acquire(pool, 1, fresh=True) for _ in range(10)]
+        waiters = [asyncio.create_task(acquire(pool, 5)) for _ in range(10)]
         await asyncio.sleep(0)
         for each in taken:
             pool.released(each)
@@ -244,8 +245,8 @@ async def test_who_waits_in_vain_gets_a_connection_of_its_own() -> None:
     async with gated(max_connections=50) as (gate, server, upstream):
         gate.open.set()
         pool = upstream.take_turn()
-        taken = [await pool.acquire(1, fresh=True) for _ in range(9)]
-        assert await pool.acquire(5) not in taken
+        taken = [await acquire(pool, 1, fresh=True) for _ in range(9)]
+        assert await acquire(pool, 5) not in taken
         assert server.accepted == 10
 
 
@@ -253,7 +254,7 @@ async def test_a_burst_opens_no_more_at_once_than_there_are() -> None:
     async with gated(max_connections=200, max_pending_requests=200) as (gate, _, upstream):
         gate.open.set()
         pool = upstream.take_turn()
-        waiters = [asyncio.create_task(pool.acquire(10)) for _ in range(100)]
+        waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(100)]
         steps = [0]
         while steps[-1] < 100:
             await asyncio.sleep(0)

@@ -43,7 +43,7 @@ class CircuitBreakersDoc(Doc):
         default=100, description="Connections to the backend, per worker"
     )
     max_pending_requests: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        default=100, description="Requests that wait for a connection; more get a 503"
+        default=1024, description="Requests that wait for a connection; more get a 503"
     )
 
 
