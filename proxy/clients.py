@@ -9,7 +9,7 @@ from typing import Protocol
 from proxy.errors import Overloaded
 from proxy.facts import Networks
 from proxy.model import Listener
-from proxy.outbox import Outbox
+from proxy.turn import Turn
 
 SWEEP_S = 0.5
 _SLOTS = 8
@@ -42,7 +42,7 @@ class Clients:
         self._slot = 0
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
-        self.outbox = Outbox()
+        self.turn = Turn()
         self.draining = False
         """Answers ask clients to come back over another connection."""
 

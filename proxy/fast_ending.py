@@ -35,6 +35,8 @@ class Ending(Struct, eq=False):
     out: AnswerOut | None = None
     course: Course | None = None
     going: Going | None = None
+    target: bytes = b""
+    """What the backend is asked for."""
     pool: Pool | None = None
     timeouts: Timeouts = _ANYTHING[0]
     """What is left of the route's, once a connection had to be waited for."""

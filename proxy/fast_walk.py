@@ -25,7 +25,7 @@ from proxy.fast_body import BodyIn, Tunnel
 from proxy.fast_ending import Ending
 from proxy.going import Going
 from proxy.model import HeaderPairs
-from proxy.onward import going_of
+from proxy.onward import going_of, target_of
 from proxy.reading import RequestHead
 from proxy.relay import answer_lines, opening
 from proxy.upstream import SWEEP_S, AnswerHead, Connection, Framing, Pool
@@ -88,11 +88,12 @@ class Walk(Ending, eq=False):
         if course is None:
             self._answer(OPTIONS_ANSWER)
             return
-        going = self.going = course.going or going_of(kit, looks, course, head, record)
+        going = self.going = course.lane.going or going_of(kit, looks, course, head, record)
+        assert record.facts is not None
         if going is None:
-            assert record.facts is not None
             self._answer(own_answer(course.decision.route, record.facts))
             return
+        self.target = course.target or target_of(course, record.facts)
         self.timeouts = going.timeouts
         pool = going.upstream.take_turn()
         connection = pool.take_idle(going.repeatable)
@@ -143,7 +144,7 @@ class Walk(Ending, eq=False):
         self.pool = pool
         self.connection = connection
         record.attempts += 1
-        raw = going.head(pool.authority, record.identity, self.sent)
+        raw = going.head(self.target, pool.authority, record.identity, self.sent)
         uploading = body_in is not None
         connection.begin(raw, self, going.is_head, self.timeouts, uploading, going.switching)
         if body_in is not None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from proxy.model import ALL_BP, Decision, Facts
-from proxy.record import Record, log_line, read_members
+from proxy.record import Reads, Record, log_line, read_members
 from proxy.table import Snapshot
 
 _FORM = (
@@ -64,13 +64,36 @@ def fixed_part(
 
     `request_id` is the client's own, if that is believed. Empty where a form would not do.
     """
-    if request_id is not None and any(each in request_id for each in _ESCAPED):
+    if _is_escaped(request_id):
         return b""
-    members: dict[str, object] = {
+    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
+    return msgspec.json.encode(members)[1:]
+
+
+def up_to_target(
+    facts: Facts, decision: Decision, snapshot: Snapshot, request_id: bytes | None
+) -> bytes | None:
+    """`fixed_part` up to the target, for `with_target`. None where more than the target depends on the request."""
+    if _is_escaped(request_id) or snapshot.reads != Reads():
+        return None
+    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
+    del members["target"]
+    return msgspec.json.encode(members)[1:-1] + b',"target":'
+
+
+def with_target(start: bytes, facts: Facts) -> bytes:
+    """`fixed_part` of a request whose line begins like that."""
+    return b"%b%b}" % (start, msgspec.json.encode(facts.path.decode("latin-1")))
+
+
+def _is_escaped(request_id: bytes | None) -> bool:
+    return request_id is not None and any(each in request_id for each in _ESCAPED)
+
+
+def _of_decision(decision: Decision, snapshot: Snapshot) -> dict[str, object]:
+    return {
         "route": decision.route.name,
         "backend": decision.backend,
         "reason": decision.reason,
         "table": snapshot.version,
     }
-    members |= read_members(facts, snapshot.reads)
-    return msgspec.json.encode(members)[1:]

@@ -1,9 +1,9 @@
-"""How the requests of a course are asked, made for the first of them (ADR 14)."""
+"""How the requests of a lane are asked, and for what; made for the first of them (ADR 14)."""
 
 from proxy.errors import TooLarge, Unsupported
 from proxy.going import Going
-from proxy.model import SAFE_METHODS, Backend
-from proxy.outgoing import target_and_host
+from proxy.model import SAFE_METHODS, Backend, Facts
+from proxy.outgoing import host_for, request_target
 from proxy.reading import RequestHead
 from proxy.record import Record
 from proxy.relay import fixed_lines, own_lines
@@ -15,7 +15,7 @@ from proxy.walk import Course, Kit, Looks
 def going_of(
     kit: Kit, looks: Looks, course: Course, head: RequestHead, record: Record
 ) -> Going | None:
-    """None where the facade answers by itself. Kept with the course, unless the table edits what each has of its own.
+    """None where the facade answers by itself. Kept with the lane, unless the table edits what each has of its own.
 
     Raises RequestError.
     """
@@ -28,20 +28,26 @@ def going_of(
     if body.length > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
     backend = looks.snapshot.backends[decision.ref.backend]
-    target, host = target_and_host(facts, decision, backend)
-    check_target(target)
     fixed = fixed_lines(looks, facts, decision, identity)
     lines = own_lines(looks, facts, decision, identity) if fixed is None else fixed
     going = Going(
         _ours(kit, backend),
         decision.route.timeouts,
-        HeadParts(facts.method, target, host, lines, body, _upgrade(head)),
+        HeadParts(facts.method, host_for(facts, decision, backend), lines, body, _upgrade(head)),
         fixed is not None,
         head.method in SAFE_METHODS and not has_body(body),
     )
     if fixed is not None:
-        course.going = going
+        course.lane.going = going
     return going
+
+
+def target_of(course: Course, facts: Facts) -> bytes:
+    """What a backend is asked for. Kept with the course. Raises BadRequest."""
+    target = request_target(facts, course.decision)
+    check_target(target)
+    course.target = target
+    return target
 
 
 def _upgrade(head: RequestHead) -> bytes:

@@ -20,29 +20,30 @@ def outgoing(
     route, ref = decision.route, decision.ref
     if ref is None:
         raise ValueError("the facade answers this request by itself")
-    target, host = target_and_host(facts, decision, backend)
     return Outgoing(
         facts.method,
-        target,
-        host,
+        request_target(facts, decision),
+        host_for(facts, decision, backend),
         upstream_headers(facts, route, ref, backend, forwarded.allow_headers, identity),
         body_of(facts.headers),
         route.timeouts,
     )
 
 
-def target_and_host(
-    facts: Facts, decision: Decision, backend: Backend
-) -> tuple[bytes, bytes | None]:
-    """What is asked for, and by which Host; None is the endpoint's own. `decision` has a reference."""
+def request_target(facts: Facts, decision: Decision) -> bytes:
+    """What is asked for. `decision` has a reference."""
     path = decision.upstream_path
-    target = b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
+    return b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
+
+
+def host_for(facts: Facts, decision: Decision, backend: Backend) -> bytes | None:
+    """By which Host; None is the endpoint's own. `decision` has a reference."""
     rewrite = decision.ref.rewrite if decision.ref is not None else None
     if rewrite is not None and rewrite.hostname is not None:
-        return target, rewrite.hostname.encode()
+        return rewrite.hostname.encode()
     if backend.preserve_host and facts.host:
-        return target, facts.host
-    return target, None
+        return facts.host
+    return None
 
 
 def body_of(headers: HeaderPairs) -> Body:

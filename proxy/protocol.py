@@ -15,8 +15,8 @@ from proxy.clients import Clients
 from proxy.endings import LINGER_S, begin_lingering, cut, has_unread
 from proxy.errors import Overloaded, RequestError
 from proxy.model import HeaderPairs, Limits, Timeouts
-from proxy.outbox import Outlet
 from proxy.reading import RequestHead, RequestReader
+from proxy.turn import Outlet
 from proxy.walk import Kit, Looks, looks_of
 
 AHEAD_BYTES = 64 * 1024
@@ -80,7 +80,7 @@ class FacadeProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
-        self._outlet = Outlet(self._clients.outbox, self._transport)
+        self._outlet = Outlet(self._clients.turn, self._transport)
         peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]

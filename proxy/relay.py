@@ -35,18 +35,10 @@ def fixed_lines(looks: Looks, facts: Facts, decision: Decision, identity: Identi
     """
     ref = decision.ref
     assert ref is not None
-    key = (id(decision.route), id(ref), facts.method == "OPTIONS", facts.minor)
-    known = looks.lines.get(key, b"")
-    if known != b"":
-        return known
-    made = None
-    if not (_touches(decision.route.request) or _touches(ref.request)):
-        fields = _fields(looks, facts, decision, identity)
-        made = field_lines([pair for pair in fields if pair[0] not in _IDENTITY])
-    if len(looks.lines) >= _REMEMBERED:
-        looks.lines.clear()
-    looks.lines[key] = made
-    return made
+    if _touches(decision.route.request) or _touches(ref.request):
+        return None
+    made = _fields(looks, facts, decision, identity)
+    return field_lines([pair for pair in made if pair[0] not in _IDENTITY])
 
 
 def own_lines(looks: Looks, facts: Facts, decision: Decision, identity: Identity) -> bytes:
@@ -74,7 +66,7 @@ def opening(head: AnswerHead, course: Course, snapshot: Snapshot, record: Record
     made = _as_it_is(head, course, snapshot)
     block = made[0] if made else _block(head, in_clients_words(head.pairs, snapshot, record))
     assert record.identity is not None
-    return b"%bx-request-id: %b\r\n%b" % (block, record.identity.request_id, course.told)
+    return b"%bx-request-id: %b\r\n%b" % (block, record.identity.request_id, course.lane.told)
 
 
 def fields(head: AnswerHead, course: Course, snapshot: Snapshot, record: Record) -> HeaderPairs:

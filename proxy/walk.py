@@ -13,7 +13,7 @@ from proxy.facts import Asker, check_limits, facts_of, read_asker
 from proxy.going import Going
 from proxy.headers import client_headers
 from proxy.identity import REQUEST_ID, Said, identify, said_of
-from proxy.log_lines import LineWriter, fixed_part
+from proxy.log_lines import LineWriter, fixed_part, up_to_target, with_target
 from proxy.mapping import mapped_back
 from proxy.match import match
 from proxy.model import Decision, Facts, HeaderPairs, Route
@@ -21,6 +21,9 @@ from proxy.reading import RequestHead
 from proxy.record import Record, decision_value
 from proxy.table import Snapshot, Tables
 from proxy.telemetry import AccessLog
+
+_REMEMBERED = 16
+"""Lanes of a connection."""
 
 
 class Kit(Struct, frozen=True):
@@ -49,16 +52,26 @@ class Kit(Struct, frozen=True):
             log.offer(self.writer.line(record, snapshot, fixed, time.time()))
 
 
+class Lane(Struct, eq=False):
+    """What requests share that carry the same fields and go the same way, whatever they ask for."""
+
+    told: bytes
+    """The line that tells a client the decision, if this one may see it."""
+    logged: bytes | None
+    """`log_lines.up_to_target`."""
+    going: Going | None = None
+    """How they are asked of a backend of ours, once one has been."""
+
+
 class Course(Struct, eq=False):
     """What requests share that are alike and go the same way (ADR 14). Made by the first of them."""
 
     decision: Decision
-    told: bytes
-    """The line that tells a client the decision, if this one may see it."""
+    lane: Lane
     logged: bytes
-    """`log_lines.fixed_part`."""
-    going: Going | None = None
-    """How they are asked of a backend of ours, once one has been."""
+    """The part of their log lines that does not change."""
+    target: bytes = b""
+    """What a backend is asked for, once one has been: see `onward.target_of`."""
 
 
 class Known(Struct, frozen=True, eq=False):
@@ -78,8 +91,8 @@ class Looks(Struct, eq=False):
     snapshot: Snapshot
     asker: Asker
     said: Said
-    lines: dict[tuple[int, int, bool, int], bytes | None]
-    """Fields as they go to a backend, by what they depend on. Filled in as they are needed."""
+    lanes: dict[tuple[int, Choice, str, int], Lane]
+    """By route, choice, method and version. Filled in as they are needed."""
     known: Known | None = None
     """The request that was asked last."""
 
@@ -106,8 +119,7 @@ def choose(looks: Looks, head: RequestHead, record: Record, bits: int) -> Course
     choice = choice_of(looks.snapshot.table, route, record.draw_bp)
     course = known.courses.get(choice)
     if course is None:
-        decision = outcome(route, known.facts, choice)
-        course = known.courses[choice] = _course(looks, known.facts, decision)
+        course = known.courses[choice] = _course(looks, known.facts, route, choice)
     record.decision = course.decision
     return course
 
@@ -125,13 +137,28 @@ def _know(looks: Looks, head: RequestHead, record: Record) -> Known:
     return Known(head, facts, route, {})
 
 
-def _course(looks: Looks, facts: Facts, decision: Decision) -> Course:
+def _course(looks: Looks, facts: Facts, route: Route, choice: Choice) -> Course:
+    decision = outcome(route, facts, choice)
+    key = (id(route), choice, facts.method, facts.minor)
+    lane = looks.lanes.get(key)
+    if lane is None:
+        if len(looks.lanes) >= _REMEMBERED:
+            looks.lanes.clear()
+        lane = looks.lanes[key] = _lane(looks, facts, decision)
+    if lane.logged is None:
+        logged = fixed_part(facts, decision, looks.snapshot, looks.said.request_id)
+    else:
+        logged = with_target(lane.logged, facts)
+    return Course(decision, lane, logged)
+
+
+def _lane(looks: Looks, facts: Facts, decision: Decision) -> Lane:
     snapshot = looks.snapshot
     told = b""
     if facts.client in snapshot.exposed:
         said = decision_value(Record(snapshot.version, decision=decision, route=decision.route))
         told = b"%b: %b\r\n" % (snapshot.decision_header, said)
-    return Course(decision, told, fixed_part(facts, decision, snapshot, looks.said.request_id))
+    return Lane(told, up_to_target(facts, decision, snapshot, looks.said.request_id))
 
 
 def in_clients_words(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> HeaderPairs:

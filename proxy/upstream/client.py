@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from proxy.model import Backend, Outgoing, Timeouts
-from proxy.outbox import Outbox
+from proxy.turn import Turn
 from proxy.upstream.api import Stats
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.pool import Pool, PoolLimits
@@ -32,14 +32,14 @@ class HttpUpstream:
             tls = default_context()
         server_name = None if backend.tls is None else backend.tls.server_name
         self._sweep = Sweep(self._look)
-        outbox = Outbox()
+        turn = Turn()
         self._pools = [
             Pool(
                 backend.name,
                 endpoint,
                 limits,
                 self._sweep,
-                outbox,
+                turn,
                 tls if endpoint.scheme == "https" else None,
                 server_name,
             )

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
 from proxy.model import Timeouts
-from proxy.outbox import Outbox, Outlet
+from proxy.turn import Outlet, Turn
 from proxy.upstream.api import AnswerSink
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
 from proxy.upstream.reader import HEAD, OVER, UNTIL_CLOSE, Reader
@@ -26,7 +26,7 @@ class Owner(Protocol):
 
     backend: str
     keepalive_s: float
-    outbox: Outbox
+    turn: Turn
 
     def released(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
-        self._outlet = Outlet(self._owner.outbox, self._transport)
+        self._outlet = Outlet(self._owner.turn, self._transport)
         self._unheard = _unheard(self._transport)
 
     def data_received(self, data: bytes) -> None:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
 from proxy.model import Endpoint
-from proxy.outbox import Outbox
+from proxy.turn import Turn
 from proxy.upstream.api import Stats
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
@@ -68,12 +68,12 @@ class Pool:
         endpoint: Endpoint,
         limits: PoolLimits,
         sweep: Sweep,
-        outbox: Outbox,
+        turn: Turn,
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
     ) -> None:
         self.backend = backend
-        self.outbox = outbox
+        self.turn = turn
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.keepalive_s = limits.keepalive_s

@@ -62,32 +62,29 @@ def asked(request: Outgoing) -> Asked:
 
 
 class HeadParts(Struct, frozen=True):
-    """A request's head but for the Host where that is the endpoint's own. `lines` are whole, each with its end."""
+    """A request's head but for its target, and the Host where that is the endpoint's own.
+
+    `lines` are whole, each with its end.
+    """
 
     method: str
-    target: bytes
     host: bytes | None
     lines: bytes
     body: Body
     upgrade: bytes = b""
 
-    def ends(self, authority: bytes) -> tuple[bytes, bytes]:
-        """The head as it goes over the wire, in two: more lines may come between."""
+    def around(self, authority: bytes) -> tuple[bytes, bytes, bytes]:
+        """What goes before the target, behind it, and last: more lines may come between the last two."""
         host = authority if self.host is None else self.host
-        before = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (
-            self.method.encode(),
-            self.target,
-            host,
-            self.lines,
-        )
-        behind = b""
+        middle = b" HTTP/1.1\r\nhost: %b\r\n%b" % (host, self.lines)
+        last = b""
         if self.body.kind == "length":
-            behind = b"content-length: %d\r\n" % self.body.length
+            last = b"content-length: %d\r\n" % self.body.length
         elif self.body.kind == "chunked":
-            behind = b"transfer-encoding: chunked\r\n"
+            last = b"transfer-encoding: chunked\r\n"
         if self.upgrade:
-            behind += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
-        return before, behind + b"\r\n"
+            last += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
+        return self.method.encode() + b" ", middle, last + b"\r\n"
 
 
 def field_lines(headers: HeaderPairs) -> bytes:

@@ -1,10 +1,15 @@
 """The fast tier's short cuts say what the general rules say."""
 
+import json
+
 import pytest
 
+from proxy.decide import decide
 from proxy.headers import upstream_headers
 from proxy.load import load
+from proxy.log_lines import fixed_part
 from proxy.model import HeaderPairs
+from proxy.onward import target_of
 from proxy.reading import Fields, RequestHead
 from proxy.record import Record
 from proxy.relay import fields, fixed_lines, opening, own_lines
@@ -20,6 +25,7 @@ backends:
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
+  - {name: canary, match: {path: {prefix: /canary}}, backend_refs: {legacy: 50, picky: 50}}
   - name: mapped
     match: {path: {prefix: /mapped}}
     backend_refs:
@@ -141,3 +147,38 @@ def test_another_head_is_another_request(snapshot: Snapshot) -> None:
     for path, name in (("/plain/1", "plain"), ("/picky/1", "picky"), ("/plain/1", "plain")):
         record, course = chosen(looks, asked(path))
         assert (record.route is course.decision.route, course.decision.route.name) == (True, name)
+
+
+def test_requests_of_one_lane_keep_what_is_their_own(snapshot: Snapshot) -> None:
+    """Target, path upstream and log line are of each request, whoever went the same way before."""
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    for path in ("/mapped/1", '/mapped/"2"', "/mapped/3%2F?q=1&q", "/plain/1", "/mapped/1"):
+        record, course = chosen(looks, asked(path))
+        facts, decision = record.facts, course.decision
+        assert facts is not None
+        assert decision == decide(snapshot.table, decision.route, facts, 0)
+        assert target_of(course, facts) == path.replace("/mapped", "/inner").encode()
+        assert course.logged == fixed_part(facts, decision, snapshot, None)
+        assert json.loads(b"{" + course.logged)["target"] == path.partition("?")[0]
+
+
+def test_what_was_chosen_and_how_it_was_asked_makes_another_lane(snapshot: Snapshot) -> None:
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    lanes = set()
+    for draw_bp in (0, 9_999, 0):
+        for method, minor in (("GET", 1), ("HEAD", 1), ("GET", 0)):
+            for path in ("/canary/1", "/canary/2"):
+                record = Record("v", draw_bp)
+                course = choose(looks, asked(path, method, minor), record, 1 << 100)
+                assert course is not None
+                assert course.decision.backend == ("picky" if draw_bp == 0 else "legacy")
+                assert b"backend=%b " % course.decision.backend.encode() in course.lane.told
+                lanes.add(id(course.lane))
+    assert len(lanes) == 6
+
+
+def test_a_connection_does_not_remember_lanes_without_end(snapshot: Snapshot) -> None:
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    for number in range(100):
+        chosen(looks, asked("/plain", f"M{number}"))
+    assert len(looks.lanes) <= 16

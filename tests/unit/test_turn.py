@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from proxy.outbox import MOST_BYTES, Outbox, Outlet
+from proxy.turn import MOST_BYTES, Outlet, Turn
 
 
 class Wire:
@@ -23,14 +23,14 @@ class Wire:
         return self.closing
 
 
-def an_outlet(outbox: Outbox) -> tuple[Wire, Outlet]:
+def an_outlet(turn: Turn) -> tuple[Wire, Outlet]:
     wire = Wire()
-    return wire, Outlet(outbox, cast(asyncio.Transport, wire))
+    return wire, Outlet(turn, cast(asyncio.Transport, wire))
 
 
 async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece() -> None:
-    outbox = Outbox()
-    (one, first), (two, second) = an_outlet(outbox), an_outlet(outbox)
+    turn = Turn()
+    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     second.write(b"x")
     first.write(b"b")
@@ -43,7 +43,7 @@ async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece(
 
 
 async def test_a_large_piece_does_not_wait_and_overtakes_nothing() -> None:
-    wire, outlet = an_outlet(Outbox())
+    wire, outlet = an_outlet(Turn())
     outlet.write(b"a")
     outlet.write(b"x" * MOST_BYTES)
     assert wire.sent == [b"a" + b"x" * MOST_BYTES]
@@ -52,8 +52,8 @@ async def test_a_large_piece_does_not_wait_and_overtakes_nothing() -> None:
 
 
 async def test_flushed_is_sent_once_and_dropped_never() -> None:
-    outbox = Outbox()
-    (one, first), (two, second) = an_outlet(outbox), an_outlet(outbox)
+    turn = Turn()
+    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     first.flush()
     second.write(b"x")
@@ -65,8 +65,8 @@ async def test_flushed_is_sent_once_and_dropped_never() -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 async def test_a_transport_that_closed_in_the_turn_keeps_nobody_from_sending(closed: bool) -> None:
-    outbox = Outbox()
-    (one, first), (two, second) = an_outlet(outbox), an_outlet(outbox)
+    turn = Turn()
+    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     second.write(b"x")
     one.closing = closed

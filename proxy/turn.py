@@ -1,6 +1,6 @@
 """What connections have to say, gathered over one turn of the event loop and sent at its end (ADR 17).
 
-    poll: read, decide, `Outlet.write`; read, decide, `Outlet.write`; ...   then `Outbox`: send, send, ...
+    poll: read, decide, `Outlet.write`; read, decide, `Outlet.write`; ...   then `Turn`: send, send, ...
 
 The code that decides and the kernel's that sends each stay in the processor's caches, and whoever is spoken to is woken
 once and not for each message. Nothing waits longer than the turn: all events that one poll brought.
@@ -12,8 +12,8 @@ MOST_BYTES = 16 * 1024
 """What a connection may have waiting. A larger piece goes out at once, so that a slow reader is noticed at once."""
 
 
-class Outbox:
-    """The outlets of one owner that have something to send."""
+class Turn:
+    """The outlets of one owner that have something to send before the loop polls again."""
 
     __slots__ = ("_outlets",)
 
@@ -23,10 +23,10 @@ class Outbox:
     def add(self, outlet: "Outlet") -> None:
         """Flush it at the end of this turn."""
         if not self._outlets:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._end)
         self._outlets.append(outlet)
 
-    def _flush(self) -> None:
+    def _end(self) -> None:
         outlets, self._outlets = self._outlets, []
         for outlet in outlets:
             outlet.flush()
@@ -35,10 +35,10 @@ class Outbox:
 class Outlet:
     """The way out of one connection. Whoever closes or half-closes the transport flushes first, or means to `drop`."""
 
-    __slots__ = ("_outbox", "_transport", "unsent")
+    __slots__ = ("_transport", "_turn", "unsent")
 
-    def __init__(self, outbox: Outbox, transport: asyncio.Transport) -> None:
-        self._outbox = outbox
+    def __init__(self, turn: Turn, transport: asyncio.Transport) -> None:
+        self._turn = turn
         self._transport = transport
         self.unsent = b""
 
@@ -48,7 +48,7 @@ class Outlet:
         if unsent:
             data = unsent + data
         elif data:
-            self._outbox.add(self)
+            self._turn.add(self)
         self.unsent = data
         if len(data) > MOST_BYTES:
             self.flush()
