@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.bench.contestants import Contestant
-from tests.bench.processes import FAILURES, Cores, Up, loaded, told_by, up
+from tests.bench.processes import FAILURES, Cores, Up, loaded, quiet, told_by, up
 from tests.bench.report import Figures, Scenario, medians
 
 CONNECTIONS = {"get": 32, "varied": 32, "post": 32, "download": 8, "upload": 8}
@@ -103,6 +103,7 @@ def at_half_load(contestants: Sequence[Up], saturating: float | None, ground: Gr
 
 
 def _paced(port: int, rate: float, ground: Ground) -> Figures:
+    quiet(ground.cores.contestants)
     arguments: list[object] = [port, rate, ground.seconds, _PACED_CONNECTIONS]
     told = told_by("paced", arguments, ground.cores.load, ground.seconds + 60)
     return {**told, "asked_per_second": rate}

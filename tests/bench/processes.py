@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from tests.bench.report import Figures, LoadFailed
 ROOT = Path(__file__).parents[2]
 _START_S = 30
 _STOP_S = 10
+_LOOK_S = 0.1
+_QUIET_S = 3.0
+_QUIET_SHARE = 0.1
 
 
 FAILURES = (LoadFailed, WrongAnswer, OSError)
@@ -158,10 +161,24 @@ def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: i
     return wrk.read(done.stdout + done.stderr)
 
 
+def quiet(core: int, busy_s: Callable[[int], float] = procfs.core_busy_s) -> bool:
+    """Wait until hardly anything runs on a core, 3 s at most: whoever was loaded before goes on for a while.
+
+    Tells whether it got quiet. `busy_s` tells how long a core was busy since the machine started.
+    """
+    for _ in range(round(_QUIET_S / _LOOK_S)):
+        before = busy_s(core)
+        time.sleep(_LOOK_S)
+        if busy_s(core) - before <= _QUIET_SHARE * _LOOK_S:
+            return True
+    return False
+
+
 def loaded(
     each: Up, kind: str, connections: int, seconds: float, core: int, at_most: int = 0
 ) -> Figures:
     """One round of load on one contestant, with what it cost."""
+    quiet(each.core)
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
     if wrk.takes(kind) and not at_most:
         figures = _told_by_wrk(each.port, kind, connections, seconds, core)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench import holding, wire
+from tests.bench import holding, processes, wire
 from tests.bench.client import Client
 from tests.bench.contestants import Contestant
 from tests.bench.load import Load, percentile
@@ -64,6 +64,17 @@ def test_each_kind_of_request_is_answered(origin: Up) -> None:
             load.run(10, at_most=5)
         assert not load.failed, kind
         assert len(load.waits_s) == 5, kind
+
+
+@pytest.mark.parametrize(("busy", "looks"), [(0.0, 1), (1.0, 30)])
+def test_a_round_begins_when_the_one_before_has_ended(
+    busy: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A core that is quiet is taken at once; one that is not, after 3 s."""
+    clock = [0.0]
+    monkeypatch.setattr("time.sleep", lambda seconds: clock.append(clock[-1] + seconds))
+    assert processes.quiet(0, lambda _: clock[-1] * busy) == (not busy)
+    assert len(clock) - 1 == looks
 
 
 @pytest.mark.parametrize("kind", ["get", "varied", "post"])
