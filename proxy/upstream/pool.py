@@ -124,7 +124,7 @@ class Pool:
         self._waited += 1
         self._sweep.start()
         if self._opens_soon is None:
-            self._open_after(0.0 if len(self._live) < _SOME else _PATIENCE_S)
+            self._open_after(0.0 if self._count < _SOME else _PATIENCE_S)
 
     def leave(self, waiter: Waiter) -> None:
         """The wait was given up. Harmless when it is over."""
@@ -144,8 +144,13 @@ class Pool:
     # --- opening ----------------------------------------------------------------------------------
 
     @property
+    def _count(self) -> int:
+        """Connections, and those that are being opened."""
+        return len(self._live) + len(self._opening)
+
+    @property
     def _may_open(self) -> bool:
-        return len(self._live) + len(self._opening) < self._limits.max_connections
+        return self._count < self._limits.max_connections
 
     def make_room(self) -> None:
         """Let the oldest idle connection go, where the cap would keep a new one from being opened."""
@@ -158,14 +163,13 @@ class Pool:
     def _on_timer(self) -> None:
         self._opens_soon = None
         spare, self._waited = min(_STEP, self._waited), 0
-        at_once = _STEP if len(self._live) >= _SOME else _SOME
-        self._open(max(len(self._opening) + _STEP, at_once), spare)
+        self._open(len(self._opening) + max(_STEP, _SOME - self._count), spare)
         self._open_more()
 
     def _open_more(self) -> None:
         """See to it that some are opened soon, while more wait than that."""
         if self._opens_soon is None and len(self._waiters) > len(self._opening) and self._may_open:
-            self._open_after(_PACE_S if len(self._live) >= _SOME else 0.0)
+            self._open_after(_PACE_S if self._count >= _SOME else 0.0)
 
     def _open(self, most: int, spare: int) -> None:
         """For each who waits, but `spare` at least; until `most` are being opened."""

@@ -203,6 +203,29 @@ routes: [{{name: all, backend_refs: legacy}}]
     assert json.loads(body_of(third))["reason"] == "busy"
 
 
+async def test_a_wait_for_a_connection_counts_for_the_request(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(1.5)
+        writer.write(ok(b"late"))
+        await reader.read()
+
+    async with backend(talk) as legacy:
+        table = f"""
+version: 1
+backends: {{legacy: {{url: "{legacy.url}", circuit_breakers: {{max_connections: 1}}}}}}
+routes: [{{name: all, backend_refs: legacy, timeouts: {{request: 2s, connect: 5s}}}}]
+"""
+        async with running(table, tmp_path) as facade:
+            asked = [asyncio.create_task(facade.get(f"/{number}")) for number in range(2)]
+            answers = sorted(map(status_of, await asyncio.gather(*asked)))
+            await eventually(lambda: len(facade.access_log.read_text().splitlines()) == 2)
+            lines = [json.loads(line) for line in facade.access_log.read_text().splitlines()]
+    assert answers == [200, 504]
+    late = next(line for line in lines if line["status"] == 504)
+    assert 1_900 < late["total_ms"] < 3_000
+
+
 @pytest.mark.parametrize(
     "framed",
     [

@@ -16,7 +16,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
-from proxy.upstream import AnswerHead, Framing, HttpUpstream, Stats, open_upstream
+from proxy.upstream import AnswerHead, Connection, Framing, HttpUpstream, Stats, open_upstream
 from proxy.upstream.search import acquire
 from tests.integration.upstream_servers import (
     Gate,
@@ -184,6 +184,23 @@ async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> Non
         assert server.accepted == 1
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the same turn", "before"])
+async def test_a_waiter_that_was_cancelled_is_not_given_a_connection(at_once: bool) -> None:
+    async with gated(max_connections=1) as (_, _, upstream):
+        pool = upstream.take_turn()
+        connection = await acquire(pool, 5)
+        waiter = asyncio.create_task(acquire(pool, 5))
+        await eventually(lambda: upstream.stats().pending == 1)
+        waiter.cancel()
+        if not at_once:
+            await asyncio.wait((waiter,), timeout=5)
+            assert upstream.stats().pending == 0
+        pool.released(connection)
+        await asyncio.wait((waiter,), timeout=5)
+        assert waiter.cancelled()
+        assert upstream.stats() == Stats(connections=1, idle=1)
+
+
 class Ending:
     """An AnswerSink that does something at the very end of its answer."""
 
@@ -261,6 +278,58 @@ async def test_a_burst_opens_no_more_at_once_than_there_are() -> None:
             steps.append(upstream.stats().connections)
         assert all(after - before <= max(8, before) for before, after in itertools.pairwise(steps))
         assert len({await waiter for waiter in waiters}) == 100
+
+
+async def test_past_the_first_eight_connections_are_begun_with_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While eight are on their way to a far backend, no others join in before the time has come."""
+    begun = 0
+
+    async def far(*_: object) -> Connection:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    monkeypatch.setattr("proxy.upstream.pool.dial", far)
+    monkeypatch.setattr("proxy.upstream.pool._PACE_S", 0.05)
+    async with closing(
+        open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
+    ) as upstream:
+        assert isinstance(upstream, HttpUpstream)
+        pool = upstream.take_turn()
+        waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(50)]
+        seen = set()
+        while begun < 14:
+            await asyncio.sleep(0)
+            seen.add(begun)
+        assert seen == {0, 8, 10, 12, 14}
+        for each in waiters:
+            each.cancel()
+        await asyncio.wait(waiters)
+
+
+async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: object) -> Connection:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    monkeypatch.setattr("proxy.upstream.pool.dial", never)
+    backend = Backend("far", (Endpoint("http", "127.0.0.1", 1),), max_connections=1)
+    async with closing(open_upstream(backend)) as upstream:
+        assert isinstance(upstream, HttpUpstream)
+        pool = upstream.take_turn()
+        first = asyncio.create_task(acquire(pool, 30))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectTimeout):
+                await acquire(pool, 0.1)
+        assert not first.done()
+        first.cancel()
+        await asyncio.wait((first,))
 
 
 # --- keep-alive -------------------------------------------------------------------------------------
