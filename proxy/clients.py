@@ -37,7 +37,7 @@ class Clients:
         self.refused = refused
         """Counts what is refused before a request exists, by kind."""
         self._slots: list[set[Client]] = [set() for _ in range(_SLOTS)]
-        self._live: dict[Client, int] = {}
+        self._live: dict[Client, set[Client]] = {}
         """Each with its slot."""
         self._slot = 0
         self._by_peer: Counter[str] = Counter()
@@ -53,8 +53,9 @@ class Clients:
         self, client: Client, peer: str, listener: Listener, trusted: Networks
     ) -> Overloaded | None:
         """Take the connection in; `leave` has to follow. What is told to it if it may not stay."""
-        slot = self._live[client] = len(self._live) % _SLOTS
-        self._slots[slot].add(client)
+        # The smallest one: where one comes as another goes, any rotation would fill a slot and empty the others.
+        slot = self._live[client] = min(self._slots, key=len)
+        slot.add(client)
         self._by_peer[peer] += 1
         self._counted(1)
         if self._timer is None:
@@ -72,7 +73,7 @@ class Clients:
 
     def leave(self, client: Client, peer: str) -> None:
         """The connection is over."""
-        self._slots[self._live.pop(client)].discard(client)
+        self._live.pop(client).discard(client)
         self._counted(-1)
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
