@@ -5,9 +5,10 @@ import json
 import pytest
 
 from proxy.decide import decide
+from proxy.errors import BadRequest
 from proxy.headers import upstream_headers
 from proxy.load import load
-from proxy.log_lines import fixed_part
+from proxy.log_lines import fixed_part, up_to_target
 from proxy.model import HeaderPairs
 from proxy.onward import target_of
 from proxy.reading import Fields, RequestHead
@@ -182,3 +183,36 @@ def test_a_connection_does_not_remember_lanes_without_end(snapshot: Snapshot) ->
     for number in range(100):
         chosen(looks, asked("/plain", f"M{number}"))
     assert len(looks.lanes) <= 16
+
+
+def test_what_rules_read_of_a_request_is_logged_as_its_own() -> None:
+    """Of two requests of one lane, each line tells its own query."""
+    text = TABLE.replace(
+        "match: {path: {prefix: /plain}}",
+        "match: {path: {prefix: /plain}, query: {q: {present: true}}}",
+    )
+    reading = snapshot_of(load(text.encode(), "t.yaml"), text.encode(), {}, 0.0)
+    looks = looks_of(reading, FIELDS, "127.0.0.1", "http")
+    for value in ("1", "2"):
+        record, course = chosen(looks, asked(f"/plain/1?q={value}"))
+        assert record.facts is not None
+        assert course.logged == fixed_part(record.facts, course.decision, reading, None)
+        assert json.loads(b"{" + course.logged)["query"] == {"q": [value]}
+
+
+def test_an_id_that_json_would_escape_keeps_the_line_from_the_short_cut(snapshot: Snapshot) -> None:
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    record, course = chosen(looks, asked("/plain/1"))
+    assert record.facts is not None
+    assert up_to_target(record.facts, course.decision, snapshot, b"plain") is not None
+    for said in (b'a"b', b"a\\b"):
+        assert up_to_target(record.facts, course.decision, snapshot, said) is None
+
+
+def test_a_target_that_would_break_out_of_its_line_is_not_asked_for(snapshot: Snapshot) -> None:
+    """The reader lets none through; what is sent does not lean on that."""
+    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    record, course = chosen(looks, asked("/plain/1?a b"))
+    assert record.facts is not None
+    with pytest.raises(BadRequest):
+        target_of(course, record.facts)
