@@ -44,6 +44,7 @@ class Waiter(Struct, eq=False):
     """A request that waits for a connection, `until` then, as the loop tells time.
 
     It leaves the queue before it is told, and one of the two is called once, unless it left by itself.
+    What it is given is usable (`Connection.usable`), for as long as it begins at once.
     """
 
     until: float
@@ -209,12 +210,10 @@ class Pool:
         self._note_empty()
 
     def _adopt(self, connection: Connection) -> None:
-        if connection.closed:
-            self._refuse(
-                UpstreamUnreachable(
-                    f"backend {self.backend} closed the connection at once", self.backend
-                )
-            )
+        if not connection.usable():
+            connection.abort()
+            what = f"backend {self.backend} closed a connection, or spoke, before it was asked anything"
+            self._refuse(UpstreamUnreachable(what, self.backend))
             return
         self._live.add(connection)
         self._sweep.start()
@@ -238,9 +237,12 @@ class Pool:
         self._note_empty()
 
     def _offer(self, connection: Connection) -> None:
-        """To the first waiter, or to the idle ones."""
+        """To the first waiter, or to the idle ones. Nobody is given one that closed after its answer."""
         if self._waiters:
-            self._waiters.popleft().given(connection)
+            if connection.usable():
+                self._waiters.popleft().given(connection)
+            else:
+                connection.abort()  # So another is opened for whoever waits.
         elif self._closing:
             connection.abort()
         else:

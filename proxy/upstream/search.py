@@ -12,12 +12,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from proxy.errors import UpstreamError, UpstreamUnreachable
+from proxy.errors import UpstreamError
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool, Waiter
-
-_HAND_OVERS = 3
-"""How many connections may turn out closed when they are taken, before it is called a failure."""
 
 Found = Callable[[Pool, Connection], None]
 Failed = Callable[[UpstreamError], None]
@@ -44,14 +41,12 @@ class Search(Struct, eq=False):
     _pool: Pool | None = None
     _waiter: Waiter | None = None
     _error: UpstreamError | None = None
-    _handed: int = 0
 
     def begin(self) -> None:
         """Look for a connection."""
         now = asyncio.get_running_loop().time()
         while self.pools and (self._error is None or self.until > now):
             pool = self._pool = self.pools.pop(0)
-            self._handed = 0
             try:
                 self._ask(pool, min(now + self.connect_s, self.until))
             except UpstreamError as error:
@@ -79,25 +74,9 @@ class Search(Struct, eq=False):
         self._waiter = waiter
 
     def _given(self, connection: Connection) -> None:
-        pool, waiter = self._pool, self._waiter
+        pool, self._waiter = self._pool, None
         assert pool is not None
-        assert waiter is not None
-        if connection.usable():
-            self._waiter = None
-            self.found(pool, connection)
-            return
-        connection.abort()  # It closed between being handed over and being taken.
-        self._handed += 1
-        what = f"backend {pool.backend} closes connections as soon as they are made"
-        error: UpstreamError = UpstreamUnreachable(what, pool.backend)
-        if self._handed < _HAND_OVERS:
-            try:
-                pool.queue(waiter)
-            except UpstreamError as refused:
-                error = refused
-            else:
-                return
-        self._refused(error)
+        self.found(pool, connection)
 
     def _refused(self, error: UpstreamError) -> None:
         self._waiter = None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from proxy.errors import UpstreamUnreachable
 from proxy.model import Backend, Body, Endpoint
 from proxy.upstream import Connection, open_upstream
 from proxy.upstream.sweep import SWEEP_S
 from tests.integration.running import running
-from tests.integration.upstream_servers import Peer, asking, closing, eventually, get, serving
+from tests.integration.upstream_servers import Gate, Peer, asking, closing, eventually, get, serving
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
@@ -110,6 +111,51 @@ routes: [{{name: all, backend_refs: old}}]
         assert got.endswith(b"\r\n\r\nok")
         assert server.accepted == 2
     server.join()
+
+
+async def test_a_wait_outlives_any_number_of_connections_that_close_after_an_answer() -> None:
+    gate = Gate()
+
+    async def script(peer: Peer) -> None:
+        """Says nothing of closing, and closes."""
+        await peer.request()
+        gate.waiting += 1
+        await gate.open.wait()
+        peer.send(ANSWER)
+
+    most = {"max_connections": 6}
+    async with (
+        serving(script) as server,
+        closing(open_upstream(server.backend(**most))) as upstream,
+    ):
+        asking_now = [asyncio.create_task(get(upstream)) for _ in range(8)]
+        await eventually(lambda: gate.waiting == 6 and upstream.stats().pending == 2)
+        gate.open.set()
+        answers = await asyncio.wait_for(asyncio.gather(*asking_now), 10)
+        assert [answer.body for answer in answers] == [b"ok"] * 8
+        assert server.accepted == 8
+
+
+@pytest.mark.parametrize("last_words", [SECRET, b""], ids=["speaks", "closes"])
+async def test_new_connections_that_cannot_be_used_are_told_as_that(last_words: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        backend = Backend("old", (Endpoint("http", "127.0.0.1", listening.getsockname()[1]),))
+        async with closing(open_upstream(backend)) as upstream:
+            opening = asyncio.create_task(upstream.open(asking()))
+            accepted = 0
+            while not opening.done():
+                # The backend's first words lie in the kernel before the facade knows that it is connected.
+                await asyncio.sleep(0)
+                with contextlib.suppress(BlockingIOError):
+                    peer, _ = listening.accept()
+                    peer.sendall(last_words)
+                    peer.close()
+                    accepted += 1
+            with pytest.raises(UpstreamUnreachable, match="before it was asked"):
+                await opening
+            assert upstream.stats().connections == upstream.stats().pending == 0
+            assert 1 <= accepted <= 2
 
 
 async def test_bytes_on_an_idle_connection_close_it() -> None:
