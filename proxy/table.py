@@ -28,8 +28,8 @@ MAX_TABLE_BYTES = 16 * 1024 * 1024
 # Of a request line, beside its target: method, version, spaces.
 _LINE_BYTES = 128
 _POLL_S = 1.0
-_DEBOUNCE_MS = 30
-_STEP_MS = 10
+_DEBOUNCE_MS = 100
+_STEP_MS = 50
 # A file that is being written looks broken for a moment. A good one takes effect without this wait.
 _SECOND_LOOK_S = 0.1
 

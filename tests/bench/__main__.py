@@ -142,7 +142,8 @@ def run(
             tell("without the facade: no latency, workers or soak")
             return
         if "workers" in scenarios:
-            _kept("workers", partial(alone.workers, facade), ground, report)
+            nginx = next((each for each in chosen if each.name == "nginx"), None)
+            _kept("workers", partial(alone.workers, facade, nginx), ground, report)
         if soaked:
             _kept("soak", partial(alone.soak, facade, soaked), ground, report)
 
@@ -155,8 +156,7 @@ def _all_at_once(
             if kind in scenarios:
                 report.scenarios[kind] = loading.under_load(kind, contestants, ground)
         if "latency" in scenarios and any(each.name == "facade" for each in contestants):
-            known = report.scenarios.get("get", {}).get("facade", {}).get("per_second")
-            _kept("latency", partial(loading.at_half_load, contestants, known), ground, report)
+            _kept("latency", partial(loading.at_half_load, contestants), ground, report)
 
 
 def _kept(name: str, measure: Callable[[Ground], Scenario], ground: Ground, report: Report) -> None:

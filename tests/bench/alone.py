@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from tests.bench import holding, procfs
-from tests.bench.contestants import Contestant, facade_argv
+from tests.bench.contestants import Contestant, facade_argv, nginx_argv
 from tests.bench.loading import CONNECTIONS, Ground, leave_out, tell
 from tests.bench.processes import FAILURES, Up, loaded, up
 from tests.bench.report import Figures, Scenario, medians
@@ -18,6 +18,8 @@ WORKERS_CLIENTS = 400
 _SETTLED_BYTES = 64 * 1024
 _SETTLED_S = 1.0
 _SETTLE_S = 10.0
+_WORKERS_ROUNDS = 3
+"""For each round of the other scenarios: a difference of a tenth is looked for."""
 _TENTHS = 10
 
 Held = Callable[[int, int], contextlib.AbstractContextManager[None]]
@@ -77,33 +79,53 @@ def _settled(pid: int) -> int:
     return procfs.resident_bytes(pid)
 
 
-def workers(facade: Contestant, ground: Ground) -> Scenario:
-    """One worker beside two, on one core: who holds the connections, and what a request costs."""
-    both = [
-        replace(facade, name=name, argv=partial(facade_argv, tier="fast", workers=count))
-        for name, count in (("1 worker", 1), ("2 workers", 2))
-    ]
-    found: dict[str, list[Figures]] = {each.name: [] for each in both}
+def workers(facade: Contestant, nginx: Contestant | None, ground: Ground) -> Scenario:
+    """One worker beside two, on one core: who holds the connections, and what a request costs.
+
+    nginx's, too, for what a second process on a core costs by itself.
+    """
+    chosen = [*_one_and_two(facade, "", partial(facade_argv, tier="fast"))]
+    if nginx is not None:
+        chosen += _one_and_two(nginx, "nginx, ", nginx_argv)
+    found: dict[str, list[Figures]] = {each.name: [] for each in chosen}
     with contextlib.ExitStack() as stack:
         started = [
-            stack.enter_context(up(each, ground.origin, ground.cores.contestants)) for each in both
+            stack.enter_context(up(each, ground.origin, ground.cores.contestants))
+            for each in chosen
         ]
-        for turn in range(1, ground.rounds + 1):
-            for count, each in enumerate(started, 1):
+        most = ground.rounds * _WORKERS_ROUNDS
+        for turn in range(1, most + 1):
+            for each in started:
+                count = 2 if each.name.endswith("s") else 1
                 # As many connections for each worker: how many events a poll brings is part of the cost.
                 connections = CONNECTIONS["get"] * count
                 told = loaded(each, "get", connections, ground.seconds, ground.cores.load)
                 told["spread"] = _spread_of(each, count)
                 tell(
-                    f"workers: round {turn}/{ground.rounds}: {each.name}: {told['cpu_us']:,.0f} µs, "
+                    f"workers: round {turn}/{most}: {each.name}: {told['cpu_us']:,.0f} µs, "
                     f"spread {told['spread']:.0f} %"
                 )
                 found[each.name].append(told)
-    scenario = {name: medians(rounds) for name, rounds in found.items()}
-    scenario["2 workers"]["cpu_of_one"] = (
-        scenario["2 workers"]["cpu_us"] / scenario["1 worker"]["cpu_us"]
-    )
-    return scenario
+    return _compared({name: medians(rounds) for name, rounds in found.items()})
+
+
+def _one_and_two(
+    contestant: Contestant, of: str, argv: Callable[..., list[str]]
+) -> list[Contestant]:
+    return [
+        replace(contestant, name=f"{of}{name}", argv=partial(argv, workers=count))
+        for name, count in (("1 worker", 1), ("2 workers", 2))
+    ]
+
+
+def _compared(found: Scenario) -> Scenario:
+    for of in ("", "nginx, "):
+        if both := found.get(f"{of}2 workers"):
+            both["cpu_of_one"] = both["cpu_us"] / found[f"{of}1 worker"]["cpu_us"]
+    if peer := found.get("nginx, 2 workers"):
+        facade = found["2 workers"]
+        facade["cpu_of_one_of_nginx"] = facade["cpu_of_one"] / peer["cpu_of_one"]
+    return found
 
 
 def _spread_of(each: Up, count: int) -> float:

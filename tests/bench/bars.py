@@ -79,6 +79,14 @@ BARS: tuple[Bar, ...] = (
         " ×",
     ),
     Absolute(
+        "– the same, beside what nginx's second worker costs on that core",
+        "workers",
+        "2 workers",
+        "cpu_of_one_of_nginx",
+        1.1,
+        " ×",
+    ),
+    Absolute(
         "four stalled downloads: at most 10 MB", "memory", "facade", "downloads_mb", 10, " MB"
     ),
     Absolute("four stalled uploads: at most 10 MB", "memory", "facade", "uploads_mb", 10, " MB"),

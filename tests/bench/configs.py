@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.wire import TARGETS
 
 
-def nginx(port: int, origin: int, folder: Path, *, buffered: bool = True) -> str:
+def nginx(port: int, origin: int, folder: Path, *, buffered: bool = True, workers: int = 1) -> str:
     """nginx.conf. Its log is buffered, as the facade's is; bodies are as shipped, or passed on as they come."""
     bodies = "" if buffered else "proxy_buffering off; proxy_request_buffering off;"
     user = "user root;" if os.geteuid() == 0 else ""  # A worker that may read the temporary folder.
@@ -21,7 +21,7 @@ def nginx(port: int, origin: int, folder: Path, *, buffered: bool = True) -> str
     return f"""
 {user}
 daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 8192; }}

@@ -96,8 +96,9 @@ def _asgi(port: int, origin: int, folder: Path) -> list[str]:
     return facade_argv(port, origin, folder, "asgi")
 
 
-def _nginx(port: int, origin: int, folder: Path) -> list[str]:
-    return _nginx_argv(configs.nginx(port, origin, folder), folder)
+def nginx_argv(port: int, origin: int, folder: Path, workers: int = 1) -> list[str]:
+    """nginx as it is shipped, but for its keep-alive and its log's buffer."""
+    return _nginx_argv(configs.nginx(port, origin, folder, workers=workers), folder)
 
 
 def _unbuffered(port: int, origin: int, folder: Path) -> list[str]:
@@ -142,7 +143,7 @@ def _python(module: str) -> Argv:
 CONTESTANTS = (
     Contestant("facade", "facade, fast tier", _fast),
     Contestant("facade-asgi", "facade, ASGI tier", _asgi),
-    Contestant("nginx", "nginx", _nginx, program="nginx"),
+    Contestant("nginx", "nginx", nginx_argv, program="nginx"),
     Contestant(
         "nginx-unbuffered",
         "nginx, buffering off",

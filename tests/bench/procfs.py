@@ -23,13 +23,25 @@ def parent_of(stat: str) -> int:
 
 
 def busy_of(stat: str, core: int) -> float:
-    """Seconds that a core was not idle, whoever had it, from the text of /proc/stat."""
+    """Seconds that a core was not idle, whoever had it, from the text of /proc/stat.
+
+    What another guest of the machine stole counts as busy.
+    """
+    ticks = _ticks_of(stat, core)
+    return (sum(ticks) - ticks[3] - ticks[4]) / _TICKS
+
+
+def stolen_of(stat: str, core: int) -> float:
+    """Seconds that somebody wanted a core and another guest of the machine had it."""
+    return _ticks_of(stat, core)[7] / _TICKS
+
+
+def _ticks_of(stat: str, core: int) -> list[int]:
+    """user nice system idle iowait irq softirq steal"""
     told = re.search(rf"^cpu{core} (.+)$", stat, re.MULTILINE)
     if told is None:
         raise ValueError(f"no core {core} in /proc/stat")
-    # user nice system idle iowait irq softirq steal: what another guest of the machine stole counts as busy.
-    ticks = [int(field) for field in told[1].split()[:8]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / _TICKS
+    return [int(field) for field in told[1].split()[:8]]
 
 
 def descendants(pid: int, parents: Mapping[int, int]) -> set[int]:
@@ -90,6 +102,11 @@ def cpu_s(pid: int) -> float:
 def core_busy_s(core: int) -> float:
     """Seconds that a core has not been idle."""
     return busy_of(_text(_PROC / "stat"), core)
+
+
+def core_stolen_s(core: int) -> float:
+    """Seconds that a core has been stolen from this machine."""
+    return stolen_of(_text(_PROC / "stat"), core)
 
 
 def resident_bytes(pid: int) -> int:

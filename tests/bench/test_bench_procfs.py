@@ -39,6 +39,7 @@ def test_descendants_are_found_at_any_depth_and_nobody_else() -> None:
 def test_a_core_is_busy_with_all_but_idling_and_waiting_and_counts_what_was_stolen() -> None:
     stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 100 1 20 5000 600 3 4 7 0 0\ncpu11 1 1 1 1 1 1 1 1 0 0\n"
     assert procfs.busy_of(stat, 1) == (100 + 1 + 20 + 3 + 4 + 7) / _TICKS
+    assert procfs.stolen_of(stat, 1) == 7 / _TICKS
     with pytest.raises(ValueError, match="no core 2"):
         procfs.busy_of(stat, 2)
 

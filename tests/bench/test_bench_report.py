@@ -9,7 +9,8 @@ from tests.bench import __main__ as command
 from tests.bench import bars, chart, page, wrk
 from tests.bench.alone import spread
 from tests.bench.contestants import CONTESTANTS, first_version
-from tests.bench.report import Figures, LoadFailed, Report, medians, ratio
+from tests.bench.loading import quieter_half
+from tests.bench.report import Figures, LoadFailed, Report, Scenario, medians, ratio
 
 
 def _figures(cpu_us: float, per_second: float, busy: float = 0.99) -> Figures:
@@ -30,6 +31,7 @@ _GET = {
     "envoy": _figures(40, 25_000),
     "naive": _figures(2_000, 500),
 }
+_LATENCY = {"asked_per_second": 20_000.0, "stolen": 0.01, "rounds": 12.0, "counted": 6.0}
 
 
 def _verdict(words: str) -> bars.Verdict:
@@ -111,7 +113,7 @@ def test_each_table_of_the_page_has_as_many_cells_in_each_row() -> None:
     scenarios = {
         "get": _GET,
         "idle": {"facade": {"kb_each": 3.0}},
-        "latency": {"facade": {**_GET["facade"], "asked_per_second": 20_000.0}},
+        "latency": {"facade": {**_GET["facade"], **_LATENCY}},
         "memory": {"facade": {"downloads_mb": 1.0, "uploads_mb": 2.0}},
         "workers": {"2 workers": {"cpu_us": 2.0, "spread": 3.0, "cpu_of_one": 1.0}},
         "soak": {"facade": {"requests": 1e6, "grown_mb": 0.1, "mb_1": 60.0}},
@@ -122,6 +124,22 @@ def test_each_table_of_the_page_has_as_many_cells_in_each_row() -> None:
     assert len(blocks) == 6
     for block in blocks:
         assert len({line.count("|") for line in block.splitlines()}) == 1, block
+
+
+def test_the_rounds_from_which_least_was_stolen_count() -> None:
+    stolen = {
+        "a": (0.1, 0.0),
+        "b": (0.0, 0.0),
+        "c": (0.0, 0.4),
+        "d": (0.02, 0.01),
+        "e": (0.03, 0.0),
+    }
+    rounds: list[Scenario] = [
+        {"facade": {"p99_ms": ord(name), "stolen": mine}, "nginx": {"p99_ms": 1, "stolen": other}}
+        for name, (mine, other) in stolen.items()
+    ]
+    counted = quieter_half(rounds)
+    assert [chr(int(each["facade"]["p99_ms"])) for each in counted] == ["b", "d", "e"]
 
 
 def test_the_chart_is_well_formed_and_within_its_frame() -> None:
