@@ -24,10 +24,10 @@ class HttpUpstream:
     https endpoints; without it the system's authorities are trusted.
     """
 
-    def __init__(
-        self, backend: Backend, tls: ssl.SSLContext | None = None, keepalive_s: float = 2.5
-    ) -> None:
-        limits = PoolLimits(backend.max_connections, backend.max_pending_requests, keepalive_s)
+    def __init__(self, backend: Backend, tls: ssl.SSLContext | None = None) -> None:
+        limits = PoolLimits(
+            backend.max_connections, backend.max_pending_requests, backend.idle_timeout_s
+        )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()
         server_name = None if backend.tls is None else backend.tls.server_name

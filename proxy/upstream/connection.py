@@ -25,7 +25,7 @@ class Owner(Protocol):
     """Who a connection belongs to while it is idle."""
 
     backend: str
-    keepalive_s: float
+    idle_timeout_s: float
     turn: Turn
 
     def released(self, connection: "Connection") -> None:
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._marked_at = now
         sink = self._sink
         if sink is None:
-            if now - self._marked_at >= self._owner.keepalive_s:
+            if now - self._marked_at >= self._owner.idle_timeout_s:
                 self._drop()
             return
         self._judge(now)

@@ -53,11 +53,11 @@ class Waiter(Struct, eq=False):
 
 
 class PoolLimits(Struct, frozen=True):
-    """`keepalive_s` is half of the common 5 s of servers (findings, 17)."""
+    """Of one endpoint; see `Backend`."""
 
-    max_connections: int = 100
-    max_pending_requests: int = 1024
-    keepalive_s: float = 2.5
+    max_connections: int
+    max_pending_requests: int
+    idle_timeout_s: float
 
 
 class Pool:
@@ -77,7 +77,7 @@ class Pool:
         self.turn = turn
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
-        self.keepalive_s = limits.keepalive_s
+        self.idle_timeout_s = limits.idle_timeout_s
         self._limits = limits
         self._sweep = sweep
         self._tls = tls

@@ -144,7 +144,10 @@ def routes(origin: int) -> str:
     address = f"http://127.0.0.1:{origin}"
     lines = [
         "version: 1",
-        f"backends: {{legacy: '{address}', new: '{address}'}}",
+        "x-kept: &kept",
+        f"  url: '{address}'",
+        "  idle_timeout: 60s",
+        "backends: {legacy: *kept, new: *kept}",
         "defaults: {timeouts: {request: 60s}, limits: {max_body_bytes: 1GiB}}",
         "routes:",
     ]

@@ -197,7 +197,8 @@ def _fairness(report: Report) -> list[str]:
     return [
         "## How the others are set up",
         "",
-        "Keep-alive towards the origin, one worker, forwarding headers, and an access log of their usual "
+        "Keep-alive towards the origin (60 s, nginx's default, is what the facade is told, too), one worker, "
+        "forwarding headers, and an access log of their usual "
         "kind: nginx `combined`, buffered; haproxy `httplog` to standard output; Envoy's default format to a "
         "file, which it buffers; Caddy's JSON to a file. aiohttp, starlette + httpx and fastapi-proxy-lib "
         "write none, which favours them. Buffering is as shipped: nginx takes a whole upload before it "

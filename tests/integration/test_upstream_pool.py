@@ -337,7 +337,7 @@ async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
 
 async def test_an_idle_connection_is_closed_before_the_upstream_would() -> None:
     async with serving(_answering) as server:
-        async with closing(HttpUpstream(server.backend(), keepalive_s=0.3)) as upstream:
+        async with closing(HttpUpstream(server.backend(idle_timeout_s=0.3))) as upstream:
             await get(upstream)
             assert upstream.stats().idle == 1
             began = time.monotonic()

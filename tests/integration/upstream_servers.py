@@ -89,7 +89,7 @@ class Server:
     def endpoint(self) -> Endpoint:
         return Endpoint("http", "127.0.0.1", self.port)
 
-    def backend(self, **more: int) -> Backend:
+    def backend(self, **more: float) -> Backend:
         return Backend("old", (self.endpoint,), **more)  # type: ignore[arg-type]
 
     def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

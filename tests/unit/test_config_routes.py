@@ -383,13 +383,14 @@ def test_a_backend_may_see_what_it_is_allowed() -> None:
     (backend,) = parse(
         with_backend(
             "url: http://a, headers: {allow: [X-A]}, cookies: {remove: [Sid]}, preserve_host: true, "
-            "circuit_breakers: {max_connections: 7, max_pending_requests: 0}"
+            "circuit_breakers: {max_connections: 7, max_pending_requests: 0}, idle_timeout: 1m"
         )
     ).backends
     assert backend.headers == Allow(frozenset(("x-a",)))
     assert backend.cookies == Allow(None, frozenset(("Sid",)))
     assert backend.preserve_host
     assert (backend.max_connections, backend.max_pending_requests) == (7, 0)
+    assert backend.idle_timeout_s == 60
 
 
 def test_a_cohort_becomes_its_noun() -> None:

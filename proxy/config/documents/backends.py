@@ -96,6 +96,10 @@ class BackendDoc(RuledDoc):
     outlier_detection: OutlierDetectionDoc | None = Field(
         default=None, description="Leave endpoints out that answer badly"
     )
+    idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
+        default=2.5,
+        description="How long an idle connection to it is kept; at most half of what it keeps one itself",
+    )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()), description="Which request headers it may see"
     )
