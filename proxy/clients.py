@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.errors import Overloaded
 from proxy.facts import Networks
+from proxy.intake import Intake
 from proxy.model import Listener
 from proxy.turn import Turn
 
@@ -43,6 +44,7 @@ class Clients:
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self.turn = Turn()
+        self.intake = Intake()
         self.draining = False
         """Answers ask clients to come back over another connection."""
 

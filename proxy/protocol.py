@@ -32,6 +32,7 @@ class FacadeProtocol(asyncio.Protocol):
         "_bounds",
         "_clients",
         "_connections",
+        "_held",
         "_in_reader",
         "_kit",
         "_lingers_until",
@@ -67,6 +68,7 @@ class FacadeProtocol(asyncio.Protocol):
         self._walk: ClientWalk | None = None
         self._looks: Looks | None = None
         self._walks = 0
+        self._held = b""
         self._reading = True
         self._blocked = self._tunnel = self._in_reader = False
         self._overloaded: Overloaded | None = None
@@ -96,6 +98,7 @@ class FacadeProtocol(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._held = b""
         self._outlet.drop()
         self._connections.discard(self)
         self._clients.leave(self, self.peer)
@@ -103,6 +106,7 @@ class FacadeProtocol(asyncio.Protocol):
             self._walk.gone()
 
     def eof_received(self) -> bool:
+        self.go_on()
         walk = self._walk
         if walk is not None and self._tunnel and self._transport.can_write_eof():
             walk.client_shut()
@@ -114,6 +118,21 @@ class FacadeProtocol(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
+        if self._walk is None:
+            if self._held:  # More than one read is not kept.
+                data, self._held = self._held + data, b""
+            elif not self._clients.intake.admits(self):
+                self._held = data
+                return
+        self._take(data)
+
+    def go_on(self) -> None:
+        """Begin what had to wait for its turn."""
+        data, self._held = self._held, b""
+        if data and not self._transport.is_closing():
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._tunnel:
             if self._walk is not None:
                 self._walk.body(data)
@@ -149,7 +168,8 @@ class FacadeProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """The server drains. A connection between two requests ends; one with a request ends after its answer."""
-        if self._walk is None and not self._reader.held_bytes and not has_unread(self._transport):
+        held = self._held or self._reader.held_bytes
+        if self._walk is None and not held and not has_unread(self._transport):
             self._close()
 
     def abort(self) -> None:
@@ -181,7 +201,7 @@ class FacadeProtocol(asyncio.Protocol):
         walk = self._walk
         unsent = self._transport.get_write_buffer_size()
         if walk is None:
-            phase: Phase = "head" if self._reader.held_bytes else "idle"
+            phase: Phase = "head" if self._held or self._reader.held_bytes else "idle"
             return Progress(phase, self._walks, unsent_bytes=unsent)
         if walk.uploaded:
             return Progress("answer", self._walks, unsent_bytes=unsent)

@@ -1,0 +1,50 @@
+"""Clients that all ask while the loop stands still, as after a stall: each has its own answer."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.intake import MOST
+from proxy.settings import Tier
+from tests.integration.running import answering, backend, ok, running
+
+CLIENTS = 4 * MOST
+TABLE = """
+version: 1
+backends: {{old: {url}}}
+routes: [{{name: all, backend_refs: old}}]
+"""
+
+
+@pytest.mark.parametrize("tier", ["fast", "asgi"])
+async def test_each_of_a_rush_has_its_own_answer(tmp_path: Path, tier: Tier) -> None:
+    seen = list[bytes]()
+    async with (
+        backend(answering(lambda request: ok(request.split(b" ")[1]), seen)) as old,
+        running(
+            TABLE.format(url=old.url), tmp_path, adapt=lambda given: replace(given, tier=tier)
+        ) as facade,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        clients = []
+        for _ in range(CLIENTS):
+            reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
+            stack.callback(writer.close)
+            clients.append((reader, writer))
+        for turn in range(3):
+            for number, (_, writer) in enumerate(clients):
+                writer.write(b"POST /%d/%d HTTP/1.1\r\nhost: a\r\n" % (turn, number))
+                writer.write(b"content-length: 2\r\n\r\nok")
+            time.sleep(0.02)  # noqa: ASYNC251 - all have asked before the loop looks.
+            for number, (reader, _) in enumerate(clients):
+                async with asyncio.timeout(20):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    assert head.startswith(b"HTTP/1.1 200 ")
+                    assert await reader.readexactly(len(b"/%d/%d" % (turn, number))) == (
+                        b"/%d/%d" % (turn, number)
+                    )
+        assert len(seen) == len(set(seen)) == 3 * CLIENTS, "none was sent twice"
