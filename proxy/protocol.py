@@ -205,8 +205,7 @@ class FacadeProtocol(asyncio.Protocol):
             return Progress(phase, self._walks, unsent_bytes=unsent)
         if walk.uploaded:
             return Progress("answer", self._walks, unsent_bytes=unsent)
-        held = not self._reading
-        return Progress("body", self._walks, walk.received_bytes, held, unsent)
+        return Progress("body", self._walks, walk.received_bytes, not self._reading, unsent)
 
     def _end_by(self, verdict: Verdict) -> None:
         error = verdict.error
@@ -245,13 +244,8 @@ class FacadeProtocol(asyncio.Protocol):
         return self._clients.draining
 
     def looks(self, headers: HeaderPairs) -> Looks:
-        looks = self._looks
-        if (
-            looks is None
-            or looks.asker.headers is not headers
-            or looks.snapshot is not self._kit.tables.current
-        ):
-            snapshot = self._kit.tables.current
+        looks, snapshot = self._looks, self._kit.tables.current
+        if looks is None or looks.asker.headers is not headers or looks.snapshot is not snapshot:
             looks = self._looks = looks_of(snapshot, headers, self.peer, self.scheme)
         return looks
 

@@ -1,6 +1,7 @@
 """Some requests begin in a turn of the loop, the others in the next ones: each once, in order, and none in vain."""
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -214,20 +215,18 @@ async def test_a_client_that_leaves_while_it_waits_is_one_that_asked_and_left() 
     assert hall.late == [(b"/99", 1, 1)]
 
 
-async def test_a_connection_that_is_lost_while_it_waits_asks_nothing() -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [lambda client: client.connection_lost(None), FacadeProtocol.abort],
+    ids=["lost", "aborted"],
+)
+async def test_a_connection_that_ends_while_it_waits_asks_nothing(
+    ends: Callable[[FacadeProtocol], None],
+) -> None:
     hall = Hall()
     client, _ = hall.one()
     client.data_received(ASKS % 99)
-    client.connection_lost(None)
-    await asyncio.sleep(0)
-    assert hall.late == []
-
-
-async def test_a_connection_that_is_aborted_while_it_waits_asks_nothing() -> None:
-    hall = Hall()
-    client, _ = hall.one()
-    client.data_received(ASKS % 99)
-    client.abort()
+    ends(client)
     await asyncio.sleep(0)
     assert hall.late == []
 
