@@ -1,0 +1,83 @@
+"""At the edge of a task every error is caught and none is hidden: the log has its traceback, who asks is told."""
+
+import asyncio
+import contextlib
+import logging
+from typing import cast
+
+import httpx
+import pytest
+
+from flightspecial_service.app import Startup
+from flightspecial_service.infrastructure.work import Housekeeping, PgStore
+from flightspecial_service.interface.edge import Drain, Edge
+from flightspecial_service.interface.exchange import Answer, Call
+from flightspecial_service.interface.resource import Resource
+from flightspecial_service.telemetry import Telemetry
+
+
+def told(caplog: pytest.LogCaptureFixture, what: str) -> list[BaseException | None]:
+    """The errors that were logged with these words, at level error."""
+    return [
+        record.exc_info[1]
+        for record in caplog.records
+        if record.levelno == logging.ERROR and what in record.message and record.exc_info
+    ]
+
+
+async def test_a_start_that_fails_is_told_and_ends_the_service(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fault, refused = ValueError("a fault of ours"), list[str]()
+
+    async def failing() -> None:
+        raise fault
+
+    startup = Startup(failing, lambda: refused.append("refused"))
+    async with asyncio.timeout(5):
+        await startup.run()
+    assert told(caplog, "the start failed") == [fault]
+    assert refused == ["refused"]
+    assert "the start failed" in str(startup.open)
+
+
+async def test_housekeeping_that_fails_is_told_each_time_and_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults, twice = [ValueError("first"), ValueError("second")], asyncio.Event()
+
+    class Store:
+        tries = 0
+
+        async def remove_expired_keys(self) -> None:
+            self.tries += 1
+            if self.tries <= len(faults):
+                raise faults[self.tries - 1]
+            twice.set()
+
+    task = asyncio.create_task(Housekeeping(cast(PgStore, Store()), 0.001).run())
+    async with asyncio.timeout(5):
+        await twice.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert told(caplog, "keys stay for now") == faults
+
+
+async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fault = ValueError("a fault of ours")
+
+    async def failing(call: Call) -> Answer:
+        raise fault
+
+    resource = Resource(Edge(Telemetry(), Drain()), "/x", {"GET": failing})
+    transport = httpx.ASGITransport(resource)
+    async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
+        answer = await client.get("/x")
+    assert told(caplog, "a request failed") == [fault]
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "its log says why" in answer.text
+    assert "a fault of ours" not in answer.text

@@ -1,0 +1,43 @@
+"""What is kept in the repository: what README's layout names, written by hand. A package once slipped in with 18 MB."""
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PARTS = {
+    "proxy",
+    "flightspecial_service",
+    "deploy",
+    "tests",
+    "routes.yaml",
+    "compose.yaml",
+    "pyproject.toml",
+}
+BESIDE = {"docs", "Makefile", "LICENSE", ".ci", ".dockerignore", ".gitignore"}
+MOST_BYTES = 512 * 1024
+
+
+def kept() -> list[Path]:
+    git = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+    ]  # a checkout may be another user's, as in CI
+    names = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, timeout=20).stdout
+    return [Path(name) for name in names.decode().split("\0") if name]
+
+
+def test_the_top_level_holds_the_parts_and_what_tools_need() -> None:
+    top = {path.parts[0] for path in kept()}
+    assert top >= PARTS
+    others = top - PARTS - BESIDE
+    assert [name for name in sorted(others) if not name.endswith((".md", ".lock"))] == []
+
+
+def test_no_file_is_a_package_or_a_recording() -> None:
+    large = {
+        str(path): size for path in kept() if (size := (ROOT / path).stat().st_size) > MOST_BYTES
+    }
+    assert large == {}
