@@ -18,13 +18,8 @@ MOST_BYTES = 512 * 1024
 
 
 def kept() -> list[Path]:
-    git = [
-        "git",
-        "-c",
-        "safe.directory=*",
-        "ls-files",
-        "-z",
-    ]  # a checkout may be another user's, as in CI
+    # A checkout may be another user's, as in CI.
+    git = "git -c safe.directory=* ls-files -z".split()
     names = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, timeout=20).stdout
     return [Path(name) for name in names.decode().split("\0") if name]
 
