@@ -11,18 +11,21 @@ TEST_PROCESSES ?= 4
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The lock files are whole. Left to look for dependencies, pip takes the newest coverage for `coverage[toml]`, past the lock.
+LOCKED := install --no-deps --require-hashes -r
 
 .venv/.product: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing what runs the product (requirements.lock) ..."
-	@$(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PIP) $(LOCKED) requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.tools: requirements-dev.lock .venv/.product
 	@echo "installing what tests it (requirements-dev.lock) ..."
-	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) $(LOCKED) requirements-dev.lock
+	@$(PIP) check
 	@touch $@
 
 up: .venv/.product ## PostgreSQL, the service, TravelBuddy and the facade, until Ctrl-C
@@ -43,7 +46,7 @@ BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3.14 /usr/bin/python3.13 /
 .venv-bench/.tools: requirements-dev.lock
 	@test -x .venv-bench/bin/python || $(BENCH_PYTHON) -m venv .venv-bench
 	@echo "installing the contestants for $(BENCH_PYTHON) ..."
-	@.venv-bench/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements-dev.lock
+	@.venv-bench/bin/python -m pip --quiet --disable-pip-version-check $(LOCKED) requirements-dev.lock
 	@touch $@
 
 bench: .venv/.tools .venv-bench/.tools ## speed and strictness, beside the peers, in one run

@@ -78,6 +78,7 @@ def test_every_install_is_locked_by_hashes_or_takes_nothing_from_outside() -> No
     for part in installs:
         assert "--require-hashes" in part or "--no-index" in part
         assert "--no-index" in part or "--only-binary :all:" in part
+        assert "--no-deps" in part
 
 
 def test_nothing_is_fetched_beside_pip() -> None:

@@ -19,7 +19,7 @@ MOST_BYTES = 512 * 1024
 
 def kept() -> list[Path]:
     # A checkout may be another user's, as in CI.
-    git = "git -c safe.directory=* ls-files -z".split()
+    git = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     names = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, timeout=20).stdout
     return [Path(name) for name in names.decode().split("\0") if name]
 
@@ -36,3 +36,10 @@ def test_no_file_is_a_package_or_a_recording() -> None:
         str(path): size for path in kept() if (size := (ROOT / path).stat().st_size) > MOST_BYTES
     }
     assert large == {}
+
+
+def test_what_is_installed_from_a_lock_is_the_lock_and_nothing_pip_found() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    hashed = [line for line in makefile.splitlines() if "--require-hashes" in line]
+    assert hashed
+    assert [line for line in hashed if "--no-deps" not in line] == []
