@@ -19,7 +19,7 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
-SET_SLOTS = 36
+SET_SLOTS = 52
 """Counters of one set."""
 _HEAD_SLOTS = 64
 _HEAD_BYTES = _HEAD_SLOTS * 8

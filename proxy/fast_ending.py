@@ -35,8 +35,6 @@ class Ending(Struct, eq=False):
     out: AnswerOut | None = None
     course: Course | None = None
     going: Going | None = None
-    target: bytes = b""
-    """What the backend is asked for."""
     pool: Pool | None = None
     timeouts: Timeouts = _ANYTHING[0]
     """What is left of the route's, once a connection had to be waited for."""
@@ -92,17 +90,12 @@ class Ending(Struct, eq=False):
         limit = self.allowed[1].max_body_bytes
         self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
 
-    @property
-    def keep(self) -> bool:
-        """The client would ask again over this connection."""
-        return self.head.keep_alive
-
     def _answering(self) -> AnswerOut:
         out = self.out
         if out is None:
             head = self.head
             out = self.out = AnswerOut(
-                self.client, not head.minor, head.method == "HEAD", self.keep
+                self.client, not head.minor, head.method == "HEAD", head.keep_alive
             )
         return out
 
@@ -135,7 +128,6 @@ class Ending(Struct, eq=False):
         record.sent_bytes = out.sent_bytes
         record.complete = whole
         record.total_s = time.monotonic() - self.began
-        self.kit.write_down(
-            record, self.snapshot, b"" if self.course is None else self.course.logged
-        )
+        logged = b"" if self.course is None else self.course.logged
+        self.kit.write_down(record, self.snapshot, logged)
         self.client.walk_over(whole, out.keep and self.uploaded, out.by_close)

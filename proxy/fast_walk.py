@@ -25,8 +25,9 @@ from proxy.fast_body import BodyIn, Tunnel
 from proxy.fast_ending import Ending
 from proxy.going import Going
 from proxy.model import HeaderPairs
-from proxy.onward import going_of, target_of
+from proxy.onward import find_target, going_of
 from proxy.reading import RequestHead
+from proxy.record import Record
 from proxy.relay import answer_lines, opening
 from proxy.upstream import SWEEP_S, AnswerHead, Connection, Framing, Pool
 from proxy.upstream.request import whole_chunked
@@ -89,11 +90,11 @@ class Walk(Ending, eq=False):
             self._answer(OPTIONS_ANSWER)
             return
         going = self.going = course.lane.going or going_of(kit, looks, course, head, record)
-        assert record.facts is not None
         if going is None:
-            self._answer(own_answer(course.decision.route, record.facts))
+            self._answer(own_answer(course.decision.route, course.facts))
             return
-        self.target = course.target or target_of(course, record.facts)
+        if not course.target:
+            find_target(course)
         self.timeouts = going.timeouts
         pool = going.upstream.take_turn()
         connection = pool.take_idle(going.repeatable)
@@ -138,13 +139,14 @@ class Walk(Ending, eq=False):
         return self.going.repeatable or not (error.sent or self.body_in)
 
     def _send(self, pool: Pool, connection: Connection) -> None:
-        going, record, body_in = self.going, self.record, self.body_in
+        course, going, record, body_in = self.course, self.going, self.record, self.body_in
+        assert course is not None
         assert going is not None
         assert record.identity is not None
         self.pool = pool
         self.connection = connection
         record.attempts += 1
-        raw = going.head(self.target, pool.authority, record.identity, self.sent)
+        raw = going.head(course.target, pool.authority, record.identity, self.sent)
         uploading = body_in is not None
         connection.begin(raw, self, going.is_head, self.timeouts, uploading, going.switching)
         if body_in is not None:
@@ -161,11 +163,11 @@ class Walk(Ending, eq=False):
     def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
         """The whole answer at once."""
         self.connection = None
-        course, record, client = self.course, self.record, self.client
-        assert course is not None
         if self.is_over:
             return
-        if self.out is not None or not self.keep or client.draining or not self.uploaded:
+        course, record, client = self.course, self.record, self.client
+        assert course is not None
+        if self.out or self.body_in or not self.head.keep_alive or client.draining:
             self.answer_started(head, framing, True)
             if body:
                 self.answer_data(body)
@@ -268,7 +270,7 @@ class Walk(Ending, eq=False):
 def new_walk(kit: Kit, client: ClientEnd, head: RequestHead, body: bytes | None) -> Walk:
     """A walk that has not begun. `body` is the request's, if all of it came along."""
     snapshot = kit.tables.current
-    record = kit.record(snapshot)
+    record = Record(snapshot.version, kit.draw())
     began = time.monotonic()
     if body is None:
         body_in = BodyIn(client, head.fields.body.kind == "chunked")

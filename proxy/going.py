@@ -18,17 +18,11 @@ class Going(Struct, eq=False):
     """Each request's own id and trace are added. Not so where the table edits them: then they are in `parts`."""
     repeatable: bool
     """A request may be sent once more where no byte of an answer came: it is safe, and has no body."""
+    is_head: bool
+    switching: bool
+    """It asks for another protocol."""
     around: dict[bytes, tuple[bytes, bytes, bytes]] = {}
     """`HeadParts.around`, by the endpoint's authority."""
-
-    @property
-    def is_head(self) -> bool:
-        return self.parts.method == "HEAD"
-
-    @property
-    def switching(self) -> bool:
-        """It asks for another protocol."""
-        return self.parts.upgrade != b""
 
     def asked(self, target: bytes, identity: Identity) -> Asked:
         """One of the requests, for an exchange that is awaited."""

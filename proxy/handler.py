@@ -8,7 +8,7 @@ from proxy.answers import OPTIONS_ANSWER, own_answer, problem
 from proxy.asgi import OPENING, ClientSide, Outbox, Receive, Scope, Send
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge
 from proxy.model import HeaderPairs, Route
-from proxy.onward import going_of, target_of
+from proxy.onward import find_target, going_of
 from proxy.outgoing import body_of, outgoing
 from proxy.reading import Fields, RequestHead
 from proxy.record import Record
@@ -90,9 +90,9 @@ class Handler:
         if isinstance(upstream, HttpUpstream):
             going = course.lane.going or going_of(self._kit, looks, course, head, record)
             assert going is not None
-            return await upstream.ask(
-                going.asked(course.target or target_of(course, facts), identity)
-            )
+            if not course.target:
+                find_target(course)
+            return await upstream.ask(going.asked(course.target, identity))
         request = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
         limit = decision.route.limits.max_body_bytes
         if request.body.length > limit:

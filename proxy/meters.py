@@ -30,6 +30,9 @@ class At(IntEnum):
     RECEIVED = 2 * BUCKETS + 2
     SENT = 2 * BUCKETS + 3
     MORE_ATTEMPTS = 2 * BUCKETS + 4
+    AT_ONCE = 2 * BUCKETS + 5
+    """Of requests whose first byte was their end: both durations are this one."""
+    AT_ONCE_S = 3 * BUCKETS + 5
 
 
 # An attribute of an enumeration costs as much as a counter.
@@ -39,6 +42,8 @@ _FIRST_BYTE_S = int(At.FIRST_BYTE_S)
 _RECEIVED = int(At.RECEIVED)
 _SENT = int(At.SENT)
 _MORE_ATTEMPTS = int(At.MORE_ATTEMPTS)
+_AT_ONCE = int(At.AT_ONCE)
+_AT_ONCE_S = int(At.AT_ONCE_S)
 
 
 class Meters:
@@ -61,6 +66,31 @@ class Meters:
 
     def note(self, record: Record) -> None:
         """A request is over. Call it once, when the record is complete."""
+        at = None
+        if record.error is None and record.counted is not None:
+            at = record.counted.get(record.status)
+        if at is None:
+            at = self._set_of(record)
+        counters, seconds = self._counters, self._seconds
+        total_s, first_s = record.total_s, record.first_byte_s
+        bucket = bisect_left(BOUNDS_S, total_s)
+        if first_s == total_s:
+            counters[at + _AT_ONCE + bucket] += 1
+            seconds[at + _AT_ONCE_S] += total_s
+        else:
+            counters[at + bucket] += 1
+            seconds[at + _DURATION_S] += total_s
+            if first_s is not None:
+                counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
+                seconds[at + _FIRST_BYTE_S] += first_s
+        if record.sent_bytes:
+            counters[at + _SENT] += record.sent_bytes
+        if record.received_bytes:
+            counters[at + _RECEIVED] += record.received_bytes
+        if record.attempts != 1:
+            counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+
+    def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
         ref = decision.ref if decision is not None else None
         word = error if error is not None else decision
@@ -73,23 +103,9 @@ class Meters:
         at = self._bases.get(key)
         if at is None:
             at = self._new_set(key)
-        counters, seconds = self._counters, self._seconds
-        total_s = record.total_s
-        bucket = bisect_left(BOUNDS_S, total_s)
-        counters[at + bucket] += 1
-        seconds[at + _DURATION_S] += total_s
-        first_s = record.first_byte_s
-        if first_s is not None:
-            if first_s != total_s:  # Else the answer came at once.
-                bucket = bisect_left(BOUNDS_S, first_s)
-            counters[at + _FIRST_BYTE + bucket] += 1
-            seconds[at + _FIRST_BYTE_S] += first_s
-        if record.sent_bytes:
-            counters[at + _SENT] += record.sent_bytes
-        if record.received_bytes:
-            counters[at + _RECEIVED] += record.received_bytes
-        if record.attempts != 1:
-            counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        if error is None and record.counted is not None:
+            record.counted[record.status] = at
+        return at
 
     def connections(self, delta: int) -> None:
         """A client connection came (1) or went (-1)."""

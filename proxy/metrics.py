@@ -98,7 +98,8 @@ class Totals:
 
     def _add(self, name: tuple[str, str, str, str], part: Part, at: int) -> None:
         values = part.counters[at : at + SET_SLOTS].tolist()
-        duration = values[At.DURATION : At.DURATION + BUCKETS]
+        at_once, at_once_s = values[At.AT_ONCE : At.AT_ONCE_S], part.seconds[at + At.AT_ONCE_S]
+        duration = _added(values[At.DURATION : At.DURATION + BUCKETS], at_once)
         count = sum(duration)
         if not count:
             return
@@ -107,10 +108,11 @@ class Totals:
         sums = self.pairs.get((route, backend))
         if sums is None:
             sums = self.pairs[route, backend] = _Sums([0] * BUCKETS, [0] * BUCKETS)
+        first_byte = _added(values[At.FIRST_BYTE : At.FIRST_BYTE + BUCKETS], at_once)
         sums.duration = _added(sums.duration, duration)
-        sums.first_byte = _added(sums.first_byte, values[At.FIRST_BYTE : At.FIRST_BYTE + BUCKETS])
-        sums.duration_s += part.seconds[at + At.DURATION_S]
-        sums.first_byte_s += part.seconds[at + At.FIRST_BYTE_S]
+        sums.first_byte = _added(sums.first_byte, first_byte)
+        sums.duration_s += part.seconds[at + At.DURATION_S] + at_once_s
+        sums.first_byte_s += part.seconds[at + At.FIRST_BYTE_S] + at_once_s
         sums.received += values[At.RECEIVED]
         sums.sent += values[At.SENT]
         if backend != "-":

@@ -2,7 +2,7 @@
 
 from proxy.errors import TooLarge, Unsupported
 from proxy.going import Going
-from proxy.model import SAFE_METHODS, Backend, Facts
+from proxy.model import SAFE_METHODS, Backend
 from proxy.outgoing import host_for, request_target
 from proxy.reading import RequestHead
 from proxy.record import Record
@@ -30,24 +30,26 @@ def going_of(
     backend = looks.snapshot.backends[decision.ref.backend]
     fixed = fixed_lines(looks, facts, decision, identity)
     lines = own_lines(looks, facts, decision, identity) if fixed is None else fixed
+    upgrade = _upgrade(head)
     going = Going(
         _ours(kit, backend),
         decision.route.timeouts,
-        HeadParts(facts.method, host_for(facts, decision, backend), lines, body, _upgrade(head)),
-        fixed is not None,
-        head.method in SAFE_METHODS and not has_body(body),
+        HeadParts(facts.method, host_for(facts, decision, backend), lines, body, upgrade),
+        tells_identity=fixed is not None,
+        repeatable=head.method in SAFE_METHODS and not has_body(body),
+        is_head=facts.method == "HEAD",
+        switching=upgrade != b"",
     )
     if fixed is not None:
         course.lane.going = going
     return going
 
 
-def target_of(course: Course, facts: Facts) -> bytes:
-    """What a backend is asked for. Kept with the course. Raises BadRequest."""
-    target = request_target(facts, course.decision)
+def find_target(course: Course) -> None:
+    """Find what a backend is asked for, and keep it with the course. Raises BadRequest."""
+    target = request_target(course.facts, course.decision)
     check_target(target)
     course.target = target
-    return target
 
 
 def _upgrade(head: RequestHead) -> bytes:

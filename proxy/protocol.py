@@ -50,10 +50,13 @@ class FacadeProtocol(asyncio.Protocol):
         "peer",
         "scheme",
         "server",
+        "write",
     )
 
     _transport: asyncio.Transport
     _outlet: Outlet
+    write: Callable[[bytes], None]
+    """Sends some bytes of the answer."""
 
     def __init__(
         self, kit: Kit, clients: Clients, walk_of: "WalkOf", connections: set[Drainable]
@@ -83,6 +86,7 @@ class FacadeProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
         self._outlet = Outlet(self._clients.turn, self._transport)
+        self.write = self._outlet.write
         peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]
@@ -151,7 +155,8 @@ class FacadeProtocol(asyncio.Protocol):
             self._refuse(error)
         finally:
             self._in_reader = False
-        if self._walk is not None and self._reader.held_bytes > AHEAD_BYTES:
+        reader = self._reader
+        if reader.held and self._walk is not None and reader.held_bytes > AHEAD_BYTES:
             self.pause_reading()
 
     def pause_writing(self) -> None:
@@ -249,9 +254,6 @@ class FacadeProtocol(asyncio.Protocol):
             looks = self._looks = looks_of(snapshot, headers, self.peer, self.scheme)
         return looks
 
-    def write(self, data: bytes) -> None:
-        self._outlet.write(data)
-
     def write_all(self, pieces: Sequence[bytes]) -> None:
         self._outlet.flush()
         self._transport.writelines(pieces)
@@ -299,8 +301,9 @@ class FacadeProtocol(asyncio.Protocol):
 
     def _next(self) -> None:
         """Go on with what the client sent ahead; called from outside the reader only."""
-        if self._reading and not (self._reader.held_bytes or self._blocked):
-            self._reader.proceed()  # As most clients do, it waited for its answer.
+        reader = self._reader
+        if self._reading and not (reader.held or self._blocked):
+            reader.proceed()  # As most clients do, it waited for its answer.
             return
         self._in_reader = True
         try:

@@ -66,6 +66,8 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it tried."""
+    counted: dict[int, int] | None = None
+    """Where requests like this one are counted, by status. `meters` fills it in."""
 
 
 def decision_value(record: Record) -> bytes:

@@ -6,7 +6,7 @@ what is rendered here is what `outgoing` and `answer_fields` make, kept for mess
 from proxy.client_head import STATUS_LINES
 from proxy.headers import upstream_headers
 from proxy.identity import REQUEST_ID, TRACEPARENT, Identity
-from proxy.model import NO_EDITS, Decision, Facts, HeaderEdits, HeaderPairs
+from proxy.model import Decision, Facts, HeaderEdits, HeaderPairs
 from proxy.record import Record
 from proxy.table import Snapshot
 from proxy.upstream import AnswerHead
@@ -86,10 +86,9 @@ def _as_it_is(
     head: AnswerHead, course: Course, snapshot: Snapshot
 ) -> tuple[bytes, HeaderPairs] | None:
     """What goes on of an answer in which no rule has anything to change. The same head is not looked at twice."""
-    decision, ours = course.decision, snapshot.decision_header
-    assert decision.ref is not None
-    if decision.route.response is not NO_EDITS or decision.ref.response is not NO_EDITS:
+    if course.lane.edited:
         return None
+    ours = snapshot.decision_header
     if ours not in head.made:
         if len(head.made) >= _REMEMBERED:
             head.made.clear()

@@ -89,13 +89,12 @@ class AccessLog:
             os.close(_opened(target))
 
     def offer(self, line: bytes) -> None:
-        """Take one line, without its end. Costs an append; written within 0.25 s."""
-        if not self.enabled:
-            return
-        if len(self._lines) >= _BATCH_LINES:
+        """Take one line, without its end, if `enabled`. Costs an append; written within 0.25 s."""
+        lines = self._lines
+        lines.append(line)
+        if len(lines) >= _BATCH_LINES:
             self._flush()
-        self._lines.append(line)
-        if self._timer is None:
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._on_timer)
 
     def _on_timer(self) -> None:

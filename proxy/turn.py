@@ -15,19 +15,18 @@ MOST_BYTES = 16 * 1024
 class Turn:
     """The outlets of one owner that have something to send before the loop polls again."""
 
-    __slots__ = ("_outlets",)
+    __slots__ = ("outlets",)
 
     def __init__(self) -> None:
-        self._outlets: list[Outlet] = []
+        self.outlets: list[Outlet] = []
+        """Whoever is added while there is none calls `begin`."""
 
-    def add(self, outlet: "Outlet") -> None:
-        """Flush it at the end of this turn."""
-        if not self._outlets:
-            asyncio.get_running_loop().call_soon(self._end)
-        self._outlets.append(outlet)
+    def begin(self) -> None:
+        """Flush them at the end of this turn."""
+        asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:
-        outlets, self._outlets = self._outlets, []
+        outlets, self.outlets = self.outlets, []
         for outlet in outlets:
             outlet.flush()
 
@@ -48,7 +47,10 @@ class Outlet:
         if unsent:
             data = unsent + data
         elif data:
-            self._turn.add(self)
+            outlets = self._turn.outlets
+            if not outlets:
+                self._turn.begin()
+            outlets.append(self)
         self.unsent = data
         if len(data) > MOST_BYTES:
             self.flush()

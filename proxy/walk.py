@@ -16,7 +16,7 @@ from proxy.identity import REQUEST_ID, Said, identify, said_of
 from proxy.log_lines import LineWriter, fixed_part, up_to_target, with_target
 from proxy.mapping import mapped_back
 from proxy.match import match
-from proxy.model import Decision, Facts, HeaderPairs, Route
+from proxy.model import NO_EDITS, Decision, Facts, HeaderPairs, Route
 from proxy.reading import RequestHead
 from proxy.record import Record, decision_value
 from proxy.table import Snapshot, Tables
@@ -59,6 +59,8 @@ class Lane(Struct, eq=False):
     """The line that tells a client the decision, if this one may see it."""
     logged: bytes | None
     """`log_lines.up_to_target`."""
+    edited: bool
+    """The table edits the fields of its answers."""
     going: Going | None = None
     """How they are asked of a backend of ours, once one has been."""
 
@@ -66,12 +68,15 @@ class Lane(Struct, eq=False):
 class Course(Struct, eq=False):
     """What requests share that are alike and go the same way (ADR 14). Made by the first of them."""
 
+    facts: Facts
     decision: Decision
     lane: Lane
     logged: bytes
     """The part of their log lines that does not change."""
+    counted: dict[int, int]
+    """For `Meters`: where they are counted, by status."""
     target: bytes = b""
-    """What a backend is asked for, once one has been: see `onward.target_of`."""
+    """What a backend is asked for, once one has been: see `onward.find_target`."""
 
 
 class Known(Struct, frozen=True, eq=False):
@@ -121,6 +126,7 @@ def choose(looks: Looks, head: RequestHead, record: Record, bits: int) -> Course
     if course is None:
         course = known.courses[choice] = _course(looks, known.facts, route, choice)
     record.decision = course.decision
+    record.counted = course.counted
     return course
 
 
@@ -149,7 +155,7 @@ def _course(looks: Looks, facts: Facts, route: Route, choice: Choice) -> Course:
         logged = fixed_part(facts, decision, looks.snapshot, looks.said.request_id)
     else:
         logged = with_target(lane.logged, facts)
-    return Course(decision, lane, logged)
+    return Course(facts, decision, lane, logged, {})
 
 
 def _lane(looks: Looks, facts: Facts, decision: Decision) -> Lane:
@@ -158,7 +164,13 @@ def _lane(looks: Looks, facts: Facts, decision: Decision) -> Lane:
     if facts.client in snapshot.exposed:
         said = decision_value(Record(snapshot.version, decision=decision, route=decision.route))
         told = b"%b: %b\r\n" % (snapshot.decision_header, said)
-    return Lane(told, up_to_target(facts, decision, snapshot, looks.said.request_id))
+    logged = up_to_target(facts, decision, snapshot, looks.said.request_id)
+    return Lane(told, logged, _edits_answers(decision))
+
+
+def _edits_answers(decision: Decision) -> bool:
+    ref = decision.ref
+    return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
 
 
 def in_clients_words(headers: HeaderPairs, snapshot: Snapshot, record: Record) -> HeaderPairs:

@@ -48,6 +48,8 @@ class RequestHead(Struct, frozen=True, eq=False):
     minor: int
     """HTTP/1.0 or HTTP/1.1."""
     fields: Fields
+    keep_alive: bool = False
+    """The client wants to ask again over this connection. Never so for HTTP/1.0."""
 
     @property
     def headers(self) -> HeaderPairs:
@@ -56,11 +58,6 @@ class RequestHead(Struct, frozen=True, eq=False):
     @property
     def body(self) -> Body:
         return self.fields.body
-
-    @property
-    def keep_alive(self) -> bool:
-        """The client wants to ask again over this connection. Never so for HTTP/1.0."""
-        return self.minor == 1 and not self.fields.close
 
     @property
     def expects_100(self) -> bool:
@@ -98,11 +95,14 @@ class HeadReader:
         if lines != self._lines:
             fields = read_all(cut_lines(lines)) if lines else Fields([])
             self._lines, self._fields = lines, fields
-        if minor == b"0" and fields.body.kind == "chunked":
+        is_old = minor == b"0"
+        if is_old and fields.body.kind == "chunked":
             raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
         name = _METHODS.get(method) or method.decode()
         self._raw = raw
-        self._head = RequestHead(name, target, 1 if minor == b"1" else 0, fields)
+        self._head = RequestHead(
+            name, target, 0 if is_old else 1, fields, not (is_old or fields.close)
+        )
         return self._head
 
 

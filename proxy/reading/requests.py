@@ -50,10 +50,10 @@ class RequestReader:
         "_blank",
         "_chunks",
         "_heads",
-        "_held",
         "_left",
         "_sink",
         "_usual",
+        "held",
         "max_fields",
         "max_head_bytes",
         "phase",
@@ -62,8 +62,9 @@ class RequestReader:
     def __init__(self, sink: RequestSink, max_head_bytes: int, max_fields: int) -> None:
         self._sink = sink
         self._heads = HeadReader()
-        self._held = b""
-        self._at = 0  # Where in `_held` the next request begins: cutting it off each time would cost its square.
+        self.held = b""
+        """A head that is not complete, or requests that have to wait; see `held_bytes`."""
+        self._at = 0  # Where in `held` the next request begins: cutting it off each time would cost its square.
         self._blank = False
         self._left = 0
         # The last request that came alone and whole: its head's bytes, its size, its head.
@@ -75,8 +76,8 @@ class RequestReader:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of a head that is not complete, or of requests that have to wait."""
-        return len(self._held) - self._at
+        """What of `held` is still to be read."""
+        return len(self.held) - self._at
 
     @property
     def waits(self) -> bool:
@@ -85,7 +86,7 @@ class RequestReader:
 
     def take_rest(self) -> bytes:
         """What was held, for whoever the connection now belongs to."""
-        rest, self._held = self._held[self._at :], b""
+        rest, self.held = self.held[self._at :], b""
         self._at = 0
         return rest
 
@@ -98,15 +99,15 @@ class RequestReader:
                 usual is not None
                 and usual[1] == len(data)
                 and data.startswith(usual[0])
-                and not self._held
+                and not self.held
             ):
                 # Clients repeat themselves (ADR 11); the body may be another one.
                 self._blank = False
                 self.phase = HELD
                 self._sink.request_head(usual[2], data[len(usual[0]) :])
-            elif self._held:
-                seen = len(self._held)
-                self._read_head(self._held + data, self._at, seen)
+            elif self.held:
+                seen = len(self.held)
+                self._read_head(self.held + data, self._at, seen)
             else:
                 self._read_head(data, 0, 0)
         elif phase == LENGTH:
@@ -114,19 +115,19 @@ class RequestReader:
         elif phase == CHUNKED:
             self._read_chunks(data)
         else:
-            self._hold(self.take_rest() + data if self._held else data, 0)
+            self._hold(self.take_rest() + data if self.held else data, 0)
 
     def proceed(self) -> None:
         """The request before is done with: read the next one. Raises as `feed` does."""
         self.phase = HEAD
-        if self._held:
-            self._read_head(self._held, self._at, 0)
+        if self.held:
+            self._read_head(self.held, self._at, 0)
 
     def _hold(self, data: bytes, at: int) -> None:
         if at < len(data):
-            self._held, self._at = data, at
+            self.held, self._at = data, at
         else:
-            self._held, self._at = b"", 0
+            self.held, self._at = b"", 0
 
     def _read_head(self, data: bytes, at: int, seen: int) -> None:
         """Read the head at `at`, of which the bytes before `seen` were looked at before."""

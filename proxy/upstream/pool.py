@@ -217,7 +217,7 @@ class Pool:
             return
         self._live.add(connection)
         self._sweep.start()
-        self._offer(connection)
+        self.released(connection)
 
     def _refuse(self, error: UpstreamError) -> None:
         """Tell it to the first waiter, unless a connection is still being opened for each of them."""
@@ -226,9 +226,6 @@ class Pool:
 
     # --- what a connection tells its owner --------------------------------------------------------
 
-    def released(self, connection: Connection) -> None:
-        self._offer(connection)
-
     def forget(self, connection: Connection) -> None:
         self._live.discard(connection)
         if connection in self._idle:
@@ -236,7 +233,7 @@ class Pool:
         self._open_more()
         self._note_empty()
 
-    def _offer(self, connection: Connection) -> None:
+    def released(self, connection: Connection) -> None:
         """To the first waiter, or to the idle ones. Nobody is given one that closed after its answer."""
         if self._waiters:
             if connection.usable():

@@ -52,6 +52,7 @@ class Reader:
         "_may_switch",
         "_raw",
         "_sink",
+        "_usual_bytes",
         "heard",
         "keep",
         "phase",
@@ -68,6 +69,8 @@ class Reader:
         self._raw = b""
         self._head = AnswerHead(0, False, AnswerFields([]))
         self._interim = self._left = 0
+        # The size of an answer that is like the last one: `_raw`, and a body of its length. -1 if there is none.
+        self._usual_bytes = -1
         self._is_head = self._may_switch = False
         self.heard = False
         """Something has come since `begin`."""
@@ -96,12 +99,23 @@ class Reader:
     def stop(self) -> None:
         """Tell the sink nothing more."""
         self._sink = None
+        self._usual_bytes = -1
 
     def feed(self, data: bytes) -> None:
         """Read some bytes of the answer. Raises one of NOT_HTTP where they are none."""
         phase = self.phase
         if phase == HEAD:
-            self._read_head(data)
+            if (
+                len(data) == self._usual_bytes
+                and data.startswith(self._raw)
+                and not (self._held or self._is_head)
+            ):
+                # Backends repeat themselves (ADR 11); the body may be another one.
+                self.heard = True
+                self.whole = self._head, "length", data[len(self._raw) :]
+                self.phase = OVER
+            else:
+                self._read_head(data)
         elif phase == LENGTH:
             self._read_length(data)
         elif phase == CHUNKED:
@@ -127,8 +141,7 @@ class Reader:
                 raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
             head = read_answer_head(data[:end], self._known)
             if head.status >= 200:
-                # Backends repeat themselves (ADR 11).
-                self._head, self._raw = head, data[: end + 4]
+                self._remember(head, data[: end + 4])
                 self._start(head, data, end + 4)
                 return
             if head.status == 101:
@@ -138,6 +151,12 @@ class Reader:
             data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
+
+    def _remember(self, head: AnswerHead, raw: bytes) -> None:
+        self._head, self._raw = head, raw
+        fields, has_body = head.fields, framing_of(head, is_head=False) == "length"
+        goes_on = has_body and not (head.old or fields.close)
+        self._usual_bytes = len(raw) + (fields.length or 0) if goes_on else -1
 
     def _inform(self, head: AnswerHead) -> None:
         self._interim += 1

@@ -89,6 +89,44 @@ def test_a_request_is_counted_by_where_it_went_and_how_it_ended(tables: Tables) 
     assert seen.value("facade_first_byte_seconds_sum", **to_new) == pytest.approx(0.012)
 
 
+def test_an_answer_that_came_at_once_counts_for_both_durations(tables: Tables) -> None:
+    board = Board()
+    meters = Meters(board.parts[0])
+    meters.note(record(first_byte_s=0.02, total_s=0.02))
+    meters.note(record(first_byte_s=0.004, total_s=0.02))
+    meters.note(record(first_byte_s=None, total_s=0.02))
+    seen = scrape(board, tables)
+    to_new = {"route": "list", "backend": "new"}
+    for name, count, seconds, slow in (
+        ("facade_request_duration_seconds", 3, 0.06, 3),
+        ("facade_first_byte_seconds", 2, 0.024, 1),
+    ):
+        assert seen.value(f"{name}_count", **to_new) == count
+        assert seen.value(f"{name}_sum", **to_new) == pytest.approx(seconds)
+        assert seen.value(f"{name}_bucket", **to_new, le="0.025") == count
+        assert seen.value(f"{name}_bucket", **to_new, le="0.01") == count - slow
+    counted = "facade_requests_total"
+    assert seen.value(counted, **to_new, code="200", reason="draw") == 3
+
+
+def test_requests_that_share_where_they_are_counted_are_told_apart_by_their_end(
+    tables: Tables,
+) -> None:
+    board = Board()
+    meters = Meters(board.parts[0])
+    shared: dict[int, int] = {}
+    for _ in range(2):
+        meters.note(record(counted=shared))
+        meters.note(record(counted=shared, status=404))
+        meters.note(record(counted=shared, status=404, error=UpstreamBusy("full")))
+    seen = scrape(board, tables)
+    to_new = {"route": "list", "backend": "new"}
+    counted = "facade_requests_total"
+    for code, reason in (("200", "draw"), ("404", "draw"), ("404", "busy")):
+        assert seen.value(counted, **to_new, code=code, reason=reason) == 2
+    assert set(shared) == {200, 404}
+
+
 def test_buckets_are_cumulative_and_their_ends_belong_to_them(tables: Tables) -> None:
     board = Board()
     meters = Meters(board.parts[0])

@@ -224,6 +224,73 @@ def test_a_reader_is_as_new_after_every_kind_of_answer() -> None:
                 assert (reader.phase, reader.keep) == (OVER, True)
 
 
+USUAL = OK + b"content-length: 6\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_head", "body", "keep"),
+    [
+        pytest.param(USUAL + b"secret", False, b"secret", True, id="the same again"),
+        pytest.param(USUAL + b"public", False, b"public", True, id="another body"),
+        pytest.param(USUAL + b"secret!", False, b"secret", False, id="surplus behind it"),
+        pytest.param(USUAL, True, b"", True, id="the same head for HEAD"),
+        pytest.param(USUAL + b"secret", True, b"", False, id="its body for HEAD"),
+        pytest.param(
+            OK + b"Content-length: 6\r\n\r\npublic", False, b"public", True, id="as large only"
+        ),
+        pytest.param(
+            OK + b"content-length: 5\r\n\r\nshort!", False, b"short", False, id="as large in all"
+        ),
+    ],
+)
+def test_an_answer_that_is_as_large_as_the_one_before_is_read_like_any(
+    answer: bytes, is_head: bool, body: bytes, keep: bool
+) -> None:
+    reader, first = Reader(), Heard()
+    reader.begin(first, False)
+    reader.feed(USUAL + b"before")
+    assert told(reader, first).body == b"before"
+    heard = Heard()
+    reader.begin(heard, is_head)
+    reader.feed(answer)
+    heard = told(reader, heard)
+    assert (heard.status, heard.body, reader.phase, reader.keep) == (200, body, OVER, keep)
+
+
+@pytest.mark.parametrize("head", [OK.replace(b"1.1", b"1.0"), OK + b"connection: close\r\n"])
+def test_a_backend_that_closes_is_not_kept_the_second_time_either(head: bytes) -> None:
+    reader = Reader()
+    for _ in range(2):
+        heard = Heard()
+        reader.begin(heard, False)
+        reader.feed(head + b"content-length: 2\r\n\r\nok")
+        assert (told(reader, heard).body, reader.keep) == (b"ok", False)
+
+
+def test_what_looks_like_the_usual_answer_may_be_the_rest_of_another() -> None:
+    reader, first, heard = Reader(), Heard(), Heard()
+    reader.begin(first, False)
+    reader.feed(USUAL + b"before")
+    reader.begin(heard, False)
+    reader.feed(OK + b"x-first-line: ")
+    reader.feed(USUAL + b"secret")
+    assert told(reader, heard).headers == [
+        (b"x-first-line", b"HTTP/1.1 200 OK"),
+        (b"content-length", b"6"),
+    ]
+
+
+def test_an_answer_in_two_pieces_is_none_the_less_one_of_the_usual_size() -> None:
+    reader = Reader()
+    for cut in range(1, len(USUAL) + 6):
+        for pieces in ([USUAL + b"before"], [(USUAL + b"behind")[:cut], (USUAL + b"behind")[cut:]]):
+            heard = Heard()
+            reader.begin(heard, False)
+            for piece in pieces:
+                reader.feed(piece)
+            assert told(reader, heard).body == b"".join(pieces)[-6:]
+
+
 def test_a_body_without_framing_goes_on_until_close() -> None:
     heard, reader = read(OK + b"\r\nabc", b"def")
     assert (heard.framing, heard.body, reader.phase) == ("until_close", b"abcdef", UNTIL_CLOSE)
