@@ -7,7 +7,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from proxy.answers import Answer
-from proxy.errors import ClientGone, RequestError, TooLarge, UpstreamError, UpstreamTimeout
+from proxy.errors import (
+    ClientGone,
+    RequestError,
+    TooLarge,
+    UpstreamError,
+    UpstreamTimeout,
+    without_trace,
+)
 from proxy.model import HeaderPairs
 
 Scope = MutableMapping[str, Any]
@@ -135,11 +142,12 @@ class ClientSide:
 
     async def settle(self) -> None:
         """Stop reading."""
-        if self._task is None:
+        task, self._task = self._task, None
+        if task is None:
             return
-        self._task.cancel()
+        task.cancel()
         try:
-            await asyncio.wait((self._task,))
+            await asyncio.wait((task,))
         except asyncio.CancelledError:
             # Ours, if a fault came just as the walk ended: it is told once, and that was it.
             if self.fault is None:
@@ -161,7 +169,7 @@ class ClientSide:
         return self._fault_of() or ClientGone(what)
 
     def _stop(self, fault: RequestError) -> None:
-        self.fault = fault
+        self.fault = without_trace(fault)
         if self._walk is not None:
             self._walk.cancel()
 

@@ -75,6 +75,12 @@ class RequestError(FacadeError):
     """One word for the decision header and the access log."""
 
 
+def without_trace(error: RequestError) -> RequestError:
+    """The same error, to be kept: the frames that it was raised in would keep its keeper, in a circle."""
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
 class BadRequest(RequestError):
     """The request is refused before any upstream sees a byte."""
 

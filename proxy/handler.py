@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from proxy.answers import OPTIONS_ANSWER, own_answer, problem
 from proxy.asgi import OPENING, ClientSide, Outbox, Receive, Scope, Send
-from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge
+from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.model import HeaderPairs, Route
 from proxy.onward import find_target, going_of
 from proxy.outgoing import body_of, outgoing
@@ -33,7 +33,7 @@ class Handler:
         try:
             logged = await self._walk(scope, receive, out, snapshot, record)
         except RequestError as error:
-            record.error = error
+            record.error = without_trace(error)
             # Too late for a status once the answer has begun: returning makes the server cut the connection.
             if not (out.status or isinstance(error, ClientGone)):
                 await out.answer(problem(error), [*told_of(snapshot, record), *_farewell(error)])

@@ -108,6 +108,7 @@ class FacadeProtocol(asyncio.Protocol):
         self._clients.leave(self, self.peer)
         if self._walk is not None:
             self._walk.gone()
+        self._reader.stop()
 
     def eof_received(self) -> bool:
         self.go_on()

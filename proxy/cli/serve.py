@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,9 @@ from proxy.server import loop_factory, raise_descriptor_limit, serve
 from proxy.settings import Address, Settings
 from proxy.table import Snapshot
 from proxy.workers_roles import run_workers
+
+_COLLECTIONS_BETWEEN = 1000
+"""Collections of what is young between two of everything; Python's own is 10."""
 
 
 def register(commands: Any) -> None:
@@ -31,11 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
     )
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     raise_descriptor_limit()
+    _collect_seldom()
     if settings.workers > 1:
         return run_workers(settings, lambda snapshot, *at: _announce(settings, snapshot, *at))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
     return 0
+
+
+def _collect_seldom() -> None:
+    """A full collection stops everybody, for 44 ms with 4,000 clients, and finds nothing (ADR 8)."""
+    often, now_and_then, _ = gc.get_threshold()
+    gc.set_threshold(often, now_and_then, _COLLECTIONS_BETWEEN)
 
 
 async def _serve(settings: Settings) -> None:

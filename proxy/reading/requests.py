@@ -39,6 +39,16 @@ class RequestSink(Protocol):
         """It is complete."""
 
 
+class _Nobody:
+    """Hears of nothing."""
+
+    def request_head(self, head: RequestHead, body: bytes | None) -> None: ...
+
+    def request_data(self, data: bytes) -> None: ...
+
+    def request_ended(self, trailers: HeaderPairs) -> None: ...
+
+
 class RequestReader:
     """See the top of the file. `phase` is one of the above; `max_head_bytes` and `max_fields` bound a head.
 
@@ -83,6 +93,11 @@ class RequestReader:
     def waits(self) -> bool:
         """A request was read to its end: `proceed` is due."""
         return self.phase == HELD
+
+    def stop(self) -> None:
+        """Nothing more is read. Lets go of the sink: the two hold each other, and should not wait for the collector."""
+        self._sink = _Nobody()
+        self.take_rest()
 
     def take_rest(self) -> bytes:
         """What was held, for whoever the connection now belongs to."""

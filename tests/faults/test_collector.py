@@ -1,0 +1,118 @@
+"""A connection that ended leaves nothing to the garbage collector: its pauses are felt by every other client.
+
+256 clients that had left once made it stop everything for 40 ms, at some time of its own choice.
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.board import Slot
+from tests.faults.standing import OK, standing, table
+from tests.integration.running import Running
+from tests.integration.upstream_servers import Peer, eventually, serving
+
+GET = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 8\r\n\r\nhalf"
+OPENING = GET.replace(b"/", b"/0/tunnel", 1)[:-2] + (
+    b"connection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+ENDS = {
+    "answered once": (GET, 200),
+    "answered again and again": (GET * 3, 200),
+    "answered other things": (GET + GET.replace(b"/", b"/0/other", 1), 200),
+    "told that it is the last": (GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), 200),
+    "an old one": (GET.replace(b"1.1", b"1.0"), 200),
+    "a whole upload": (POST + b"half", 200),
+    "left in the middle of an upload": (POST, 0),
+    "left in the middle of a head": (GET[:-2], 0),
+    "left while it waited": (GET.replace(b"/", b"/0/never", 1), 0),
+    "an answer that broke off": (GET.replace(b"/", b"/0/broken", 1), 200),
+    "an answer in pieces": (GET.replace(b"/", b"/0/pieces", 1), 200),
+    "a tunnel": (OPENING + b"frames", 101),
+    "refused": (b"GET / HTTP/1.1\r\nhost : h\r\n\r\n", 400),
+    "nothing asked": (b"", 0),
+}
+
+
+async def script(peer: Peer) -> None:
+    """A backend that answers as it is asked to."""
+    while True:
+        request = await peer.request()
+        if b"/never " in request.line:
+            await peer.until_closed()
+            return
+        if b"/tunnel " in request.line:
+            peer.send(SWITCHED)
+            await peer.until_closed()
+            return
+        if b"/broken " in request.line:
+            peer.send(OK + b"content-length: 9\r\n\r\nhalf")
+            return
+        if b"/pieces " in request.line:
+            peer.send(OK + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n")
+            await peer.flush()
+            await asyncio.sleep(0.01)  # So that the rest comes in another read of the facade's.
+            peer.send(b"1\r\nb\r\n0\r\n\r\n")
+            continue
+        if request.all(b"content-length"):
+            await peer.reader.readexactly(8)
+        peer.send(OK + b"content-length: 2\r\n\r\nok")
+
+
+@contextlib.contextmanager
+def unreachable() -> Iterator[list[str]]:
+    """The kinds of our own objects that were made inside and that only the collector could free; after it."""
+    kinds: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield kinds
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        kinds += [f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def _status(facade: Running, sent: bytes) -> int:
+    """Of the answer to what was sent, on a connection of its own; 0 where none came until the client left."""
+    reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
+    writer.write(sent)
+    line = b""
+    try:
+        async with asyncio.timeout(0.1):
+            line = await reader.readline()
+            await reader.read()
+    except (TimeoutError, ConnectionError):
+        pass  # It is kept open, or was cut: the client leaves in either case.
+    writer.close()
+    return int(line.split()[1]) if line else 0
+
+
+@pytest.mark.parametrize(("sent", "status"), ENDS.values(), ids=ENDS.keys())
+async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
+    tmp_path: Path, tier: str, sent: bytes, status: int
+) -> None:
+    async with serving(script) as upstream:
+        async with standing(table(upstream), tmp_path, tier, upstream) as facade:
+            head = facade.facade.place.part.head
+            with unreachable() as kinds:
+                for _ in range(3):
+                    assert await _status(facade, sent) == status
+                await eventually(lambda: not head[Slot.CONNECTIONS])
+                await asyncio.sleep(
+                    0.05
+                )  # What ends with it ends in the turns of the loop after it.
+            assert [kind for kind in kinds if kind.startswith("proxy.")] == []
