@@ -6,6 +6,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -138,7 +139,7 @@ def build(
         backends,
         AccessLog(settings.access_log, place.turns),
         draw or _uniform_draw(),
-        lambda: random.getrandbits(RANDOM_BITS),
+        partial(random.getrandbits, RANDOM_BITS),
         meters.note,
         LineWriter(),
     )

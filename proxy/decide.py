@@ -11,15 +11,15 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     """Where a request that `route` takes goes.
 
     `draw_bp` is one uniform number from [0, 10,000) for each request. `explain`, `check` and `plan` call this;
-    live traffic calls its two halves, and remembers what the second one said.
+    live traffic calls its parts, and draws alone for each request: what the others said it remembers.
     """
-    return outcome(route, facts, choice_of(table, route, draw_bp))
+    return outcome(route, facts, settled(table, route) or drawn(route, draw_bp))
 
 
-def choice_of(table: RouteTable, route: Route, draw_bp: int) -> Choice:
-    """The half that differs between requests that are alike. `draw_bp` as in `decide`.
+def settled(table: RouteTable, route: Route) -> Choice | None:
+    """What is chosen for every request that `route` takes; None where the draw has to say.
 
-    The order: kill switch, an answer of the facade's own, a lone reference, stage, draw.
+    The order: kill switch, an answer of the facade's own, a lone reference, stage.
     """
     refs, stage = route.backend_refs, route.stage
     if stage is not None and table.kill_switch and refs:
@@ -29,8 +29,22 @@ def choice_of(table: RouteTable, route: Route, draw_bp: int) -> Choice:
     if len(refs) == 1:
         return 0, "only"
     if stage is None or stage == "canary":
-        return _by_bucket(refs, draw_bp), "draw"
+        return None
     return 1 if stage == "live" else 0, "stage"
+
+
+def drawn(route: Route, draw_bp: int) -> Choice:
+    """The last reference takes the buckets from 0 up to its weight, the one before it the next ones, and so on.
+
+    So a newcomer, written after its incumbent, has all `bucket < weight`: raising its weight only ever
+    moves requests towards it (rule 3).
+    """
+    refs, edge_bp = route.backend_refs, 0
+    for at in range(len(refs) - 1, 0, -1):
+        edge_bp += refs[at].weight_bp
+        if draw_bp < edge_bp:
+            return at, "draw"
+    return 0, "draw"
 
 
 def outcome(route: Route, facts: Facts, choice: Choice) -> Decision:
@@ -53,20 +67,6 @@ def _own_answer(route: Route) -> str:
     if route.redirect is not None:
         return "redirect"
     return "retired" if route.stage == "retired" else "direct_response"
-
-
-def _by_bucket(refs: tuple[BackendRef, ...], bucket_bp: int) -> int:
-    """The last reference takes the buckets from 0 up to its weight, the one before it the next ones, and so on.
-
-    So a newcomer, written after its incumbent, has all `bucket < weight`: raising its weight only ever
-    moves requests towards it (rule 3).
-    """
-    edge_bp = 0
-    for at in range(len(refs) - 1, 0, -1):
-        edge_bp += refs[at].weight_bp
-        if bucket_bp < edge_bp:
-            return at
-    return 0
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:

@@ -41,8 +41,26 @@ class Walk(Ending, eq=False):
 
     def begin(self) -> None:
         """Take the first steps. The walk may be over when this returns."""
+        head, record, kit = self.head, self.record, self.kit
         try:
-            self._set_out()
+            looks = self.client.looks(head.fields.pairs)
+            course = self.course = choose(looks, head, record, kit.bits())
+            if course is None:
+                self._answer(OPTIONS_ANSWER)
+                return
+            going = self.going = course.lane.going or going_of(kit, looks, course, head, record)
+            if going is None:
+                self._answer(own_answer(course.decision.route, course.facts))
+                return
+            if not course.target:
+                find_target(course)
+            self.timeouts = going.timeouts
+            pool = going.upstream.take_turn()
+            connection = pool.take_idle(going.repeatable)
+            if connection is not None:
+                self._send(pool, connection)
+            else:
+                self._look_for(pool, going, fresh=False)
         except RequestError as error:
             self.refuse(error)
 
@@ -81,27 +99,6 @@ class Walk(Ending, eq=False):
             self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
 
     # --- towards the upstream -----------------------------------------------------------------------
-
-    def _set_out(self) -> None:
-        head, record, kit = self.head, self.record, self.kit
-        looks = self.client.looks(head.fields.pairs)
-        course = self.course = choose(looks, head, record, kit.bits())
-        if course is None:
-            self._answer(OPTIONS_ANSWER)
-            return
-        going = self.going = course.lane.going or going_of(kit, looks, course, head, record)
-        if going is None:
-            self._answer(own_answer(course.decision.route, course.facts))
-            return
-        if not course.target:
-            find_target(course)
-        self.timeouts = going.timeouts
-        pool = going.upstream.take_turn()
-        connection = pool.take_idle(going.repeatable)
-        if connection is not None:
-            self._send(pool, connection)
-        else:
-            self._look_for(pool, going, fresh=False)
 
     def _look_for(self, first: Pool, going: Going, *, fresh: bool) -> None:
         """Wait for a connection."""

@@ -285,18 +285,19 @@ class FacadeProtocol(asyncio.Protocol):
         walk, self._walk = self._walk, None
         if self._transport.is_closing():
             return
-        if not whole:
-            if by_close:
-                self._outlet.flush()
-                cut(self._transport)
-            else:
+        if whole and keep and not self._tunnel:
+            if not self._in_reader:
+                self._next()
+        elif whole:
+            if self._tunnel or walk is None or walk.uploaded:
                 self._close()
-        elif self._tunnel or (not keep and (walk is None or walk.uploaded)):
+            else:
+                self._linger()
+        elif by_close:
+            self._outlet.flush()
+            cut(self._transport)
+        else:
             self._close()
-        elif not keep:
-            self._linger()
-        elif not self._in_reader:
-            self._next()
 
     # --- inside -------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from proxy.answers import asks_the_facade
 from proxy.backends import Backends
-from proxy.decide import Choice, choice_of, outcome
+from proxy.decide import Choice, drawn, outcome, settled
 from proxy.errors import BadRequest, NoRoute
 from proxy.facts import Asker, check_limits, facts_of, read_asker
 from proxy.going import Going
@@ -88,6 +88,8 @@ class Known(Struct, frozen=True, eq=False):
     route: Route | None
     """None if it is for the facade itself."""
     courses: dict[Choice, Course]
+    settled: Choice | None = None
+    """What is chosen for it each time, unless that is drawn."""
 
 
 class Looks(Struct, eq=False):
@@ -121,7 +123,7 @@ def choose(looks: Looks, head: RequestHead, record: Record, bits: int) -> Course
     route = record.route = known.route
     if route is None:
         return None
-    choice = choice_of(looks.snapshot.table, route, record.draw_bp)
+    choice = known.settled or drawn(route, record.draw_bp)
     course = known.courses.get(choice)
     if course is None:
         course = known.courses[choice] = _course(looks, known.facts, route, choice)
@@ -140,7 +142,7 @@ def _know(looks: Looks, head: RequestHead, record: Record) -> Known:
     if route is None:
         raise NoRoute(f"no route takes {facts.method} {facts.path.decode('latin-1')}")
     check_limits(facts, route.limits, looks.asker.header_bytes)
-    return Known(head, facts, route, {})
+    return Known(head, facts, route, {}, settled(looks.snapshot.table, route))
 
 
 def _course(looks: Looks, facts: Facts, route: Route, choice: Choice) -> Course:
