@@ -18,7 +18,7 @@ from proxy.model import Timeouts
 from proxy.turn import Outlet, Turn
 from proxy.upstream.api import AnswerSink
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
-from proxy.upstream.reader import HEAD, OVER, UNTIL_CLOSE, Reader
+from proxy.upstream.reader import HEAD, OVER, UNTIL_CLOSE, LastAnswer, Reader
 
 
 class Owner(Protocol):
@@ -27,6 +27,7 @@ class Owner(Protocol):
     backend: str
     idle_timeout_s: float
     turn: Turn
+    last: LastAnswer
 
     def released(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
@@ -65,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._reader = Reader()
+        self._reader = Reader(owner.last)
         self._sink: AnswerSink | None = None
         self._closed = self._paused = self._blocked = self._uploading = False
         self._stirred = True

@@ -26,6 +26,7 @@ from proxy.upstream.api import Stats
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.failures import NOT_CONNECTED, not_connected
+from proxy.upstream.reader import LastAnswer
 from proxy.upstream.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Pool:
     ) -> None:
         self.backend = backend
         self.turn = turn
+        self.last = LastAnswer()
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s

@@ -34,6 +34,28 @@ _HEAD_END = b"\r\n\r\n"
 _NO_FIELDS: HeaderPairs = []
 
 
+class LastAnswer:
+    """The head that came last from an endpoint. Its connections share it: backends repeat themselves (ADR 11)."""
+
+    __slots__ = ("head", "lines", "raw", "whole_bytes")
+
+    def __init__(self) -> None:
+        self.raw = b""
+        """Its bytes, up to the body; empty before there was one."""
+        self.head = AnswerHead(0, False, AnswerFields([]))
+        self.whole_bytes = -1
+        """The size of an answer with that head and a body of its length, after which another may follow; else -1."""
+        self.lines: dict[bytes, tuple[bytes, bytes]] = {}
+        """For `answer_fields`."""
+
+    def note(self, head: AnswerHead, raw: bytes) -> None:
+        """`head` was read from `raw`, which ends where the body begins."""
+        self.head, self.raw = head, raw
+        fields, has_body = head.fields, framing_of(head, is_head=False) == "length"
+        goes_on = has_body and not (head.old or fields.close)
+        self.whole_bytes = len(raw) + (fields.length or 0) if goes_on else -1
+
+
 class Reader:
     """One answer after the other, each to its own sink.
 
@@ -43,16 +65,13 @@ class Reader:
 
     __slots__ = (
         "_chunks",
-        "_head",
         "_held",
         "_interim",
         "_is_head",
-        "_known",
+        "_last",
         "_left",
         "_may_switch",
-        "_raw",
         "_sink",
-        "_usual_bytes",
         "heard",
         "keep",
         "phase",
@@ -61,16 +80,12 @@ class Reader:
         "whole",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, last: LastAnswer) -> None:
+        self._last = last
         self._sink: AnswerSink | None = None
         self._chunks = ChunkReader()
-        self._known: dict[bytes, tuple[bytes, bytes]] = {}
         self._held = b""
-        self._raw = b""
-        self._head = AnswerHead(0, False, AnswerFields([]))
         self._interim = self._left = 0
-        # The size of an answer that is like the last one: `_raw`, and a body of its length. -1 if there is none.
-        self._usual_bytes = -1
         self._is_head = self._may_switch = False
         self.heard = False
         """Something has come since `begin`."""
@@ -99,20 +114,20 @@ class Reader:
     def stop(self) -> None:
         """Tell the sink nothing more."""
         self._sink = None
-        self._usual_bytes = -1
 
     def feed(self, data: bytes) -> None:
         """Read some bytes of the answer. Raises one of NOT_HTTP where they are none."""
         phase = self.phase
         if phase == HEAD:
+            last = self._last
             if (
-                len(data) == self._usual_bytes
-                and data.startswith(self._raw)
+                len(data) == last.whole_bytes
+                and data.startswith(last.raw)
                 and not (self._held or self._is_head)
             ):
-                # Backends repeat themselves (ADR 11); the body may be another one.
+                # The body may be another one.
                 self.heard = True
-                self.whole = self._head, "length", data[len(self._raw) :]
+                self.whole = last.head, "length", data[len(last.raw) :]
                 self.phase = OVER
             else:
                 self._read_head(data)
@@ -125,11 +140,11 @@ class Reader:
 
     def _read_head(self, data: bytes) -> None:
         self.heard = True
-        seen = len(self._held)
+        last, seen = self._last, len(self._held)
         if seen:
             data, self._held = self._held + data, b""
-        elif self._raw and data.startswith(self._raw):
-            self._start(self._head, data, len(self._raw))
+        elif last.raw and data.startswith(last.raw):
+            self._start(last.head, data, len(last.raw))
             return
         while True:
             end = data.find(_HEAD_END, seen - 3 if seen > 3 else 0)
@@ -139,9 +154,9 @@ class Reader:
                 return
             if end > MAX_HEAD_BYTES:
                 raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
-            head = read_answer_head(data[:end], self._known)
+            head = read_answer_head(data[:end], last.lines)
             if head.status >= 200:
-                self._remember(head, data[: end + 4])
+                last.note(head, data[: end + 4])
                 self._start(head, data, end + 4)
                 return
             if head.status == 101:
@@ -151,12 +166,6 @@ class Reader:
             data, seen = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
-
-    def _remember(self, head: AnswerHead, raw: bytes) -> None:
-        self._head, self._raw = head, raw
-        fields, has_body = head.fields, framing_of(head, is_head=False) == "length"
-        goes_on = has_body and not (head.old or fields.close)
-        self._usual_bytes = len(raw) + (fields.length or 0) if goes_on else -1
 
     def _inform(self, head: AnswerHead) -> None:
         self._interim += 1

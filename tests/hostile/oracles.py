@@ -10,7 +10,7 @@ from proxy.model import HeaderPairs
 from proxy.reading import RequestHead, RequestReader
 from proxy.upstream.answer import AnswerHead
 from proxy.upstream.failures import NOT_HTTP
-from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
+from proxy.upstream.reader import OVER, UNTIL_CLOSE, LastAnswer, Reader
 
 _MOST_BYTES = 64 * 1024
 _MOST_FIELDS = 100
@@ -188,7 +188,7 @@ class _Hearing:
 
 def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
     """What our reader makes of an answer. Only what NOT_HTTP names may come out of it."""
-    reader, heard = Reader(), _Hearing()
+    reader, heard = Reader(LastAnswer()), _Hearing()
     reader.begin(heard, is_head)
     found = heard.found
     try:

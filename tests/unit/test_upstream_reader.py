@@ -10,7 +10,7 @@ from proxy.errors import UpstreamError
 from proxy.model import HeaderPairs
 from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.failures import NOT_HTTP
-from proxy.upstream.reader import OVER, UNTIL_CLOSE, Reader
+from proxy.upstream.reader import OVER, UNTIL_CLOSE, LastAnswer, Reader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -57,7 +57,7 @@ class Heard:
 
 
 def read(*pieces: bytes, is_head: bool = False) -> tuple[Heard, Reader]:
-    reader, heard = Reader(), Heard()
+    reader, heard = Reader(LastAnswer()), Heard()
     reader.begin(heard, is_head)
     for piece in pieces:
         reader.feed(piece)
@@ -207,7 +207,7 @@ def test_an_answer_to_head_ends_with_its_fields(head: bytes) -> None:
 
 
 def test_a_reader_is_as_new_after_every_kind_of_answer() -> None:
-    reader = Reader()
+    reader = Reader(LastAnswer())
     kinds = [(OK + b"content-length: 6\r\n\r\n", True)]
     kinds += [(OK + b"content-length: 6\r\n\r\nabcdef", False)]
     kinds += [
@@ -246,7 +246,7 @@ USUAL = OK + b"content-length: 6\r\n\r\n"
 def test_an_answer_that_is_as_large_as_the_one_before_is_read_like_any(
     answer: bytes, is_head: bool, body: bytes, keep: bool
 ) -> None:
-    reader, first = Reader(), Heard()
+    reader, first = Reader(LastAnswer()), Heard()
     reader.begin(first, False)
     reader.feed(USUAL + b"before")
     assert told(reader, first).body == b"before"
@@ -259,7 +259,7 @@ def test_an_answer_that_is_as_large_as_the_one_before_is_read_like_any(
 
 @pytest.mark.parametrize("head", [OK.replace(b"1.1", b"1.0"), OK + b"connection: close\r\n"])
 def test_a_backend_that_closes_is_not_kept_the_second_time_either(head: bytes) -> None:
-    reader = Reader()
+    reader = Reader(LastAnswer())
     for _ in range(2):
         heard = Heard()
         reader.begin(heard, False)
@@ -267,8 +267,29 @@ def test_a_backend_that_closes_is_not_kept_the_second_time_either(head: bytes) -
         assert (told(reader, heard).body, reader.keep) == (b"ok", False)
 
 
+def test_connections_that_share_their_last_answer_share_nothing_else() -> None:
+    last = LastAnswer()
+    one, other = Reader(last), Reader(last)
+    first, second, third = Heard(), Heard(), Heard()
+    one.begin(first, False)
+    one.feed(USUAL + b"fir")
+    other.begin(second, False)
+    other.feed(OK + b"content-length: 2\r\n\r\nok")
+    one.feed(b"st!")
+    one_more = Reader(last)
+    one_more.begin(third, False)
+    one_more.feed(OK + b"content-length: 2\r\n\r\nno")
+    told(other, second)
+    told(one_more, third)
+    assert [(each.headers, each.body) for each in (first, second, third)] == [
+        ([(b"content-length", b"6")], b"first!"),
+        ([(b"content-length", b"2")], b"ok"),
+        ([(b"content-length", b"2")], b"no"),
+    ]
+
+
 def test_what_looks_like_the_usual_answer_may_be_the_rest_of_another() -> None:
-    reader, first, heard = Reader(), Heard(), Heard()
+    reader, first, heard = Reader(LastAnswer()), Heard(), Heard()
     reader.begin(first, False)
     reader.feed(USUAL + b"before")
     reader.begin(heard, False)
@@ -281,7 +302,7 @@ def test_what_looks_like_the_usual_answer_may_be_the_rest_of_another() -> None:
 
 
 def test_an_answer_in_two_pieces_is_none_the_less_one_of_the_usual_size() -> None:
-    reader = Reader()
+    reader = Reader(LastAnswer())
     for cut in range(1, len(USUAL) + 6):
         for pieces in ([USUAL + b"before"], [(USUAL + b"behind")[:cut], (USUAL + b"behind")[cut:]]):
             heard = Heard()
@@ -340,7 +361,7 @@ def test_what_is_heard_does_not_depend_on_how_the_bytes_are_cut(data: st.DataObj
 
 def _outcome(pieces: list[bytes], is_head: bool) -> tuple[int, bytes, int] | None:
     """What a sink heard, and the phase; None if it was refused. Surplus is left to the connection."""
-    reader, heard = Reader(), Heard()
+    reader, heard = Reader(LastAnswer()), Heard()
     reader.begin(heard, is_head)
     try:
         for piece in pieces:
