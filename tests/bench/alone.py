@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +22,7 @@ _SETTLE_S = 10.0
 _WORKERS_ROUNDS = 3
 """For each round of the other scenarios: a difference of a tenth is looked for."""
 _TENTHS = 10
+TWO_FACADES = "2 facades"
 
 Held = Callable[[int, int], contextlib.AbstractContextManager[None]]
 
@@ -82,46 +84,69 @@ def _settled(pid: int) -> int:
 def workers(facade: Contestant, nginx: Contestant | None, ground: Ground) -> Scenario:
     """One worker beside two, on one core: who holds the connections, and what a request costs.
 
-    nginx's, too, for what a second process on a core costs by itself.
+    Two processes on a core cost more by themselves: two facades of one worker each stand beside them, and nginx.
     """
-    chosen = [*_one_and_two(facade, "", partial(facade_argv, tier="fast"))]
+    sides = _sides(facade, "", partial(facade_argv, tier="fast"))
+    sides[TWO_FACADES] = sides["1 worker"] * 2
     if nginx is not None:
-        chosen += _one_and_two(nginx, "nginx, ", nginx_argv)
-    found: dict[str, list[Figures]] = {each.name: [] for each in chosen}
+        sides |= _sides(nginx, "nginx, ", nginx_argv)
+    found: dict[str, list[Figures]] = {name: [] for name in sides}
     with contextlib.ExitStack() as stack:
-        started = [
-            stack.enter_context(up(each, ground.origin, ground.cores.contestants))
-            for each in chosen
-        ]
+        started = {
+            name: [
+                stack.enter_context(up(each, ground.origin, ground.cores.contestants))
+                for each in those
+            ]
+            for name, those in sides.items()
+        }
         most = ground.rounds * _WORKERS_ROUNDS
         for turn in range(1, most + 1):
-            for each in started:
-                count = 2 if each.name.endswith("s") else 1
-                # As many connections for each worker: how many events a poll brings is part of the cost.
-                connections = CONNECTIONS["get"] * count
-                told = loaded(each, "get", connections, ground.seconds, ground.cores.load)
-                told["spread"] = _spread_of(each, count)
+            for name, those in started.items():
+                told = _loaded_at_once(those, 2 if name.endswith("2 workers") else 1, ground)
                 tell(
-                    f"workers: round {turn}/{most}: {each.name}: {told['cpu_us']:,.0f} µs, "
+                    f"workers: round {turn}/{most}: {name}: {told['cpu_us']:,.0f} µs, "
                     f"spread {told['spread']:.0f} %"
                 )
-                found[each.name].append(told)
+                found[name].append(told)
     return _compared({name: medians(rounds) for name, rounds in found.items()})
 
 
-def _one_and_two(
+def _sides(
     contestant: Contestant, of: str, argv: Callable[..., list[str]]
-) -> list[Contestant]:
-    return [
-        replace(contestant, name=f"{of}{name}", argv=partial(argv, workers=count))
+) -> dict[str, list[Contestant]]:
+    return {
+        f"{of}{name}": [replace(contestant, argv=partial(argv, workers=count))]
         for name, count in (("1 worker", 1), ("2 workers", 2))
-    ]
+    }
+
+
+def _loaded_at_once(those: Sequence[Up], count: int, ground: Ground) -> Figures:
+    """A load for each of them, all at once, and what a request of all of them costs. Each has `count` workers."""
+    # As many connections for each worker: how many events a poll brings is part of the cost.
+    connections = CONNECTIONS["get"] * count
+
+    def one(each: Up) -> Figures:
+        return loaded(each, "get", connections, ground.seconds, ground.cores.load)
+
+    with ThreadPoolExecutor(len(those)) as at_once:
+        told = list(at_once.map(one, those))
+    return together(told) | {"spread": max(_spread_of(each, count) for each in those)}
+
+
+def together(told: Sequence[Figures]) -> Figures:
+    """The figures of loads that ran at the same time, as if they had been one."""
+    requests = sum(each["requests"] for each in told)
+    used_us = sum(each["cpu_us"] * each["requests"] for each in told)
+    per_second = sum(each["per_second"] for each in told)
+    return {"requests": requests, "per_second": per_second, "cpu_us": used_us / max(1, requests)}
 
 
 def _compared(found: Scenario) -> Scenario:
     for of in ("", "nginx, "):
         if both := found.get(f"{of}2 workers"):
             both["cpu_of_one"] = both["cpu_us"] / found[f"{of}1 worker"]["cpu_us"]
+    if both := found.get(TWO_FACADES):
+        both["cpu_of_one"] = both["cpu_us"] / found["1 worker"]["cpu_us"]
     if peer := found.get("nginx, 2 workers"):
         facade = found["2 workers"]
         facade["cpu_of_one_of_nginx"] = facade["cpu_of_one"] / peer["cpu_of_one"]

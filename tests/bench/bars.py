@@ -78,6 +78,11 @@ BARS: tuple[Bar, ...] = (
         1.1,
         " ×",
     ),
+    Relative(
+        "– the same, beside two facades of one worker each on that core",
+        *("workers", "2 workers", "2 facades"),
+        at_most=1.1,
+    ),
     Absolute(
         "– the same, beside what nginx's second worker costs on that core",
         "workers",

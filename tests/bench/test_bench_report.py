@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench import __main__ as command
 from tests.bench import bars, chart, page, wrk
-from tests.bench.alone import spread
+from tests.bench.alone import TWO_FACADES, spread, together
 from tests.bench.contestants import CONTESTANTS, first_version
 from tests.bench.loading import quieter_half
 from tests.bench.report import Figures, LoadFailed, Report, Scenario, medians, ratio
@@ -160,11 +160,17 @@ def test_the_chart_is_well_formed_and_within_its_frame() -> None:
     assert widths[: len(_GET)] == sorted(widths[: len(_GET)])
 
 
+def test_loads_that_ran_at_the_same_time_cost_what_all_their_requests_cost() -> None:
+    busy = {"requests": 300.0, "per_second": 30.0, "cpu_us": 10.0}
+    calm = {"requests": 100.0, "per_second": 10.0, "cpu_us": 50.0}
+    assert together([busy, calm]) == {"requests": 400.0, "per_second": 40.0, "cpu_us": 20.0}
+
+
 def test_contestants_have_names_of_their_own() -> None:
     names = [each.name for each in CONTESTANTS]
     assert len(set(names)) == len(names)
     compared = {getattr(bar, "peer", bar.name) for bar in bars.BARS}
-    assert compared - {"2 workers"} <= set(names)
+    assert compared - {"2 workers", TWO_FACADES} <= set(names)
 
 
 @pytest.mark.parametrize(
