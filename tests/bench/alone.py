@@ -121,24 +121,27 @@ def _sides(
 
 
 def _loaded_at_once(those: Sequence[Up], count: int, ground: Ground) -> Figures:
-    """A load for each of them, all at once, and what a request of all of them costs. Each has `count` workers."""
-    # As many connections for each worker: how many events a poll brings is part of the cost.
-    connections = CONNECTIONS["get"] * count
+    """A load for each worker, all at once, and what a request of all of them costs. Each has `count` workers.
+
+    How many connections a load has, and how many loads there are, is part of the cost: it is the same for two
+    workers and for two facades.
+    """
 
     def one(each: Up) -> Figures:
-        return loaded(each, "get", connections, ground.seconds, ground.cores.load)
+        return loaded(each, "get", CONNECTIONS["get"], ground.seconds, ground.cores.load)
 
-    with ThreadPoolExecutor(len(those)) as at_once:
-        told = list(at_once.map(one, those))
-    return together(told) | {"spread": max(_spread_of(each, count) for each in those)}
+    before = sum(procfs.cpu_s(each.pid) for each in those)
+    with ThreadPoolExecutor(len(those) * count) as at_once:
+        told = list(at_once.map(one, [each for each in those for _ in range(count)]))
+    used_s = sum(procfs.cpu_s(each.pid) for each in those) - before
+    return together(told, used_s) | {"spread": max(_spread_of(each, count) for each in those)}
 
 
-def together(told: Sequence[Figures]) -> Figures:
-    """The figures of loads that ran at the same time, as if they had been one."""
+def together(told: Sequence[Figures], used_s: float) -> Figures:
+    """The figures of loads that ran at the same time and took `used_s` of CPU, as if they had been one."""
     requests = sum(each["requests"] for each in told)
-    used_us = sum(each["cpu_us"] * each["requests"] for each in told)
     per_second = sum(each["per_second"] for each in told)
-    return {"requests": requests, "per_second": per_second, "cpu_us": used_us / max(1, requests)}
+    return {"requests": requests, "per_second": per_second, "cpu_us": used_s / requests * 1e6}
 
 
 def _compared(found: Scenario) -> Scenario:

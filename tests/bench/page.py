@@ -179,10 +179,10 @@ def _workers(found: Scenario) -> list[str]:
     return [
         "## Workers",
         "",
-        f"All on one core, small GETs, {CONNECTIONS['get']} connections for each worker. Two processes on one core "
-        "push each other out of its caches; two facades of one worker each, loaded at the same time, and nginx show "
-        "what that costs by itself. Spread is how far a worker is from its equal share of "
-        f"{WORKERS_CLIENTS} connections.",
+        f"All on one core, small GETs, a load of {CONNECTIONS['get']} connections for each worker. "
+        "Two processes on one core push each other out of its caches; two facades of one worker each, "
+        "loaded at the same time, and nginx show what that costs by itself. "
+        f"Spread is how far a worker is from its equal share of {WORKERS_CLIENTS} connections.",
         "",
         *_columns("with", "CPU µs", "of one worker's", "spread"),
         *(
