@@ -27,7 +27,6 @@ from proxy.going import Going
 from proxy.model import HeaderPairs
 from proxy.onward import find_target, going_of
 from proxy.reading import RequestHead
-from proxy.record import Record
 from proxy.relay import answer_lines, opening
 from proxy.upstream import SWEEP_S, AnswerHead, Connection, Framing, Pool
 from proxy.upstream.request import whole_chunked
@@ -267,7 +266,7 @@ class Walk(Ending, eq=False):
 def new_walk(kit: Kit, client: ClientEnd, head: RequestHead, body: bytes | None) -> Walk:
     """A walk that has not begun. `body` is the request's, if all of it came along."""
     snapshot = kit.tables.current
-    record = Record(snapshot.version, kit.draw())
+    record = kit.record(snapshot)
     began = time.monotonic()
     if body is None:
         body_in = BodyIn(client, head.fields.body.kind == "chunked")

@@ -8,10 +8,13 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from proxy.asgi import ClientSide, Upload
 from proxy.board import Slot
+from proxy.errors import ClientGone
 from tests.faults.standing import OK, standing, table
 from tests.integration.running import Running
 from tests.integration.upstream_servers import Peer, eventually, serving
@@ -116,3 +119,18 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
                     0.05
                 )  # What ends with it ends in the turns of the loop after it.
             assert [kind for kind in kinds if kind.startswith("proxy.")] == []
+
+
+async def test_a_client_that_leaves_as_its_answer_ends_leaves_nothing_either() -> None:
+    async def left() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    with unreachable() as kinds:
+        side = ClientSide(left, 1, 60.0, lambda: None)
+        side.leave()  # The walk is over: nobody raises the fault, and so nobody strips it.
+        side.start_upload(cast(Upload, None))
+        await asyncio.sleep(0.01)
+        assert isinstance(side.fault, ClientGone)
+        await side.settle()
+        del side
+    assert [kind for kind in kinds if kind.startswith("proxy.")] == []
