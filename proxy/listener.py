@@ -27,6 +27,8 @@ _LAST_CALL_S = 1.0
 _LOOK_S = 0.05
 # Longer than a round trip: a connection that is being made is made by then.
 _HANDSHAKES_S = 0.1
+# A few round trips and the work of both sides: a connection belongs to `connections` only when it speaks TLS.
+_TLS_HANDSHAKES_S = 1.0
 _CANCEL_S = 1.0
 
 
@@ -110,6 +112,8 @@ class Listener:
                 except OSError:  # Nobody waits, or there is no descriptor to take them in with.
                     break
                 await self._take_in(loop, accepted)
+        # The loop has accepted some in this very turn, and makes their connections in the next.
+        await asyncio.sleep(0)
 
     async def _take_in(self, loop: AbstractEventLoop, accepted: socket) -> None:
         with contextlib.suppress(OSError):  # It left again, or does not speak TLS.
@@ -122,7 +126,10 @@ class Listener:
         loop = asyncio.get_running_loop()
         began = loop.time()
         until = began + within_s
-        while self.connections and not at_once.is_set() and loop.time() < until:
+        hidden_until = began if self._tls is None else began + _TLS_HANDSHAKES_S
+        while (self.connections or loop.time() < hidden_until) and loop.time() < until:
+            if at_once.is_set():
+                break
             if loop.time() - began >= _LAST_CALL_S:
                 for connection in list(self.connections):
                     connection.shutdown()

@@ -11,13 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.accepted import Talk
 from tests.compose.disturb import ALLOWED
 from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, faults, one_request, told
 from tests.compose.reading import ROOT
 from tests.compose.report import Report
 from tests.compose.shell import StepFailed, plain_environment, run, surely
 from tests.compose.stack import PARTS
-from tests.integration.running import Talk, backend
+from tests.integration.running import backend
 
 _PROBLEM = b"content-type: application/problem+json\r\n"
 

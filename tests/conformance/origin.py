@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from tests.accepted import Accepted
 from tests.conformance.wire import DEADLINE_S, Cut, Message, Wire
 
 Script = Callable[[Wire], Awaitable[None]]
@@ -16,13 +17,12 @@ class Origin:
     """A listening socket. With a script each connection runs it; else the test speaks through `connections`."""
 
     def __init__(self, script: Script | None, where: str) -> None:
-        self._script = script
+        self._script = script or _say_nothing
         self._where = where
         self._news = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.accept = Accepted(self._speak)
         self.port = 0
         self.connections: list[Wire] = []
-        self.faults: list[Exception] = []
 
     @property
     def url(self) -> str:
@@ -34,33 +34,18 @@ class Origin:
             await self._news.wait_for(lambda: len(self.connections) >= number)
         return self.connections[number - 1]
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def stop(self) -> None:
+        await self.accept.stop()
+        for wire in self.connections:
+            await wire.closed()
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = Wire(reader, writer)
         async with self._news:
             self.connections.append(wire)
             self._news.notify_all()
-        if self._script is not None:
-            task = asyncio.create_task(self._run(self._script, wire))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _run(self, script: Script, wire: Wire) -> None:
-        try:
-            await script(wire)
-        except (Cut, ConnectionError):
-            pass  # The facade hung up: what the test is about, or its end.
-        except Exception as fault:
-            self.faults.append(fault)
-        finally:
-            wire.close()
-
-    async def stop(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for wire in self.connections:
-            await wire.closed()
-        assert not self.faults, self.faults
+        with contextlib.suppress(Cut):  # The facade hung up: what the test is about, or its end.
+            await self._script(wire)
 
 
 @contextlib.asynccontextmanager
@@ -86,6 +71,11 @@ async def origin(
     finally:
         server.close()
         await made.stop()
+
+
+async def _say_nothing(_: Wire) -> None:
+    """The test speaks; the connection stays until the origin stops."""
+    await asyncio.get_running_loop().create_future()
 
 
 def answering(answers: bytes | Answers, seen: list[Message] | None = None) -> Script:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from msgspec.structs import replace
 
+from proxy import listener as ours
 from proxy.listener import Listener
 from proxy.server import bind
 from proxy.settings import Settings
@@ -158,28 +160,31 @@ async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier:
                 await asyncio.wait_for(slow.closed.wait(), 5)
 
 
+class Echo(asyncio.Protocol):
+    """Hands back what comes, and hangs up."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._connections = listener.connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data)
+        self._transport.close()
+
+    def shutdown(self) -> None:
+        """Ends by itself."""
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
 async def test_what_waits_in_the_backlog_is_taken_in() -> None:
-    class Echo(asyncio.Protocol):
-        def __init__(self, listener: Listener) -> None:
-            self._connections = listener.connections
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._transport: Any = transport
-            self._connections.add(self)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._connections.discard(self)
-
-        def data_received(self, data: bytes) -> None:
-            self._transport.write(data)
-            self._transport.close()
-
-        def shutdown(self) -> None:
-            """Ends by itself."""
-
-        def abort(self) -> None:
-            self._transport.abort()
-
     listening = bind(LOOPBACK, "--listen")
     at = listening.getsockname()
     listener = Listener(Echo)
@@ -194,6 +199,42 @@ async def test_what_waits_in_the_backlog_is_taken_in() -> None:
             socket.create_connection(at)
         await listener.finish(5, asyncio.Event())
         assert [each.recv(10) for each in waiting] == [b"x"] * 10
+
+
+@pytest.mark.parametrize("loop_of", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_accepted_in_the_turn_that_closes_is_taken_in(
+    loop_of: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is busy enough lets one turn of the loop last longer than the wait for handshakes."""
+
+    async def end(stack: contextlib.ExitStack) -> list[socket.socket]:
+        listening = bind(LOOPBACK, "--listen")
+        at = listening.getsockname()
+        waiting: list[socket.socket] = []
+
+        def connect_and_stand_still(heard: socket.socket) -> None:
+            for _ in range(3):
+                client = stack.enter_context(socket.create_connection(at, 5))
+                client.sendall(b"x")
+                waiting.append(client)
+            hear_no_more(heard)
+            time.sleep(0.15)
+
+        def in_the_next_turn(heard: socket.socket) -> bool:
+            asyncio.get_running_loop().call_soon(connect_and_stand_still, heard)
+            return True
+
+        hear_no_more = ours._hear_no_more
+        monkeypatch.setattr(ours, "_hear_no_more", in_the_next_turn)
+        listener = Listener(Echo)
+        await listener.start(listening)
+        await listener.stop_accepting()
+        await listener.finish(5, asyncio.Event())
+        return waiting
+
+    with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_of) as runner:
+        waiting = runner.run(end(stack))
+        assert [each.recv(10) for each in waiting] == [b"x"] * 3
 
 
 class Load:

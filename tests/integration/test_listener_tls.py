@@ -2,9 +2,11 @@
 
 import asyncio
 import http.client
+import signal
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,24 @@ def test_one_that_does_not_speak_tls_gets_no_answer(tmp_path: Path, files: TlsFi
             plain.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
             assert b"hello" not in plain.recv(1000)
         until(lambda: asked(facade.port, trusting(files)) == (200, b"hello"))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_handshake_under_way_is_no_connection_to_be_lost(
+    tmp_path: Path, files: TlsFiles, workers: str
+) -> None:
+    """A far client needs longer for it than a near one does for its whole request."""
+    with process(tmp_path, *arguments(files), "--workers", workers) as facade:
+        with socket.create_connection(("127.0.0.1", facade.port), 10) as plain:
+            time.sleep(0.2)  # Accepted by now.
+            facade.popen.send_signal(signal.SIGTERM)
+            time.sleep(0.6)
+            with trusting(files).wrap_socket(plain, server_hostname="localhost") as wrapped:
+                wrapped.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+                answer = b"".join(iter(lambda: wrapped.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\nconnection: close\r\n" in answer
+        assert facade.popen.wait(10) == 0
 
 
 async def test_a_backend_is_told_of_https(tmp_path: Path, files: TlsFiles) -> None:

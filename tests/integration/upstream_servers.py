@@ -7,11 +7,12 @@ import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from proxy.model import Backend, Body, Endpoint, HeaderPairs, Outgoing, Timeouts
 from proxy.upstream import Exchange, Upstream
+from tests.accepted import Accepted
 
 NO_BODY = Body("none")
 USUAL_TIMEOUTS = Timeouts()
@@ -77,13 +78,14 @@ class Server:
     script: Script
     port: int = 0
     accepted: int = 0
-    faults: list[Exception] = field(default_factory=list)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.connected = Accepted(self._run)
 
     @property
     def open(self) -> int:
         """Connections whose script has not ended."""
-        return len(self._tasks)
+        return len(self.connected.tasks)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -92,27 +94,9 @@ class Server:
     def backend(self, **more: float) -> Backend:
         return Backend("old", (self.endpoint,), **more)  # type: ignore[arg-type]
 
-    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        task = asyncio.get_running_loop().create_task(self._run(Peer(reader, writer)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _run(self, peer: Peer) -> None:
-        try:
-            await self.script(peer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # The other side left; what it meant is for the test to say.
-        except Exception as fault:
-            self.faults.append(fault)
-        finally:
-            peer.writer.close()
-
-    async def stop(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        assert not self.faults, self.faults
+        await self.script(Peer(reader, writer))
 
 
 class Gate:
@@ -150,7 +134,7 @@ async def serving(
         yield server
     finally:
         listening.close()
-        await server.stop()
+        await server.connected.stop()
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from queue import Queue
 
+from tests.accepted import Accepted
 from tests.service.running import DEADLINE_S
 
 _COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
@@ -36,19 +37,13 @@ class Relay:
 
     async def run(self, listening: "Queue[None]", end: asyncio.Event) -> None:
         """Listen until the end; then every link is cut."""
-        async with asyncio.TaskGroup() as links:
-
-            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                tasks.append(links.create_task(self._link(reader, writer)))
-
-            tasks: list[asyncio.Task[None]] = []
-            listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-            self.port = listener.sockets[0].getsockname()[1]
-            listening.put(None)
-            await end.wait()
-            listener.close()
-            for task in tasks:
-                task.cancel()
+        links = Accepted(self._link)
+        listener = await asyncio.start_server(links, "127.0.0.1", 0)
+        self.port = listener.sockets[0].getsockname()[1]
+        listening.put(None)
+        await end.wait()
+        listener.close()
+        await links.stop()
 
     async def _link(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         """One connection of the service; it ends on both sides as soon as it ends on one."""

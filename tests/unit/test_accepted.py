@@ -1,0 +1,64 @@
+"""What test servers are made of: no connection of theirs outlives them, and no fault of theirs is lost."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.accepted import Accepted
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@contextlib.asynccontextmanager
+async def connection() -> AsyncIterator[Streams]:
+    """A server's side of a connection whose client stays."""
+    client, server = socket.socketpair()
+    with client:
+        yield await asyncio.open_connection(sock=server)
+
+
+async def stay(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def fail(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    raise ValueError("a script is wrong")
+
+
+async def test_a_connection_whose_task_never_began_is_closed() -> None:
+    accepted = Accepted(stay)
+    async with connection() as streams:
+        accepted(*streams)
+        await accepted.stop()
+        assert streams[1].is_closing()
+        assert not accepted.tasks
+
+
+async def test_a_connection_taken_in_after_the_end_is_closed() -> None:
+    accepted = Accepted(stay)
+    await accepted.stop()
+    async with connection() as streams:
+        accepted(*streams)
+        assert streams[1].is_closing()
+
+
+async def test_a_fault_of_a_talk_is_told_at_the_end() -> None:
+    accepted = Accepted(fail)
+    async with connection() as streams:
+        accepted(*streams)
+        await asyncio.sleep(0.01)
+        with pytest.raises(AssertionError, match="a script is wrong"):
+            await accepted.stop()
+
+
+async def test_the_other_side_may_leave() -> None:
+    async def ask(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+
+    accepted = Accepted(ask)
+    async with connection() as streams:
+        accepted(*streams)
+    await accepted.stop()
