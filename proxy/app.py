@@ -7,9 +7,8 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from msgspec import Struct
 
 from proxy.backends import Backends
@@ -25,6 +24,9 @@ from proxy.table import Snapshot, Tables
 from proxy.telemetry import AccessLog, Turns
 from proxy.upstream import Stats, Upstream, open_upstream
 from proxy.walk import Kit
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Place(Struct, frozen=True):
@@ -114,7 +116,7 @@ def build(
     settings: Settings,
     *,
     draw: Callable[[], int] | None = None,
-    transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+    transports: "Mapping[str, httpx.AsyncBaseTransport] | None" = None,
     place: Place | None = None,
 ) -> Facade:
     """Make every part. Raises OSError, TableError or FacadeError where the facade cannot start.

@@ -5,34 +5,31 @@ what is wrong, 3 a plan moves what it may not, 130 stopped by Ctrl-C.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from proxy.cli import (
-    check,
-    explain,
-    history,
-    init,
-    plan,
-    resume,
-    revert,
-    rollback,
-    routes,
-    schema,
-    serve,
-    shift,
-    stage,
-)
-from proxy.cli.show import safe
+from proxy.cli.screen import safe
 from proxy.errors import FacadeError
 
-_COMMANDS = (
-    *(serve, check, explain, routes, plan),
-    *(shift, stage, rollback, resume, history, revert),
-    *(init, schema),
-)
+COMMANDS = {
+    "serve": "run the facade",
+    "check": "say everything that is wrong with a table",
+    "explain": "say where a request goes, and why",
+    "routes": "show the table as people read it",
+    "plan": "say what a new table would change for recorded traffic",
+    "shift": "move traffic",
+    "stage": "change a route's stage",
+    "rollback": "bring traffic back",
+    "resume": "end the kill switch",
+    "history": "who changed what",
+    "revert": "restore a version",
+    "init": "make a first table out of recorded traffic",
+    "schema": "print the JSON Schema of the table",
+}
+"""Each is a module here, imported when it is asked for: `facade history` need not wait for what `serve` takes."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,11 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status."""
-    parser = _Parser(prog="facade", description="A routing facade in front of a monolith.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.register(commands)
-    arguments = parser.parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
         return int(arguments.run(arguments))
     except FacadeError as error:
@@ -62,6 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _said(f"facade: {name}{error.strerror or error}")
     except KeyboardInterrupt:
         return 130
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What a command line asks for; `run` is what does it. Raises SystemExit: 2 and a sentence, or 0 and the help."""
+    parser = _Parser(prog="facade", description="A routing facade in front of a monolith.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose)
+        if list(words[:1]) == [name]:
+            importlib.import_module(f"proxy.cli.{name}").register(command)
+    return parser.parse_args(words)
 
 
 def _said(sentences: str) -> int:

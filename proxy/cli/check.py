@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from proxy.cli.show import Screen, add_json, err, out, print_json, read_routes, safe
+from proxy.cli.files import read_routes
+from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
 from proxy.config import expand
 from proxy.credentials import equip
 from proxy.errors import Problem, TableError
@@ -18,14 +19,12 @@ from proxy.load import Loaded, load
 _SHOWN_OF_A_LINE = 200
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "check",
-        help="say everything that is wrong with a table",
-        description="Read a table as `serve` would: its rules, its reachability and its own tests.",
-        epilog="Exit status: 0 fine, 1 warnings and --strict, 2 the table would be refused.",
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Read a table as `serve` would: its rules, its reachability and its own tests."
     )
+    command.epilog = "Exit status: 0 fine, 1 warnings and --strict, 2 the table would be refused."
     command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
     command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
     command.add_argument("--expand", action="store_true", help="print the canonical long form")

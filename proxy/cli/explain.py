@@ -3,13 +3,13 @@
 import argparse
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from proxy.asked import read_asked
+from proxy.cli.files import read_routes
 from proxy.cli.live import add_live, ask, not_an_admin
-from proxy.cli.show import Screen, add_json, out, print_json, read_routes
+from proxy.cli.screen import Screen, add_json, out, print_json
 from proxy.errors import FacadeError
 from proxy.explain import Explanation, Other, Way, explain
 from proxy.load import load
@@ -18,13 +18,11 @@ from proxy.table import snapshot_of
 _FEW = 10
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "explain",
-        help="say where a request goes, and why",
-        description="Say which route takes a request and where it goes; for each other route, the "
-        "first thing that does not hold. Live traffic goes through the same functions.",
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Say which route takes a request and where it goes; for each other route, the "
+        "first thing that does not hold. Live traffic goes through the same functions."
     )
     command.add_argument("method", metavar="METHOD")
     command.add_argument("url", metavar="URL", help="a path, or an absolute URL")

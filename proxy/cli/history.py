@@ -20,9 +20,9 @@ from proxy.rewrite_file import resolved
 _HEADER = ("time", "who", "action", "what changed", "reason", "version")
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("history", help="who changed what", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     command.add_argument("--routes", default=DEFAULT_ROUTES, metavar="FILE", help="the route table")
     command.add_argument("--route", metavar="R", help="only what touched this route")
     add_json(command)

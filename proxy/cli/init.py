@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from proxy.cli.show import Log, Screen, add_json, err, out, print_json, safe, unreadable
+from proxy.cli.files import Log, unreadable
+from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
 from proxy.config.addresses import read_url
 from proxy.errors import FacadeError
 from proxy.load import load
@@ -17,14 +18,12 @@ _DEFAULT_INCUMBENT = "legacy=http://127.0.0.1:8082"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "init",
-        help="make a first table out of recorded traffic",
-        description="Make a first table out of an access log of `facade serve`: a route for each seam "
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Make a first table out of an access log of `facade serve`: a route for each seam "
         "of the monolith, by path prefix, with what it carries as a comment. Everything stays with "
-        f"the monolith. In the log, {WANTED}; `status` is used where it is there.",
+        f"the monolith. In the log, {WANTED}; `status` is used where it is there."
     )
     command.add_argument(
         "--from", dest="log", required=True, metavar="FILE", help="the log; - is standard input"

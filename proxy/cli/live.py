@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from proxy.cli.show import safe
+from proxy.cli.screen import safe
 from proxy.errors import FacadeError
 from proxy.settings import DEFAULT_ADMIN, token_text
 

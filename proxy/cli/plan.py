@@ -4,7 +4,8 @@ import argparse
 import hashlib
 from typing import Any
 
-from proxy.cli.show import Log, Screen, add_json, err, out, print_json, read_routes, safe
+from proxy.cli.files import Log, read_routes
+from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
 from proxy.load import load
 from proxy.plan import Expected, Move, Plan, Side, Tally, parse_expected
 from proxy.traffic import WANTED
@@ -12,15 +13,15 @@ from proxy.traffic import WANTED
 _MOVES_SHOWN = 20
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "plan",
-        help="say what a new table would change for recorded traffic",
-        description="Replay an access log through two tables, with the recorded draws, and say which "
-        "requests change backend.",
-        epilog="Exit status: 0 done, 2 a table or the log cannot be read, "
-        "3 a request moves that --expect does not allow.",
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Replay an access log through two tables, with the recorded draws, and say which "
+        "requests change backend."
+    )
+    command.epilog = (
+        "Exit status: 0 done, 2 a table or the log cannot be read, "
+        "3 a request moves that --expect does not allow."
     )
     command.add_argument("old", metavar="OLD", help="the table that the traffic was recorded under")
     command.add_argument("new", metavar="NEW", help="the table to be")

@@ -1,7 +1,6 @@
 """`facade resume`: end the kill switch, so that every route with a stage serves as the table says."""
 
 import argparse
-from typing import Any
 
 from proxy.cli.edits import add_options, note_of, routes_path, say
 from proxy.edit import Edited, resume
@@ -9,9 +8,9 @@ from proxy.editing import Situation, perform
 from proxy.ledger import version_of
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("resume", help="end the kill switch", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     add_options(command)
     command.set_defaults(run=run)
 

@@ -1,7 +1,6 @@
 """`facade revert`: restore a version of the table, byte by byte."""
 
 import argparse
-from typing import Any
 
 from proxy.changes import Changes, changes_between
 from proxy.cli.edits import add_options, note_of, routes_path, say
@@ -12,9 +11,9 @@ from proxy.ledger import VERSION_LENGTH, Entry, table_of, version_of, with_versi
 from proxy.yaml_nodes import EditError
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("revert", help="restore a version", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     command.add_argument(
         "version", metavar="VERSION", help="as `facade history` shows it, or its first digits"
     )

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,9 +14,9 @@ from proxy.yaml_nodes import EditError
 KILL_SWITCH = "kill switch"
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("rollback", help="bring traffic back", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     command.add_argument("route", metavar="ROUTE", nargs="?")
     command.add_argument(
         "--all", action="store_true", help="set the kill switch: every stage goes to its incumbent"

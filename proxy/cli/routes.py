@@ -5,20 +5,19 @@ import json
 from typing import Any
 
 from proxy.admin import route_row
+from proxy.cli.files import load_routes
 from proxy.cli.live import add_live, ask, not_an_admin
-from proxy.cli.show import add_json, load_routes, out, print_json, safe
+from proxy.cli.screen import add_json, out, print_json, safe
 from proxy.explain import not_obeyed
 
 _HEADINGS = ("route", "takes", "stage", "goes to")
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "routes",
-        help="show the table as people read it",
-        description="Show the table as people read it: what each route takes, how far it has come, "
-        "and where it sends it. Fields that nothing obeys yet are marked.",
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Show the table as people read it: what each route takes, how far it has come, "
+        "and where it sends it. Fields that nothing obeys yet are marked."
     )
     add_live(command)
     add_json(command)

@@ -3,19 +3,17 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from proxy.cli.show import add_json, out, unreadable
+from proxy.cli.files import unreadable
+from proxy.cli.screen import add_json, out
 from proxy.config import json_schema
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "schema",
-        help="print the JSON Schema of the table",
-        description="Print the JSON Schema of the table. With the line "
-        "`# yaml-language-server: $schema=FILE` at its top, editors complete the table.",
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = (
+        "Print the JSON Schema of the table. With the line "
+        "`# yaml-language-server: $schema=FILE` at its top, editors complete the table."
     )
     command.add_argument("-o", "--output", metavar="FILE", help="write it there")
     add_json(command)

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-from typing import Any
 
 from proxy.app import build
 from proxy.cli.options import add_options, read_settings
@@ -20,9 +19,9 @@ _COLLECTIONS_BETWEEN = 1000
 """Collections of what is young between two of everything; Python's own is 10."""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("serve", help="run the facade", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     add_options(command)
     command.set_defaults(run=run)
 

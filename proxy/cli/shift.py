@@ -1,16 +1,15 @@
 """`facade shift`: move traffic between the backends of a route."""
 
 import argparse
-from typing import Any
 
 from proxy.cli.edits import add_options, note_of, routes_path, say
 from proxy.edit import Consent, Edited, read_weights, shift
 from proxy.editing import Situation, perform
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("shift", help="move traffic", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     command.add_argument("route", metavar="ROUTE")
     command.add_argument(
         "weights",

@@ -1,7 +1,6 @@
 """`facade stage`: bring a route to another stage of its migration, with the weights that it needs."""
 
 import argparse
-from typing import Any
 
 from proxy.cli.edits import add_options, note_of, routes_path, say
 from proxy.edit import Consent, Edited, change_stage, read_stage, read_weight
@@ -9,9 +8,9 @@ from proxy.editing import Situation, perform
 from proxy.stages import STAGES
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser("stage", help="change a route's stage", description=__doc__)
+def register(command: argparse.ArgumentParser) -> None:
+    """Say what the command is for and what it takes."""
+    command.description = __doc__
     command.add_argument("route", metavar="ROUTE")
     command.add_argument("stage", metavar="STAGE", help=", ".join(STAGES))
     command.add_argument(

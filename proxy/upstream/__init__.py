@@ -6,25 +6,25 @@
     |                       Reader       bytes in, answer out; rules in `answer`
     +--> ForeignUpstream                 any httpx transport, at its own price
 
-`UpstreamTransport` offers our client to users of httpx. Errors that leave this package are those of
+`transport.UpstreamTransport` offers our client to users of httpx. Errors that leave this package are those of
 `proxy.errors`, or httpx's own where httpx is the caller.
 """
 
 import ssl
-
-import httpx
+from typing import TYPE_CHECKING
 
 from proxy.model import Backend
 from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.api import AnswerSink, Exchange, Stats, Upstream
 from proxy.upstream.client import HttpUpstream
 from proxy.upstream.connection import Connection
-from proxy.upstream.foreign import ForeignUpstream
 from proxy.upstream.pool import Pool
 from proxy.upstream.request import request_head
 from proxy.upstream.search import Search
 from proxy.upstream.sweep import SWEEP_S
-from proxy.upstream.transport import UpstreamTransport
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "SWEEP_S",
@@ -32,14 +32,12 @@ __all__ = [
     "AnswerSink",
     "Connection",
     "Exchange",
-    "ForeignUpstream",
     "Framing",
     "HttpUpstream",
     "Pool",
     "Search",
     "Stats",
     "Upstream",
-    "UpstreamTransport",
     "open_upstream",
     "request_head",
 ]
@@ -47,7 +45,7 @@ __all__ = [
 
 def open_upstream(
     backend: Backend,
-    transport: httpx.AsyncBaseTransport | None = None,
+    transport: "httpx.AsyncBaseTransport | None" = None,
     tls: ssl.SSLContext | None = None,
 ) -> Upstream:
     """The upstream of a backend. Nothing is connected yet. `transport` takes the place of our own client.
@@ -55,5 +53,8 @@ def open_upstream(
     `tls` is how https endpoints are spoken to; a transport brings its own.
     """
     if transport is not None:
+        # With it comes httpx, which a facade with none but its own client neither waits for nor holds.
+        from proxy.upstream.foreign import ForeignUpstream
+
         return ForeignUpstream(backend, transport)
     return HttpUpstream(backend, tls)

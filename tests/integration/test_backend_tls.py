@@ -378,6 +378,5 @@ async def test_an_address_of_http_on_the_command_line_needs_no_files(site: Site)
 
 def _check(routes: Path, *options: str) -> int:
     parser = argparse.ArgumentParser()
-    check.register(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(["check", str(routes), *options])
-    return check.run(arguments)
+    check.register(parser)
+    return check.run(parser.parse_args([str(routes), *options]))

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import pty
@@ -15,14 +16,14 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy.cli import check, explain, init, plan, routes, schema
-from proxy.cli.show import safe
+from proxy.cli import parse
+from proxy.cli.screen import safe
 from proxy.errors import FacadeError
 from proxy.traffic import MAX_LINE_BYTES
 from tests.integration.running import answering, backend, ok, running
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = (check, explain, init, plan, routes, schema)
+COMMANDS = ("check", "explain", "init", "plan", "routes", "schema")
 TABLE = """\
 version: 1
 backends:
@@ -52,17 +53,9 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("routes.yaml").write_text(TABLE)
 
 
-def parse(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="facade")
-    commands = parser.add_subparsers(required=True)
-    for command in COMMANDS:
-        command.register(commands)
-    return parser.parse_args(words)
-
-
 def facade(*words: str) -> int:
     """One command, as `main` runs it."""
-    arguments = parse(*words)
+    arguments = parse(words)
     return int(arguments.run(arguments))
 
 
@@ -377,8 +370,8 @@ def test_a_word_after_live_that_is_no_address_gets_a_sentence(
     with pytest.raises(SystemExit):
         facade("explain", "--live", "GET", "/")
     assert "'GET' is no address: write --live last" in capsys.readouterr().err
-    assert parse("explain", "GET", "/", "--live").live == "http://127.0.0.1:9901"
-    assert parse("routes", "--live", "[::1]:99").live == "http://[::1]:99"
+    assert parse(["explain", "GET", "/", "--live"]).live == "http://127.0.0.1:9901"
+    assert parse(["routes", "--live", "[::1]:99"]).live == "http://[::1]:99"
 
 
 # --- plan and init -----------------------------------------------------------------------------------
@@ -551,12 +544,10 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
 
 def test_every_option_is_in_the_docs() -> None:
     page = (ROOT / "docs" / "commands.md").read_text()
-    parser = argparse.ArgumentParser(prog="facade")
-    commands = parser.add_subparsers(required=True)
-    for command in COMMANDS:
-        command.register(commands)
-    for name, made in commands.choices.items():
+    for name in COMMANDS:
         section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        made = argparse.ArgumentParser(prog="facade")
+        importlib.import_module(f"proxy.cli.{name}").register(made)
         options = {word for word in made.format_usage().split() if word.lstrip("[").startswith("-")}
         for option in {word.strip("[]") for word in options} - {"-h", "--json", "|"}:
             assert option in section, f"facade {name} {option} is not in docs/commands.md"

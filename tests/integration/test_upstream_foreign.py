@@ -15,7 +15,8 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.model import Backend, Body, Endpoint, Timeouts
-from proxy.upstream import Upstream, UpstreamTransport, open_upstream
+from proxy.upstream import Upstream, open_upstream
+from proxy.upstream.transport import UpstreamTransport
 from tests.integration.upstream_servers import (
     Peer,
     asking,
