@@ -78,6 +78,25 @@ async def test_after_an_early_answer_the_client_is_in_step_or_let_go(
                 assert b"HTTP/1.1" not in ended.result()[0]
 
 
+async def test_a_client_that_goes_on_after_an_early_answer_is_not_reset(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.6. A reset can take the answer away from a client that has not read it yet."""
+    async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(LENGTH % 1_000_000)
+            upstream = await made.connection()
+            await upstream.request_head()
+            upstream.send(TOO_LARGE)
+            early = await wire.answer()
+            assert (early.head.status, early.head.closes) == (413, True)
+            for _ in range(20):
+                wire.send(b"x" * 1000)
+                await wire.flush()
+                await asyncio.sleep(0.01)
+            assert await wire.end() == (b"", False)
+
+
 async def test_an_upload_is_taken_no_faster_than_the_origin_reads(
     tier: Tier, tmp_path: Path
 ) -> None:
