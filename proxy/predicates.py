@@ -118,7 +118,7 @@ def _looks(wanted: StringMatch) -> Looks:
             return lambda values: value in values
         case "prefix":
             return lambda values: any(each.startswith(value) for each in values)
-        case "regex":
+        case _:  # "regex"
             fits = re2.compile(value).fullmatch
             return lambda values: any(fits(each) for each in values)
 

@@ -14,7 +14,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceStartEvent,
-    StreamEndEvent,
 )
 
 from proxy.errors import FacadeError
@@ -67,9 +66,7 @@ def read_document(text: bytes, route: str | None) -> Document:
     start = next(events)
     pairs: list[tuple[Node, Node]] = []
     found: Node | None = None
-    for event in events:
-        if not isinstance(event, ScalarEvent):
-            break
+    while isinstance(event := next(events), ScalarEvent):
         key = _scalar(event)
         value = next(events)
         if key.text == "routes" and route is not None and isinstance(value, SequenceStartEvent):
@@ -91,18 +88,13 @@ def _events(text: str) -> Iterator[Any]:
     loader = CSafeLoader(text)
     loader.get_event()
     while True:
-        event = loader.get_event()
-        if isinstance(event, StreamEndEvent):
-            return
-        yield event
+        yield loader.get_event()
 
 
 def _find(events: Iterator[Any], name: str) -> Node | None:
     """The item of the list of routes that has this name. The list is read to its end."""
     found = None
-    for event in events:
-        if not hasattr(event, "anchor"):
-            return found
+    while hasattr(event := next(events), "anchor"):
         kept = [event, *_inside(event, events)]
         # An event that is not the name costs one comparison; nodes are made for one route alone.
         if found is None and any(each for each in kept if getattr(each, "value", None) == name):
@@ -145,10 +137,7 @@ def _node(events: Iterator[Any]) -> Node:
 
 def _container(start: Any, events: Iterator[Any]) -> Node:
     children: list[Node] = []
-    end = start
-    for end in events:
-        if not hasattr(end, "anchor"):
-            break
+    while hasattr(end := next(events), "anchor"):
         inner = _inside(end, events)
         children.append(_node(iter([end, *inner])))
     first, anchor, flow = start.start_mark, start.anchor or "", bool(start.flow_style)

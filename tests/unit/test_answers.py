@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.answers import own_answer, problem, redirect_location
+from proxy.answers import asks_the_facade, own_answer, problem, redirect_location
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.matches import Match
 from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
@@ -44,6 +44,23 @@ def test_a_redirect_keeps_an_ipv6_host() -> None:
     assert redirect_location(route, redirect, facts("/", host="[::1]")) == b"https://[::1]/"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "max_forwards", "asks"),
+    [
+        pytest.param("OPTIONS", "*", None, True, id="of the server as a whole"),
+        pytest.param("OPTIONS", "/a", "0", True, id="may go no further"),
+        pytest.param("OPTIONS", "/a", "1", False, id="may go one further"),
+        pytest.param("OPTIONS", "/a", None, False, id="of a resource"),
+        pytest.param("GET", "*", "0", False, id="is no OPTIONS"),
+    ],
+)
+def test_the_facade_itself_is_asked_by_an_options_that_goes_no_further(
+    method: str, path: str, max_forwards: str | None, asks: bool
+) -> None:
+    headers = {} if max_forwards is None else {"max-forwards": max_forwards}
+    assert asks_the_facade(facts(path, method, headers=headers)) is asks
+
+
 def test_a_direct_response_carries_the_route_s_edits() -> None:
     route = Route(
         "r",
@@ -72,6 +89,11 @@ def test_an_error_becomes_a_problem() -> None:
         "detail": "no route takes GET /x",
         "reason": "no_route",
     }
+
+
+def test_a_problem_may_name_its_request() -> None:
+    assert "instance" not in json.loads(problem(NoRoute("x")).body)
+    assert json.loads(problem(NoRoute("x"), "urn:request:7").body)["instance"] == "urn:request:7"
 
 
 def test_a_503_says_when_to_come_back() -> None:

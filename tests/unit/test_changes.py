@@ -4,7 +4,7 @@ import pytest
 
 from proxy.changes import Changes, RouteChange, RouteState, changes_between, sentences
 from proxy.config import parse_table
-from tests.texts import FLOW, REST, table
+from tests.texts import FLOW, HEAD, REST, table
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,11 @@ from tests.texts import FLOW, REST, table
             table(FLOW.format(95, 5)),
             table(FLOW.format(95, 5)).replace("c:1", "c:2"),
             "changed: backends",
+        ),
+        (
+            table(FLOW.format(95, 5)),
+            table(FLOW.format(95, 5)).replace(REST, "").replace(HEAD, HEAD + REST),
+            "changed: the order of routes",
         ),
         (
             table(FLOW.format(95, 5)),

@@ -33,6 +33,7 @@ routes:
   stage: canary
   backend_refs: [{name: legacy, weight: 90}, {name: new, weight: 10, url_rewrite: {hostname: a}}]
   match: {path: {prefix: /w}}
+- {name: gone, stage: retired, backend_refs: {legacy: 0, new: 100}, match: {path: {prefix: /g}}}
 - {name: rest, backend_refs: legacy}
 """
 
@@ -218,6 +219,8 @@ def test_a_test_becomes_its_noun() -> None:
         ("input: {path: /a}, expect: {route: split, «reason: draw}", "`reason` depends on the stage or weights of `split`, which may change — add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"),
         ("input: {path: /a}, expect: {route: moving, «mirrored_to: []}", "`mirrored_to` depends on the stage or weights of `moving`, which may change — add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"),
         ("input: {path: /a}, expect: {route: rewritten, «upstream_host: a}", "`upstream_host` depends on the stage or weights of `rewritten`, which may change — add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"),
+        ("input: {path: /a}, expect: {route: gone, «status: 410}", "`status` depends on the stage or weights of `gone`, which may change — add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"),
+        ("input: {path: /a}, expect: {route: gone, «location: /}", "`location` depends on the stage or weights of `gone`, which may change — add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"),
         ("input: {path: /a}, expect: «{}", "the test expects nothing — write `route:`, `backend:` or `status:`"),
         ("input: {path: a}, expect: {status: 404}".replace("path: a", "path: «a"), "`a` is no request target — write it as sent: /path%20x?query"),
         ("input: {path: /a, bucket: «100}, expect: {status: 404}", "`100` is no bucket — write 0 to 99.99"),
@@ -245,6 +248,7 @@ def test_a_test_that_cannot_hold_is_an_error(body: str, said: str) -> None:
         "given: {weights: {legacy: 1, new: 9, third: 90}}, expect: {route: split, backend: new}",
         "given: {stage: shadow, weights: {legacy: 100, new: 0}}, expect: {route: moving, backend: legacy}",
         "given: {stage: retired, weights: {legacy: 0, new: 100}}, expect: {route: moving}",
+        "given: {stage: retired}, expect: {route: gone, status: 410}",
         "expect: {status: 404}",
     ],
 )

@@ -78,6 +78,13 @@ SHIFTS: list[tuple[str, str, Mapping[str, int], str]] = [
         "the route is written with an alias",
     ),
     (
+        "x-n: &n name\n"
+        + table("    backend_refs: [{*n : legacy, weight: 80}, {name: new, weight: 20}]\n"),
+        "r",
+        {"new": 1},
+        "a reference in backend_refs has no name",
+    ),
+    (
         HEAD + "  - {name: r, direct_response: {status: 404}}\n",
         "r",
         {"new": 1},
@@ -183,6 +190,12 @@ def test_an_edit_that_would_mean_more_than_was_asked_for_is_refused() -> None:
     meant = opened(text.replace("c:1", "c:2")).table
     with pytest.raises(EditError, match="without changing something else, and nothing was"):
         shift(Opened(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
+
+
+def test_a_kill_switch_is_put_behind_a_version_that_is_written_out_and_nowhere_else() -> None:
+    text = "x-v: &v version\n" + table(FLOW.format(80, 20)).replace("version: 1", "*v : 1")
+    with pytest.raises(EditError, match="`version` is missing where `kill_switch` has to go"):
+        kill(opened(text))
 
 
 def test_a_table_that_does_not_load_is_not_opened() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
+from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
 from proxy.facts import Networks, check_limits, client_address, read_facts, read_host
-from proxy.model import Limits
+from proxy.model import Facts, Limits
 from tests.make import facts
 
 PROXIES = Networks(["10.0.0.0/8", "2001:db8::/32"])
@@ -70,6 +70,7 @@ def test_the_client_is(peer: str, said: str, client: str) -> None:
         b"a:1:2",
         b"\xff",
         b"a:999999",
+        b"a:65536",
     ],
 )
 def test_what_is_no_host_is_refused(host: bytes) -> None:
@@ -78,7 +79,7 @@ def test_what_is_no_host_is_refused(host: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [b"a", b"a.b:80", b"[::1]:8080", b"127.0.0.1", b"xn--9n2bp8q", b""]
+    "host", [b"a", b"a.b:80", b"a:65535", b"[::1]:8080", b"127.0.0.1", b"xn--9n2bp8q", b""]
 )
 def test_a_host_is_read(host: bytes) -> None:
     assert read_host([(b"accept", b"x"), (b"host", host)]) == host
@@ -95,6 +96,57 @@ def test_facts_are_read() -> None:
     found = read_facts("GET", b"/p?q=1", headers, "10.0.0.1", "http", PROXIES)
     assert (found.client, found.peer, found.peer_trusted) == ("203.0.113.9", "10.0.0.1", True)
     assert (found.path, found.query, found.host) == (b"/p", b"q=1", b"h")
+
+
+def facts_of_target(target: bytes, *, method: str = "GET", host: bytes = b"h:81") -> Facts:
+    headers = [(b"host", host)] if host else []
+    return read_facts(method, target, headers, "192.0.2.1", "http", PROXIES)
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
+def test_a_method_that_makes_a_tunnel_or_an_echo_is_refused(method: str) -> None:
+    with pytest.raises(MethodRefused, match=f"{method} is not passed on") as refused:
+        facts_of_target(b"/", method=method)
+    assert refused.value.status == 501
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query", "has_query"),
+    [
+        pytest.param(b"/a", b"/a", b"", False, id="a path"),
+        pytest.param(b"/a?", b"/a", b"", True, id="a query of nothing"),
+        pytest.param(b"/a?b=/c?d", b"/a", b"b=/c?d", True, id="a query"),
+        pytest.param(b"//x/a", b"//x/a", b"", False, id="two slashes are a path"),
+        pytest.param(b"*", b"*", b"", False, id="the server as a whole"),
+        pytest.param(b"http://h:81/a?b", b"/a", b"b", True, id="a whole URL"),
+        pytest.param(b"HTTP://H:81/a", b"/a", b"", False, id="in another case"),
+        pytest.param(b"http://h:81", b"/", b"", False, id="a URL without path"),
+        pytest.param(b"http://h:81?b", b"/", b"b", True, id="nor path, but a query"),
+        pytest.param(b"http://h:81//x", b"//x", b"", False, id="a URL with two slashes"),
+    ],
+)
+def test_a_target_is_read(target: bytes, path: bytes, query: bytes, has_query: bool) -> None:
+    found = facts_of_target(target)
+    assert (found.path, found.query, found.has_query) == (path, query, has_query)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "said"),
+    [
+        (b"/a#b", b"h:81", "has a fragment"),
+        (b"http://h:81/#", b"h:81", "has a fragment"),
+        (b"http://other/a", b"h:81", "another host"),
+        (b"http://h/a", b"h:81", "another host"),
+        (b"http://me@h:81/a", b"h:81", "another host"),
+        (b"http://h:81/a", b"", "another host"),
+        (b"https://h:81/a", b"h:81", "another scheme"),
+    ],
+)
+def test_a_target_that_names_another_place_is_refused(
+    target: bytes, host: bytes, said: str
+) -> None:
+    with pytest.raises(BadRequest, match=said):
+        facts_of_target(target, host=host)
 
 
 def test_a_request_within_its_limits_goes_on_and_one_beyond_does_not() -> None:

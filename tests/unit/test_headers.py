@@ -3,7 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.headers import client_headers, edited, upstream_headers, without_hop_by_hop
+from proxy.headers import (
+    client_headers,
+    edited,
+    request_trailers,
+    upstream_headers,
+    without_hop_by_hop,
+)
 from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
 from tests.make import backend, facts, refs, route
 
@@ -186,3 +192,31 @@ def test_an_answer_of_the_facade_itself_takes_the_route_s_edits() -> None:
 def test_a_forwarded_field_cannot_be_nominated_away() -> None:
     pairs = [(b"connection", b"x-forwarded-for"), (b"x-forwarded-for", b"1")]
     assert without_hop_by_hop(pairs) == [(b"x-forwarded-for", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        (b"x-checksum", True),
+        (b"digest", True),
+        (b"content-length", False),
+        (b"transfer-encoding", False),
+        (b"host", False),
+        (b"authorization", False),
+        (b"cookie", False),
+        (b"via", False),
+        (b"connection", False),
+        (b"keep-alive", False),
+        (b"proxy-connection", False),
+        (b"forwarded", False),
+        (b"x-forwarded-for", False),
+        (b"x-real-ip", False),
+        (b"x_forwarded_for", False),
+    ],
+)
+def test_a_trailer_goes_on_unless_it_meant_something_in_front_of_the_body(
+    name: bytes, passes: bool
+) -> None:
+    sent = [(b"a", b"1"), (name, b"2"), (b"a", b"3")]
+    kept = request_trailers(sent)
+    assert kept == (sent if passes else [(b"a", b"1"), (b"a", b"3")])

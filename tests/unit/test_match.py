@@ -116,6 +116,15 @@ def test_a_path_goes_to(routes: list[Route], path: str, winner: str | None) -> N
             id="a wildcard does not take the bare domain",
         ),
         pytest.param(
+            {
+                "reads": Match(path=exact("/a"), methods=("GET",)),
+                "writes": Match(path=exact("/a"), methods=("POST",)),
+            },
+            facts("/a", "GET"),
+            "reads",
+            id="two routes may end at one path",
+        ),
+        pytest.param(
             {"host": Match(hosts=("www.example",)), "path": Match(path=prefix("/a"))},
             facts("/a"),
             "path",

@@ -57,6 +57,16 @@ def test_a_shift_moves_the_recorded_buckets_between_the_weights() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [("a", "a", "a"), ("a", "b", "a -> b"), ("", "b", "(none) -> b"), ("", "", "(none)")],
+)
+def test_a_move_shows_its_route_once_where_it_stays_the_same(
+    old: str, new: str, shown: str
+) -> None:
+    assert Move(old, new, "legacy", "new").routes == shown
+
+
+@pytest.mark.parametrize(
     ("new", "target", "move"),
     [
         (table(GONE, *OLD.routes), "/gone", ("rest", "gone", "legacy", "410")),

@@ -179,6 +179,37 @@ def test_a_comment_says_what_each_seam_carries() -> None:
     assert "Hosts: www.example 80.0 %, h 20.0 %." in made
 
 
+def test_only_the_first_lines_of_no_use_are_named() -> None:
+    survey = surveyed(("GET", "/a", 1))
+    for _ in range(9):
+        survey.feed(b"{")
+    assert (survey.bad_lines, [number for number, _ in survey.first_bad]) == (9, [2, 3, 4, 5, 6])
+
+
+def test_the_table_says_what_its_log_did_not_hold() -> None:
+    survey = Survey()
+    for said in (
+        {"method": "GET", "host": "", "target": "/a"},
+        {"method": "GET", "host": "what/ever", "target": "/a"},
+        {"method": "GET", "host": "h", "target": "/b", "status": 404},
+    ):
+        survey.feed(json.dumps(said).encode())
+    made = first_table(survey, LEGACY, None)
+    assert "# 1 more were answered 404 and count for no seam." in made
+    assert "# 2 have no status: they count as answered." in made
+    assert "# Hosts:" not in made
+    assert 'host: "localhost"' in made
+
+
+def test_a_number_in_a_path_is_held_to_its_regex_and_a_name_to_none() -> None:
+    names = [("POST", f"/hotels/a%20{n}/rooms/{n}", 1) for n in range(9)]
+    made = first_table(surveyed(*names, ("GET", "/x/y", 1)), LEGACY, None)
+    assert 'template: "/hotels/{name}/rooms/{id}", params: {id: "[0-9]+"}' in made
+    texts = [("POST", f"/hotels/a%20{n}", 1) for n in range(9)]
+    made = first_table(surveyed(*texts, ("GET", "/x/y", 1)), LEGACY, None)
+    assert 'path: {template: "/hotels/{name}"}' in made
+
+
 def test_everything_stays_with_the_incumbent() -> None:
     table = load(first_table(surveyed(("GET", "/a", 1)), LEGACY, NEW).encode(), "made").table
     assert {

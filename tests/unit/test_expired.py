@@ -1,0 +1,72 @@
+"""Accepted differences whose day has come (rule 7)."""
+
+from datetime import date
+
+import pytest
+
+from proxy.config import parse_table
+from proxy.errors import Problem
+from proxy.expired import expired
+
+TABLE = """\
+version: 1
+backends: {legacy: http://a:1, new: http://b:1}
+routes:
+- {name: none, match: {path: {prefix: /a}}, backend_refs: legacy}
+- {name: copied, stage: shadow, match: {path: {prefix: /b}}, backend_refs: [legacy, new], mirror: {}}
+- name: compared
+  stage: shadow
+  match: {path: {prefix: /c}}
+  backend_refs: [legacy, new]
+  mirror: {compare: {status: class}}
+- name: tolerant
+  stage: shadow
+  match: {path: {prefix: /d}}
+  backend_refs: [legacy, new]
+  mirror:
+    compare:
+      body:
+        ignore:
+        - {path: $.price, reason: rounding, owner: web team, expires: "2026-03-01"}
+        - {path: $.date, reason: zone, owner: ada, expires: "2026-02-28"}
+- name: rest
+  backend_refs: [legacy, new]
+  stage: shadow
+  mirror: {compare: {body: {ignore: [{path: $.x, reason: r, owner: o, expires: "2026-03-02"}]}}}
+"""
+
+
+def found_on(day: date) -> list[Problem]:
+    text = TABLE.encode()
+    parse_table(text)
+    return expired(text, "routes.yaml", day)
+
+
+@pytest.mark.parametrize(
+    ("day", "paths"),
+    [
+        pytest.param(date(2026, 2, 27), [], id="the day before the first"),
+        pytest.param(date(2026, 2, 28), ["$.date"], id="the day itself"),
+        pytest.param(date(2026, 3, 1), ["$.price", "$.date"], id="in the order of the file"),
+        pytest.param(date(2027, 1, 1), ["$.price", "$.date", "$.x"], id="of every route"),
+    ],
+)
+def test_a_difference_counts_again_from_its_day_on(day: date, paths: list[str]) -> None:
+    said = [problem.text for problem in found_on(day)]
+    assert said == [
+        f"the accepted difference at {path} expired on {on}: it counts again"
+        for path, on in {
+            "$.price": "2026-03-01",
+            "$.date": "2026-02-28",
+            "$.x": "2026-03-02",
+        }.items()
+        if path in paths
+    ]
+
+
+def test_it_is_a_warning_at_its_day_and_names_who_can_mend_it() -> None:
+    (warning,) = found_on(date(2026, 2, 28))
+    line = TABLE.splitlines()[warning.line - 1]
+    assert line[warning.column - 1 :] == '"2026-02-28"}'
+    assert warning.severity == "warning"
+    assert warning.hint == "mend it, or ask ada for a later day"

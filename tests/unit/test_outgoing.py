@@ -1,0 +1,108 @@
+"""What a backend is asked."""
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.errors import BadRequest, UnknownCoding
+from proxy.model import BackendRef, Body, Decision, Forwarded, HeaderPairs, Rewrite, Route, Timeouts
+from proxy.outgoing import body_of, host_for, outgoing, request_target
+from tests.make import backend, facts, route
+
+LEGACY = BackendRef("legacy")
+
+
+def decision(ref: BackendRef | None = LEGACY, of: Route | None = None) -> Decision:
+    return Decision(of or route(), "only", ref, b"/up")
+
+
+def test_a_backend_is_asked_by_the_path_of_the_decision_with_what_goes_on_of_the_fields() -> None:
+    request = facts("/a", "POST", query="q=1", headers={"content-length": "3", "x-a": "1"})
+    timeouts = Timeouts(request_s=1.0)
+    asked = outgoing(
+        request, decision(of=replace(route(), timeouts=timeouts)), backend(), Forwarded()
+    )
+    assert (asked.method, asked.target, asked.host) == ("POST", b"/up?q=1", None)
+    assert (asked.body, asked.timeouts) == (Body("length", 3), timeouts)
+    names = [name for name, _ in asked.headers]
+    assert b"x-a" in names
+    assert not {b"host", b"content-length"} & {*names}
+
+
+def test_of_what_the_facade_answers_by_itself_nobody_is_asked() -> None:
+    with pytest.raises(ValueError, match="the facade answers this request by itself"):
+        outgoing(facts(), decision(None), backend(), Forwarded())
+
+
+@pytest.mark.parametrize(
+    ("query", "has_query", "target"),
+    [
+        ("", False, b"/up"),
+        ("", True, b"/up?"),
+        ("q=1", True, b"/up?q=1"),
+        ("q=1", False, b"/up?q=1"),
+    ],
+)
+def test_the_query_goes_on_as_it_was_sent(query: str, has_query: bool, target: bytes) -> None:
+    request = replace(facts(query=query), has_query=has_query)
+    assert request_target(request, decision()) == target
+
+
+NAMED = BackendRef("legacy", rewrite=Rewrite(hostname="new.internal"))
+PREFIXED = BackendRef("legacy", rewrite=Rewrite(prefix="/x"))
+
+
+@pytest.mark.parametrize(
+    ("ref", "preserve", "host", "asked"),
+    [
+        pytest.param(LEGACY, False, "www.example:81", None, id="the endpoint's own"),
+        pytest.param(LEGACY, True, "www.example:81", b"www.example:81", id="the client's"),
+        pytest.param(LEGACY, True, "", None, id="unless it said none"),
+        pytest.param(PREFIXED, True, "h", b"h", id="a rewrite of the path alone"),
+        pytest.param(NAMED, False, "h", b"new.internal", id="a rewritten one"),
+        pytest.param(NAMED, True, "h", b"new.internal", id="which goes before the client's"),
+        pytest.param(None, True, "h", b"h", id="no reference"),
+    ],
+)
+def test_a_backend_is_asked_for_the_host(
+    ref: BackendRef | None, preserve: bool, host: str, asked: bytes | None
+) -> None:
+    to = replace(backend(), preserve_host=preserve)
+    assert host_for(facts(host=host), decision(ref), to) == asked
+
+
+LENGTH = b"content-length"
+CODING = b"transfer-encoding"
+
+
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        pytest.param([(b"accept", b"x")], Body("none"), id="none"),
+        pytest.param([(LENGTH, b"0")], Body("length", 0), id="of length 0"),
+        pytest.param([(LENGTH, b"12")], Body("length", 12), id="of some length"),
+        pytest.param([(LENGTH, b"9" * 18)], Body("length", 10**18 - 1), id="of 18 digits"),
+        pytest.param([(CODING, b"chunked")], Body("chunked"), id="in chunks"),
+        pytest.param([(CODING, b" Chunked ")], Body("chunked"), id="however that is written"),
+    ],
+)
+def test_a_body_is_framed(fields: HeaderPairs, body: Body) -> None:
+    assert body_of(fields) == body
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        pytest.param([(LENGTH, b"1"), (CODING, b"chunked")], BadRequest, id="both"),
+        pytest.param([(LENGTH, b"1"), (LENGTH, b"1")], BadRequest, id="two lengths"),
+        pytest.param([(LENGTH, b"-1")], BadRequest, id="no whole number"),
+        pytest.param([(LENGTH, b"")], BadRequest, id="no number"),
+        pytest.param([(LENGTH, b"9" * 19)], BadRequest, id="19 digits"),
+        pytest.param([(CODING, b"gzip")], UnknownCoding, id="another coding"),
+        pytest.param([(CODING, b"gzip, chunked")], UnknownCoding, id="two codings"),
+        pytest.param([(CODING, b"chunked"), (CODING, b"chunked")], UnknownCoding, id="twice"),
+    ],
+)
+def test_fields_that_contradict_are_refused(fields: HeaderPairs, kind: type[BadRequest]) -> None:
+    with pytest.raises(BadRequest) as refused:
+        body_of(fields)
+    assert type(refused.value) is kind
