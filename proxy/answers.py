@@ -26,7 +26,9 @@ def asks_the_facade(facts: Facts) -> bool:
     """An OPTIONS for the server as a whole, or one that may go no further (RFC 9110 7.6.2, 9.3.7)."""
     if facts.method != "OPTIONS":
         return False
-    return facts.path == b"*" or (b"max-forwards", b"0") in facts.headers
+    return facts.path == b"*" or any(
+        name == b"max-forwards" and value and not value.strip(b"0") for name, value in facts.headers
+    )
 
 
 OPTIONS_ANSWER = Answer(204, [])

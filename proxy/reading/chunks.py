@@ -129,8 +129,9 @@ class ChunkReader:
             self.rest = data[at + 2 :]
             return len(data)
         end = data.find(b"\r\n\r\n", at)
-        size = (len(data) if end < 0 else end) - at
-        if size > MAX_TRAILER_BYTES or data.count(b"\n", at, at + size) > MAX_TRAILERS:
+        # All field lines; of what has no end yet, the last byte may be the CR of the empty line.
+        behind = len(data) - 1 if end < 0 else end + 2
+        if behind - at > MAX_TRAILER_BYTES or data.count(b"\n", at, behind) > MAX_TRAILERS:
             raise HeadTooLarge("the trailer fields are too large")
         if end < 0:
             if data.count(b"\n", at) != data.count(b"\r\n", at):

@@ -19,7 +19,8 @@ from proxy.reading.head import HeadReader, RequestHead
 HEAD, LENGTH, CHUNKED, HELD = range(4)
 
 _LONGEST_METHOD = 64
-_BEGINNING = re.compile(rb"\r?[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,64}(?: |\Z)")
+_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_BEGINNING = re.compile(rb"\r?(?:%b{1,64} |%b{0,64}\Z)" % (_TCHAR, _TCHAR))
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -220,7 +221,10 @@ class RequestReader:
     def _check_unfinished(self, data: bytes, at: int, fresh: int) -> None:
         """Nonsense and floods need not wait for their end. From `fresh` on nothing was looked at before."""
         lines = data.count(b"\n", at)
-        if len(data) - at > self.max_head_bytes or lines > self.max_fields + 1:
+        tail = data[-3:]
+        # The empty line that ends a head does not count, nor what may be the beginning of it.
+        size = len(data) - at - len(tail) + len(tail.rstrip(b"\r\n"))
+        if size > self.max_head_bytes or lines > self.max_fields + 1:
             self._check_size(data, at, len(data))
         check_text(data[fresh:])
         if lines != data.count(b"\r\n", at):

@@ -49,6 +49,8 @@ def test_a_redirect_keeps_an_ipv6_host() -> None:
     [
         pytest.param("OPTIONS", "*", None, True, id="of the server as a whole"),
         pytest.param("OPTIONS", "/a", "0", True, id="may go no further"),
+        pytest.param("OPTIONS", "/a", "00", True, id="with a zero in front"),
+        pytest.param("OPTIONS", "/a", "", False, id="has no number"),
         pytest.param("OPTIONS", "/a", "1", False, id="may go one further"),
         pytest.param("OPTIONS", "/a", None, False, id="of a resource"),
         pytest.param("GET", "*", "0", False, id="is no OPTIONS"),

@@ -1,5 +1,7 @@
 """What a reader of requests refuses before it has all of a head, and what it lets go on."""
 
+import contextlib
+
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge, RequestError, UriTooLong
@@ -99,6 +101,30 @@ def test_a_whole_head_within_its_bounds_is_read_whatever_came_before(
 
 
 @pytest.mark.parametrize(
+    ("head", "fits"),
+    [
+        pytest.param(LINE + b"a: " + b"x" * 80, True, id="as large as it may be"),
+        pytest.param(LINE + b"a: " + b"x" * 81, False, id="a byte larger"),
+        pytest.param(LINE + b"a: b\r\na: b\r\na: b", True, id="as many fields as there may be"),
+        pytest.param(LINE + b"a: b\r\na: b\r\na: b\r\na: b", False, id="a field more"),
+        pytest.param(
+            b"GET /" + b"x" * 86 + b" HTTP/1.1", True, id="as long a line as there may be"
+        ),
+        pytest.param(b"GET /" + b"x" * 87 + b" HTTP/1.1", False, id="a longer line"),
+    ],
+)
+def test_a_head_is_judged_alike_wherever_it_is_cut(head: bytes, fits: bool) -> None:
+    whole = head + b"\r\n\r\n"
+    for at in range(len(whole)):
+        heard, reader = reading()
+        with contextlib.nullcontext() if fits else pytest.raises((HeadTooLarge, UriTooLong)):
+            for piece in (whole[:at], whole[at:]):
+                if piece:
+                    reader.feed(piece)
+        assert len(heard.said()) == fits, at
+
+
+@pytest.mark.parametrize(
     ("pieces", "kind", "said"),
     [
         ((b"GET /" + b"x" * 96,), UriTooLong, "longer than 100 bytes"),
@@ -113,6 +139,8 @@ def test_a_whole_head_within_its_bounds_is_read_whatever_came_before(
         ((b"GET /a HTTP/1.1\na: b",), BadRequest, "ends without CR LF"),
         ((LINE, b"a: b\n"), BadRequest, "ends without CR LF"),
         ((b"M" * 65,), BadRequest, "does not begin with a method"),
+        ((b" GET /",), BadRequest, "does not begin with a method"),
+        ((b"\r GET /",), BadRequest, "empty lines in front"),
         ((b"(GET",), BadRequest, "does not begin with a method"),
         ((b"GET", b"\xff /"), BadRequest, "does not begin with a method"),
     ],
