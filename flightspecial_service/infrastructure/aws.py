@@ -80,13 +80,19 @@ def read_parameters(profile: str) -> dict[str, str]:
                     each["Name"].rpartition("/")[2]: each["Value"] for each in page["Parameters"]
                 }
     except _failures() as error:
-        if getattr(error, "response", {}).get("Error", {}).get("Code") in _NO_RIGHT:
+        if _code_of(error) in _NO_RIGHT:
             log.warning("no right to read %s: going on without it", PARAMETERS)
             return {}
         raise SettingsError(
             (f"{PARAMETERS} in Parameter Store cannot be read: {error}",)
         ) from error
     return found
+
+
+def _code_of(error: Exception) -> str:
+    """What AWS itself said is wrong; empty where it said nothing."""
+    answer = getattr(error, "response", None) or {}  # None where a connection was cut or too slow.
+    return str(answer.get("Error", {}).get("Code", ""))
 
 
 def _client(service: str) -> Any:

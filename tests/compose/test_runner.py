@@ -53,7 +53,7 @@ async def test_a_request_comes_to(raw: bytes, outcome: str) -> None:
 
 
 async def test_a_load_counts_each_path_and_ends_with_its_block() -> None:
-    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+    whole = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"
     async with backend(saying(whole)) as server:
         with Load(server.url, {"a": "/a", "b": "/b"}) as load:
             tally = await asyncio.to_thread(load.take, 3)

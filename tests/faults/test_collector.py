@@ -19,6 +19,8 @@ from tests.faults.standing import OK, standing, table
 from tests.integration.running import Running
 from tests.integration.upstream_servers import Peer, eventually, serving
 
+_A_WHILE_S = 0.1
+"""How long a client stays that is told nothing more."""
 GET = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 8\r\n\r\nhalf"
 OPENING = GET.replace(b"/", b"/0/tunnel", 1)[:-2] + (
@@ -89,14 +91,15 @@ def unreachable() -> Iterator[list[str]]:
         gc.enable()
 
 
-async def _status(facade: Running, sent: bytes) -> int:
+async def _status(facade: Running, sent: bytes, patience_s: float) -> int:
     """Of the answer to what was sent, on a connection of its own; 0 where none came until the client left."""
     reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
     writer.write(sent)
     line = b""
     try:
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(patience_s):
             line = await reader.readline()
+        async with asyncio.timeout(_A_WHILE_S):
             await reader.read()
     except (TimeoutError, ConnectionError):
         pass  # It is kept open, or was cut: the client leaves in either case.
@@ -113,11 +116,10 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
             head = facade.facade.place.part.head
             with unreachable() as kinds:
                 for _ in range(3):
-                    assert await _status(facade, sent) == status
+                    assert await _status(facade, sent, 5.0 if status else _A_WHILE_S) == status
                 await eventually(lambda: not head[Slot.CONNECTIONS])
-                await asyncio.sleep(
-                    0.05
-                )  # What ends with it ends in the turns of the loop after it.
+                # What ends with it ends in the turns of the loop after it.
+                await asyncio.sleep(0.05)
             assert [kind for kind in kinds if kind.startswith("proxy.")] == []
 
 

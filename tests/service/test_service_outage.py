@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
-from tests.service.running import eventually, eventually_ready, serving
+from tests.service.running import command, eventually, eventually_ready, serving
 from tests.service.test_service_aws import NAME, aws, moto, put_secret
 
 __all__ = ("aws", "moto")  # fixtures
@@ -104,3 +104,24 @@ def test_a_running_service_does_not_notice_that_aws_is_away(
             relay.fault = None
             assert client.get("/flightspecials").status_code == 200
     assert answers == [200] * 30
+
+
+@pytest.mark.parametrize("fault", ["throttled", "hanging up"])
+def test_a_start_while_aws_is_away_is_refused_in_a_sentence(
+    aws: dict[str, str], fault: str
+) -> None:
+    with relaying(aws["AWS_ENDPOINT_URL"]) as relay:
+        relay.fault = fault
+        env = aws | {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.server_address[1]}",
+            "PROFILE": "test",
+            "DATABASE_ENDPOINT": "127.0.0.1",
+            "DATABASE_USERNAME": NAME,
+        }
+        done = command("info", env=env)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(
+        "flightspecials: /config/flightspecials in Parameter Store cannot be read"
+    )
