@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-from tests.accepted import Accepted
+from tests.accepted import Accepted, close
 from tests.conformance.wire import DEADLINE_S, Cut, Message, Wire
 
 Script = Callable[[Wire], Awaitable[None]]
@@ -69,7 +69,7 @@ async def origin(
     try:
         yield made
     finally:
-        server.close()
+        await close(server)
         await made.stop()
 
 

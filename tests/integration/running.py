@@ -11,7 +11,7 @@ import httpx
 from proxy.app import Facade, build
 from proxy.server import serve
 from proxy.settings import Address, Settings
-from tests.accepted import Accepted, Talk
+from tests.accepted import Accepted, Talk, close
 
 LOOPBACK = Address("127.0.0.1", 0)
 
@@ -108,7 +108,7 @@ async def backend(talk: Talk) -> AsyncIterator[Backend]:
     try:
         yield made
     finally:
-        server.close()
+        await close(server)
 
 
 def answering(made: bytes | Callable[[bytes], bytes], seen: list[bytes] | None = None) -> Talk:

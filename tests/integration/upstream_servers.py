@@ -12,7 +12,7 @@ from typing import cast
 
 from proxy.model import Backend, Body, Endpoint, HeaderPairs, Outgoing, Timeouts
 from proxy.upstream import Exchange, Upstream
-from tests.accepted import Accepted
+from tests.accepted import Accepted, close
 
 NO_BODY = Body("none")
 USUAL_TIMEOUTS = Timeouts()
@@ -133,7 +133,7 @@ async def serving(
     try:
         yield server
     finally:
-        listening.close()
+        await close(listening)
         await server.connected.stop()
 
 

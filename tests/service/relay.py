@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from queue import Queue
 
-from tests.accepted import Accepted
+from tests.accepted import Accepted, close
 from tests.service.running import DEADLINE_S
 
 _COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
@@ -42,7 +42,7 @@ class Relay:
         self.port = listener.sockets[0].getsockname()[1]
         listening.put(None)
         await end.wait()
-        listener.close()
+        await close(listener)
         await links.stop()
 
     async def _link(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.accepted import Accepted
+from tests.accepted import Accepted, close
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -62,3 +62,25 @@ async def test_the_other_side_may_leave() -> None:
     async with connection() as streams:
         accepted(*streams)
     await accepted.stop()
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_server_that_closes_leaves_no_connection_open_whenever_it_does(turns: int) -> None:
+    async def end(clients: contextlib.ExitStack, turns: int) -> list[socket.socket]:
+        accepted = Accepted(stay)
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+        at = server.sockets[0].getsockname()
+        waiting = [clients.enter_context(socket.create_connection(at, 1)) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await close(server)
+        await accepted.stop()
+        return waiting
+
+    loop = asyncio.new_event_loop()
+    with contextlib.ExitStack() as clients, contextlib.closing(loop):
+        for client in loop.run_until_complete(end(clients, turns)):
+            with contextlib.suppress(
+                ConnectionResetError
+            ):  # Not accepted yet: the kernel hangs up.
+                assert client.recv(1) == b""
