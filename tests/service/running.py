@@ -70,8 +70,10 @@ class Process:
     def _read(self) -> None:
         assert self.popen.stderr is not None
         for text in self.popen.stderr:
+            # A sentence for a person is no JSON.
+            line = json.loads(text) if text.startswith("{") else {"message": text.rstrip()}
             with self._news:
-                self.log.append(json.loads(text))
+                self.log.append(line)
                 self._news.notify_all()
 
 

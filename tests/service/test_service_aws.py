@@ -34,7 +34,13 @@ def moto() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    url = f"http://{host}:{port}"
+    # It imports a service when that is first asked for, which can take longer than our service waits.
+    for name, ask in (("ssm", "describe_parameters"), ("secretsmanager", "list_secrets")):
+        user = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        client: Any = boto3.client(name, "ap-northeast-2", endpoint_url=url, **user)  # type: ignore[call-overload]
+        getattr(client, ask)()
+    yield url
     server.stop()
 
 
