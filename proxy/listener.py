@@ -127,8 +127,8 @@ class Listener:
         began = loop.time()
         until = began + within_s
         hidden_until = began if self._tls is None else began + _TLS_HANDSHAKES_S
-        while (self.connections or loop.time() < hidden_until) and loop.time() < until:
-            if at_once.is_set():
+        while not at_once.is_set() and loop.time() < until:
+            if not self.connections and loop.time() >= hidden_until:
                 break
             if loop.time() - began >= _LAST_CALL_S:
                 for connection in list(self.connections):

@@ -1,7 +1,7 @@
 """What a route asks of a request beside host and literal path: small tests that can say why they fail."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol, assert_type
 from urllib.parse import unquote_plus
 
 import re2
@@ -111,14 +111,16 @@ def _path_predicates(path: PathMatch) -> Iterator[Predicate]:
 
 def _looks(wanted: StringMatch) -> Looks:
     value = wanted.value
-    match wanted.kind:
+    kind = wanted.kind
+    match kind:
         case "present":
             return lambda values: bool(values) == (value == "true")
         case "exact":
             return lambda values: value in values
         case "prefix":
             return lambda values: any(each.startswith(value) for each in values)
-        case _:  # "regex"
+        case _:
+            assert_type(kind, Literal["regex"])  # A kind more is told by the type checker.
             fits = re2.compile(value).fullmatch
             return lambda values: any(fits(each) for each in values)
 

@@ -87,8 +87,7 @@ def read_document(text: bytes, route: str | None) -> Document:
 def _events(text: str) -> Iterator[Any]:
     loader = CSafeLoader(text)
     loader.get_event()
-    while True:
-        yield loader.get_event()
+    return iter(loader.get_event, None)
 
 
 def _find(events: Iterator[Any], name: str) -> Node | None:

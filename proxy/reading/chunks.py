@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from proxy.errors import BadRequest, HeadTooLarge
 from proxy.model import HeaderPairs
-from proxy.reading.fields import cut_lines, read_fields
+from proxy.reading.fields import TCHAR, cut_lines, read_fields
 
 MAX_LINE_BYTES = 1024
 """A chunk's size with its extensions."""
@@ -21,7 +21,7 @@ _FACTOR = 16
 
 _SIZE, _DATA, _END, _TRAILERS, OVER = range(5)
 # chunk-size, then extensions: `;` name, or name = token or quoted-string, spaces around them (RFC 9112 7.1.1).
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = TCHAR + rb"+"
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 _EXTENSION = (
     rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"

@@ -11,7 +11,9 @@ from proxy.model import HeaderPairs
 
 # Visible characters, space, tab, obs-text, and the line ends that are counted apart (RFC 9110 5.5).
 _ALLOWED = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+"""One character of a token, as a regex (RFC 9110 5.6.2)."""
+_TOKEN = re.compile(TCHAR + rb"+")
 _USUAL = (
     b"Host Connection User-Agent Accept Accept-Encoding Accept-Language Authorization Cache-Control Content-Length "
     b"Content-Type Cookie Date ETag Expect Expires Forwarded If-Match If-Modified-Since If-None-Match If-Range "

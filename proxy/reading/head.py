@@ -6,14 +6,10 @@ from msgspec import Struct
 
 from proxy.errors import BadRequest, ExpectationFailed, UnknownCoding, UnknownVersion
 from proxy.model import Body, HeaderPairs
-from proxy.reading.fields import cut_lines, read_fields
+from proxy.reading.fields import TCHAR, cut_lines, read_fields
 
-_REQUEST_LINE = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])"
-)
-_VERSION = re.compile(
-    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64} [\x21-\x7e\x80-\xff]+ HTTP/(?!1\.[01])[0-9]\.[0-9]"
-)
+_REQUEST_LINE = re.compile(rb"(" + TCHAR + rb"{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
+_VERSION = re.compile(TCHAR + rb"{1,64} [\x21-\x7e\x80-\xff]+ HTTP/(?!1\.[01])[0-9]\.[0-9]")
 _MAX_LENGTH_DIGITS = 18
 _NO_BODY = Body("none")
 _CHUNKED = Body("chunked")

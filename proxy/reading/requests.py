@@ -13,14 +13,13 @@ from typing import Protocol
 from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
 from proxy.model import HeaderPairs
 from proxy.reading.chunks import ChunkReader
-from proxy.reading.fields import check_text
+from proxy.reading.fields import TCHAR, check_text
 from proxy.reading.head import HeadReader, RequestHead
 
 HEAD, LENGTH, CHUNKED, HELD = range(4)
 
 _LONGEST_METHOD = 64
-_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_BEGINNING = re.compile(rb"\r?(?:%b{1,64} |%b{0,64}\Z)" % (_TCHAR, _TCHAR))
+_BEGINNING = re.compile(rb"\r?(?:%b{1,64} |%b{0,64}\Z)" % (TCHAR, TCHAR))
 _HEAD_END = b"\r\n\r\n"
 
 
