@@ -204,6 +204,7 @@ class Cycle:
         try:
             await self._app(self._scope, self.receive, self.send)
         except Exception:
+            # The edge of the request's task: the log learns why, the client that it failed, or a cut answer.
             log.exception("the application failed: %s", self._scope["path"])
         if not self._over:
             self._out.keep = False

@@ -144,6 +144,7 @@ class Housekeeping:
             except Unavailable as error:
                 log.warning("old idempotency keys stay for now: %s", error)
             except Exception:
+                # The edge of this task: nobody awaits it, and the next round may do better.
                 log.exception("old idempotency keys stay for now")
 
 

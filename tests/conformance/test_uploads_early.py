@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import origin
+from tests.conformance.origin import Origin, origin
+from tests.conformance.wire import Head, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -14,6 +15,17 @@ LENGTH = b"POST /a HTTP/1.1\r\nhost: facade.example\r\ncontent-length: %d\r\n\r\
 GET = b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno"
+
+
+async def refused_early(made: Origin, wire: Wire, request: bytes) -> Head:
+    """The head of the answer to a request whose body has not come, or not all of it."""
+    wire.send(request)
+    upstream = await made.connection()
+    await upstream.request_head()
+    upstream.send(TOO_LARGE)
+    head = (await wire.answer()).head
+    assert head.status == 413
+    return head
 
 
 async def test_an_early_answer_reaches_a_client_that_nobody_reads_from(
@@ -37,11 +49,7 @@ async def test_a_connection_with_a_half_sent_request_is_not_used_again(
     """RFC 9112 9.5. The next client's request would be taken for the rest of the body."""
     async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
-            wire.send(LENGTH % 1000 + b"start")
-            first = await made.connection()
-            await first.request_head()
-            first.send(TOO_LARGE)
-            assert (await wire.answer()).head.status == 413
+            await refused_early(made, wire, LENGTH % 1000 + b"start")
         async with client(up) as wire:
             wire.send(GET)
             second = await made.connection(2)
@@ -56,12 +64,7 @@ async def test_after_an_early_answer_the_client_is_in_step_or_let_go(
     """RFC 9112 9.3. The rest of the body is never taken for the next request."""
     async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
-            wire.send(LENGTH % 45)
-            first = await made.connection()
-            await first.request_head()
-            first.send(TOO_LARGE)
-            early = (await wire.answer()).head
-            assert early.status == 413
+            early = await refused_early(made, wire, LENGTH % 45)
             # 45 bytes that look like a request, and then a real one.
             wire.send(b"GET /smuggled HTTP/1.1\r\nhost: h.example\r\nab: c\r\n\r\n"[:45])
             wire.send(GET)
@@ -84,12 +87,8 @@ async def test_a_client_that_goes_on_after_an_early_answer_is_not_reset(
     """RFC 9112 9.6. A reset can take the answer away from a client that has not read it yet."""
     async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
-            wire.send(LENGTH % 1_000_000)
-            upstream = await made.connection()
-            await upstream.request_head()
-            upstream.send(TOO_LARGE)
-            early = await wire.answer()
-            assert (early.head.status, early.head.closes) == (413, True)
+            early = await refused_early(made, wire, LENGTH % 1_000_000)
+            assert early.closes
             for _ in range(20):
                 wire.send(b"x" * 1000)
                 await wire.flush()
