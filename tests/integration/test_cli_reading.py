@@ -539,6 +539,32 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+# --- what a command waits for ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "not_wanted"),
+    [
+        (["--help"], {"pydantic", "httpx", "starlette", "asyncio"}),
+        (["check"], {"httpx", "starlette"}),
+        (["serve", "--help"], {"httpx"}),
+    ],
+)
+def test_a_command_imports_what_it_needs_and_no_more(
+    words: list[str], not_wanted: set[str]
+) -> None:
+    """`serve` holds for weeks what it imports."""
+    said = (
+        "import sys\nfrom proxy.cli import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", said], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert not_wanted & set(done.stdout.splitlines()[-1].split()) == set()
+
+
 # --- the docs ----------------------------------------------------------------------------------------
 
 
