@@ -1,6 +1,5 @@
 """Values for tests: each says only what its test is about, the rest is plain."""
 
-from proxy.matches import Match, PathMatch
 from proxy.model import (
     ALL_BP,
     ALLOW_ALL,
@@ -13,7 +12,8 @@ from proxy.model import (
     Route,
     RouteTable,
 )
-from proxy.stages import Stage
+from proxy.model.match import Match, PathMatch
+from proxy.model.stage import Stage
 
 
 def prefix(value: str) -> PathMatch:

@@ -1,6 +1,6 @@
 """Small tables in text, for tests of edits."""
 
-from proxy.edit import Edited, Opened, open_table
+from proxy.control.edits.operations import Edited, Opened, open_table
 
 HEAD = "version: 1\nbackends: {legacy: http://a:1, new: http://b:1, third: http://c:1}\nroutes:\n"
 REST = "  - name: rest\n    backend_refs: legacy\n"

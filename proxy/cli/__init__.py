@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from proxy.cli.screen import safe
+from proxy.cli.output import safe
 from proxy.errors import FacadeError
 
 COMMANDS = {

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from proxy.cli.files import read_routes
-from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
+from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config import expand
-from proxy.credentials import equip
+from proxy.config.checks.expired import expired
+from proxy.config.load import Loaded, load
+from proxy.control.tls_files import load_tls_files
 from proxy.errors import Problem, TableError
-from proxy.expired import expired
-from proxy.load import Loaded, load
 
 _SHOWN_OF_A_LINE = 200
 
@@ -67,7 +67,7 @@ def _look_at_files(loaded: Loaded, file: str) -> None:
     """Raises TableError, as `serve` would, for certificates that cannot be used."""
     backends = {backend.name: backend for backend in loaded.table.backends}
     try:
-        equip(backends, loaded.table.tls_files, Path(file))
+        load_tls_files(backends, loaded.table.tls_files, Path(file))
     except TableError as refused:
         raise TableError(file, tuple(sorted([*refused.problems, *loaded.warnings]))) from None
 

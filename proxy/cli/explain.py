@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proxy.asked import read_asked
+from proxy.cli.admin_client import add_live, ask, not_an_admin
 from proxy.cli.files import read_routes
-from proxy.cli.live import add_live, ask, not_an_admin
-from proxy.cli.screen import Screen, add_json, out, print_json
+from proxy.cli.output import Screen, add_json, out, print_json
+from proxy.config.load import load
+from proxy.control.table_file import snapshot_of
 from proxy.errors import FacadeError
-from proxy.explain import Explanation, Other, Way, explain
-from proxy.load import load
-from proxy.table import snapshot_of
+from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
+from proxy.routing.request_spec import read_request_spec
 
 _FEW = 10
 
@@ -38,7 +38,7 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Explain one request, by a file's table or the one in effect."""
     # The command line's own faults are told here, also where a running facade is asked.
-    asked = read_asked(
+    asked = read_request_spec(
         arguments.method, arguments.url, arguments.headers, arguments.client, arguments.bucket
     )
     if arguments.live:
@@ -102,7 +102,7 @@ def _print(screen: Screen, said: Explanation, where: str, everything: bool) -> N
     _print_others(screen, said.others, everything)
 
 
-def _print_way(screen: Screen, way: Way, method: str) -> None:
+def _print_way(screen: Screen, way: PossibleDecision, method: str) -> None:
     if way.backend is None:
         screen.fact("answer", f"{way.status}, by the facade itself ({way.reason})", "bold")
     else:
@@ -122,7 +122,7 @@ def _print_way(screen: Screen, way: Way, method: str) -> None:
         screen.fact("mirror", ", ".join(way.mirrored_to) or "none")
 
 
-def _print_others(screen: Screen, others: Sequence[Other], everything: bool) -> None:
+def _print_others(screen: Screen, others: Sequence[OtherRoute], everything: bool) -> None:
     if not others:
         return
     # The nearest come first.

@@ -8,11 +8,11 @@ from typing import IO
 
 from msgspec import Struct
 
-from proxy.cli.screen import Screen, safe
+from proxy.cli.output import Screen, safe
+from proxy.config.load import Loaded, load
+from proxy.control.replay.recorded_requests import MAX_LINE_BYTES
+from proxy.control.table_file import read_table
 from proxy.errors import FacadeError
-from proxy.load import Loaded, load
-from proxy.table import read_table
-from proxy.traffic import MAX_LINE_BYTES
 
 _CHUNK = 1024 * 1024
 _TELL_EVERY = 20_000
@@ -43,7 +43,7 @@ class Line(Struct, frozen=True):
     whole: bool
 
 
-class Log:
+class AccessLogReader:
     """A log's lines, one at a time, each of bounded length. `-` is standard input.
 
     While it is read, a line on the terminal tells how far it is.

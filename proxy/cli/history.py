@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
-from proxy.changes import sentences
-from proxy.cli.edits import DEFAULT_ROUTES, add_json, printable, routes_path
-from proxy.edit import open_table
+from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, printable, routes_path
+from proxy.control.atomic_file import resolved
+from proxy.control.changes import sentences
+from proxy.control.edits.operations import open_table
+from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry, HistoryScan, carried_out
+from proxy.control.history.file import history_path, read_log, record_seen
+from proxy.control.table_file import read_table
 from proxy.errors import TableError
-from proxy.history import history_path, read_bytes, read_log, record_seen
-from proxy.ledger import FOUND, NOT_CARRIED_OUT, Entry, Reading, carried_out
-from proxy.rewrite_file import resolved
 
 _HEADER = ("time", "who", "action", "what changed", "reason", "version")
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _record_first(table: Path, shown: str) -> list[str]:
     """An edit by hand belongs into the list too; what keeps it out of it."""
     try:
-        text = read_bytes(table)
+        text = read_table(table)
         opened = open_table(text, shown)
     except TableError:
         return [f"{shown} as it is now does not load, so it is not recorded: see `facade check`"]
@@ -68,7 +69,7 @@ def touches(entry: Entry, route: str) -> bool:
     )
 
 
-def _complaints(table: Path, reading: Reading) -> list[str]:
+def _complaints(table: Path, reading: HistoryScan) -> list[str]:
     name = history_path(table).name
     said = [
         f"line {number} of {name} was cut short by a crash; the chain holds without it"
@@ -99,7 +100,7 @@ def _what(entry: Entry) -> list[str]:
     return sentences(entry.changes)
 
 
-def _print(reading: Reading, entries: Sequence[Entry]) -> None:
+def _print(reading: HistoryScan, entries: Sequence[Entry]) -> None:
     counting = {entry.number for entry in carried_out(reading.entries)}
     rows = [_row(entry, entry.number in counting) for entry in entries]
     if sys.stdout.isatty():
@@ -124,7 +125,7 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
-def _as_json(table: Path, reading: Reading, entries: Sequence[Entry]) -> str:
+def _as_json(table: Path, reading: HistoryScan, entries: Sequence[Entry]) -> str:
     body = {
         "file": str(history_path(table)),
         "chain": {

@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from proxy.cli.files import Log, unreadable
-from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
+from proxy.cli.files import AccessLogReader, unreadable
+from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.addresses import read_url
+from proxy.config.load import load
+from proxy.control.replay.first_table import System, first_table
+from proxy.control.replay.recorded_requests import WANTED
+from proxy.control.replay.survey import Seam, Survey
 from proxy.errors import FacadeError
-from proxy.load import load
-from proxy.recommend import System, first_table
-from proxy.survey import Seam, Survey
-from proxy.traffic import WANTED
 
 _DEFAULT_INCUMBENT = "legacy=http://127.0.0.1:8082"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output and Path(arguments.output).exists():
         raise _exists(arguments.output)
     survey = Survey()
-    for line in Log(arguments.log):
+    for line in AccessLogReader(arguments.log):
         if line.whole:
             survey.feed(line.text)
         else:

@@ -4,11 +4,11 @@ import argparse
 import hashlib
 from typing import Any
 
-from proxy.cli.files import Log, read_routes
-from proxy.cli.screen import Screen, add_json, err, out, print_json, safe
-from proxy.load import load
-from proxy.plan import Expected, Move, Plan, Side, Tally, parse_expected
-from proxy.traffic import WANTED
+from proxy.cli.files import AccessLogReader, read_routes
+from proxy.cli.output import Screen, add_json, err, out, print_json, safe
+from proxy.config.load import load
+from proxy.control.replay.plan import Expected, Move, Plan, Side, Tally, parse_expected
+from proxy.control.replay.recorded_requests import WANTED
 
 _MOVES_SHOWN = 20
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = Plan(old, new, expected)
     stopped = False
     try:
-        for line in Log(arguments.traffic):
+        for line in AccessLogReader(arguments.traffic):
             if line.whole:
                 plan.feed(line.text)
             else:

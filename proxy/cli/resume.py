@@ -2,10 +2,10 @@
 
 import argparse
 
-from proxy.cli.edits import add_options, note_of, routes_path, say
-from proxy.edit import Edited, resume
-from proxy.editing import Situation, perform
-from proxy.ledger import version_of
+from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.control.edit_transaction import EditInput, perform
+from proxy.control.edits.operations import Edited, resume
+from proxy.control.history.entries import version_of
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Resume, and say so. Nothing hurries here: what cannot be recorded is refused."""
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         return resume(situation.need())
 
     done = perform(routes_path(arguments), note_of(arguments, "resume"), make)

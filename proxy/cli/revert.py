@@ -2,13 +2,13 @@
 
 import argparse
 
-from proxy.changes import Changes, changes_between
-from proxy.cli.edits import add_options, note_of, routes_path, say
-from proxy.edit import Edited, open_table
-from proxy.editing import Situation, perform
+from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.control.changes import Changes, changes_between
+from proxy.control.edit_transaction import EditInput, perform
+from proxy.control.edits.operations import Edited, open_table
+from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.history.entries import VERSION_LENGTH, Entry, table_of, version_of, with_version
 from proxy.errors import TableError
-from proxy.ledger import VERSION_LENGTH, Entry, table_of, version_of, with_version
-from proxy.yaml_nodes import EditError
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Restore, and say so."""
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         entry = _chosen(situation.entries(), arguments.version.lower())
         if entry.version_after == version_of(situation.text):
             return None
@@ -56,7 +56,7 @@ def _chosen(entries: tuple[Entry, ...], prefix: str) -> Entry:
     return found[0]
 
 
-def _restored(arguments: argparse.Namespace, situation: Situation, entry: Entry) -> Edited:
+def _restored(arguments: argparse.Namespace, situation: EditInput, entry: Entry) -> Edited:
     version = entry.version_after
     try:
         text = table_of(entry)

@@ -5,11 +5,11 @@ import contextlib
 
 from msgspec.structs import replace
 
-from proxy.cli.edits import add_options, note_of, routes_option, routes_path, say
-from proxy.edit import Edited, back_to, find_route, kill
-from proxy.editing import Done, Situation, perform
-from proxy.ledger import ROLLBACK, Entry, earlier_state, version_of
-from proxy.yaml_nodes import EditError
+from proxy.cli.edit_options import add_options, note_of, routes_option, routes_path, say
+from proxy.control.edit_transaction import EditInput, EditResult, perform
+from proxy.control.edits.operations import Edited, back_to, find_route, kill
+from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.history.entries import ROLLBACK, Entry, earlier_state, version_of
 
 KILL_SWITCH = "kill switch"
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _all(arguments)
     option = routes_option(arguments)
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         opened = situation.need()
         find_route(opened.table, arguments.route)
         state = earlier_state(situation.entries(), arguments.route)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _all(arguments: argparse.Namespace) -> int:
     option = routes_option(arguments)
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         if situation.opened is None:
             raise EditError(
                 f"{arguments.routes} does not load, so a kill switch in it would have no effect; the "
@@ -67,7 +67,7 @@ def _all(arguments: argparse.Namespace) -> int:
     return say(arguments, done, "facade resume", "the kill switch is on already")
 
 
-def _last_good(situation: Situation, option: str) -> str:
+def _last_good(situation: EditInput, option: str) -> str:
     entries: tuple[Entry, ...] = ()
     # Without a history there is nothing to revert to, and the table has to be mended all the same.
     with contextlib.suppress(OSError):
@@ -78,5 +78,5 @@ def _last_good(situation: Situation, option: str) -> str:
     return f"Mend it, or run `{revert} && facade rollback --all{option}`:"
 
 
-def _revert(done: Done) -> str:
+def _revert(done: EditResult) -> str:
     return f"facade revert {version_of(done.before)}"

@@ -4,11 +4,11 @@ import argparse
 import json
 from typing import Any
 
-from proxy.admin import route_row
+from proxy.cli.admin_client import add_live, ask, not_an_admin
 from proxy.cli.files import load_routes
-from proxy.cli.live import add_live, ask, not_an_admin
-from proxy.cli.screen import add_json, out, print_json, safe
-from proxy.explain import not_obeyed
+from proxy.cli.output import add_json, out, print_json, safe
+from proxy.routing.explain import not_obeyed
+from proxy.server.admin.app import route_row
 
 _HEADINGS = ("route", "takes", "stage", "goes to")
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from proxy.cli.files import unreadable
-from proxy.cli.screen import add_json, out
+from proxy.cli.output import add_json, out
 from proxy.config import json_schema
 
 

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 
-from proxy.app import build
-from proxy.cli.options import add_options, read_settings
-from proxy.server import loop_factory, raise_descriptor_limit, serve
-from proxy.settings import Address, Settings
-from proxy.table import Snapshot
-from proxy.workers_roles import run_workers
+from proxy.cli.serve_options import add_options, read_settings
+from proxy.routing.snapshot import Snapshot
+from proxy.server.app import build
+from proxy.server.serve import loop_factory, raise_descriptor_limit, serve
+from proxy.server.settings import Address, Settings
+from proxy.server.worker_processes import run_workers
 
 _COLLECTIONS_BETWEEN = 1000
 """Collections of what is young between two of everything; Python's own is 10."""
@@ -60,7 +60,7 @@ async def _serve(settings: Settings) -> None:
     await serve(
         facade,
         settings,
-        lambda listen, admin: _announce(settings, facade.tables.current, listen, admin),
+        lambda listen, admin: _announce(settings, facade.table.current, listen, admin),
         stop,
         at_once,
     )

@@ -2,10 +2,10 @@
 
 import argparse
 
-from proxy.cli.edits import add_options, note_of, routes_path, say
-from proxy.edit import Consent, Edited, change_stage, read_stage, read_weight
-from proxy.editing import Situation, perform
-from proxy.stages import STAGES
+from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.control.edit_transaction import EditInput, perform
+from proxy.control.edits.operations import Consent, Edited, change_stage, read_stage, read_weight
+from proxy.model.stage import STAGES
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     weight_bp = None if arguments.weight is None else read_weight(arguments.weight)
     consent = Consent(arguments.force, arguments.reason)
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         return change_stage(situation.need(), arguments.route, stage, weight_bp, consent)
 
     done = perform(routes_path(arguments), note_of(arguments, "stage"), make)

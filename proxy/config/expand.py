@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 import yaml
 from yaml.nodes import ScalarNode
 
-from proxy.config import nouns
+from proxy.config import to_model
 from proxy.config.documents.table import TableDoc
 from proxy.config.loader import parse_table
-from proxy.config.plain import resolve
 from proxy.config.reader import read_tree
+from proxy.config.scalars import resolve
 from proxy.config.shorthand import long_backend, long_route
 from proxy.config.units import format_duration, format_size
 from proxy.model import Limits, Timeouts
@@ -36,12 +36,12 @@ def _long(root: dict[str, Any]) -> dict[str, Any]:
 
 def _write_defaults(said: dict[str, Any], table: TableDoc) -> None:
     """Timeouts and limits as they hold, in the defaults and in each route."""
-    maker = nouns.Maker(table.defaults, {})
+    maker = to_model.Maker(table.defaults, {})
     said["defaults"]["timeouts"] = _timeouts(maker.timeouts)
     said["defaults"]["limits"] = _limits(maker.limits)
     for written, route in zip(said["routes"], table.routes, strict=True):
-        written["timeouts"] = _timeouts(nouns.timeouts(route.timeouts, maker.timeouts))
-        written["limits"] = _limits(nouns.limits(route.limits, maker.limits))
+        written["timeouts"] = _timeouts(to_model.timeouts(route.timeouts, maker.timeouts))
+        written["limits"] = _limits(to_model.limits(route.limits, maker.limits))
 
 
 def _timeouts(hold: Timeouts) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
-from proxy.config.plain import NOTHING, Trap, as_number
+from proxy.config.scalars import NOTHING, Trap, as_number
 from proxy.config.tree import Loc, shorten
 
 NOT_A_LIST = "where a list is meant"

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.config import nouns, unobeyed
+from proxy.config import not_implemented, to_model
 from proxy.config.assumptions import Names, assumption_faults, routes_named
-from proxy.config.complaints import Complaints
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
 from proxy.config.faults import Fault
+from proxy.config.problems import Complaints
 from proxy.config.reader import read_tree
-from proxy.config.rules import Known, reference_faults, route_faults
+from proxy.config.rules import DeclaredNames, reference_faults, route_faults
 from proxy.config.sections import (
     Read,
     check_version,
@@ -24,7 +24,7 @@ from proxy.config.tree import Loc, Tree
 from proxy.config.warnings import route_warnings
 from proxy.errors import Problem, TableError
 from proxy.model import TLS_KEYS, Route, RouteTable, TlsFile
-from proxy.table_tests import TableTest
+from proxy.model.table_test import TableTest
 
 _TAKEN = frozenset(("name", "match", "priority"))
 
@@ -52,7 +52,7 @@ class _Loading:
         self._tree = tree
         self._root = root
         self._complaints = complaints
-        self._known = Known(_keys(root, "backends"), _keys(root, "cohorts"))
+        self._known = DeclaredNames(_keys(root, "backends"), _keys(root, "cohorts"))
         self._unobeyed: list[str] = []
         self._route_names: dict[str, Loc] = {}
         self._tested = routes_named(root.get("tests"))
@@ -67,21 +67,21 @@ class _Loading:
         backends = read_named(root, "backends", BackendDoc, complaints, long_backend)
         cohorts = read_named(root, "cohorts", CohortDoc, complaints)
         for name, backend in backends.items():
-            self._unobeyed += unobeyed.of_backend(name, backend)
+            self._unobeyed += not_implemented.of_backend(name, backend)
         for name, cohort in cohorts.items():
-            self._unobeyed += unobeyed.of_cohort(name, cohort)
-        made = {name: nouns.cohort(name, doc) for name, doc in cohorts.items()}
-        routes = tuple(self._routes(head, nouns.Maker(head.defaults, made)))
+            self._unobeyed += not_implemented.of_cohort(name, cohort)
+        made = {name: to_model.cohort(name, doc) for name, doc in cohorts.items()}
+        routes = tuple(self._routes(head, to_model.Maker(head.defaults, made)))
         return RouteTable(
             routes,
-            tuple(nouns.backend(name, doc) for name, doc in backends.items()),
+            tuple(to_model.backend(name, doc) for name, doc in backends.items()),
             head.kill_switch,
-            nouns.explain(head.defaults),
-            nouns.forwarded(head.defaults),
+            to_model.explain(head.defaults),
+            to_model.forwarded(head.defaults),
             tuple(self._tests()),
             head.test_policy.min_route_coverage / 100,
             tuple(self._unobeyed),
-            nouns.listener(head.listener),
+            to_model.listener(head.listener),
             tuple(self._tls_files(backends)),
         )
 
@@ -93,7 +93,7 @@ class _Loading:
                     place = self._tree.place(("backends", name, "tls", key))
                     yield TlsFile(name, key, path, place.line, place.column)
 
-    def _routes(self, head: HeadDoc, maker: nouns.Maker) -> Iterator[Route]:
+    def _routes(self, head: HeadDoc, maker: to_model.Maker) -> Iterator[Route]:
         complaints = self._complaints
         allowed = frozenset(head.defaults.forwarded.allow_headers)
         self._some_routes()
@@ -109,12 +109,12 @@ class _Loading:
                 complaints.add(fault, read.loc)
             line = self._tree.place(read.loc).line
             if not complaints.errors:
-                self._unobeyed += unobeyed.of_route(read.doc)
+                self._unobeyed += not_implemented.of_route(read.doc)
                 made = maker.route(read.doc, line)
                 self.seams.append(made)
                 yield made
             elif read.wrong_keys.isdisjoint(_TAKEN):
-                self.seams.append(nouns.seam(read.doc, line))
+                self.seams.append(to_model.seam(read.doc, line))
             if not read.wrong_keys and read.doc.name in self._tested:
                 self._tested_routes[read.doc.name] = read.doc
 
@@ -149,7 +149,7 @@ class _Loading:
             seen.add(read.doc.name)
             for fault in assumption_faults(read.doc, names):
                 complaints.add(fault, read.loc)
-            yield nouns.table_test(read.doc, self._tree.place(read.loc))
+            yield to_model.table_test(read.doc, self._tree.place(read.loc))
 
 
 def _keys(root: dict[str, Any], section: str) -> dict[str, None]:

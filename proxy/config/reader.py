@@ -19,8 +19,8 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
-from proxy.config.plain import resolve
-from proxy.config.tree import COLUMN_BITS, Block, Items, Place, Tree, one_line, shorten, unpack
+from proxy.config.scalars import resolve
+from proxy.config.tree import COLUMN_BITS, Block, Items, Position, Tree, one_line, shorten, unpack
 from proxy.errors import Problem, TableError
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -75,9 +75,9 @@ def read_tree(text: bytes, file: str) -> Tree:
     text = text.removeprefix(b"\xef\xbb\xbf")
     if len(text) > MAX_BYTES:
         size = f"the file has {len(text):,} bytes, more than {MAX_BYTES:,}"
-        raise _refused(file, Place(1, 1), size, "split the table")
+        raise _refused(file, Position(1, 1), size, "split the table")
     if text.startswith(_UTF16) or b"\x00" in text[:4]:
-        raise _refused(file, Place(1, 1), "the file is not UTF-8", "save it as UTF-8")
+        raise _refused(file, Position(1, 1), "the file is not UTF-8", "save it as UTF-8")
     try:
         # The C loader for its parser alone: none of its constructors runs.
         return _Builder(file, CSafeLoader(text)).build()
@@ -106,7 +106,7 @@ class _Builder:
         event = self._next()
         if type(event) is StreamEndEvent:
             hint = "write `version: 1`, `backends:` and `routes:`"
-            raise _refused(self._file, Place(1, 1), "the file is empty", hint)
+            raise _refused(self._file, Position(1, 1), "the file is empty", hint)
         if event.tags:
             raise self._refuse(event, "a %TAG directive", "leave it out: tags are not read")
         first = self._next()
@@ -252,13 +252,13 @@ def _place(event: Any) -> int:
     return int(mark.line << COLUMN_BITS | mark.column)
 
 
-def _refused(file: str, place: Place, text: str, hint: str) -> TableError:
+def _refused(file: str, place: Position, text: str, hint: str) -> TableError:
     return TableError(file, (Problem(place.line, place.column, one_line(text), one_line(hint)),))
 
 
 def _translated(file: str, error: MarkedYAMLError) -> TableError:
     mark = error.problem_mark or error.context_mark
-    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+    place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
     known = _HINTS.get(error.problem or "")
     text, hint = known or (f"this is no YAML: {error.problem}", "")
     if error.context and error.context_mark and error.context_mark.line + 1 != place.line:
@@ -271,7 +271,7 @@ def _unreadable(file: str, text: bytes, error: ReaderError) -> TableError:
     before = text[:position]
     line_start = before.rfind(b"\n") + 1
     column = len(before[line_start:].decode("utf-8", "replace")) + 1
-    place = Place(before.count(b"\n") + 1, column)
+    place = Position(before.count(b"\n") + 1, column)
     if "control characters" in str(error.reason):
         code = f"U+{int(error.character):04X}"
         return _refused(file, place, f"the control character {code}", "take it out")

@@ -14,14 +14,14 @@ from proxy.model import ALL_BP
 _ANSWERS = ("backend_refs", "direct_response", "redirect")
 
 
-class Known(Struct, frozen=True):
+class DeclaredNames(Struct, frozen=True):
     """The names that routes may refer to, in the order of the file."""
 
     backends: dict[str, None]
     cohorts: dict[str, None]
 
 
-def reference_faults(value: dict[str, Any], known: Known) -> Iterator[Fault]:
+def reference_faults(value: dict[str, Any], known: DeclaredNames) -> Iterator[Fault]:
     """References to nothing, in a route in its long form that may have other faults."""
     refs = value.get("backend_refs")
     for position, ref in enumerate(refs if isinstance(refs, list) else ()):

@@ -11,10 +11,10 @@ from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from proxy.config.complaints import Complaints, keys_of
 from proxy.config.documents.base import Doc
 from proxy.config.documents.table import HeadDoc, TableDoc
 from proxy.config.faults import NOT_A_LIST, Fault, did_you_mean, named, stands
+from proxy.config.problems import Complaints, keys_of
 from proxy.config.texts import read_name
 from proxy.config.tree import Block, Items, Loc, Tree, one_line
 from proxy.errors import Problem, TableError

@@ -18,7 +18,7 @@ COLUMN_BITS = 25
 _COLUMN_MASK = (1 << COLUMN_BITS) - 1
 
 
-class Place(Struct, frozen=True, order=True):
+class Position(Struct, frozen=True, order=True):
     """Line and column, both from 1."""
 
     line: int
@@ -28,8 +28,8 @@ class Place(Struct, frozen=True, order=True):
         return f"{self.line}:{self.column}"
 
 
-def unpack(packed: int) -> Place:
-    return Place((packed >> COLUMN_BITS) + 1, (packed & _COLUMN_MASK) + 1)
+def unpack(packed: int) -> Position:
+    return Position((packed >> COLUMN_BITS) + 1, (packed & _COLUMN_MASK) + 1)
 
 
 def shorten(text: str) -> str:
@@ -70,11 +70,11 @@ class Tree:
         self._start = start
         self._places = places
 
-    def place(self, loc: Sequence[str | int]) -> Place:
+    def place(self, loc: Sequence[str | int]) -> Position:
         """Where the value at `loc` stands, or the nearest thing above it that is in the document."""
         return unpack(self._find(loc, of_key=False))
 
-    def place_of_key(self, loc: Sequence[str | int]) -> Place:
+    def place_of_key(self, loc: Sequence[str | int]) -> Position:
         """Where the last key of `loc` stands, or the nearest thing above it."""
         return unpack(self._find(loc, of_key=True))
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from proxy.config.faults import named, not_text, stands, wrong
-from proxy.config.plain import Trap
+from proxy.config.scalars import Trap
 
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {

@@ -2,7 +2,7 @@
 
     open_upstream --> HttpUpstream       ours: endpoints in turn, a Pool each
     |                   HttpExchange     what is awaited: one request, its answer
-    |                     Connection     pushes into an AnswerSink; the fast tier uses it without the two above
+    |                     Connection     pushes into an ExchangeSink; the fast tier uses it without the two above
     |                       Reader       bytes in, answer out; rules in `answer`
     +--> ForeignUpstream                 any httpx transport, at its own price
 
@@ -14,13 +14,11 @@ import ssl
 from typing import TYPE_CHECKING
 
 from proxy.model import Backend
-from proxy.upstream.answer import AnswerHead, Framing
-from proxy.upstream.api import AnswerSink, Exchange, Stats, Upstream
-from proxy.upstream.client import HttpUpstream
+from proxy.upstream.acquire import Acquisition
 from proxy.upstream.connection import Connection
+from proxy.upstream.http_upstream import HttpUpstream
+from proxy.upstream.interfaces import Exchange, ExchangeSink, Stats, Upstream
 from proxy.upstream.pool import Pool
-from proxy.upstream.request import request_head
-from proxy.upstream.search import Search
 from proxy.upstream.sweep import SWEEP_S
 
 if TYPE_CHECKING:
@@ -28,18 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SWEEP_S",
-    "AnswerHead",
-    "AnswerSink",
+    "Acquisition",
     "Connection",
     "Exchange",
-    "Framing",
+    "ExchangeSink",
     "HttpUpstream",
     "Pool",
-    "Search",
     "Stats",
     "Upstream",
     "open_upstream",
-    "request_head",
 ]
 
 
@@ -54,7 +49,7 @@ def open_upstream(
     """
     if transport is not None:
         # With it comes httpx, which a facade with none but its own client neither waits for nor holds.
-        from proxy.upstream.foreign import ForeignUpstream
+        from proxy.upstream.httpx_upstream import ForeignUpstream
 
         return ForeignUpstream(backend, transport)
     return HttpUpstream(backend, tls)

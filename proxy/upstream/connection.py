@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
+from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, LastResponse, ResponseParser
 from proxy.model import Timeouts
-from proxy.turn import Outlet, Turn
-from proxy.upstream.api import AnswerSink
+from proxy.tick import BufferedWriter, WriteBatch
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
-from proxy.upstream.reader import HEAD, OVER, UNTIL_CLOSE, LastAnswer, Reader
+from proxy.upstream.interfaces import ExchangeSink
 
 
 class Owner(Protocol):
@@ -26,8 +26,8 @@ class Owner(Protocol):
 
     backend: str
     idle_timeout_s: float
-    turn: Turn
-    last: LastAnswer
+    turn: WriteBatch
+    last: LastResponse
 
     def released(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
@@ -60,14 +60,14 @@ class Connection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
-    _outlet: Outlet
+    _outlet: BufferedWriter
     _timeouts: Timeouts
     _unheard: Callable[[int], Sequence[object]]
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._reader = Reader(owner.last)
-        self._sink: AnswerSink | None = None
+        self._reader = ResponseParser(owner.last)
+        self._sink: ExchangeSink | None = None
         self._closed = self._paused = self._blocked = self._uploading = False
         self._stirred = True
         self._marked_at = self._begun_at = 0.0
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
     def begin(
         self,
         head: bytes,
-        sink: AnswerSink,
+        sink: ExchangeSink,
         is_head: bool,
         timeouts: Timeouts,
         uploading: bool,
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         """Send a request's head. With `uploading` its body follows: `write`, then `end_upload`.
 
         With `switching` it asks for another protocol: a 101 makes the connection a tunnel, `write` and
-        `answer_data` its two directions. Only right after `usable`: nothing may come between.
+        `response_data` its two directions. Only right after `usable`: nothing may come between.
         """
         self._reader.begin(sink, is_head, switching)
         self._sink = sink
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
-        self._outlet = Outlet(self._owner.turn, self._transport)
+        self._outlet = BufferedWriter(self._owner.turn, self._transport)
         self._unheard = _unheard(self._transport)
 
     def data_received(self, data: bytes) -> None:
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         sink = self._sink
         if sink is not None and self._reader.switched and self._transport.can_write_eof():
-            sink.answer_shut()
+            sink.backend_shut()
             return True
         self._ended()
         return False
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
         if sink is not None and until_close and _ended_cleanly(self._transport):
             self._sink = None
             self._drop()
-            sink.answer_ended([])
+            sink.response_ended([])
         else:
             self._lost(None)
 
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
 
     # --- how an exchange ends ---------------------------------------------------------------------
 
-    def _finish(self, sink: AnswerSink) -> None:
+    def _finish(self, sink: ExchangeSink) -> None:
         reader = self._reader
         # Whoever is given the connection begins at once, and the reader forgets.
         whole, trailers = reader.whole, reader.trailers
@@ -283,9 +283,9 @@ class Connection(asyncio.Protocol):
         else:
             self._drop()
         if whole is None:
-            sink.answer_ended(trailers)
+            sink.response_ended(trailers)
         else:
-            sink.answer_whole(*whole)
+            sink.response_complete(*whole)
 
     def _timed_out(self, what: str) -> None:
         backend = self._owner.backend
@@ -309,7 +309,7 @@ class Connection(asyncio.Protocol):
         sink, self._sink = self._sink, None
         self._drop()
         if sink is not None:
-            sink.answer_failed(error)
+            sink.response_failed(error)
 
     def _drop(self) -> None:
         if not self._closed:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from proxy.errors import BadRequest, RequestError, UpstreamBroke, UpstreamError, UpstreamStale
+from proxy.http1.request_writer import PreparedHead, has_body
+from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import SAFE_METHODS, HeaderPairs, Timeouts
-from proxy.upstream.answer import AnswerHead, Framing
+from proxy.upstream.acquire import acquire
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool
-from proxy.upstream.request import Asked, has_body
-from proxy.upstream.search import acquire
 from proxy.upstream.upload import Upload
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -48,14 +48,14 @@ class HttpExchange:
     on_wait: Callable[[float], None] | None
     on_1xx: Callable[[int, HeaderPairs], None] | None
 
-    def __init__(self, request: Asked) -> None:
+    def __init__(self, request: PreparedHead) -> None:
         self._request = request
         self._upload = Upload(request.body) if has_body(request.body) else None
         self._connection: Connection | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: RequestError | None = None
         self._chunks: list[bytes] = []
-        self._head: AnswerHead | None = None
+        self._head: ResponseHead | None = None
         self._size = self.attempts = 0
         self._over = self._repeated = False
         self._waited_s = 0.0
@@ -94,7 +94,7 @@ class HttpExchange:
     def unread_s(self) -> float:
         return 0.0 if self._connection is None else self._connection.held_s
 
-    async def head(self) -> AnswerHead:
+    async def head(self) -> ResponseHead:
         while self._head is None:
             if self._error is None:
                 try:
@@ -166,15 +166,15 @@ class HttpExchange:
         if connection is not None:
             connection.abort()
             backend = self._pool.backend
-            self.answer_failed(UpstreamBroke("the exchange was given up", backend))
+            self.response_failed(UpstreamBroke("the exchange was given up", backend))
 
     # --- AnswerSink ---------------------------------------------------------------------------------
 
-    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+    def interim_response(self, status: int, headers: HeaderPairs) -> None:
         if self.on_1xx is not None:
             self.on_1xx(status, headers)
 
-    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self._head = head
         if body:
             self._chunks.append(body)
@@ -182,12 +182,12 @@ class HttpExchange:
         self._over = True
         self._let_go()
 
-    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
+    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
         self._head = head
         if self._waiter is not None:
             self._wake()
 
-    def answer_data(self, data: bytes) -> None:
+    def response_data(self, data: bytes) -> None:
         self._chunks.append(data)
         self._size += len(data)
         if self._size > HIGH_WATER_BYTES and self._connection is not None:
@@ -195,15 +195,15 @@ class HttpExchange:
         if self._waiter is not None:
             self._wake()
 
-    def answer_ended(self, trailers: HeaderPairs) -> None:
+    def response_ended(self, trailers: HeaderPairs) -> None:
         self.trailers = trailers
         self._over = True
         self._let_go()
 
-    def answer_shut(self) -> None:
+    def backend_shut(self) -> None:
         """Nothing here asks for another protocol."""
 
-    def answer_failed(self, error: UpstreamError) -> None:
+    def response_failed(self, error: UpstreamError) -> None:
         self._error = error
         self._let_go()
 

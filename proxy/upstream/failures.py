@@ -17,7 +17,7 @@ from proxy.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from proxy.upstream.answer import Malformed
+from proxy.http1.response_head import Malformed
 
 # What runs out on our side. The upstream is well, and a moment later this may pass.
 _EXHAUSTED = frozenset(

@@ -20,13 +20,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
+from proxy.http1.response_parser import LastResponse
 from proxy.model import Endpoint
-from proxy.turn import Turn
-from proxy.upstream.api import Stats
+from proxy.tick import WriteBatch
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.failures import NOT_CONNECTED, not_connected
-from proxy.upstream.reader import LastAnswer
+from proxy.upstream.interfaces import Stats
 from proxy.upstream.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _STEP = 2
 _SPARE_S = 5.0
 
 
-class Waiter(Struct, eq=False):
+class PendingRequest(Struct, eq=False):
     """A request that waits for a connection, `until` then, as the loop tells time.
 
     It leaves the queue before it is told, and one of the two is called once, unless it left by itself.
@@ -70,13 +70,13 @@ class Pool:
         endpoint: Endpoint,
         limits: PoolLimits,
         sweep: Sweep,
-        turn: Turn,
+        turn: WriteBatch,
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
     ) -> None:
         self.backend = backend
         self.turn = turn
-        self.last = LastAnswer()
+        self.last = LastResponse()
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s
@@ -87,7 +87,7 @@ class Pool:
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[Connection]] = set()
-        self._waiters: deque[Waiter] = deque()
+        self._waiters: deque[PendingRequest] = deque()
         self._closing = False
         self._opens_soon: asyncio.TimerHandle | None = None
         self._waited = 0
@@ -114,7 +114,7 @@ class Pool:
         """A request would not have to queue."""
         return bool(self._idle) or self._may_open
 
-    def queue(self, waiter: Waiter) -> None:
+    def queue(self, waiter: PendingRequest) -> None:
         """Wait for a connection. Raises UpstreamBusy or UpstreamUnreachable: there is nothing to wait for."""
         if self._closing:
             raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
@@ -129,7 +129,7 @@ class Pool:
         if self._opens_soon is None:
             self._open_after(0.0 if self._count < _SOME else _PATIENCE_S)
 
-    def leave(self, waiter: Waiter) -> None:
+    def leave(self, waiter: PendingRequest) -> None:
         """The wait was given up. Harmless when it is over."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)

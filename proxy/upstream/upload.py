@@ -3,8 +3,8 @@
 import asyncio
 
 from proxy.errors import BadRequest
+from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.model import Body
-from proxy.upstream.request import LAST_CHUNK, chunk
 
 
 class Upload:

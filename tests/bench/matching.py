@@ -5,9 +5,9 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from proxy.match import Index, match
-from proxy.matches import Match, PathMatch
 from proxy.model import Facts, Route
+from proxy.model.match import Match, PathMatch
+from proxy.routing.match import Index, match
 
 SIZES = (10, 100, 1_000, 10_000)
 _ROUNDS = 21

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from flightspecial_service.settings import read_settings as read_service_settings
-from proxy.cli.options import add_options, read_settings
-from proxy.load import load
-from proxy.settings import Address
+from proxy.cli.serve_options import add_options, read_settings
+from proxy.config.load import load
+from proxy.server.settings import Address
 from tests.compose.reading import ROOT, compose, of_target, seconds, variables
 
 PARTS = ["app", "db", "facade", "travelbuddy"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from proxy.settings import Settings
+from proxy.server.settings import Settings
 from tests.conformance.wire import Wire, dialled
 from tests.integration.running import Running, eventually, running
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.settings import Address
+from proxy.server.settings import Address
 from tests.conformance.harness import Tier, client, facade, table
 from tests.conformance.origin import answering, ok, origin
 from tests.conformance.wire import dialled

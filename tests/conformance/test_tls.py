@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy import settings as settings_of
+from proxy.server import settings as settings_of
 from tests.conformance.certificates import Authority
 from tests.conformance.harness import Tier, client, facade, table
 from tests.conformance.origin import answering, ok, origin

@@ -10,10 +10,10 @@ import yaml
 
 from flightspecial_service.server import GRACE_S
 from flightspecial_service.settings import read_settings
-from proxy.cli.options import OPTIONS, add_options
-from proxy.cli.options import read_settings as facade_settings
-from proxy.load import load
-from proxy.settings import parse_address, parse_seconds, read_token
+from proxy.cli.serve_options import OPTIONS, add_options
+from proxy.cli.serve_options import read_settings as facade_settings
+from proxy.config.load import load
+from proxy.server.settings import parse_address, parse_seconds, read_token
 from tests.deploy.reading import config_of, container, named, pod, variables, workloads
 from tests.deploy.rendering import CHART, SCENARIOS, TREE, Helm, Values, changed, scenario_values
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from proxy.settings import Settings, Tier
+from proxy.server.settings import Settings, Tier
 from tests.integration.running import Running, running
 from tests.integration.upstream_servers import Peer, Server
 

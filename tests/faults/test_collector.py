@@ -12,9 +12,9 @@ from typing import cast
 
 import pytest
 
-from proxy.asgi import ClientSide, Upload
-from proxy.board import Slot
 from proxy.errors import ClientGone
+from proxy.forwarding.asgi_io import AsgiRequestBody, Upload
+from proxy.telemetry.shared_memory import StatField
 from tests.faults.standing import OK, standing, table
 from tests.integration.running import Running
 from tests.integration.upstream_servers import Peer, eventually, serving
@@ -117,7 +117,7 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
             with unreachable() as kinds:
                 for _ in range(3):
                     assert await _status(facade, sent, 5.0 if status else _A_WHILE_S) == status
-                await eventually(lambda: not head[Slot.CONNECTIONS])
+                await eventually(lambda: not head[StatField.CONNECTIONS])
                 # What ends with it ends in the turns of the loop after it.
                 await asyncio.sleep(0.05)
             assert [kind for kind in kinds if kind.startswith("proxy.")] == []
@@ -128,7 +128,7 @@ async def test_a_client_that_leaves_as_its_answer_ends_leaves_nothing_either() -
         return {"type": "http.disconnect"}
 
     with unreachable() as kinds:
-        side = ClientSide(left, 1, 60.0, lambda: None)
+        side = AsgiRequestBody(left, 1, 60.0, lambda: None)
         side.leave()  # The walk is over: nobody raises the fault, and so nobody strips it.
         side.start_upload(cast(Upload, None))
         await asyncio.sleep(0.01)

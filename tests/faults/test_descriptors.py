@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from proxy.settings import Address
+from proxy.server.settings import Address
 from tests.faults.processes import Serving, eventually, serving_process
 
 TABLE = """

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from proxy.settings import Tier
+from proxy.server.settings import Tier
 from tests.hostile.contestants import TIERS, facade_in_a_thread
 from tests.hostile.judge import Judge
 from tests.hostile.origin import Origin

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from proxy.app import build
-from proxy.server import loop_factory, serve
-from proxy.settings import Address, Settings, Tier
+from proxy.server.app import build
+from proxy.server.serve import loop_factory, serve
+from proxy.server.settings import Address, Settings, Tier
 
 TIERS: tuple[Tier, ...] = ("asgi", "fast")
 LOOPBACK = Address("127.0.0.1", 0)

@@ -6,11 +6,12 @@ import h11
 import httptools
 
 from proxy.errors import RequestError, UpstreamError
+from proxy.http1.request_head import RequestHead
+from proxy.http1.request_parser import RequestParser
+from proxy.http1.response_head import ResponseHead
+from proxy.http1.response_parser import OVER, UNTIL_CLOSE, LastResponse, ResponseParser
 from proxy.model import HeaderPairs
-from proxy.reading import RequestHead, RequestReader
-from proxy.upstream.answer import AnswerHead
 from proxy.upstream.failures import NOT_HTTP
-from proxy.upstream.reader import OVER, UNTIL_CLOSE, LastAnswer, Reader
 
 _MOST_BYTES = 64 * 1024
 _MOST_FIELDS = 100
@@ -62,7 +63,7 @@ class _Sink:
 def ours(pieces: list[bytes]) -> Reading:
     """What our reader makes of the pieces. Only a RequestError may come out of it."""
     sink = _Sink()
-    reader = RequestReader(sink, _MOST_BYTES, _MOST_FIELDS)
+    reader = RequestParser(sink, _MOST_BYTES, _MOST_FIELDS)
     try:
         for piece in pieces:
             reader.feed(piece)
@@ -157,26 +158,26 @@ class _Hearing:
     def __init__(self) -> None:
         self.found = Answered()
 
-    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+    def interim_response(self, status: int, headers: HeaderPairs) -> None:
         assert not self.found.status
 
-    def answer_whole(self, *_: object) -> None:
+    def response_complete(self, *_: object) -> None:
         raise AssertionError("told by the connection")
 
-    def answer_started(self, head: AnswerHead, *_: object) -> None:
+    def response_started(self, head: ResponseHead, *_: object) -> None:
         assert not self.found.status
         self.found.status, self.found.headers = head.status, head.pairs
 
-    def answer_data(self, data: bytes) -> None:
+    def response_data(self, data: bytes) -> None:
         assert data
         self.found.body += data
 
-    def answer_ended(self, trailers: HeaderPairs) -> None:
+    def response_ended(self, trailers: HeaderPairs) -> None:
         raise AssertionError("told by the connection")
 
-    def answer_shut(self) -> None: ...
+    def backend_shut(self) -> None: ...
 
-    def answer_failed(self, error: UpstreamError) -> None:
+    def response_failed(self, error: UpstreamError) -> None:
         raise AssertionError("told by the connection")
 
     def upload_paused(self) -> None: ...
@@ -188,7 +189,7 @@ class _Hearing:
 
 def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
     """What our reader makes of an answer. Only what NOT_HTTP names may come out of it."""
-    reader, heard = Reader(LastAnswer()), _Hearing()
+    reader, heard = ResponseParser(LastResponse()), _Hearing()
     reader.begin(heard, is_head)
     found = heard.found
     try:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from proxy import cli
-from proxy.edit import Consent, Edited, shift
-from proxy.editing import Done, Note, Situation, perform
-from proxy.history import read_log
-from proxy.ledger import version_of
+from proxy.control.edit_transaction import EditInput, EditRequest, EditResult, perform
+from proxy.control.edits.operations import Consent, Edited, shift
+from proxy.control.history.entries import version_of
+from proxy.control.history.file import read_log
 from tests.texts import FLOW, table
 
 ROOT = Path(__file__).parents[2]
@@ -49,13 +49,13 @@ def history_of(routes: Path) -> Path:
     return routes.with_name(f"{routes.name}.history.jsonl")
 
 
-def moved(routes: Path, share: int, who: str = "alice") -> Done:
+def moved(routes: Path, share: int, who: str = "alice") -> EditResult:
     """Shift route `r`, through the same door as the command line."""
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         return shift(situation.need(), "r", {"new": share}, Consent())
 
-    return perform(routes, Note("shift", who, NOW), make)
+    return perform(routes, EditRequest("shift", who, NOW), make)
 
 
 def actions(routes: Path) -> list[str]:

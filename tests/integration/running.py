@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from proxy.app import Facade, build
-from proxy.server import serve
-from proxy.settings import Address, Settings
+from proxy.server.app import Facade, build
+from proxy.server.serve import serve
+from proxy.server.settings import Address, Settings
 from tests.accepted import Accepted, Talk, close
 
 LOOPBACK = Address("127.0.0.1", 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.json import encode
 
-from proxy.telemetry import AccessLog, Turns
+from proxy.telemetry.access_log import AccessLog, LogLock
 
 
 async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_no_log_is_no_file() -> None:
 
 
 async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_path: Path) -> None:
-    turns = Turns()
+    turns = LogLock()
     with contextlib.suppress(KeyboardInterrupt), turns.taken() as cut_off:
         assert not cut_off
         turns.writing()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proxy.settings import Address, Settings, Tier, Token
+from proxy.server.settings import Address, Settings, Tier, Token
 from tests.integration.facade_process import ROOT, TABLE, command, process, until
 from tests.integration.running import Running, running
 from tests.integration.upstream_servers import refused_port

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app import build
 from proxy.cli import check
-from proxy.credentials import MAX_FILE_BYTES
+from proxy.control.tls_files import MAX_FILE_BYTES
 from proxy.errors import TableError
 from proxy.model import Endpoint
-from proxy.settings import Settings
+from proxy.server.app import build
+from proxy.server.settings import Settings
 from tests.integration.certificates import Authority, Issued, server_context
 from tests.integration.running import LOOPBACK, Running, eventually, running
 from tests.integration.test_forwarding import body_of, status_of
@@ -195,7 +195,7 @@ async def test_a_renewed_certificate_is_shown_without_an_edit_of_the_table(site:
         assert body_of(await facade.get("/")) == _serial(first)
         second.write(site.folder, "client")
         await _answered(facade, _serial(second))
-        assert facade.facade.tables.state.reloads == 1
+        assert facade.facade.table.state.reloads == 1
 
 
 async def test_a_mounted_secret_that_is_swapped_takes_effect(site: Site) -> None:
@@ -221,7 +221,7 @@ async def test_a_mounted_secret_that_is_swapped_takes_effect(site: Site) -> None
 
 async def test_with_a_bad_file_the_last_good_ones_serve_on_and_it_is_said(site: Site) -> None:
     async with site.serving(site.server("localhost")) as (facade, backend):
-        tables = facade.facade.tables
+        tables = facade.facade.table
         assert body_of(await facade.get("/")) == b"nobody"
         for spoil in (
             lambda: (site.folder / "ca.pem").write_bytes(b"half of it"),
@@ -244,7 +244,7 @@ async def test_with_a_bad_file_the_last_good_ones_serve_on_and_it_is_said(site: 
 
 async def test_an_edit_that_names_a_missing_file_is_refused_as_a_whole(site: Site) -> None:
     async with site.serving(site.server("localhost")) as (facade, _):
-        tables, before = facade.facade.tables, facade.facade.tables.current
+        tables, before = facade.facade.table, facade.facade.table.current
         text = facade.routes.read_text()
         facade.routes.write_text(text.replace("ca.pem", "new.pem"))
         await eventually(lambda: not tables.state.ok)
@@ -274,7 +274,7 @@ async def test_a_request_that_began_before_a_renewal_has_its_answer(site: Site) 
             await begun.wait()
             more = site.authority.chain() + Authority("another").chain()
             (site.folder / "ca.pem").write_bytes(more)
-            await eventually(lambda: facade.facade.tables.state.reloads == 1)
+            await eventually(lambda: facade.facade.table.state.reloads == 1)
             go_on.set()
             assert body_of(await asked) == b"at last"
 
@@ -373,7 +373,7 @@ async def test_an_address_of_http_on_the_command_line_needs_no_files(site: Site)
     routes.write_text(TABLE.format(port=1, tls="ca_file: nowhere.pem"))
     overrides = (("legacy", Endpoint("http", "127.0.0.1", 1)),)
     facade = build(Settings(routes, LOOPBACK, LOOPBACK, "none", backends=overrides))
-    assert facade.tables.current.backends["legacy"].tls is None
+    assert facade.table.current.backends["legacy"].tls is None
 
 
 def _check(routes: Path, *options: str) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.changes import Changes
-from proxy.cli import edits
-from proxy.history import open_log, read_log
-from proxy.ledger import Draft, version_of
+from proxy.cli import edit_options
+from proxy.control.changes import Changes
+from proxy.control.history.entries import NewEntry, version_of
+from proxy.control.history.file import open_history, read_log
 from tests.integration.edits import CANARY, LEGACY, LIVE, ROOT, TWENTY, Shell
 from tests.texts import HEAD, REST
 
@@ -275,7 +275,7 @@ def test_with_sudo_the_one_who_called_it_is_recorded(
     assert read_log(facade.routes).entries[-1].who.startswith("carol@")
     monkeypatch.delenv("SUDO_USER")
     monkeypatch.setenv("LOGNAME", "dora")
-    assert edits.user().startswith("dora@")
+    assert edit_options.user().startswith("dora@")
 
 
 def test_a_terminal_gets_a_table_that_is_as_wide_as_it_is(facade: Shell) -> None:
@@ -298,8 +298,8 @@ def test_a_terminal_gets_a_table_that_is_as_wide_as_it_is(facade: Shell) -> None
 
 def test_what_a_terminal_would_obey_is_not_printed(facade: Shell) -> None:
     facade("shift r new=20")
-    with open_log(facade.routes, 1) as log:
-        log.append(Draft("\x1b[31mmallory", "shift", Changes(), facade.routes.read_bytes()), 0)
+    with open_history(facade.routes, 1) as log:
+        log.append(NewEntry("\x1b[31mmallory", "shift", Changes(), facade.routes.read_bytes()), 0)
     assert facade("history") == 0
     assert "\x1b" not in facade.out
     assert "\N{REPLACEMENT CHARACTER}[31mmallory" in facade.out

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.changes import Changes
-from proxy.history import open_log
-from proxy.ledger import Draft, version_of
+from proxy.control.changes import Changes
+from proxy.control.history.entries import NewEntry, version_of
+from proxy.control.history.file import open_history
 from tests.integration.edits import CANARY, ROOT, TWENTY, Shell
 
 
@@ -87,8 +87,8 @@ def test_a_version_has_to_be_named_without_doubt(facade: Shell) -> None:
 def test_a_version_that_no_longer_loads_is_refused_with_its_problems(facade: Shell) -> None:
     facade("shift r new=20")
     broken = b"version: 2\n"
-    with open_log(facade.routes, 1) as log:
-        log.append(Draft("alice", "shift", Changes(), broken), 0)
+    with open_history(facade.routes, 1) as log:
+        log.append(NewEntry("alice", "shift", Changes(), broken), 0)
     assert facade("revert", version_of(broken)) == 2
     assert facade.err.startswith(f"version {version_of(broken)} does not load any more")
     assert f"routes.yaml@{version_of(broken)}:1:" in facade.err

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from proxy.cli import parse
-from proxy.cli.screen import safe
+from proxy.cli.output import safe
+from proxy.control.replay.recorded_requests import MAX_LINE_BYTES
 from proxy.errors import FacadeError
-from proxy.traffic import MAX_LINE_BYTES
 from tests.integration.running import answering, backend, ok, running
 
 ROOT = Path(__file__).parents[2]
@@ -320,10 +320,10 @@ async def test_a_running_facade_explains_by_the_table_in_effect(
             assert (said["route"], said["ways"][0]["backend"]) == ("list", "legacy")
             assert said["target"] == "/list?a=b c"
             assert ["x-a", "ü"] in said["ways"][0]["headers"]
-            assert said["table"] == served.facade.tables.current.version
+            assert said["table"] == served.facade.table.current.version
 
             served.routes.write_text("nonsense")
-            await served.facade.tables.refresh()
+            await served.facade.watcher.refresh()
             assert await asyncio.to_thread(facade, "routes", live) == 0
             shown = capsys.readouterr().out
             assert f"version {said['table']}, in effect for" in shown

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app import build
-from proxy.asgi import Message, Receive, Scope, Send
-from proxy.cycle import HIGH_WATER_BYTES, App
-from proxy.server import bind, serving_admin
-from proxy.settings import Settings
+from proxy.downstream.asgi import HIGH_WATER_BYTES
+from proxy.downstream.asgi_types import App, Message, Receive, Scope, Send
+from proxy.server.app import build
+from proxy.server.serve import bind, serving_admin
+from proxy.server.settings import Settings
 from tests.integration.running import LOOPBACK
 from tests.integration.test_forwarding import body_of, head_of, status_of
 
@@ -29,7 +29,7 @@ async def serving_app(app: App, folder: Path) -> AsyncIterator[int]:
     facade = build(Settings(folder / "routes.yaml", LOOPBACK, LOOPBACK, access_log="none"))
     listening = bind(LOOPBACK, "--admin")
     port = listening.getsockname()[1]
-    async with serving_admin(app, facade.kit, listening):
+    async with serving_admin(app, facade.table, listening):
         yield port
 
 

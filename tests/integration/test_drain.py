@@ -16,10 +16,10 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from proxy import listener as ours
-from proxy.listener import Listener
-from proxy.server import bind
-from proxy.settings import Settings
+from proxy.downstream import listener as ours
+from proxy.downstream.listener import Listener
+from proxy.server.serve import bind
+from proxy.server.settings import Settings
 from tests.integration.facade_process import process, until
 from tests.integration.running import LOOPBACK, Running, backend, eventually, ok, running
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.edit import Consent, Edited, shift
-from proxy.editing import Note, Situation, perform
-from proxy.history import open_log, read_log, record_seen
-from proxy.ledger import BY_HAND, FOUND, NOT_CARRIED_OUT, earlier_state
-from proxy.rewrite_file import beside
-from proxy.yaml_nodes import EditError
+from proxy.control.atomic_file import beside
+from proxy.control.edit_transaction import EditInput, EditRequest, perform
+from proxy.control.edits.operations import Consent, Edited, shift
+from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.history.entries import BY_HAND, FOUND, NOT_CARRIED_OUT, earlier_state
+from proxy.control.history.file import open_history, read_log, record_seen
 from tests.integration.edits import CANARY as CANARY_TEXT
 from tests.integration.edits import NOW, ROOT, actions, faults, history_of, moved
 from tests.texts import FLOW, table
@@ -42,7 +42,7 @@ sys.exit(max(cli.main(["shift", route, f"new={n}", "--routes", path]) for n in r
 SEEN = """
 import sys, time
 from pathlib import Path
-from proxy.history import record_seen
+from proxy.control.history.file import record_seen
 path = Path(sys.argv[1])
 for _ in range(20):
     assert record_seen(path, path.read_bytes(), time.time()) is None
@@ -85,7 +85,7 @@ def test_several_facades_record_one_edit_by_hand_once(routes: Path) -> None:
 def test_a_save_by_hand_in_the_middle_of_an_edit_is_not_overwritten(routes: Path) -> None:
     by_hand = CANARY + b"# saved meanwhile\n"
 
-    def make(situation: Situation) -> Edited | None:
+    def make(situation: EditInput) -> Edited | None:
         result = shift(situation.need(), "r", {"new": 2000}, Consent())
         routes.write_bytes(by_hand)
         return result
@@ -93,7 +93,7 @@ def test_a_save_by_hand_in_the_middle_of_an_edit_is_not_overwritten(routes: Path
     with pytest.raises(
         EditError, match=r"routes\.yaml changed while you edited; nothing was written"
     ):
-        perform(routes, Note("shift", "alice", NOW), make)
+        perform(routes, EditRequest("shift", "alice", NOW), make)
     assert routes.read_bytes() == by_hand
     assert not beside(routes).exists()
     assert actions(routes) == [FOUND]
@@ -123,9 +123,9 @@ def test_a_save_by_hand_at_the_last_moment_is_not_overwritten_either(
 
 def test_a_lock_that_is_held_is_waited_for_only_so_long(routes: Path) -> None:
     with (
-        open_log(routes, 1),
+        open_history(routes, 1),
         pytest.raises(EditError, match="somebody else is editing"),
-        open_log(routes, 0.1),
+        open_history(routes, 0.1),
     ):
         raise AssertionError("two held one lock")
 

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from proxy import cli
-from proxy.changes import Changes, RouteChange, RouteState
-from proxy.history import Seen, open_log, read_log, record_seen
-from proxy.ledger import (
+from proxy.config.load import load
+from proxy.control.changes import Changes, RouteChange, RouteState
+from proxy.control.history.entries import (
     BY_HAND,
     FOUND,
     NOT_CARRIED_OUT,
     ROLLBACK,
-    Bounds,
-    Draft,
     Entry,
+    HistoryBounds,
+    NewEntry,
+    chained,
     earlier_state,
     line_of,
     read_history,
-    sealed,
     shortened,
     table_of,
     version_of,
 )
-from proxy.load import load
+from proxy.control.history.file import KnownTables, open_history, read_log, record_seen
 from tests.integration.edits import CANARY as CANARY_TEXT
 from tests.integration.edits import NOW, actions, faults, history_of, moved
 from tests.texts import FLOW, table
@@ -99,7 +99,9 @@ def test_edits_right_after_the_start_are_not_lost_where_writing_is_slow(routes: 
     versions: list[str | None] = [None, *(version_of(text) for text in texts)]
     for before, text in zip(versions, texts, strict=False):
         known = load(text, "t.yaml").table
-        assert record_seen(routes, text, NOW, Seen(before, {version_of(text): known})) is None
+        assert (
+            record_seen(routes, text, NOW, KnownTables(before, {version_of(text): known})) is None
+        )
     assert actions(routes) == [FOUND, BY_HAND, BY_HAND]
     assert [entry.version_after for entry in read_log(routes).entries] == versions[1:]
 
@@ -184,7 +186,7 @@ def test_a_forged_entry_with_a_hash_of_its_own_breaks_the_chain_behind_it(routes
     for share in (1000, 2000):
         moved(routes, share)
     first, second, third = read_log(routes).entries
-    forged = sealed(Draft("mallory", "shift", second.changes, table_of(second)), first, NOW)
+    forged = chained(NewEntry("mallory", "shift", second.changes, table_of(second)), first, NOW)
     text = b"".join(map(line_of, (first, forged, third)))
     assert read_history(text).broken_at == 3
 
@@ -219,7 +221,7 @@ def test_the_last_entry_of_a_long_history_is_found_without_reading_it_all(routes
     routes.write_bytes(big)
     for share in (1000, 2000):
         moved(routes, share)
-    with open_log(routes, 1) as log:
+    with open_history(routes, 1) as log:
         assert log.last == read_log(routes).entries[-1]
         assert not log.torn
     assert history_of(routes).stat().st_size > 2 * 256 * 1024
@@ -235,8 +237,8 @@ def written(routes: Path, count: int) -> list[Entry]:
         states = [RouteState("canary", {"new": weight}) for weight in (number, number + 1)]
         changes = Changes(routes=(RouteChange("r", *states),))
         text = CANARY if number == count - 1 else b"%d" % number
-        draft = Draft("alice", "shift", changes, text)
-        entries.append(sealed(draft, entries[-1] if entries else None, NOW))
+        draft = NewEntry("alice", "shift", changes, text)
+        entries.append(chained(draft, entries[-1] if entries else None, NOW))
     history_of(routes).write_bytes(b"".join(map(line_of, entries)))
     return entries
 
@@ -272,13 +274,13 @@ def test_within_a_quarter_beyond_its_bounds_a_history_stays_as_it_is(routes: Pat
 @pytest.mark.parametrize(
     ("bounds", "left"),
     [
-        (Bounds(3, 1_000_000), [6, 7, 8]),
-        (Bounds(1, 1), [7, 8]),
-        (Bounds(100, 1_000_000), [1, 2, 3, 4, 5, 6, 7, 8]),
+        (HistoryBounds(3, 1_000_000), [6, 7, 8]),
+        (HistoryBounds(1, 1), [7, 8]),
+        (HistoryBounds(100, 1_000_000), [1, 2, 3, 4, 5, 6, 7, 8]),
     ],
 )
 def test_what_is_kept_are_the_newest_and_never_less_than_two(
-    bounds: Bounds, left: list[int], routes: Path
+    bounds: HistoryBounds, left: list[int], routes: Path
 ) -> None:
     written(routes, 8)
     reading = read_history(shortened(history_of(routes).read_bytes(), bounds))
@@ -291,14 +293,14 @@ def test_what_is_kept_are_the_newest_and_never_less_than_two(
 def test_a_bound_of_bytes_holds_too(routes: Path) -> None:
     entries = written(routes, 8)
     size = sum(len(line_of(entry)) for entry in entries[-3:])
-    reading = read_history(shortened(history_of(routes).read_bytes(), Bounds(100, size)))
+    reading = read_history(shortened(history_of(routes).read_bytes(), HistoryBounds(100, size)))
     assert [entry.number for entry in reading.entries] == [6, 7, 8]
 
 
 def test_a_broken_chain_is_kept_whole_as_evidence(routes: Path) -> None:
     written(routes, 8)
     text = history_of(routes).read_bytes().replace(b"alice", b"mallo", 1)
-    assert shortened(text, Bounds(3, 1_000_000)) == text
+    assert shortened(text, HistoryBounds(3, 1_000_000)) == text
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_a_shortened_history_that_somebody_touched_is_broken(
     tamper: Callable[[list[bytes]], list[bytes]], line: int, routes: Path
 ) -> None:
     written(routes, 8)
-    lines = shortened(history_of(routes).read_bytes(), Bounds(3, 1_000_000)).splitlines()
+    lines = shortened(history_of(routes).read_bytes(), HistoryBounds(3, 1_000_000)).splitlines()
     assert read_history(b"\n".join(lines)).broken_at == 0
     assert read_history(b"\n".join(tamper(lines))).broken_at == line
 
@@ -327,9 +329,9 @@ def test_a_rollback_whose_shift_was_dropped_brings_nothing_back() -> None:
 def test_whoever_waits_for_the_lock_goes_on_with_the_shortened_history(routes: Path) -> None:
     written(routes, 8)
     with ThreadPoolExecutor(1) as other:
-        with open_log(routes, 1) as log:
+        with open_history(routes, 1) as log:
             late = other.submit(moved, routes, 1000)
-            assert log.shorten(Bounds(3, 1_000_000))
+            assert log.shorten(HistoryBounds(3, 1_000_000))
         late.result()
     assert faults(routes) == (0, ())
     assert [entry.number for entry in read_log(routes).entries] == [6, 7, 8, 9]
@@ -345,7 +347,7 @@ def chain(*steps: tuple[str, int, int]) -> list[Entry]:
         states = [RouteState("canary", {"legacy": 100 - w, "new": w}) for w in (before, then)]
         changes = Changes(routes=(RouteChange("r", *states),))
         last = entries[-1] if entries else None
-        entries.append(sealed(Draft("alice", action, changes, b"%d" % then), last, NOW))
+        entries.append(chained(NewEntry("alice", action, changes, b"%d" % then), last, NOW))
     return entries
 
 
@@ -375,5 +377,5 @@ def test_a_route_that_came_anew_has_no_earlier_state() -> None:
     entries = chain(("shift", 5, 20))
     for before, then in ((RouteState(None, {}), None), (None, RouteState(None, {}))):
         changes = Changes(routes=(RouteChange("r", before, then),))
-        entries.append(sealed(Draft("bob", BY_HAND, changes, b""), entries[-1], NOW))
+        entries.append(chained(NewEntry("bob", BY_HAND, changes, b""), entries[-1], NOW))
     assert earlier_state(entries, "r") is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proxy.settings import Settings, TlsFiles
+from proxy.server.settings import Settings, TlsFiles
 from tests.integration.facade_process import ROOT, TABLE, command, process, until
 from tests.integration.running import answering, backend, ok, running
 from tests.integration.test_upstream_tls import PEM

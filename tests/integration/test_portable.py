@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from proxy.app import build
-from proxy.settings import Address, Settings
+from proxy.server.app import build
+from proxy.server.settings import Address, Settings
 from tests.integration.test_forwarding import body_of, status_of
 from tests.integration.upstream_servers import Peer, serving
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
-from proxy.board import State
+from proxy.telemetry.shared_memory import State
 from tests.integration.running import Running, answering, backend, eventually, ok, running
 from tests.integration.test_forwarding import body_of, status_of
 
@@ -69,14 +69,14 @@ def in_two_writes(path: Path, text: str) -> None:
 )
 async def test_an_edit_takes_effect(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
     async with running(static("one"), tmp_path) as facade:
-        first = facade.facade.tables.current.version
+        first = facade.facade.table.current.version
         assert await served(facade) == "one"
         for turn in range(5):
             save(facade.routes, static(f"turn {turn}"))
-            version = facade.facade.tables.current
-            await eventually(lambda: facade.facade.tables.current is not version, 2)  # noqa: B023
+            version = facade.facade.table.current
+            await eventually(lambda: facade.facade.table.current is not version, 2)  # noqa: B023
             assert await served(facade) == f"turn {turn}"
-    assert facade.facade.tables.current.version != first
+    assert facade.facade.table.current.version != first
 
 
 async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
@@ -94,17 +94,17 @@ async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
 
     publish(0)
     (mount / "routes.yaml").symlink_to("..data/routes.yaml")
-    from proxy.app import build
-    from proxy.settings import Settings
+    from proxy.server.app import build
+    from proxy.server.settings import Settings
     from tests.integration.running import LOOPBACK
 
     facade = build(Settings(mount / "routes.yaml", LOOPBACK, LOOPBACK, "none"))
     async with facade.running():
         for number in range(1, 5):
             publish(number)
-            before = facade.tables.current
-            await eventually(lambda: facade.tables.current is not before, 2)  # noqa: B023
-            answer = facade.tables.current.table.routes[0].direct_response
+            before = facade.table.current
+            await eventually(lambda: facade.table.current is not before, 2)  # noqa: B023
+            answer = facade.table.current.table.routes[0].direct_response
             assert answer is not None
             assert answer.body == f"map {number}".encode()
 
@@ -128,7 +128,7 @@ async def test_a_broken_table_leaves_the_last_good_one_in_charge(
 ) -> None:
     async with running(static("good"), tmp_path) as facade:
         facade.routes.write_bytes(text)
-        await eventually(lambda: not facade.facade.tables.state.ok, 2)
+        await eventually(lambda: not facade.facade.table.state.ok, 2)
         assert await served(facade) == "good"
         status, ready = await admin(facade, "/readyz")
         assert status == 200
@@ -136,7 +136,7 @@ async def test_a_broken_table_leaves_the_last_good_one_in_charge(
         assert ready["last_error"].startswith(str(facade.routes))
         assert ready["table_age_seconds"] >= 0
         facade.routes.write_text(static("better"))
-        await eventually(lambda: facade.facade.tables.state.ok, 2)
+        await eventually(lambda: facade.facade.table.state.ok, 2)
         assert await served(facade) == "better"
         _, ready = await admin(facade, "/readyz")
         assert (ready["last_reload_ok"], ready["last_error"]) == (True, None)
@@ -156,7 +156,7 @@ async def test_a_table_that_cannot_be_read_leaves_the_last_one_in_charge(
 
     async with running(static("good"), tmp_path) as facade:
         lose(facade.routes)
-        await eventually(lambda: not facade.facade.tables.state.ok, 3)
+        await eventually(lambda: not facade.facade.table.state.ok, 3)
         assert await served(facade) == "good"
 
 
@@ -164,7 +164,7 @@ async def test_a_file_that_stays_broken_while_it_changes_is_told(tmp_path: Path)
     async with running(static("good"), tmp_path) as facade:
         until = asyncio.get_running_loop().time() + 10
         number = 0
-        while facade.facade.tables.state.ok:
+        while facade.facade.table.state.ok:
             number += 1
             facade.routes.write_text(f"broken: {number}\n")
             await asyncio.sleep(0.03)
@@ -174,7 +174,7 @@ async def test_a_file_that_stays_broken_while_it_changes_is_told(tmp_path: Path)
 
 async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Path) -> None:
     async with running(static("good"), tmp_path) as facade:
-        concerns = facade.facade.tables._concerns
+        concerns = facade.facade.watcher._concerns
         assert concerns(Change.modified, str(facade.routes))
         assert concerns(Change.added, str(tmp_path / "..data"))
         assert not concerns(Change.modified, str(tmp_path / "access.jsonl"))
@@ -183,12 +183,12 @@ async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Pat
 
 async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: Path) -> None:
     async with running(static("start"), tmp_path) as facade:
-        versions = [facade.facade.tables.current.version]
+        versions = [facade.facade.table.current.version]
         for number in range(30):
-            before = facade.facade.tables.current
+            before = facade.facade.table.current
             facade.routes.write_text(static(f"edit {number}"))
-            await eventually(lambda: facade.facade.tables.current is not before, 5)  # noqa: B023
-            versions.append(facade.facade.tables.current.version)
+            await eventually(lambda: facade.facade.table.current is not before, 5)  # noqa: B023
+            versions.append(facade.facade.table.current.version)
         history = facade.routes.with_name("routes.yaml.history.jsonl")
         await eventually(lambda: len(history.read_text().splitlines()) == len(versions), 30)
     lines = [json.loads(line) for line in history.read_text().splitlines()]
@@ -198,12 +198,12 @@ async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: P
 
 async def test_going_back_to_the_same_bytes_is_a_recovery_and_no_reload(tmp_path: Path) -> None:
     async with running(static("good"), tmp_path) as facade:
-        before = facade.facade.tables.current
+        before = facade.facade.table.current
         facade.routes.write_text("broken")
-        await eventually(lambda: not facade.facade.tables.state.ok, 2)
+        await eventually(lambda: not facade.facade.table.state.ok, 2)
         facade.routes.write_text(static("good"))
-        await eventually(lambda: facade.facade.tables.state.ok, 2)
-        assert facade.facade.tables.current is before
+        await eventually(lambda: facade.facade.table.state.ok, 2)
+        assert facade.facade.table.current is before
 
 
 async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
 
         def on_the_last() -> bool:
-            answer = facade.facade.tables.current.table.routes[0].direct_response
+            answer = facade.facade.table.current.table.routes[0].direct_response
             return answer is not None and answer.body == b"edit 39"
 
         await eventually(on_the_last, 2)
@@ -252,12 +252,12 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
 
             clients = [asyncio.create_task(client()) for _ in range(4)]
             for turn in range(1, 201):
-                before = facade.facade.tables.current
+                before = facade.facade.table.current
                 renamed_over(facade.routes, table(turn))
-                await eventually(lambda: facade.facade.tables.current is not before, 5)  # noqa: B023
+                await eventually(lambda: facade.facade.table.current is not before, 5)  # noqa: B023
             done.set()
             await asyncio.gather(*clients)
-            reloads = facade.facade.tables.state.reloads
+            reloads = facade.facade.table.state.reloads
             await eventually(lambda: len(facade.facade.stats()) <= 2)
     assert reloads == 200
     assert set(answers) == {200}
@@ -277,9 +277,9 @@ async def test_the_kill_switch_takes_effect_and_goes_again(tmp_path: Path) -> No
         async with running(text, tmp_path) as facade:
             assert await served(facade) == "new"
             for switched, answers in (("true", "legacy"), ("false", "new")):
-                before = facade.facade.tables.current
+                before = facade.facade.table.current
                 facade.routes.write_text(text.replace("false", switched))
-                await eventually(lambda: facade.facade.tables.current is not before, 2)  # noqa: B023
+                await eventually(lambda: facade.facade.table.current is not before, 2)  # noqa: B023
                 assert await served(facade) == answers
 
 
@@ -290,7 +290,7 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         assert (status, ready["status"], ready["routes"]) == (200, "ready", 1)
         status, routes = await admin(facade, "/routes")
         assert status == 200
-        assert routes["table_version"] == facade.facade.tables.current.version
+        assert routes["table_version"] == facade.facade.table.current.version
         assert routes["table"] == [
             {
                 "name": "all",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proxy.intake import MOST
-from proxy.settings import Tier
+from proxy.downstream.admission import MOST
+from proxy.server.settings import Tier
 from tests.integration.running import answering, backend, ok, running
 
 CLIENTS = 4 * MOST

@@ -13,7 +13,7 @@ from proxy.errors import (
 )
 from proxy.model import Backend, Body, Endpoint, Timeouts
 from proxy.upstream import HttpUpstream, open_upstream
-from proxy.upstream.search import acquire
+from proxy.upstream.acquire import acquire
 from tests.integration.upstream_servers import (
     Gate,
     Peer,
@@ -164,6 +164,6 @@ async def test_a_small_body_is_not_held_back_by_nagle() -> None:
     async with serving(_answering) as peer:
         upstream = HttpUpstream(Backend("old", (peer.endpoint,)))
         async with closing(upstream):
-            connection = await acquire(upstream.take_turn(), 5)
+            connection = await acquire(upstream.next_pool(), 5)
             own = connection._transport.get_extra_info("socket")
             assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -16,7 +16,7 @@ from proxy.errors import (
 )
 from proxy.model import Backend, Body, Endpoint, Timeouts
 from proxy.upstream import Upstream, open_upstream
-from proxy.upstream.transport import UpstreamTransport
+from proxy.upstream.httpx_transport import UpstreamTransport
 from tests.integration.upstream_servers import (
     Peer,
     asking,

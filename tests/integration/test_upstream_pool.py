@@ -15,9 +15,10 @@ from proxy.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
+from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
-from proxy.upstream import AnswerHead, Connection, Framing, HttpUpstream, Stats, open_upstream
-from proxy.upstream.search import acquire
+from proxy.upstream import Connection, HttpUpstream, Stats, open_upstream
+from proxy.upstream.acquire import acquire
 from tests.integration.upstream_servers import (
     Gate,
     Peer,
@@ -170,7 +171,7 @@ async def test_connecting_has_an_end() -> None:
 
 async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> None:
     async with gated(max_connections=1) as (gate, server, upstream):
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         connection = await acquire(pool, 5)
         waiter = asyncio.create_task(acquire(pool, 5))
         await eventually(lambda: upstream.stats().pending == 1)
@@ -187,7 +188,7 @@ async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> Non
 @pytest.mark.parametrize("at_once", [True, False], ids=["in the same turn", "before"])
 async def test_a_waiter_that_was_cancelled_is_not_given_a_connection(at_once: bool) -> None:
     async with gated(max_connections=1) as (_, _, upstream):
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         connection = await acquire(pool, 5)
         waiter = asyncio.create_task(acquire(pool, 5))
         await eventually(lambda: upstream.stats().pending == 1)
@@ -207,21 +208,21 @@ class Ending:
     def __init__(self, then: Callable[[], object]) -> None:
         self._then = then
 
-    def answer_informed(self, status: int, headers: HeaderPairs) -> None: ...
+    def interim_response(self, status: int, headers: HeaderPairs) -> None: ...
 
-    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self._then()
 
-    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None: ...
+    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None: ...
 
-    def answer_data(self, data: bytes) -> None: ...
+    def response_data(self, data: bytes) -> None: ...
 
-    def answer_ended(self, trailers: HeaderPairs) -> None:
+    def response_ended(self, trailers: HeaderPairs) -> None:
         self._then()
 
-    def answer_shut(self) -> None: ...
+    def backend_shut(self) -> None: ...
 
-    def answer_failed(self, error: UpstreamError) -> None:
+    def response_failed(self, error: UpstreamError) -> None:
         raise error
 
     def upload_paused(self) -> None: ...
@@ -235,7 +236,7 @@ async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap(
     async with gated(max_connections=1) as (gate, server, upstream):
         gate.open.set()
         await get(upstream)
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         connection = await acquire(pool, 1, fresh=True)
         assert (server.accepted, upstream.stats().connections) == (2, 1)
         pool.released(connection)
@@ -245,7 +246,7 @@ async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None
     """Ten wait for a moment: the pool grows, but not by ten."""
     async with gated(max_connections=50) as (gate, _, upstream):
         gate.open.set()
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         taken = [await acquire(pool, 1, fresh=True) for _ in range(10)]
         waiters = [asyncio.create_task(acquire(pool, 5)) for _ in range(10)]
         await asyncio.sleep(0)
@@ -261,7 +262,7 @@ async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None
 async def test_who_waits_in_vain_gets_a_connection_of_its_own() -> None:
     async with gated(max_connections=50) as (gate, server, upstream):
         gate.open.set()
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         taken = [await acquire(pool, 1, fresh=True) for _ in range(9)]
         assert await acquire(pool, 5) not in taken
         assert server.accepted == 10
@@ -270,7 +271,7 @@ async def test_who_waits_in_vain_gets_a_connection_of_its_own() -> None:
 async def test_a_burst_opens_no_more_at_once_than_there_are() -> None:
     async with gated(max_connections=200, max_pending_requests=200) as (gate, _, upstream):
         gate.open.set()
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(100)]
         steps = [0]
         while steps[-1] < 100:
@@ -298,7 +299,7 @@ async def test_past_the_first_eight_connections_are_begun_with_patience(
         open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
     ) as upstream:
         assert isinstance(upstream, HttpUpstream)
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(50)]
         seen = set()
         while begun < 14:
@@ -321,7 +322,7 @@ async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
     backend = Backend("far", (Endpoint("http", "127.0.0.1", 1),), max_connections=1)
     async with closing(open_upstream(backend)) as upstream:
         assert isinstance(upstream, HttpUpstream)
-        pool = upstream.take_turn()
+        pool = upstream.next_pool()
         first = asyncio.create_task(acquire(pool, 30))
         await asyncio.sleep(0)
         async with asyncio.timeout(10):

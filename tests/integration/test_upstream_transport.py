@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.upstream.transport import UpstreamTransport
+from proxy.upstream.httpx_transport import UpstreamTransport
 from tests.integration.upstream_servers import (
     Asked,
     Peer,

@@ -1,7 +1,8 @@
 """A sink of requests that remembers what it is told."""
 
+from proxy.http1.request_head import RequestHead
+from proxy.http1.request_parser import RequestParser
 from proxy.model import HeaderPairs
-from proxy.reading import RequestHead, RequestReader
 
 Call = tuple[str, object] | tuple[str, object, object]
 
@@ -27,7 +28,7 @@ class Heard:
         return calls
 
 
-def reading() -> tuple[Heard, RequestReader]:
+def reading() -> tuple[Heard, RequestParser]:
     """A reader that takes heads of 100 bytes and 3 fields, and who hears of its requests."""
     heard = Heard()
-    return heard, RequestReader(heard, 100, 3)
+    return heard, RequestParser(heard, 100, 3)

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from proxy.answers import asks_the_facade, own_answer, problem, redirect_location
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
-from proxy.matches import Match
+from proxy.http1.local_reply import problem
 from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
+from proxy.model.match import Match
+from proxy.routing.direct_response import asks_the_facade, direct_response, redirect_location
 from tests.make import facts, prefix
 
 
@@ -70,13 +71,13 @@ def test_a_direct_response_carries_the_route_s_edits() -> None:
         direct_response=DirectResponse(410, ((b"sunset", b"x"),), b"gone"),
         response=HeaderEdits(add=((b"a", b"1"),)),
     )
-    answer = own_answer(route, facts())
+    answer = direct_response(route, facts())
     assert (answer.status, answer.body) == (410, b"gone")
     assert answer.headers == [(b"sunset", b"x"), (b"a", b"1")]
 
 
 def test_a_redirect_is_an_answer_without_body() -> None:
-    answer = own_answer(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
+    answer = direct_response(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
     assert (answer.status, answer.headers, answer.body) == (308, [(b"location", b"/n")], b"")
 
 

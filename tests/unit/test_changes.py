@@ -2,8 +2,8 @@
 
 import pytest
 
-from proxy.changes import Changes, RouteChange, RouteState, changes_between, sentences
 from proxy.config import parse_table
+from proxy.control.changes import Changes, RouteChange, RouteState, changes_between, sentences
 from tests.texts import FLOW, HEAD, REST, table
 
 

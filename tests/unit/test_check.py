@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.check import as_given, run_tests
-from proxy.match import Index
-from proxy.matches import Match, StringMatch
+from proxy.config.checks.table_tests import as_given, run_tests
 from proxy.model import DirectResponse, Redirect, Rewrite, Route, RouteTable
-from proxy.stages import Stage
-from proxy.table_tests import Expectation, Given, TableTest
+from proxy.model.match import Match, StringMatch
+from proxy.model.stage import Stage
+from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.match import Index
 from tests.make import exact, prefix, refs, route, table
 
 CANARY = route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary")

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge
+from proxy.http1.chunked import MAX_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILERS, ChunkReader
 from proxy.model import HeaderPairs
-from proxy.reading.chunks import MAX_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILERS, ChunkReader
 
 END = b"0\r\n\r\n"
 

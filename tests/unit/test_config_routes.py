@@ -5,8 +5,6 @@
 import pytest
 
 from proxy.config import parse_table
-from proxy.decide import decide
-from proxy.matches import Match, PathMatch, StringMatch
 from proxy.model import (
     ALL_BP,
     Allow,
@@ -23,6 +21,8 @@ from proxy.model import (
     Timeouts,
     TlsFile,
 )
+from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.decide import decide
 from tests.make import facts, table
 from tests.unit.config_tables import (
     HEAD,

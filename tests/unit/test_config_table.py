@@ -12,7 +12,7 @@ import yaml
 from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
 from proxy.model import Explain, Forwarded, Listener, RouteTable
-from proxy.table_tests import Expectation, Given, TableTest
+from proxy.model.table_test import Expectation, Given, TableTest
 from tests.unit.config_tables import (
     HEAD,
     ONE_ROUTE,

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.decide import decide
 from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
-from proxy.stages import Stage
+from proxy.model.stage import Stage
+from proxy.routing.decide import decide
 from tests.make import exact, facts, prefix, refs, rewriting, route, table, template
 
 SPLIT = route(to=refs(legacy=80, new=20))

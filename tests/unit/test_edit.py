@@ -4,10 +4,18 @@ import re
 
 import pytest
 
-from proxy.changes import RouteState
-from proxy.edit import Consent, back_to, change_stage, kill, read_stage, resume, shift
-from proxy.surgery import set_weights, spliced, written_weights
-from proxy.yaml_nodes import read_document
+from proxy.control.changes import RouteState
+from proxy.control.edits.operations import (
+    Consent,
+    back_to,
+    change_stage,
+    kill,
+    read_stage,
+    resume,
+    shift,
+)
+from proxy.control.edits.splices import set_weights, spliced, written_weights
+from proxy.control.edits.yaml_nodes import read_document
 from tests.texts import BLOCK, FLOW, after, opened, table
 
 NO = Consent()

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.edit import Consent, shift
+from proxy.control.edits.operations import Consent, shift
 from tests.texts import opened
 
 FORCED = Consent(force=True, reason="the old one burns")

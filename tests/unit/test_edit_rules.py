@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from proxy.changes import RouteState
-from proxy.edit import (
+from proxy.control.changes import RouteState
+from proxy.control.edits.operations import (
     Consent,
     Opened,
     back_to,
@@ -17,8 +17,8 @@ from proxy.edit import (
     read_weights,
     shift,
 )
+from proxy.control.edits.yaml_nodes import EditError
 from proxy.errors import TableError
-from proxy.yaml_nodes import EditError
 from tests.texts import FLOW, HEAD, REST, after, opened, table
 
 NO = Consent()

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from proxy.config import parse_table
+from proxy.config.checks.expired import expired
 from proxy.errors import Problem
-from proxy.expired import expired
 
 TABLE = """\
 version: 1

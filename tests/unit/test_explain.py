@@ -5,15 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.asked import Asked, facts_of, read_asked
-from proxy.check import Report
-from proxy.decide import decide
+from proxy.config.checks.table_tests import Report
+from proxy.config.load import Loaded
+from proxy.control.table_file import snapshot_of
 from proxy.errors import AmbiguousPath, FacadeError
-from proxy.explain import Explanation, explain, not_obeyed
-from proxy.facts import Networks
-from proxy.load import Loaded
-from proxy.match import Index, match
-from proxy.matches import Match, PathMatch
 from proxy.model import (
     BackendRef,
     DirectResponse,
@@ -25,7 +20,13 @@ from proxy.model import (
     Route,
     RouteTable,
 )
-from proxy.table import Snapshot, snapshot_of
+from proxy.model.match import Match, PathMatch
+from proxy.routing.decide import decide
+from proxy.routing.explain import Explanation, explain, not_obeyed
+from proxy.routing.facts import Networks
+from proxy.routing.match import Index, match
+from proxy.routing.request_spec import RequestSpec, facts_of, read_request_spec
+from proxy.routing.snapshot import Snapshot
 from tests.make import exact, prefix, refs, route, table, template
 
 CANARY = replace(
@@ -47,7 +48,7 @@ def snapshot(of: RouteTable) -> Snapshot:
 def explained(
     url: str, method: str = "GET", *, of: RouteTable = TABLE, **more: object
 ) -> Explanation:
-    return explain(snapshot(of), Asked(method, url, **more))  # type: ignore[arg-type]
+    return explain(snapshot(of), RequestSpec(method, url, **more))  # type: ignore[arg-type]
 
 
 def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
@@ -196,18 +197,18 @@ def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
 def test_a_url_is_read_as_a_client_would_send_it(
     url: str, host: bytes, path: bytes, query: bytes, scheme: str
 ) -> None:
-    facts = facts_of(Asked("GET", url), Networks(()))
+    facts = facts_of(RequestSpec("GET", url), Networks(()))
     assert (facts.host, facts.path, facts.query, facts.scheme) == (host, path, query, scheme)
 
 
 @pytest.mark.parametrize("url", ["ftp://h/a", "flights", "http://", "http:///a", "/a#b"])
 def test_what_is_no_url_gets_a_sentence(url: str) -> None:
     with pytest.raises(FacadeError, match=r": write a path|leave out the #"):
-        facts_of(Asked("GET", url), Networks(()))
+        facts_of(RequestSpec("GET", url), Networks(()))
 
 
 def test_a_host_header_wins_over_the_url() -> None:
-    asked = read_asked("GET", "http://a/x", ["Host: b"], "::1", "12.34")
+    asked = read_request_spec("GET", "http://a/x", ["Host: b"], "::1", "12.34")
     assert asked.bucket_bp == 1234
     assert facts_of(asked, Networks(())).host == b"b"
 
@@ -228,7 +229,7 @@ def test_what_is_no_request_gets_a_sentence(
     method: str, header: str, client: str, bucket: str
 ) -> None:
     with pytest.raises(FacadeError, match="write"):
-        read_asked(method, "/", [header], client, bucket)
+        read_request_spec(method, "/", [header], client, bucket)
 
 
 # --- for all tables --------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def routes(draw: st.DrawFn) -> list[Route]:
 )
 def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, draw_bp: int) -> None:
     tested = table(*made)
-    asked = Asked("GET", path)
+    asked = RequestSpec("GET", path)
     said = explained(path, of=tested)
     facts = facts_of(asked, Networks(()))
     try:

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
-from proxy.facts import Networks, check_limits, client_address, read_facts, read_host
 from proxy.model import Facts, Limits
+from proxy.routing.facts import Networks, check_limits, client_address, read_facts, read_host
 from tests.make import facts
 
 PROXIES = Networks(["10.0.0.0/8", "2001:db8::/32"])

@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.headers import (
+from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
+from proxy.routing.transforms.headers import (
+    apply_header_edits,
     client_headers,
-    edited,
     request_trailers,
     upstream_headers,
     without_hop_by_hop,
 )
-from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
 from tests.make import backend, facts, refs, route
 
 OURS = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via"}
@@ -133,7 +133,7 @@ def test_a_trusted_proxy_is_believed_and_appended_to() -> None:
 
 def test_edits_remove_then_set_then_add() -> None:
     edits = HeaderEdits(((b"a", b"new"),), ((b"a", b"more"), (b"c", b"1")), (b"b",))
-    assert edited([(b"a", b"old"), (b"b", b"x")], edits) == [
+    assert apply_header_edits([(b"a", b"old"), (b"b", b"x")], edits) == [
         (b"a", b"new"),
         (b"a", b"more"),
         (b"c", b"1"),

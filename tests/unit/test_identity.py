@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.identity import identify, said_of
+from proxy.routing.transforms.trace_context import claimed_ids, identify
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -25,7 +25,7 @@ BITS = (0x1234 << 64) | 0xABCD
     ],
 )
 def test_a_trace_goes_on_if_it_is_one(value: str, kept: bool) -> None:
-    identity = identify(said_of([(b"traceparent", value.encode())], False), BITS)
+    identity = identify(claimed_ids([(b"traceparent", value.encode())], False), BITS)
     assert (identity.traceparent == value.encode()) is kept
     assert identity.keeps_state is kept
     assert identity.trace_id == (TRACE if kept else f"{1 << 64 | BITS | 1:048x}"[:32]).encode()
@@ -33,7 +33,7 @@ def test_a_trace_goes_on_if_it_is_one(value: str, kept: bool) -> None:
 
 def test_a_trace_that_is_told_twice_is_begun_anew() -> None:
     twice = [(b"traceparent", PARENT.encode())] * 2
-    assert identify(said_of(twice, True), BITS).traceparent != PARENT.encode()
+    assert identify(claimed_ids(twice, True), BITS).traceparent != PARENT.encode()
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_a_trace_that_is_told_twice_is_begun_anew() -> None:
 def test_a_request_id_is_believed_of_trusted_peers(
     trusted: bool, values: list[bytes], kept: bool
 ) -> None:
-    identity = identify(said_of([(b"x-request-id", value) for value in values], trusted), BITS)
+    identity = identify(claimed_ids([(b"x-request-id", value) for value in values], trusted), BITS)
     assert (identity.request_id == values[0]) is kept
 
 
 def test_what_is_made_is_never_all_zeros() -> None:
-    identity = identify(said_of([], False), 0)
+    identity = identify(claimed_ids([], False), 0)
     assert int(identity.trace_id, 16)
     assert int(identity.traceparent.split(b"-")[2], 16)
     assert identity.request_id == identity.trace_id

@@ -7,14 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from proxy.client_walk import ClientWalk
-from proxy.clients import Clients
-from proxy.facts import Networks
-from proxy.intake import MOST, Intake
+from proxy.downstream.admission import MOST, Admission
+from proxy.downstream.connection import DownstreamConnection
+from proxy.downstream.connection_tracker import ConnectionTracker
+from proxy.downstream.interfaces import ActiveRequest, ClientConnection, RequestService
+from proxy.http1.request_head import RequestHead
 from proxy.model import HeaderPairs, Limits, Listener, Timeouts
-from proxy.protocol import FacadeProtocol
-from proxy.reading import RequestHead
-from proxy.walk import Kit
+from proxy.routing.facts import Networks
 
 ASKS = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -30,13 +29,13 @@ class Client:
         self._told.append(self._number)
 
 
-def asking(intake: Intake, numbers: range, told: list[int]) -> list[int]:
+def asking(intake: Admission, numbers: range, told: list[int]) -> list[int]:
     """Who is admitted at once; the others are noted in `told` when they go on."""
     return [number for number in numbers if intake.admits(Client(number, told))]
 
 
 async def test_who_comes_past_the_most_goes_on_in_the_next_turns_in_order() -> None:
-    intake, told = Intake(2), list[int]()
+    intake, told = Admission(2), list[int]()
     assert asking(intake, range(7), told) == [0, 1]
     turns = []
     for _ in range(4):
@@ -46,7 +45,7 @@ async def test_who_comes_past_the_most_goes_on_in_the_next_turns_in_order() -> N
 
 
 async def test_nobody_overtakes_those_who_wait() -> None:
-    intake, told = Intake(2), list[int]()
+    intake, told = Admission(2), list[int]()
     asking(intake, range(5), told)
     await asyncio.sleep(0)
     assert asking(intake, range(5, 6), told) == []
@@ -55,7 +54,7 @@ async def test_nobody_overtakes_those_who_wait() -> None:
 
 
 async def test_a_turn_without_a_rush_keeps_nobody() -> None:
-    intake, told = Intake(2), list[int]()
+    intake, told = Admission(2), list[int]()
     for _ in range(5):
         assert asking(intake, range(2), told) == [0, 1]
         await asyncio.sleep(0)
@@ -63,7 +62,7 @@ async def test_a_turn_without_a_rush_keeps_nobody() -> None:
 
 
 async def test_when_nobody_waits_the_loop_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    intake, told = Intake(2), list[int]()
+    intake, told = Admission(2), list[int]()
     loop, planned = asyncio.get_running_loop(), list[object]()
     call_soon = loop.call_soon
 
@@ -79,7 +78,7 @@ async def test_when_nobody_waits_the_loop_may_sleep(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_turn_that_those_who_waited_do_not_fill_takes_others() -> None:
-    intake, told = Intake(2), list[int]()
+    intake, told = Admission(2), list[int]()
     asking(intake, range(3), told)
     await asyncio.sleep(0)
     assert asking(intake, range(3, 6), told) == [3]
@@ -92,7 +91,7 @@ async def test_one_that_fails_takes_nobody_with_it() -> None:
         def go_on(self) -> None:
             raise ValueError("a fault of ours")
 
-    intake, told, heard = Intake(1), list[int](), list[dict[str, Any]]()
+    intake, told, heard = Admission(1), list[int](), list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
     assert intake.admits(Client(0, told))
     assert not intake.admits(Fails())
@@ -137,7 +136,7 @@ class Asked:
     def begin(self) -> None:
         self.begun += 1
 
-    def gone(self) -> None:
+    def client_disconnected(self) -> None:
         self.left += 1
 
     def body_ended(self, trailers: HeaderPairs) -> None: ...
@@ -147,31 +146,32 @@ class Hall:
     """Clients of one listener, all of whom ask in the same turn. As many are admitted before as can be."""
 
     def __init__(self, listener: Listener | None = None) -> None:
-        table = SimpleNamespace(listener=listener or Listener())
-        current = SimpleNamespace(
-            table=table, trusted=Networks(()), max_head_bytes=8192, max_fields=100
+        self.limits = SimpleNamespace(
+            listener=listener or Listener(),
+            trusted=Networks(()),
+            max_head_bytes=8192,
+            max_fields=100,
         )
-        self._kit = cast(Kit, SimpleNamespace(tables=SimpleNamespace(current=current)))
-        self.clients = Clients(1000, lambda _: None, lambda _: None)
+        self.clients = ConnectionTracker(1000, lambda _: None, lambda _: None)
         self.walks: list[Asked] = []
         for number in range(MOST):
             self.one()[0].data_received(ASKS % number)
 
-    def one(self) -> tuple[FacadeProtocol, Wire]:
+    def one(self) -> tuple[DownstreamConnection, Wire]:
         wire = Wire()
-        client = FacadeProtocol(self._kit, self.clients, self._walk_of, set())
+        client = DownstreamConnection(cast(RequestService, self), self.clients, set())
         client.connection_made(cast(asyncio.Transport, wire))
         return client, wire
 
-    def _walk_of(
-        self, kit: Kit, client: FacadeProtocol, head: RequestHead, body: bytes | None
-    ) -> ClientWalk:
+    def new_request(
+        self, client: ClientConnection, head: RequestHead, body: bytes | None
+    ) -> ActiveRequest:
         self.walks.append(Asked(head.target))
-        return cast(ClientWalk, self.walks[-1])
+        return cast(ActiveRequest, self.walks[-1])
 
-    async def asks_again(self, client: FacadeProtocol) -> None:
+    async def asks_again(self, client: DownstreamConnection) -> None:
         """Its walk ends, and it asks for the next."""
-        client.walk_over(True, True, False)
+        client.request_done(True, True, False)
         client.data_received(ASKS % 100)
         await asyncio.sleep(0)
 
@@ -217,11 +217,11 @@ async def test_a_client_that_leaves_while_it_waits_is_one_that_asked_and_left() 
 
 @pytest.mark.parametrize(
     "ends",
-    [lambda client: client.connection_lost(None), FacadeProtocol.abort],
+    [lambda client: client.connection_lost(None), DownstreamConnection.abort],
     ids=["lost", "aborted"],
 )
 async def test_a_connection_that_ends_while_it_waits_asks_nothing(
-    ends: Callable[[FacadeProtocol], None],
+    ends: Callable[[DownstreamConnection], None],
 ) -> None:
     hall = Hall()
     client, _ = hall.one()

@@ -2,9 +2,9 @@
 
 import pytest
 
+from proxy.config.load import load
 from proxy.errors import TableError
-from proxy.load import load
-from proxy.match import match
+from proxy.routing.match import match
 from tests.make import facts
 
 HEAD = """\

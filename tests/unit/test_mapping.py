@@ -2,10 +2,10 @@
 
 import pytest
 
-from proxy.decide import decide
-from proxy.mapping import mapped_back
-from proxy.matches import PathMatch
 from proxy.model import ALL_BP, BackendRef, Rewrite
+from proxy.model.match import PathMatch
+from proxy.routing.decide import decide
+from proxy.routing.transforms.reverse_rewrite import mapped_back
 from tests.make import backend, facts, prefix, route, table, template
 
 API = prefix("/api")

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import AmbiguousPath
-from proxy.match import Index, first_failure, host_name, match, precedence
-from proxy.matches import Match, PathMatch, StringMatch
 from proxy.model import Facts, Route
-from proxy.predicates import describe
+from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.match import Index, first_failure, host_name, match, precedence
+from proxy.routing.predicates import describe
 from tests.make import exact, facts, prefix, route, template
 
 

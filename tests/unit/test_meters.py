@@ -8,14 +8,22 @@ import pytest
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.board import SET_SLOTS, Board, Connections, Slot, State, Status
-from proxy.decide import decide
+from proxy.control.table_watcher import TableWatcher
 from proxy.errors import NoRoute, UpstreamBusy
-from proxy.health import HUNG_S, FleetHealth, OwnHealth, hung
-from proxy.meters import BOUNDS_S, BUCKETS, OTHER, At, Meters
-from proxy.metrics import FAMILIES, exposition
-from proxy.record import Record
-from proxy.table import Tables
+from proxy.routing.decide import decide
+from proxy.routing.snapshot import CurrentTable
+from proxy.server.probes import HUNG_S, FleetHealth, OwnHealth, hung
+from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, At, RequestCounters
+from proxy.telemetry.prometheus import FAMILIES, exposition
+from proxy.telemetry.request_record import Record
+from proxy.telemetry.shared_memory import (
+    SET_SLOTS,
+    Connections,
+    SharedStats,
+    State,
+    StatField,
+    Status,
+)
 from tests.make import facts, refs, route, table
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +47,10 @@ def lost() -> Record:
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Tables:
+def tables(tmp_path: Path) -> CurrentTable:
     path = tmp_path / "routes.yaml"
     path.write_text("version: 1\nbackends: {a: http://h}\nroutes: [{name: all, backend_refs: a}]\n")
-    return Tables(path, {}, lambda _: None)
+    return TableWatcher(path, {}, lambda _: None).table
 
 
 class Scrape(Struct):
@@ -57,7 +65,7 @@ class Scrape(Struct):
         return [dict(labels) for at, labels in self.samples if at == name]
 
 
-def scrape(board: Board, tables: Tables) -> Scrape:
+def scrape(board: SharedStats, tables: CurrentTable) -> Scrape:
     text = "".join(exposition(board, tables))
     return Scrape(
         {
@@ -68,9 +76,9 @@ def scrape(board: Board, tables: Tables) -> Scrape:
     )
 
 
-def test_a_request_is_counted_by_where_it_went_and_how_it_ended(tables: Tables) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+def test_a_request_is_counted_by_where_it_went_and_how_it_ended(tables: CurrentTable) -> None:
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     for _ in range(3):
         meters.note(record(received_bytes=10, sent_bytes=500))
     meters.note(record(error=UpstreamBusy("full"), status=503, attempts=4, first_byte_s=None))
@@ -89,9 +97,9 @@ def test_a_request_is_counted_by_where_it_went_and_how_it_ended(tables: Tables) 
     assert seen.value("facade_first_byte_seconds_sum", **to_new) == pytest.approx(0.012)
 
 
-def test_an_answer_that_came_at_once_counts_for_both_durations(tables: Tables) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+def test_an_answer_that_came_at_once_counts_for_both_durations(tables: CurrentTable) -> None:
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     meters.note(record(first_byte_s=0.02, total_s=0.02))
     meters.note(record(first_byte_s=0.004, total_s=0.02))
     meters.note(record(first_byte_s=None, total_s=0.02))
@@ -110,10 +118,10 @@ def test_an_answer_that_came_at_once_counts_for_both_durations(tables: Tables) -
 
 
 def test_requests_that_share_where_they_are_counted_are_told_apart_by_their_end(
-    tables: Tables,
+    tables: CurrentTable,
 ) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     shared: dict[int, int] = {}
     for _ in range(2):
         meters.note(record(counted=shared))
@@ -127,9 +135,9 @@ def test_requests_that_share_where_they_are_counted_are_told_apart_by_their_end(
     assert set(shared) == {200, 404}
 
 
-def test_buckets_are_cumulative_and_their_ends_belong_to_them(tables: Tables) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+def test_buckets_are_cumulative_and_their_ends_belong_to_them(tables: CurrentTable) -> None:
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     for total_s in (0.0, 0.001, 0.0011, 30.0, 31.0):
         meters.note(record(total_s=total_s))
     seen = scrape(board, tables)
@@ -143,10 +151,10 @@ def test_buckets_are_cumulative_and_their_ends_belong_to_them(tables: Tables) ->
     assert max(At) < SET_SLOTS
 
 
-def test_workers_are_summed_up(tables: Tables) -> None:
-    board = Board(3)
+def test_workers_are_summed_up(tables: CurrentTable) -> None:
+    board = SharedStats(3)
     for number, part in enumerate(board, 1):
-        meters = Meters(part)
+        meters = RequestCounters(part)
         for _ in range(number):
             meters.note(record())
         meters.connections(number)
@@ -164,20 +172,20 @@ def test_workers_are_summed_up(tables: Tables) -> None:
     assert seen.value("facade_workers", state="starting") == 3
 
 
-def test_a_successor_counts_on_and_begins_without_connections(tables: Tables) -> None:
-    board = Board()
-    first = Meters(board.parts[0])
+def test_a_successor_counts_on_and_begins_without_connections(tables: CurrentTable) -> None:
+    board = SharedStats()
+    first = RequestCounters(board.parts[0])
     for each in (record(), lost()):
         first.note(each)
     first.connections(7)
     first.refused("too_slow")
     board.parts[0].publish(Status("v1", backends={"new": Connections(3, 1, 2, 5)}))
-    second = Meters(board.parts[0])
-    sets = board.parts[0].head[Slot.SETS]
+    second = RequestCounters(board.parts[0])
+    sets = board.parts[0].head[StatField.SETS]
     for each in (record(), lost(), record()):
         second.note(each)
     second.refused("too_slow")
-    assert board.parts[0].head[Slot.SETS] == sets
+    assert board.parts[0].head[StatField.SETS] == sets
     seen = scrape(board, tables)
     assert seen.value("facade_refused_total", kind="too_slow") == 2
     assert seen.value("facade_request_duration_seconds_count", route="list", backend="new") == 3
@@ -189,15 +197,15 @@ def test_a_successor_counts_on_and_begins_without_connections(tables: Tables) ->
 # In a process of its own: forking one with threads is not safe, and who knows what pytest has.
 KILLED = """
 import os, signal, sys
-from proxy.board import SET_SLOTS, Board
-from proxy.meters import Meters
-from proxy.record import Record
+from proxy.telemetry.shared_memory import SET_SLOTS, SharedStats
+from proxy.telemetry.counters import RequestCounters
+from proxy.telemetry.request_record import Record
 
-board = Board(2)
+board = SharedStats(2)
 for _ in range(2):
     pid = os.fork()
     if not pid:
-        meters = Meters(board.parts[1])
+        meters = RequestCounters(board.parts[1])
         for _ in range(1000):
             meters.note(Record("v", status=404))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -215,9 +223,9 @@ def test_what_a_killed_worker_counted_stays() -> None:
     assert (ended.stdout, ended.stderr) == ("2000 0\n", "")
 
 
-def test_labels_are_bounded(tables: Tables) -> None:
-    board = Board(1, max_sets=20)
-    meters = Meters(board.parts[0])
+def test_labels_are_bounded(tables: CurrentTable) -> None:
+    board = SharedStats(1, max_sets=20)
+    meters = RequestCounters(board.parts[0])
     for number in range(100):
         meters.note(record(route=route(f"r{number}"), status=500 if number % 2 else 200))
     seen = scrape(board, tables)
@@ -230,14 +238,14 @@ def test_labels_are_bounded(tables: Tables) -> None:
     assert kept == 100
     assert seen.value("facade_requests_total", **other, code="5xx") == 46
     # A successor finds the same sets, and no more room.
-    Meters(board.parts[0]).note(record(route=route("r99"), status=500))
+    RequestCounters(board.parts[0]).note(record(route=route("r99"), status=500))
     seen = scrape(board, tables)
     assert seen.value("facade_requests_total", **other, code="5xx") == 47
 
 
-def test_kinds_are_bounded(tables: Tables) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+def test_kinds_are_bounded(tables: CurrentTable) -> None:
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     for number in range(1000):
         meters.refused(f"kind {number}")
     seen = scrape(board, tables)
@@ -245,9 +253,9 @@ def test_kinds_are_bounded(tables: Tables) -> None:
     assert seen.value("facade_refused_total", kind=OTHER) == 1000 - 63
 
 
-def test_a_name_is_escaped(tables: Tables) -> None:
-    board = Board()
-    meters = Meters(board.parts[0])
+def test_a_name_is_escaped(tables: CurrentTable) -> None:
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     for name in ('a"b', "a\\b", "a\nb", "ä"):
         meters.note(record(route=route(name)))
     seen = scrape(board, tables)
@@ -256,8 +264,8 @@ def test_a_name_is_escaped(tables: Tables) -> None:
     }
 
 
-def test_every_family_is_told_with_its_type(tables: Tables) -> None:
-    text = "".join(exposition(Board(), tables))
+def test_every_family_is_told_with_its_type(tables: CurrentTable) -> None:
+    text = "".join(exposition(SharedStats(), tables))
     told = {
         line.split(" ")[2]: line.split(" ")[3] for line in text.splitlines() if "# TYPE" in line
     }
@@ -266,13 +274,13 @@ def test_every_family_is_told_with_its_type(tables: Tables) -> None:
 
 
 def test_a_status_that_is_too_long_goes_without_its_backends() -> None:
-    part = Board().parts[0]
+    part = SharedStats().parts[0]
     part.publish(Status("v1", backends={"x" * 300_000: Connections(1, 1, 1, 1)}))
     assert part.status() == Status("v1")
 
 
 def test_a_status_that_is_being_written_is_not_read() -> None:
-    part = Board().parts[0]
+    part = SharedStats().parts[0]
     part.publish(Status("v1"))
     assert part.status().table == "v1"
     part._status[20] ^= 1
@@ -280,18 +288,18 @@ def test_a_status_that_is_being_written_is_not_read() -> None:
 
 
 def test_a_fleet_is_ready_when_all_serve_and_alive_while_all_hearts_beat() -> None:
-    board = Board(2)
+    board = SharedStats(2)
     health = FleetHealth(board, lambda: 100.0)
     for part in board:
-        Meters(part)
-        part.head[Slot.HEARTBEAT_MS] = 95_000
+        RequestCounters(part)
+        part.head[StatField.HEARTBEAT_MS] = 95_000
     assert (health.readiness(), health.alive()) == ("starting", True)
-    board.parts[0].head[Slot.STATE] = State.SERVING
+    board.parts[0].head[StatField.STATE] = State.SERVING
     assert health.readiness() == "starting"
     assert health.details() == {"workers": 2, "workers_serving": 1}
-    board.parts[1].head[Slot.STATE] = State.SERVING
+    board.parts[1].head[StatField.STATE] = State.SERVING
     assert health.readiness() == "ready"
-    board.parts[1].head[Slot.HEARTBEAT_MS] = 89_900
+    board.parts[1].head[StatField.HEARTBEAT_MS] = 89_900
     assert not health.alive()
     assert hung(board.parts[1], 89.9 + HUNG_S + 0.01)
     assert not hung(board.parts[1], 89.9 + HUNG_S)
@@ -300,11 +308,11 @@ def test_a_fleet_is_ready_when_all_serve_and_alive_while_all_hearts_beat() -> No
 
 
 def test_a_process_alone_is_ready_while_it_serves() -> None:
-    part = Board().parts[0]
+    part = SharedStats().parts[0]
     health = OwnHealth(part, lambda: None)
     words = []
     for state in State:
-        part.head[Slot.STATE] = state
+        part.head[StatField.STATE] = state
         words.append(health.readiness())
     assert words == ["starting", "starting", "ready", "stopping"]
     assert health.alive()

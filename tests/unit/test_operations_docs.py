@@ -10,13 +10,14 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy import errors, record
-from proxy.board import Board, Connections, Status
-from proxy.cli.options import OPTIONS
-from proxy.decide import decide
-from proxy.meters import Meters
-from proxy.metrics import FAMILIES, exposition
-from proxy.table import Tables
+from proxy import errors
+from proxy.cli.serve_options import OPTIONS
+from proxy.control.table_watcher import TableWatcher
+from proxy.routing.decide import decide
+from proxy.telemetry import request_record as record
+from proxy.telemetry.counters import RequestCounters
+from proxy.telemetry.prometheus import FAMILIES, exposition
+from proxy.telemetry.shared_memory import Connections, SharedStats, Status
 from tests.make import facts, refs, route, table
 
 ROOT = Path(__file__).parents[2]
@@ -98,15 +99,15 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
 def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text("version: 1\nbackends: {a: http://h}\nroutes: [{name: r, backend_refs: a}]\n")
-    board = Board()
-    meters = Meters(board.parts[0])
+    board = SharedStats()
+    meters = RequestCounters(board.parts[0])
     only = route("r", to=refs(a=100))
     meters.note(record.Record("v", 0, facts(), decide(table(only), only, facts(), 0), only))
     meters.refused("too_slow")
     board.parts[0].publish(Status("v", backends={"a": Connections(1, 1, 1, 1)}))
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(
-        "".join(exposition(board, Tables(path, {}, lambda _: None)))
+        "".join(exposition(board, TableWatcher(path, {}, lambda _: None).table))
     ):
         for sample in family.samples:
             told.setdefault(family_of(sample.name), set()).update(sample.labels)

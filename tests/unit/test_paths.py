@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.errors import BadRequest
-from proxy.paths import fill_template, readings, replace_prefix, resolve_dots, to_wire
+from proxy.routing.paths import fill_template, path_variants, replace_prefix, resolve_dots, to_wire
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from proxy.paths import fill_template, readings, replace_prefix, resolve_dots, t
     ],
 )
 def test_a_path_is_read_as(path: bytes, expected: set[bytes]) -> None:
-    found = readings(path)
+    found = path_variants(path)
     assert set(found) == expected
     assert len(found) == len(expected)
 
@@ -63,7 +63,7 @@ def test_a_path_is_read_as(path: bytes, expected: set[bytes]) -> None:
 )
 def test_what_no_server_should_be_shown_is_refused(path: bytes) -> None:
     with pytest.raises(BadRequest):
-        readings(path)
+        path_variants(path)
 
 
 @pytest.mark.parametrize(

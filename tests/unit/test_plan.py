@@ -8,14 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.decide import decide
+from proxy.control.replay.plan import (
+    Expected,
+    Move,
+    Plan,
+    Side,
+    Tally,
+    destination_of,
+    parse_expected,
+)
+from proxy.control.replay.recorded_requests import (
+    Logged,
+    Unreadable,
+    bucket_of,
+    facts_of,
+    read_line,
+)
 from proxy.errors import FacadeError
-from proxy.match import Index
-from proxy.matches import Match, StringMatch
 from proxy.model import Cohort, DirectResponse, Endpoint, Facts, HashKey, Rewrite, Route, RouteTable
-from proxy.plan import Expected, Move, Plan, Side, Tally, parse_expected, place_of
-from proxy.record import Record, log_line, reads_of
-from proxy.traffic import Logged, Unreadable, bucket_of, facts_of, read_line
+from proxy.model.match import Match, StringMatch
+from proxy.routing.decide import decide
+from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.match import Index
+from proxy.telemetry.request_record import Record, log_line
 from tests.make import backend, exact, facts, prefix, refs, rewriting, route, table
 
 OLD = table(route("list", prefix("/l"), to=refs(legacy=95, new=5), stage="canary"), route("rest"))
@@ -197,7 +212,7 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
 def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
-    said = log_line(Record("v", draw_bp, facts()), reads_of(OLD), 0.0)
+    said = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
     assert bucket_of(read_line(msgspec.json.encode(said)) or Logged(), 1) == draw_bp
 
 
@@ -216,9 +231,9 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
         query="z=1&q=a+b%26c",
     )
     record = Record("v", 7, request, decide(tested, tested.routes[0], request, 7))
-    logged = read_line(msgspec.json.encode(log_line(record, reads_of(tested), 0.0)))
+    logged = read_line(msgspec.json.encode(log_line(record, names_that_rules_read(tested), 0.0)))
     assert logged is not None
-    assert place_of(side(tested), facts_of(logged), 7).route == "picky"
+    assert destination_of(side(tested), facts_of(logged), 7).route == "picky"
 
 
 def test_a_logged_host_header_is_not_doubled() -> None:

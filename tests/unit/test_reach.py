@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.config.checks.unreachable import unreachable
+from proxy.config.load import load
 from proxy.errors import TableError
-from proxy.load import load
-from proxy.match import Index
-from proxy.matches import Match, PathMatch, StringMatch
 from proxy.model import Facts, Route
-from proxy.reach import unreachable
+from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.match import Index
 
 
 def _route(name: str, match: Match, priority: int = 0, line: int = 0) -> Route:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.load import load
-from proxy.match import match
-from proxy.recommend import System, first_table
-from proxy.survey import Survey
-from proxy.traffic import Logged, facts_of
+from proxy.config.load import load
+from proxy.control.replay.first_table import System, first_table
+from proxy.control.replay.recorded_requests import Logged, facts_of
+from proxy.control.replay.survey import Survey
+from proxy.routing.match import match
 
 LEGACY = System("legacy", "http://127.0.0.1:8082")
 NEW = System("flightspecials", "http://127.0.0.1:8081")

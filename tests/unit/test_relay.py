@@ -4,19 +4,31 @@ import json
 
 import pytest
 
-from proxy.decide import decide
+from proxy.config.load import load
+from proxy.control.table_file import snapshot_of
 from proxy.errors import BadRequest
-from proxy.headers import upstream_headers
-from proxy.load import load
-from proxy.log_lines import fixed_part, up_to_target
+from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
+from proxy.forwarding.route_cache import (
+    CachedDecision,
+    ConnectionState,
+    cached_decision,
+    new_connection_state,
+)
+from proxy.http1.request_head import Fields, RequestHead
+from proxy.http1.response_head import read_response_head
 from proxy.model import HeaderPairs
-from proxy.onward import find_target
-from proxy.reading import Fields, RequestHead
-from proxy.record import Record
-from proxy.relay import fields, fixed_lines, opening, own_lines
-from proxy.table import Snapshot, snapshot_of
-from proxy.upstream.answer import read_answer_head
-from proxy.walk import Course, Looks, choose, in_clients_words, looks_of, told_of
+from proxy.routing.decide import decide
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.headers import upstream_headers
+from proxy.routing.transforms.response import client_response_headers
+from proxy.routing.transforms.trace_context import claimed_ids, identify
+from proxy.routing.transforms.upstream_request import (
+    request_field_lines,
+    shared_field_lines,
+    upstream_target,
+)
+from proxy.telemetry.log_line import fixed_part, up_to_target
+from proxy.telemetry.request_record import Record
 
 TABLE = """
 version: 1
@@ -74,31 +86,35 @@ def asked(path: str, method: str = "GET", minor: int = 1) -> RequestHead:
     return RequestHead(method, path.encode(), minor, Fields(FIELDS))
 
 
-def chosen(looks: Looks, head: RequestHead) -> tuple[Record, Course]:
+IDENTITY = identify(claimed_ids([], False), 1 << 100)
+
+
+def chosen(state: ConnectionState, head: RequestHead) -> tuple[Record, CachedDecision]:
     record = Record("v")
-    course = choose(looks, head, record, 1 << 100)
-    assert course is not None
-    return record, course
+    record.identity = IDENTITY
+    cached = cached_decision(state, head, record)
+    assert cached is not None
+    return record, cached
 
 
-def lines_for_the_backend(looks: Looks, head: RequestHead) -> tuple[Record, bytes]:
-    record, course = chosen(looks, head)
-    assert record.facts is not None
-    assert record.identity is not None
-    of = (looks, record.facts, course.decision, record.identity)
-    fixed = fixed_lines(*of)
+def lines_for_the_backend(state: ConnectionState, head: RequestHead) -> tuple[Record, bytes]:
+    record, cached = chosen(state, head)
+    ref = cached.decision.ref
+    assert ref is not None
+    of = (state.snapshot, cached.facts, cached.decision, ref, IDENTITY)
+    fixed = shared_field_lines(*of)
     if fixed is None:
-        return record, own_lines(*of)
-    ids = (record.identity.request_id, record.identity.traceparent)
+        return record, request_field_lines(*of)
+    ids = (IDENTITY.request_id, IDENTITY.traceparent)
     return record, fixed + b"x-request-id: %b\r\ntraceparent: %b\r\n" % ids
 
 
 @pytest.mark.parametrize("path", ["/plain/1", "/picky/1", "/edited/1"])
 def test_a_backend_gets_the_fields_of_the_general_rules(snapshot: Snapshot, path: str) -> None:
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
     # Asked for twice: the second time from memory. Other requests of the same fields are not taken for it.
     for method, minor in (("GET", 1), ("GET", 1), ("OPTIONS", 1), ("GET", 0), ("GET", 1)):
-        record, lines = lines_for_the_backend(looks, asked(path, method, minor))
+        record, lines = lines_for_the_backend(state, asked(path, method, minor))
         decision, facts = record.decision, record.facts
         assert decision is not None
         assert decision.ref is not None
@@ -116,103 +132,108 @@ def test_a_backend_gets_the_fields_of_the_general_rules(snapshot: Snapshot, path
 def test_a_client_gets_the_fields_of_the_general_rules(
     snapshot: Snapshot, path: str, headers: HeaderPairs, client: str
 ) -> None:
-    looks = looks_of(snapshot, FIELDS, client, "http")
-    record, course = chosen(looks, asked(path))
+    state = new_connection_state(snapshot, FIELDS, client, "http")
+    record, cached = chosen(state, asked(path))
     raw = b"\r\n".join((b"HTTP/1.1 200 OK", *(b": ".join(pair) for pair in headers)))
-    head = read_answer_head(raw, {})
+    head = read_response_head(raw, {})
     framing = (b"content-length", b"transfer-encoding", b"keep-alive")
-    kept = [*in_clients_words(headers, snapshot, record), *told_of(snapshot, record)]
+    kept = [
+        *client_response_headers(headers, snapshot, cached.facts, cached.decision),
+        *facade_headers(snapshot, record),
+    ]
     wanted = [b": ".join(pair) for pair in kept if pair[0] not in framing]
     if head.fields.length is not None:
         wanted.append(b"content-length: %d" % head.fields.length)
     for _ in range(2):
-        status, *got = opening(head, course, snapshot, record).split(b"\r\n")
+        status, *got = response_head(head, cached, snapshot, IDENTITY).split(b"\r\n")
         assert status == b"HTTP/1.1 200 OK"
         assert sorted(got[:-1]) == sorted(wanted)
-        listed = fields(head, course, snapshot, record)
+        listed = response_fields(head, cached, snapshot, record)
         assert sorted(listed) == sorted(kept)
 
 
 def test_a_client_that_may_not_see_the_decision_does_not(snapshot: Snapshot) -> None:
     """The same answer's head, passed on to two clients."""
-    head = read_answer_head(b"HTTP/1.1 200 OK\r\nx: y", {})
+    head = read_response_head(b"HTTP/1.1 200 OK\r\nx: y", {})
     seen = []
     for client in ("127.0.0.1", "192.0.2.1"):
-        record, course = chosen(looks_of(snapshot, FIELDS, client, "http"), asked("/plain/1"))
-        seen.append(b"x-facade-decision" in opening(head, course, snapshot, record))
+        _, cached = chosen(
+            new_connection_state(snapshot, FIELDS, client, "http"), asked("/plain/1")
+        )
+        seen.append(b"x-facade-decision" in response_head(head, cached, snapshot, IDENTITY))
     assert seen == [True, False]
 
 
 def test_another_head_is_another_request(snapshot: Snapshot) -> None:
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
     for path, name in (("/plain/1", "plain"), ("/picky/1", "picky"), ("/plain/1", "plain")):
-        record, course = chosen(looks, asked(path))
-        assert (record.route is course.decision.route, course.decision.route.name) == (True, name)
+        record, cached = chosen(state, asked(path))
+        assert (record.route is cached.decision.route, cached.decision.route.name) == (True, name)
 
 
-def test_requests_of_one_lane_keep_what_is_their_own(snapshot: Snapshot) -> None:
+def test_requests_of_one_entry_keep_what_is_their_own(snapshot: Snapshot) -> None:
     """Target, path upstream and log line are of each request, whoever went the same way before."""
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
     for path in ("/mapped/1", '/mapped/"2"', "/mapped/3%2F?q=1&q", "/plain/1", "/mapped/1"):
-        record, course = chosen(looks, asked(path))
-        facts, decision = record.facts, course.decision
-        assert facts is not None
+        _, cached = chosen(state, asked(path))
+        facts, decision = cached.facts, cached.decision
         assert decision == decide(snapshot.table, decision.route, facts, 0)
-        find_target(course)
-        assert course.target == path.replace("/mapped", "/inner").encode()
-        assert course.logged == fixed_part(facts, decision, snapshot, None)
-        assert json.loads(b"{" + course.logged)["target"] == path.partition("?")[0]
+        assert upstream_target(facts, decision) == path.replace("/mapped", "/inner").encode()
+        assert cached.logged == fixed_part(facts, decision, snapshot, None)
+        assert json.loads(b"{" + cached.logged)["target"] == path.partition("?")[0]
 
 
-def test_what_was_chosen_and_how_it_was_asked_makes_another_lane(snapshot: Snapshot) -> None:
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
-    lanes = set()
+def test_what_was_chosen_and_how_it_was_asked_makes_another_entry(snapshot: Snapshot) -> None:
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
+    entries = set()
     for draw_bp in (0, 9_999, 0):
         for method, minor in (("GET", 1), ("HEAD", 1), ("GET", 0)):
             for path in ("/canary/1", "/canary/2"):
                 record = Record("v", draw_bp)
-                course = choose(looks, asked(path, method, minor), record, 1 << 100)
-                assert course is not None
-                assert course.decision.backend == ("picky" if draw_bp == 0 else "legacy")
-                assert b"backend=%b " % course.decision.backend.encode() in course.lane.told
-                lanes.add(id(course.lane))
-    assert len(lanes) == 6
+                cached = cached_decision(state, asked(path, method, minor), record)
+                assert cached is not None
+                assert cached.decision.backend == ("picky" if draw_bp == 0 else "legacy")
+                assert (
+                    b"backend=%b " % cached.decision.backend.encode() in cached.entry.decision_line
+                )
+                entries.add(id(cached.entry))
+    assert len(entries) == 6
 
 
-def test_a_connection_does_not_remember_lanes_without_end(snapshot: Snapshot) -> None:
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
+def test_a_connection_does_not_remember_entries_without_end(snapshot: Snapshot) -> None:
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
     for number in range(100):
-        chosen(looks, asked("/plain", f"M{number}"))
-    assert len(looks.lanes) <= 16
+        chosen(state, asked("/plain", f"M{number}"))
+    assert len(state.entries) <= 16
 
 
 def test_what_rules_read_of_a_request_is_logged_as_its_own() -> None:
-    """Of two requests of one lane, each line tells its own query."""
+    """Of two requests of one entry, each line tells its own query."""
     text = TABLE.replace(
         "match: {path: {prefix: /plain}}",
         "match: {path: {prefix: /plain}, query: {q: {present: true}}}",
     )
     reading = snapshot_of(load(text.encode(), "t.yaml"), text.encode(), {}, 0.0)
-    looks = looks_of(reading, FIELDS, "127.0.0.1", "http")
+    state = new_connection_state(reading, FIELDS, "127.0.0.1", "http")
     for value in ("1", "2"):
-        record, course = chosen(looks, asked(f"/plain/1?q={value}"))
+        record, cached = chosen(state, asked(f"/plain/1?q={value}"))
         assert record.facts is not None
-        assert course.logged == fixed_part(record.facts, course.decision, reading, None)
-        assert json.loads(b"{" + course.logged)["query"] == {"q": [value]}
+        assert cached.logged == fixed_part(record.facts, cached.decision, reading, None)
+        assert json.loads(b"{" + cached.logged)["query"] == {"q": [value]}
 
 
 def test_an_id_that_json_would_escape_keeps_the_line_from_the_short_cut(snapshot: Snapshot) -> None:
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
-    record, course = chosen(looks, asked("/plain/1"))
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
+    record, cached = chosen(state, asked("/plain/1"))
     assert record.facts is not None
-    assert up_to_target(record.facts, course.decision, snapshot, b"plain") is not None
+    assert up_to_target(record.facts, cached.decision, snapshot, b"plain") is not None
     for said in (b'a"b', b"a\\b"):
-        assert up_to_target(record.facts, course.decision, snapshot, said) is None
+        assert up_to_target(record.facts, cached.decision, snapshot, said) is None
 
 
 def test_a_target_that_would_break_out_of_its_line_is_not_asked_for(snapshot: Snapshot) -> None:
     """The reader lets none through; what is sent does not lean on that."""
-    looks = looks_of(snapshot, FIELDS, "127.0.0.1", "http")
-    _, course = chosen(looks, asked("/plain/1?a b"))
+    state = new_connection_state(snapshot, FIELDS, "127.0.0.1", "http")
+    _, cached = chosen(state, asked("/plain/1?a b"))
     with pytest.raises(BadRequest):
-        find_target(course)
+        upstream_target(cached.facts, cached.decision)

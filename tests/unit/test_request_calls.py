@@ -4,8 +4,8 @@ import weakref
 
 import pytest
 
-from proxy.reading import RequestHead, RequestReader
-from proxy.reading.requests import CHUNKED, HEAD, HELD, LENGTH
+from proxy.http1.request_head import RequestHead
+from proxy.http1.request_parser import CHUNKED, HEAD, HELD, LENGTH, RequestParser
 from tests.unit.request_calls import Call, Heard, reading
 
 GET = b"GET /a HTTP/1.1\r\n\r\n"
@@ -149,7 +149,7 @@ class Leaving(Heard):
 
     def __init__(self, *, takes_over: bool) -> None:
         super().__init__()
-        self.reader = RequestReader(self, 100, 3)
+        self.reader = RequestParser(self, 100, 3)
         self.taken = b""
         self._takes_over = takes_over
 

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.errors import BadRequest, ExpectationFailed, UnknownCoding, UnknownVersion
+from proxy.http1.request_head import HeadReader, RequestHead, read_head
 from proxy.model import Body, HeaderPairs
-from proxy.reading.head import HeadReader, RequestHead, read_head
 
 GET = b"GET /a HTTP/1.1"
 OLD = b"GET /a HTTP/1.0"

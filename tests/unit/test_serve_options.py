@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.options import OPTIONS, add_options, read_settings
+from proxy.cli.serve_options import OPTIONS, add_options, read_settings
 from proxy.model import Endpoint
-from proxy.settings import Address, Settings, SettingsError, TlsFiles, read_token
+from proxy.server.settings import Address, Settings, SettingsError, TlsFiles, read_token
 
 TOKEN = "0123456789abcdef"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.settings import Address, SettingsError, parse_address
+from proxy.server.settings import Address, SettingsError, parse_address
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from proxy.turn import MOST_BYTES, Outlet, Turn
+from proxy.tick import MOST_BYTES, BufferedWriter, WriteBatch
 
 
 class Wire:
@@ -23,13 +23,13 @@ class Wire:
         return self.closing
 
 
-def an_outlet(turn: Turn) -> tuple[Wire, Outlet]:
+def an_outlet(turn: WriteBatch) -> tuple[Wire, BufferedWriter]:
     wire = Wire()
-    return wire, Outlet(turn, cast(asyncio.Transport, wire))
+    return wire, BufferedWriter(turn, cast(asyncio.Transport, wire))
 
 
 async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece() -> None:
-    turn = Turn()
+    turn = WriteBatch()
     (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     second.write(b"x")
@@ -43,7 +43,7 @@ async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece(
 
 
 async def test_a_large_piece_does_not_wait_and_overtakes_nothing() -> None:
-    wire, outlet = an_outlet(Turn())
+    wire, outlet = an_outlet(WriteBatch())
     outlet.write(b"a")
     outlet.write(b"x" * MOST_BYTES)
     assert wire.sent == [b"a" + b"x" * MOST_BYTES]
@@ -52,7 +52,7 @@ async def test_a_large_piece_does_not_wait_and_overtakes_nothing() -> None:
 
 
 async def test_flushed_is_sent_once_and_dropped_never() -> None:
-    turn = Turn()
+    turn = WriteBatch()
     (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     first.flush()
@@ -65,7 +65,7 @@ async def test_flushed_is_sent_once_and_dropped_never() -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 async def test_a_transport_that_closed_in_the_turn_keeps_nobody_from_sending(closed: bool) -> None:
-    turn = Turn()
+    turn = WriteBatch()
     (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
     first.write(b"a")
     second.write(b"x")

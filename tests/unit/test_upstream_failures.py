@@ -21,7 +21,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.upstream.failures import NOT_CONNECTED, NOT_HTTP, broken_off, not_connected, not_http
-from proxy.upstream.foreign import translated
+from proxy.upstream.httpx_upstream import translated
 
 
 def _all_below(kind: type[Exception]) -> Iterator[type[Exception]]:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import UpstreamError
+from proxy.http1.response_head import Framing, ResponseHead
+from proxy.http1.response_parser import OVER, UNTIL_CLOSE, LastResponse, ResponseParser
 from proxy.model import HeaderPairs
-from proxy.upstream.answer import AnswerHead, Framing
 from proxy.upstream.failures import NOT_HTTP
-from proxy.upstream.reader import OVER, UNTIL_CLOSE, LastAnswer, Reader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -27,26 +27,26 @@ class Heard:
     body: bytes = b""
     interim: list[int] = field(default_factory=list)
 
-    def answer_informed(self, status: int, headers: HeaderPairs) -> None:
+    def interim_response(self, status: int, headers: HeaderPairs) -> None:
         self.interim.append(status)
 
-    def answer_whole(self, head: AnswerHead, framing: Framing, body: bytes) -> None:
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         raise AssertionError("it is the connection that tells a whole answer")
 
-    def answer_started(self, head: AnswerHead, framing: Framing, goes_on: bool) -> None:
+    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
         assert self.status == 0
         self.status, self.headers, self.framing = head.status, head.pairs, framing
 
-    def answer_data(self, data: bytes) -> None:
+    def response_data(self, data: bytes) -> None:
         assert data
         self.body += data
 
-    def answer_ended(self, trailers: HeaderPairs) -> None:
+    def response_ended(self, trailers: HeaderPairs) -> None:
         raise AssertionError("it is the connection that tells the end")
 
-    def answer_shut(self) -> None: ...
+    def backend_shut(self) -> None: ...
 
-    def answer_failed(self, error: UpstreamError) -> None:
+    def response_failed(self, error: UpstreamError) -> None:
         raise AssertionError("it is the connection that tells failures")
 
     def upload_paused(self) -> None: ...
@@ -56,19 +56,19 @@ class Heard:
     def waited(self, seconds: float) -> None: ...
 
 
-def read(*pieces: bytes, is_head: bool = False) -> tuple[Heard, Reader]:
-    reader, heard = Reader(LastAnswer()), Heard()
+def read(*pieces: bytes, is_head: bool = False) -> tuple[Heard, ResponseParser]:
+    reader, heard = ResponseParser(LastResponse()), Heard()
     reader.begin(heard, is_head)
     for piece in pieces:
         reader.feed(piece)
     return told(reader, heard), reader
 
 
-def told(reader: Reader, heard: Heard) -> Heard:
+def told(reader: ResponseParser, heard: Heard) -> Heard:
     """What a connection would tell at the end: an answer that came at once is not told before."""
     if reader.whole is not None:
         head, framing, body = reader.whole
-        heard.answer_started(head, framing, True)
+        heard.response_started(head, framing, True)
         heard.body = body
     return heard
 
@@ -207,7 +207,7 @@ def test_an_answer_to_head_ends_with_its_fields(head: bytes) -> None:
 
 
 def test_a_reader_is_as_new_after_every_kind_of_answer() -> None:
-    reader = Reader(LastAnswer())
+    reader = ResponseParser(LastResponse())
     kinds = [(OK + b"content-length: 6\r\n\r\n", True)]
     kinds += [(OK + b"content-length: 6\r\n\r\nabcdef", False)]
     kinds += [
@@ -246,7 +246,7 @@ USUAL = OK + b"content-length: 6\r\n\r\n"
 def test_an_answer_that_is_as_large_as_the_one_before_is_read_like_any(
     answer: bytes, is_head: bool, body: bytes, keep: bool
 ) -> None:
-    reader, first = Reader(LastAnswer()), Heard()
+    reader, first = ResponseParser(LastResponse()), Heard()
     reader.begin(first, False)
     reader.feed(USUAL + b"before")
     assert told(reader, first).body == b"before"
@@ -259,7 +259,7 @@ def test_an_answer_that_is_as_large_as_the_one_before_is_read_like_any(
 
 @pytest.mark.parametrize("head", [OK.replace(b"1.1", b"1.0"), OK + b"connection: close\r\n"])
 def test_a_backend_that_closes_is_not_kept_the_second_time_either(head: bytes) -> None:
-    reader = Reader(LastAnswer())
+    reader = ResponseParser(LastResponse())
     for _ in range(2):
         heard = Heard()
         reader.begin(heard, False)
@@ -268,15 +268,15 @@ def test_a_backend_that_closes_is_not_kept_the_second_time_either(head: bytes) -
 
 
 def test_connections_that_share_their_last_answer_share_nothing_else() -> None:
-    last = LastAnswer()
-    one, other = Reader(last), Reader(last)
+    last = LastResponse()
+    one, other = ResponseParser(last), ResponseParser(last)
     first, second, third = Heard(), Heard(), Heard()
     one.begin(first, False)
     one.feed(USUAL + b"fir")
     other.begin(second, False)
     other.feed(OK + b"content-length: 2\r\n\r\nok")
     one.feed(b"st!")
-    one_more = Reader(last)
+    one_more = ResponseParser(last)
     one_more.begin(third, False)
     one_more.feed(OK + b"content-length: 2\r\n\r\nno")
     told(other, second)
@@ -289,7 +289,7 @@ def test_connections_that_share_their_last_answer_share_nothing_else() -> None:
 
 
 def test_what_looks_like_the_usual_answer_may_be_the_rest_of_another() -> None:
-    reader, first, heard = Reader(LastAnswer()), Heard(), Heard()
+    reader, first, heard = ResponseParser(LastResponse()), Heard(), Heard()
     reader.begin(first, False)
     reader.feed(USUAL + b"before")
     reader.begin(heard, False)
@@ -302,7 +302,7 @@ def test_what_looks_like_the_usual_answer_may_be_the_rest_of_another() -> None:
 
 
 def test_an_answer_in_two_pieces_is_none_the_less_one_of_the_usual_size() -> None:
-    reader = Reader(LastAnswer())
+    reader = ResponseParser(LastResponse())
     for cut in range(1, len(USUAL) + 6):
         for pieces in ([USUAL + b"before"], [(USUAL + b"behind")[:cut], (USUAL + b"behind")[cut:]]):
             heard = Heard()
@@ -361,7 +361,7 @@ def test_what_is_heard_does_not_depend_on_how_the_bytes_are_cut(data: st.DataObj
 
 def _outcome(pieces: list[bytes], is_head: bool) -> tuple[int, bytes, int] | None:
     """What a sink heard, and the phase; None if it was refused. Surplus is left to the connection."""
-    reader, heard = Reader(LastAnswer()), Heard()
+    reader, heard = ResponseParser(LastResponse()), Heard()
     reader.begin(heard, is_head)
     try:
         for piece in pieces:

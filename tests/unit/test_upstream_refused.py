@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.upstream.answer import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
+from proxy.http1.response_head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
 from proxy.upstream.failures import NOT_HTTP
 from tests.unit.test_upstream_reader import CHUNKED, OK, read
 

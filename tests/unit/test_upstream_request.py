@@ -3,8 +3,9 @@
 import pytest
 
 from proxy.errors import BadRequest
+from proxy.http1.chunked import chunk
+from proxy.http1.request_writer import has_body, request_head
 from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
-from proxy.upstream.request import chunk, has_body, request_head
 
 NO_BODY = Body("none")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.yaml_nodes import read_document
+from proxy.control.edits.yaml_nodes import read_document
 
 TEXT = """\
 x-one: &one {a: [1, 2]}

@@ -10,7 +10,7 @@ from proxy.config.documents.base import Doc, RuledDoc, exactly_one
 from proxy.config.faults import Fault, did_you_mean, named, text_of, wrong
 from proxy.config.texts import Name, choice
 from proxy.config.units import Duration, Percent
-from proxy.stages import STAGES, Stage
+from proxy.model.stage import STAGES, Stage
 
 StageName = Annotated[Stage, choice("stage", *STAGES)]
 

@@ -1,0 +1,164 @@
+"""The options of `facade serve`. Each has a variable of the environment; the option wins."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from proxy.config.addresses import endpoint, read_url
+from proxy.model import Endpoint
+from proxy.server.settings import (
+    DEFAULT_ADMIN,
+    DEFAULT_LISTEN,
+    Address,
+    Settings,
+    SettingsError,
+    TlsFiles,
+    Token,
+    parse_address,
+    parse_seconds,
+    parse_tier,
+    parse_workers,
+    read_token,
+)
+
+_Value = TypeVar("_Value")
+
+
+class Option(Struct, frozen=True):
+    """`--name`; without a default it may be left out."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str | None = None
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment. An empty value there is none."""
+        return "FACADE_" + self.name.upper().replace("-", "_")
+
+
+OPTIONS = (
+    Option("routes", "FILE", "the route table", "routes.yaml"),
+    Option("listen", "HOST:PORT", "where traffic comes in", DEFAULT_LISTEN),
+    Option("admin", "HOST:PORT", "probes, metrics and the table in effect", DEFAULT_ADMIN),
+    Option("admin-token-file", "FILE", "what holds the token that the admin listener asks for"),
+    Option("access-log", "FILE", "- is standard output, none is nowhere", "-"),
+    Option("tier", "fast|asgi", "how requests are taken from the connection", "fast"),
+    Option("workers", "N", "how many processes take traffic", "1"),
+    Option("drain", "DURATION", "how long requests in flight may take after SIGTERM", "30s"),
+    Option("pause", "DURATION", "how long it accepts after SIGTERM, not ready any more", "0s"),
+    Option("tls-cert", "FILE", "the certificate, with its chain: traffic comes in over TLS"),
+    Option("tls-key", "FILE", "its private key"),
+)
+
+
+def add_options(command: Any) -> None:
+    """To the parser of the command."""
+    for option in OPTIONS:
+        default = f", else {option.default}" if option.default is not None else ""
+        said = f"{option.help} ({option.variable}{default})"
+        command.add_argument(f"--{option.name}", metavar=option.metavar, help=said)
+    command.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="ask this address instead of the table's; may be given for several backends",
+    )
+
+
+class _Given:
+    """The options as they were given, and what was wrong with them."""
+
+    def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str]) -> None:
+        self.faults: list[str] = []
+        self._texts: dict[str, tuple[str, str | None]] = {}
+        for option in OPTIONS:
+            argument = getattr(arguments, option.name.replace("-", "_"))
+            if argument is not None:
+                self._texts[option.name] = f"--{option.name}", argument
+            elif environ.get(option.variable):
+                self._texts[option.name] = option.variable, environ[option.variable]
+            else:
+                self._texts[option.name] = f"--{option.name}", option.default
+
+    def text(self, name: str) -> str | None:
+        return self._texts[name][1]
+
+    def read(self, name: str, parse: Callable[[str], _Value], otherwise: _Value) -> _Value:
+        """What `parse` makes of it; `otherwise` if it is not given, or wrong."""
+        source, text = self._texts[name]
+        if text is None:
+            return otherwise
+        return self.attempt(f"{source} {text}", lambda: parse(text), otherwise)
+
+    def attempt(self, source: str, make: Callable[[], _Value], otherwise: _Value) -> _Value:
+        try:
+            return make()
+        except SettingsError as error:
+            self.faults.append(f"facade: {source}: {error}")
+            return otherwise
+
+
+def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError with a sentence for each thing that is wrong."""
+    given = _Given(arguments, environ)
+    nowhere = Address("localhost", 0)
+    overrides = [
+        given.attempt(f"--backend {text}", lambda text=text: _override(text), None)  # type: ignore[misc]
+        for text in arguments.backend
+    ]
+    settings = Settings(
+        routes=given.read("routes", Path, Path()),
+        listen=given.read("listen", parse_address, nowhere),
+        admin=given.read("admin", parse_address, nowhere),
+        access_log=given.text("access-log") or "-",
+        backends=tuple(override for override in overrides if override is not None),
+        drain_s=given.read("drain", lambda text: parse_seconds(text, "0s", "1h"), 0.0),
+        pause_s=given.read("pause", lambda text: parse_seconds(text, "0s", "10m"), 0.0),
+        tier=given.read("tier", parse_tier, "fast"),
+        workers=given.read("workers", parse_workers, 1),
+        admin_token=given.read("admin-token-file", _token, None),
+        tls=_tls_files(given),
+    )
+    _admin_is_guarded(settings, given)
+    if given.faults:
+        raise SettingsError("\n".join(given.faults))
+    return settings
+
+
+def _token(text: str) -> Token | None:
+    return read_token(Path(text))
+
+
+def _admin_is_guarded(settings: Settings, given: _Given) -> None:
+    """Everybody who can reach the admin listener sees the whole table."""
+    if not settings.admin.is_loopback and given.text("admin-token-file") is None:
+        given.faults.append(
+            f"facade: --admin {settings.admin}: others can reach it, so it needs a token: "
+            "name a file that holds one with --admin-token-file, or stay on 127.0.0.1"
+        )
+
+
+def _tls_files(given: _Given) -> TlsFiles | None:
+    cert, key = given.text("tls-cert"), given.text("tls-key")
+    if cert is not None and key is not None:
+        return TlsFiles(Path(cert), Path(key))
+    if cert is not None or key is not None:
+        missing, there = ("--tls-key", "--tls-cert") if key is None else ("--tls-cert", "--tls-key")
+        given.faults.append(f"facade: {there} needs {missing} beside it, or leave both out")
+    return None
+
+
+def _override(text: str) -> tuple[str, Endpoint] | None:
+    name, equals, url = text.partition("=")
+    if not (name and equals):
+        raise SettingsError("write NAME=URL, like legacy=http://127.0.0.1:8082")
+    try:
+        return name, endpoint(read_url(url))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

@@ -1,0 +1,200 @@
+"""What is wrong, in our words and with its place: the problems of one file."""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from proxy.config.documents.base import Doc
+from proxy.config.faults import (
+    Fault,
+    did_you_mean,
+    named,
+    not_boolean,
+    not_text,
+    not_whole,
+    stands,
+)
+from proxy.config.scalars import Trap
+from proxy.config.tree import Loc, Tree, one_line
+from proxy.errors import Problem
+
+MAX_PROBLEMS = 500
+"""Nobody mends more in one go; the rest is not looked for."""
+
+# Keys that people bring from elsewhere, or write one level too high.
+_MEANT = {
+    "backend": "write `backend_refs: NAME`",
+    "upstream": "write `backend_refs: NAME`",
+    "percent": "write `weight:`",
+    "rewrite": "write `url_rewrite:` in the backend reference",
+    "url_rewrite": "write it in the backend reference: each has its own",
+    "prefix": "write `match: {path: {prefix: …}}`",
+    "exact": "write `match: {path: {exact: …}}`",
+    "path": "write `match: {path: …}`",
+    "host": "write `match: {hosts: […]}`",
+    "hosts": "write it under `match:`",
+    "methods": "write it under `match:`",
+    "method": "write `match: {methods: […]}`",
+    "headers": "write `match: {headers: …}`, or `request: {headers: …}`",
+    "timeout": "write `timeouts: {request: …}`",
+}
+_SHAPES = {
+    "path": "write {prefix: /x}, {exact: /x}, {template: /x/{id}} or {regex: …}",
+    "backend_refs": "write a name, {name: weight, …} or a list of references",
+    "routes": "write a list: `- name: …`",
+    "tests": "write a list: `- name: …`",
+    "backends": "write `name: http://host:port`",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "is too small", "write {} or more"),
+    "less_than_equal": ("le", "is too large", "write {} or less"),
+}
+
+
+class Complaints:
+    """Collects the problems of one file."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.problems: list[Problem] = []
+        self.errors = 0
+        """How many of them are worse than a warning."""
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no sense in looking for more. Warnings never end a search: the table may serve."""
+        return self.errors >= MAX_PROBLEMS
+
+    def add(self, fault: Fault, base: Loc = ()) -> None:
+        """A broken rule, whose place is seen from `base`."""
+        is_error = fault.severity == "error"
+        if not is_error and len(self.problems) - self.errors >= MAX_PROBLEMS:
+            return
+        loc = (*base, *fault.at)
+        place = self._tree.place_of_key(loc) if fault.on_key else self._tree.place(loc)
+        text, hint = one_line(fault.text), one_line(fault.hint)
+        self.problems.append(Problem(place.line, place.column, text, hint, fault.severity))
+        self.errors += is_error
+
+    def add_all(self, error: ValidationError, base: Loc, model: type[Doc]) -> frozenset[str]:
+        """Everything that pydantic found in the block at `base`; gives the block's keys that are wrong."""
+        wrong_keys: set[str] = set()
+        for detail in error.errors(include_url=False):
+            wrong_keys.update(str(step) for step in detail["loc"][:1])
+            for fault in () if self.full else _faults(detail, model):
+                self.add(fault, base)
+        return frozenset(wrong_keys)
+
+
+def _faults(detail: ErrorDetails, model: type[Doc]) -> Iterator[Fault]:
+    loc = tuple(detail["loc"])
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "facade_faults":
+            for fault in context["faults"]:
+                at = (*loc, *fault.at)
+                yield Fault(at, fault.text, fault.hint, fault.severity, fault.on_key)
+        case "facade_fault":
+            on_key = loc[-1:] == ("[key]",)
+            yield Fault(
+                loc[:-1] if on_key else loc, context["text"], context["hint"], on_key=on_key
+            )
+        case "missing":
+            yield Fault(loc[:-1], f"`{loc[-1]}` is missing", f"add `{loc[-1]}:`")
+        case "extra_forbidden":
+            yield _unknown_key(loc, model)
+        case kind:
+            text, hint = _sentence(kind, detail["input"], context, loc, model)
+            yield Fault(loc, text, hint)
+
+
+def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
+    key = str(loc[-1])
+    known = keys_of(_annotation_at(model, loc[:-1]))
+    hint = did_you_mean(key, known)
+    if "backend_refs" in known:
+        hint = _MEANT.get(key, hint)
+    where = "" if len(loc) == 1 else f" in `{loc[-2]}`" if isinstance(loc[-2], str) else ""
+    return Fault(loc, f"unknown key `{key}`{where}", hint, on_key=True)
+
+
+def _sentence(
+    kind: str, value: Any, context: dict[str, Any], loc: Loc, model: type[Doc]
+) -> tuple[str, str]:
+    """Text and hint for what pydantic refuses by itself."""
+    if kind in _BOUNDS:
+        key, text, hint = _BOUNDS[kind]
+        return f"{named(value)} {text}", hint.format(context[key])
+    match kind:
+        case "int_type" | "int_parsing" | "int_from_float":
+            return not_whole(value)
+        case "bool_type":
+            return not_boolean(value)
+        case "literal_error":
+            return _not_listed(value, context["expected"])
+        case "list_type":
+            return f"{stands(value)} where a list is meant", _list_hint(value, loc)
+        case "too_short":
+            return "the list is empty", "write at least one item"
+        case _:
+            return f"{stands(value)} where keys are meant", _keys_hint(loc, model)
+
+
+def _not_listed(value: Any, expected: str) -> tuple[str, str]:
+    words = expected.replace(" or ", ", ").replace("'", "").split(", ")
+    if words == ["True"]:
+        return f"{named(value)} is not known here", "write true"
+    if isinstance(value, Trap):
+        return not_text(value)[0], f"write {words[0]}"
+    return f"{named(value)} is not known here", did_you_mean(
+        value if isinstance(value, str) else "", words
+    )
+
+
+def _list_hint(value: Any, loc: Loc) -> str:
+    if shape := _SHAPES.get(str(loc[-1])):
+        return shape
+    return "write a list: [a, b]" if isinstance(value, dict) else f"write [{value}]"
+
+
+def _keys_hint(loc: Loc, model: type[Doc]) -> str:
+    if loc and (shape := _SHAPES.get(str(loc[-1]))):
+        return shape
+    known = ", ".join(f"`{key}`" for key in keys_of(_annotation_at(model, loc))[:6])
+    return f"write keys like {known}" if known else "write `key: value`"
+
+
+def keys_of(annotation: Any) -> list[str]:
+    """The keys of the block that an annotation stands for."""
+    if isinstance(annotation, type) and issubclass(annotation, Doc):
+        return [info.alias or name for name, info in annotation.model_fields.items()]
+    return []
+
+
+def _annotation_at(annotation: Any, loc: Loc) -> Any:
+    """What a model says of the place at `loc`."""
+    for step in loc:
+        annotation = _below(bare(annotation), step)
+    return bare(annotation)
+
+
+def _below(annotation: Any, step: str | int) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, Doc):
+        fields = annotation.model_fields
+        found = [info for name, info in fields.items() if (info.alias or name) == step]
+        return found[0].annotation if found else None
+    arguments = get_args(annotation)
+    return arguments[-1] if arguments else None
+
+
+def bare(annotation: Any) -> Any:
+    """An annotation without its metadata and without `| None`."""
+    while True:
+        origin = get_origin(annotation)
+        if origin is Annotated or origin is Union or origin is UnionType:
+            annotation = get_args(annotation)[0]
+        else:
+            return annotation

@@ -1,0 +1,307 @@
+"""Documents to the nouns of `proxy.model`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+
+from proxy.config.addresses import endpoint
+from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
+from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
+from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
+from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
+from proxy.config.documents.routes import (
+    BackendRefDoc,
+    DirectResponseDoc,
+    RedirectDoc,
+    RetiredDoc,
+    RouteDoc,
+    UrlRewriteDoc,
+)
+from proxy.config.documents.table import DefaultsDoc, TestDoc
+from proxy.config.tree import Position
+from proxy.model import (
+    ALL_BP,
+    ALLOW_ALL,
+    NO_EDITS,
+    Allow,
+    Backend,
+    BackendRef,
+    BackendTls,
+    Cohort,
+    DirectResponse,
+    Explain,
+    Forwarded,
+    HashKey,
+    HeaderEdits,
+    Limits,
+    Listener,
+    Mirror,
+    Redirect,
+    Rewrite,
+    Route,
+    Timeouts,
+)
+from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.model.table_test import Expectation, Given, TableTest
+
+_N = TypeVar("_N", int, float)
+
+_GENERATED_TTL_S = 30 * 86_400.0
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_NOTHING_SAID = RouteDoc(name="_")
+"""What a route gets for keys that it does not give: the very same blocks in each."""
+
+
+def backend(name: str, doc: BackendDoc) -> Backend:
+    """A backend with its endpoints in order."""
+    return Backend(
+        name,
+        tuple(endpoint(url) for url in doc.urls()),
+        doc.preserve_host,
+        doc.circuit_breakers.max_connections,
+        doc.circuit_breakers.max_pending_requests,
+        _allow(doc.headers),
+        _allow(doc.cookies),
+        None if doc.tls is None else _tls(doc.tls),
+        doc.idle_timeout,
+    )
+
+
+def _tls(doc: TlsDoc) -> BackendTls:
+    # An IPv6 address stands in brackets in a URL, and without them in a certificate.
+    name = None if doc.server_name is None else doc.server_name.strip("[]")
+    return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
+
+
+def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
+    if doc.allow is None and not doc.remove:
+        return ALLOW_ALL
+    return Allow(None if doc.allow is None else frozenset(doc.allow), frozenset(doc.remove))
+
+
+def cohort(name: str, doc: CohortDoc) -> Cohort:
+    """A cohort with its keys in order."""
+    return Cohort(name, doc.salt, tuple(_hash_key(key) for key in doc.hash_policy))
+
+
+def _hash_key(doc: HashKeyDoc) -> HashKey:
+    if doc.cookie is not None:
+        ttl_s = (doc.ttl or _GENERATED_TTL_S) if doc.generate else 0.0
+        return HashKey("cookie", doc.cookie, doc.generate, ttl_s)
+    return HashKey("header", doc.header) if doc.header is not None else HashKey("source_ip")
+
+
+def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
+    """`base` with what `doc` says, which wins: a `request` longer than the base's `total` makes that longer.
+
+    No part has longer than the whole: an attempt than its request, a request than the total.
+    """
+    if doc is _NOTHING_SAID.timeouts:
+        return base
+    request_s = _or(doc.request, base.request_s)
+    total_s = _or(doc.total, max(base.total_s, request_s))
+    request_s = min(request_s, total_s)
+    return Timeouts(
+        _or(doc.connect, base.connect_s),
+        request_s,
+        min(_or(doc.backend_request, base.backend_request_s), request_s),
+        _or(doc.stream_idle, base.stream_idle_s),
+        _or(doc.body_idle, base.body_idle_s),
+        total_s,
+    )
+
+
+def limits(doc: LimitsDoc, base: Limits) -> Limits:
+    """`base` with what `doc` says."""
+    if doc is _NOTHING_SAID.limits:
+        return base
+    return Limits(
+        _or(doc.max_header_bytes, base.max_header_bytes),
+        _or(doc.max_headers, base.max_headers),
+        _or(doc.max_uri_bytes, base.max_uri_bytes),
+        _or(doc.max_body_bytes, base.max_body_bytes),
+        _or(doc.min_body_rate, base.min_body_rate),
+    )
+
+
+def _or(given: _N | None, base: _N) -> _N:
+    return base if given is None else given
+
+
+def listener(doc: ListenerDoc) -> Listener:
+    """How those who connect are treated."""
+    return Listener(
+        doc.head_timeout, doc.idle_timeout, doc.max_connections, doc.max_connections_per_client
+    )
+
+
+def explain(doc: DefaultsDoc) -> Explain:
+    """The decision header."""
+    return Explain(doc.explain.response_header, tuple(doc.explain.expose_to))
+
+
+def forwarded(doc: DefaultsDoc) -> Forwarded:
+    """Whose forwarding headers are believed."""
+    given = doc.forwarded
+    return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
+
+
+class Maker:
+    """Makes the routes of one table. What is equal in many routes is made once."""
+
+    def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
+        self.timeouts = timeouts(defaults.timeouts, Timeouts())
+        self.limits = limits(defaults.limits, Limits())
+        self._cohorts = cohorts
+        self._refs: dict[BackendRef, BackendRef] = {}
+
+    def route(self, doc: RouteDoc, line: int) -> Route:
+        """A route that stands at `line`."""
+        refs = tuple(map(self._ref, doc.backend_refs or ()))
+        return Route(
+            doc.name,
+            _match(doc.match),
+            refs,
+            doc.stage,
+            doc.priority,
+            None if doc.cohort is None else self._cohorts[doc.cohort],
+            None if doc.mirror is None else Mirror(doc.mirror.percent),
+            _own_response(doc),
+            None if doc.redirect is None else _redirect(doc.redirect),
+            _edits(doc.request),
+            _edits(doc.response),
+            timeouts(doc.timeouts, self.timeouts),
+            limits(doc.limits, self.limits),
+            line,
+        )
+
+    def _ref(self, doc: BackendRefDoc) -> BackendRef:
+        ref = BackendRef(
+            doc.name,
+            ALL_BP if doc.weight is None else doc.weight,
+            None if doc.url_rewrite is None else _rewrite(doc.url_rewrite),
+            _edits(doc.request),
+            _edits(doc.response),
+        )
+        return self._refs.setdefault(ref, ref)
+
+
+def seam(doc: RouteDoc, line: int) -> Route:
+    """What a route takes, and nothing of where it sends it."""
+    return Route(doc.name, _match(doc.match), priority=doc.priority, line=line)
+
+
+def _match(doc: MatchDoc) -> Match:
+    if doc is _NOTHING_SAID.match:
+        return Match()
+    return Match(
+        tuple(doc.hosts),
+        None if doc.path is None else _path(doc.path),
+        tuple(doc.methods),
+        _strings(doc.headers),
+        _strings(doc.query),
+        _strings(doc.cookies),
+    )
+
+
+def _path(doc: PathMatchDoc) -> PathMatch:
+    ignore = doc.trailing_slash == "ignore"
+    if doc.exact is not None:
+        return PathMatch("exact", doc.exact, ignore)
+    if doc.prefix is not None:
+        return PathMatch("prefix", doc.prefix)
+    if doc.template is not None:
+        return PathMatch("template", doc.template, ignore, tuple(doc.params.items()))
+    return PathMatch("regex", doc.regex or "")
+
+
+def _strings(docs: dict[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
+    return tuple(_string(name, doc) for name, doc in docs.items())
+
+
+def _string(name: str, doc: StringMatchDoc) -> StringMatch:
+    if doc.exact is not None:
+        return StringMatch(name, "exact", doc.exact)
+    if doc.prefix is not None:
+        return StringMatch(name, "prefix", doc.prefix)
+    if doc.regex is not None:
+        return StringMatch(name, "regex", doc.regex)
+    return StringMatch(name, "present", "true" if doc.present else "false")
+
+
+def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
+    path = doc.path
+    if path is None:
+        return Rewrite(hostname=doc.hostname)
+    return Rewrite(path.replace_prefix_match, path.replace_full_path, path.template, doc.hostname)
+
+
+def _redirect(doc: RedirectDoc) -> Redirect:
+    return Redirect(
+        doc.status, doc.scheme, doc.hostname, doc.port, doc.path, doc.replace_prefix_match
+    )
+
+
+def _own_response(doc: RouteDoc) -> DirectResponse | None:
+    given = doc.direct_response
+    if given is None and doc.stage != "retired":
+        return None
+    given = given or DirectResponseDoc(status=410)
+    headers = tuple(_pairs(given.headers))
+    if doc.retired is not None:
+        headers += tuple(_retired_headers(doc.retired))
+    return DirectResponse(given.status, headers, given.body.encode())
+
+
+def _retired_headers(doc: RetiredDoc) -> Iterable[tuple[bytes, bytes]]:
+    yield b"sunset", http_date(doc.sunset).encode()
+    if doc.successor is not None:
+        yield b"link", f'<{doc.successor}>; rel="successor-version"'.encode()
+
+
+def http_date(instant: datetime) -> str:
+    """An IMF-fixdate (RFC 9110 5.6.7) of a point in time in UTC, whatever the locale."""
+    day, month = _DAYS[instant.weekday()], _MONTHS[instant.month - 1]
+    return f"{day}, {instant.day:02} {month} {instant.year:04} {instant:%H:%M:%S} GMT"
+
+
+def _edits(doc: MessageDoc) -> HeaderEdits:
+    if doc is _NOTHING_SAID.request:
+        return NO_EDITS
+    edits = doc.headers
+    remove = tuple(name.encode() for name in edits.remove)
+    return HeaderEdits(tuple(_pairs(edits.set)), tuple(_pairs(edits.add)), remove)
+
+
+def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
+    return ((name.encode(), value.encode()) for name, value in fields.items())
+
+
+def table_test(doc: TestDoc, place: Position) -> TableTest:
+    """A test that stands at `place`."""
+    asked, wanted, given = doc.input, doc.expect, doc.given
+    weights = None if given.weights is None else tuple(given.weights.items())
+    return TableTest(
+        doc.name,
+        asked.method,
+        asked.host,
+        asked.path,
+        Expectation(
+            wanted.route,
+            wanted.backend,
+            wanted.upstream_path,
+            wanted.upstream_host,
+            wanted.reason,
+            wanted.status,
+            wanted.location,
+            None if wanted.mirrored_to is None else tuple(wanted.mirrored_to),
+        ),
+        Given(given.stage, weights, given.kill_switch),
+        tuple(asked.headers.items()),
+        tuple(asked.cookies.items()),
+        asked.client,
+        asked.bucket,
+        place.line,
+        place.column,
+    )

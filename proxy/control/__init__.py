@@ -1,0 +1,1 @@
+"""The table over time: watched, edited, recorded, replayed."""

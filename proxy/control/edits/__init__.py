@@ -1,0 +1,1 @@
+"""Edits of the table's text: shift, stage, rollback. Pure."""

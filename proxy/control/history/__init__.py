@@ -1,0 +1,1 @@
+"""The recorded history beside the table: a chain of hashes."""

@@ -1,0 +1,247 @@
+"""A first route table out of surveyed traffic: a route for each seam, all of them with the monolith for now."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from proxy.control.replay.survey import OTHER, Path, Seam, Shape, Survey
+
+_REST = "everything-else"
+_READ_WITH = ("GET", "HEAD")
+_SHAPES_SHOWN = 5
+_HOSTS_SHOWN = 5
+_NUMBER, _UUID, _HEX = "{number}", "{uuid}", "{hex}"
+_REGEX = {_NUMBER: "[0-9]+", _UUID: "[0-9A-Fa-f-]{36}", _HEX: "[0-9A-Fa-f]+"}
+_EXAMPLE = {_NUMBER: "1", _UUID: "00000000-0000-4000-8000-000000000000", _HEX: "00c0ffee"}
+# What stands for any segment of a name in a test.
+_ANY_EXAMPLE = "x"
+# A plain scalar that no YAML reader takes for anything but text.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9/_.-]*|https?://[A-Za-z0-9.:\[\]-]+")
+_TRAPS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+
+
+class System(Struct, frozen=True):
+    """A backend of the table to be."""
+
+    name: str
+    url: str
+
+
+class _Route(Struct, frozen=True):
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    params: tuple[tuple[str, str], ...]
+    example: str
+    asked_with: str
+    said: tuple[str, ...]
+    """Comments."""
+
+
+def first_table(survey: Survey, incumbent: System, newcomer: System | None) -> str:
+    """The YAML of a table that sends everything to `incumbent`. Deterministic; passes `facade check`."""
+    seams = survey.seams()
+    routes = list(_routes(seams, survey.requests, incumbent.name))
+    lines = [
+        *_head(survey),
+        "version: 1",
+        "",
+        "backends:",
+        f"  {_scalar(incumbent.name)}: {_scalar(incumbent.url)} # the monolith",
+    ]
+    if newcomer is not None:
+        lines.append(f"  {_scalar(newcomer.name)}: {_scalar(newcomer.url)} # gets nothing yet")
+    lines += ["", "routes:"]
+    for route in routes:
+        lines += [*_route_lines(route, incumbent, newcomer), ""]
+    rest = survey.requests - sum(seam.requests for seam in seams)
+    lines += [
+        f"  # {_share(rest, survey.requests)}: what belongs to none of these.",
+        f"  - name: {_REST}",
+        f"    backend_refs: {_scalar(incumbent.name)}",
+        "",
+        "# Run at every load, and by `facade check`.",
+        "tests:",
+        *_tests(routes, _host(survey)),
+        "test_policy: {min_route_coverage: 100}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _head(survey: Survey) -> Iterator[str]:
+    yield f"# A first table, out of {survey.requests:,} recorded requests. Every route is with the monolith."
+    yield "# Merge and rename as you know the application; then move one seam at a time."
+    if survey.not_found:
+        yield f"# {survey.not_found:,} more were answered 404 and count for no seam."
+    if survey.without_status:
+        yield f"# {survey.without_status:,} have no status: they count as answered."
+    hosts = survey.hosts.most_common(_HOSTS_SHOWN)
+    if hosts:
+        said = ", ".join(f"{host} {_per_cent(count, survey.requests)}" for host, count in hosts)
+        more = len(survey.hosts) - len(hosts)
+        yield f"# Hosts: {said}{f' and {more} more' if more else ''}."
+
+
+# --- routes -----------------------------------------------------------------------------------------
+
+
+def _routes(seams: Sequence[Seam], requests: int, incumbent: str) -> Iterator[_Route]:
+    """One route for the reads of a seam, and one for its writes: they move at different times."""
+    names = {_REST, incumbent}
+    for seam in seams:
+        name = _name(seam.path, names)
+        said = f"{_share(seam.requests, requests)}: {_kinds(seam)}, {_errors(seam)}."
+        reads, writes = seam.of(reads=True), seam.of(reads=False)
+        if reads:
+            yield _route(name, seam.path, reads, (said, *_listed(reads)), reads=True)
+        if reads and writes:
+            name = _name((*seam.path[:-1], f"{name}-writes"), names)
+            said = "Writes move last, and are never mirrored by default."
+        if writes:
+            yield _route(name, seam.path, writes, (said, *_listed(writes)), reads=False)
+
+
+def _route(
+    name: str, prefix: Path, shapes: Sequence[Shape], said: tuple[str, ...], *, reads: bool
+) -> _Route:
+    seen = {"POST" if shape.method == OTHER else shape.method for shape in shapes}
+    asked_with = "GET" if reads else min(seen)
+    methods: tuple[str, ...] = (*_READ_WITH, *sorted(seen - {*_READ_WITH})) if reads else ()
+    paths = {shape.path for shape in shapes}
+    busiest = shapes[0].path
+    if len(paths) > 1 or not any(segment.startswith("{") for segment in busiest):
+        path = "/" + "/".join(prefix)
+        return _Route(name, path, methods, (), _filled(busiest), asked_with, said)
+    # Everything has one shape: nothing else below the prefix has been asked for.
+    path, params = _template(busiest)
+    methods = methods or tuple(sorted(seen))
+    return _Route(name, path, methods, params, _filled(busiest), asked_with, said)
+
+
+def _template(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The path with a name for each identifier, and the regex of each."""
+    segments: list[str] = []
+    params: list[tuple[str, str]] = []
+    for segment in path:
+        if segment.startswith("{"):
+            name = "id" if segment in _REGEX else "name"
+            taken = sum(1 for each in segments if each.startswith(f"{{{name}"))
+            name += str(taken + 1) if taken else ""
+            if segment in _REGEX:
+                params.append((name, _REGEX[segment]))
+            segment = f"{{{name}}}"
+        segments.append(segment)
+    return "/" + "/".join(segments), tuple(params)
+
+
+def _filled(path: Path) -> str:
+    """A path of this shape. Recorded identifiers are not in it: they may name a person."""
+    parts = [
+        _EXAMPLE.get(segment, _ANY_EXAMPLE) if segment.startswith("{") else segment
+        for segment in path
+    ]
+    return "/" + "/".join(parts)
+
+
+def _name(path: Path, taken: set[str]) -> str:
+    """A name out of the last segment, with as many before it as tell it apart."""
+    for count in range(1, len(path) + 1):
+        words = "-".join(path[-count:])
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", words).lstrip("-.")[:100] or "root"
+        if name not in taken:
+            taken.add(name)
+            return name
+    number = 2
+    while f"{name}-{number}" in taken:
+        number += 1
+    taken.add(f"{name}-{number}")
+    return f"{name}-{number}"
+
+
+def _route_lines(route: _Route, incumbent: System, newcomer: System | None) -> Iterator[str]:
+    yield from (f"  # {line}" for line in route.said)
+    yield f"  - name: {_scalar(route.name)}"
+    yield "    stage: legacy"
+    path = f"prefix: {_scalar(route.path)}"
+    if "{" in route.path:
+        path = f"template: {json.dumps(route.path)}"
+        if route.params:
+            params = ", ".join(f"{name}: {json.dumps(regex)}" for name, regex in route.params)
+            path += f", params: {{{params}}}"
+    if route.methods:
+        yield "    match:"
+        yield f"      path: {{{path}}}"
+        yield f"      methods: [{', '.join(map(_scalar, route.methods))}]"
+    else:
+        yield f"    match: {{path: {{{path}}}}}"
+    if newcomer is None:
+        yield f"    backend_refs: {_scalar(incumbent.name)}"
+    else:
+        yield f"    backend_refs: {{{_scalar(incumbent.name)}: 100, {_scalar(newcomer.name)}: 0}}"
+
+
+# --- what is said of them -----------------------------------------------------------------------------
+
+
+def _share(requests: int, of: int) -> str:
+    return f"{_per_cent(requests, of)} of the requests ({requests:,})"
+
+
+def _per_cent(requests: int, of: int) -> str:
+    return f"{100 * requests / of:.1f} %" if of else "0.0 %"
+
+
+def _kinds(seam: Seam) -> str:
+    reads = sum(shape.requests for shape in seam.of(reads=True))
+    writes = seam.requests - reads
+    if not writes:
+        return "reads only"
+    return f"{reads:,} reads, {writes:,} writes" if reads else "writes only"
+
+
+def _errors(seam: Seam) -> str:
+    return f"{_per_cent(seam.errors, seam.requests)} answered 5xx" if seam.errors else "no 5xx"
+
+
+def _listed(shapes: Sequence[Shape]) -> Iterator[str]:
+    width = max((len(f"{shape.requests:,}") for shape in shapes[:_SHAPES_SHOWN]), default=0)
+    for shape in shapes[:_SHAPES_SHOWN]:
+        path, _ = _template(shape.path)
+        yield f"  {shape.requests:>{width},}  {shape.method} {path}"
+    if len(shapes) > _SHAPES_SHOWN:
+        rest = sum(shape.requests for shape in shapes[_SHAPES_SHOWN:])
+        yield f"  {rest:,} more in {len(shapes) - _SHAPES_SHOWN} other shapes"
+
+
+def _host(survey: Survey) -> str:
+    return survey.hosts.most_common(1)[0][0] if survey.hosts else "localhost"
+
+
+def _tests(routes: Sequence[_Route], host: str) -> Iterator[str]:
+    for route in routes:
+        asked = (route.asked_with, host, route.example)
+        yield from _test(f"{route.name} is taken", asked, route.name, "    given: {stage: legacy}")
+    first = next((route for route in routes if "{" not in route.path), None)
+    if first is not None:
+        sibling = f"{first.path}-x"
+        while any(route.path.startswith(sibling) for route in routes):
+            sibling += "x"
+        # A prefix ends at a segment (rule 1).
+        asked = (first.asked_with, host, sibling)
+        yield from _test(f"a sibling of {first.name} is not", asked, _REST)
+    yield from _test("the rest stays with the monolith", ("GET", host, "/"), _REST)
+
+
+def _test(name: str, asked: tuple[str, str, str], route: str, *given: str) -> Iterator[str]:
+    method, host, path = asked
+    yield f"  - name: {name}"
+    yield from given
+    yield f"    input: {{method: {method}, host: {json.dumps(host)}, path: {_scalar(path)}}}"
+    yield f"    expect: {{route: {_scalar(route)}}}"
+
+
+def _scalar(said: str) -> str:
+    """As YAML: plain where that is safe, in quotes otherwise."""
+    return said if _PLAIN.fullmatch(said) and said.lower() not in _TRAPS else json.dumps(said)

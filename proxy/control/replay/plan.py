@@ -1,0 +1,284 @@
+"""What a new table would change for recorded traffic: each request through both tables, with the same draw.
+
+Memory does not grow with the traffic: only moves are kept, one entry for each kind, with a few examples.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import UNSET, Struct
+
+from proxy.control.replay.recorded_requests import Unreadable, bucket_of, facts_of, read_line
+from proxy.errors import FacadeError
+from proxy.http1.local_reply import OPTIONS_REPLY
+from proxy.model import ALL_BP, Facts, RouteTable
+from proxy.routing.decide import decide
+from proxy.routing.direct_response import direct_response
+from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.match import Index
+from proxy.routing.predicates import text
+from proxy.routing.resolve import resolve
+
+_EXAMPLES = 3
+_EXAMPLE_LENGTH = 200
+_MAX_MOVES = 10_000
+_BAD_LINES_SHOWN = 5
+_MAX_VERSIONS = 1_000
+_OTHERS = "(others)"
+
+
+class Side(Struct, frozen=True):
+    """One of the two tables."""
+
+    table: RouteTable
+    index: Index
+    version: str = ""
+
+
+class Destination(Struct, frozen=True):
+    """Where a request ends up. `to` is a backend, or the status that the facade answers by itself."""
+
+    route: str | None
+    to: str
+    path: bytes = b""
+    host: str | None = None
+    """As the route rewrites it."""
+
+
+class Move(Struct, frozen=True, order=True):
+    """A kind of change. Routes are "" where no route took the request."""
+
+    old_route: str
+    new_route: str
+    from_: str
+    to: str
+
+    @property
+    def routes(self) -> str:
+        """As it is shown: one name where it stays the same."""
+        old, new = self.old_route or "(none)", self.new_route or "(none)"
+        return old if old == new else f"{old} -> {new}"
+
+
+class Tally(Struct):
+    """How often a move happens. Edited while lines are read."""
+
+    expected: bool
+    requests: int = 0
+    examples: list[str] = []
+
+
+class Expected(Struct, frozen=True):
+    """Moves that may happen: of a route, from one place to another, or both. None is "any"."""
+
+    route: str | None = None
+    from_: str | None = None
+    to: str | None = None
+
+    def allows(self, move: Move) -> bool:
+        return (
+            self.route in (None, move.old_route, move.new_route)
+            and self.from_ in (None, move.from_)
+            and self.to in (None, move.to)
+        )
+
+
+def parse_expected(said: str, tables: Sequence[RouteTable]) -> Expected | None:
+    """`ROUTE`, `FROM:TO` or `ROUTE=FROM:TO`; an arrow `->` does for the colon. None for `none`.
+
+    Raises FacadeError where a name is in neither table.
+    """
+    if said == "none":
+        return None
+    routes = {route.name for table in tables for route in table.routes}
+    places = {backend.name for table in tables for backend in table.backends}
+    name, equals, places_said = said.partition("=")
+    if not equals:
+        name, places_said = ("", said) if ":" in said or "->" in said else (said, "")
+    if name not in routes and (name or not places_said):
+        raise FacadeError(
+            f"--expect {said or repr(said)}: neither table has a route {name or repr(name)}; "
+            "write ROUTE, FROM:TO or ROUTE=FROM:TO, or an arrow in quotes"
+        )
+    if not places_said:
+        return Expected(name)
+    from_, _, to = places_said.replace("->", ":", 1).partition(":")
+    for place in (from_, to):
+        if place not in places and not (place.isdigit() and len(place) == 3):
+            raise FacadeError(
+                f"--expect {said}: {place or 'nothing'} is no backend of the tables and no status; "
+                "write FROM:TO, like legacy:flightspecials or legacy:410"
+            )
+    return Expected(name or None, from_, to)
+
+
+def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
+    """Where `side` sends a request."""
+    resolution = resolve(side.table, side.index, facts)
+    route = resolution.route
+    if resolution.error is not None:
+        return Destination(None if route is None else route.name, str(resolution.error.status))
+    if route is None:
+        return Destination(None, str(OPTIONS_REPLY.status))
+    decision = decide(side.table, route, facts, draw_bp)
+    if decision.ref is None:
+        return Destination(route.name, str(direct_response(route, facts).status))
+    rewrite = decision.ref.rewrite
+    host = rewrite.hostname if rewrite is not None else None
+    return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
+
+
+class Plan:
+    """Counts what changes between two tables. Fed with lines; edited as it goes.
+
+    `expected` is None where every move is fine; empty where none is.
+    """
+
+    def __init__(self, old: Side, new: Side, expected: Sequence[Expected] | None) -> None:
+        self._old = old
+        self._new = new
+        self._expected = expected
+        self.lines = 0
+        self.requests = 0
+        self.moved = 0
+        self.unexpected = 0
+        self.asked_otherwise = 0
+        """Requests that keep their backend, but ask it another path or host."""
+        self.rerouted = 0
+        """Requests that keep their backend, but reach it by another route."""
+        self.refused_unread = 0
+        self.without_bucket = 0
+        self.moves: dict[Move, Tally] = {}
+        self.bad_lines = 0
+        self.first_bad: list[tuple[int, str]] = []
+        self.recorded_under: dict[str, int] = {}
+        """Requests by the version of the table that they were recorded under."""
+
+    def feed(self, line: bytes) -> None:
+        """One line of the log. Never raises for what is in it."""
+        self.lines += 1
+        if not line.strip():
+            return
+        try:
+            logged = read_line(line)
+            if logged is None:
+                self.refused_unread += 1
+                return
+            facts = facts_of(logged)
+        except Unreadable as fault:
+            self._reject(str(fault))
+            return
+        self.requests += 1
+        self.without_bucket += logged.bucket is UNSET
+        version = logged.table if len(self.recorded_under) < _MAX_VERSIONS else _OTHERS
+        self.recorded_under[version] = self.recorded_under.get(version, 0) + 1
+        self._compare(facts, bucket_of(logged, self.lines))
+
+    def feed_cut(self) -> None:
+        """A line that is too long to be a request's."""
+        self.lines += 1
+        self._reject("it is longer than 1 MiB")
+
+    def _reject(self, why: str) -> None:
+        self.bad_lines += 1
+        if len(self.first_bad) < _BAD_LINES_SHOWN:
+            self.first_bad.append((self.lines, why))
+
+    def _compare(self, facts: Facts, draw_bp: int) -> None:
+        before = destination_of(self._old, facts, draw_bp)
+        after = destination_of(self._new, facts, draw_bp)
+        if before.to != after.to:
+            self._count(before, after, facts, draw_bp)
+        else:
+            self.asked_otherwise += (before.path, before.host) != (after.path, after.host)
+            self.rerouted += before.route != after.route
+
+    def _count(self, before: Destination, after: Destination, facts: Facts, draw_bp: int) -> None:
+        move = Move(before.route or "", after.route or "", before.to, after.to)
+        tally = self.moves.get(move)
+        if tally is None:
+            expected = self._expected is None or any(each.allows(move) for each in self._expected)
+            if len(self.moves) >= _MAX_MOVES:
+                move = Move(_OTHERS, _OTHERS, "*", "*" if expected else "* (not expected)")
+            tally = self.moves.setdefault(move, Tally(expected, 0, []))
+        self.moved += 1
+        self.unexpected += not tally.expected
+        tally.requests += 1
+        if len(tally.examples) < _EXAMPLES:
+            asked = f"{facts.method} {text(facts.host)}{text(facts.path)}"[:_EXAMPLE_LENGTH]
+            if not any(example.startswith(f"{asked} (") for example in tally.examples):
+                tally.examples.append(f"{asked} (bucket {draw_bp * 100 / ALL_BP:g})")
+
+    def sorted_moves(self) -> list[tuple[Move, Tally]]:
+        """Moves that may not happen first, then the frequent ones."""
+        return sorted(
+            self.moves.items(),
+            key=lambda each: (each[1].expected, -each[1].requests, each[0]),
+        )
+
+    def cautions(self) -> list[str]:
+        """What the replay cannot know, each as a sentence."""
+        return [*_not_in_the_log(self._old.table, self._new.table), *self._about_the_log()]
+
+    def _about_the_log(self) -> Iterator[str]:
+        of_old = self.recorded_under.get(self._old.version, 0)
+        if others := self.requests - of_old:
+            yield (
+                f"recorded under other tables than the old one ({self._old.version}): {others:,} "
+                "requests; of headers, cookies and query the log holds what those tables read"
+            )
+        if self.without_bucket:
+            yield (
+                f"without a bucket: {self.without_bucket:,} requests; "
+                "they were given buckets that are spread evenly"
+            )
+        if self.refused_unread:
+            yield (
+                f"refused before they could be read, and not replayed: "
+                f"{self.refused_unread:,} requests"
+            )
+
+
+def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
+    """What the tables' rules read and the log, which `old` had written, does not hold as it was sent."""
+    held = names_that_rules_read(old)
+    logs = (
+        ("header", (*held.headers, "host"), held.hashed_headers),
+        ("query parameter", held.query, ()),
+        ("cookie", held.cookies, held.hashed_cookies),
+    )
+    for which, table in (("old", old), ("new", new)):
+        for (what, clear, hashed), names in zip(logs, _read_by_matches(table), strict=True):
+            for name in sorted(names - {*clear}):
+                how = (
+                    "holds only as a hash: only whether it is there is replayed"
+                    if name in hashed
+                    else "does not hold: it is replayed as absent"
+                )
+                yield f"the {which} table reads {what} {name}, which the log {how}"
+        for route in table.routes:
+            # Where cohorts are not obeyed, the recorded draw decides, and it is exact.
+            if route.cohort is not None and f"routes[{route.name}].cohort" not in table.unobeyed:
+                yield (
+                    f"the {which} table's route {route.name} draws by the cohort "
+                    f"{route.cohort.name}, whose keys the log holds only as hashes: "
+                    "its requests are replayed with the recorded buckets' shares, not one by one"
+                )
+    yield from _other_endpoints(old, new)
+
+
+def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
+    """Names of headers, query parameters and cookies."""
+    matches = [route.match for route in table.routes]
+    return (
+        {each.name for match in matches for each in match.headers},
+        {each.name for match in matches for each in match.query},
+        {each.name for match in matches for each in match.cookies},
+    )
+
+
+def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:
+    before = {backend.name: backend.endpoints for backend in old.backends}
+    for backend in new.backends:
+        if before.get(backend.name, backend.endpoints) != backend.endpoints:
+            now = ", ".join(map(str, backend.endpoints))
+            yield f"the backend {backend.name} has other endpoints in the new table ({now}): no move"

@@ -1,0 +1,117 @@
+"""Lines of an access log, back to the requests that they tell of. The counterpart of `record.log_line`.
+
+A line is a JSON object. `method`, `host` and `target` say what was asked; `bucket` is what was drawn, and
+`headers`, `cookies` and `query` hold what the table of that day read. Other keys may be absent.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import quote_plus
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from proxy.model import ALL_BP, Facts, HeaderPairs
+
+WANTED = "each line has to be a JSON object with method, host and target, as `serve --access-log` writes it"
+MAX_LINE_BYTES = 1024 * 1024
+_MAX_SHOWN = 100
+# The golden ratio of all buckets: successive steps of it fill them evenly.
+_STEP_BP = 6_180
+
+Values = dict[str, list[str]]
+
+
+class Logged(Struct, frozen=True):
+    """One line, as far as it is replayed. Without a method, host and target, it was refused unread."""
+
+    method: str | UnsetType = UNSET
+    host: str | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+    client: str = ""
+    bucket: float | UnsetType = UNSET
+    """The draw, in [0, 100)."""
+    headers: Values = {}
+    cookies: Values = {}
+    query: Values = {}
+    status: int = 0
+    """0 where it is not said."""
+    reason: str = ""
+    table: str = ""
+    """The version of the table that was in effect."""
+
+
+class Unreadable(Exception):
+    """A line that tells of no request; the message says why, in a few words."""
+
+
+_decoder = msgspec.json.Decoder(Logged)
+
+
+def read_line(line: bytes) -> Logged | None:
+    """One line of a log; None for one that tells of a request nobody could read. Raises Unreadable."""
+    try:
+        logged = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(str(error)[:_MAX_SHOWN]) from None
+    parts = (logged.method, logged.host, logged.target)
+    if all(part is UNSET for part in parts) and logged.reason:
+        return None
+    missing = [
+        name
+        for name, part in zip(("method", "host", "target"), parts, strict=True)
+        if part is UNSET
+    ]
+    if missing:
+        raise Unreadable(f"it has no {' and no '.join(missing)}")
+    if not str(logged.target).startswith("/"):
+        raise Unreadable("its target does not start with a slash")
+    if logged.bucket is not UNSET and not 0 <= logged.bucket < 100:
+        raise Unreadable(f"its bucket is {logged.bucket:g}, not in [0, 100)")
+    return logged
+
+
+def bucket_of(logged: Logged, number: int) -> int:
+    """The draw of line `number` in [0, 10,000): the recorded one, else one of an even spread."""
+    if logged.bucket is UNSET:
+        return number * _STEP_BP % ALL_BP
+    return min(round(logged.bucket * ALL_BP / 100), ALL_BP - 1)
+
+
+def facts_of(logged: Logged) -> Facts:
+    """What rules may see of a recorded request. Raises Unreadable for text that no request holds."""
+    try:
+        host = str(logged.host).encode("latin-1")
+        path, _, in_target = str(logged.target).encode("latin-1").partition(b"?")
+        headers: HeaderPairs = [(b"host", host)]
+        headers += [
+            (name.encode(), value.encode("utf-8", "surrogatepass"))
+            for name, values in logged.headers.items()
+            if name != "host"
+            for value in values
+        ]
+        if logged.cookies:
+            pairs = (f"{name}={value}" for name, value in _pairs(logged.cookies))
+            headers.append((b"cookie", "; ".join(pairs).encode("utf-8", "surrogatepass")))
+        query = in_target
+        if logged.query:
+            said = (
+                f"{quote_plus(name)}={quote_plus(value)}" for name, value in _pairs(logged.query)
+            )
+            query = "&".join(said).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("it holds text that no request can hold") from None
+    # The log does not hold the version. Without a Host, only HTTP/1.0 got as far as the log (RFC 9112 3.2).
+    return Facts(
+        str(logged.method),
+        host,
+        path,
+        query,
+        headers,
+        logged.client,
+        peer=logged.client,
+        minor=int(host != b""),
+    )
+
+
+def _pairs(found: Values) -> Iterable[tuple[str, str]]:
+    return ((name, value) for name, values in found.items() for value in values)

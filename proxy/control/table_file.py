@@ -1,0 +1,63 @@
+"""The file of a table: its bytes, and the snapshot that they make."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from proxy.config.load import Loaded
+from proxy.config.reader import MAX_BYTES
+from proxy.control.tls_files import load_tls_files
+from proxy.errors import FacadeError, Problem, TableError
+from proxy.model import Endpoint
+from proxy.routing.facts import Networks
+from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.snapshot import Snapshot, head_bounds
+
+
+def read_table(path: Path) -> bytes:
+    """The bytes of the file at `path`. Raises OSError, or TableError for more bytes than a table may have."""
+    with path.open("rb") as file:
+        text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise TableError(
+            str(path), (Problem(0, 0, "the file is larger than 16 MiB", "a table has less"),)
+        )
+    return text
+
+
+def snapshot_of(
+    loaded: Loaded, text: bytes, overrides: Mapping[str, Endpoint], now: float
+) -> Snapshot:
+    """The snapshot of a table without its TLS files. `now` is in seconds since the epoch.
+
+    Raises FacadeError if `overrides` names a backend that the table does not have.
+    """
+    table = loaded.table
+    backends = {backend.name: backend for backend in table.backends}
+    for name, endpoint in overrides.items():
+        if name not in backends:
+            raise FacadeError(
+                f"--backend {name}: the table has no such backend, it has {', '.join(backends)}"
+            )
+        backends[name] = replace(backends[name], endpoints=(endpoint,))
+    return Snapshot(
+        table,
+        loaded.index,
+        hashlib.sha256(text).hexdigest()[:12],
+        now,
+        backends,
+        Networks(table.forwarded.trusted_proxies),
+        Networks(table.explain.expose_to),
+        table.explain.response_header.lower().encode(),
+        names_that_rules_read(table),
+        *head_bounds(table),
+        loaded.warnings,
+    )
+
+
+def with_tls_files(snapshot: Snapshot, path: Path) -> Snapshot:
+    """`snapshot` with the present content of the files that its table names. Blocks. Raises TableError."""
+    loaded = load_tls_files(snapshot.backends, snapshot.table.tls_files, path)
+    return replace(snapshot, backends=loaded.backends, contexts=loaded.contexts, files=loaded.files)

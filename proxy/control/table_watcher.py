@@ -1,0 +1,215 @@
+"""Follows the file of a table: a good edit takes effect whole, a bad one leaves the last good table in effect."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
+from watchfiles import Change, awatch
+
+from proxy.config.load import load
+from proxy.control.history.recorder import Recorder
+from proxy.control.table_file import read_table, snapshot_of, with_tls_files
+from proxy.control.tls_files import signature_of
+from proxy.errors import FacadeError
+from proxy.model import Endpoint
+from proxy.routing.snapshot import CurrentTable, ReloadState, Snapshot
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+_DEBOUNCE_MS = 100
+_STEP_MS = 50
+# A file looks broken while an editor writes it. A good file takes effect without this wait.
+_SECOND_LOOK_S = 0.1
+
+
+class TableWatcher:
+    """Loads the table, holds it in `table`, and replaces it when the file changes.
+
+    `on_swap` is called with each snapshot before it takes effect, the first one included.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        overrides: Mapping[str, Endpoint],
+        on_swap: Callable[[Snapshot], None],
+        *,
+        recording: bool = True,
+    ) -> None:
+        """Raises OSError, TableError or FacadeError: a facade never starts with an empty table.
+
+        One of the processes that watch a file is `recording` its changes in the history.
+        """
+        self._path = path
+        self._overrides = overrides
+        self._on_swap = on_swap
+        self._reloading = asyncio.Lock()
+        self._text = read_table(path)
+        self._signature = signature_of(path)
+        with _collection_paused():
+            snapshot = self._load(self._text)
+        self.table = CurrentTable(snapshot, ReloadState(at=snapshot.loaded_at))
+        self.recorder = Recorder(path) if recording else None
+        self._record()
+        on_swap(snapshot)
+
+    async def watch(self) -> None:
+        """Follow the file until cancelled. The application's lifespan owns the task."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_events())
+            group.create_task(self._poll())
+
+    async def _watch_events(self) -> None:
+        while True:
+            try:
+                # The directory, because Kubernetes and editors replace the file itself.
+                async for _ in awatch(
+                    self._path.parent,
+                    watch_filter=self._concerns,
+                    debounce=_DEBOUNCE_MS,
+                    step=_STEP_MS,
+                    recursive=False,
+                ):
+                    await self.refresh(look_inside=False)
+            except (OSError, RuntimeError) as error:
+                log.warning("cannot watch %s, looking once a second: %s", self._path.parent, error)
+                await asyncio.sleep(_POLL_S)
+
+    async def _poll(self) -> None:
+        """Look once a second: for file systems without events, and for the TLS files."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            await self.refresh()
+
+    def _concerns(self, _: Change, path: str) -> bool:
+        """Whether a change concerns the file itself or Kubernetes' `..data` link."""
+        name = Path(path).name
+        return name == self._path.name or name.startswith("..")
+
+    async def refresh(self, *, look_inside: bool = True) -> bool:
+        """Look at the file and swap in a changed table. Without `look_inside`, an untouched file is not read.
+
+        Returns whether a new table took effect. Never raises: `table.state` holds the error.
+        """
+        async with self._reloading:
+            signature = signature_of(self._path)
+            if not look_inside and signature == self._signature:
+                return False
+            swapped = await self._reload()
+            self._signature = signature
+            return swapped
+
+    async def _reload(self, *, patient: bool = True) -> bool:
+        """Take the table in the file. `patient`: read a broken file once more before reporting it."""
+        text = b""
+        try:
+            text = await asyncio.to_thread(self._read)
+            if text == self._text:
+                await self._reload_tls()
+                self._recovered()
+                return False
+            with _collection_paused():
+                snapshot = await asyncio.to_thread(self._load, text)
+                self._swap(snapshot, text)
+            return True
+        except FacadeError as error:
+            message = str(error)
+        if message == self.table.state.error:
+            return False
+        if patient:
+            await asyncio.sleep(_SECOND_LOOK_S)
+            if text == self._text or await self._changed_since(text):
+                return await self._reload(patient=False)
+        self._failed(message)
+        return False
+
+    async def _changed_since(self, text: bytes) -> bool:
+        """Whether the file now holds another text. `text` is empty for a file that could not be read."""
+        try:
+            return await asyncio.to_thread(self._read) != text
+        except FacadeError:
+            return text != b""
+
+    def _read(self) -> bytes:
+        """Raises FacadeError."""
+        try:
+            return read_table(self._path)
+        except OSError as error:
+            raise FacadeError(f"{self._path}: {error.strerror or error}") from None
+
+    def _load(self, text: bytes) -> Snapshot:
+        """Raises FacadeError."""
+        loaded = load(text, str(self._path))
+        bare = snapshot_of(loaded, text, self._overrides, time.time())
+        return with_tls_files(bare, self._path)
+
+    async def _reload_tls(self) -> None:
+        """Take TLS files that changed under an unchanged table. Raises TableError."""
+        before = self.table.current
+        snapshot = await asyncio.to_thread(_with_changed_files, before, self._path)
+        if snapshot.backends != before.backends:
+            self._on_swap(snapshot)
+            state = self.table.state
+            self.table.state = replace(state, at=time.time(), reloads=state.reloads + 1)
+            log.info("table %s: certificates of its backends were renewed", snapshot.version)
+        self.table.current = snapshot
+
+    def _swap(self, snapshot: Snapshot, text: bytes) -> None:
+        self._on_swap(snapshot)
+        self.table.current = snapshot
+        self._text = text
+        self._record()
+        state = self.table.state
+        self.table.state = replace(
+            state, ok=True, error="", at=time.time(), reloads=state.reloads + 1
+        )
+        log.info("table %s is in effect (%d routes)", snapshot.version, snapshot.index.size)
+
+    def _record(self) -> None:
+        if self.recorder is not None:
+            current = self.table.current
+            self.recorder.note(current.version, self._text, current.table)
+
+    def _recovered(self) -> None:
+        if not self.table.state.ok:
+            self.table.state = replace(self.table.state, ok=True, error="", at=time.time())
+            log.info("table %s: the file is good again, and unchanged", self.table.current.version)
+
+    def _failed(self, message: str) -> None:
+        state = self.table.state
+        self.table.state = replace(
+            state, ok=False, error=message, at=time.time(), failures=state.failures + 1
+        )
+        log.error("kept table %s: %s", self.table.current.version, message)
+
+
+@contextlib.contextmanager
+def _collection_paused() -> Iterator[None]:
+    """No cyclic garbage collection inside; afterwards it ignores the objects that exist by then.
+
+    A table of 10,000 routes has half a million objects that live long and form no cycle. A collection that
+    visits them stops every request for 50 to 100 ms (ADR 8).
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _with_changed_files(snapshot: Snapshot, path: Path) -> Snapshot:
+    """`snapshot` with TLS files that changed since it was made; itself if none did. Raises TableError."""
+    if all(signature_of(each) == known for each, known in snapshot.files.items()):
+        return snapshot
+    return with_tls_files(snapshot, path)

@@ -1,0 +1,1 @@
+"""The side of clients: an HTTP/1.1 server that knows no routes."""

@@ -1,0 +1,379 @@
+r"""A request on the fast tier: the same steps as in `asgi_app`, without a task, driven by events.
+
+    begin --> local reply
+      \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
+
+The client's connection calls the methods of `ActiveRequest`, the upstream's those of `AnswerSink`.
+The first of their events that ends the request does; later ones are ignored.
+"""
+
+import time
+
+from msgspec import Struct
+
+from proxy.downstream.client_response import ClientResponse
+from proxy.downstream.interfaces import ClientConnection
+from proxy.errors import (
+    ClientGone,
+    MethodRefused,
+    RequestError,
+    TooLarge,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from proxy.forwarding.attempts import Attempts
+from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.prepared_request import PreparedRequest, Request, prepare
+from proxy.forwarding.request_body import RequestBody
+from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
+from proxy.forwarding.route_cache import (
+    UNDECIDED,
+    CachedDecision,
+    cached_decision,
+    connection_state,
+)
+from proxy.forwarding.tunnel import Tunnel, check_protocol
+from proxy.http1.chunked import whole_chunked
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
+from proxy.http1.request_head import RequestHead
+from proxy.http1.response_head import Framing, ResponseHead
+from proxy.http1.response_writer import lines_of
+from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
+from proxy.routing.direct_response import direct_response
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.response import client_response_headers
+from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, identify
+from proxy.routing.transforms.upstream_request import upgrade_of, upstream_target
+from proxy.telemetry.request_record import Record
+from proxy.upstream import Connection, Pool
+
+
+class FastRequest(Struct, eq=False):
+    """Mutable state of one request. `_end` runs exactly once."""
+
+    forwarder: Forwarder
+    client: ClientConnection
+    head: RequestHead
+    snapshot: Snapshot
+    record: Record
+    began: float
+    sent: bytes
+    """The request's body, if it came with the head."""
+    body_in: RequestBody | None
+    """The request's body, if it comes after the head."""
+    cached: CachedDecision
+    """`UNDECIDED` until the route is known."""
+    out: ClientResponse | None = None
+    identity: Identity = NO_IDENTITY
+    prepared: PreparedRequest | None = None
+    pool: Pool | None = None
+    """The endpoint that the request was sent to last."""
+    connection: Connection | None = None
+    attempts: Attempts | None = None
+    tunnel: Tunnel | None = None
+    is_over: bool = False
+
+    @property
+    def uploaded(self) -> bool:
+        return self.body_in is None or self.body_in.complete
+
+    @property
+    def received_bytes(self) -> int:
+        return self.record.received_bytes
+
+    @property
+    def allowed(self) -> tuple[Timeouts, Limits]:
+        decision = self.record.decision
+        return DEFAULTS if decision is None else (decision.route.timeouts, decision.route.limits)
+
+    # --- what the client's connection calls -------------------------------------------------------
+
+    def begin(self) -> None:
+        head, record, forwarder = self.head, self.record, self.forwarder
+        try:
+            state = connection_state(self.client, head.fields.pairs, self.snapshot)
+            self.identity = record.identity = identify(state.said, forwarder.random_bits())
+            cached = cached_decision(state, head, record)
+            if cached is None:
+                self._reply(OPTIONS_REPLY)
+                return
+            self.cached = cached
+            prepared = cached.entry.prepared or self._prepare(cached)
+            if prepared is None:
+                self._reply(direct_response(cached.decision.route, cached.facts))
+                return
+            self.prepared = prepared
+            if not cached.target:
+                cached.target = upstream_target(cached.facts, cached.decision)
+            pool = prepared.upstream.next_pool()
+            connection = pool.take_idle(prepared.repeatable)
+            if connection is not None:
+                self._send(pool, connection, prepared, prepared.timeouts)
+            else:
+                self._acquire(Attempts(prepared, self.began), pool, fresh=False)
+        except RequestError as error:
+            self.refuse(error)
+
+    def _prepare(self, cached: CachedDecision) -> PreparedRequest | None:
+        """None for a local reply. Cached with the route, unless the table edits the ids. Raises RequestError."""
+        ref, snapshot = cached.decision.ref, self.snapshot
+        if ref is None:
+            return None
+        request = Request(self.head, cached.facts, cached.decision, ref, self.identity)
+        upstream = self.forwarder.http_upstream(snapshot.backends[ref.backend])
+        prepared = prepare(request, snapshot, upstream)
+        if prepared.adds_ids:
+            cached.entry.prepared = prepared
+        return prepared
+
+    def body(self, data: bytes) -> None:
+        if self.is_over:
+            return
+        received_bytes = self.record.received_bytes = self.record.received_bytes + len(data)
+        if self.tunnel is not None:
+            self.tunnel.data(data)
+        elif received_bytes > (limit := self.allowed[1].max_body_bytes):
+            self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
+        elif self.body_in is not None:
+            self.body_in.data(data)
+
+    def body_ended(self, trailers: HeaderPairs) -> None:
+        if self.body_in is not None:
+            self.body_in.end(trailers)
+
+    def client_blocked(self, blocked: bool) -> None:
+        if self.connection is not None:
+            if blocked:
+                self.connection.pause_reading()
+            else:
+                self.connection.resume_reading()
+
+    def check_deadlines(self, now: float) -> None:
+        total_s = self.allowed[0].total_s
+        if self.tunnel is not None:
+            if self.tunnel.is_stale(now):
+                self._end_tunnel(self.tunnel)
+        elif now - self.began >= total_s:
+            self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
+
+    def refuse(self, error: RequestError) -> None:
+        if self.is_over:
+            return
+        self.record.error = error
+        self._release()
+        out = self._response()
+        if out.status:
+            out.flush()
+            self._end(whole=False)
+        else:
+            if isinstance(error, MethodRefused):
+                # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
+                out.keep = False
+            self._reply(problem(error))
+
+    def client_disconnected(self) -> None:
+        if not self.is_over:
+            self.record.error = ClientGone("the client left before its answer was complete")
+            self._release()
+            self._end(whole=False)
+
+    def client_shut(self) -> None:
+        if self.tunnel is not None and self.tunnel.client_ended():
+            self._end_tunnel(self.tunnel)
+
+    # --- towards the upstream -----------------------------------------------------------------------
+
+    def _acquire(self, attempts: Attempts, first: Pool, *, fresh: bool) -> None:
+        if not self.uploaded:
+            self.client.pause_reading()
+        self.attempts = attempts
+        attempts.acquire(first, self._acquired, self.refuse, self._count_attempt, fresh=fresh)
+
+    def _acquired(self, pool: Pool, connection: Connection) -> None:
+        attempts = self.attempts
+        if attempts is not None:
+            attempts.search = None
+            self._send(pool, connection, attempts.prepared, attempts.timeouts())
+
+    def _count_attempt(self) -> None:
+        self.record.attempts += 1
+
+    def _send(
+        self, pool: Pool, connection: Connection, prepared: PreparedRequest, timeouts: Timeouts
+    ) -> None:
+        record, body_in = self.record, self.body_in
+        self.pool = pool
+        self.connection = connection
+        record.attempts += 1
+        raw = prepared.head(self.cached.target, pool.authority, self.identity, self.sent)
+        uploading = body_in is not None
+        connection.begin(raw, self, prepared.is_head, timeouts, uploading, prepared.switching)
+        if body_in is not None:
+            body_in.begin(connection, self.head.expects_100)
+
+    # --- what the upstream's connection calls -------------------------------------------------------
+
+    def interim_response(self, status: int, headers: HeaderPairs) -> None:
+        # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
+        if status != 100:
+            cached = self.cached
+            fields = client_response_headers(headers, self.snapshot, cached.facts, cached.decision)
+            self._response().inform(status, lines_of(fields))
+
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        self.connection = None
+        if self.is_over:
+            return
+        record, client = self.record, self.client
+        if self.out or self.body_in or not self.head.keep_alive or client.draining:
+            self.response_started(head, framing, True)
+            if body:
+                self.response_data(body)
+            self.response_ended([])
+            return
+        # The usual case. Equal to the three calls above.
+        record.status = head.status
+        record.sent_bytes = len(body)
+        record.complete = self.is_over = True
+        record.first_byte_s = record.total_s = time.monotonic() - self.began
+        start = response_head(head, self.cached, self.snapshot, self.identity)
+        if framing == "chunked":
+            body = whole_chunked(body)
+            client.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (start, body))
+        else:
+            client.write(b"%b\r\n%b" % (start, body))
+        self.forwarder.finish(record, self.snapshot, self.cached.logged)
+        client.request_done(True, True, False)
+
+    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
+        self.record.first_byte_s = time.monotonic() - self.began
+        if head.status == 101:
+            self._switch(head)
+            return
+        out = self._response()
+        self._drop_keep_alive(out)
+        start = response_head(head, self.cached, self.snapshot, self.identity)
+        out.start(head.status, start, framing, goes_on)
+
+    def response_data(self, data: bytes) -> None:
+        self._response().data(data)
+
+    def response_ended(self, trailers: HeaderPairs) -> None:
+        self.connection = None
+        if not self.is_over:
+            self._response().end(trailers)
+            self._end(whole=True)
+
+    def response_failed(self, error: UpstreamError) -> None:
+        self.connection = None
+        pool, prepared = self.pool, self.prepared
+        if pool is not None and prepared is not None and not self.is_over:
+            attempts = self.attempts or Attempts(prepared, self.began)
+            if attempts.may_repeat(error, self.body_in is not None):
+                # Over a new connection: the next idle one may be about to close, too (RFC 9112 9.3.1).
+                attempts.repeated = True
+                self._acquire(attempts, pool, fresh=True)
+                return
+        self.refuse(error)
+
+    def backend_shut(self) -> None:
+        if self.tunnel is not None and self.tunnel.backend_ended():
+            self._end_tunnel(self.tunnel)
+
+    def upload_paused(self) -> None:
+        self.client.pause_reading()
+
+    def upload_resumed(self) -> None:
+        self.client.resume_reading()
+
+    def waited(self, seconds: float) -> None:
+        """The sweep over client connections checks the deadlines."""
+
+    # --- tunnels ----------------------------------------------------------------------------------
+
+    def _switch(self, head: ResponseHead) -> None:
+        connection, wanted, cached = self.connection, upgrade_of(self.head), self.cached
+        if connection is None:
+            return
+        try:
+            check_protocol(head.pairs, wanted, cached.decision.backend or "-")
+        except UpstreamError as error:
+            self.refuse(error)
+            return
+        self.tunnel = Tunnel(self.client, connection)
+        lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
+        self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
+        self.client.switched()
+
+    def _end_tunnel(self, tunnel: Tunnel) -> None:
+        self.connection = None
+        tunnel.connection.close_tunnel()
+        if not self.is_over:
+            self._end(whole=True)
+
+    # --- how the request ends -----------------------------------------------------------------------
+
+    def _response(self) -> ClientResponse:
+        out = self.out
+        if out is None:
+            head = self.head
+            out = self.out = ClientResponse(
+                self.client, not head.minor, head.method == "HEAD", head.keep_alive
+            )
+        return out
+
+    def _drop_keep_alive(self, out: ClientResponse) -> None:
+        """Where the next request would begin is unknown after a body that was not read to its end."""
+        if not self.uploaded or self.client.draining:
+            out.keep = False
+
+    def _reply(self, reply: LocalReply) -> None:
+        self.record.first_byte_s = time.monotonic() - self.began
+        out = self._response()
+        self._drop_keep_alive(out)
+        out.own(reply, facade_headers(self.snapshot, self.record))
+        self._end(whole=True)
+
+    def _release(self) -> None:
+        """Give up the connection to the upstream, or the wait for one."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.abort()
+        if self.attempts is not None:
+            self.attempts.stop()
+
+    def _end(self, whole: bool) -> None:
+        self.is_over = True
+        record, out = self.record, self._response()
+        record.status = out.status or (record.error.status if record.error is not None else 0)
+        record.sent_bytes = out.sent_bytes
+        record.complete = whole
+        record.total_s = time.monotonic() - self.began
+        self.forwarder.finish(record, self.snapshot, self.cached.logged)
+        self.client.request_done(whole, out.keep and self.uploaded, out.by_close)
+
+
+class FastTier(Struct, frozen=True):
+    """The fast tier as the service of a listener."""
+
+    forwarder: Forwarder
+
+    @property
+    def limits(self) -> Snapshot:
+        return self.forwarder.table.current
+
+    def new_request(
+        self, client: ClientConnection, head: RequestHead, body: bytes | None
+    ) -> FastRequest:
+        """A request that has not begun. `body` is the whole body, if it came with the head."""
+        forwarder = self.forwarder
+        snapshot = forwarder.table.current
+        record = forwarder.record(snapshot)
+        began = time.monotonic()
+        if body is None:
+            body_in = RequestBody(client, head.fields.body.kind == "chunked")
+            return FastRequest(
+                forwarder, client, head, snapshot, record, began, b"", body_in, UNDECIDED
+            )
+        record.received_bytes = len(body)
+        return FastRequest(forwarder, client, head, snapshot, record, began, body, None, UNDECIDED)

@@ -1,0 +1,48 @@
+"""What every request is forwarded with, on both tiers; and the begin and end of its record."""
+
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from proxy.errors import Unsupported
+from proxy.model import Backend
+from proxy.routing.snapshot import CurrentTable, Snapshot
+from proxy.telemetry.access_log import AccessLog
+from proxy.telemetry.log_line import LineWriter
+from proxy.telemetry.request_record import Record
+from proxy.upstream import HttpUpstream
+from proxy.upstream.registry import UpstreamRegistry
+
+
+class Forwarder(Struct, frozen=True):
+    """Made once for a process, in `server.app.build`."""
+
+    table: CurrentTable
+    upstreams: UpstreamRegistry
+    access_log: AccessLog
+    draw: Callable[[], int]
+    """A uniform whole number from [0, 10,000). Called once for each request."""
+    random_bits: Callable[[], int]
+    """`trace_context.RANDOM_BITS` random bits. Called once for each request."""
+    count: Callable[[Record], None]
+    """Counts a request that has ended."""
+    writer: LineWriter
+
+    def record(self, snapshot: Snapshot) -> Record:
+        """The empty record of a request that begins now."""
+        return Record(snapshot.version, self.draw())
+
+    def finish(self, record: Record, snapshot: Snapshot, fixed: bytes = b"") -> None:
+        """Count a request that has ended, and log it. `fixed` is the cached part of its log line, or empty."""
+        self.count(record)
+        log = self.access_log
+        if log.enabled:
+            log.offer(self.writer.line(record, snapshot, fixed, time.time()))
+
+    def http_upstream(self, backend: Backend) -> HttpUpstream:
+        """Our own client for `backend`. Raises Unsupported where an httpx transport takes its place."""
+        upstream = self.upstreams.of(backend)
+        if not isinstance(upstream, HttpUpstream):
+            raise Unsupported("a backend behind a foreign transport is asked by the ASGI tier only")
+        return upstream

@@ -1,0 +1,54 @@
+"""The body of a request on its way from the client to the backend, on the fast tier."""
+
+from msgspec import Struct
+
+from proxy.downstream.interfaces import ClientConnection
+from proxy.http1.chunked import LAST_CHUNK, chunk
+from proxy.http1.response_writer import CONTINUE, fields_block
+from proxy.model import HeaderPairs
+from proxy.routing.transforms.headers import request_trailers
+from proxy.upstream import Connection
+
+
+class RequestBody(Struct, eq=False):
+    """A request's body. What comes before there is a connection waits: reading is paused then."""
+
+    client: ClientConnection
+    chunked: bool
+    complete: bool = False
+    connection: Connection | None = None
+    early: tuple[bytes, ...] = ()
+    trailers: HeaderPairs = []
+
+    def data(self, data: bytes) -> None:
+        """Some of it."""
+        if self.connection is None:
+            self.early += (data,)
+        else:
+            self.connection.write(chunk(data) if self.chunked else data)
+
+    def end(self, trailers: HeaderPairs) -> None:
+        """There is no more."""
+        self.complete = True
+        self.trailers = request_trailers(trailers)
+        if self.connection is not None:
+            self._end_on(self.connection)
+
+    def begin(self, connection: Connection, expected: bool) -> None:
+        """Go on over a connection that has the head. `expected`: the client waits to be told to send."""
+        self.connection = connection
+        early, self.early = self.early, ()
+        if expected and not early and not self.complete:
+            self.client.write(CONTINUE)
+        for data in early:
+            self.data(data)
+        if self.complete:
+            self._end_on(connection)
+        else:
+            self.client.resume_reading()
+
+    def _end_on(self, connection: Connection) -> None:
+        if self.chunked:
+            trailers = self.trailers
+            connection.write(b"0\r\n%b\r\n" % fields_block(trailers) if trailers else LAST_CHUNK)
+        connection.end_upload()

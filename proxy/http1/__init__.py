@@ -1,0 +1,1 @@
+"""HTTP/1.1 messages: parsers and writers of both directions. Pure (ADR 10)."""

@@ -1,0 +1,60 @@
+"""Answers by the facade itself: direct responses, redirects, and problems (RFC 9457)."""
+
+from proxy.http1.local_reply import LocalReply
+from proxy.model import DirectResponse, Facts, Redirect, Route
+from proxy.routing.paths import replace_prefix, to_wire
+from proxy.routing.transforms.headers import apply_header_edits
+
+
+def asks_the_facade(facts: Facts) -> bool:
+    """An OPTIONS for the server as a whole, or one that may go no further (RFC 9110 7.6.2, 9.3.7)."""
+    if facts.method != "OPTIONS":
+        return False
+    return facts.path == b"*" or any(
+        name == b"max-forwards" and value and not value.strip(b"0") for name, value in facts.headers
+    )
+
+
+def direct_response(route: Route, facts: Facts) -> LocalReply:
+    """What a route without backends answers. The route has a `direct_response` or a `redirect`."""
+    if route.redirect is not None:
+        location = redirect_location(route, route.redirect, facts)
+        return LocalReply(
+            route.redirect.status, apply_header_edits([(b"location", location)], route.response)
+        )
+    direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
+    return LocalReply(
+        direct.status, apply_header_edits(list(direct.headers), route.response), direct.body
+    )
+
+
+def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
+    """The Location: relative, unless another scheme, host or port is asked for (RFC 9110 10.2.2)."""
+    path = facts.path
+    if redirect.path is not None:
+        path = to_wire(redirect.path)
+    elif redirect.prefix is not None and route.match.path is not None:
+        path = replace_prefix(path, route.match.path.value, redirect.prefix)
+    if facts.query:
+        path += b"?" + facts.query
+    if redirect.scheme is None and redirect.hostname is None and redirect.port is None:
+        # Two slashes in front would name another host.
+        return b"/" + path.lstrip(b"/") if path.startswith(b"//") else path
+    return b"%b://%b%b" % (_scheme(redirect, facts), _authority(redirect, facts), path)
+
+
+def _scheme(redirect: Redirect, facts: Facts) -> bytes:
+    return (redirect.scheme or facts.scheme).encode()
+
+
+def _authority(redirect: Redirect, facts: Facts) -> bytes:
+    host, port = facts.host, b""
+    if not host.endswith(b"]") and b":" in host:
+        host, _, port = host.rpartition(b":")
+    if redirect.scheme is not None:
+        port = b""
+    if redirect.hostname is not None:
+        host = redirect.hostname.encode()
+    if redirect.port is not None:
+        port = b"%d" % redirect.port
+    return host + b":" + port if port else host

@@ -1,0 +1,36 @@
+"""The headers, query parameters and cookies that the rules of a table read: the access log holds their values."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from proxy.model import RouteTable
+
+
+class LoggedNames(Struct, frozen=True):
+    """The names that a table's rules read. Those of cohorts are logged as hashes: they name people."""
+
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+    hashed_headers: tuple[str, ...] = ()
+    hashed_cookies: tuple[str, ...] = ()
+
+
+def names_that_rules_read(table: RouteTable) -> LoggedNames:
+    """What the matches and cohorts of `table` read."""
+    keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
+    hashed_headers = _names(key.name for key in keys if key.kind == "header")
+    hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")
+    matches = [route.match for route in table.routes]
+    return LoggedNames(
+        _names((m.name for match in matches for m in match.headers), but=hashed_headers),
+        _names(m.name for match in matches for m in match.query),
+        _names((m.name for match in matches for m in match.cookies), but=hashed_cookies),
+        hashed_headers,
+        hashed_cookies,
+    )
+
+
+def _names(names: Iterable[str], but: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return tuple(sorted(set(names) - set(but)))

@@ -1,0 +1,1 @@
+"""Header rules of both directions, rewrites and their inverse, trace context. Pure."""

@@ -1,0 +1,264 @@
+"""Which header fields go on, in both directions. Lists of byte pairs in, lists of byte pairs out.
+
+The order guards against spoofing (findings, 15): hop-by-hop fields and what `Connection` nominates go
+first, then what a client may not say (rule 14), then the backend's allow-lists, then ours are added, and
+the table's edits come last. Framing fields and Host are left out: whoever writes the head makes them anew.
+"""
+
+from proxy.model import (
+    ALLOW_ALL,
+    NO_EDITS,
+    Allow,
+    Backend,
+    BackendRef,
+    Decision,
+    Facts,
+    HeaderEdits,
+    HeaderPairs,
+    Route,
+)
+from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
+
+# RFC 9110 7.6.1, and what of HTTP/1.0 and HTTP/2 still turns up.
+_HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+        b"proxy-authenticate",
+    )
+)
+# Made anew for the next hop. `Expect` is answered by the server in front of us (RFC 9110 10.1.1).
+_MADE_ANEW = frozenset((b"host", b"content-length", b"expect"))
+# A client cannot have these dropped by naming them in `Connection` (findings, 15).
+_NOT_NOMINATED = frozenset((b"host", b"authorization", b"content-length", b"close", b"keep-alive"))
+_NOT_FROM_CLIENTS = frozenset(
+    (
+        b"forwarded",
+        b"x-real-ip",
+        b"x-original-url",
+        b"x-rewrite-url",
+        b"proxy",
+        b"proxy-authorization",
+    )
+)
+# Names that need no second look. Most fields of most requests are among them.
+_PLAIN = frozenset(
+    (
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"cache-control",
+        b"content-type",
+        b"if-modified-since",
+        b"if-none-match",
+        b"origin",
+        b"pragma",
+        b"priority",
+        b"range",
+        b"referer",
+        b"sec-ch-ua",
+        b"sec-ch-ua-mobile",
+        b"sec-ch-ua-platform",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"sec-fetch-user",
+        b"upgrade-insecure-requests",
+        b"user-agent",
+    )
+)
+_IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
+_IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
+_VIA = (b"1.0 facade", b"1.1 facade")
+_FINAL_FIELDS = frozenset(
+    (
+        *(
+            b"transfer-encoding",
+            b"content-length",
+            b"host",
+            b"connection",
+            b"content-encoding",
+            b"content-type",
+        ),
+        *(
+            b"content-range",
+            b"trailer",
+            b"te",
+            b"upgrade",
+            b"set-cookie",
+            b"cookie",
+            b"authorization",
+        ),
+        *(b"cache-control", b"expect", b"max-forwards", b"location", b"via"),
+    )
+)
+"""A trailer cannot change framing, routing or authentication (RFC 9110 6.5.1)."""
+
+
+def upstream_headers(
+    facts: Facts,
+    route: Route,
+    ref: BackendRef,
+    backend: Backend,
+    allowed: frozenset[str],
+    identity: Identity | None = None,
+) -> HeaderPairs:
+    """The fields for the backend, without Host and framing.
+
+    `allowed` are the client fields that rule 14 would drop and the table lets pass.
+    """
+    kept = [
+        pair
+        for pair in without_hop_by_hop(facts.headers)
+        if pair[0] in _PLAIN or _may_pass(pair[0], allowed, facts.peer_trusted)
+    ]
+    if backend.headers is not ALLOW_ALL:
+        kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
+    if backend.cookies is not ALLOW_ALL:
+        kept = _with_cookies(kept, backend.cookies)
+    if facts.method == "OPTIONS":
+        kept = [_one_hop_less(pair) for pair in kept]
+    kept = _with_forwarded(kept, facts)
+    if identity is not None:
+        kept = _with_identity(kept, identity)
+    if route.request is NO_EDITS and ref.request is NO_EDITS:
+        return kept
+    return _with_our_via(
+        apply_header_edits(apply_header_edits(kept, route.request), ref.request), facts
+    )
+
+
+def client_headers(headers: HeaderPairs, decision: Decision, decision_header: bytes) -> HeaderPairs:
+    """The fields of an upstream's answer that the client gets. Framing is kept: it is the message's own.
+
+    `decision_header` is ours alone: an upstream's own field of that name does not pass.
+    """
+    kept = [pair for pair in without_hop_by_hop(headers) if pair[0] != decision_header]
+    kept = apply_header_edits(kept, decision.route.response)
+    return kept if decision.ref is None else apply_header_edits(kept, decision.ref.response)
+
+
+def without_hop_by_hop(headers: HeaderPairs) -> HeaderPairs:
+    """`headers` without connection-level fields and those that `Connection` nominates (RFC 9110 7.6.1)."""
+    nominated: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            nominated.update(token.strip().lower() for token in value.split(b","))
+    nominated -= _NOT_NOMINATED
+    if not nominated:
+        return [pair for pair in headers if pair[0] not in _HOP_BY_HOP]
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in _HOP_BY_HOP
+        and (pair[0] not in nominated or pair[0].startswith(b"x-forwarded-"))
+    ]
+
+
+def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
+    if name in _MADE_ANEW:
+        return False
+    forwarding = name == b"forwarded" or name.startswith(b"x-forwarded-")
+    if forwarding and peer_trusted:
+        return True
+    if forwarding or name in _NOT_FROM_CLIENTS or b"_" in name:
+        return name.decode("latin-1") in allowed
+    return True
+
+
+def _with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
+    found: HeaderPairs = []
+    for name, value in headers:
+        if name == b"cookie":
+            pairs = (pair.strip() for pair in value.split(b";"))
+            kept = [p for p in pairs if allow.passes(p.partition(b"=")[0].decode("latin-1"))]
+            if not kept:
+                continue
+            value = b"; ".join(kept)
+        found.append((name, value))
+    return found
+
+
+def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
+    """A table may hide who came before, but not us: by it, loops end and the admin listener stays apart."""
+    ours = _VIA[facts.minor]
+    if any(name == b"via" and value.endswith(ours) for name, value in headers):
+        return headers
+    return [*headers, (b"via", ours)]
+
+
+def _one_hop_less(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Max-Forwards counts hops down (RFC 9110 7.6.2); at zero the facade itself answers, see `answers`."""
+    name, value = pair
+    counts = name == b"max-forwards" and value.isdigit() and len(value) < 10
+    return (name, b"%d" % max(0, int(value) - 1)) if counts else pair
+
+
+def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
+    """The fields behind a request's body that go on: none that had a meaning in front of it."""
+    return [
+        pair
+        for pair in trailers
+        if pair[0] not in _FINAL_FIELDS
+        and pair[0] not in _HOP_BY_HOP
+        and _may_pass(pair[0], frozenset(), False)
+    ]
+
+
+def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
+    gone = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
+    kept = [pair for pair in headers if pair[0] not in gone]
+    kept.append((REQUEST_ID, identity.request_id))
+    kept.append((TRACEPARENT, identity.traceparent))
+    return kept
+
+
+def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
+    """Tells the backend who asked for what (RFC 7239, and the older fields), after what a trusted peer said."""
+    before = {b"x-forwarded-for": b"", b"forwarded": b""}
+    said: set[bytes] = set()
+    kept: HeaderPairs = []
+    via: list[bytes] = []
+    for name, value in headers:
+        if name in before:
+            before[name] += value + b", "
+        elif name == b"via":
+            via.append(value)
+        else:
+            kept.append((name, value))
+            said.add(name)
+    peer = facts.peer.encode() or b"unknown"
+    scheme = facts.scheme.encode()
+    element = b"for=%b;proto=%b" % (_node(facts.peer), scheme)
+    if facts.host:
+        element += b';host="%b"' % facts.host
+    kept.append((b"x-forwarded-for", before[b"x-forwarded-for"] + peer))
+    if b"x-forwarded-proto" not in said:
+        kept.append((b"x-forwarded-proto", scheme))
+    if b"x-forwarded-host" not in said and facts.host:
+        kept.append((b"x-forwarded-host", facts.host))
+    kept.append((b"forwarded", before[b"forwarded"] + element))
+    kept.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
+    return kept
+
+
+def _node(peer: str) -> bytes:
+    """An address as RFC 7239 6 wants it: IPv6 in brackets and quotes."""
+    if not peer:
+        return b"unknown"
+    return b'"[%b]"' % peer.encode() if ":" in peer else peer.encode()
+
+
+def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:
+    """`headers` after the table's edits: remove, then set, then add."""
+    if not (edits.remove or edits.set or edits.add):
+        return headers
+    gone = {*edits.remove, *(name for name, _ in edits.set)}
+    return [*(pair for pair in headers if pair[0] not in gone), *edits.set, *edits.add]

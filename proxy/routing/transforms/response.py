@@ -1,0 +1,77 @@
+"""The response to the client: which fields of the backend's response go on, mapped back and edited."""
+
+from proxy.http1.response_head import ResponseHead
+from proxy.http1.response_writer import STATUS_LINES
+from proxy.model import Decision, Facts, HeaderPairs, Route
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.headers import client_headers
+from proxy.routing.transforms.reverse_rewrite import mapped_back
+from proxy.routing.transforms.trace_context import REQUEST_ID
+
+_line = b": ".join
+# Fields that a rule may change or drop. The usual `Connection: keep-alive` and framing are handled in `_unchanged`.
+_SPECIAL = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"),
+        *(b"http2-settings", b"proxy-authenticate", b"location", b"content-location", b"link"),
+        *(b"set-cookie", b"content-length", b"transfer-encoding", REQUEST_ID),
+    )
+)
+_DROPPED = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
+_CONNECTION_VALUES = frozenset((b"keep-alive", b"close"))
+_MAX_KEPT = 16
+
+
+def client_response_headers(
+    headers: HeaderPairs, snapshot: Snapshot, facts: Facts, decision: Decision
+) -> HeaderPairs:
+    """The fields of a backend's response, interim or final, for the client: mapped back, then edited by the table."""
+    if decision.ref is not None:
+        backend = snapshot.backends[decision.ref.backend]
+        headers = mapped_back(headers, decision, backend, facts.host)
+    kept = client_headers(headers, decision, snapshot.decision_header)
+    return [pair for pair in kept if pair[0] != REQUEST_ID]
+
+
+def decision_value(route: Route | None, backend: str | None, reason: str) -> bytes:
+    """`route=NAME backend=NAME reason=WORD`; a dash for a missing name."""
+    name = "-" if route is None else route.name
+    return f"route={name} backend={backend or '-'} reason={reason}".encode()
+
+
+def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
+    """Head block and fields for the client of a response that no rule changes; None for another response.
+
+    Kept with `head`: the heads of a backend repeat themselves (ADR 11).
+    """
+    if decision_header not in head.made:
+        if len(head.made) >= _MAX_KEPT:
+            head.made.clear()
+        head.made[decision_header] = _unchanged(head, decision_header)
+    return head.made[decision_header]
+
+
+def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
+    kept: HeaderPairs = []
+    for pair in head.pairs:
+        name, value = pair
+        if (name not in _SPECIAL and name != decision_header) or name == b"content-length":
+            kept.append(pair)
+        elif name not in _DROPPED and not (name == b"connection" and value in _CONNECTION_VALUES):
+            return None
+    return head_block(head, kept), kept
+
+
+def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
+    """The status line of `head`, then `fields`, with Content-Length but no other framing. Each line with its end."""
+    lines = [STATUS_LINES[head.status], *lines_without_framing(fields)]
+    length = head.fields.length
+    if length is not None and head.status != 204:
+        lines.append(b"content-length: %d" % length)
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
+def lines_without_framing(fields: HeaderPairs) -> list[bytes]:
+    """Fields as lines without their ends; fields of framing are left out."""
+    return [_line(pair) for pair in fields if pair[0] not in _DROPPED]

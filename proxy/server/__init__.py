@@ -1,0 +1,1 @@
+"""Processes: settings, wiring, sockets, workers and their supervisor, probes."""

@@ -1,0 +1,1 @@
+"""The application behind the admin listener: probes, metrics, the table in effect, explain."""

@@ -1,0 +1,1 @@
+"""What is recorded of requests: access log, counters in shared memory, Prometheus text."""

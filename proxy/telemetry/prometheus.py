@@ -1,0 +1,273 @@
+"""The metrics of the whole facade in Prometheus' text format 0.0.4: all workers' counters, and the table's.
+
+Written here and not by prometheus_client: a thousand routes make tens of thousands of lines, and where one
+process does everything they are made on its event loop. So they come in pieces, and traffic between them.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+
+from msgspec import Struct
+
+from proxy.routing.snapshot import CurrentTable
+from proxy.telemetry.counters import BOUNDS_S, BUCKETS, At
+from proxy.telemetry.shared_memory import (
+    SET_SLOTS,
+    SharedStats,
+    State,
+    StatField,
+    Status,
+    WorkerStats,
+)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FAMILIES: Mapping[str, tuple[str, str]] = {
+    "facade_requests_total": ("counter", "Requests that are over."),
+    "facade_request_duration_seconds": (
+        "histogram",
+        "From a request's first line to the end of its answer.",
+    ),
+    "facade_first_byte_seconds": ("histogram", "From a request's first line to its answer's head."),
+    "facade_received_bytes_total": ("counter", "Bytes of request bodies."),
+    "facade_sent_bytes_total": ("counter", "Bytes of answer bodies."),
+    "facade_upstream_attempts_total": ("counter", "Times that a request was sent to a backend."),
+    "facade_refused_total": ("counter", "What was refused before there was a request."),
+    "facade_client_connections": ("gauge", "Connections of clients to a worker."),
+    "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
+    "facade_upstream_connections": ("gauge", "Connections to a backend, by what they do."),
+    "facade_upstream_pending": ("gauge", "Requests that wait for a connection to a backend."),
+    "facade_access_log_dropped_total": (
+        "counter",
+        "Lines of the access log that could not be written.",
+    ),
+    "facade_event_loop_lag_seconds": (
+        "gauge",
+        "How late a worker's event loop was, at worst, in the last 15 s.",
+    ),
+    "facade_worker_cpu_seconds_total": ("counter", "CPU time of a worker."),
+    "facade_worker_resident_bytes": ("gauge", "Memory of a worker."),
+    "facade_worker_table_info": ("gauge", "The table that a worker serves."),
+    "facade_workers": ("gauge", "Workers by state."),
+    "facade_worker_restarts_total": ("counter", "Workers that took the place of one that ended."),
+    "facade_table_info": ("gauge", "The table in effect."),
+    "facade_table_age_seconds": ("gauge", "How long the table in effect has been."),
+    "facade_table_routes": ("gauge", "Routes of the table in effect."),
+    "facade_table_last_reload_ok": (
+        "gauge",
+        "1 if the last look at the file ended well, 0 if the last good table serves on.",
+    ),
+    "facade_table_reloads_total": ("counter", "Tables that took effect after the first."),
+    "facade_table_failed_reloads_total": ("counter", "Edits that were refused."),
+}
+"""Type and help of every metric there is, by its name."""
+
+Labels = tuple[tuple[str, str], ...]
+_SETS_A_PIECE = 100
+_LE = tuple(f'le="{bound}"' for bound in (*BOUNDS_S, "+Inf"))
+
+
+class _Sums(Struct):
+    """What is counted for one route and backend."""
+
+    duration: list[int]
+    first_byte: list[int]
+    duration_s: float = 0.0
+    first_byte_s: float = 0.0
+    received: int = 0
+    sent: int = 0
+
+
+class Totals:
+    """All parts of a board, summed up a few sets at a time."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[str, str, str, str], int] = {}
+        self.pairs: dict[tuple[str, str], _Sums] = {}
+        self.attempts: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+
+    def take(self, board: SharedStats) -> Iterator[None]:
+        """Add everything. Each step is short."""
+        for part in board:
+            for number, name in enumerate(tuple(part.names())):
+                if len(name) == 1:
+                    self._add_refused(name[0], part.counters[number * SET_SLOTS])
+                else:
+                    route, backend, code, reason = name
+                    self._add((route, backend, code, reason), part, number * SET_SLOTS)
+                if number % _SETS_A_PIECE == 0:
+                    yield
+
+    def _add_refused(self, kind: str, count: int) -> None:
+        if count:
+            self.refused[kind] = self.refused.get(kind, 0) + count
+
+    def _add(self, name: tuple[str, str, str, str], part: WorkerStats, at: int) -> None:
+        values = part.counters[at : at + SET_SLOTS].tolist()
+        at_once, at_once_s = values[At.AT_ONCE : At.AT_ONCE_S], part.seconds[at + At.AT_ONCE_S]
+        duration = _added(values[At.DURATION : At.DURATION + BUCKETS], at_once)
+        count = sum(duration)
+        if not count:
+            return
+        route, backend = name[:2]
+        self.requests[name] = self.requests.get(name, 0) + count
+        sums = self.pairs.get((route, backend))
+        if sums is None:
+            sums = self.pairs[route, backend] = _Sums([0] * BUCKETS, [0] * BUCKETS)
+        first_byte = _added(values[At.FIRST_BYTE : At.FIRST_BYTE + BUCKETS], at_once)
+        sums.duration = _added(sums.duration, duration)
+        sums.first_byte = _added(sums.first_byte, first_byte)
+        sums.duration_s += part.seconds[at + At.DURATION_S] + at_once_s
+        sums.first_byte_s += part.seconds[at + At.FIRST_BYTE_S] + at_once_s
+        sums.received += values[At.RECEIVED]
+        sums.sent += values[At.SENT]
+        if backend != "-":
+            more = count + values[At.MORE_ATTEMPTS]
+            self.attempts[backend] = self.attempts.get(backend, 0) + more
+
+
+def exposition(board: SharedStats, table: CurrentTable) -> Iterator[str]:
+    """The text, in pieces that are quickly made; some of them are empty."""
+    totals = Totals()
+    for _ in totals.take(board):
+        yield ""
+    yield from _of_requests(totals)
+    yield _of_workers(board)
+    yield _of_table(table)
+
+
+def _of_requests(totals: Totals) -> Iterator[str]:
+    yield _family(
+        "facade_requests_total",
+        (
+            ((("route", route), ("backend", backend), ("code", code), ("reason", reason)), count)
+            for (route, backend, code, reason), count in totals.requests.items()
+        ),
+    )
+    pairs = [
+        (_written((("route", route), ("backend", backend))), sums)
+        for (route, backend), sums in totals.pairs.items()
+    ]
+    yield _head("facade_request_duration_seconds")
+    for labels, sums in pairs:
+        yield _histogram("facade_request_duration_seconds", labels, sums.duration, sums.duration_s)
+    yield _head("facade_first_byte_seconds")
+    for labels, sums in pairs:
+        yield _histogram("facade_first_byte_seconds", labels, sums.first_byte, sums.first_byte_s)
+    for name, field in (
+        ("facade_received_bytes_total", "received"),
+        ("facade_sent_bytes_total", "sent"),
+    ):
+        yield _head(name)
+        yield "".join(f"{name}{{{labels}}} {getattr(sums, field)}\n" for labels, sums in pairs)
+    yield _family("facade_upstream_attempts_total", _by("backend", totals.attempts))
+    yield _family("facade_refused_total", _by("kind", totals.refused))
+
+
+def _of_workers(board: SharedStats) -> str:
+    each = [(str(number), part, part.status()) for number, part in enumerate(board, 1)]
+    states = {state.name.lower(): 0 for state in State}
+    for _, part, _ in each:
+        states[State(part.state).name.lower()] += 1
+    return "".join(
+        (
+            _by_worker(
+                "facade_client_connections",
+                [(n, part.head[StatField.CONNECTIONS]) for n, part, _ in each],
+            ),
+            _of_backends([status for _, _, status in each]),
+            _by_worker("facade_access_log_dropped_total", [(n, s.log_dropped) for n, _, s in each]),
+            _by_worker("facade_event_loop_lag_seconds", [(n, s.lag_s) for n, _, s in each]),
+            _by_worker("facade_worker_cpu_seconds_total", [(n, s.cpu_s) for n, _, s in each]),
+            _by_worker("facade_worker_resident_bytes", [(n, s.resident_bytes) for n, _, s in each]),
+            _family(
+                "facade_worker_table_info",
+                (((("worker", n), ("version", s.table)), 1) for n, _, s in each if s.table),
+            ),
+            _family("facade_workers", _by("state", states)),
+            _single("facade_worker_restarts_total", sum(p.head[StatField.RESTARTS] for p in board)),
+        )
+    )
+
+
+def _of_backends(statuses: list[Status]) -> str:
+    connections: dict[tuple[str, str], int] = {}
+    pending: dict[str, int] = {}
+    in_flight = 0
+    for status in statuses:
+        for name, now in status.backends.items():
+            for state, count in (("idle", now.idle), ("active", now.connections - now.idle)):
+                connections[name, state] = connections.get((name, state), 0) + count
+            pending[name] = pending.get(name, 0) + now.pending
+            in_flight += now.in_flight
+    by_state = (
+        ((("backend", name), ("state", state)), count)
+        for (name, state), count in connections.items()
+    )
+    return (
+        _single("facade_requests_in_flight", in_flight)
+        + _family("facade_upstream_connections", by_state)
+        + _family("facade_upstream_pending", _by("backend", pending))
+    )
+
+
+def _of_table(table: CurrentTable) -> str:
+    current, state = table.current, table.state
+    age_s = max(0.0, time.time() - current.loaded_at)
+    return "".join(
+        (
+            _family("facade_table_info", _by("version", {current.version: 1})),
+            _single("facade_table_age_seconds", age_s),
+            _single("facade_table_routes", current.index.size),
+            _single("facade_table_last_reload_ok", int(state.ok)),
+            _single("facade_table_reloads_total", state.reloads),
+            _single("facade_table_failed_reloads_total", state.failures),
+        )
+    )
+
+
+# --- the text format ----------------------------------------------------------------------------
+
+
+def _head(name: str) -> str:
+    kind, said = FAMILIES[name]
+    return f"# HELP {name} {said}\n# TYPE {name} {kind}\n"
+
+
+def _family(name: str, samples: Iterable[tuple[Labels, float]]) -> str:
+    lines = (f"{name}{{{_written(labels)}}} {value}\n" for labels, value in samples)
+    return _head(name) + "".join(lines)
+
+
+def _single(name: str, value: float) -> str:
+    return f"{_head(name)}{name} {value}\n"
+
+
+def _by_worker(name: str, samples: list[tuple[str, float]]) -> str:
+    return _family(name, (((("worker", number),), value) for number, value in samples))
+
+
+def _by(label: str, values: Mapping[str, float]) -> Iterator[tuple[Labels, float]]:
+    return ((((label, key),), value) for key, value in values.items())
+
+
+def _written(labels: Labels) -> str:
+    return ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _histogram(name: str, labels: str, buckets: list[int], seconds: float) -> str:
+    lines = [
+        f"{name}_bucket{{{labels},{le}}} {count}\n"
+        for le, count in zip(_LE, accumulate(buckets), strict=True)
+    ]
+    total = sum(buckets)
+    return f"{''.join(lines)}{name}_sum{{{labels}}} {seconds}\n{name}_count{{{labels}}} {total}\n"
+
+
+def _added(one: list[int], other: list[int]) -> list[int]:
+    return [a + b for a, b in zip(one, other, strict=True)]
