@@ -10,15 +10,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from flightspecial_service import tool
+from flightspecial_service import database_commands
 from flightspecial_service.app import build
+from flightspecial_service.environment import with_files
 from flightspecial_service.errors import SettingsError
-from flightspecial_service.infrastructure.aws import read_parameters
-from flightspecial_service.interface.edge import Drain
+from flightspecial_service.infrastructure.aws.client import read_parameters
+from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.logs import log_to_stderr
 from flightspecial_service.server import Server, bound, ending_quietly
 from flightspecial_service.settings import Settings, profile_of, read_settings
-from flightspecial_service.sources import with_files
 
 log = logging.getLogger("flightspecial_service")
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     try:
         settings = read_settings(_all_variables(environ))
         if arguments.command != "serve":
-            return tool.run(arguments, settings.database)
+            return database_commands.run(arguments, settings.database)
         return _serve(settings, arguments.host, arguments.port)
     except SettingsError as error:
         print(f"flightspecials: {error}", file=sys.stderr)
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--port", type=_port, default=8080, help="port, 0 for a free one (%(default)s)"
     )
-    tool.add_commands(commands)
+    database_commands.add_commands(commands)
     return parser
 
 

@@ -13,23 +13,23 @@ from starlette.types import ASGIApp
 from flightspecial_service.application.queries import Shelf
 from flightspecial_service.domain import Flights, FlightSpecials, Store
 from flightspecial_service.errors import MigrationError, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.aws import credentials_for
-from flightspecial_service.infrastructure.credentials import POLL_S, SecretCredentials, resolved
-from flightspecial_service.infrastructure.database import Database, SlowQueries, reason
-from flightspecial_service.infrastructure.flights import PgFlights
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
-from flightspecial_service.infrastructure.scripts import Script
-from flightspecial_service.infrastructure.specials import PgFlightSpecials
-from flightspecial_service.infrastructure.work import Housekeeping, PgStore
-from flightspecial_service.interface.changes import ChangesApi
-from flightspecial_service.interface.edge import Drain, Edge
-from flightspecial_service.interface.flights import FlightsApi
-from flightspecial_service.interface.legacy import LegacyApi
-from flightspecial_service.interface.operations import Apis
-from flightspecial_service.interface.probes import Probes, Readiness
-from flightspecial_service.interface.routes import router
-from flightspecial_service.interface.showing import Showing
-from flightspecial_service.interface.specials import SpecialsApi
+from flightspecial_service.infrastructure.aws.client import credentials_for
+from flightspecial_service.infrastructure.aws.credentials import POLL_S, SecretCredentials, resolved
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import Script
+from flightspecial_service.infrastructure.postgres.database import Database, SlowQueries, reason
+from flightspecial_service.infrastructure.postgres.flights import PgFlights
+from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
+from flightspecial_service.infrastructure.postgres.transactions import Housekeeping, PgStore
+from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.flights import FlightsApi
+from flightspecial_service.interface.api.legacy import LegacyApi
+from flightspecial_service.interface.api.operations import Apis
+from flightspecial_service.interface.api.probes import Probes, Readiness
+from flightspecial_service.interface.api.routes import router
+from flightspecial_service.interface.api.special_commands import ChangesApi
+from flightspecial_service.interface.api.specials import SpecialsApi
+from flightspecial_service.interface.http.middleware import Drain, Edge
 from flightspecial_service.settings import Settings
 from flightspecial_service.telemetry import Telemetry
 

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from flightspecial_service.errors import Malformed
-from flightspecial_service.interface.edge import Drain
-from flightspecial_service.interface.problems import problem
+from flightspecial_service.interface.http.middleware import Drain
+from flightspecial_service.interface.http.problems import problem
 
 log = logging.getLogger(__name__)
 

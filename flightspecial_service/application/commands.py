@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from flightspecial_service.application.once import Key, once
+from flightspecial_service.application.idempotency import Key, once
 from flightspecial_service.application.outcomes import (
     Changed,
     Created,

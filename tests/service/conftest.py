@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from deploy.local import postgres
 from flightspecial_service.app import build
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
 from tests.service.running import eventually_ready, serving
 

@@ -19,8 +19,8 @@ from flightspecial_service.domain import (
 )
 from flightspecial_service.domain.specials import order
 from flightspecial_service.errors import KeyReused
-from flightspecial_service.interface.edge import Drain
-from flightspecial_service.interface.probes import Readiness
+from flightspecial_service.interface.api.probes import Readiness
+from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.telemetry import Telemetry
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flightspecial_service.interface.wire import epoch_ms
+from flightspecial_service.interface.api.schemas import epoch_ms
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 

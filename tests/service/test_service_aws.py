@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from deploy.local.postgres import free_port
 from flightspecial_service.app import build
 from flightspecial_service.errors import SettingsError, Unavailable
-from flightspecial_service.infrastructure.aws import read_parameters, secret_reader
-from flightspecial_service.infrastructure.credentials import (
+from flightspecial_service.infrastructure.aws.client import read_parameters, secret_reader
+from flightspecial_service.infrastructure.aws.credentials import (
     Login,
     SecretCredentials,
     SecretUnreadable,

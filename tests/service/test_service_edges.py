@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from flightspecial_service.app import Startup
-from flightspecial_service.infrastructure.work import Housekeeping, PgStore
-from flightspecial_service.interface.edge import Drain, Edge
-from flightspecial_service.interface.exchange import Answer, Call
-from flightspecial_service.interface.resource import Resource
+from flightspecial_service.infrastructure.postgres.transactions import Housekeeping, PgStore
+from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.middleware import Drain, Edge
+from flightspecial_service.interface.http.resource import Resource
 from flightspecial_service.telemetry import Telemetry
 
 

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from flightspecial_service.app import wired
 from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavailable
-from flightspecial_service.interface.exchange import Call
+from flightspecial_service.interface.http.messages import Call
 from flightspecial_service.settings import Settings
 from tests.service.fakes import BrokenSpecials, FakeSpecials, in_memory, parts
 from tests.service.running import serving

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from deploy.local import postgres
 from flightspecial_service.app import build
 from flightspecial_service.domain import Offer, Work
-from flightspecial_service.infrastructure.database import Database, connect
-from flightspecial_service.infrastructure.work import PgStore
+from flightspecial_service.infrastructure.postgres.database import Database, connect
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql, settings_for
 from tests.service.running import DEADLINE_S, eventually, eventually_ready, serving

@@ -9,7 +9,7 @@ import pytest
 
 from flightspecial_service.app import wired
 from flightspecial_service.domain import FlightSpecial
-from flightspecial_service.interface.asked import cursor_behind, read_cursor
+from flightspecial_service.interface.http.parameters import cursor_behind, read_cursor
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
 from tests.service.fakes import FakeSpecials, in_memory, parts

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from flightspecial_service.errors import MigrationFailed, MigrationRefused, Unavailable
-from flightspecial_service.infrastructure.database import connect
-from flightspecial_service.infrastructure.migrator import lock_key, migrate, own_scripts
-from flightspecial_service.infrastructure.scripts import Script
+from flightspecial_service.infrastructure.migrations.migrator import lock_key, migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import Script
+from flightspecial_service.infrastructure.postgres.database import connect
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 

@@ -95,5 +95,5 @@ def test_schemathesis_finds_nothing_in_many_examples(client: httpx.Client, tmp_p
 
 def test_the_sources_are_packaged() -> None:
     """The page and the seed are read from the package, wherever it is installed."""
-    for name in ("interface/page.html", "seed/samples.sql"):
+    for name in ("interface/api/page.html", "infrastructure/migrations/seed.sql"):
         assert (ROOT / "flightspecial_service" / name).is_file()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from flightspecial_service.infrastructure.database import Database
+from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.settings import DatabaseSettings
 from flightspecial_service.tracing import read_ids
 from tests.service.conftest import run_sql

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from deploy.local.postgres import free_port
-from flightspecial_service.infrastructure.migrator import own_scripts
+from flightspecial_service.infrastructure.migrations.migrator import own_scripts
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 from tests.service.running import command, eventually_ready, process, variables

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flightspecial_service.errors import MigrationRefused
-from flightspecial_service.infrastructure.migrator import own_scripts
-from flightspecial_service.infrastructure.scripts import (
+from flightspecial_service.infrastructure.migrations.migrator import own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import (
     Applied,
     Script,
     checksum,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from flightspecial_service.environment import with_files
 from flightspecial_service.errors import SettingsError
 from flightspecial_service.settings import Secret, read_settings
-from flightspecial_service.sources import with_files
 
 
 def test_nothing_set_is_the_local_profile() -> None:

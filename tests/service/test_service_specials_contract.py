@@ -14,8 +14,8 @@ from flightspecial_service.domain import (
     Position,
     Wanted,
 )
-from flightspecial_service.infrastructure.database import Database
-from flightspecial_service.infrastructure.specials import PgFlightSpecials
+from flightspecial_service.infrastructure.postgres.database import Database
+from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.fakes import FakeSpecials
 

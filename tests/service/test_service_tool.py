@@ -7,9 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from flightspecial_service.errors import MigrationRefused
-from flightspecial_service.infrastructure.history import info, validate
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
-from flightspecial_service.infrastructure.scripts import Applied, Script, pending, read_scripts
+from flightspecial_service.infrastructure.migrations.history import info, validate
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import (
+    Applied,
+    Script,
+    pending,
+    read_scripts,
+)
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 from tests.service.running import command, variables

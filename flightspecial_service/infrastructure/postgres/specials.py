@@ -1,0 +1,109 @@
+"""Flight specials in PostgreSQL. The column `expiry_date` has no zone; what it holds is UTC.
+
+The theory of the listing's mark: `pg_current_snapshot()` says which transactions a statement sees. Two
+statements with the same snapshot see the same rows, so a list read under one is right under the other, and
+need not be read again. Transaction ids are never used twice by one run of a server, and
+the start time tells its runs, and other servers, apart.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+
+from flightspecial_service.domain import FlightSpecial, Header, Listing, Wanted
+from flightspecial_service.infrastructure.postgres.database import Database
+
+_NAMES = "id, header, body, origin, origin_code, destination, destination_code, cost"
+COLUMNS = f"{_NAMES}, expiry_date, version"
+"""In the order of FlightSpecial's fields."""
+
+_LISTING = """
+WITH state AS MATERIALIZED (
+    SELECT pg_current_snapshot()::text || '@' || pg_postmaster_start_time()::text AS mark
+)
+SELECT {columns}, NULL AS mark FROM {table}
+WHERE (SELECT mark FROM state) IS DISTINCT FROM $1
+UNION ALL
+SELECT 0, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, mark FROM state
+ORDER BY mark NULLS FIRST, expiry_date, id
+"""
+_WANTED = """
+SELECT {columns} FROM {table}
+WHERE ($1::text IS NULL OR $1 IN (origin, origin_code))
+  AND ($2::text IS NULL OR $2 IN (destination, destination_code))
+  AND ($3::timestamp IS NULL OR expiry_date > $3)
+  AND ($4::bool IS NOT TRUE OR expiry_date IS NULL
+       OR (expiry_date, id) > ($5::timestamp, $6::int8))
+  AND ($4::bool IS NOT FALSE OR expiry_date IS NULL AND id > $6)
+ORDER BY expiry_date, id
+LIMIT $7::int8
+"""
+
+
+class PgFlightSpecials:
+    """The port `FlightSpecials` on a table of `schema`, a checked identifier."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        table = f'"{schema}".flightspecial'
+        self._listing = _LISTING.format(columns=COLUMNS, table=table)
+        self._wanted = _WANTED.format(columns=COLUMNS, table=table)
+        self._find = f"SELECT {COLUMNS} FROM {table} WHERE id = $1"
+        self._set_header = f"UPDATE {table} SET header = $2 WHERE id = $1"
+
+    async def listing(self, known: str | None = None) -> Listing | None:
+        """All of them, in order of expiry; None if they are as they were at the mark `known`."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._listing, known)
+        mark: str = rows.pop()[10]
+        if mark == known:
+            return None
+        return Listing(mark, tuple(map(special, rows)))
+
+    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
+        """Those asked for, in order of expiry."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._wanted, *_arguments(wanted))
+        return [special(row) for row in rows]
+
+    async def find(self, number: int) -> FlightSpecial | None:
+        """The one with this id."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(self._find, number)
+        return None if row is None else special(row)
+
+    async def set_header(self, number: int, header: Header) -> bool:
+        """One statement, so that two writers never mix."""
+        async with self._database.connection() as connection:
+            done = await connection.execute(self._set_header, number, header.text)
+        return done == "UPDATE 1"
+
+
+def special(row: asyncpg.Record) -> FlightSpecial:
+    """A row that begins with `COLUMNS`."""
+    expiry = row[8]
+    return FlightSpecial(
+        *(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]),
+        None if expiry is None else expiry.replace(tzinfo=UTC),
+        row[9],
+    )
+
+
+def naive_utc(instant: datetime | None) -> datetime | None:
+    """As the column holds it."""
+    return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _arguments(wanted: Wanted) -> tuple[object, ...]:
+    """$4 is whether the position has an expiry; NULL when there is no position."""
+    after = wanted.after
+    return (
+        wanted.origin,
+        wanted.destination,
+        naive_utc(wanted.unexpired_at),
+        None if after is None else after.expires_at is not None,
+        None if after is None else naive_utc(after.expires_at),
+        None if after is None else after.id,
+        wanted.limit,
+    )

@@ -1,0 +1,155 @@
+"""Transactions in PostgreSQL, and what commands do within them."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from flightspecial_service.domain import Flight, FlightSpecial, Offer, Work
+from flightspecial_service.errors import Conflicted, Unavailable
+from flightspecial_service.infrastructure.postgres.database import Connection, Database
+from flightspecial_service.infrastructure.postgres.flights import FlightTables
+from flightspecial_service.infrastructure.postgres.idempotency_keys import KeyTable
+from flightspecial_service.infrastructure.postgres.specials import COLUMNS, naive_utc, special
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TRIES = 4
+"""Of one transaction that others make PostgreSQL roll back."""
+_FIRST_DELAY_S = 0.02
+
+
+class Tables:
+    """The statements for the tables of `schema`, a checked identifier."""
+
+    def __init__(self, schema: str, key_ttl_s: float) -> None:
+        table = f'"{schema}".flightspecial'
+        self.flights = FlightTables(schema)
+        self.keys = KeyTable(schema, key_ttl_s)
+        self.find = f"SELECT {COLUMNS} FROM {table} WHERE id = $1 FOR UPDATE"
+        self.add = (
+            f"INSERT INTO {table} (header, body, origin, origin_code, destination, destination_code,"
+            " cost, expiry_date)"
+            f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {COLUMNS}"
+        )
+        self.save = (
+            f"UPDATE {table} SET header = $2, body = $3, origin = $4, origin_code = $5,"
+            " destination = $6, destination_code = $7, cost = $8, expiry_date = $9"
+            " WHERE id = $1 RETURNING version"
+        )
+        self.remove = f"DELETE FROM {table} WHERE id = $1"
+
+
+class PgWork:
+    """The port `Work`: one transaction on one connection."""
+
+    def __init__(self, connection: Connection, tables: Tables) -> None:
+        self._connection = connection
+        self._tables = tables
+
+    async def special(self, number: int) -> FlightSpecial | None:
+        """Locked until the end of the transaction."""
+        row = await self._connection.fetchrow(self._tables.find, number)
+        return None if row is None else special(row)
+
+    async def add_special(self, offer: Offer) -> FlightSpecial:
+        """The id is the table's to give."""
+        row = await self._connection.fetchrow(self._tables.add, *_values(offer))
+        assert row is not None, "an INSERT that does nothing raises"
+        return special(row)
+
+    async def save_special(self, special: FlightSpecial) -> FlightSpecial:
+        """The version is counted by the table."""
+        version: int = await self._connection.fetchval(
+            self._tables.save, special.id, *_values(special)
+        )
+        return replace(special, version=version)
+
+    async def remove_special(self, number: int) -> None:
+        """Nothing else refers to it."""
+        await self._connection.execute(self._tables.remove, number)
+
+    async def flight(self, number: int) -> Flight | None:
+        """Locked until the end of the transaction."""
+        return await self._tables.flights.find(self._connection, number, lock=True)
+
+    async def save_renamed(self, flight: Flight) -> None:
+        """The new name, and the last of the past ones."""
+        await self._tables.flights.save_renamed(self._connection, flight)
+
+    async def claim(self, key: str, fingerprint: bytes) -> str | None:
+        """Take an idempotency key, or hear what came of it."""
+        return await self._tables.keys.claim(self._connection, key, fingerprint)
+
+    async def keep(self, key: str, outcome: str) -> None:
+        """Keep what came of it."""
+        await self._tables.keys.keep(self._connection, key, outcome)
+
+
+class PgStore:
+    """The port `Store`. `draw` gives a uniform number from [0, 1)."""
+
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        key_ttl_s: float,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._tables = Tables(schema, key_ttl_s)
+        self._draw = draw
+
+    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
+        """One transaction; again, from its beginning, if another one made PostgreSQL roll it back.
+
+        A commit whose answer is lost is not repeated: nobody here knows what came of it.
+        """
+        for tried in range(1, TRIES):
+            try:
+                return await self._once(act)
+            except Conflicted as error:
+                delay_s = _FIRST_DELAY_S * 2**tried * self._draw()
+                log.info("rolled back, trying again: %s", error, extra={"tried": tried})
+                await asyncio.sleep(delay_s)
+        return await self._once(act)
+
+    async def _once(self, act: Callable[[Work], Awaitable[T]]) -> T:
+        async with self._database.connection() as connection, connection.transaction():
+            return await act(PgWork(connection, self._tables))
+
+    async def remove_expired_keys(self) -> None:
+        """Raises Unavailable."""
+        async with self._database.connection() as connection:
+            await self._tables.keys.remove_expired(connection)
+
+
+class Housekeeping:
+    """Removes old keys, every `every_s` seconds, for as long as it runs."""
+
+    def __init__(self, store: PgStore, every_s: float) -> None:
+        self._store = store
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self._store.remove_expired_keys()
+            except Unavailable as error:
+                log.warning("old idempotency keys stay for now: %s", error)
+            except Exception:
+                # The edge of this task: nobody awaits it, and the next round may do better.
+                log.exception("old idempotency keys stay for now")
+
+
+def _values(said: FlightSpecial | Offer) -> tuple[object, ...]:
+    return (
+        *(said.header, said.body, said.origin, said.origin_code),
+        *(said.destination, said.destination_code, said.cost, naive_utc(said.expires_at)),
+    )

@@ -1,0 +1,40 @@
+"""The service describes itself: `/openapi.json`, and a page to browse it at `/docs`."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from flightspecial_service.interface.api.openapi import document
+from flightspecial_service.interface.api.operations import Operation
+from flightspecial_service.interface.api.rendered_lists import Rendered
+from flightspecial_service.interface.http.etags import not_modified
+from flightspecial_service.interface.http.messages import Answer, Call
+
+# The page brings all it needs, and may load nothing from elsewhere.
+_POLICY = (
+    b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
+)
+
+
+class Description:
+    """The two handlers; both answers are made at the start."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._document = Rendered(document(operations))
+        text = (files(__package__) / "page.html").read_bytes()
+        self._page = Answer(
+            200,
+            text,
+            (
+                (b"content-type", b"text/html; charset=utf-8"),
+                (b"content-security-policy", _POLICY),
+                (b"x-content-type-options", b"nosniff"),
+            ),
+        )
+
+    async def openapi(self, call: Call) -> Answer:
+        """The OpenAPI 3.1 document."""
+        return await self._document.answer(call)
+
+    async def page(self, call: Call) -> Answer:
+        """A page to browse it."""
+        return not_modified(call, self._page, '"1"')

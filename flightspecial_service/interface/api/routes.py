@@ -1,0 +1,55 @@
+"""Which path is answered by whom."""
+
+from collections.abc import Iterable, Mapping
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from flightspecial_service.interface.api.description import Description
+from flightspecial_service.interface.api.legacy import ANY_ORIGIN
+from flightspecial_service.interface.api.operations import Apis, Operation, operations
+from flightspecial_service.interface.http.messages import Handler
+from flightspecial_service.interface.http.middleware import Edge
+from flightspecial_service.interface.http.resource import Resource
+
+_LEGACY = "/travelbuddy/"
+
+
+class Paths:
+    """Paths without parameters are looked up at once; the rest the router tries one after the other."""
+
+    def __init__(self, exact: Mapping[str, ASGIApp], router: ASGIApp) -> None:
+        self._exact = exact
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # `lifespan` has no path.
+        await self._exact.get(scope.get("path", ""), self._router)(scope, receive, send)
+
+
+def router(apis: Apis, edge: Edge, lifespan: object = None) -> Paths:
+    """All routes. Nothing is redirected."""
+    described = operations(apis)
+    description = Description(described)
+    paths = _by_path(described)
+    paths["/openapi.json"] = {"GET": description.openapi}
+    paths["/docs"] = {"GET": description.page}
+    paths["/metrics"] = {"GET": apis.probes.metrics}
+    resources = {path: _resource(edge, path, handlers) for path, handlers in paths.items()}
+    exact = {path: resource for path, resource in resources.items() if "{" not in path}
+    table = [Route(path, resource) for path, resource in resources.items() if path not in exact]
+    nowhere = Resource(edge, "none", {})
+    rest = Router(table, redirect_slashes=False, default=nowhere, lifespan=lifespan)  # type: ignore[arg-type]
+    return Paths(exact, rest)
+
+
+def _resource(edge: Edge, path: str, handlers: dict[str, Handler]) -> Resource:
+    cors = ANY_ORIGIN if path.startswith(_LEGACY) else ()
+    return Resource(edge, path.rstrip("/"), handlers, cors)
+
+
+def _by_path(described: Iterable[Operation]) -> dict[str, dict[str, Handler]]:
+    paths: dict[str, dict[str, Handler]] = {}
+    for operation in described:
+        paths.setdefault(operation.path, {})[operation.method] = operation.handler
+    return paths

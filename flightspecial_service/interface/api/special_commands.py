@@ -1,0 +1,126 @@
+"""The service's own contract: what can be done at `/flightspecials`."""
+
+from flightspecial_service.application import commands
+from flightspecial_service.application.outcomes import (
+    Changed,
+    Created,
+    FlightRenamed,
+    HeaderChanged,
+    Outcome,
+    Refused,
+)
+from flightspecial_service.domain import FlightSpecial, FlightSpecials, Offer, Store
+from flightspecial_service.errors import Invalid, NotReleased
+from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.schemas import (
+    Done,
+    HeaderChange,
+    OfferIn,
+    OfferPatch,
+    json_answer,
+    new_offer,
+    patched,
+    read_body,
+    special_out,
+)
+from flightspecial_service.interface.http.etags import condition_of, no_condition, special_tag
+from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.parameters import read_key
+from flightspecial_service.interface.http.problems import problem_answer
+
+PATCH_TYPES = ("application/merge-patch+json", "application/json")
+
+
+class ChangesApi:
+    """The handlers, over one store. `header_update` releases the change of a header."""
+
+    def __init__(
+        self, specials: FlightSpecials, store: Store, showing: Showing, header_update: bool = True
+    ) -> None:
+        self._specials = specials
+        self._store = store
+        self._showing = showing
+        self._header_update = header_update
+
+    async def update_header(self, call: Call) -> Answer:
+        """Change a special's header. The body repeats the path's id, and must agree with it."""
+        self._check_released()
+        number = call.number("id")
+        body = await call.json_body()
+        change = read_body(body, HeaderChange)
+        if change.id != number:
+            raise Invalid(f"the body's id must be the one in the path, {number}")
+        text = self._showing.without(change.flight_special_header)
+        key, condition = read_key(call, body), condition_of(call, self._showing.tag)
+        if key is None and condition is None:
+            return self._told(await commands.set_header(self._specials, number, text))
+        return self._told(
+            await commands.change_header(self._store, number, text, condition or no_condition, key)
+        )
+
+    async def revise(self, call: Call) -> Answer:
+        """Change what a merge patch names."""
+        number = call.number("id")
+        body = await call.json_body(types=PATCH_TYPES)
+        patch = read_body(body, OfferPatch)
+        if isinstance(patch.header, str):
+            self._check_released()
+
+        def revision(special: FlightSpecial) -> Offer:
+            offer = patched(special, patch)
+            return self._meant(offer) if isinstance(patch.header, str) else offer
+
+        condition = condition_of(call, self._showing.tag) or no_condition
+        key = read_key(call, body)
+        return self._told(await commands.revise(self._store, number, revision, condition, key))
+
+    async def create(self, call: Call) -> Answer:
+        """Offer a new special."""
+        body = await call.json_body()
+        offer = self._meant(new_offer(read_body(body, OfferIn)))
+        return self._told(await commands.create(self._store, offer, read_key(call, body)))
+
+    async def retire(self, call: Call) -> Answer:
+        """Take a special out of the list."""
+        number, key = call.number("id"), read_key(call, b"")
+        condition = condition_of(call, self._showing.tag) or no_condition
+        return self._told(await commands.retire(self._store, number, condition, key))
+
+    def _check_released(self) -> None:
+        if not self._header_update:
+            raise NotReleased("header updates are deployed, but not released")
+
+    def _meant(self, offer: Offer) -> Offer:
+        text = self._showing.without(offer.header)
+        if text == offer.header:
+            return offer
+        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        return Offer(**told | {"header": text})
+
+    def _told(self, outcome: Outcome) -> Answer:
+        return told(outcome, self._showing)
+
+
+def told(outcome: Outcome, showing: Showing) -> Answer:
+    """An outcome as its answer: the same for the first request and for its repetition."""
+    match outcome:
+        case Created(special):
+            place = (b"location", b"/flightspecials/%d" % special.id)
+            answer = _shown(special, showing, 201)
+            return Answer(answer.status, answer.body, (*answer.headers, place))
+        case Changed(special):
+            return _shown(special, showing, 200)
+        case HeaderChanged():
+            return json_answer(Done("Y", "The flight special header successfully updated"))
+        case FlightRenamed():
+            return json_answer(Done("Y", "The flight name successfully updated"))
+        case Refused(status, detail):
+            return problem_answer(status, detail)
+        case _:
+            return Answer(204, b"")
+
+
+def _shown(special: FlightSpecial, showing: Showing, status: int) -> Answer:
+    answer = json_answer(special_out(special, showing.prefix), status)
+    tag = (b"etag", special_tag(special, showing.tag).encode("ascii"))
+    return Answer(answer.status, answer.body, (*answer.headers, tag))

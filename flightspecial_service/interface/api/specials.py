@@ -1,0 +1,47 @@
+"""The service's own contract: what can be read at `/flightspecials`."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flightspecial_service.application.queries import Shelf, one_special, wanted_specials
+from flightspecial_service.domain import FlightSpecials, Listing
+from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
+from flightspecial_service.interface.api.schemas import json_answer, special_out
+from flightspecial_service.interface.http.etags import not_modified, special_tag
+from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.parameters import next_link, read_wanted
+
+
+class SpecialsApi:
+    """The handlers, over one store of flight specials; `now` gives the time, with a zone."""
+
+    def __init__(
+        self, specials: FlightSpecials, shelf: Shelf, now: Callable[[], datetime], showing: Showing
+    ) -> None:
+        self._specials = specials
+        self._shelf = shelf
+        self._now = now
+        self._showing = showing
+        self._last = LastRendered(self._render)
+
+    async def list_all(self, call: Call) -> Answer:
+        """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
+        wanted = read_wanted(call, self._now())
+        if wanted is None:
+            return await self._last.of(await self._shelf.every_special()).answer(call)
+        found, more = await wanted_specials(self._specials, wanted)
+        link = ((b"link", next_link(call, found[-1])),) if more else ()
+        prefix = self._showing.prefix
+        shown = [special_out(special, prefix) for special in found]
+        return await Rendered(shown, link).answer(call)
+
+    async def show(self, call: Call) -> Answer:
+        """One special."""
+        special = await one_special(self._specials, call.number("id"))
+        answer = json_answer(special_out(special, self._showing.prefix))
+        return not_modified(call, answer, special_tag(special, self._showing.tag))
+
+    def _render(self, listing: Listing) -> Rendered:
+        prefix = self._showing.prefix
+        return Rendered([special_out(special, prefix) for special in listing.specials])

@@ -1,0 +1,122 @@
+"""What a request asks for in its query and in its Idempotency-Key."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from flightspecial_service.application.idempotency import Key
+from flightspecial_service.domain import ID_MAX, FlightSpecial, Position, Wanted
+from flightspecial_service.errors import Invalid, Malformed
+from flightspecial_service.interface.http.messages import Call
+
+LIMIT_MAX = 1_000
+"""Specials on one page."""
+KEY_MAX = 255
+_PARAMETERS = ("limit", "cursor", "origin", "destination", "unexpired")
+_PLACE_MAX = 255
+_LIMIT = re.compile(r"[1-9][0-9]{0,3}")
+# RFC 9110 5.6.2's token is narrower, RFC 8941's string has quotes: clients send either, and UUIDs.
+_KEY_TEXT = r"[!#-\[\]-~]{1,255}"
+KEY_PATTERN = f'^({_KEY_TEXT}|"{_KEY_TEXT}")$'
+_KEY = re.compile(KEY_PATTERN)
+
+
+def read_wanted(call: Call, now: datetime) -> Wanted | None:
+    """The page and the filters of a list; None if all is asked for. Raises Malformed, Invalid."""
+    if not call.scope["query_string"]:
+        return None
+    query = _query(call)
+    if not query:
+        return None
+    limit = query.get("limit")
+    cursor = query.get("cursor")
+    if limit is not None and not (_LIMIT.fullmatch(limit) and int(limit) <= LIMIT_MAX):
+        raise Invalid(f"limit is a number from 1 to {LIMIT_MAX}")
+    if cursor is not None and limit is None:
+        raise Invalid("cursor needs limit: take the whole address from the Link header")
+    unexpired = query.get("unexpired", "false")
+    if unexpired not in ("true", "false"):
+        raise Invalid("unexpired is true or false")
+    return Wanted(
+        origin=_place(query, "origin"),
+        destination=_place(query, "destination"),
+        unexpired_at=now if unexpired == "true" else None,
+        after=None if cursor is None else read_cursor(cursor),
+        limit=None if limit is None else int(limit),
+    )
+
+
+def next_link(call: Call, last: FlightSpecial) -> bytes:
+    """The Link header to the page behind `last`, relative to the host."""
+    query = _query(call) | {"cursor": cursor_behind(last)}
+    return f'<{call.scope["path"]}?{urlencode(query)}>; rel="next"'.encode()
+
+
+def cursor_behind(special: FlightSpecial) -> str:
+    """An opaque name for the place behind this special."""
+    text = msgspec.json.encode((special.expires_at, special.id))
+    return urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def read_cursor(text: str) -> Position:
+    """What `cursor_behind` made. Raises Invalid."""
+    try:
+        content = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        expires_at, number = msgspec.json.decode(content, type=tuple[datetime | None, int])
+    except (Base64Error, UnicodeError, ValueError, msgspec.DecodeError) as error:
+        raise Invalid("this cursor was not made here: take it from the Link header") from error
+    aware = expires_at is None or expires_at.tzinfo is not None
+    if not (aware and 1 <= number <= ID_MAX) or cursor_behind_of(expires_at, number) != text:
+        raise Invalid("this cursor was not made here: take it from the Link header")
+    return Position(expires_at, number)
+
+
+def cursor_behind_of(expires_at: datetime | None, number: int) -> str:
+    """The cursor of a place. One place has one cursor: anything else was made elsewhere."""
+    return cursor_behind(FlightSpecial(number, "", expires_at=expires_at))
+
+
+def read_key(call: Call, body: bytes) -> Key | None:
+    """The Idempotency-Key, and what tells this request from others. Raises Malformed."""
+    text = call.listed(b"idempotency-key")
+    if text is None:
+        return None
+    if _KEY.fullmatch(text) is None:
+        raise Malformed(f"Idempotency-Key is 1 to {KEY_MAX} visible characters, without blanks")
+    scope = call.scope
+    digest = sha256()
+    for part in (
+        scope["method"].encode(),
+        scope["path"].encode(errors="surrogateescape"),
+        (call.listed(b"if-match") or "").encode("latin-1"),
+        (call.listed(b"if-none-match") or "").encode("latin-1"),
+        body,
+    ):
+        digest.update(b"%d:" % len(part) + part)
+    return Key(text.strip('"'), digest.digest())
+
+
+def _query(call: Call) -> dict[str, str]:
+    """The parameters that mean something here. Raises Malformed, Invalid."""
+    try:
+        text = call.scope["query_string"].decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise Malformed("the query is not percent-encoded UTF-8") from error
+    known = [pair for pair in pairs if pair[0] in _PARAMETERS]
+    if len(dict(known)) < len(known):
+        raise Invalid("a parameter of the query comes twice")
+    return dict(known)
+
+
+def _place(query: Mapping[str, str], name: str) -> str | None:
+    place = query.get(name)
+    if place is not None and (not 1 <= len(place) <= _PLACE_MAX or "\0" in place):
+        raise Invalid(f"{name} is the name or the code of a place, 1 to {_PLACE_MAX} characters")
+    return place

@@ -1,0 +1,71 @@
+"""A path and its methods, as an ASGI app: a request ends in an answer, an error in a problem."""
+
+import logging
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from flightspecial_service.errors import MethodNotAllowed, NotFound, RequestError
+from flightspecial_service.interface.http.messages import (
+    Answer,
+    Call,
+    ClientGone,
+    Handler,
+    HeaderPairs,
+    send_answer,
+)
+from flightspecial_service.interface.http.middleware import Edge
+from flightspecial_service.interface.http.problems import problem
+
+log = logging.getLogger(__name__)
+
+
+class Resource:
+    """Answers one path: GET (and so HEAD), POST, and so on, each by its handler.
+
+    `headers` go with every answer, errors too: a browser reads those only if CORS allows it. A path
+    without handlers is none of ours.
+    """
+
+    def __init__(
+        self, edge: Edge, route: str, handlers: Mapping[str, Handler], headers: HeaderPairs = ()
+    ) -> None:
+        self._edge = edge
+        self._route = route
+        self._handlers = dict(handlers)
+        if "GET" in handlers:
+            self._handlers["HEAD"] = handlers["GET"]
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        edge = self._edge
+        ids, began = edge.begin(scope)
+        try:
+            answer = await self._answer(Call(scope, receive))
+        except ClientGone:
+            return
+        await send_answer(edge.dressed(answer, ids, self._headers), send)
+        edge.end(scope, self._route, answer, began)
+
+    async def _answer(self, call: Call) -> Answer:
+        try:
+            return await self._handler(call.scope["method"])(call)
+        except RequestError as error:
+            return problem(error)
+        except ClientGone:
+            raise
+        except Exception:
+            # The edge of the request's task: the client learns that it failed, the log learns why.
+            log.exception(
+                "a request failed",
+                extra={"method": call.scope["method"], "path": call.scope["path"]},
+            )
+            return problem(RequestError("the service failed to answer; its log says why"))
+
+    def _handler(self, method: str) -> Handler:
+        if not self._handlers:
+            raise NotFound("there is nothing at this path")
+        handler = self._handlers.get(method)
+        if handler is None:
+            raise MethodNotAllowed(tuple(sorted(self._handlers)))
+        return handler
