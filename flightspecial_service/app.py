@@ -1,9 +1,7 @@
-"""Puts the parts together, and starts and stops them."""
+"""Builds the app from its parts. Its lifespan starts and stops what runs beside the requests."""
 
 import asyncio
-import logging
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -11,16 +9,18 @@ from msgspec import Struct
 from starlette.types import ASGIApp
 
 from flightspecial_service.application.queries import Shelf
+from flightspecial_service.background.housekeeping import Housekeeping
+from flightspecial_service.background.readiness import DatabaseReadiness
+from flightspecial_service.background.startup import Startup
 from flightspecial_service.domain import Flights, FlightSpecials, Store
-from flightspecial_service.errors import MigrationError, NotMigrated, Unavailable
 from flightspecial_service.infrastructure.aws.client import credentials_for
 from flightspecial_service.infrastructure.aws.credentials import POLL_S, SecretCredentials, resolved
 from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.infrastructure.migrations.scripts import Script
-from flightspecial_service.infrastructure.postgres.database import Database, SlowQueries, reason
+from flightspecial_service.infrastructure.postgres.database import Database, SlowQueries
 from flightspecial_service.infrastructure.postgres.flights import PgFlights
 from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
-from flightspecial_service.infrastructure.postgres.transactions import Housekeeping, PgStore
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.interface.api.build_label import Showing
 from flightspecial_service.interface.api.flights import FlightsApi
 from flightspecial_service.interface.api.legacy import LegacyApi
@@ -33,82 +33,7 @@ from flightspecial_service.interface.http.middleware import Drain, Edge
 from flightspecial_service.settings import Settings
 from flightspecial_service.telemetry import Telemetry
 
-log = logging.getLogger(__name__)
-
-_FIRST_DELAY_S = 0.1
-_LAST_DELAY_S = 2.0
 _HOUSEKEEPING_S = 300.0
-
-
-class Startup:
-    """Migrates as soon as the database answers, and says whether the service is ready.
-
-    `refused` is called when waiting cannot help. `draw` gives a uniform number from [0, 1).
-    """
-
-    def __init__(
-        self,
-        migrating: Callable[[], Awaitable[object]],
-        refused: Callable[[], None],
-        draw: Callable[[], float] = random.random,
-    ) -> None:
-        self._migrating = migrating
-        self._refused = refused
-        self._draw = draw
-        self._open: Unavailable | None = NotMigrated("the service is starting")
-
-    @property
-    def open(self) -> Unavailable | None:
-        """What is still missing before requests can be answered."""
-        return self._open
-
-    async def run(self) -> None:
-        """Try until it is done, or until it cannot be."""
-        attempt = 0
-        while self._open is not None:
-            try:
-                await self._migrating()
-            except Unavailable as error:
-                delay_s = backoff_s(attempt, self._draw())
-                attempt += 1
-                log.warning(
-                    "not ready: %s (%s)", error, reason(error), extra={"retry_in_s": delay_s}
-                )
-                self._open = error
-                await asyncio.sleep(delay_s)
-            except MigrationError as error:
-                log.error("stopping: %s", error)
-                self._open = NotMigrated(str(error))
-                return self._refused()
-            except Exception:
-                # The edge of this task. Nobody awaits it before the end, so the error is told here.
-                log.exception("stopping: the start failed")
-                self._open = NotMigrated("the start failed; the log says why")
-                return self._refused()
-            else:
-                self._open = None
-                log.info("ready")
-
-
-class DatabaseReadiness:
-    """Ready is: started up, and the database answers and still holds our migrations."""
-
-    def __init__(self, startup: Startup, database: Database, versions: Collection[str]) -> None:
-        self._startup = startup
-        self._database = database
-        self._versions = versions
-
-    async def check(self) -> None:
-        """Raise Unavailable otherwise."""
-        if self._startup.open is not None:
-            raise Unavailable(str(self._startup.open))
-        await self._database.check(self._versions)
-
-
-def backoff_s(attempt: int, draw: float) -> float:
-    """Seconds until the try after `attempt` (from 0): doubling, capped, half of it by `draw`."""
-    whole = min(_LAST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, 10))
-    return whole * (1 + draw) / 2
 
 
 def build(
@@ -130,10 +55,10 @@ def build(
     telemetry.gauge("flightspecials_db_up", "0 after the database was lost", database.up)
     store = PgStore(database, schema, settings.key_ttl_s)
 
-    async def migrating() -> None:
+    async def migrate_database() -> None:
         await migrate(await resolved(settings.database, credentials), scripts)
 
-    startup = Startup(migrating, refused)
+    startup = Startup(migrate_database, refused)
     housekeeping = Housekeeping(store, _HOUSEKEEPING_S)
 
     @asynccontextmanager

@@ -8,8 +8,9 @@ from typing import cast
 import httpx
 import pytest
 
-from flightspecial_service.app import Startup
-from flightspecial_service.infrastructure.postgres.transactions import Housekeeping, PgStore
+from flightspecial_service.background.housekeeping import Housekeeping
+from flightspecial_service.background.startup import Startup, backoff_s
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.interface.http.messages import Answer, Call
 from flightspecial_service.interface.http.middleware import Drain, Edge
 from flightspecial_service.interface.http.resource import Resource
@@ -38,7 +39,7 @@ async def test_a_start_that_fails_is_told_and_ends_the_service(
         await startup.run()
     assert told(caplog, "the start failed") == [fault]
     assert refused == ["refused"]
-    assert "the start failed" in str(startup.open)
+    assert "the start failed" in str(startup.missing)
 
 
 async def test_housekeeping_that_fails_is_told_each_time_and_goes_on(
@@ -81,3 +82,11 @@ async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
     assert answer.headers["content-type"] == "application/problem+json"
     assert "its log says why" in answer.text
     assert "a fault of ours" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("attempt", "draw", "delay_s"),
+    [(0, 0.0, 0.05), (0, 1.0, 0.1), (1, 0.0, 0.1), (3, 0.5, 0.6), (5, 1.0, 2.0), (10**6, 0.0, 1.0)],
+)
+def test_the_start_is_retried_with_a_back_off(attempt: int, draw: float, delay_s: float) -> None:
+    assert backoff_s(attempt, draw) == pytest.approx(delay_s)

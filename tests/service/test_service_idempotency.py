@@ -8,8 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from flightspecial_service.background.housekeeping import Housekeeping
 from flightspecial_service.infrastructure.postgres.database import Database
-from flightspecial_service.infrastructure.postgres.transactions import Housekeeping, PgStore
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 from tests.service.running import eventually, eventually_ready, process, variables

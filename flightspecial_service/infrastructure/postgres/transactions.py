@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from flightspecial_service.domain import Flight, FlightSpecial, Offer, Work
-from flightspecial_service.errors import Conflicted, Unavailable
+from flightspecial_service.errors import Conflicted
 from flightspecial_service.infrastructure.postgres.database import Connection, Database
 from flightspecial_service.infrastructure.postgres.flights import FlightTables
 from flightspecial_service.infrastructure.postgres.idempotency_keys import KeyTable
@@ -126,26 +126,6 @@ class PgStore:
         """Raises Unavailable."""
         async with self._database.connection() as connection:
             await self._tables.keys.remove_expired(connection)
-
-
-class Housekeeping:
-    """Removes old keys, every `every_s` seconds, for as long as it runs."""
-
-    def __init__(self, store: PgStore, every_s: float) -> None:
-        self._store = store
-        self._every_s = every_s
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self._store.remove_expired_keys()
-            except Unavailable as error:
-                log.warning("old idempotency keys stay for now: %s", error)
-            except Exception:
-                # The edge of this task: nobody awaits it, and the next round may do better.
-                log.exception("old idempotency keys stay for now")
 
 
 def _values(said: FlightSpecial | Offer) -> tuple[object, ...]:
