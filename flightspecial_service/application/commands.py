@@ -18,7 +18,7 @@ from flightspecial_service.domain import (
     Header,
     Offer,
     Store,
-    Work,
+    UnitOfWork,
 )
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial
 
@@ -42,7 +42,7 @@ async def change_header(
     """Sell a special with another line. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
     header = Header(text)
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         special = await _special(work, number)
         condition(special)
         await work.save_special(special.with_header(header))
@@ -63,7 +63,7 @@ async def revise(
     Raises NoSuchSpecial, ConditionFailed, and what `revision` raises.
     """
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         special = await _special(work, number)
         condition(special)
         revised = special.with_offer(revision(special))
@@ -75,7 +75,7 @@ async def revise(
 async def create(store: Store, offer: Offer, key: Key | None) -> Outcome:
     """Offer a new special."""
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         return Created(await work.add_special(offer))
 
     return await once(store, key, act)
@@ -84,7 +84,7 @@ async def create(store: Store, offer: Offer, key: Key | None) -> Outcome:
 async def retire(store: Store, number: int, condition: Condition, key: Key | None) -> Outcome:
     """Take a special out of the list. Raises NoSuchSpecial, ConditionFailed."""
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         condition(await _special(work, number))
         await work.remove_special(number)
         return Retired()
@@ -97,7 +97,7 @@ async def rename_flight(
 ) -> Outcome:
     """Give a profile's flight another name, and keep the old one. Raises BadFlightName, NoSuchFlight."""
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         flight = await work.flight(number)
         if flight is None or flight.profile_id != profile_id:
             raise NoSuchFlight(profile_id, number)
@@ -107,7 +107,7 @@ async def rename_flight(
     return await once(store, key, act)
 
 
-async def _special(work: Work, number: int) -> FlightSpecial:
+async def _special(work: UnitOfWork, number: int) -> FlightSpecial:
     special = await work.special(number)
     if special is None:
         raise NoSuchSpecial(number)

@@ -6,10 +6,10 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from flightspecial_service.application.outcomes import Outcome, Refused, outcome_text, read_outcome
-from flightspecial_service.domain import Store, Work
+from flightspecial_service.domain import Store, UnitOfWork
 from flightspecial_service.errors import KeyReused, RequestError
 
-Act: TypeAlias = Callable[[Work], Awaitable[Outcome]]
+Act: TypeAlias = Callable[[UnitOfWork], Awaitable[Outcome]]
 
 
 class Key(Struct, frozen=True):
@@ -30,7 +30,7 @@ async def once(store: Store, key: Key | None, act: Act) -> Outcome:
         return await store.run(act)
     taken = key
 
-    async def act_once(work: Work) -> Outcome:
+    async def act_once(work: UnitOfWork) -> Outcome:
         kept = await work.claim(taken.name, taken.fingerprint)
         if kept is not None:
             return read_outcome(kept)
@@ -41,7 +41,7 @@ async def once(store: Store, key: Key | None, act: Act) -> Outcome:
     return await store.run(act_once)
 
 
-async def _refusal_as_value(act: Act, work: Work) -> Outcome:
+async def _refusal_as_value(act: Act, work: UnitOfWork) -> Outcome:
     """Commands check first and write then: one that refuses has written nothing."""
     try:
         return await act(work)

@@ -1,7 +1,7 @@
 """The nouns, their rules, and the ports to where they are kept. No I/O, no clock."""
 
 from flightspecial_service.domain.flights import Flight, PushingStatus
-from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, Work
+from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, UnitOfWork
 from flightspecial_service.domain.specials import (
     HEADER_MAX,
     ID_MAX,
@@ -26,6 +26,6 @@ __all__ = [
     "Position",
     "PushingStatus",
     "Store",
+    "UnitOfWork",
     "Wanted",
-    "Work",
 ]

@@ -38,7 +38,7 @@ class Flights(Protocol):
         """The one with this number, with its history."""
 
 
-class Work(Protocol):
+class UnitOfWork(Protocol):
     """What can be done within one transaction: all of it happens, or none."""
 
     async def special(self, number: int) -> FlightSpecial | None:
@@ -73,5 +73,5 @@ class Work(Protocol):
 class Store(Protocol):
     """Where commands are carried out."""
 
-    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
-        """`act` in one transaction. Another transaction's deadlock repeats it: it only uses `Work`."""
+    async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """`act` in one transaction. Another transaction's deadlock repeats it: it only uses `UnitOfWork`."""

@@ -14,8 +14,8 @@ from flightspecial_service.domain import (
     Header,
     Listing,
     Offer,
+    UnitOfWork,
     Wanted,
-    Work,
 )
 from flightspecial_service.domain.specials import order
 from flightspecial_service.errors import KeyReused
@@ -68,7 +68,7 @@ class BrokenSpecials(FakeSpecials):
 
 
 class FakeStore:
-    """The ports `Store`, `Work` and `Flights`: one transaction after the other, undone if it fails."""
+    """The ports `Store`, `UnitOfWork` and `Flights`: one transaction after the other, undone if it fails."""
 
     def __init__(self, specials: FakeSpecials, flights: Iterable[Flight] = ()) -> None:
         self._specials = specials
@@ -77,7 +77,7 @@ class FakeStore:
         self._claimed: dict[str, bytes] = {}
         self._one = asyncio.Lock()
 
-    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
+    async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async with self._one:
             before = (dict(self._specials.kept), dict(self.flights), dict(self.keys))
             try:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from deploy.local import postgres
 from flightspecial_service.app import build
-from flightspecial_service.domain import Offer, Work
+from flightspecial_service.domain import Offer, UnitOfWork
 from flightspecial_service.infrastructure.postgres.database import Database, connect
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.settings import DatabaseSettings, Settings
@@ -128,7 +128,7 @@ async def test_a_deadlock_is_tried_again(database: DatabaseSettings) -> None:
     async def cross(first: int, second: int) -> None:
         met = False
 
-        async def act(work: Work) -> None:
+        async def act(work: UnitOfWork) -> None:
             nonlocal met, tries
             tries += 1
             one = await work.special(first)

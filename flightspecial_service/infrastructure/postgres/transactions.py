@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from flightspecial_service.domain import Flight, FlightSpecial, Offer, Work
+from flightspecial_service.domain import Flight, FlightSpecial, Offer, UnitOfWork
 from flightspecial_service.errors import Conflicted
 from flightspecial_service.infrastructure.postgres.database import Connection, Database
 from flightspecial_service.infrastructure.postgres.flights import FlightTables
@@ -44,8 +44,8 @@ class Tables:
         self.remove = f"DELETE FROM {table} WHERE id = $1"
 
 
-class PgWork:
-    """The port `Work`: one transaction on one connection."""
+class PgUnitOfWork:
+    """The port `UnitOfWork`: one transaction on one connection."""
 
     def __init__(self, connection: Connection, tables: Tables) -> None:
         self._connection = connection
@@ -104,7 +104,7 @@ class PgStore:
         self._tables = Tables(schema, key_ttl_s)
         self._draw = draw
 
-    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
+    async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """One transaction; again, from its beginning, if another one made PostgreSQL roll it back.
 
         A commit whose answer is lost is not repeated: nobody here knows what came of it.
@@ -118,9 +118,9 @@ class PgStore:
                 await asyncio.sleep(delay_s)
         return await self._once(act)
 
-    async def _once(self, act: Callable[[Work], Awaitable[T]]) -> T:
+    async def _once(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async with self._database.connection() as connection, connection.transaction():
-            return await act(PgWork(connection, self._tables))
+            return await act(PgUnitOfWork(connection, self._tables))
 
     async def remove_expired_keys(self) -> None:
         """Raises Unavailable."""
