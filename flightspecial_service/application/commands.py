@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from flightspecial_service.application.idempotency import Key, once
+from flightspecial_service.application.idempotency import IdempotencyKey, run_idempotent
 from flightspecial_service.application.outcomes import (
     Changed,
     Created,
@@ -37,7 +37,7 @@ async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcom
 
 
 async def change_header(
-    store: Store, number: int, text: str, condition: Condition, key: Key | None
+    store: Store, number: int, text: str, condition: Condition, key: IdempotencyKey | None
 ) -> Outcome:
     """Sell a special with another line. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
     header = Header(text)
@@ -48,7 +48,7 @@ async def change_header(
         await work.save_special(special.with_header(header))
         return HeaderChanged()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
 async def revise(
@@ -56,7 +56,7 @@ async def revise(
     number: int,
     revision: Callable[[FlightSpecial], Offer],
     condition: Condition,
-    key: Key | None,
+    key: IdempotencyKey | None,
 ) -> Outcome:
     """Say other things of a special.
 
@@ -69,19 +69,21 @@ async def revise(
         revised = special.with_offer(revision(special))
         return Changed(special if revised is special else await work.save_special(revised))
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
-async def create(store: Store, offer: Offer, key: Key | None) -> Outcome:
+async def create(store: Store, offer: Offer, key: IdempotencyKey | None) -> Outcome:
     """Offer a new special."""
 
     async def act(work: UnitOfWork) -> Outcome:
         return Created(await work.add_special(offer))
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
-async def retire(store: Store, number: int, condition: Condition, key: Key | None) -> Outcome:
+async def retire(
+    store: Store, number: int, condition: Condition, key: IdempotencyKey | None
+) -> Outcome:
     """Take a special out of the list. Raises NoSuchSpecial, ConditionFailed."""
 
     async def act(work: UnitOfWork) -> Outcome:
@@ -89,11 +91,11 @@ async def retire(store: Store, number: int, condition: Condition, key: Key | Non
         await work.remove_special(number)
         return Retired()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
 async def rename_flight(
-    store: Store, profile_id: str, number: int, name: str, key: Key | None
+    store: Store, profile_id: str, number: int, name: str, key: IdempotencyKey | None
 ) -> Outcome:
     """Give a profile's flight another name, and keep the old one. Raises BadFlightName, NoSuchFlight."""
 
@@ -104,7 +106,7 @@ async def rename_flight(
         await work.save_renamed(flight.renamed(name))
         return FlightRenamed()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
 async def _special(work: UnitOfWork, number: int) -> FlightSpecial:

@@ -12,14 +12,14 @@ from flightspecial_service.errors import KeyReused, RequestError
 Act: TypeAlias = Callable[[UnitOfWork], Awaitable[Outcome]]
 
 
-class Key(Struct, frozen=True):
+class IdempotencyKey(Struct, frozen=True):
     """A client's name for one request, and what tells that request from another."""
 
     name: str
     fingerprint: bytes
 
 
-async def once(store: Store, key: Key | None, act: Act) -> Outcome:
+async def run_idempotent(store: Store, key: IdempotencyKey | None, act: Act) -> Outcome:
     """Carry out `act` in one transaction, which also keeps its outcome under the key.
 
     So the outcome is kept exactly if the effect is, whenever the process ends. A refusal is an
@@ -30,7 +30,7 @@ async def once(store: Store, key: Key | None, act: Act) -> Outcome:
         return await store.run(act)
     taken = key
 
-    async def act_once(work: UnitOfWork) -> Outcome:
+    async def act_for_key(work: UnitOfWork) -> Outcome:
         kept = await work.claim(taken.name, taken.fingerprint)
         if kept is not None:
             return read_outcome(kept)
@@ -38,7 +38,7 @@ async def once(store: Store, key: Key | None, act: Act) -> Outcome:
         await work.keep(taken.name, outcome_text(outcome))
         return outcome
 
-    return await store.run(act_once)
+    return await store.run(act_for_key)
 
 
 async def _refusal_as_value(act: Act, work: UnitOfWork) -> Outcome:

@@ -111,14 +111,14 @@ class PgStore:
         """
         for tried in range(1, TRIES):
             try:
-                return await self._once(act)
+                return await self._run_transaction(act)
             except Conflicted as error:
                 delay_s = _FIRST_DELAY_S * 2**tried * self._draw()
                 log.info("rolled back, trying again: %s", error, extra={"tried": tried})
                 await asyncio.sleep(delay_s)
-        return await self._once(act)
+        return await self._run_transaction(act)
 
-    async def _once(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def _run_transaction(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async with self._database.connection() as connection, connection.transaction():
             return await act(PgUnitOfWork(connection, self._tables))
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from flightspecial_service.application.idempotency import Key
+from flightspecial_service.application.idempotency import IdempotencyKey
 from flightspecial_service.domain import ID_MAX, FlightSpecial, Position, Wanted
 from flightspecial_service.errors import Invalid, Malformed
 from flightspecial_service.interface.http.messages import Call
@@ -82,7 +82,7 @@ def cursor_behind_of(expires_at: datetime | None, number: int) -> str:
     return cursor_behind(FlightSpecial(number, "", expires_at=expires_at))
 
 
-def read_key(call: Call, body: bytes) -> Key | None:
+def read_key(call: Call, body: bytes) -> IdempotencyKey | None:
     """The Idempotency-Key, and what tells this request from others. Raises Malformed."""
     text = call.listed(b"idempotency-key")
     if text is None:
@@ -99,7 +99,7 @@ def read_key(call: Call, body: bytes) -> Key | None:
         body,
     ):
         digest.update(b"%d:" % len(part) + part)
-    return Key(text.strip('"'), digest.digest())
+    return IdempotencyKey(text.strip('"'), digest.digest())
 
 
 def _query(call: Call) -> dict[str, str]:
