@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from starlette.types import ASGIApp
 
-from flightspecial_service.application.queries import Shelf
+from flightspecial_service.application.queries import CachedListing
 from flightspecial_service.background.housekeeping import Housekeeping
 from flightspecial_service.background.readiness import DatabaseReadiness
 from flightspecial_service.background.startup import Startup
@@ -111,12 +111,12 @@ def wired(
 ) -> ASGIApp:
     """The HTTP side over any store: tests give one of their own."""
     showing = Showing(settings.build, settings.show_build)
-    shelf = Shelf(stores.specials)
+    cached_listing = CachedListing(stores.specials)
     apis = Apis(
-        SpecialsApi(stores.specials, shelf, parts.now, showing),
+        SpecialsApi(stores.specials, cached_listing, parts.now, showing),
         ChangesApi(stores.specials, stores.store, showing, settings.header_update),
         FlightsApi(stores.flights, stores.store),
-        LegacyApi(shelf, parts.now, showing),
+        LegacyApi(cached_listing, parts.now, showing),
         Probes(parts.readiness, parts.telemetry, parts.drain),
     )
     edge = Edge(parts.telemetry, parts.drain, showing.headers, settings.access_log)

@@ -15,7 +15,7 @@ from flightspecial_service.domain import (
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial, Unavailable
 
 
-class Shelf:
+class CachedListing:
     """The whole list as it was last read.
 
     Each question still asks the store, but only whether the list is the same: an answer is never
@@ -26,7 +26,7 @@ class Shelf:
         self._specials = specials
         self._last: Listing | None = None
 
-    async def every_special(self) -> Listing:
+    async def all_specials(self) -> Listing:
         """All flight specials, expired ones too, in order of expiry."""
         last = self._last
         found = await self._specials.listing(None if last is None else last.mark)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from flightspecial_service.application.queries import Shelf
+from flightspecial_service.application.queries import CachedListing
 from flightspecial_service.domain import Listing
 from flightspecial_service.interface.api.build_label import Showing
 from flightspecial_service.interface.api.rendered_lists import Rendered
@@ -28,15 +28,17 @@ class _Kept(Struct, frozen=True):
 class LegacyApi:
     """The handler of `/travelbuddy/flightspecials`; `now` gives the time, with a zone."""
 
-    def __init__(self, shelf: Shelf, now: Callable[[], datetime], showing: Showing) -> None:
-        self._shelf = shelf
+    def __init__(
+        self, cached_listing: CachedListing, now: Callable[[], datetime], showing: Showing
+    ) -> None:
+        self._cached_listing = cached_listing
         self._now = now
         self._showing = showing
         self._kept: _Kept | None = None
 
     async def list_on_sale(self, call: Call) -> Answer:
         """What can still be bought, in order of expiry."""
-        listing, now = await self._shelf.every_special(), self._now()
+        listing, now = await self._cached_listing.all_specials(), self._now()
         kept = self._kept
         # Both ends: a clock that is set back makes expired specials fresh again.
         if kept is None or kept.listing is not listing or not kept.since <= now < kept.until:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from flightspecial_service.application.queries import Shelf, one_special, wanted_specials
+from flightspecial_service.application.queries import CachedListing, one_special, wanted_specials
 from flightspecial_service.domain import FlightSpecials, Listing
 from flightspecial_service.interface.api.build_label import Showing
 from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
@@ -17,10 +17,14 @@ class SpecialsApi:
     """The handlers, over one store of flight specials; `now` gives the time, with a zone."""
 
     def __init__(
-        self, specials: FlightSpecials, shelf: Shelf, now: Callable[[], datetime], showing: Showing
+        self,
+        specials: FlightSpecials,
+        cached_listing: CachedListing,
+        now: Callable[[], datetime],
+        showing: Showing,
     ) -> None:
         self._specials = specials
-        self._shelf = shelf
+        self._cached_listing = cached_listing
         self._now = now
         self._showing = showing
         self._last = LastRendered(self._render)
@@ -29,7 +33,7 @@ class SpecialsApi:
         """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
         wanted = read_wanted(call, self._now())
         if wanted is None:
-            return await self._last.of(await self._shelf.every_special()).answer(call)
+            return await self._last.of(await self._cached_listing.all_specials()).answer(call)
         found, more = await wanted_specials(self._specials, wanted)
         link = ((b"link", next_link(call, found[-1])),) if more else ()
         prefix = self._showing.prefix
