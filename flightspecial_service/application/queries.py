@@ -10,7 +10,7 @@ from flightspecial_service.domain import (
     FlightSpecial,
     FlightSpecials,
     Listing,
-    Wanted,
+    SpecialsFilter,
 )
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial, Unavailable
 
@@ -37,14 +37,14 @@ class CachedListing:
         return current
 
 
-async def wanted_specials(
-    specials: FlightSpecials, wanted: Wanted
+async def matching_specials(
+    specials: FlightSpecials, specials_filter: SpecialsFilter
 ) -> tuple[Sequence[FlightSpecial], bool]:
     """The specials asked for, in order of expiry, and whether there are more behind the limit."""
-    if wanted.limit is None:
-        return await specials.wanted(wanted), False
-    found = await specials.wanted(replace(wanted, limit=wanted.limit + 1))
-    return found[: wanted.limit], len(found) > wanted.limit
+    if specials_filter.limit is None:
+        return await specials.matching(specials_filter), False
+    found = await specials.matching(replace(specials_filter, limit=specials_filter.limit + 1))
+    return found[: specials_filter.limit], len(found) > specials_filter.limit
 
 
 async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:

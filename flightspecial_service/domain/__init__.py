@@ -10,7 +10,7 @@ from flightspecial_service.domain.specials import (
     Listing,
     Offer,
     Position,
-    Wanted,
+    SpecialsFilter,
 )
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "Offer",
     "Position",
     "PushingStatus",
+    "SpecialsFilter",
     "Store",
     "UnitOfWork",
-    "Wanted",
 ]

@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from flightspecial_service.domain.flights import Flight
-from flightspecial_service.domain.specials import FlightSpecial, Header, Listing, Offer, Wanted
+from flightspecial_service.domain.specials import (
+    FlightSpecial,
+    Header,
+    Listing,
+    Offer,
+    SpecialsFilter,
+)
 
 T = TypeVar("T")
 
@@ -21,8 +27,8 @@ class FlightSpecials(Protocol):
     async def listing(self, known: str | None = None) -> Listing | None:
         """All of them; None if the store is still as it was when it gave the mark `known`."""
 
-    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
-        """Those that `wanted` fits, the first `wanted.limit` of them."""
+    async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
+        """The specials that match the filter, in order, at most `specials_filter.limit` of them."""
 
     async def find(self, number: int) -> FlightSpecial | None:
         """The one with this id (1 to `ID_MAX`)."""

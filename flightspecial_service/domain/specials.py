@@ -114,7 +114,7 @@ class Position(Struct, frozen=True):
     id: int
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class SpecialsFilter(Struct, frozen=True, kw_only=True):
     """Which specials are asked for. A place is given by its name or by its code.
 
     `unexpired_at` leaves out what has expired by then; `limit` None is no limit.
@@ -126,7 +126,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     after: Position | None = None
     limit: int | None = None
 
-    def fits(self, special: FlightSpecial) -> bool:
+    def matches(self, special: FlightSpecial) -> bool:
         """Whether it is one of them, but for `limit`."""
         if self.origin is not None and self.origin not in (special.origin, special.origin_code):
             return False

@@ -14,8 +14,8 @@ from flightspecial_service.domain import (
     Header,
     Listing,
     Offer,
+    SpecialsFilter,
     UnitOfWork,
-    Wanted,
 )
 from flightspecial_service.domain.specials import order
 from flightspecial_service.errors import KeyReused
@@ -42,9 +42,9 @@ class FakeSpecials:
             return None
         return Listing(mark, tuple(sorted(self.kept.values(), key=_by_expiry)))
 
-    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
-        found = sorted(filter(wanted.fits, self.kept.values()), key=_by_expiry)
-        return found[: wanted.limit]
+    async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
+        found = sorted(filter(specials_filter.matches, self.kept.values()), key=_by_expiry)
+        return found[: specials_filter.limit]
 
     async def find(self, number: int) -> FlightSpecial | None:
         return self.kept.get(number)

@@ -12,7 +12,7 @@ from flightspecial_service.domain import (
     FlightSpecials,
     Header,
     Position,
-    Wanted,
+    SpecialsFilter,
 )
 from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
@@ -91,12 +91,12 @@ async def all_of(specials: FlightSpecials) -> list[FlightSpecial]:
 async def test_every_special_comes_in_order_of_expiry_then_id(store: MakeStore) -> None:
     specials = await store(list(reversed(ALL)))
     assert await all_of(specials) == ALL
-    assert list(await specials.wanted(Wanted())) == ALL
+    assert list(await specials.matching(SpecialsFilter())) == ALL
 
 
 async def test_an_empty_store_has_none(store: MakeStore) -> None:
     specials = await store([])
-    assert (await all_of(specials), list(await specials.wanted(Wanted()))) == ([], [])
+    assert (await all_of(specials), list(await specials.matching(SpecialsFilter()))) == ([], [])
 
 
 async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore) -> None:
@@ -113,40 +113,52 @@ async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("specials_filter", "expected"),
     [
-        pytest.param(Wanted(limit=2), ALL[:2], id="the first two"),
-        pytest.param(Wanted(limit=100), ALL, id="more than there are"),
-        pytest.param(Wanted(unexpired_at=NOW), ALL[1:5], id="what expires now is over"),
-        pytest.param(Wanted(unexpired_at=SOON), ALL[2:5], id="a moment later"),
-        pytest.param(Wanted(origin="London"), [FIRST], id="an origin by its name"),
-        pytest.param(Wanted(origin="LHR"), [FIRST], id="an origin by its code"),
-        pytest.param(Wanted(origin="london"), [], id="in other letters"),
-        pytest.param(Wanted(origin="Paris"), [], id="a destination is no origin"),
-        pytest.param(Wanted(destination="CDG"), [FIRST], id="a destination by its code"),
-        pytest.param(Wanted(destination="Paris", origin="LHR"), [FIRST], id="both"),
-        pytest.param(Wanted(destination="Paris", origin="x"), [], id="only one of both"),
-        pytest.param(Wanted(after=Position(LATER, 3)), ALL[3:], id="behind one of two twins"),
+        pytest.param(SpecialsFilter(limit=2), ALL[:2], id="the first two"),
+        pytest.param(SpecialsFilter(limit=100), ALL, id="more than there are"),
+        pytest.param(SpecialsFilter(unexpired_at=NOW), ALL[1:5], id="what expires now is over"),
+        pytest.param(SpecialsFilter(unexpired_at=SOON), ALL[2:5], id="a moment later"),
+        pytest.param(SpecialsFilter(origin="London"), [FIRST], id="an origin by its name"),
+        pytest.param(SpecialsFilter(origin="LHR"), [FIRST], id="an origin by its code"),
+        pytest.param(SpecialsFilter(origin="london"), [], id="in other letters"),
+        pytest.param(SpecialsFilter(origin="Paris"), [], id="a destination is no origin"),
+        pytest.param(SpecialsFilter(destination="CDG"), [FIRST], id="a destination by its code"),
+        pytest.param(SpecialsFilter(destination="Paris", origin="LHR"), [FIRST], id="both"),
+        pytest.param(SpecialsFilter(destination="Paris", origin="x"), [], id="only one of both"),
         pytest.param(
-            Wanted(after=Position(LATER, 5), limit=1), [SECOND], id="behind one that is gone"
+            SpecialsFilter(after=Position(LATER, 3)), ALL[3:], id="behind one of two twins"
         ),
-        pytest.param(Wanted(after=Position(SOON, 10**9), limit=1), [TWIN], id="between two"),
-        pytest.param(Wanted(after=Position(None, 0)), [NO_EXPIRY], id="those without an expiry"),
-        pytest.param(Wanted(after=Position(None, 1)), [], id="behind the last"),
-        pytest.param(Wanted(after=Position(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"),
+        pytest.param(
+            SpecialsFilter(after=Position(LATER, 5), limit=1),
+            [SECOND],
+            id="behind one that is gone",
+        ),
+        pytest.param(
+            SpecialsFilter(after=Position(SOON, 10**9), limit=1), [TWIN], id="between two"
+        ),
+        pytest.param(
+            SpecialsFilter(after=Position(None, 0)), [NO_EXPIRY], id="those without an expiry"
+        ),
+        pytest.param(SpecialsFilter(after=Position(None, 1)), [], id="behind the last"),
+        pytest.param(
+            SpecialsFilter(after=Position(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"
+        ),
     ],
 )
-async def test_wanted(store: MakeStore, wanted: Wanted, found: list[FlightSpecial]) -> None:
+async def test_matching_specials(
+    store: MakeStore, specials_filter: SpecialsFilter, expected: list[FlightSpecial]
+) -> None:
     specials = await store(ALL)
-    assert list(await specials.wanted(wanted)) == found
+    assert list(await specials.matching(specials_filter)) == expected
 
 
 async def test_the_zone_of_a_time_does_not_matter(store: MakeStore) -> None:
     specials = await store(ALL)
     elsewhere = SOON.astimezone(datetime.strptime("+0900", "%z").tzinfo)
-    assert list(await specials.wanted(Wanted(unexpired_at=elsewhere))) == ALL[2:5]
+    assert list(await specials.matching(SpecialsFilter(unexpired_at=elsewhere))) == ALL[2:5]
     after = Position(elsewhere, 4)
-    assert list(await specials.wanted(Wanted(after=after, limit=1))) == [TWIN]
+    assert list(await specials.matching(SpecialsFilter(after=after, limit=1))) == [TWIN]
 
 
 async def test_one_is_found_by_its_id_with_all_it_has(store: MakeStore) -> None:

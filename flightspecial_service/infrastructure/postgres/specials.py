@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from flightspecial_service.domain import FlightSpecial, Header, Listing, Wanted
+from flightspecial_service.domain import FlightSpecial, Header, Listing, SpecialsFilter
 from flightspecial_service.infrastructure.postgres.database import Database
 
 _NAMES = "id, header, body, origin, origin_code, destination, destination_code, cost"
@@ -28,7 +28,7 @@ UNION ALL
 SELECT 0, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, mark FROM state
 ORDER BY mark NULLS FIRST, expiry_date, id
 """
-_WANTED = """
+_MATCHING = """
 SELECT {columns} FROM {table}
 WHERE ($1::text IS NULL OR $1 IN (origin, origin_code))
   AND ($2::text IS NULL OR $2 IN (destination, destination_code))
@@ -48,7 +48,7 @@ class PgFlightSpecials:
         self._database = database
         table = f'"{schema}".flightspecial'
         self._listing = _LISTING.format(columns=COLUMNS, table=table)
-        self._wanted = _WANTED.format(columns=COLUMNS, table=table)
+        self._matching = _MATCHING.format(columns=COLUMNS, table=table)
         self._find = f"SELECT {COLUMNS} FROM {table} WHERE id = $1"
         self._set_header = f"UPDATE {table} SET header = $2 WHERE id = $1"
 
@@ -61,10 +61,10 @@ class PgFlightSpecials:
             return None
         return Listing(mark, tuple(map(special, rows)))
 
-    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
+    async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
         """Those asked for, in order of expiry."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._wanted, *_arguments(wanted))
+            rows = await connection.fetch(self._matching, *_arguments(specials_filter))
         return [special(row) for row in rows]
 
     async def find(self, number: int) -> FlightSpecial | None:
@@ -95,15 +95,15 @@ def naive_utc(instant: datetime | None) -> datetime | None:
     return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
-def _arguments(wanted: Wanted) -> tuple[object, ...]:
+def _arguments(specials_filter: SpecialsFilter) -> tuple[object, ...]:
     """$4 is whether the position has an expiry; NULL when there is no position."""
-    after = wanted.after
+    after = specials_filter.after
     return (
-        wanted.origin,
-        wanted.destination,
-        naive_utc(wanted.unexpired_at),
+        specials_filter.origin,
+        specials_filter.destination,
+        naive_utc(specials_filter.unexpired_at),
         None if after is None else after.expires_at is not None,
         None if after is None else naive_utc(after.expires_at),
         None if after is None else after.id,
-        wanted.limit,
+        specials_filter.limit,
     )

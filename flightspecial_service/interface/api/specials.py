@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from flightspecial_service.application.queries import CachedListing, one_special, wanted_specials
+from flightspecial_service.application.queries import CachedListing, matching_specials, one_special
 from flightspecial_service.domain import FlightSpecials, Listing
 from flightspecial_service.interface.api.build_label import Showing
 from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
 from flightspecial_service.interface.api.schemas import json_answer, special_out
 from flightspecial_service.interface.http.etags import not_modified, special_tag
 from flightspecial_service.interface.http.messages import Answer, Call
-from flightspecial_service.interface.http.parameters import next_link, read_wanted
+from flightspecial_service.interface.http.parameters import next_link, read_filter
 
 
 class SpecialsApi:
@@ -31,10 +31,10 @@ class SpecialsApi:
 
     async def list_all(self, call: Call) -> Answer:
         """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
-        wanted = read_wanted(call, self._now())
-        if wanted is None:
+        specials_filter = read_filter(call, self._now())
+        if specials_filter is None:
             return await self._last.of(await self._cached_listing.all_specials()).answer(call)
-        found, more = await wanted_specials(self._specials, wanted)
+        found, more = await matching_specials(self._specials, specials_filter)
         link = ((b"link", next_link(call, found[-1])),) if more else ()
         prefix = self._showing.prefix
         shown = [special_out(special, prefix) for special in found]

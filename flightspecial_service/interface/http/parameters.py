@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from flightspecial_service.application.idempotency import IdempotencyKey
-from flightspecial_service.domain import ID_MAX, FlightSpecial, Position, Wanted
+from flightspecial_service.domain import ID_MAX, FlightSpecial, Position, SpecialsFilter
 from flightspecial_service.errors import Invalid, Malformed
 from flightspecial_service.interface.http.messages import Call
 
@@ -27,7 +27,7 @@ KEY_PATTERN = f'^({_KEY_TEXT}|"{_KEY_TEXT}")$'
 _KEY = re.compile(KEY_PATTERN)
 
 
-def read_wanted(call: Call, now: datetime) -> Wanted | None:
+def read_filter(call: Call, now: datetime) -> SpecialsFilter | None:
     """The page and the filters of a list; None if all is asked for. Raises Malformed, Invalid."""
     if not call.scope["query_string"]:
         return None
@@ -43,7 +43,7 @@ def read_wanted(call: Call, now: datetime) -> Wanted | None:
     unexpired = query.get("unexpired", "false")
     if unexpired not in ("true", "false"):
         raise Invalid("unexpired is true or false")
-    return Wanted(
+    return SpecialsFilter(
         origin=_place(query, "origin"),
         destination=_place(query, "destination"),
         unexpired_at=now if unexpired == "true" else None,
