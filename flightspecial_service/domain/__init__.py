@@ -5,17 +5,18 @@ from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, U
 from flightspecial_service.domain.specials import (
     HEADER_MAX,
     ID_MAX,
+    Cursor,
     FlightSpecial,
     Header,
     Listing,
     Offer,
-    Position,
     SpecialsFilter,
 )
 
 __all__ = [
     "HEADER_MAX",
     "ID_MAX",
+    "Cursor",
     "Flight",
     "FlightSpecial",
     "FlightSpecials",
@@ -23,7 +24,6 @@ __all__ = [
     "Header",
     "Listing",
     "Offer",
-    "Position",
     "PushingStatus",
     "SpecialsFilter",
     "Store",

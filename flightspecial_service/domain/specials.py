@@ -107,7 +107,7 @@ class Listing(Struct, frozen=True):
     specials: tuple[FlightSpecial, ...]
 
 
-class Position(Struct, frozen=True):
+class Cursor(Struct, frozen=True):
     """A place in the order of the list: behind the special with this expiry and id."""
 
     expires_at: datetime | None
@@ -123,7 +123,7 @@ class SpecialsFilter(Struct, frozen=True, kw_only=True):
     origin: str | None = None
     destination: str | None = None
     unexpired_at: datetime | None = None
-    after: Position | None = None
+    after: Cursor | None = None
     limit: int | None = None
 
     def matches(self, special: FlightSpecial) -> bool:

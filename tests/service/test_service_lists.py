@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from flightspecial_service.app import wired
-from flightspecial_service.domain import FlightSpecial
-from flightspecial_service.interface.http.parameters import cursor_behind, read_cursor
+from flightspecial_service.domain import Cursor, FlightSpecial
+from flightspecial_service.interface.http.parameters import decode_cursor, encode_cursor
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
 from tests.service.fakes import FakeSpecials, in_memory, parts
@@ -100,9 +100,8 @@ def test_a_bad_query_is_refused(client: httpx.Client, query: str, status: int) -
 
 @pytest.mark.parametrize("expiry", [None, NOW, NOW + timedelta(microseconds=1)])
 def test_a_cursor_comes_back_as_it_was(expiry: datetime | None) -> None:
-    special = FlightSpecial(7, "x", expires_at=expiry)
-    position = read_cursor(cursor_behind(special))
-    assert (position.id, position.expires_at) == (7, expiry)
+    cursor = Cursor(expiry, 7)
+    assert decode_cursor(encode_cursor(cursor)) == cursor
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flightspecial_service.domain import (
+    Cursor,
     FlightSpecial,
     FlightSpecials,
     Header,
-    Position,
     SpecialsFilter,
 )
 from flightspecial_service.infrastructure.postgres.database import Database
@@ -126,23 +126,19 @@ async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore)
         pytest.param(SpecialsFilter(destination="CDG"), [FIRST], id="a destination by its code"),
         pytest.param(SpecialsFilter(destination="Paris", origin="LHR"), [FIRST], id="both"),
         pytest.param(SpecialsFilter(destination="Paris", origin="x"), [], id="only one of both"),
+        pytest.param(SpecialsFilter(after=Cursor(LATER, 3)), ALL[3:], id="behind one of two twins"),
         pytest.param(
-            SpecialsFilter(after=Position(LATER, 3)), ALL[3:], id="behind one of two twins"
-        ),
-        pytest.param(
-            SpecialsFilter(after=Position(LATER, 5), limit=1),
+            SpecialsFilter(after=Cursor(LATER, 5), limit=1),
             [SECOND],
             id="behind one that is gone",
         ),
+        pytest.param(SpecialsFilter(after=Cursor(SOON, 10**9), limit=1), [TWIN], id="between two"),
         pytest.param(
-            SpecialsFilter(after=Position(SOON, 10**9), limit=1), [TWIN], id="between two"
+            SpecialsFilter(after=Cursor(None, 0)), [NO_EXPIRY], id="those without an expiry"
         ),
+        pytest.param(SpecialsFilter(after=Cursor(None, 1)), [], id="behind the last"),
         pytest.param(
-            SpecialsFilter(after=Position(None, 0)), [NO_EXPIRY], id="those without an expiry"
-        ),
-        pytest.param(SpecialsFilter(after=Position(None, 1)), [], id="behind the last"),
-        pytest.param(
-            SpecialsFilter(after=Position(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"
+            SpecialsFilter(after=Cursor(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"
         ),
     ],
 )
@@ -157,7 +153,7 @@ async def test_the_zone_of_a_time_does_not_matter(store: MakeStore) -> None:
     specials = await store(ALL)
     elsewhere = SOON.astimezone(datetime.strptime("+0900", "%z").tzinfo)
     assert list(await specials.matching(SpecialsFilter(unexpired_at=elsewhere))) == ALL[2:5]
-    after = Position(elsewhere, 4)
+    after = Cursor(elsewhere, 4)
     assert list(await specials.matching(SpecialsFilter(after=after, limit=1))) == [TWIN]
 
 

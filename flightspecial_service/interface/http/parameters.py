@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from flightspecial_service.application.idempotency import IdempotencyKey
-from flightspecial_service.domain import ID_MAX, FlightSpecial, Position, SpecialsFilter
+from flightspecial_service.domain import ID_MAX, Cursor, FlightSpecial, SpecialsFilter
 from flightspecial_service.errors import Invalid, Malformed
 from flightspecial_service.interface.http.messages import Call
 
@@ -47,39 +47,37 @@ def read_filter(call: Call, now: datetime) -> SpecialsFilter | None:
         origin=_place(query, "origin"),
         destination=_place(query, "destination"),
         unexpired_at=now if unexpired == "true" else None,
-        after=None if cursor is None else read_cursor(cursor),
+        after=None if cursor is None else decode_cursor(cursor),
         limit=None if limit is None else int(limit),
     )
 
 
 def next_link(call: Call, last: FlightSpecial) -> bytes:
-    """The Link header to the page behind `last`, relative to the host."""
-    query = _query(call) | {"cursor": cursor_behind(last)}
+    """The value of the Link field (RFC 8288) to the page after `last`, relative to the host."""
+    cursor = encode_cursor(Cursor(last.expires_at, last.id))
+    query = _query(call) | {"cursor": cursor}
     return f'<{call.scope["path"]}?{urlencode(query)}>; rel="next"'.encode()
 
 
-def cursor_behind(special: FlightSpecial) -> str:
-    """An opaque name for the place behind this special."""
-    text = msgspec.json.encode((special.expires_at, special.id))
+def encode_cursor(cursor: Cursor) -> str:
+    """The cursor as opaque text for a query."""
+    text = msgspec.json.encode((cursor.expires_at, cursor.id))
     return urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
-def read_cursor(text: str) -> Position:
-    """What `cursor_behind` made. Raises Invalid."""
+def decode_cursor(text: str) -> Cursor:
+    """The inverse of `encode_cursor`. Raises Invalid at any other text."""
+    refusal = "this cursor was not made here: take it from the Link header"
     try:
         content = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        expires_at, number = msgspec.json.decode(content, type=tuple[datetime | None, int])
+        cursor = Cursor(*msgspec.json.decode(content, type=tuple[datetime | None, int]))
     except (Base64Error, UnicodeError, ValueError, msgspec.DecodeError) as error:
-        raise Invalid("this cursor was not made here: take it from the Link header") from error
-    aware = expires_at is None or expires_at.tzinfo is not None
-    if not (aware and 1 <= number <= ID_MAX) or cursor_behind_of(expires_at, number) != text:
-        raise Invalid("this cursor was not made here: take it from the Link header")
-    return Position(expires_at, number)
-
-
-def cursor_behind_of(expires_at: datetime | None, number: int) -> str:
-    """The cursor of a place. One place has one cursor: anything else was made elsewhere."""
-    return cursor_behind(FlightSpecial(number, "", expires_at=expires_at))
+        raise Invalid(refusal) from error
+    aware = cursor.expires_at is None or cursor.expires_at.tzinfo is not None
+    # Each cursor has exactly one text: refuse other spellings of the same JSON.
+    if not (aware and 1 <= cursor.id <= ID_MAX) or encode_cursor(cursor) != text:
+        raise Invalid(refusal)
+    return cursor
 
 
 def read_key(call: Call, body: bytes) -> IdempotencyKey | None:
