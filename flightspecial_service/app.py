@@ -21,7 +21,7 @@ from flightspecial_service.infrastructure.postgres.database import Database, Slo
 from flightspecial_service.infrastructure.postgres.flights import PgFlights
 from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
-from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.flights import FlightsApi
 from flightspecial_service.interface.api.legacy import LegacyApi
 from flightspecial_service.interface.api.operations import Apis
@@ -110,16 +110,16 @@ def wired(
     lifespan: Callable[[object], object] | None = None,
 ) -> ASGIApp:
     """The HTTP side over any store: tests give one of their own."""
-    showing = Showing(settings.build, settings.show_build)
+    build_label = BuildLabel(settings.build, settings.show_build)
     cached_listing = CachedListing(stores.specials)
     apis = Apis(
-        SpecialsApi(stores.specials, cached_listing, parts.now, showing),
-        ChangesApi(stores.specials, stores.store, showing, settings.header_update),
+        SpecialsApi(stores.specials, cached_listing, parts.now, build_label),
+        ChangesApi(stores.specials, stores.store, build_label, settings.header_update),
         FlightsApi(stores.flights, stores.store),
-        LegacyApi(cached_listing, parts.now, showing),
+        LegacyApi(cached_listing, parts.now, build_label),
         Probes(parts.readiness, parts.telemetry, parts.drain),
     )
-    edge = Edge(parts.telemetry, parts.drain, showing.headers, settings.access_log)
+    edge = Edge(parts.telemetry, parts.drain, build_label.headers, settings.access_log)
     return router(apis, edge, lifespan)
 
 

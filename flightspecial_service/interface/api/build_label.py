@@ -9,7 +9,7 @@ from flightspecial_service.interface.http.messages import HeaderPairs
 _SHOWN = re.compile(r"(?:\[[^\[\]\r\n]{1,64}\] ==> )+")
 
 
-class Showing(Struct, frozen=True):
+class BuildLabel(Struct, frozen=True):
     """`build` is the build's number, empty if it is unknown; `in_text` shows it before header texts."""
 
     build: str = ""
@@ -30,7 +30,7 @@ class Showing(Struct, frozen=True):
         """What goes with every answer."""
         return ((b"x-build", self.build.encode("ascii")),) if self.build else ()
 
-    def without(self, text: str) -> str:
+    def removed_from(self, text: str) -> str:
         """A header text as it was meant: a client that read ours sends the prefix back.
 
         While builds are shown, that of any build: the next request may meet another replica.

@@ -4,7 +4,7 @@ from flightspecial_service.application.commands import rename_flight
 from flightspecial_service.application.queries import one_flight
 from flightspecial_service.domain import Flights, Store
 from flightspecial_service.errors import NotFound
-from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     NameChange,
     flight_history,
@@ -33,7 +33,7 @@ class FlightsApi:
         outcome = await rename_flight(
             self._store, profile, change.flight_no, change.flight_name, read_key(call, body)
         )
-        return told(outcome, Showing())
+        return told(outcome, BuildLabel())
 
     async def history(self, call: Call) -> Answer:
         """A flight's name, and those it had."""

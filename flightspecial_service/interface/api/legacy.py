@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from flightspecial_service.application.queries import CachedListing
 from flightspecial_service.domain import Listing
-from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.rendered_lists import Rendered
 from flightspecial_service.interface.api.schemas import legacy_special_out
 from flightspecial_service.interface.http.messages import Answer, Call
@@ -29,11 +29,11 @@ class LegacyApi:
     """The handler of `/travelbuddy/flightspecials`; `now` gives the time, with a zone."""
 
     def __init__(
-        self, cached_listing: CachedListing, now: Callable[[], datetime], showing: Showing
+        self, cached_listing: CachedListing, now: Callable[[], datetime], build_label: BuildLabel
     ) -> None:
         self._cached_listing = cached_listing
         self._now = now
-        self._showing = showing
+        self._build_label = build_label
         self._kept: _Kept | None = None
 
     async def list_on_sale(self, call: Call) -> Answer:
@@ -48,6 +48,6 @@ class LegacyApi:
     def _render(self, listing: Listing, now: datetime) -> _Kept:
         on_sale = [special for special in listing.specials if special.on_sale(now)]
         until = on_sale[0].expires_at if on_sale else None
-        prefix = self._showing.prefix
+        prefix = self._build_label.prefix
         rendered = Rendered([legacy_special_out(special, prefix) for special in on_sale])
         return _Kept(listing, now, until or _LAST_DAY, rendered)

@@ -11,7 +11,7 @@ from flightspecial_service.application.outcomes import (
 )
 from flightspecial_service.domain import FlightSpecial, FlightSpecials, Offer, Store
 from flightspecial_service.errors import Invalid, NotReleased
-from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     Done,
     HeaderChange,
@@ -35,11 +35,15 @@ class ChangesApi:
     """The handlers, over one store. `header_update` releases the change of a header."""
 
     def __init__(
-        self, specials: FlightSpecials, store: Store, showing: Showing, header_update: bool = True
+        self,
+        specials: FlightSpecials,
+        store: Store,
+        build_label: BuildLabel,
+        header_update: bool = True,
     ) -> None:
         self._specials = specials
         self._store = store
-        self._showing = showing
+        self._build_label = build_label
         self._header_update = header_update
 
     async def update_header(self, call: Call) -> Answer:
@@ -50,8 +54,8 @@ class ChangesApi:
         change = read_body(body, HeaderChange)
         if change.id != number:
             raise Invalid(f"the body's id must be the one in the path, {number}")
-        text = self._showing.without(change.flight_special_header)
-        key, condition = read_key(call, body), condition_of(call, self._showing.tag)
+        text = self._build_label.removed_from(change.flight_special_header)
+        key, condition = read_key(call, body), condition_of(call, self._build_label.tag)
         if key is None and condition is None:
             return self._told(await commands.set_header(self._specials, number, text))
         return self._told(
@@ -68,48 +72,48 @@ class ChangesApi:
 
         def revision(special: FlightSpecial) -> Offer:
             offer = patched(special, patch)
-            return self._meant(offer) if isinstance(patch.header, str) else offer
+            return self.without_build_label(offer) if isinstance(patch.header, str) else offer
 
-        condition = condition_of(call, self._showing.tag) or no_condition
+        condition = condition_of(call, self._build_label.tag) or no_condition
         key = read_key(call, body)
         return self._told(await commands.revise(self._store, number, revision, condition, key))
 
     async def create(self, call: Call) -> Answer:
         """Offer a new special."""
         body = await call.json_body()
-        offer = self._meant(new_offer(read_body(body, OfferIn)))
+        offer = self.without_build_label(new_offer(read_body(body, OfferIn)))
         return self._told(await commands.create(self._store, offer, read_key(call, body)))
 
     async def retire(self, call: Call) -> Answer:
         """Take a special out of the list."""
         number, key = call.number("id"), read_key(call, b"")
-        condition = condition_of(call, self._showing.tag) or no_condition
+        condition = condition_of(call, self._build_label.tag) or no_condition
         return self._told(await commands.retire(self._store, number, condition, key))
 
     def _check_released(self) -> None:
         if not self._header_update:
             raise NotReleased("header updates are deployed, but not released")
 
-    def _meant(self, offer: Offer) -> Offer:
-        text = self._showing.without(offer.header)
+    def without_build_label(self, offer: Offer) -> Offer:
+        text = self._build_label.removed_from(offer.header)
         if text == offer.header:
             return offer
         told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
         return Offer(**told | {"header": text})
 
     def _told(self, outcome: Outcome) -> Answer:
-        return told(outcome, self._showing)
+        return told(outcome, self._build_label)
 
 
-def told(outcome: Outcome, showing: Showing) -> Answer:
+def told(outcome: Outcome, build_label: BuildLabel) -> Answer:
     """An outcome as its answer: the same for the first request and for its repetition."""
     match outcome:
         case Created(special):
             place = (b"location", b"/flightspecials/%d" % special.id)
-            answer = _shown(special, showing, 201)
+            answer = _shown(special, build_label, 201)
             return Answer(answer.status, answer.body, (*answer.headers, place))
         case Changed(special):
-            return _shown(special, showing, 200)
+            return _shown(special, build_label, 200)
         case HeaderChanged():
             return json_answer(Done("Y", "The flight special header successfully updated"))
         case FlightRenamed():
@@ -120,7 +124,7 @@ def told(outcome: Outcome, showing: Showing) -> Answer:
             return Answer(204, b"")
 
 
-def _shown(special: FlightSpecial, showing: Showing, status: int) -> Answer:
-    answer = json_answer(special_out(special, showing.prefix), status)
-    tag = (b"etag", special_tag(special, showing.tag).encode("ascii"))
+def _shown(special: FlightSpecial, build_label: BuildLabel, status: int) -> Answer:
+    answer = json_answer(special_out(special, build_label.prefix), status)
+    tag = (b"etag", special_tag(special, build_label.tag).encode("ascii"))
     return Answer(answer.status, answer.body, (*answer.headers, tag))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flightspecial_service.application.queries import CachedListing, matching_specials, one_special
 from flightspecial_service.domain import FlightSpecials, Listing
-from flightspecial_service.interface.api.build_label import Showing
+from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
 from flightspecial_service.interface.api.schemas import json_answer, special_out
 from flightspecial_service.interface.http.etags import not_modified, special_tag
@@ -21,12 +21,12 @@ class SpecialsApi:
         specials: FlightSpecials,
         cached_listing: CachedListing,
         now: Callable[[], datetime],
-        showing: Showing,
+        build_label: BuildLabel,
     ) -> None:
         self._specials = specials
         self._cached_listing = cached_listing
         self._now = now
-        self._showing = showing
+        self._build_label = build_label
         self._last = LastRendered(self._render)
 
     async def list_all(self, call: Call) -> Answer:
@@ -36,16 +36,16 @@ class SpecialsApi:
             return await self._last.of(await self._cached_listing.all_specials()).answer(call)
         found, more = await matching_specials(self._specials, specials_filter)
         link = ((b"link", next_link(call, found[-1])),) if more else ()
-        prefix = self._showing.prefix
+        prefix = self._build_label.prefix
         shown = [special_out(special, prefix) for special in found]
         return await Rendered(shown, link).answer(call)
 
     async def show(self, call: Call) -> Answer:
         """One special."""
         special = await one_special(self._specials, call.number("id"))
-        answer = json_answer(special_out(special, self._showing.prefix))
-        return not_modified(call, answer, special_tag(special, self._showing.tag))
+        answer = json_answer(special_out(special, self._build_label.prefix))
+        return not_modified(call, answer, special_tag(special, self._build_label.tag))
 
     def _render(self, listing: Listing) -> Rendered:
-        prefix = self._showing.prefix
+        prefix = self._build_label.prefix
         return Rendered([special_out(special, prefix) for special in listing.specials])
