@@ -11,7 +11,7 @@ from flightspecial_service.interface.api.schemas import (
     json_answer,
     read_body,
 )
-from flightspecial_service.interface.api.special_commands import told
+from flightspecial_service.interface.api.special_commands import to_response
 from flightspecial_service.interface.http.messages import Answer, Call
 from flightspecial_service.interface.http.parameters import read_key
 
@@ -33,7 +33,7 @@ class FlightsApi:
         outcome = await rename_flight(
             self._store, profile, change.flight_no, change.flight_name, read_key(call, body)
         )
-        return told(outcome, BuildLabel())
+        return to_response(outcome, BuildLabel())
 
     async def history(self, call: Call) -> Answer:
         """A flight's name, and those it had."""

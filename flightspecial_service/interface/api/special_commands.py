@@ -57,8 +57,8 @@ class ChangesApi:
         text = self._build_label.removed_from(change.flight_special_header)
         key, condition = read_key(call, body), condition_of(call, self._build_label.tag)
         if key is None and condition is None:
-            return self._told(await commands.set_header(self._specials, number, text))
-        return self._told(
+            return self._to_response(await commands.set_header(self._specials, number, text))
+        return self._to_response(
             await commands.change_header(self._store, number, text, condition or no_condition, key)
         )
 
@@ -72,40 +72,42 @@ class ChangesApi:
 
         def revision(special: FlightSpecial) -> Offer:
             offer = patched(special, patch)
-            return self.without_build_label(offer) if isinstance(patch.header, str) else offer
+            return self._without_build_label(offer) if isinstance(patch.header, str) else offer
 
         condition = condition_of(call, self._build_label.tag) or no_condition
         key = read_key(call, body)
-        return self._told(await commands.revise(self._store, number, revision, condition, key))
+        return self._to_response(
+            await commands.revise(self._store, number, revision, condition, key)
+        )
 
     async def create(self, call: Call) -> Answer:
         """Offer a new special."""
         body = await call.json_body()
-        offer = self.without_build_label(new_offer(read_body(body, OfferIn)))
-        return self._told(await commands.create(self._store, offer, read_key(call, body)))
+        offer = self._without_build_label(new_offer(read_body(body, OfferIn)))
+        return self._to_response(await commands.create(self._store, offer, read_key(call, body)))
 
     async def retire(self, call: Call) -> Answer:
         """Take a special out of the list."""
         number, key = call.number("id"), read_key(call, b"")
         condition = condition_of(call, self._build_label.tag) or no_condition
-        return self._told(await commands.retire(self._store, number, condition, key))
+        return self._to_response(await commands.retire(self._store, number, condition, key))
 
     def _check_released(self) -> None:
         if not self._header_update:
             raise NotReleased("header updates are deployed, but not released")
 
-    def without_build_label(self, offer: Offer) -> Offer:
+    def _without_build_label(self, offer: Offer) -> Offer:
         text = self._build_label.removed_from(offer.header)
         if text == offer.header:
             return offer
-        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
-        return Offer(**told | {"header": text})
+        fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        return Offer(**fields | {"header": text})
 
-    def _told(self, outcome: Outcome) -> Answer:
-        return told(outcome, self._build_label)
+    def _to_response(self, outcome: Outcome) -> Answer:
+        return to_response(outcome, self._build_label)
 
 
-def told(outcome: Outcome, build_label: BuildLabel) -> Answer:
+def to_response(outcome: Outcome, build_label: BuildLabel) -> Answer:
     """An outcome as its answer: the same for the first request and for its repetition."""
     match outcome:
         case Created(special):
