@@ -30,10 +30,10 @@ class _Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """A problem, as every other error."""
-        answer = problem(Malformed("this is not a request in HTTP/1.1"))
-        head = b"".join(b"%b: %b\r\n" % pair for pair in answer.headers)
-        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + length + answer.body)
+        response = problem(Malformed("this is not a request in HTTP/1.1"))
+        head = b"".join(b"%b: %b\r\n" % pair for pair in response.headers)
+        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + length + response.body)
         self.transport.close()
 
 

@@ -45,19 +45,19 @@ class Relay:
         await close(listener)
         await links.stop()
 
-    async def _link(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+    async def _link(self, client: asyncio.StreamReader, responses: asyncio.StreamWriter) -> None:
         """One connection of the service; it ends on both sides as soon as it ends on one."""
         try:
             server, requests = await asyncio.open_connection(*self._server)
         except OSError:
-            return answers.transport.abort()
+            return responses.transport.abort()
         cutting = asyncio.Event()
         forth = asyncio.create_task(self._forth(client, requests, cutting))
-        back = asyncio.create_task(_back(server, answers, cutting))
+        back = asyncio.create_task(_back(server, responses, cutting))
         try:
             await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task, writer in ((forth, requests), (back, answers)):
+            for task, writer in ((forth, requests), (back, responses)):
                 task.cancel()
                 writer.transport.abort()
             await asyncio.wait({forth, back})
@@ -82,15 +82,15 @@ class Relay:
 
 
 async def _back(
-    server: asyncio.StreamReader, answers: asyncio.StreamWriter, cutting: asyncio.Event
+    server: asyncio.StreamReader, responses: asyncio.StreamWriter, cutting: asyncio.Event
 ) -> None:
     """Hand the server's answers on, but for the one to a commit that is being cut."""
     with suppress(ConnectionError):
         while data := await server.read(65_536):
             if cutting.is_set():
                 return
-            answers.write(data)
-            await answers.drain()
+            responses.write(data)
+            await responses.drain()
 
 
 @contextmanager

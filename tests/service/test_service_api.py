@@ -43,9 +43,9 @@ def headers_of(client: httpx.Client) -> dict[int, str]:
 
 @pytest.mark.parametrize("path", ["/flightspecials", "/flightspecials/"])
 def test_the_list_is_the_samples_in_order_of_expiry(client: httpx.Client, path: str) -> None:
-    answer = client.get(path)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    found = answer.json()
+    response = client.get(path)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    found = response.json()
     assert [set(each) for each in found] == [OWN_FIELDS] * 11
     assert [each["expiryDate"] for each in found] == sorted(each["expiryDate"] for each in found)
     by_id = sorted(found, key=lambda each: each["id"])
@@ -85,20 +85,20 @@ def test_an_expired_special_is_in_our_list_and_not_in_the_monoliths(
 
 @pytest.mark.parametrize("path", ["/travelbuddy/flightspecials", "/travelbuddy/flightspecials/"])
 def test_the_monoliths_contract_is_kept(client: httpx.Client, path: str) -> None:
-    answer = client.get(path, headers={"origin": "http://elsewhere.example"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.headers["access-control-allow-origin"] == "*"
+    response = client.get(path, headers={"origin": "http://elsewhere.example"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.headers["access-control-allow-origin"] == "*"
     own = client.get("/flightspecials").json()
     for each in own:
         each["expiryDate"] = epoch_ms(datetime.fromisoformat(each["expiryDate"]))
-    assert answer.json() == own
-    assert all(type(each["expiryDate"]) is int for each in answer.json())
+    assert response.json() == own
+    assert all(type(each["expiryDate"]) is int for each in response.json())
 
 
 def test_a_header_update_answers_as_the_original_and_is_kept(client: httpx.Client) -> None:
     before = headers_of(client)
-    answer = change(client, 1, {"id": 1, "flightSpecialHeader": "Prag, 프라하 \U0001f6eb"})
-    assert (answer.status_code, answer.text) == (
+    response = change(client, 1, {"id": 1, "flightSpecialHeader": "Prag, 프라하 \U0001f6eb"})
+    assert (response.status_code, response.text) == (
         200,
         '{"resultCode":"Y","data":"The flight special header successfully updated"}',
     )
@@ -179,10 +179,10 @@ def test_a_body_that_cannot_be_read_writes_nothing(
 
 def test_a_chunked_body_is_cut_at_the_limit(client: httpx.Client) -> None:
     chunks = (b" " * 1000 for _ in range(70))
-    answer = client.post(
+    response = client.post(
         "/flightspecials/1/header", content=chunks, headers={"content-type": "application/json"}
     )
-    is_problem(answer, 413)
+    is_problem(response, 413)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_a_chunked_body_is_cut_at_the_limit(client: httpx.Client) -> None:
     ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
 def test_json_may_be_announced_in_many_ways(client: httpx.Client, content_type: str) -> None:
-    answer = client.post(
+    response = client.post(
         "/flightspecials/1/header",
         content=b'{"id":1,"flightSpecialHeader":"x","more":[]}',
         headers={"content-type": content_type},
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ def test_a_get_that_finds_nothing_is_a_problem(
 def test_a_wrong_method_hears_the_right_ones(
     client: httpx.Client, method: str, path: str, allow: str
 ) -> None:
-    answer = client.request(method, path)
-    is_problem(answer, 405)
-    assert answer.headers["allow"] == allow
+    response = client.request(method, path)
+    is_problem(response, 405)
+    assert response.headers["allow"] == allow
 
 
 @pytest.mark.parametrize(
@@ -256,14 +256,14 @@ def test_the_server_does_not_introduce_itself(client: httpx.Client) -> None:
     assert "server" not in client.get("/healthz").headers
 
 
-def is_problem(answer: httpx.Response, status: int) -> None:
+def is_problem(response: httpx.Response, status: int) -> None:
     """An error as promised: problem+json with its status, a sentence, and nothing of our insides."""
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert set(problem) == {"title", "status", "detail"}
     assert problem["status"] == status
     assert problem["title"] not in ("", "Unprocessable Entity", "Request Entity Too Large")
     assert problem["detail"]
     for inside in ("Traceback", "asyncpg", "msgspec", ".py"):
-        assert inside not in answer.text
+        assert inside not in response.text

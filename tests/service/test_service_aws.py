@@ -219,9 +219,9 @@ def test_a_rotation_between_two_users_fails_no_request(
     def load(url: str) -> None:
         with httpx.Client(base_url=url, timeout=20) as client:
             while not end.is_set():
-                answer = client.patch("/flightspecials/1", json={"cost": 1})
-                if answer.status_code != 200:
-                    failed.append(answer.text)
+                response = client.patch("/flightspecials/1", json={"cost": 1})
+                if response.status_code != 200:
+                    failed.append(response.text)
 
     def connected() -> set[str]:
         query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database()"

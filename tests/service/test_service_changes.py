@@ -42,11 +42,11 @@ def patch(client: httpx.Client, body: object, **headers: str) -> httpx.Response:
 def test_a_special_is_created_where_it_says(
     client: httpx.Client, path: str, sent: dict[str, Any], kept: dict[str, Any]
 ) -> None:
-    answer = client.post(path, json=sent)
-    assert (answer.status_code, answer.headers["location"]) == (201, "/flightspecials/12")
-    found = client.get(answer.headers["location"])
-    assert found.json() == answer.json() == kept | {"id": 12}
-    assert found.headers["etag"] == answer.headers["etag"]
+    response = client.post(path, json=sent)
+    assert (response.status_code, response.headers["location"]) == (201, "/flightspecials/12")
+    found = client.get(response.headers["location"])
+    assert found.json() == response.json() == kept | {"id": 12}
+    assert found.headers["etag"] == response.headers["etag"]
     assert 12 in headers_of(client)
 
 
@@ -87,10 +87,10 @@ def test_what_breaks_a_rule_is_not_kept(
 def test_a_patch_changes_what_it_names_and_null_removes(client: httpx.Client) -> None:
     before = client.get("/flightspecials/1").json()
     told = {"header": "한국", "cost": 7, "originCode": None, "expiryDate": "2031-01-01T00:00:00Z"}
-    answer = client.patch("/flightspecials/1", json=told, headers=PATCH)
-    assert (answer.status_code, answer.json()) == (200, before | told)
+    response = client.patch("/flightspecials/1", json=told, headers=PATCH)
+    assert (response.status_code, response.json()) == (200, before | told)
     again = client.get("/flightspecials/1")
-    assert (again.json(), again.headers["etag"]) == (before | told, answer.headers["etag"])
+    assert (again.json(), again.headers["etag"]) == (before | told, response.headers["etag"])
 
 
 def test_a_patch_that_changes_nothing_is_no_new_state(client: httpx.Client) -> None:
@@ -111,9 +111,9 @@ def test_another_kind_of_patch_is_refused(
 
 
 def test_a_retired_special_is_gone(client: httpx.Client) -> None:
-    answer = client.delete("/flightspecials/3")
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert "content-length" not in answer.headers
+    response = client.delete("/flightspecials/3")
+    assert (response.status_code, response.content) == (204, b"")
+    assert "content-length" not in response.headers
     for again in (client.get("/flightspecials/3"), client.delete("/flightspecials/3")):
         is_problem(again, 404)
     assert 3 not in headers_of(client)
@@ -148,12 +148,12 @@ def test_a_write_happens_only_on_its_condition(
 ) -> None:
     before = client.get("/flightspecials").json()
     tag = client.get("/flightspecials/1").headers["etag"]
-    answer = send(client, what, **{name: value.format(tag=tag)})
+    response = send(client, what, **{name: value.format(tag=tag)})
     if holds:
-        assert answer.status_code in (200, 204)
+        assert response.status_code in (200, 204)
         assert client.get("/flightspecials").json() != before
     else:
-        is_problem(answer, 412)
+        is_problem(response, 412)
         assert client.get("/flightspecials").json() == before
 
 
@@ -204,8 +204,8 @@ def test_the_build_is_shown_and_never_kept(database: DatabaseSettings) -> None:
         # A client that sends back what it was shown.
         assert change(client, 1, {"id": 1, "flightSpecialHeader": shown}).status_code == 200
         change(client, 2, {"id": 2, "flightSpecialHeader": "[42] ==> [41] ==> twice"})
-        answer = patch(client, {"header": shown}, **{"idempotency-key": "k"})
-        assert answer.json()["header"] == shown
+        response = patch(client, {"header": shown}, **{"idempotency-key": "k"})
+        assert response.json()["header"] == shown
         assert client.post("/flightspecials", json={"header": shown}).json()["header"] == shown
     rows = run_sql(
         database, "SELECT id, header FROM travelbuddy.flightspecial WHERE id IN (1, 2, 12)"

@@ -42,16 +42,16 @@ def cut_and_repeated(database: DatabaseSettings, cut: Cut, rounds: int) -> None:
 
 def repeated(client: httpx.Client, name: str) -> int:
     """Send the write again until it is acknowledged, and once more; its id."""
-    answers: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
 
     def done() -> bool:
-        answers.append(create(client, name, **{"idempotency-key": name}))
-        assert answers[-1].status_code in (201, 503), answers[-1].text
-        return answers[-1].status_code == 201
+        responses.append(create(client, name, **{"idempotency-key": name}))
+        assert responses[-1].status_code in (201, 503), responses[-1].text
+        return responses[-1].status_code == 201
 
     eventually(done)
-    assert create(client, name, **{"idempotency-key": name}).content == answers[-1].content
-    number: int = answers[-1].json()["id"]
+    assert create(client, name, **{"idempotency-key": name}).content == responses[-1].content
+    number: int = responses[-1].json()["id"]
     return number
 
 

@@ -59,14 +59,14 @@ class Balancer:
                 url = f"{self.ready[number % len(self.ready)]}/flightspecials/1"
                 body = {"cost": number % 1000 + 1}
                 try:
-                    answer = kept.patch(url, json=body) if keep else httpx.patch(url, json=body)
+                    response = kept.patch(url, json=body) if keep else httpx.patch(url, json=body)
                 except httpx.HTTPError as error:
                     self.failed.append(repr(error))
                     continue
                 self.answered += 1
-                self.asked_to_leave += answer.headers.get("connection") == "close"
-                if answer.status_code != 200:
-                    self.failed.append(answer.text)
+                self.asked_to_leave += response.headers.get("connection") == "close"
+                if response.status_code != 200:
+                    self.failed.append(response.text)
 
 
 def ready(client: httpx.Client) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from flightspecial_service.background.housekeeping import Housekeeping
 from flightspecial_service.background.startup import Startup, backoff_s
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.middleware import Drain, Edge
 from flightspecial_service.interface.http.resource import Resource
 from flightspecial_service.telemetry import Telemetry
@@ -70,18 +70,18 @@ async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
 ) -> None:
     fault = ValueError("a fault of ours")
 
-    async def failing(call: Call) -> Answer:
+    async def failing(request: Request) -> Response:
         raise fault
 
     resource = Resource(Edge(Telemetry(), Drain()), "/x", {"GET": failing})
     transport = httpx.ASGITransport(resource)
     async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
-        answer = await client.get("/x")
+        response = await client.get("/x")
     assert told(caplog, "a request failed") == [fault]
-    assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "its log says why" in answer.text
-    assert "a fault of ours" not in answer.text
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "its log says why" in response.text
+    assert "a fault of ours" not in response.text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from flightspecial_service.app import wired
 from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavailable
-from flightspecial_service.interface.http.messages import Call
+from flightspecial_service.interface.http.messages import Request
 from flightspecial_service.settings import Settings
 from tests.service.fakes import BrokenSpecials, FakeSpecials, in_memory, parts
 from tests.service.running import serving
@@ -29,9 +29,9 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
 ) -> None:
     store = BrokenSpecials(RuntimeError("postgres://user:hush@db"))
     with serving(wired(in_memory(store), parts(), Settings())) as client:
-        answer = client.get("/flightspecials?token=hush")
-    is_problem(answer, 500)
-    assert "hush" not in answer.text
+        response = client.get("/flightspecials?token=hush")
+    is_problem(response, 500)
+    assert "hush" not in response.text
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.exc_info is not None
     assert "RuntimeError" in caplog.text
@@ -40,26 +40,26 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
 
 def test_a_browser_may_read_the_monoliths_errors_too() -> None:
     with serving(wired(in_memory(BrokenSpecials(ValueError())), parts(), Settings())) as client:
-        answer = client.get("/travelbuddy/flightspecials")
-    is_problem(answer, 500)
-    assert answer.headers["access-control-allow-origin"] == "*"
+        response = client.get("/travelbuddy/flightspecials")
+    is_problem(response, 500)
+    assert response.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
 def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
     with serving(wired(in_memory(BrokenSpecials(error)), parts(), Settings())) as client:
-        answer = client.get("/flightspecials")
-    is_problem(answer, 503)
-    assert answer.headers["retry-after"] == "1"
-    assert answer.json()["detail"] == str(error)
+        response = client.get("/flightspecials")
+    is_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["detail"] == str(error)
 
 
 def test_alive_is_not_ready() -> None:
     with serving(wired(in_memory(FakeSpecials()), parts(NeverReady()), Settings())) as client:
         assert client.get("/healthz").json() == {"status": "alive"}
-        answer = client.get("/readyz")
-    is_problem(answer, 503)
-    assert "V2__x.sql" in answer.json()["detail"]
+        response = client.get("/readyz")
+    is_problem(response, 503)
+    assert "V2__x.sql" in response.json()["detail"]
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None:
@@ -67,9 +67,9 @@ async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None
         await asyncio.Event().wait()
         raise AssertionError("an event that nobody sets")
 
-    call = Call({"headers": [(b"content-type", b"application/json")]}, nothing_comes)
+    request = Request({"headers": [(b"content-type", b"application/json")]}, nothing_comes)
     with pytest.raises(TooSlow, match=r"within 0.01 seconds"):
-        await call.json_body(timeout_s=0.01)
+        await request.json_body(timeout_s=0.01)
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(

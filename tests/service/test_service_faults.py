@@ -47,20 +47,20 @@ class History:
             while not self._end.is_set():
                 number += 1
                 name = f"{writer}-{number}"
-                answer = self._until_done(client, name)
-                if answer is None:
+                response = self._until_done(client, name)
+                if response is None:
                     return self.unexpected.append(f"{name} was never acknowledged")
-                self.acknowledged[name] = answer.json()["id"]
+                self.acknowledged[name] = response.json()["id"]
 
     def _until_done(self, client: httpx.Client, name: str) -> httpx.Response | None:
         deadline = time.monotonic() + 2 * DEADLINE_S
         while time.monotonic() < deadline:
             headers = {"idempotency-key": name}
-            answer = client.post("/flightspecials", json={"header": name}, headers=headers)
-            if answer.status_code == 201:
-                return answer
-            if answer.status_code != 503:
-                self.unexpected.append(answer.text)
+            response = client.post("/flightspecials", json={"header": name}, headers=headers)
+            if response.status_code == 201:
+                return response
+            if response.status_code != 503:
+                self.unexpected.append(response.text)
             time.sleep(0.02)
         return None
 
@@ -173,9 +173,9 @@ def test_a_database_that_cannot_write_still_reads(
             " FOR EACH ROW EXECUTE FUNCTION travelbuddy.full()",
         )
     eventually(lambda: own_client.get("/flightspecials").status_code == 200)
-    answer = change(own_client, 1, {"id": 1, "flightSpecialHeader": "x"})
-    is_problem(answer, 503)
-    assert answer.headers["retry-after"] == "1"
+    response = change(own_client, 1, {"id": 1, "flightSpecialHeader": "x"})
+    is_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
     assert own_client.get("/flightspecials/1").json()["header"] == "London to Prague"
     eventually_ready(own_client)
 

@@ -33,8 +33,8 @@ def rename(client: httpx.Client, body: Any, profile: str = "p 1", **headers: str
 def test_a_renamed_flight_remembers_its_names_from_1(flights: httpx.Client) -> None:
     assert flights.get(HISTORY).json() == {"flightNo": 1, "flightName": "first", "history": []}
     for name in ("second", "third"):
-        answer = rename(flights, {"flightNo": 1, "flightName": name, "more": 1})
-        assert (answer.status_code, answer.text) == (
+        response = rename(flights, {"flightNo": 1, "flightName": name, "more": 1})
+        assert (response.status_code, response.text) == (
             200,
             '{"resultCode":"Y","data":"The flight name successfully updated"}',
         )

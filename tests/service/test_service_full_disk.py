@@ -65,12 +65,12 @@ def filled_and_freed(client: httpx.Client, database: DatabaseSettings) -> None:
     acknowledged: dict[str, int] = {}
     fill(database)
     for number in count():
-        answer = create(client, number)
-        if answer.status_code != 201:
+        response = create(client, number)
+        if response.status_code != 201:
             break
-        acknowledged[answer.json()["header"]] = answer.json()["id"]
-    is_problem(answer, 503)
-    assert answer.headers["retry-after"] == "1"
+        acknowledged[response.json()["header"]] = response.json()["id"]
+    is_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
     assert len(client.get("/flightspecials").json()) == 11 + len(acknowledged)
     eventually_ready(client)
     run_sql(database, "DROP TABLE ballast")

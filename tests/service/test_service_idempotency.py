@@ -96,9 +96,9 @@ def test_duplicates_at_once_have_one_effect(client: httpx.Client, tables: Databa
     with ThreadPoolExecutor(8) as threads:
         for turn in range(5):
             key = {"idempotency-key": f"turn-{turn}"}
-            answers = list(threads.map(lambda _, key=key: create(client, **key), range(8)))
-            assert {answer.status_code for answer in answers} == {201}
-            assert len({answer.content for answer in answers}) == 1
+            responses = list(threads.map(lambda _, key=key: create(client, **key), range(8)))
+            assert {response.status_code for response in responses} == {201}
+            assert len({response.content for response in responses}) == 1
     assert count(tables) == 16
 
 
@@ -151,6 +151,6 @@ def test_the_first_answer_survives_a_crash_before_it_was_sent(database: Database
     with process(variables(database)) as (_, client):
         eventually_ready(client)
         headers = {"idempotency-key": "k", "content-type": "application/json"}
-        answer = client.post("/flightspecials", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["id"]) == (201, 12)
+        response = client.post("/flightspecials", content=body, headers=headers)
+    assert (response.status_code, response.json()["id"]) == (201, 12)
     assert count(database) == 12

@@ -23,10 +23,10 @@ def pages(client: httpx.Client, query: str) -> list[list[int]]:
     """The ids on each page, following the Link header to the end."""
     found, address = [], f"/flightspecials/?{query}"
     while True:
-        answer = client.get(address)
-        assert answer.status_code == 200
-        found.append([each["id"] for each in answer.json()])
-        link = answer.headers.get("link")
+        response = client.get(address)
+        assert response.status_code == 200
+        found.append([each["id"] for each in response.json()])
+        link = response.headers.get("link")
         if link is None:
             return found
         [address] = re.findall(r'^<([^>]+)>; rel="next"$', link)
@@ -116,14 +116,14 @@ def test_a_cursor_comes_back_as_it_was(expiry: datetime | None) -> None:
 def test_who_has_it_already_hears_304_until_it_changes(client: httpx.Client, path: str) -> None:
     tag = client.get(path).headers["etag"]
     for sent in (tag, f'"x", W/{tag}', "*"):
-        answer = client.get(path, headers={"if-none-match": sent})
-        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
-        assert "content-length" not in answer.headers
+        response = client.get(path, headers={"if-none-match": sent})
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", tag)
+        assert "content-length" not in response.headers
     for number in range(1, 12):
         change(client, number, {"id": number, "flightSpecialHeader": "another"})
-    answer = client.get(path, headers={"if-none-match": tag})
-    assert answer.status_code == 200
-    assert answer.headers["etag"] != tag
+    response = client.get(path, headers={"if-none-match": tag})
+    assert response.status_code == 200
+    assert response.headers["etag"] != tag
 
 
 @pytest.mark.parametrize("sent", ['"x"x', "x", "", ",", '"x', "*, *"])
@@ -148,18 +148,20 @@ def test_a_large_list_is_packed_for_who_takes_it(accept: str, coding: str | None
     specials = FakeSpecials(FlightSpecial(number, "header " * 9) for number in range(1, 101))
     with serving(wired(in_memory(specials), parts(now=lambda: NOW), Settings())) as client:
         plain = client.get("/flightspecials", headers={"accept-encoding": "identity"})
-        with client.stream("GET", "/flightspecials", headers={"accept-encoding": accept}) as answer:
-            sent = b"".join(answer.iter_raw())
+        with client.stream(
+            "GET", "/flightspecials", headers={"accept-encoding": accept}
+        ) as response:
+            sent = b"".join(response.iter_raw())
         small = client.get("/flightspecials?limit=2")
-    assert answer.headers.get("content-encoding") == coding
+    assert response.headers.get("content-encoding") == coding
     assert (
-        answer.headers["vary"]
+        response.headers["vary"]
         == plain.headers["vary"]
         == small.headers["vary"]
         == "Accept-Encoding"
     )
     assert (gzip.decompress(sent) if coding else sent) == plain.content
-    assert (answer.headers["etag"] == plain.headers["etag"]) is (coding is None)
+    assert (response.headers["etag"] == plain.headers["etag"]) is (coding is None)
     assert "content-encoding" not in small.headers
 
 

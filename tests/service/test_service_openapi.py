@@ -39,8 +39,8 @@ def test_the_document_names_every_operation_with_its_errors(client: httpx.Client
     for methods in api["paths"].values():
         for operation in methods.values():
             assert operation["summary"]
-            for status, answer in operation["responses"].items():
-                kinds = set(answer.get("content", ()))
+            for status, response in operation["responses"].items():
+                kinds = set(response.get("content", ()))
                 assert kinds <= {
                     "application/json" if int(status) < 400 else "application/problem+json"
                 }
@@ -55,12 +55,12 @@ def test_what_is_described_is_what_is_read(client: httpx.Client) -> None:
 
 
 def test_the_page_brings_all_it_needs(client: httpx.Client) -> None:
-    answer = client.get("/docs")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert not re.findall(r"""(?:src|href)=["'](?!openapi\.json)""", answer.text)
-    assert "http://" not in answer.text
-    assert "https://" not in answer.text
+    response = client.get("/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert not re.findall(r"""(?:src|href)=["'](?!openapi\.json)""", response.text)
+    assert "http://" not in response.text
+    assert "https://" not in response.text
 
 
 def run_schemathesis(url: str, folder: Path, examples: int) -> "subprocess.CompletedProcess[str]":

@@ -78,8 +78,8 @@ def test_the_ids_of_a_request(headers: dict[str, str], expected: tuple[str, str,
 
 
 def test_every_answer_carries_the_request_id(client: httpx.Client) -> None:
-    answers = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
-    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    responses = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
+    assert len({response.headers["x-request-id"] for response in responses}) == 3
     echoed = client.get("/healthz", headers={"x-request-id": "abc"})
     assert echoed.headers["x-request-id"] == "abc"
 
@@ -176,15 +176,15 @@ class Load:
         with httpx.Client(timeout=20) as client:
             while not self._end.is_set():
                 try:
-                    answer = client.patch(
+                    response = client.patch(
                         f"{urls[0]}/flightspecials/1", json={"header": f"{number}"}
                     )
                 except httpx.HTTPError as error:
                     return self.failed.append(repr(error))
                 self.answered += 1
-                if answer.status_code != 200:
-                    self.failed.append(answer.text)
-                if answer.headers.get("connection") == "close":
+                if response.status_code != 200:
+                    self.failed.append(response.text)
+                if response.headers.get("connection") == "close":
                     urls.pop(0)
 
 
@@ -198,9 +198,9 @@ def test_a_replica_that_stops_under_load_fails_no_request(database: DatabaseSett
             eventually(lambda: load.answered > 50)
             first.popen.send_signal(signal.SIGTERM)
             first.wait_for("draining")
-            answer = one.get("/readyz")
-            is_problem(answer, 503)
-            assert answer.headers["connection"] == "close"
+            response = one.get("/readyz")
+            is_problem(response, 503)
+            assert response.headers["connection"] == "close"
             assert one.get("/healthz").status_code == 200
             assert first.exit_status() == 0
             reached = load.answered

@@ -40,15 +40,15 @@ class Passing(BaseHTTPRequestHandler):
         if self.server.fault is None:
             kept = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             passed = httpx.post(self.server.moto + self.path, content=body, headers=kept)
-            self._answer(passed.status_code, passed.content)
+            self._response(passed.status_code, passed.content)
             return
         self.server.refused += 1
         if self.server.fault == "throttled":
-            self._answer(400, THROTTLED)
+            self._response(400, THROTTLED)
         else:
             self.close_connection = True
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _response(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", "application/x-amz-json-1.1")
         self.send_header("content-length", str(len(body)))
@@ -87,12 +87,12 @@ def test_a_running_service_does_not_notice_that_aws_is_away(
         with serving(build(settings, lambda: None, poll_s=0.1)) as client:
             eventually_ready(client)
             relay.fault = fault
-            answers: list[int] = []
+            responses: list[int] = []
 
             def ask() -> None:
                 # Connections of their own, so that the pool has to open new ones, too.
                 for _ in range(5):
-                    answers.append(httpx.get(f"{client.base_url}/flightspecials").status_code)
+                    responses.append(httpx.get(f"{client.base_url}/flightspecials").status_code)
 
             askers = [threading.Thread(target=ask) for _ in range(6)]
             for asker in askers:
@@ -103,7 +103,7 @@ def test_a_running_service_does_not_notice_that_aws_is_away(
             assert client.get("/readyz").status_code == 200
             relay.fault = None
             assert client.get("/flightspecials").status_code == 200
-    assert answers == [200] * 30
+    assert responses == [200] * 30
 
 
 @pytest.mark.parametrize("fault", ["throttled", "hanging up"])

@@ -117,9 +117,9 @@ def test_it_starts_without_a_database_and_is_live_but_not_ready(database: Databa
         service.wait_for("not ready")
         assert client.get("/healthz").status_code == 200
         is_problem(client.get("/readyz"), 503)
-        answer = client.get("/flightspecials")
-        is_problem(answer, 503)
-        assert answer.headers["retry-after"] == "1"
+        response = client.get("/flightspecials")
+        is_problem(response, 503)
+        assert response.headers["retry-after"] == "1"
         service.popen.terminate()
         assert service.exit_status() == 0
 

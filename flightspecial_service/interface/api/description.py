@@ -7,7 +7,7 @@ from flightspecial_service.interface.api.openapi import document
 from flightspecial_service.interface.api.operations import Operation
 from flightspecial_service.interface.api.rendered_lists import Rendered
 from flightspecial_service.interface.http.etags import not_modified
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 
 # The page brings all it needs, and may load nothing from elsewhere.
 _POLICY = (
@@ -21,7 +21,7 @@ class Description:
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._document = Rendered(document(operations))
         text = (files(__package__) / "page.html").read_bytes()
-        self._page = Answer(
+        self._page = Response(
             200,
             text,
             (
@@ -31,10 +31,10 @@ class Description:
             ),
         )
 
-    async def openapi(self, call: Call) -> Answer:
+    async def openapi(self, request: Request) -> Response:
         """The OpenAPI 3.1 document."""
-        return await self._document.answer(call)
+        return await self._document.response(request)
 
-    async def page(self, call: Call) -> Answer:
+    async def page(self, request: Request) -> Response:
         """A page to browse it."""
-        return not_modified(call, self._page, '"1"')
+        return not_modified(request, self._page, '"1"')

@@ -8,11 +8,11 @@ from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     NameChange,
     flight_history,
-    json_answer,
+    json_response,
     read_body,
 )
 from flightspecial_service.interface.api.special_commands import to_response
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.parameters import read_key
 
 PROFILE_MAX = 255
@@ -25,25 +25,25 @@ class FlightsApi:
         self._flights = flights
         self._store = store
 
-    async def rename(self, call: Call) -> Answer:
+    async def rename(self, request: Request) -> Response:
         """Give the flight in the body another name, if it is of the profile in the path."""
-        profile = _profile(call)
-        body = await call.json_body()
+        profile = _profile(request)
+        body = await request.json_body()
         change = read_body(body, NameChange)
         outcome = await rename_flight(
-            self._store, profile, change.flight_no, change.flight_name, read_key(call, body)
+            self._store, profile, change.flight_no, change.flight_name, read_key(request, body)
         )
         return to_response(outcome, BuildLabel())
 
-    async def history(self, call: Call) -> Answer:
+    async def history(self, request: Request) -> Response:
         """A flight's name, and those it had."""
-        flight = await one_flight(self._flights, _profile(call), call.number("flight_no"))
-        return json_answer(flight_history(flight))
+        flight = await one_flight(self._flights, _profile(request), request.number("flight_no"))
+        return json_response(flight_history(flight))
 
 
-def _profile(call: Call) -> str:
+def _profile(request: Request) -> str:
     """The profile in the path. Raises NotFound: what cannot be one has nothing behind it."""
-    text: str = call.scope["path_params"]["profile_id"]
+    text: str = request.scope["path_params"]["profile_id"]
     storable = "\0" not in text and text.isprintable()
     if not (storable and 1 <= len(text) <= PROFILE_MAX):
         raise NotFound(f"a profile in a path has 1 to {PROFILE_MAX} characters")

@@ -10,7 +10,7 @@ from flightspecial_service.domain import Listing
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.rendered_lists import Rendered
 from flightspecial_service.interface.api.schemas import legacy_special_out
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 
 ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 _LAST_DAY = datetime.max.replace(tzinfo=UTC)
@@ -36,14 +36,14 @@ class LegacyApi:
         self._build_label = build_label
         self._kept: _Kept | None = None
 
-    async def list_on_sale(self, call: Call) -> Answer:
+    async def list_on_sale(self, request: Request) -> Response:
         """What can still be bought, in order of expiry."""
         listing, now = await self._cached_listing.all_specials(), self._now()
         kept = self._kept
         # Both ends: a clock that is set back makes expired specials fresh again.
         if kept is None or kept.listing is not listing or not kept.since <= now < kept.until:
             kept = self._kept = self._render(listing, now)
-        return await kept.rendered.answer(call)
+        return await kept.rendered.response(request)
 
     def _render(self, listing: Listing, now: datetime) -> _Kept:
         on_sale = [special for special in listing.specials if special.on_sale(now)]

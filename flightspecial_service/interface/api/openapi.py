@@ -44,7 +44,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 def _types(operations: Iterable[Operation]) -> list[Any]:
     found = {}
     for operation in operations:
-        for kind in (*operation.answers.values(), operation.body):
+        for kind in (*operation.responses.values(), operation.body):
             if kind is not None:
                 found[repr(kind)] = kind
     return list(found.values())
@@ -57,8 +57,8 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "summary": summary,
         "parameters": [_parameter(each) for each in operation.parameters],
         "responses": {
-            str(status): _answer(status, kind, schema_of)
-            for status, kind in operation.answers.items()
+            str(status): _response(status, kind, schema_of)
+            for status, kind in operation.responses.items()
         },
     }
     if rest.strip():
@@ -84,11 +84,11 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _answer(status: int, kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase, **_headers(status)}
+def _response(status: int, kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, **_headers(status)}
     if kind is not None:
-        answer["content"] = {"application/json": {"schema": schema_of[repr(kind)]}}
-    return answer
+        response["content"] = {"application/json": {"schema": schema_of[repr(kind)]}}
+    return response
 
 
 def _error(status: int, schema_of: dict[str, Any]) -> dict[str, Any]:

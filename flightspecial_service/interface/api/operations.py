@@ -45,7 +45,7 @@ class Operation(Struct, frozen=True):
     method: str
     path: str
     handler: Handler
-    answers: Mapping[int, Any]
+    responses: Mapping[int, Any]
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: type | None = None

@@ -6,8 +6,8 @@ from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from flightspecial_service.errors import Unavailable
-from flightspecial_service.interface.api.schemas import json_answer
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.api.schemas import json_response
+from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.telemetry import Telemetry
 
@@ -39,17 +39,17 @@ class Probes:
         self._telemetry = telemetry
         self._drain = drain
 
-    async def live(self, call: Call) -> Answer:
+    async def live(self, request: Request) -> Response:
         """The process answers."""
-        return json_answer(Probe("alive"))
+        return json_response(Probe("alive"))
 
-    async def ready(self, call: Call) -> Answer:
+    async def ready(self, request: Request) -> Response:
         """The database is reachable and migrated."""
         if self._drain.on:
             raise Unavailable("the service is stopping")
         await self._readiness.check()
-        return json_answer(Probe("ready"))
+        return json_response(Probe("ready"))
 
-    async def metrics(self, call: Call) -> Answer:
+    async def metrics(self, request: Request) -> Response:
         """For Prometheus."""
-        return Answer(200, self._telemetry.text(), ((b"content-type", _METRICS_TYPE),))
+        return Response(200, self._telemetry.text(), ((b"content-type", _METRICS_TYPE),))

@@ -15,7 +15,7 @@ from flightspecial_service.interface.http.content_coding import (
     takes_gzip,
 )
 from flightspecial_service.interface.http.etags import not_modified
-from flightspecial_service.interface.http.messages import Answer, Call, HeaderPairs
+from flightspecial_service.interface.http.messages import HeaderPairs, Request, Response
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,16 +26,16 @@ class Rendered:
     def __init__(self, content: object, headers: HeaderPairs = ()) -> None:
         body = _encode(content)
         self._tag = blake2b(body, digest_size=12).hexdigest()
-        self._plain = Answer(200, body, (*JSON, VARY, *headers))
-        self._packed: Answer | None = None
+        self._plain = Response(200, body, (*JSON, VARY, *headers))
+        self._packed: Response | None = None
 
-    async def answer(self, call: Call) -> Answer:
+    async def response(self, request: Request) -> Response:
         """The content, or 304 if the client has it."""
-        if len(self._plain.body) < LARGE_BYTES or not takes_gzip(call):
-            return not_modified(call, self._plain, f'"{self._tag}"')
+        if len(self._plain.body) < LARGE_BYTES or not takes_gzip(request):
+            return not_modified(request, self._plain, f'"{self._tag}"')
         if self._packed is None:
             self._packed = as_gzip(self._plain, await packed(self._plain.body))
-        return not_modified(call, self._packed, f'"{self._tag}-gzip"')
+        return not_modified(request, self._packed, f'"{self._tag}-gzip"')
 
 
 class LastRendered:

@@ -11,7 +11,7 @@ from flightspecial_service.domain import Flight, FlightSpecial, Offer
 from flightspecial_service.domain.flights import NAME_MAX
 from flightspecial_service.domain.specials import CODE_MAX, COST_MAX, HEADER_MAX, ID_MAX, TEXT_MAX
 from flightspecial_service.errors import Invalid, Malformed
-from flightspecial_service.interface.http.messages import Answer
+from flightspecial_service.interface.http.messages import Response
 
 JSON = ((b"content-type", b"application/json"),)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,9 +185,9 @@ def epoch_ms(instant: datetime) -> int:
     return (instant - _EPOCH) // _MILLISECOND
 
 
-def json_answer(content: object, status: int = 200) -> Answer:
+def json_response(content: object, status: int = 200) -> Response:
     """An answer with this content."""
-    return Answer(status, msgspec.json.encode(content), JSON)
+    return Response(status, msgspec.json.encode(content), JSON)
 
 
 def read_body(body: bytes, kind: type[T]) -> T:

@@ -17,16 +17,16 @@ from flightspecial_service.interface.api.schemas import (
     HeaderChange,
     OfferIn,
     OfferPatch,
-    json_answer,
+    json_response,
     new_offer,
     patched,
     read_body,
     special_out,
 )
 from flightspecial_service.interface.http.etags import condition_of, no_condition, special_tag
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.parameters import read_key
-from flightspecial_service.interface.http.problems import problem_answer
+from flightspecial_service.interface.http.problems import problem_response
 
 PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
@@ -46,26 +46,26 @@ class ChangesApi:
         self._build_label = build_label
         self._header_update = header_update
 
-    async def update_header(self, call: Call) -> Answer:
+    async def update_header(self, request: Request) -> Response:
         """Change a special's header. The body repeats the path's id, and must agree with it."""
         self._check_released()
-        number = call.number("id")
-        body = await call.json_body()
+        number = request.number("id")
+        body = await request.json_body()
         change = read_body(body, HeaderChange)
         if change.id != number:
             raise Invalid(f"the body's id must be the one in the path, {number}")
         text = self._build_label.removed_from(change.flight_special_header)
-        key, condition = read_key(call, body), condition_of(call, self._build_label.tag)
+        key, condition = read_key(request, body), condition_of(request, self._build_label.tag)
         if key is None and condition is None:
             return self._to_response(await commands.set_header(self._specials, number, text))
         return self._to_response(
             await commands.change_header(self._store, number, text, condition or no_condition, key)
         )
 
-    async def revise(self, call: Call) -> Answer:
+    async def revise(self, request: Request) -> Response:
         """Change what a merge patch names."""
-        number = call.number("id")
-        body = await call.json_body(types=PATCH_TYPES)
+        number = request.number("id")
+        body = await request.json_body(types=PATCH_TYPES)
         patch = read_body(body, OfferPatch)
         if isinstance(patch.header, str):
             self._check_released()
@@ -74,22 +74,22 @@ class ChangesApi:
             offer = patched(special, patch)
             return self._without_build_label(offer) if isinstance(patch.header, str) else offer
 
-        condition = condition_of(call, self._build_label.tag) or no_condition
-        key = read_key(call, body)
+        condition = condition_of(request, self._build_label.tag) or no_condition
+        key = read_key(request, body)
         return self._to_response(
             await commands.revise(self._store, number, revision, condition, key)
         )
 
-    async def create(self, call: Call) -> Answer:
+    async def create(self, request: Request) -> Response:
         """Offer a new special."""
-        body = await call.json_body()
+        body = await request.json_body()
         offer = self._without_build_label(new_offer(read_body(body, OfferIn)))
-        return self._to_response(await commands.create(self._store, offer, read_key(call, body)))
+        return self._to_response(await commands.create(self._store, offer, read_key(request, body)))
 
-    async def retire(self, call: Call) -> Answer:
+    async def retire(self, request: Request) -> Response:
         """Take a special out of the list."""
-        number, key = call.number("id"), read_key(call, b"")
-        condition = condition_of(call, self._build_label.tag) or no_condition
+        number, key = request.number("id"), read_key(request, b"")
+        condition = condition_of(request, self._build_label.tag) or no_condition
         return self._to_response(await commands.retire(self._store, number, condition, key))
 
     def _check_released(self) -> None:
@@ -103,30 +103,30 @@ class ChangesApi:
         fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
         return Offer(**fields | {"header": text})
 
-    def _to_response(self, outcome: Outcome) -> Answer:
+    def _to_response(self, outcome: Outcome) -> Response:
         return to_response(outcome, self._build_label)
 
 
-def to_response(outcome: Outcome, build_label: BuildLabel) -> Answer:
+def to_response(outcome: Outcome, build_label: BuildLabel) -> Response:
     """An outcome as its answer: the same for the first request and for its repetition."""
     match outcome:
         case Created(special):
             place = (b"location", b"/flightspecials/%d" % special.id)
-            answer = _shown(special, build_label, 201)
-            return Answer(answer.status, answer.body, (*answer.headers, place))
+            response = _shown(special, build_label, 201)
+            return Response(response.status, response.body, (*response.headers, place))
         case Changed(special):
             return _shown(special, build_label, 200)
         case HeaderChanged():
-            return json_answer(Done("Y", "The flight special header successfully updated"))
+            return json_response(Done("Y", "The flight special header successfully updated"))
         case FlightRenamed():
-            return json_answer(Done("Y", "The flight name successfully updated"))
+            return json_response(Done("Y", "The flight name successfully updated"))
         case Refused(status, detail):
-            return problem_answer(status, detail)
+            return problem_response(status, detail)
         case _:
-            return Answer(204, b"")
+            return Response(204, b"")
 
 
-def _shown(special: FlightSpecial, build_label: BuildLabel, status: int) -> Answer:
-    answer = json_answer(special_out(special, build_label.prefix), status)
+def _shown(special: FlightSpecial, build_label: BuildLabel, status: int) -> Response:
+    response = json_response(special_out(special, build_label.prefix), status)
     tag = (b"etag", special_tag(special, build_label.tag).encode("ascii"))
-    return Answer(answer.status, answer.body, (*answer.headers, tag))
+    return Response(response.status, response.body, (*response.headers, tag))

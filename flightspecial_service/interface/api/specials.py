@@ -7,9 +7,9 @@ from flightspecial_service.application.queries import CachedListing, matching_sp
 from flightspecial_service.domain import FlightSpecials, Listing
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
-from flightspecial_service.interface.api.schemas import json_answer, special_out
+from flightspecial_service.interface.api.schemas import json_response, special_out
 from flightspecial_service.interface.http.etags import not_modified, special_tag
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.parameters import next_link, read_filter
 
 
@@ -29,22 +29,22 @@ class SpecialsApi:
         self._build_label = build_label
         self._last = LastRendered(self._render)
 
-    async def list_all(self, call: Call) -> Answer:
+    async def list_all(self, request: Request) -> Response:
         """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
-        specials_filter = read_filter(call, self._now())
+        specials_filter = read_filter(request, self._now())
         if specials_filter is None:
-            return await self._last.of(await self._cached_listing.all_specials()).answer(call)
+            return await self._last.of(await self._cached_listing.all_specials()).response(request)
         found, more = await matching_specials(self._specials, specials_filter)
-        link = ((b"link", next_link(call, found[-1])),) if more else ()
+        link = ((b"link", next_link(request, found[-1])),) if more else ()
         prefix = self._build_label.prefix
         shown = [special_out(special, prefix) for special in found]
-        return await Rendered(shown, link).answer(call)
+        return await Rendered(shown, link).response(request)
 
-    async def show(self, call: Call) -> Answer:
+    async def show(self, request: Request) -> Response:
         """One special."""
-        special = await one_special(self._specials, call.number("id"))
-        answer = json_answer(special_out(special, self._build_label.prefix))
-        return not_modified(call, answer, special_tag(special, self._build_label.tag))
+        special = await one_special(self._specials, request.number("id"))
+        response = json_response(special_out(special, self._build_label.prefix))
+        return not_modified(request, response, special_tag(special, self._build_label.tag))
 
     def _render(self, listing: Listing) -> Rendered:
         prefix = self._build_label.prefix

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import re
 
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 
 LARGE_BYTES = 4 * 1024
 """Below this, what is saved is less than what packing costs."""
@@ -13,9 +13,9 @@ _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 VARY = (b"vary", b"Accept-Encoding")
 
 
-def takes_gzip(call: Call) -> bool:
+def takes_gzip(request: Request) -> bool:
     """Whether the client prefers, or takes as readily, gzip to the plain bytes (RFC 9110 12.5.3)."""
-    text = call.listed(b"accept-encoding")
+    text = request.listed(b"accept-encoding")
     if text is None:
         return False
     quality: dict[str, float] = {}
@@ -32,6 +32,6 @@ async def packed(body: bytes) -> bytes:
     return await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
 
 
-def as_gzip(answer: Answer, body: bytes) -> Answer:
+def as_gzip(response: Response, body: bytes) -> Response:
     """The answer with its packed body."""
-    return Answer(answer.status, body, (*answer.headers, (b"content-encoding", b"gzip")))
+    return Response(response.status, body, (*response.headers, (b"content-encoding", b"gzip")))

@@ -5,7 +5,7 @@ import re
 from flightspecial_service.application.commands import Condition
 from flightspecial_service.domain import FlightSpecial
 from flightspecial_service.errors import ConditionFailed, Malformed
-from flightspecial_service.interface.http.messages import Answer, Call
+from flightspecial_service.interface.http.messages import Request, Response
 
 _TAG = re.compile(r'\s*(?:(W/)?("[\x21\x23-\x7e\x80-\xff]*"))?\s*(?:,|$)')
 
@@ -41,19 +41,19 @@ def special_tag(special: FlightSpecial, build: str = "") -> str:
     return f'"{special.version}-{build}"' if build else f'"{special.version}"'
 
 
-def not_modified(call: Call, answer: Answer, tag: str) -> Answer:
+def not_modified(request: Request, response: Response, tag: str) -> Response:
     """`answer` with its tag, or 304 if the client has it already."""
-    headers = (*answer.headers, (b"etag", tag.encode("latin-1")))
-    known = call.listed(b"if-none-match")
+    headers = (*response.headers, (b"etag", tag.encode("latin-1")))
+    known = request.listed(b"if-none-match")
     if known is not None and Tags("If-None-Match", known).weakly(tag):
         kept = tuple(pair for pair in headers if pair[0] != b"content-type")
-        return Answer(304, b"", kept)
-    return Answer(answer.status, answer.body, headers)
+        return Response(304, b"", kept)
+    return Response(response.status, response.body, headers)
 
 
-def condition_of(call: Call, build: str = "") -> Condition | None:
+def condition_of(request: Request, build: str = "") -> Condition | None:
     """What a write asks of the special's state; None if nothing. Raises Malformed."""
-    must, must_not = call.listed(b"if-match"), call.listed(b"if-none-match")
+    must, must_not = request.listed(b"if-match"), request.listed(b"if-none-match")
     if must is None and must_not is None:
         return None
     wanted = None if must is None else Tags("If-Match", must)

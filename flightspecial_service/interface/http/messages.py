@@ -25,7 +25,7 @@ class ClientGone(Exception):
     """The client left before its request was complete: there is nobody to answer."""
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """A whole response. Content-Length is added when it is sent."""
 
     status: int
@@ -33,7 +33,7 @@ class Answer(Struct, frozen=True):
     headers: HeaderPairs = ()
 
 
-class Call(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """A request as ASGI gives it, and what handlers read from it."""
 
     scope: Scope
@@ -104,17 +104,17 @@ class Call(Struct, frozen=True):
         return bytes(body)
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
+async def send_response(response: Response, send: Send) -> None:
     """Send the whole answer. The server leaves out the body for HEAD."""
-    headers = list(answer.headers)
+    headers = list(response.headers)
     # RFC 9110 8.6: 204 has no length, and that of a 304 would be the length of the 200.
-    if answer.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    if response.status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _too_large() -> TooLarge:

@@ -5,7 +5,7 @@ import time
 
 from starlette.types import Scope
 
-from flightspecial_service.interface.http.messages import Answer, HeaderPairs
+from flightspecial_service.interface.http.messages import HeaderPairs, Response
 from flightspecial_service.telemetry import Telemetry
 from flightspecial_service.tracing import Ids, current, read_ids
 
@@ -40,25 +40,25 @@ class Edge:
         current.set(ids)
         return ids, time.perf_counter()
 
-    def dressed(self, answer: Answer, ids: Ids, more: HeaderPairs) -> Answer:
+    def dressed(self, response: Response, ids: Ids, more: HeaderPairs) -> Response:
         """The answer with the headers that all answers have."""
-        headers = (*answer.headers, *self._headers, *more, (b"x-request-id", ids.request_id))
+        headers = (*response.headers, *self._headers, *more, (b"x-request-id", ids.request_id))
         if self._drain.on:
             headers = (*headers, (b"connection", b"close"))
-        return Answer(answer.status, answer.body, headers)
+        return Response(response.status, response.body, headers)
 
-    def end(self, scope: Scope, route: str, answer: Answer, began: float) -> None:
+    def end(self, scope: Scope, route: str, response: Response, began: float) -> None:
         """Count the request, and log it if that is wanted."""
         took_s = time.perf_counter() - began
-        self._telemetry.answered(scope["method"], route, answer.status, took_s)
+        self._telemetry.answered(scope["method"], route, response.status, took_s)
         if self._access_log:
             log.info(
                 "answered",
                 extra={
                     "method": scope["method"],
                     "path": scope["path"],
-                    "status": answer.status,
-                    "bytes": len(answer.body),
+                    "status": response.status,
+                    "bytes": len(response.body),
                     "took_ms": round(took_s * 1000, 2),
                 },
             )

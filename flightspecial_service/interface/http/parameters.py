@@ -13,7 +13,7 @@ import msgspec
 from flightspecial_service.application.idempotency import IdempotencyKey
 from flightspecial_service.domain import ID_MAX, Cursor, FlightSpecial, SpecialsFilter
 from flightspecial_service.errors import Invalid, Malformed
-from flightspecial_service.interface.http.messages import Call
+from flightspecial_service.interface.http.messages import Request
 
 LIMIT_MAX = 1_000
 """Specials on one page."""
@@ -27,11 +27,11 @@ KEY_PATTERN = f'^({_KEY_TEXT}|"{_KEY_TEXT}")$'
 _KEY = re.compile(KEY_PATTERN)
 
 
-def read_filter(call: Call, now: datetime) -> SpecialsFilter | None:
+def read_filter(request: Request, now: datetime) -> SpecialsFilter | None:
     """The page and the filters of a list; None if all is asked for. Raises Malformed, Invalid."""
-    if not call.scope["query_string"]:
+    if not request.scope["query_string"]:
         return None
-    query = _query(call)
+    query = _query(request)
     if not query:
         return None
     limit = query.get("limit")
@@ -52,11 +52,11 @@ def read_filter(call: Call, now: datetime) -> SpecialsFilter | None:
     )
 
 
-def next_link(call: Call, last: FlightSpecial) -> bytes:
+def next_link(request: Request, last: FlightSpecial) -> bytes:
     """The value of the Link field (RFC 8288) to the page after `last`, relative to the host."""
     cursor = encode_cursor(Cursor(last.expires_at, last.id))
-    query = _query(call) | {"cursor": cursor}
-    return f'<{call.scope["path"]}?{urlencode(query)}>; rel="next"'.encode()
+    query = _query(request) | {"cursor": cursor}
+    return f'<{request.scope["path"]}?{urlencode(query)}>; rel="next"'.encode()
 
 
 def encode_cursor(cursor: Cursor) -> str:
@@ -80,30 +80,30 @@ def decode_cursor(text: str) -> Cursor:
     return cursor
 
 
-def read_key(call: Call, body: bytes) -> IdempotencyKey | None:
+def read_key(request: Request, body: bytes) -> IdempotencyKey | None:
     """The Idempotency-Key, and what tells this request from others. Raises Malformed."""
-    text = call.listed(b"idempotency-key")
+    text = request.listed(b"idempotency-key")
     if text is None:
         return None
     if _KEY.fullmatch(text) is None:
         raise Malformed(f"Idempotency-Key is 1 to {KEY_MAX} visible characters, without blanks")
-    scope = call.scope
+    scope = request.scope
     digest = sha256()
     for part in (
         scope["method"].encode(),
         scope["path"].encode(errors="surrogateescape"),
-        (call.listed(b"if-match") or "").encode("latin-1"),
-        (call.listed(b"if-none-match") or "").encode("latin-1"),
+        (request.listed(b"if-match") or "").encode("latin-1"),
+        (request.listed(b"if-none-match") or "").encode("latin-1"),
         body,
     ):
         digest.update(b"%d:" % len(part) + part)
     return IdempotencyKey(text.strip('"'), digest.digest())
 
 
-def _query(call: Call) -> dict[str, str]:
+def _query(request: Request) -> dict[str, str]:
     """The parameters that mean something here. Raises Malformed, Invalid."""
     try:
-        text = call.scope["query_string"].decode("ascii")
+        text = request.scope["query_string"].decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise Malformed("the query is not percent-encoded UTF-8") from error

@@ -7,12 +7,12 @@ from starlette.types import Receive, Scope, Send
 
 from flightspecial_service.errors import MethodNotAllowed, NotFound, RequestError
 from flightspecial_service.interface.http.messages import (
-    Answer,
-    Call,
     ClientGone,
     Handler,
     HeaderPairs,
-    send_answer,
+    Request,
+    Response,
+    send_response,
 )
 from flightspecial_service.interface.http.middleware import Edge
 from flightspecial_service.interface.http.problems import problem
@@ -41,15 +41,15 @@ class Resource:
         edge = self._edge
         ids, began = edge.begin(scope)
         try:
-            answer = await self._answer(Call(scope, receive))
+            response = await self._response(Request(scope, receive))
         except ClientGone:
             return
-        await send_answer(edge.dressed(answer, ids, self._headers), send)
-        edge.end(scope, self._route, answer, began)
+        await send_response(edge.dressed(response, ids, self._headers), send)
+        edge.end(scope, self._route, response, began)
 
-    async def _answer(self, call: Call) -> Answer:
+    async def _response(self, request: Request) -> Response:
         try:
-            return await self._handler(call.scope["method"])(call)
+            return await self._handler(request.scope["method"])(request)
         except RequestError as error:
             return problem(error)
         except ClientGone:
@@ -58,7 +58,7 @@ class Resource:
             # The edge of the request's task: the client learns that it failed, the log learns why.
             log.exception(
                 "a request failed",
-                extra={"method": call.scope["method"], "path": call.scope["path"]},
+                extra={"method": request.scope["method"], "path": request.scope["path"]},
             )
             return problem(RequestError("the service failed to answer; its log says why"))
 
