@@ -29,7 +29,7 @@ from flightspecial_service.interface.api.probes import Probes, Readiness
 from flightspecial_service.interface.api.routes import router
 from flightspecial_service.interface.api.special_commands import ChangesApi
 from flightspecial_service.interface.api.specials import SpecialsApi
-from flightspecial_service.interface.http.middleware import Drain, Edge
+from flightspecial_service.interface.http.middleware import Drain, Middleware
 from flightspecial_service.settings import Settings
 from flightspecial_service.telemetry import Telemetry
 
@@ -119,8 +119,8 @@ def wired(
         LegacyApi(cached_listing, parts.now, build_label),
         Probes(parts.readiness, parts.telemetry, parts.drain),
     )
-    edge = Edge(parts.telemetry, parts.drain, build_label.headers, settings.access_log)
-    return router(apis, edge, lifespan)
+    middleware = Middleware(parts.telemetry, parts.drain, build_label.headers, settings.access_log)
+    return router(apis, middleware, lifespan)
 
 
 def utc_now() -> datetime:

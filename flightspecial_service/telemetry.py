@@ -47,7 +47,7 @@ class Telemetry:
         """A number that is asked for when the metrics are read."""
         Gauge(name, told, registry=self._registry).set_function(value)
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+    def count_request(self, method: str, route: str, status: int, took_s: float) -> None:
         """Count a request. `route` is the template of its path."""
         key = (method, route, status)
         bound = self._bound.get(key)

@@ -9,7 +9,7 @@ from flightspecial_service.interface.api.description import Description
 from flightspecial_service.interface.api.legacy import ANY_ORIGIN
 from flightspecial_service.interface.api.operations import Apis, Operation, operations
 from flightspecial_service.interface.http.messages import Handler
-from flightspecial_service.interface.http.middleware import Edge
+from flightspecial_service.interface.http.middleware import Middleware
 from flightspecial_service.interface.http.resource import Resource
 
 _LEGACY = "/travelbuddy/"
@@ -27,7 +27,7 @@ class Paths:
         await self._exact.get(scope.get("path", ""), self._router)(scope, receive, send)
 
 
-def router(apis: Apis, edge: Edge, lifespan: object = None) -> Paths:
+def router(apis: Apis, middleware: Middleware, lifespan: object = None) -> Paths:
     """All routes. Nothing is redirected."""
     described = operations(apis)
     description = Description(described)
@@ -35,17 +35,17 @@ def router(apis: Apis, edge: Edge, lifespan: object = None) -> Paths:
     paths["/openapi.json"] = {"GET": description.openapi}
     paths["/docs"] = {"GET": description.page}
     paths["/metrics"] = {"GET": apis.probes.metrics}
-    resources = {path: _resource(edge, path, handlers) for path, handlers in paths.items()}
+    resources = {path: _resource(middleware, path, handlers) for path, handlers in paths.items()}
     exact = {path: resource for path, resource in resources.items() if "{" not in path}
     table = [Route(path, resource) for path, resource in resources.items() if path not in exact]
-    nowhere = Resource(edge, "none", {})
+    nowhere = Resource(middleware, "none", {})
     rest = Router(table, redirect_slashes=False, default=nowhere, lifespan=lifespan)  # type: ignore[arg-type]
     return Paths(exact, rest)
 
 
-def _resource(edge: Edge, path: str, handlers: dict[str, Handler]) -> Resource:
+def _resource(middleware: Middleware, path: str, handlers: dict[str, Handler]) -> Resource:
     cors = ANY_ORIGIN if path.startswith(_LEGACY) else ()
-    return Resource(edge, path.rstrip("/"), handlers, cors)
+    return Resource(middleware, path.rstrip("/"), handlers, cors)
 
 
 def _by_path(described: Iterable[Operation]) -> dict[str, dict[str, Handler]]:

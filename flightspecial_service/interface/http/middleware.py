@@ -19,7 +19,7 @@ class Drain:
         self.on = False
 
 
-class Edge:
+class Middleware:
     """One for all paths. `headers` go with every answer."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Edge:
         current.set(ids)
         return ids, time.perf_counter()
 
-    def dressed(self, response: Response, ids: Ids, more: HeaderPairs) -> Response:
+    def with_common_headers(self, response: Response, ids: Ids, more: HeaderPairs) -> Response:
         """The answer with the headers that all answers have."""
         headers = (*response.headers, *self._headers, *more, (b"x-request-id", ids.request_id))
         if self._drain.on:
@@ -50,7 +50,7 @@ class Edge:
     def end(self, scope: Scope, route: str, response: Response, began: float) -> None:
         """Count the request, and log it if that is wanted."""
         took_s = time.perf_counter() - began
-        self._telemetry.answered(scope["method"], route, response.status, took_s)
+        self._telemetry.count_request(scope["method"], route, response.status, took_s)
         if self._access_log:
             log.info(
                 "answered",

@@ -14,7 +14,7 @@ from flightspecial_service.interface.http.messages import (
     Response,
     send_response,
 )
-from flightspecial_service.interface.http.middleware import Edge
+from flightspecial_service.interface.http.middleware import Middleware
 from flightspecial_service.interface.http.problems import problem
 
 log = logging.getLogger(__name__)
@@ -28,9 +28,13 @@ class Resource:
     """
 
     def __init__(
-        self, edge: Edge, route: str, handlers: Mapping[str, Handler], headers: HeaderPairs = ()
+        self,
+        middleware: Middleware,
+        route: str,
+        handlers: Mapping[str, Handler],
+        headers: HeaderPairs = (),
     ) -> None:
-        self._edge = edge
+        self._middleware = middleware
         self._route = route
         self._handlers = dict(handlers)
         if "GET" in handlers:
@@ -38,16 +42,16 @@ class Resource:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        edge = self._edge
-        ids, began = edge.begin(scope)
+        middleware = self._middleware
+        ids, began = middleware.begin(scope)
         try:
-            response = await self._response(Request(scope, receive))
+            response = await self._respond(Request(scope, receive))
         except ClientGone:
             return
-        await send_response(edge.dressed(response, ids, self._headers), send)
-        edge.end(scope, self._route, response, began)
+        await send_response(middleware.with_common_headers(response, ids, self._headers), send)
+        middleware.end(scope, self._route, response, began)
 
-    async def _response(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         try:
             return await self._handler(request.scope["method"])(request)
         except RequestError as error:

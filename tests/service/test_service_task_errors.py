@@ -12,7 +12,7 @@ from flightspecial_service.background.housekeeping import Housekeeping
 from flightspecial_service.background.startup import Startup, backoff_s
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.interface.http.messages import Request, Response
-from flightspecial_service.interface.http.middleware import Drain, Edge
+from flightspecial_service.interface.http.middleware import Drain, Middleware
 from flightspecial_service.interface.http.resource import Resource
 from flightspecial_service.telemetry import Telemetry
 
@@ -73,7 +73,7 @@ async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
     async def failing(request: Request) -> Response:
         raise fault
 
-    resource = Resource(Edge(Telemetry(), Drain()), "/x", {"GET": failing})
+    resource = Resource(Middleware(Telemetry(), Drain()), "/x", {"GET": failing})
     transport = httpx.ASGITransport(resource)
     async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
         response = await client.get("/x")
