@@ -27,7 +27,7 @@ from flightspecial_service.interface.api.legacy import LegacyApi
 from flightspecial_service.interface.api.operations import Apis
 from flightspecial_service.interface.api.probes import Probes, Readiness
 from flightspecial_service.interface.api.routes import router
-from flightspecial_service.interface.api.special_commands import ChangesApi
+from flightspecial_service.interface.api.special_commands import SpecialCommandsApi
 from flightspecial_service.interface.api.specials import SpecialsApi
 from flightspecial_service.interface.http.middleware import Drain, Middleware
 from flightspecial_service.settings import Settings
@@ -114,7 +114,7 @@ def wired(
     cached_listing = CachedListing(stores.specials)
     apis = Apis(
         SpecialsApi(stores.specials, cached_listing, parts.now, build_label),
-        ChangesApi(stores.specials, stores.store, build_label, settings.header_update),
+        SpecialCommandsApi(stores.specials, stores.store, build_label, settings.header_update),
         FlightsApi(stores.flights, stores.store),
         LegacyApi(cached_listing, parts.now, build_label),
         Probes(parts.readiness, parts.telemetry, parts.drain),

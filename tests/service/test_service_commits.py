@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.relay import Cut, relaying
+from tests.service.postgres_proxy import Cut, relaying
 from tests.service.running import eventually, eventually_ready, serving
 from tests.service.test_service_api import is_problem
 

@@ -15,7 +15,7 @@ from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 from tests.service.running import eventually, eventually_ready, process, variables
 from tests.service.test_service_api import is_problem
-from tests.service.test_service_changes import WHOLE
+from tests.service.test_service_special_commands import WHOLE
 
 KEY = {"idempotency-key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
 

@@ -22,7 +22,7 @@ from flightspecial_service.interface.api.schemas import (
     OfferPatch,
     SpecialOut,
 )
-from flightspecial_service.interface.api.special_commands import PATCH_TYPES, ChangesApi
+from flightspecial_service.interface.api.special_commands import PATCH_TYPES, SpecialCommandsApi
 from flightspecial_service.interface.api.specials import SpecialsApi
 from flightspecial_service.interface.http.messages import JSON_TYPES, Handler
 from flightspecial_service.interface.http.parameters import KEY_PATTERN, LIMIT_MAX
@@ -58,7 +58,7 @@ class Apis(Struct, frozen=True):
     """Who answers."""
 
     specials: SpecialsApi
-    changes: ChangesApi
+    special_commands: SpecialCommandsApi
     flights: FlightsApi
     legacy: LegacyApi
     probes: Probes
@@ -131,24 +131,24 @@ def _reads(apis: Apis) -> list[Operation]:
 
 
 def _writes(apis: Apis) -> list[Operation]:
-    changes, own = apis.changes, "/flightspecials"
+    special_commands, own = apis.special_commands, "/flightspecials"
     conditions = (_IF_MATCH, _IF_NONE_MATCH, _KEY)
     create = Operation(
-        "POST", own, changes.create, {201: SpecialOut}, _WRITE_ERRORS, (_KEY,), OfferIn
+        "POST", own, special_commands.create, {201: SpecialOut}, _WRITE_ERRORS, (_KEY,), OfferIn
     )
     return [
         create,
-        Operation("POST", f"{own}/", changes.create, {201: SpecialOut}, hidden=True),
+        Operation("POST", f"{own}/", special_commands.create, {201: SpecialOut}, hidden=True),
         Operation(
-            *("PATCH", f"{own}/{{id}}", changes.revise, {200: SpecialOut}),
+            *("PATCH", f"{own}/{{id}}", special_commands.revise, {200: SpecialOut}),
             *((*_WRITE_ERRORS, 501), (_ID, *conditions), OfferPatch, PATCH_TYPES),
         ),
         Operation(
-            *("DELETE", f"{own}/{{id}}", changes.retire, {204: None}),
+            *("DELETE", f"{own}/{{id}}", special_commands.retire, {204: None}),
             *((400, 404, 412, 422), (_ID, *conditions)),
         ),
         Operation(
-            *("POST", f"{own}/{{id}}/header", changes.update_header, {200: Done}),
+            *("POST", f"{own}/{{id}}/header", special_commands.update_header, {200: Done}),
             *((*_WRITE_ERRORS, 501), (_ID, *conditions), HeaderChange),
         ),
         Operation(

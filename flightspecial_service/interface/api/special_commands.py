@@ -31,7 +31,7 @@ from flightspecial_service.interface.http.problems import problem_response
 PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
 
-class ChangesApi:
+class SpecialCommandsApi:
     """The handlers, over one store. `header_update` releases the change of a header."""
 
     def __init__(
