@@ -82,11 +82,11 @@ def build(
     versions = [script.version for script in scripts if script.version is not None]
     readiness = DatabaseReadiness(startup, database, versions)
     stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
-    parts = Parts(readiness, utc_now, telemetry, drain or Drain())
-    return wired(stores, parts, settings, lifespan)
+    http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain())
+    return http_app(stores, http_dependencies, settings, lifespan)
 
 
-class Parts(Struct, frozen=True):
+class HttpDependencies(Struct, frozen=True):
     """What the HTTP side needs beside the stores."""
 
     readiness: Readiness
@@ -103,9 +103,9 @@ class Stores(Struct, frozen=True):
     store: Store
 
 
-def wired(
+def http_app(
     stores: Stores,
-    parts: Parts,
+    http_dependencies: HttpDependencies,
     settings: Settings,
     lifespan: Callable[[object], object] | None = None,
 ) -> ASGIApp:
@@ -113,13 +113,18 @@ def wired(
     build_label = BuildLabel(settings.build, settings.show_build)
     cached_listing = CachedListing(stores.specials)
     apis = Apis(
-        SpecialsApi(stores.specials, cached_listing, parts.now, build_label),
+        SpecialsApi(stores.specials, cached_listing, http_dependencies.now, build_label),
         SpecialCommandsApi(stores.specials, stores.store, build_label, settings.header_update),
         FlightsApi(stores.flights, stores.store),
-        LegacyApi(cached_listing, parts.now, build_label),
-        Probes(parts.readiness, parts.telemetry, parts.drain),
+        LegacyApi(cached_listing, http_dependencies.now, build_label),
+        Probes(http_dependencies.readiness, http_dependencies.telemetry, http_dependencies.drain),
     )
-    middleware = Middleware(parts.telemetry, parts.drain, build_label.headers, settings.access_log)
+    middleware = Middleware(
+        http_dependencies.telemetry,
+        http_dependencies.drain,
+        build_label.headers,
+        settings.access_log,
+    )
     return router(apis, middleware, lifespan)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from flightspecial_service.app import Parts, Stores, utc_now
+from flightspecial_service.app import HttpDependencies, Stores, utc_now
 from flightspecial_service.domain import (
     Flight,
     FlightSpecial,
@@ -139,9 +139,11 @@ def in_memory(specials: FakeSpecials) -> Stores:
     return Stores(specials, store, store)
 
 
-def parts(readiness: Readiness | None = None, now: Callable[[], datetime] = utc_now) -> Parts:
+def http_dependencies(
+    readiness: Readiness | None = None, now: Callable[[], datetime] = utc_now
+) -> HttpDependencies:
     """What the HTTP side needs beside the stores; ready, unless something else is said."""
-    return Parts(readiness or AlwaysReady(), now, Telemetry(), Drain())
+    return HttpDependencies(readiness or AlwaysReady(), now, Telemetry(), Drain())
 
 
 def _by_expiry(special: FlightSpecial) -> tuple[object, ...]:

@@ -62,8 +62,8 @@ def main(data: Path) -> None:
     """Serve until the input ends."""
     fast = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
     with postgres.running(data, settings=fast) as endpoint:
-        parts = {name: getattr(endpoint, name) for name in ("host", "port", "user", "password")}
-        print(json.dumps(parts), flush=True)
+        fields = {name: getattr(endpoint, name) for name in ("host", "port", "user", "password")}
+        print(json.dumps(fields), flush=True)
         os.read(0, 1)
 
 

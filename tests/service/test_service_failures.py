@@ -8,11 +8,11 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from flightspecial_service.app import wired
+from flightspecial_service.app import http_app
 from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavailable
 from flightspecial_service.interface.http.messages import Request
 from flightspecial_service.settings import Settings
-from tests.service.fakes import BrokenSpecials, FakeSpecials, in_memory, parts
+from tests.service.fakes import BrokenSpecials, FakeSpecials, http_dependencies, in_memory
 from tests.service.running import serving
 from tests.service.test_service_api import is_problem
 
@@ -28,7 +28,7 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = BrokenSpecials(RuntimeError("postgres://user:hush@db"))
-    with serving(wired(in_memory(store), parts(), Settings())) as client:
+    with serving(http_app(in_memory(store), http_dependencies(), Settings())) as client:
         response = client.get("/flightspecials?token=hush")
     is_problem(response, 500)
     assert "hush" not in response.text
@@ -39,7 +39,9 @@ def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_lo
 
 
 def test_a_browser_may_read_the_monoliths_errors_too() -> None:
-    with serving(wired(in_memory(BrokenSpecials(ValueError())), parts(), Settings())) as client:
+    with serving(
+        http_app(in_memory(BrokenSpecials(ValueError())), http_dependencies(), Settings())
+    ) as client:
         response = client.get("/travelbuddy/flightspecials")
     is_problem(response, 500)
     assert response.headers["access-control-allow-origin"] == "*"
@@ -47,7 +49,9 @@ def test_a_browser_may_read_the_monoliths_errors_too() -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
 def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
-    with serving(wired(in_memory(BrokenSpecials(error)), parts(), Settings())) as client:
+    with serving(
+        http_app(in_memory(BrokenSpecials(error)), http_dependencies(), Settings())
+    ) as client:
         response = client.get("/flightspecials")
     is_problem(response, 503)
     assert response.headers["retry-after"] == "1"
@@ -55,7 +59,9 @@ def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
 
 
 def test_alive_is_not_ready() -> None:
-    with serving(wired(in_memory(FakeSpecials()), parts(NeverReady()), Settings())) as client:
+    with serving(
+        http_app(in_memory(FakeSpecials()), http_dependencies(NeverReady()), Settings())
+    ) as client:
         assert client.get("/healthz").json() == {"status": "alive"}
         response = client.get("/readyz")
     is_problem(response, 503)
@@ -75,7 +81,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None
 def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with serving(wired(in_memory(FakeSpecials()), parts(), Settings())) as client:
+    with serving(http_app(in_memory(FakeSpecials()), http_dependencies(), Settings())) as client:
         send_half_a_request(client)
         assert client.get("/flightspecials").json() == []
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from flightspecial_service.app import wired
+from flightspecial_service.app import http_app
 from flightspecial_service.domain import Cursor, FlightSpecial
 from flightspecial_service.interface.http.parameters import decode_cursor, encode_cursor
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.fakes import FakeSpecials, in_memory, parts
+from tests.service.fakes import FakeSpecials, http_dependencies, in_memory
 from tests.service.running import serving
 from tests.service.test_service_api import change, is_problem
 
@@ -146,7 +146,9 @@ def test_a_broken_list_of_tags_is_refused(client: httpx.Client, sent: str) -> No
 )
 def test_a_large_list_is_packed_for_who_takes_it(accept: str, coding: str | None) -> None:
     specials = FakeSpecials(FlightSpecial(number, "header " * 9) for number in range(1, 101))
-    with serving(wired(in_memory(specials), parts(now=lambda: NOW), Settings())) as client:
+    with serving(
+        http_app(in_memory(specials), http_dependencies(now=lambda: NOW), Settings())
+    ) as client:
         plain = client.get("/flightspecials", headers={"accept-encoding": "identity"})
         with client.stream(
             "GET", "/flightspecials", headers={"accept-encoding": accept}
@@ -171,7 +173,9 @@ def test_the_monoliths_list_follows_the_clock_both_ways() -> None:
         FlightSpecial(number, "x", cost=1, expires_at=NOW + timedelta(hours=number))
         for number in (1, 2)
     )
-    with serving(wired(in_memory(specials), parts(now=lambda: clock[0]), Settings())) as client:
+    with serving(
+        http_app(in_memory(specials), http_dependencies(now=lambda: clock[0]), Settings())
+    ) as client:
 
         def listed(hours: float) -> list[int]:
             clock[0] = NOW + timedelta(hours=hours)
