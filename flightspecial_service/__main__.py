@@ -1,6 +1,6 @@
-"""The command line: `flightspecials serve`, and the commands about the database in `tool`.
+"""The command line: `flightspecials serve`, and the commands of `database_commands`.
 
-Exit status: 0 done or stopped by a signal, 1 it failed, 2 the command line or a setting is wrong.
+Exit status: 0 on success and after a signal, 1 on failure, 2 on a wrong command line or setting.
 """
 
 import argparse
@@ -24,14 +24,14 @@ log = logging.getLogger("flightspecial_service")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage before it."""
+    """Reports an error as one sentence, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Carry out the command; the return value is the exit status."""
+    """Run the command; return the exit status."""
     arguments = _parser().parse_args(argv)
     log_to_stderr()
     try:
@@ -45,10 +45,13 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
 
 def _all_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The later ones win: Parameter Store, the environment, files. Raises SettingsError."""
-    near = with_files(environ)
-    profile = profile_of(near)
-    return read_parameters(profile) | near if profile == "test" else near
+    """Variables of all sources. Files override the environment, which overrides Parameter Store.
+
+    Raises SettingsError.
+    """
+    local = with_files(environ)
+    profile = profile_of(local)
+    return read_parameters(profile) | local if profile == "test" else local
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:

@@ -43,7 +43,7 @@ def build(
     drain: Drain | None = None,
     poll_s: float = POLL_S,
 ) -> ASGIApp:
-    """The service as an ASGI app. Its lifespan owns the pool and the background tasks."""
+    """The ASGI app on PostgreSQL. Its lifespan owns the connection pool and the background tasks."""
     scripts = own_scripts() if scripts is None else scripts
     schema = settings.database.schema
     telemetry = Telemetry()
@@ -87,7 +87,7 @@ def build(
 
 
 class HttpDependencies(Struct, frozen=True):
-    """What the HTTP side needs beside the stores."""
+    """What the HTTP side needs besides the stores."""
 
     readiness: Readiness
     now: Callable[[], datetime]
@@ -96,7 +96,7 @@ class HttpDependencies(Struct, frozen=True):
 
 
 class Stores(Struct, frozen=True):
-    """Where everything is kept."""
+    """The ports to the database."""
 
     specials: FlightSpecials
     flights: Flights
@@ -109,7 +109,7 @@ def http_app(
     settings: Settings,
     lifespan: Callable[[object], object] | None = None,
 ) -> ASGIApp:
-    """The HTTP side over any store: tests give one of their own."""
+    """The HTTP side on any stores; tests pass stores in memory."""
     build_label = BuildLabel(settings.build, settings.show_build)
     cached_listing = CachedListing(stores.specials)
     apis = Apis(
@@ -129,5 +129,5 @@ def http_app(
 
 
 def utc_now() -> datetime:
-    """The time, with its zone."""
+    """The current time, with its zone."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The commands about the database: `flightspecials migrate|info|validate|baseline|seed|clean`."""
+"""Commands about the database: `flightspecials migrate|info|validate|baseline|seed|clean`."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ _VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}")
 
 
 def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Describe the commands to the parser."""
+    """Add the commands to the parser."""
     commands.add_parser("migrate", help="bring the database to this version, then end")
     commands.add_parser("info", help="list the migrations and whether each is applied")
     commands.add_parser("validate", help="end with 1 unless all migrations are applied as they are")
@@ -30,7 +30,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(arguments: argparse.Namespace, settings: DatabaseSettings) -> int:
-    """Carry out one of the commands; the return value is the exit status."""
+    """Run one of the commands; return the exit status."""
     try:
         return asyncio.run(_run(arguments, settings))
     except MigrationError as error:

@@ -1,4 +1,4 @@
-"""Where variables come from. Later ones win: Parameter Store, the environment, files in /etc/secret."""
+"""Variables from the environment and from files in /etc/secret. Files override the environment."""
 
 import re
 from collections.abc import Mapping
@@ -12,30 +12,30 @@ _LARGEST_BYTES = 64 * 1024
 
 
 def with_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment, and over it every file of the folder, a name and its value each.
+    """The environment, overridden by the files of the folder: file name and content are name and value.
 
-    One line end at a file's end is not part of the value. Raises SettingsError.
+    One line end at the end of a file is not part of the value. Raises SettingsError.
     """
     folder = Path(environ.get("SECRETS_DIR", FOLDER))
-    found = dict(environ)
+    variables = dict(environ)
     problems = []
     try:
         files = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise SettingsError((f"{folder} cannot be read: {error.strerror}",)) from error
     for file in files:
-        # Kubernetes keeps its own entries beside the files; their names begin with dots.
+        # A mounted Secret also has entries of Kubernetes, whose names begin with dots.
         if not _NAME.fullmatch(file.name) or not file.is_file():
             continue
         try:
-            found[file.name] = _content(file)
+            variables[file.name] = _content(file)
         except OSError as error:
             problems.append(f"{file} cannot be read: {error.strerror}")
         except ValueError:
             problems.append(f"{file} must be at most 64 KiB of UTF-8")
     if problems:
         raise SettingsError(tuple(problems))
-    return found
+    return variables
 
 
 def _content(file: Path) -> str:

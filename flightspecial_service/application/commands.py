@@ -1,4 +1,4 @@
-"""What can be done. Each command is whole or did not happen; it checks first and writes then."""
+"""Commands. Each is atomic: it checks first and writes afterwards, in one transaction."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -23,11 +23,11 @@ from flightspecial_service.domain import (
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial
 
 Condition: TypeAlias = Callable[[FlightSpecial], None]
-"""Raises ConditionFailed if the special is not as the client believes."""
+"""A precondition of the client; raises ConditionFailed."""
 
 
 async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcome:
-    """Sell a special with another line, on no condition, in one statement.
+    """Change a header unconditionally, in one statement.
 
     Raises BadHeader, NoSuchSpecial.
     """
@@ -39,7 +39,7 @@ async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcom
 async def change_header(
     store: Store, number: int, text: str, condition: Condition, key: IdempotencyKey | None
 ) -> Outcome:
-    """Sell a special with another line. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
+    """Change a header. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
     header = Header(text)
 
     async def act(work: UnitOfWork) -> Outcome:
@@ -58,9 +58,9 @@ async def revise(
     condition: Condition,
     key: IdempotencyKey | None,
 ) -> Outcome:
-    """Say other things of a special.
+    """Change the fields of a special to those of `revision`.
 
-    Raises NoSuchSpecial, ConditionFailed, and what `revision` raises.
+    Raises NoSuchSpecial, ConditionFailed, and the errors of `revision`.
     """
 
     async def act(work: UnitOfWork) -> Outcome:
@@ -73,7 +73,7 @@ async def revise(
 
 
 async def create(store: Store, offer: Offer, key: IdempotencyKey | None) -> Outcome:
-    """Offer a new special."""
+    """Create a special."""
 
     async def act(work: UnitOfWork) -> Outcome:
         return Created(await work.add_special(offer))
@@ -84,7 +84,7 @@ async def create(store: Store, offer: Offer, key: IdempotencyKey | None) -> Outc
 async def retire(
     store: Store, number: int, condition: Condition, key: IdempotencyKey | None
 ) -> Outcome:
-    """Take a special out of the list. Raises NoSuchSpecial, ConditionFailed."""
+    """Delete a special. Raises NoSuchSpecial, ConditionFailed."""
 
     async def act(work: UnitOfWork) -> Outcome:
         condition(await _special(work, number))
@@ -97,7 +97,10 @@ async def retire(
 async def rename_flight(
     store: Store, profile_id: str, number: int, name: str, key: IdempotencyKey | None
 ) -> Outcome:
-    """Give a profile's flight another name, and keep the old one. Raises BadFlightName, NoSuchFlight."""
+    """Rename a flight of a profile; its old name goes to its history.
+
+    Raises BadFlightName, NoSuchFlight.
+    """
 
     async def act(work: UnitOfWork) -> Outcome:
         flight = await work.flight(number)

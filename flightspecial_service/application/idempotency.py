@@ -1,4 +1,4 @@
-"""Idempotency: a command that comes twice with one key is carried out once, and told twice."""
+"""Idempotency keys: a repeated command gets the outcome of the first one and has no second effect."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -13,36 +13,36 @@ Act: TypeAlias = Callable[[UnitOfWork], Awaitable[Outcome]]
 
 
 class IdempotencyKey(Struct, frozen=True):
-    """A client's name for one request, and what tells that request from another."""
+    """A client's name for one request, and a fingerprint of that request."""
 
     name: str
     fingerprint: bytes
 
 
 async def run_idempotent(store: Store, key: IdempotencyKey | None, act: Act) -> Outcome:
-    """Carry out `act` in one transaction, which also keeps its outcome under the key.
+    """Run `act` in a transaction, which also stores its outcome under the key.
 
-    So the outcome is kept exactly if the effect is, whenever the process ends. A refusal is an
-    outcome, too; a fault of ours is not, and rolls back everything. Raises KeyReused, and without
-    a key what `act` raises.
+    The outcome is stored if and only if the effect is, even if the process crashes. Client errors
+    (4xx) are outcomes; server errors are not, and roll back the transaction. Raises KeyReused, and
+    without a key the errors of `act`.
     """
     if key is None:
         return await store.run(act)
-    taken = key
+    name, fingerprint = key.name, key.fingerprint
 
     async def act_for_key(work: UnitOfWork) -> Outcome:
-        kept = await work.claim(taken.name, taken.fingerprint)
-        if kept is not None:
-            return read_outcome(kept)
+        stored = await work.claim(name, fingerprint)
+        if stored is not None:
+            return read_outcome(stored)
         outcome = await _refusal_as_value(act, work)
-        await work.keep(taken.name, outcome_text(outcome))
+        await work.keep(name, outcome_text(outcome))
         return outcome
 
     return await store.run(act_for_key)
 
 
 async def _refusal_as_value(act: Act, work: UnitOfWork) -> Outcome:
-    """Commands check first and write then: one that refuses has written nothing."""
+    """Commands check before they write: after a client error there is nothing to roll back."""
     try:
         return await act(work)
     except KeyReused:

@@ -1,4 +1,4 @@
-"""The nouns, their rules, and the ports to where they are kept. No I/O, no clock."""
+"""Entities, their rules, and the ports to their stores. No I/O, no clock."""
 
 from flightspecial_service.domain.flights import Flight, PushingStatus
 from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, UnitOfWork
