@@ -1,7 +1,7 @@
-"""AWS, by boto3: a secret of Secrets Manager, and properties of Parameter Store. Everything here blocks.
+"""Secrets Manager and Parameter Store, with boto3. All calls block.
 
-Where AWS is and who we are, boto3 finds by itself (AWS_REGION, AWS_ENDPOINT_URL, the pod's role).
-boto3 is imported when it is first needed: profile `local` runs without it.
+boto3 finds region, endpoint and credentials itself (AWS_REGION, AWS_ENDPOINT_URL, the role of the
+pod). It is imported on first use, so that profile `local` runs without it.
 """
 
 import logging
@@ -28,32 +28,32 @@ _NO_RIGHT = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 
 
 class _RdsSecret(Struct, frozen=True):
-    """What we need of the JSON; RDS' secrets hold more."""
+    """The members of the JSON that we need; a secret of RDS has more."""
 
     username: str
     password: str
 
 
 def credentials_for(settings: DatabaseSettings) -> Credentials:
-    """The secret that the settings name, or the user in them. Raises SettingsError."""
+    """Credentials from the secret that the settings name, or else their user. Raises SettingsError."""
     if not settings.secret_id:
         return FixedCredentials(settings)
     return SecretCredentials(secret_reader(settings.secret_id))
 
 
 def secret_reader(secret_id: str) -> Callable[[], Login]:
-    """Reads the current version of this secret. Raises SettingsError without boto3."""
+    """A function that reads the current version of this secret. Raises SettingsError without boto3."""
     client = _client("secretsmanager")
     failures = _failures()
 
     def read() -> Login:
         try:
-            told = client.get_secret_value(SecretId=secret_id, VersionStage="AWSCURRENT")
-            secret = msgspec.json.decode(told["SecretString"], type=_RdsSecret)
+            response = client.get_secret_value(SecretId=secret_id, VersionStage="AWSCURRENT")
+            secret = msgspec.json.decode(response["SecretString"], type=_RdsSecret)
         except failures as error:
             raise SecretUnreadable(f"{type(error).__name__}: {error}") from error
         except (KeyError, msgspec.MsgspecError):
-            # Their text may hold a piece of the secret: not even as a cause does it go on.
+            # The text of these errors may contain a part of the secret: drop them, also as the cause.
             raise SecretUnreadable(
                 f"the secret {secret_id} is not JSON with username and password"
             ) from None
@@ -63,20 +63,20 @@ def secret_reader(secret_id: str) -> Callable[[], Login]:
 
 
 def read_parameters(profile: str) -> dict[str, str]:
-    """Properties by their last name; those of the profile go before those for all.
+    """Properties by the last part of their name. Those of the profile override the common ones.
 
-    Raises SettingsError when Parameter Store cannot be read: to start with half of the properties
-    would be worse. A role that may not read them has none.
+    Raises SettingsError if Parameter Store cannot be read: a start with half of the properties
+    would be worse. Without the permission to read, there are none.
     """
     client = _client("ssm")
-    found: dict[str, str] = {}
+    properties: dict[str, str] = {}
     try:
         for folder in (f"{PARAMETERS}/", f"{PARAMETERS}_{profile}/"):
             pages = client.get_paginator("get_parameters_by_path").paginate(
                 Path=folder, Recursive=True, WithDecryption=True
             )
             for page in pages:
-                found |= {
+                properties |= {
                     each["Name"].rpartition("/")[2]: each["Value"] for each in page["Parameters"]
                 }
     except _failures() as error:
@@ -86,13 +86,13 @@ def read_parameters(profile: str) -> dict[str, str]:
         raise SettingsError(
             (f"{PARAMETERS} in Parameter Store cannot be read: {error}",)
         ) from error
-    return found
+    return properties
 
 
 def _code_of(error: Exception) -> str:
-    """What AWS itself said is wrong; empty where it said nothing."""
-    answer = getattr(error, "response", None) or {}  # None where a connection was cut or too slow.
-    return str(answer.get("Error", {}).get("Code", ""))
+    """The error code of AWS's response; empty without a response."""
+    response = getattr(error, "response", None) or {}  # None after a timeout or a lost connection
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _client(service: str) -> Any:

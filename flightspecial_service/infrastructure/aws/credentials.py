@@ -1,9 +1,9 @@
-"""Who we are to PostgreSQL: fixed, or what a secret says at the moment.
+"""The login for PostgreSQL: fixed, or from a secret that is rotated.
 
-The theory of a rotation: the secret changes between two users, and the older one stays valid until the next
-change. The secret is read again every minute, beside the requests. When it has changed, connections
-in use go on as the old user, and every new one is the new user's. If the server refuses a login, the
-secret is read at once, once. While the secret cannot be read, the last one that could be is used.
+Rotation alternates between two users; the previous one stays valid until the next rotation. The
+secret is polled every minute by a background task. After a change, connections in use keep the old
+user, and new ones log in as the new user. If PostgreSQL rejects a login, the secret is read again
+immediately, and the login retried once. While the secret cannot be read, the last login stays.
 """
 
 import asyncio
@@ -22,30 +22,30 @@ log = logging.getLogger(__name__)
 
 POLL_S = 60.0
 _AFTER_REFUSAL_S = 10.0
-"""At least this long between two reads that refused logins ask for."""
+"""Minimum between two reads that rejected logins cause."""
 _FIRST_GAP_S = 2.0
 _READ_TIMEOUT_S = 15.0
 
 
 class Login(Struct, frozen=True):
-    """A user and its password."""
+    """A user with its password."""
 
     username: str
     password: Secret
 
 
 class SecretUnreadable(Exception):
-    """The secret could not be read; the message holds no part of it."""
+    """The secret could not be read. The message contains no part of it."""
 
 
 class Credentials(Protocol):
-    """Knows the login of the moment."""
+    """A source of the current login."""
 
     async def login(self) -> Login:
-        """The login for a new connection. Raises Unavailable if there has been none yet."""
+        """The login for a new connection. Raises Unavailable if none could be read yet."""
 
     async def after_refusal(self, refused: Login) -> Login | None:
-        """Another login than the refused one, if there is one by now."""
+        """A newer login than the rejected one; None if there is none."""
 
 
 class FixedCredentials:
@@ -55,16 +55,16 @@ class FixedCredentials:
         self._login = Login(settings.username, settings.password)
 
     async def login(self) -> Login:
-        """Always the same."""
+        """The login of the settings."""
         return self._login
 
     async def after_refusal(self, refused: Login) -> Login | None:
-        """There is no other."""
+        """None: there is no other login."""
         return None
 
 
 class SecretCredentials:
-    """What the secret says. `read` blocks, and raises SecretUnreadable; `clock` is monotonic."""
+    """The login in a secret. `read` blocks and raises SecretUnreadable; `clock` is monotonic."""
 
     def __init__(
         self, read: Callable[[], Login], clock: Callable[[], float] = time.monotonic
@@ -72,11 +72,11 @@ class SecretCredentials:
         self._read = read
         self._clock = clock
         self._login: Login | None = None
-        self._asked_at: float | None = None
-        self._one = asyncio.Lock()
+        self._last_read_at: float | None = None
+        self._lock = asyncio.Lock()
 
     async def login(self) -> Login:
-        """From memory; read only the first time."""
+        """The last login; the secret is read on the first call only."""
         if self._login is None:
             await self._refresh(_FIRST_GAP_S)
         if self._login is None:
@@ -84,14 +84,14 @@ class SecretCredentials:
         return self._login
 
     async def after_refusal(self, refused: Login) -> Login | None:
-        """Read the secret again, if that was not done just now."""
+        """Read the secret again, unless that was done within `_AFTER_REFUSAL_S`."""
         if self._login is None or _same(self._login, refused):
             await self._refresh(_AFTER_REFUSAL_S)
-        now = self._login
-        return None if now is None or _same(now, refused) else now
+        current = self._login
+        return None if current is None or _same(current, refused) else current
 
     async def watch(self, changed: Callable[[], Awaitable[None]], every_s: float = POLL_S) -> None:
-        """Read the secret again and again; `changed` is awaited when it is another one."""
+        """Poll the secret until cancelled; await `changed` after each change of the login."""
         while True:
             await asyncio.sleep(every_s)
             before = self._login
@@ -102,12 +102,12 @@ class SecretCredentials:
                 await changed()
 
     async def _refresh(self, gap_s: float) -> None:
-        """Read the secret beside the event loop; a failure leaves the last one in charge."""
-        async with self._one:
+        """Read the secret in a thread, at most once per `gap_s`. On failure the last login stays."""
+        async with self._lock:
             now = self._clock()
-            if self._asked_at is not None and now - self._asked_at < gap_s:
+            if self._last_read_at is not None and now - self._last_read_at < gap_s:
                 return
-            self._asked_at = now
+            self._last_read_at = now
             try:
                 async with asyncio.timeout(_READ_TIMEOUT_S):
                     self._login = await asyncio.to_thread(self._read)
@@ -118,7 +118,7 @@ class SecretCredentials:
 
 
 async def resolved(settings: DatabaseSettings, credentials: Credentials) -> DatabaseSettings:
-    """The settings with the login of the moment. Raises Unavailable."""
+    """The settings with the current login. Raises Unavailable."""
     login = await credentials.login()
     return replace(settings, username=login.username, password=login.password)
 

@@ -1,4 +1,4 @@
-"""What a person asks of the migrations: info, validate, baseline, clean, seed."""
+"""The commands about migrations besides `migrate`: info, validate, baseline, clean, seed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +33,7 @@ VALUES (1, $1, '<< Flyway Baseline >>', 'BASELINE', '<< Flyway Baseline >>', cur
 
 
 class Line(Struct, frozen=True):
-    """One migration as `info` shows it."""
+    """One line of `info`."""
 
     version: str
     script: str
@@ -42,7 +42,7 @@ class Line(Struct, frozen=True):
 
 
 async def history(settings: DatabaseSettings) -> list[Applied]:
-    """What the database says was applied; nothing if it has no history. Raises Unavailable."""
+    """The history table, oldest row first; empty if there is none. Raises Unavailable."""
     async with _session(settings) as session:
         table = f'"{settings.schema}".flyway_schema_history'
         if await session.fetchval("SELECT to_regclass($1)", table) is None:
@@ -51,7 +51,7 @@ async def history(settings: DatabaseSettings) -> list[Applied]:
 
 
 def info(scripts: Sequence[Script], applied: Sequence[Applied]) -> list[Line]:
-    """Every file and every row, and how they fit together."""
+    """One line for each file and for each row without a file."""
     versions = {order(row.version): row for row in applied if row.version is not None}
     repeated = {row.script: row for row in applied if row.version is None}
     base = max((order(row.version) for row in applied if row.kind == BASELINE), default=())
@@ -69,14 +69,14 @@ def info(scripts: Sequence[Script], applied: Sequence[Applied]) -> list[Line]:
 
 
 def validate(scripts: Sequence[Script], applied: Sequence[Applied]) -> None:
-    """Raise MigrationRefused unless the database is exactly what the files make."""
-    todo = pending(scripts, applied)
-    if todo:
-        raise MigrationRefused(f"not applied yet: {', '.join(script.name for script in todo)}")
+    """Raise MigrationRefused unless all files are applied unchanged."""
+    missing = pending(scripts, applied)
+    if missing:
+        raise MigrationRefused(f"not applied yet: {', '.join(script.name for script in missing)}")
 
 
 async def baseline(settings: DatabaseSettings, version: str) -> None:
-    """Say of a database without a history that it has everything up to `version`.
+    """Record for a database without a history that it has all migrations up to `version`.
 
     Raises MigrationRefused if it has a history, MigrationFailed, Unavailable.
     """
@@ -89,14 +89,14 @@ async def baseline(settings: DatabaseSettings, version: str) -> None:
 
 
 async def clean(settings: DatabaseSettings) -> None:
-    """Drop the schema with all that is in it. Raises MigrationFailed, Unavailable."""
+    """Drop the schema with its contents. Raises MigrationFailed, Unavailable."""
     async with _session(settings) as session:
         await take_lock(session, settings.schema)
         await session.execute(f'DROP SCHEMA IF EXISTS "{settings.schema}" CASCADE')
 
 
 async def seed(settings: DatabaseSettings) -> None:
-    """Make the samples fresh. Raises MigrationFailed, Unavailable."""
+    """Renew the expired samples. Raises MigrationFailed, Unavailable."""
     text = (files(__package__) / "seed.sql").read_text()
     samples = Script(None, "samples", "samples.sql", 0, text)
     async with _session(settings) as session, session.transaction():
@@ -105,7 +105,7 @@ async def seed(settings: DatabaseSettings) -> None:
 
 @asynccontextmanager
 async def _session(settings: DatabaseSettings) -> AsyncIterator[Session]:
-    """A connection for the block, which takes a bounded time."""
+    """A connection for the block, which is limited to `migration_timeout_s`."""
     session = await connect(settings)
     try:
         with translated():

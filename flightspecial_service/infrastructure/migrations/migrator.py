@@ -1,9 +1,8 @@
-"""Applies the migration files, once, however many replicas start together.
+"""Applies migrations, each exactly once, even if several replicas start together.
 
-The theory of the lock: replicas poll `pg_try_advisory_lock`. One that blocks in `pg_advisory_lock`
-holds a snapshot open, and a migration that builds an index concurrently waits for every snapshot: a
-deadlock. The lock belongs to the session, so it goes with the connection, whatever happens to the
-process.
+Replicas poll `pg_try_advisory_lock` instead of blocking in `pg_advisory_lock`: a blocked statement
+holds a snapshot, and CREATE INDEX CONCURRENTLY in a migration waits for all snapshots, so the two
+would deadlock. The lock belongs to the session and ends with the connection, also after a crash.
 """
 
 import asyncio
@@ -55,15 +54,15 @@ FROM "{schema}".flyway_schema_history
 
 
 def own_scripts() -> tuple[Script, ...]:
-    """The migrations that this version of the service comes with."""
+    """The migrations of this version of the service."""
     return read_scripts(files(__package__) / "sql")
 
 
 async def migrate(settings: DatabaseSettings, scripts: Sequence[Script]) -> tuple[Script, ...]:
-    """Apply what is missing, and return it.
+    """Apply the pending migrations; return them.
 
-    Raises MigrationRefused and MigrationFailed, which a repetition does not cure, and Unavailable,
-    which it may: no database, or another process held the lock for all of `migration_timeout_s`.
+    Raises MigrationRefused and MigrationFailed, after which a retry does not help, and Unavailable,
+    after which it may: no database, or another process held the lock for `migration_timeout_s`.
     """
     session = await connect(settings)
     try:
@@ -74,7 +73,7 @@ async def migrate(settings: DatabaseSettings, scripts: Sequence[Script]) -> tupl
         session.terminate()
         raise MigrationFailed(f"PostgreSQL refused to let us migrate: {error}") from error
     except BaseException:
-        # Not close(): that waits for a server that may be gone. The lock goes with the connection.
+        # Not close(), which waits for a server that may be gone. The lock ends with the connection.
         session.terminate()
         raise
     with translated():
@@ -88,19 +87,20 @@ async def _migrate(
     await take_lock(session, settings.schema)
     await _refuse_foreign_tables(session, settings.schema)
     await make_history(session, settings.schema)
-    todo = pending(scripts, await applied_rows(session, settings.schema))
-    for script in todo:
+    missing = pending(scripts, await applied_rows(session, settings.schema))
+    for script in missing:
         await _apply(session, settings, script)
-    return todo
+    return missing
 
 
 def lock_key(schema: str) -> int:
-    """The advisory lock of those who migrate this schema: 64 bits, as PostgreSQL wants them."""
+    """The key of the advisory lock for this schema: a signed 64-bit integer."""
     digest = sha256(f"flightspecials migrations {schema}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
 
 
 async def take_lock(session: Session, schema: str) -> None:
+    """Wait for the advisory lock. The caller limits the wait."""
     key = lock_key(schema)
     waited = False
     while not await session.fetchval("SELECT pg_try_advisory_lock($1)", key):
@@ -111,14 +111,14 @@ async def take_lock(session: Session, schema: str) -> None:
 
 
 async def _refuse_foreign_tables(session: Session, schema: str) -> None:
-    """Tables that no history tells of: what is already there, a person must say."""
-    found = await session.fetchval(
+    """Refuse a schema with tables but no history: only a person knows which migrations it has."""
+    unexplained = await session.fetchval(
         "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'"
         " AND to_regclass($2) IS NULL",
         f'"{schema}"',
         f'"{schema}".flyway_schema_history',
     )
-    if found:
+    if unexplained:
         raise MigrationRefused(
             f"the schema {schema} holds tables, but no history of migrations:"
             " say what it has with `flightspecials baseline VERSION`"
@@ -126,8 +126,8 @@ async def _refuse_foreign_tables(session: Session, schema: str) -> None:
 
 
 async def make_history(session: Session, schema: str) -> None:
-    """The history table lives in the schema, so the schema comes first, as with Flyway."""
-    # `IF NOT EXISTS` asks for the right to create even where nothing is to be created.
+    """Create the history table; before it the schema, which contains it (as Flyway does)."""
+    # Not `IF NOT EXISTS`: it needs the privilege to create even if nothing is created.
     if (
         await session.fetchval("SELECT to_regclass($1)", f'"{schema}".flyway_schema_history')
         is not None
@@ -140,7 +140,7 @@ async def make_history(session: Session, schema: str) -> None:
 
 
 async def applied_rows(session: Session, schema: str) -> list[Applied]:
-    """The history, oldest first, but for Flyway's own rows about the schema."""
+    """The history, oldest first, without Flyway's rows about the schema."""
     rows = await session.fetch(
         "SELECT version, script, checksum, success, type,"
         " to_char(installed_on, 'YYYY-MM-DD HH24:MI:SS')"
@@ -151,7 +151,7 @@ async def applied_rows(session: Session, schema: str) -> list[Applied]:
 
 
 async def _apply(session: Session, settings: DatabaseSettings, script: Script) -> None:
-    """One migration and its row in the history, both or neither."""
+    """Apply one migration and insert its row into the history, in one transaction."""
     sql = script.sql(settings.schema)
     started = time.monotonic()
     try:

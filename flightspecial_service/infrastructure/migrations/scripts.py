@@ -1,6 +1,6 @@
-"""Migration files, and what must still be applied. Pure but for reading the files.
+"""Migration files, and which of them are pending. Pure except for reading the files.
 
-Names and checksums are Flyway's, so that its tools understand our history table:
+Names and checksums follow Flyway, so that its tools can read our history table:
 `V2__create_tables.sql` is version 2, "create tables".
 """
 
@@ -18,14 +18,14 @@ _NAME = re.compile(r"V([0-9]+(?:[._][0-9]+)*)__(\S+)\.sql")
 _REPEATABLE = re.compile(r"R__(\S+)\.sql")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 BASELINE = "BASELINE"
-"""The kind of a row that says: the database already had all up to this version."""
+"""The type of a row that stands for all migrations up to its version."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class Script(Struct, frozen=True):
-    """One migration file. `version` is dotted text, None if it is repeatable.
+    """One migration file. `version` is dotted text, None for a repeatable migration.
 
-    `checksum` is a signed 32-bit number.
+    `checksum` is a signed 32-bit integer.
     """
 
     version: str | None
@@ -38,10 +38,10 @@ class Script(Struct, frozen=True):
         """The statements for this schema. Raises MigrationRefused at an unknown placeholder."""
         values = {"flyway:defaultSchema": schema}
 
-        def value(found: re.Match[str]) -> str:
-            if found[1] not in values:
-                raise MigrationRefused(f"{self.name} has the unknown placeholder {found[0]}")
-            return values[found[1]]
+        def value(placeholder: re.Match[str]) -> str:
+            if placeholder[1] not in values:
+                raise MigrationRefused(f"{self.name} has the unknown placeholder {placeholder[0]}")
+            return values[placeholder[1]]
 
         return _PLACEHOLDER.sub(value, self.text)
 
@@ -58,28 +58,28 @@ class Applied(Struct, frozen=True):
 
 
 def checksum(content: bytes) -> int:
-    """Flyway's: the signed CRC-32 of all lines without their ends and a byte order mark."""
+    """Flyway's checksum: the signed CRC-32 of all lines without line ends and byte order mark."""
     unsigned = crc32(content.removeprefix(_BOM).replace(b"\r", b"").replace(b"\n", b""))
     return unsigned - 2**32 if unsigned >= 2**31 else unsigned
 
 
 def read_scripts(folder: Traversable) -> tuple[Script, ...]:
-    """All migrations of a folder: in order of version, then the repeatable ones by name.
+    """All migrations of a folder: versions in order, then repeatable ones by name.
 
-    Raises MigrationRefused at a name of another form, and at a version that comes twice.
+    Raises MigrationRefused at a malformed name and at a duplicate version.
     """
-    found = [_script(file) for file in folder.iterdir() if file.name.endswith(".sql")]
-    found.sort(key=lambda script: (script.version is None, order(script.version), script.name))
-    for one, next_ in pairwise(found):
-        if one.version is not None and order(one.version) == order(next_.version):
-            raise MigrationRefused(f"{one.name} and {next_.name} have the same version")
-    return tuple(found)
+    scripts = [_script(file) for file in folder.iterdir() if file.name.endswith(".sql")]
+    scripts.sort(key=lambda script: (script.version is None, order(script.version), script.name))
+    for script, following in pairwise(scripts):
+        if script.version is not None and order(script.version) == order(following.version):
+            raise MigrationRefused(f"{script.name} and {following.name} have the same version")
+    return tuple(scripts)
 
 
 def pending(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Script, ...]:
-    """What is still to be applied. `applied` is the history, oldest first.
+    """The migrations to apply. `applied` is the history, oldest first.
 
-    Raises MigrationRefused, naming the file, when the history does not fit the files.
+    Raises MigrationRefused, with the name of the file, if the history does not fit the files.
     """
     known = {order(script.version): script for script in scripts if script.version is not None}
     versioned = [row for row in applied if row.version is not None]
@@ -106,7 +106,7 @@ def pending(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Scri
 
 
 def _check(row: Applied, known: dict[tuple[int, ...], Script]) -> None:
-    """Hold one row of the history against the files."""
+    """Compare one row of the history with the files."""
     number = order(row.version)
     script = known.get(number)
     if not row.success:
@@ -146,7 +146,7 @@ def _script(file: Traversable) -> Script:
 
 
 def order(version: str | None) -> tuple[int, ...]:
-    """Versions compare part by part as numbers; 1 and 1.0 are the same. None comes before all."""
+    """Sort key: versions compare part by part as numbers; 1 equals 1.0; None comes first."""
     parts = [] if version is None else [int(part) for part in version.split(".")]
     while parts and parts[-1] == 0:
         parts.pop()

@@ -1,4 +1,4 @@
-"""The pool of connections, with a bound on every wait."""
+"""The connection pool, with a limit for each wait."""
 
 import asyncio
 import logging
@@ -23,20 +23,20 @@ log = logging.getLogger(__name__)
 _QUERY_SHOWN = 500
 """Characters of a slow query's text."""
 
-# As text: only the type stubs know these classes as generic.
+# Quoted: these classes are generic in the type stubs only.
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def connect(settings: DatabaseSettings) -> Session:
-    """One connection outside the pool, without a time limit on its commands. Raises Unavailable."""
+    """A connection outside the pool, without a command timeout. Raises Unavailable."""
     with translated():
         return await asyncpg.connect(**_address(settings), timeout=settings.connect_timeout_s)
 
 
 class SlowQueries:
-    """Logs the text of a query that took longer than `limit_s`, never its arguments."""
+    """Logs queries that take longer than `limit_s`, without their arguments."""
 
     def __init__(self, limit_s: float, count: Callable[[], None]) -> None:
         self._limit_s = limit_s
@@ -56,9 +56,9 @@ class SlowQueries:
 
 
 class Database:
-    """Owns the pool. It opens while PostgreSQL is down, too: it connects when first needed.
+    """Owns the pool. Connections are opened on demand, so `open` succeeds while PostgreSQL is down.
 
-    Readiness has a connection of its own beside the pool: a pool that is busy is no outage.
+    Readiness uses its own connection: a pool that is exhausted is no outage.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Database:
         self._probing = asyncio.Lock()
 
     async def open(self) -> None:
-        """Make the pool; nothing is connected yet."""
+        """Create the pool, without any connection yet."""
         settings = self._settings
         self._pool = await asyncpg.create_pool(
             **_address(settings) | {"server_settings": _limits(settings)},
@@ -86,11 +86,11 @@ class Database:
             command_timeout=settings.command_timeout_s,
             reset=_nothing_to_reset,
             init=self._prepare,
-            connect=cast(Any, self._connect),  # the stubs want each argument by its name
+            connect=cast(Any, self._connect),  # the stubs require each argument by name
         )
 
     async def _connect(self, *_dsn: str, **arguments: Any) -> Session:
-        """A connection for the pool, as who we are now; once more if that has just changed."""
+        """A connection for the pool with the current login; retried once if the login was just rotated."""
         login = await self._credentials.login()
         try:
             return await _log_in(login, arguments)
@@ -101,7 +101,7 @@ class Database:
             return await _log_in(other, arguments)
 
     async def expire(self) -> None:
-        """Connections in use go on; every other one is made anew before it is used."""
+        """Replace connections: idle ones before their next use, others when they are released."""
         self._drop_probe()
         if self._pool is not None:
             await self._pool.expire_connections()
@@ -115,23 +115,25 @@ class Database:
         return self._pool.get_size() if self._pool is not None else 0
 
     def idle(self) -> float:
-        """Connections that nobody uses."""
+        """Idle connections."""
         return self._pool.get_idle_size() if self._pool is not None else 0
 
     def up(self) -> float:
-        """0 from the first failure until the next success."""
+        """0 from the first connection failure until the next success, else 1."""
         return 0 if self._lost else 1
 
     async def close(self) -> None:
-        """Wait for the connections in use, but not for ever: then cut them."""
+        """Wait for connections in use, at most `close_timeout_s`; then terminate them."""
         pool, self._pool = self._pool, None
         self._drop_probe()
-        await asyncio.sleep(0)  # a terminated connection is gone at the loop's next turn
+        await asyncio.sleep(
+            0
+        )  # a terminated connection is closed in the next iteration of the event loop
         if pool is None:
             return
         try:
-            # Pool.close() alone waits without end for a connection that is not given back. When
-            # cancelled, it terminates the pool by itself.
+            # Pool.close() waits without limit for connections in use. When cancelled, it terminates
+            # the pool.
             async with asyncio.timeout(self._settings.close_timeout_s):
                 await pool.close()
         except TimeoutError:
@@ -139,7 +141,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for the block. Raises Exhausted, NotMigrated, Unavailable."""
+        """A connection from the pool. Raises Exhausted, NotMigrated, Unavailable."""
         pool = self._pool
         if pool is None:
             raise Unavailable("the service is not connected to its database")
@@ -149,20 +151,20 @@ class Database:
                 try:
                     yield connection
                 except asyncpg.InternalClientError:
-                    connection.terminate()  # its state is unknown: nobody else must get it
+                    connection.terminate()  # its state is unknown, so it must not be reused
                     raise
                 finally:
                     await pool.release(connection)
         except (Exhausted, NotMigrated):
             raise
         except Unavailable as error:
-            self._note_loss(error)
+            self._log_loss(error)
             raise
         else:
-            self._note_return()
+            self._log_recovery()
 
     async def check(self, versions: Collection[str]) -> None:
-        """Raise Unavailable unless the database answers and all these migrations are applied."""
+        """Raise Unavailable unless the database responds and all these migrations are applied."""
         query = (
             "SELECT count(DISTINCT version)"
             f' FROM "{self._settings.schema}".flyway_schema_history'
@@ -172,12 +174,12 @@ class Database:
             raise Unavailable("the service is not connected to its database")
         with translated():
             async with asyncio.timeout(self._settings.probe_timeout_s), self._probing:
-                applied = await self._ask(query, list(versions))
+                applied = await self._probe_count(query, list(versions))
         if applied != len(set(versions)):
             raise NotMigrated("the database has not been migrated for this version")
 
-    async def _ask(self, query: str, versions: list[str]) -> int:
-        """On the connection of the probe; a failure costs that connection."""
+    async def _probe_count(self, query: str, versions: list[str]) -> int:
+        """Run the query on the probe's connection, which is dropped after a failure."""
         try:
             if self._probe is None or self._probe.is_closed():
                 self._probe = await connect(await resolved(self._settings, self._credentials))
@@ -193,7 +195,7 @@ class Database:
             self._probe = None
 
     async def _acquire(self, pool: Pool) -> Connection:
-        """A connection, which the caller gives back. The time limit includes connecting."""
+        """A connection that the caller has to release. The time limit includes connecting."""
         try:
             return await pool.acquire(timeout=self._settings.acquire_timeout_s)
         except TimeoutError as error:
@@ -201,20 +203,20 @@ class Database:
                 raise Exhausted("every connection to the database is in use") from error
             raise
 
-    def _note_loss(self, error: Unavailable) -> None:
-        """Say it once, not once a request."""
+    def _log_loss(self, error: Unavailable) -> None:
+        """Log the loss once, not for each request."""
         if not self._lost:
             self._lost = True
             log.warning("the database is lost: %s (%s)", error, reason(error))
 
-    def _note_return(self) -> None:
+    def _log_recovery(self) -> None:
         if self._lost:
             self._lost = False
             log.info("the database is back")
 
 
 def reason(error: BaseException) -> str:
-    """What lies behind an error of ours, for the log: the foreign error's class and text."""
+    """Class and text of the library error behind an error of ours, for the log."""
     cause = error.__cause__
     return f"{type(cause).__name__}: {cause}" if cause is not None else "no further reason"
 
@@ -224,7 +226,7 @@ def _address(settings: DatabaseSettings) -> dict[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "user": settings.username,
-        # Never None: asyncpg would look for one in the environment and in the home directory.
+        # Never None: asyncpg would then read PGPASSWORD and ~/.pgpass.
         "password": settings.password.reveal(),
         "database": settings.name,
         "ssl": "prefer",
@@ -233,13 +235,13 @@ def _address(settings: DatabaseSettings) -> dict[str, Any]:
 
 
 async def _log_in(login: Login, arguments: dict[str, Any]) -> Session:
-    who = {"user": login.username, "password": login.password.reveal()}
-    session: Session = await asyncpg.connect(**arguments | who)
+    user = {"user": login.username, "password": login.password.reveal()}
+    session: Session = await asyncpg.connect(**arguments | user)
     return session
 
 
 def _limits(settings: DatabaseSettings) -> dict[str, str]:
-    """What the server itself gives up on, should we be gone or our own limits fail: in ms."""
+    """Limits that PostgreSQL enforces, in ms, in case this process hangs or its own limits fail."""
     statement_ms = round(settings.command_timeout_s * 1000)
     return {
         "application_name": "flightspecials",
@@ -250,8 +252,8 @@ def _limits(settings: DatabaseSettings) -> dict[str, str]:
 
 
 async def _nothing_to_reset(_connection: object) -> None:
-    """Spare the query that asyncpg sends whenever a connection is given back.
+    """Save the query that asyncpg sends at each release of a connection.
 
-    We change no session setting, listen to nothing and take no session lock on pooled connections;
-    a transaction left open is rolled back before this is called.
+    Pooled connections change no session settings, use no LISTEN and take no session locks. asyncpg
+    rolls back an open transaction before it calls this.
     """

@@ -1,7 +1,7 @@
-"""Foreign errors stop here: what asyncpg and the socket raise becomes one of ours.
+"""Maps errors of asyncpg and of sockets to errors of this package.
 
-After a restart of the server, what was in flight fails with 08003, connecting with ECONNREFUSED
-while it is down and with 57P03 while it starts. A pool recovers by itself with the next query.
+When the server restarts, statements in flight fail with SQLSTATE 08003, and connecting fails with
+ECONNREFUSED while it is down and with 57P03 while it starts. The pool recovers with the next query.
 """
 
 from collections.abc import Iterator
@@ -13,48 +13,48 @@ from flightspecial_service.errors import Conflicted, Exhausted, NotMigrated, Una
 
 _OUTAGE = (
     "08",  # connection exception
-    "25006",  # a read-only transaction: a standby, or a disk that is full
-    "28",  # the password is being rotated
-    "3D000",  # the database is not there (yet)
-    "40",  # rolled back: deadlock, serialization; 40003 is a commit whose end is unknown
-    "53",  # insufficient resources, too many connections among them
-    "55P03",  # a lock was not to be had in time
-    "57",  # operator intervention: shut down, starting up, cancelled
+    "25006",  # read-only transaction: a standby, or a full disk
+    "28",  # invalid authorization: the password is being rotated
+    "3D000",  # the database does not exist (yet)
+    "40",  # transaction rollback: deadlock, serialization; 40003: unknown whether a commit completed
+    "53",  # insufficient resources, for example too many connections
+    "55P03",  # lock timeout
+    "57",  # operator intervention: shutdown, starting up, cancelled
     "58",  # system error: the disk
 )
 _CONFLICTS = ("40001", "40P01")
-"""Serialization and deadlock: the whole transaction may be tried again."""
+"""Serialization failure and deadlock: the whole transaction may be retried."""
 _NO_TABLES = ("3F000", "42P01", "42703")
-"""No such schema, table or column."""
+"""Undefined schema, table, column."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn a foreign error that waiting may cure into Unavailable; others are bugs and pass."""
+    """Raise Unavailable for errors that may pass. Others are bugs and pass through unchanged."""
     try:
         yield
     except asyncpg.PostgresError as error:
-        ours = _ours(error)
-        if ours is None:
+        mapped = _mapped(error)
+        if mapped is None:
             raise
-        raise ours from error
+        raise mapped from error
     except TimeoutError as error:
         raise Unavailable("the database did not answer in time") from error
     except OSError as error:
         raise Unavailable("the database cannot be reached") from error
     except asyncpg.InterfaceError as error:
-        # Exactly this class is what asyncpg raises on a connection that closed meanwhile.
+        # asyncpg raises exactly this class, no subclass, on a connection that was closed meanwhile.
         if type(error) is not asyncpg.InterfaceError:
             raise
         raise Unavailable("the connection to the database was closed") from error
     except asyncpg.InternalClientError as error:
-        # A server that shuts down says so on idle connections, too. One that is used in the moment between
-        # these words and the end of the connection fails like this (asyncpg's issue 1069).
+        # A server that shuts down sends a message on idle connections. A connection that is used between
+        # that message and its end fails like this (MagicStack/asyncpg issue 1069).
         raise Unavailable("the connection to the database was closing") from error
 
 
-def _ours(error: asyncpg.PostgresError) -> Unavailable | None:
-    """What a refusal of the server's is to us; None if it is a bug."""
+def _mapped(error: asyncpg.PostgresError) -> Unavailable | None:
+    """The error of this package for an error of the server; None if it is a bug."""
     state = error.sqlstate or ""
     if state in _NO_TABLES:
         return NotMigrated("the database has not been migrated for this version")
@@ -66,5 +66,5 @@ def _ours(error: asyncpg.PostgresError) -> Unavailable | None:
 
 
 def may_pass(error: asyncpg.PostgresError) -> bool:
-    """Whether the same statement may succeed later, on the same tables."""
+    """Whether the same statement may succeed later without a change of the tables."""
     return (error.sqlstate or "").startswith(_OUTAGE)

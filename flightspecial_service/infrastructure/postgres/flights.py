@@ -8,7 +8,7 @@ from flightspecial_service.domain import Flight, PushingStatus
 from flightspecial_service.infrastructure.postgres.database import Connection, Database
 
 _STATUSES = {code: status for status in PushingStatus for code in (status.name, str(status.value))}
-"""The column is a text: rows with the name and rows with the number are both read."""
+"""The column is text; rows hold either the name or the number."""
 
 
 class FlightTables:
@@ -26,7 +26,7 @@ class FlightTables:
         self._remember = f"INSERT INTO {history} (flight_no, flight_name) VALUES ($1, $2)"
 
     async def find(self, connection: Connection, number: int, *, lock: bool) -> Flight | None:
-        """The flight with this number; `lock` keeps it from others until the transaction's end."""
+        """The flight with this number; `lock` locks its row until the end of the transaction."""
         query = f"{self._find} FOR UPDATE" if lock else self._find
         row = await connection.fetchrow(query, number)
         if row is None:
@@ -34,7 +34,7 @@ class FlightTables:
         return _flight(row, await connection.fetch(self._past, number))
 
     async def save_renamed(self, connection: Connection, flight: Flight) -> None:
-        """The new name, and the last of the past ones."""
+        """Store the new name, and the last former name."""
         await connection.execute(self._remember, flight.no, flight.past_names[-1])
         await connection.execute(self._rename, flight.no, flight.name)
 
@@ -47,7 +47,7 @@ class PgFlights:
         self._tables = FlightTables(schema)
 
     async def find_flight(self, number: int) -> Flight | None:
-        """Both tables as of one moment."""
+        """Read both tables in one snapshot."""
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),

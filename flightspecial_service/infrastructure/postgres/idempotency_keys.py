@@ -1,9 +1,9 @@
-"""Idempotency keys in PostgreSQL. Their age is told by the database's clock alone."""
+"""Idempotency keys in PostgreSQL. Their age is measured by the clock of the database only."""
 
 from flightspecial_service.errors import KeyReused
 from flightspecial_service.infrastructure.postgres.database import Connection
 
-# A key that is too old counts as free: its row is taken over.
+# An expired key is free: its row is overwritten.
 _CLAIM = """
 INSERT INTO {table} AS kept (key, fingerprint) VALUES ($1, $2)
 ON CONFLICT (key) DO UPDATE
@@ -24,17 +24,16 @@ class KeyTable:
         self._expire = f"DELETE FROM {table} WHERE taken_at < now() - make_interval(secs => $1)"
 
     async def claim(self, connection: Connection, key: str, fingerprint: bytes) -> str | None:
-        """None if the key is ours now, else its outcome.
+        """Claim the key; None if it was free, else its outcome. Raises KeyReused.
 
-        The insert waits for another transaction that has the key: whether it is free is known only
-        at that one's end. Raises KeyReused.
+        The INSERT waits for another transaction that has inserted the same key to end.
         """
         done = await connection.execute(self._claim, key, fingerprint, self._ttl_s)
         if done == "INSERT 0 1":
             return None
         row = await connection.fetchrow(self._kept, key)
         if row is None:
-            # It was removed as too old between the two statements: the next try finds it free.
+            # It expired and was removed between the two statements; the next request finds it free.
             raise KeyReused("this idempotency key has just expired; send the request again")
         if row[0] != fingerprint:
             raise KeyReused("this idempotency key was used for another request")
@@ -42,9 +41,9 @@ class KeyTable:
         return outcome
 
     async def keep(self, connection: Connection, key: str, outcome: str) -> None:
-        """Keep the outcome of the request that has the key."""
+        """Store the outcome of the request that claimed the key."""
         await connection.execute(self._keep, key, outcome)
 
     async def remove_expired(self, connection: Connection) -> None:
-        """Remove what `claim` would take over."""
+        """Delete expired keys."""
         await connection.execute(self._expire, self._ttl_s)

@@ -1,9 +1,9 @@
-"""Flight specials in PostgreSQL. The column `expiry_date` has no zone; what it holds is UTC.
+"""Flight specials in PostgreSQL. The column `expiry_date` has no zone; its values are UTC.
 
-The theory of the listing's mark: `pg_current_snapshot()` says which transactions a statement sees. Two
-statements with the same snapshot see the same rows, so a list read under one is right under the other, and
-need not be read again. Transaction ids are never used twice by one run of a server, and
-the start time tells its runs, and other servers, apart.
+The mark of a listing: `pg_current_snapshot()` identifies the transactions that a statement sees. Two
+statements with the same snapshot see the same rows, so a list that was read with one need not be read
+again with the other. A server never reuses transaction ids between starts, and its start time
+distinguishes starts and servers.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from flightspecial_service.infrastructure.postgres.database import Database
 
 _NAMES = "id, header, body, origin, origin_code, destination, destination_code, cost"
 COLUMNS = f"{_NAMES}, expiry_date, version"
-"""In the order of FlightSpecial's fields."""
+"""In the order of the fields of FlightSpecial."""
 
 _LISTING = """
 WITH state AS MATERIALIZED (
@@ -53,7 +53,7 @@ class PgFlightSpecials:
         self._set_header = f"UPDATE {table} SET header = $2 WHERE id = $1"
 
     async def listing(self, known: str | None = None) -> Listing | None:
-        """All of them, in order of expiry; None if they are as they were at the mark `known`."""
+        """All specials in order of expiry; None if nothing has changed since the mark `known`."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._listing, known)
         mark: str = rows.pop()[10]
@@ -62,26 +62,26 @@ class PgFlightSpecials:
         return Listing(mark, tuple(map(special, rows)))
 
     async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
-        """Those asked for, in order of expiry."""
+        """The matching specials, in order of expiry."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._matching, *_arguments(specials_filter))
         return [special(row) for row in rows]
 
     async def find(self, number: int) -> FlightSpecial | None:
-        """The one with this id."""
+        """The special with this id."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(self._find, number)
         return None if row is None else special(row)
 
     async def set_header(self, number: int, header: Header) -> bool:
-        """One statement, so that two writers never mix."""
+        """Change one header, in one statement; False if no special has this id."""
         async with self._database.connection() as connection:
             done = await connection.execute(self._set_header, number, header.text)
         return done == "UPDATE 1"
 
 
 def special(row: asyncpg.Record) -> FlightSpecial:
-    """A row that begins with `COLUMNS`."""
+    """The special in a row that begins with `COLUMNS`."""
     expiry = row[8]
     return FlightSpecial(
         *(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]),
@@ -91,12 +91,12 @@ def special(row: asyncpg.Record) -> FlightSpecial:
 
 
 def naive_utc(instant: datetime | None) -> datetime | None:
-    """As the column holds it."""
+    """The instant as the column stores it."""
     return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _arguments(specials_filter: SpecialsFilter) -> tuple[object, ...]:
-    """$4 is whether the position has an expiry; NULL when there is no position."""
+    """The parameters of `_MATCHING`. $4: whether the cursor has an expiry; NULL without a cursor."""
     after = specials_filter.after
     return (
         specials_filter.origin,

@@ -1,4 +1,4 @@
-"""Transactions in PostgreSQL, and what commands do within them."""
+"""Transactions in PostgreSQL: the ports `Store` and `UnitOfWork`."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TRIES = 4
-"""Of one transaction that others make PostgreSQL roll back."""
+"""Attempts of one transaction that is rolled back because of others."""
 _FIRST_DELAY_S = 0.02
 
 
@@ -52,41 +52,41 @@ class PgUnitOfWork:
         self._tables = tables
 
     async def special(self, number: int) -> FlightSpecial | None:
-        """Locked until the end of the transaction."""
+        """The special with this id, locked until the end of the transaction."""
         row = await self._connection.fetchrow(self._tables.find, number)
         return None if row is None else special(row)
 
     async def add_special(self, offer: Offer) -> FlightSpecial:
-        """The id is the table's to give."""
+        """Insert a special; the table assigns its id."""
         row = await self._connection.fetchrow(self._tables.add, *_values(offer))
         assert row is not None, "an INSERT that does nothing raises"
         return special(row)
 
     async def save_special(self, special: FlightSpecial) -> FlightSpecial:
-        """The version is counted by the table."""
+        """Update a special; a trigger of the table counts its version."""
         version: int = await self._connection.fetchval(
             self._tables.save, special.id, *_values(special)
         )
         return replace(special, version=version)
 
     async def remove_special(self, number: int) -> None:
-        """Nothing else refers to it."""
+        """Delete a special; no other table refers to it."""
         await self._connection.execute(self._tables.remove, number)
 
     async def flight(self, number: int) -> Flight | None:
-        """Locked until the end of the transaction."""
+        """The flight with this number, locked until the end of the transaction."""
         return await self._tables.flights.find(self._connection, number, lock=True)
 
     async def save_renamed(self, flight: Flight) -> None:
-        """The new name, and the last of the past ones."""
+        """Store the new name, and the last former name."""
         await self._tables.flights.save_renamed(self._connection, flight)
 
     async def claim(self, key: str, fingerprint: bytes) -> str | None:
-        """Take an idempotency key, or hear what came of it."""
+        """Claim an idempotency key, or return its outcome."""
         return await self._tables.keys.claim(self._connection, key, fingerprint)
 
     async def keep(self, key: str, outcome: str) -> None:
-        """Keep what came of it."""
+        """Store the outcome of the key."""
         await self._tables.keys.keep(self._connection, key, outcome)
 
 
@@ -105,16 +105,16 @@ class PgStore:
         self._draw = draw
 
     async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        """One transaction; again, from its beginning, if another one made PostgreSQL roll it back.
+        """Run `act` in one transaction; retry it after a deadlock or serialization failure.
 
-        A commit whose answer is lost is not repeated: nobody here knows what came of it.
+        A transaction whose COMMIT got no response is not retried: it may have been committed.
         """
-        for tried in range(1, TRIES):
+        for attempt in range(1, TRIES):
             try:
                 return await self._run_transaction(act)
             except Conflicted as error:
-                delay_s = _FIRST_DELAY_S * 2**tried * self._draw()
-                log.info("rolled back, trying again: %s", error, extra={"tried": tried})
+                delay_s = _FIRST_DELAY_S * 2**attempt * self._draw()
+                log.info("rolled back, trying again: %s", error, extra={"tried": attempt})
                 await asyncio.sleep(delay_s)
         return await self._run_transaction(act)
 
@@ -123,13 +123,13 @@ class PgStore:
             return await act(PgUnitOfWork(connection, self._tables))
 
     async def remove_expired_keys(self) -> None:
-        """Raises Unavailable."""
+        """Delete expired idempotency keys. Raises Unavailable."""
         async with self._database.connection() as connection:
             await self._tables.keys.remove_expired(connection)
 
 
-def _values(said: FlightSpecial | Offer) -> tuple[object, ...]:
+def _values(source: FlightSpecial | Offer) -> tuple[object, ...]:
     return (
-        *(said.header, said.body, said.origin, said.origin_code),
-        *(said.destination, said.destination_code, said.cost, naive_utc(said.expires_at)),
+        *(source.header, source.body, source.origin, source.origin_code),
+        *(source.destination, source.destination_code, source.cost, naive_utc(source.expires_at)),
     )
