@@ -1,4 +1,4 @@
-"""The build that is shown in answers, so that people see a canary. It never reaches the store."""
+"""The build label in responses, which makes a canary visible. It is never stored."""
 
 import re
 
@@ -6,33 +6,33 @@ from msgspec import Struct
 
 from flightspecial_service.interface.http.messages import HeaderPairs
 
-_SHOWN = re.compile(r"(?:\[[^\[\]\r\n]{1,64}\] ==> )+")
+_LABELS = re.compile(r"(?:\[[^\[\]\r\n]{1,64}\] ==> )+")
 
 
 class BuildLabel(Struct, frozen=True):
-    """`build` is the build's number, empty if it is unknown; `in_text` shows it before header texts."""
+    """`build` is the build number, empty if unknown; `in_text` puts it before header texts."""
 
     build: str = ""
     in_text: bool = False
 
     @property
     def prefix(self) -> str:
-        """What goes before the header text of every answer."""
+        """The prefix of header texts in responses."""
         return f"[{self.build}] ==> " if self.tag else ""
 
     @property
     def tag(self) -> str:
-        """What tells our representations from those of another build."""
+        """The part of entity tags that distinguishes representations of different builds."""
         return self.build if self.in_text else ""
 
     @property
     def headers(self) -> HeaderPairs:
-        """What goes with every answer."""
+        """The header fields of every response."""
         return ((b"x-build", self.build.encode("ascii")),) if self.build else ()
 
     def removed_from(self, text: str) -> str:
-        """A header text as it was meant: a client that read ours sends the prefix back.
+        """The header text without labels: a client that edits a text sends our prefix back.
 
-        While builds are shown, that of any build: the next request may meet another replica.
+        Labels of all builds are removed, as the request may reach another replica than the read.
         """
-        return _SHOWN.sub("", text, count=1) if self.tag and _SHOWN.match(text) else text
+        return _LABELS.sub("", text, count=1) if self.tag and _LABELS.match(text) else text

@@ -1,4 +1,4 @@
-"""The service describes itself: `/openapi.json`, and a page to browse it at `/docs`."""
+"""The API description: `/openapi.json`, and a page to browse it at `/docs`."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -9,14 +9,14 @@ from flightspecial_service.interface.api.rendered_lists import Rendered
 from flightspecial_service.interface.http.etags import not_modified
 from flightspecial_service.interface.http.messages import Request, Response
 
-# The page brings all it needs, and may load nothing from elsewhere.
+# The page is self-contained and loads nothing from other origins.
 _POLICY = (
     b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 )
 
 
 class Description:
-    """The two handlers; both answers are made at the start."""
+    """The handlers of both; their responses are rendered at the start."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._document = Rendered(document(operations))
@@ -36,5 +36,5 @@ class Description:
         return await self._document.response(request)
 
     async def page(self, request: Request) -> Response:
-        """A page to browse it."""
+        """The page to browse it."""
         return not_modified(request, self._page, '"1"')

@@ -1,4 +1,4 @@
-"""The service's own contract: flights and the history of their names."""
+"""The API of flights and the history of their names."""
 
 from flightspecial_service.application.commands import rename_flight
 from flightspecial_service.application.queries import one_flight
@@ -19,7 +19,7 @@ PROFILE_MAX = 255
 
 
 class FlightsApi:
-    """The handlers, over one store."""
+    """The handlers for flights."""
 
     def __init__(self, flights: Flights, store: Store) -> None:
         self._flights = flights
@@ -42,7 +42,7 @@ class FlightsApi:
 
 
 def _profile(request: Request) -> str:
-    """The profile in the path. Raises NotFound: what cannot be one has nothing behind it."""
+    """The profile in the path. Raises NotFound if it is no valid profile: it has no flights."""
     text: str = request.scope["path_params"]["profile_id"]
     storable = "\0" not in text and text.isprintable()
     if not (storable and 1 <= len(text) <= PROFILE_MAX):

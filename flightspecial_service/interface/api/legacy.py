@@ -1,4 +1,4 @@
-"""The monolith's own contract, so that a browser sees no difference when traffic shifts."""
+"""The monolith's contract (CONTEXT.md): browsers see no difference when traffic shifts."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 _LAST_DAY = datetime.max.replace(tzinfo=UTC)
 
 
-class _Kept(Struct, frozen=True):
-    """Holds for this listing while `since` <= now < `until`."""
+class _CachedList(Struct, frozen=True):
+    """The rendered list, valid for this listing while `since` <= now < `until`."""
 
     listing: Listing
     since: datetime
@@ -34,20 +34,24 @@ class LegacyApi:
         self._cached_listing = cached_listing
         self._now = now
         self._build_label = build_label
-        self._kept: _Kept | None = None
+        self._cached: _CachedList | None = None
 
     async def list_on_sale(self, request: Request) -> Response:
         """What can still be bought, in order of expiry."""
         listing, now = await self._cached_listing.all_specials(), self._now()
-        kept = self._kept
-        # Both ends: a clock that is set back makes expired specials fresh again.
-        if kept is None or kept.listing is not listing or not kept.since <= now < kept.until:
-            kept = self._kept = self._render(listing, now)
-        return await kept.rendered.response(request)
+        cached = self._cached
+        # Both bounds, as the clock may be set back.
+        if (
+            cached is None
+            or cached.listing is not listing
+            or not cached.since <= now < cached.until
+        ):
+            cached = self._cached = self._render(listing, now)
+        return await cached.rendered.response(request)
 
-    def _render(self, listing: Listing, now: datetime) -> _Kept:
+    def _render(self, listing: Listing, now: datetime) -> _CachedList:
         on_sale = [special for special in listing.specials if special.on_sale(now)]
         until = on_sale[0].expires_at if on_sale else None
         prefix = self._build_label.prefix
         rendered = Rendered([legacy_special_out(special, prefix) for special in on_sale])
-        return _Kept(listing, now, until or _LAST_DAY, rendered)
+        return _CachedList(listing, now, until or _LAST_DAY, rendered)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the operations and from the types that are really read."""
+"""The OpenAPI 3.1 document, generated from the operations and from the types that are decoded."""
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -20,7 +20,7 @@ _HEADERS = {
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The document as JSON values."""
+    """The document, ready to be encoded as JSON."""
     shown = [each for each in operations if not each.hidden]
     types = [*_types(shown), Problem]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
@@ -42,12 +42,12 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _types(operations: Iterable[Operation]) -> list[Any]:
-    found = {}
+    types = {}
     for operation in operations:
         for kind in (*operation.responses.values(), operation.body):
             if kind is not None:
-                found[repr(kind)] = kind
-    return list(found.values())
+                types[repr(kind)] = kind
+    return list(types.values())
 
 
 def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "in": parameter.place,
         "required": parameter.place == "path",
         "schema": dict(parameter.schema),
-        "description": parameter.told,
+        "description": parameter.description,
     }
 
 
@@ -100,7 +100,7 @@ def _error(status: int, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(status: int) -> dict[str, Any]:
-    told = _HEADERS.get(status, {})
+    descriptions = _HEADERS.get(status, {})
     text = {"type": "string"}
-    shown = {name: {"schema": text, "description": about} for name, about in told.items()}
-    return {"headers": shown} if shown else {}
+    headers = {name: {"schema": text, "description": about} for name, about in descriptions.items()}
+    return {"headers": headers} if headers else {}

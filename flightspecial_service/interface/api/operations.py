@@ -1,6 +1,6 @@
-"""Every operation: its path, who answers, and what goes in and comes out.
+"""All operations of the API: path, handler, input and output.
 
-Routes and the OpenAPI document are both made of this list, so they cannot disagree.
+Routes and the OpenAPI document are both generated from this list, so they always agree.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ class Parameter(Struct, frozen=True):
     name: str
     place: str
     schema: Schema
-    told: str
+    description: str
 
 
 class Operation(Struct, frozen=True):
-    """One method of one path. Its summary is the first line of the handler's docstring."""
+    """One method of one path. Its summary in OpenAPI is the first line of the handler's docstring."""
 
     method: str
     path: str
@@ -51,11 +51,11 @@ class Operation(Struct, frozen=True):
     body: type | None = None
     media_types: tuple[str, ...] = JSON_TYPES
     hidden: bool = False
-    """A second spelling of a path: answered, but not described."""
+    """An alias of a path, which is not described."""
 
 
 class Apis(Struct, frozen=True):
-    """Who answers."""
+    """All handlers."""
 
     specials: SpecialsApi
     special_commands: SpecialCommandsApi
@@ -100,17 +100,17 @@ _WRITE_ERRORS = (400, 404, 408, 412, 413, 415, 422)
 
 
 def operations(apis: Apis) -> list[Operation]:
-    """All of them. A list answers with and without the slash at its end."""
+    """All operations. Lists have an alias with a slash at the end."""
     return [*_reads(apis), *_writes(apis), *_probes(apis.probes)]
 
 
 def _reads(apis: Apis) -> list[Operation]:
     every, on_sale = list[SpecialOut], list[LegacySpecialOut]
     specials, legacy = apis.specials.list_all, apis.legacy.list_on_sale
-    asked = (*_QUERY, _IF_NONE_MATCH)
+    parameters = (*_QUERY, _IF_NONE_MATCH)
     own, old = "/flightspecials", "/travelbuddy/flightspecials"
     return [
-        Operation("GET", own, specials, {200: every, 304: None}, (400, 422), asked),
+        Operation("GET", own, specials, {200: every, 304: None}, (400, 422), parameters),
         Operation("GET", f"{own}/", specials, {200: every}, hidden=True),
         Operation(
             *("GET", f"{own}/{{id}}", apis.specials.show, {200: SpecialOut, 304: None}),

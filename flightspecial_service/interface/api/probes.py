@@ -1,4 +1,4 @@
-"""For who runs the service: is it alive, may it get requests."""
+"""Liveness, readiness, metrics."""
 
 from typing import Protocol
 
@@ -15,10 +15,10 @@ _METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 
 
 class Readiness(Protocol):
-    """Knows whether requests can be answered."""
+    """Reports whether requests can be served."""
 
     async def check(self) -> None:
-        """Raise Unavailable, with the reason, if they cannot. Takes a bounded time."""
+        """Raise Unavailable, with the reason, if they cannot. Returns within a bounded time."""
 
 
 class Probe(Struct, frozen=True):
@@ -30,8 +30,8 @@ class Probe(Struct, frozen=True):
 class Probes:
     """The probes and the metrics.
 
-    Liveness asks nothing of the database: a restart here does not mend it. Readiness ends with the
-    drain, so that balancers look elsewhere before the service stops to listen.
+    Liveness does not query the database, as restarting the service does not repair it. Readiness
+    fails during the drain, so that load balancers remove the replica before it stops listening.
     """
 
     def __init__(self, readiness: Readiness, telemetry: Telemetry, drain: Drain) -> None:
@@ -51,5 +51,5 @@ class Probes:
         return json_response(Probe("ready"))
 
     async def metrics(self, request: Request) -> Response:
-        """For Prometheus."""
+        """The metrics, for Prometheus."""
         return Response(200, self._telemetry.text(), ((b"content-type", _METRICS_TYPE),))

@@ -1,4 +1,4 @@
-"""Which path is answered by whom."""
+"""The routes: each path and its resource."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,19 +16,19 @@ _LEGACY = "/travelbuddy/"
 
 
 class Paths:
-    """Paths without parameters are looked up at once; the rest the router tries one after the other."""
+    """Looks up paths without parameters in a dict; the router matches the others one by one."""
 
     def __init__(self, exact: Mapping[str, ASGIApp], router: ASGIApp) -> None:
         self._exact = exact
         self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # `lifespan` has no path.
+        # A scope of type `lifespan` has no path.
         await self._exact.get(scope.get("path", ""), self._router)(scope, receive, send)
 
 
 def router(apis: Apis, middleware: Middleware, lifespan: object = None) -> Paths:
-    """All routes. Nothing is redirected."""
+    """All routes. There are no redirects."""
     described = operations(apis)
     description = Description(described)
     paths = _by_path(described)

@@ -1,4 +1,7 @@
-"""What goes over the wire: the service's own contract and the monolith's."""
+"""JSON bodies of the service's own contract and of the monolith's.
+
+The docstrings of these structs are descriptions in the OpenAPI document.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -119,7 +122,7 @@ class Done(Struct, frozen=True, rename="camel"):
 
 
 def special_out(special: FlightSpecial, prefix: str = "") -> SpecialOut:
-    """In the service's own contract; `prefix` goes before the header."""
+    """The special in the service's own contract, with `prefix` before its header."""
     return SpecialOut(
         special.id,
         prefix + special.header,
@@ -134,7 +137,7 @@ def special_out(special: FlightSpecial, prefix: str = "") -> SpecialOut:
 
 
 def legacy_special_out(special: FlightSpecial, prefix: str = "") -> LegacySpecialOut:
-    """In the monolith's contract; `prefix` goes before the header."""
+    """The special in the monolith's contract, with `prefix` before its header."""
     return LegacySpecialOut(
         id=special.id,
         header=prefix + special.header,
@@ -149,13 +152,13 @@ def legacy_special_out(special: FlightSpecial, prefix: str = "") -> LegacySpecia
 
 
 def flight_history(flight: Flight) -> FlightHistory:
-    """A flight's names, numbered from 1."""
+    """The flight's former names, numbered from 1."""
     past = [PastName(number, name) for number, name in enumerate(flight.past_names, 1)]
     return FlightHistory(flight.no, flight.name, past)
 
 
 def new_offer(body: OfferIn) -> Offer:
-    """What the body that creates a special says of it."""
+    """The offer in the body that creates a special."""
     return Offer(
         header=body.header,
         body=body.body,
@@ -169,31 +172,31 @@ def new_offer(body: OfferIn) -> Offer:
 
 
 def patched(special: FlightSpecial, patch: OfferPatch) -> Offer:
-    """What is said of a special once the patch is applied."""
-    told = {name: getattr(special, name) for name in Offer.__struct_fields__}
+    """The fields of a special after the patch (RFC 7396)."""
+    fields = {name: getattr(special, name) for name in Offer.__struct_fields__}
     for name in patch.__struct_fields__:
         value = getattr(patch, name)
         if value is not UNSET and name == "expiry_date":
-            told["expires_at"] = _utc(value)
+            fields["expires_at"] = _utc(value)
         elif value is not UNSET:
-            told[name] = value
-    return Offer(**told)
+            fields[name] = value
+    return Offer(**fields)
 
 
 def epoch_ms(instant: datetime) -> int:
-    """Whole milliseconds since 1970 UTC, rounded down. Integers all the way: a float loses some."""
+    """Whole milliseconds since 1970 UTC, rounded down. Integers only, as a float would lose digits."""
     return (instant - _EPOCH) // _MILLISECOND
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """An answer with this content."""
+    """A response with this content as JSON."""
     return Response(status, msgspec.json.encode(content), JSON)
 
 
 def read_body(body: bytes, kind: type[T]) -> T:
-    """The body as a `kind`.
+    """Decode the body as a `kind`.
 
-    Raises Malformed when it is not JSON, Invalid when it is another JSON than is needed.
+    Raises Malformed if it is not JSON, Invalid if it does not fit the schema.
     """
     try:
         return msgspec.json.decode(body, type=kind)
@@ -202,12 +205,12 @@ def read_body(body: bytes, kind: type[T]) -> T:
             raise Malformed("the body is not JSON") from error
         if isinstance(error, msgspec.ValidationError):
             raise Invalid(f"the body is not what is needed here: {error}") from error
-        # RFC 8259 allows it (section 8.2), msgspec calls it broken.
+        # A lone surrogate: RFC 8259 8.2 allows it, msgspec reports it as malformed.
         raise Invalid("a text in the body holds half of a surrogate pair") from error
 
 
 def _utc(instant: datetime | None) -> datetime | None:
-    """In UTC, if that is a year that datetime knows; else as it is, for the domain to refuse."""
+    """In UTC; unchanged if the year is out of range there, which the domain refuses."""
     try:
         return None if instant is None else instant.astimezone(UTC)
     except OverflowError:
@@ -215,7 +218,7 @@ def _utc(instant: datetime | None) -> datetime | None:
 
 
 def _is_json(body: bytes) -> bool:
-    """Whether the body is JSON at all: msgspec stops at the first thing that is not as asked for."""
+    """Whether the body is well-formed JSON: msgspec stops at the first schema error before it knows."""
     try:
         json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -224,5 +227,5 @@ def _is_json(body: bytes) -> bool:
 
 
 def _refuse_constant(name: str) -> None:
-    """NaN and Infinity are Python's idea of JSON."""
+    """Refuse NaN and Infinity, which Python accepts but RFC 8259 does not allow."""
     raise ValueError(name)

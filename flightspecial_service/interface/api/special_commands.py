@@ -1,4 +1,4 @@
-"""The service's own contract: what can be done at `/flightspecials`."""
+"""The API that changes specials."""
 
 from flightspecial_service.application import commands
 from flightspecial_service.application.outcomes import (
@@ -32,7 +32,10 @@ PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
 
 class SpecialCommandsApi:
-    """The handlers, over one store. `header_update` releases the change of a header."""
+    """The handlers that change specials. `header_update` is the feature flag for header updates.
+
+    The docstrings of the handlers are summaries in the OpenAPI document.
+    """
 
     def __init__(
         self,
@@ -108,14 +111,14 @@ class SpecialCommandsApi:
 
 
 def to_response(outcome: Outcome, build_label: BuildLabel) -> Response:
-    """An outcome as its answer: the same for the first request and for its repetition."""
+    """The response for an outcome, which is the same for the first request and for a repeated one."""
     match outcome:
         case Created(special):
-            place = (b"location", b"/flightspecials/%d" % special.id)
-            response = _shown(special, build_label, 201)
-            return Response(response.status, response.body, (*response.headers, place))
+            location = (b"location", b"/flightspecials/%d" % special.id)
+            response = _special_response(special, build_label, 201)
+            return Response(response.status, response.body, (*response.headers, location))
         case Changed(special):
-            return _shown(special, build_label, 200)
+            return _special_response(special, build_label, 200)
         case HeaderChanged():
             return json_response(Done("Y", "The flight special header successfully updated"))
         case FlightRenamed():
@@ -126,7 +129,7 @@ def to_response(outcome: Outcome, build_label: BuildLabel) -> Response:
             return Response(204, b"")
 
 
-def _shown(special: FlightSpecial, build_label: BuildLabel, status: int) -> Response:
+def _special_response(special: FlightSpecial, build_label: BuildLabel, status: int) -> Response:
     response = json_response(special_out(special, build_label.prefix), status)
     tag = (b"etag", special_tag(special, build_label.tag).encode("ascii"))
     return Response(response.status, response.body, (*response.headers, tag))

@@ -1,4 +1,4 @@
-"""The service's own contract: what can be read at `/flightspecials`."""
+"""The API that reads specials."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ from flightspecial_service.interface.http.parameters import next_link, read_filt
 
 
 class SpecialsApi:
-    """The handlers, over one store of flight specials; `now` gives the time, with a zone."""
+    """The handlers that read specials; `now` gives the time, with a zone."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class SpecialsApi:
         specials_filter = read_filter(request, self._now())
         if specials_filter is None:
             return await self._last.of(await self._cached_listing.all_specials()).response(request)
-        found, more = await matching_specials(self._specials, specials_filter)
-        link = ((b"link", next_link(request, found[-1])),) if more else ()
+        page, more = await matching_specials(self._specials, specials_filter)
+        link = ((b"link", next_link(request, page[-1])),) if more else ()
         prefix = self._build_label.prefix
-        shown = [special_out(special, prefix) for special in found]
-        return await Rendered(shown, link).response(request)
+        body = [special_out(special, prefix) for special in page]
+        return await Rendered(body, link).response(request)
 
     async def show(self, request: Request) -> Response:
         """One special."""

@@ -1,4 +1,4 @@
-"""Content codings: a large list goes over the wire as gzip, if the client takes that."""
+"""Content codings: large lists are sent as gzip if the client accepts it."""
 
 import asyncio
 import gzip
@@ -7,31 +7,31 @@ import re
 from flightspecial_service.interface.http.messages import Request, Response
 
 LARGE_BYTES = 4 * 1024
-"""Below this, what is saved is less than what packing costs."""
+"""For smaller bodies compression costs more than it saves."""
 _LEVEL = 5
 _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 VARY = (b"vary", b"Accept-Encoding")
 
 
-def takes_gzip(request: Request) -> bool:
-    """Whether the client prefers, or takes as readily, gzip to the plain bytes (RFC 9110 12.5.3)."""
+def accepts_gzip(request: Request) -> bool:
+    """Whether gzip has at least the weight of `identity` (RFC 9110 12.5.3)."""
     text = request.listed(b"accept-encoding")
     if text is None:
         return False
     quality: dict[str, float] = {}
     for part in text.lower().split(","):
         coding, _, parameter = part.partition(";")
-        found = _QUALITY.fullmatch(parameter.strip()) if parameter else None
-        quality[coding.strip()] = float(found[1]) if found else 0.0 if parameter else 1.0
-    packed = quality.get("gzip", quality.get("x-gzip", quality.get("*", 0.0)))
-    return packed > 0 and packed >= quality.get("identity", 0.0)
+        weight = _QUALITY.fullmatch(parameter.strip()) if parameter else None
+        quality[coding.strip()] = float(weight[1]) if weight else 0.0 if parameter else 1.0
+    gzip_quality = quality.get("gzip", quality.get("x-gzip", quality.get("*", 0.0)))
+    return gzip_quality > 0 and gzip_quality >= quality.get("identity", 0.0)
 
 
-async def packed(body: bytes) -> bytes:
-    """As gzip, made beside the event loop; the same bytes give the same bytes."""
+async def compressed(body: bytes) -> bytes:
+    """The body as gzip, compressed in a thread. Equal input gives equal output, as entity tags require."""
     return await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
 
 
 def as_gzip(response: Response, body: bytes) -> Response:
-    """The answer with its packed body."""
+    """The response with its compressed body."""
     return Response(response.status, body, (*response.headers, (b"content-encoding", b"gzip")))

@@ -1,4 +1,4 @@
-"""One request and its answer, as values over ASGI."""
+"""Requests and responses as values, on top of ASGI."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from flightspecial_service.errors import Malformed, NotFound, TooLarge, TooSlow,
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 MAX_BODY_BYTES = 64 * 1024
-"""A header of 255 characters takes 3 KiB at most, every one of them escaped."""
+"""More than enough: a header of 255 characters takes 3 KiB at most, with all characters escaped."""
 BODY_TIMEOUT_S = 10.0
 
 JSON_TYPES = ("application/json",)
@@ -22,11 +22,11 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class ClientGone(Exception):
-    """The client left before its request was complete: there is nobody to answer."""
+    """The client disconnected before its request was complete; no response is sent."""
 
 
 class Response(Struct, frozen=True):
-    """A whole response. Content-Length is added when it is sent."""
+    """A complete response. Content-Length is added when it is sent."""
 
     status: int
     body: bytes
@@ -34,13 +34,13 @@ class Response(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """A request as ASGI gives it, and what handlers read from it."""
+    """An ASGI request with the accessors that handlers need."""
 
     scope: Scope
     receive: Receive
 
     def number(self, name: str) -> int:
-        """The id in the path. Raises NotFound: what cannot be an id has nothing behind it."""
+        """The id in the path. Raises NotFound if it is no valid id: there is no such resource."""
         text: str = self.scope["path_params"][name]
         number = int(text) if _ID.fullmatch(text) else 0
         if not 1 <= number <= ID_MAX:
@@ -48,12 +48,12 @@ class Request(Struct, frozen=True):
         return number
 
     def header(self, name: bytes) -> str | None:
-        """The first header of this lower-case name."""
+        """The first field line of this lower-case name."""
         pairs: list[tuple[bytes, bytes]] = self.scope["headers"]
         return next((value.decode("latin-1") for key, value in pairs if key == name), None)
 
     def listed(self, name: bytes) -> str | None:
-        """All headers of this lower-case name, as the one list that they are (RFC 9110 5.3)."""
+        """All field lines of this lower-case name, combined into one list (RFC 9110 5.3)."""
         pairs: list[tuple[bytes, bytes]] = self.scope["headers"]
         values = [value for key, value in pairs if key == name]
         return b", ".join(values).decode("latin-1") if values else None
@@ -61,9 +61,9 @@ class Request(Struct, frozen=True):
     async def json_body(
         self, timeout_s: float = BODY_TIMEOUT_S, types: tuple[str, ...] = JSON_TYPES
     ) -> bytes:
-        """The body, if it says that it is JSON of one of these types.
+        """The body, if its Content-Type is one of these types; it is not parsed yet.
 
-        Raises WrongMediaType, TooLarge, TooSlow, and ClientGone.
+        Raises WrongMediaType, TooLarge, TooSlow, Malformed, ClientGone.
         """
         self._check_media_type(types)
         length = self.header(b"content-length")
@@ -108,9 +108,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def send_response(response: Response, send: Send) -> None:
-    """Send the whole answer. The server leaves out the body for HEAD."""
+    """Send the response. The server omits the body for HEAD."""
     headers = list(response.headers)
-    # RFC 9110 8.6: 204 has no length, and that of a 304 would be the length of the 200.
+    # RFC 9110 8.6: none in a 204; in a 304 it would be the length of the 200.
     if response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

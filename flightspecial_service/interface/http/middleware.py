@@ -1,4 +1,4 @@
-"""Where a request comes in and its answer goes out: ids, counters, the access log, the drain."""
+"""What all requests share: ids, metrics, access log, common header fields, drain."""
 
 import logging
 import time
@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 
 
 class Drain:
-    """On once the service is to stop: it still answers, and asks everybody to go elsewhere."""
+    """On after the signal to stop: requests are still served, with `Connection: close`."""
 
     def __init__(self) -> None:
         self.on = False
 
 
 class Middleware:
-    """One for all paths. `headers` go with every answer."""
+    """Begins and ends each request. `headers` are added to every response."""
 
     def __init__(
         self,
@@ -35,20 +35,20 @@ class Middleware:
         self._access_log = access_log
 
     def begin(self, scope: Scope) -> tuple[Ids, float]:
-        """Give the request its ids, and note when it came."""
+        """Determine the ids of the request, and its start time."""
         ids = read_ids(scope["headers"])
         current.set(ids)
         return ids, time.perf_counter()
 
     def with_common_headers(self, response: Response, ids: Ids, more: HeaderPairs) -> Response:
-        """The answer with the headers that all answers have."""
+        """The response with the header fields of all responses, and `more`."""
         headers = (*response.headers, *self._headers, *more, (b"x-request-id", ids.request_id))
         if self._drain.on:
             headers = (*headers, (b"connection", b"close"))
         return Response(response.status, response.body, headers)
 
     def end(self, scope: Scope, route: str, response: Response, began: float) -> None:
-        """Count the request, and log it if that is wanted."""
+        """Count the request, and write it to the access log if that is on."""
         took_s = time.perf_counter() - began
         self._telemetry.count_request(scope["method"], route, response.status, took_s)
         if self._access_log:

@@ -1,4 +1,4 @@
-"""What a request asks for in its query and in its Idempotency-Key."""
+"""The query parameters and the Idempotency-Key of a request."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -21,14 +21,14 @@ KEY_MAX = 255
 _PARAMETERS = ("limit", "cursor", "origin", "destination", "unexpired")
 _PLACE_MAX = 255
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}")
-# RFC 9110 5.6.2's token is narrower, RFC 8941's string has quotes: clients send either, and UUIDs.
+# Clients send bare UUIDs and quoted strings (RFC 8941 3.3.3): both are accepted.
 _KEY_TEXT = r"[!#-\[\]-~]{1,255}"
 KEY_PATTERN = f'^({_KEY_TEXT}|"{_KEY_TEXT}")$'
 _KEY = re.compile(KEY_PATTERN)
 
 
 def read_filter(request: Request, now: datetime) -> SpecialsFilter | None:
-    """The page and the filters of a list; None if all is asked for. Raises Malformed, Invalid."""
+    """Page and filter of a list; None for the complete list. Raises Malformed, Invalid."""
     if not request.scope["query_string"]:
         return None
     query = _query(request)
@@ -81,7 +81,7 @@ def decode_cursor(text: str) -> Cursor:
 
 
 def read_key(request: Request, body: bytes) -> IdempotencyKey | None:
-    """The Idempotency-Key, and what tells this request from others. Raises Malformed."""
+    """The Idempotency-Key with the fingerprint of the request; None without one. Raises Malformed."""
     text = request.listed(b"idempotency-key")
     if text is None:
         return None
@@ -101,7 +101,7 @@ def read_key(request: Request, body: bytes) -> IdempotencyKey | None:
 
 
 def _query(request: Request) -> dict[str, str]:
-    """The parameters that mean something here. Raises Malformed, Invalid."""
+    """The known parameters; others are ignored. Raises Malformed, Invalid."""
     try:
         text = request.scope["query_string"].decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)

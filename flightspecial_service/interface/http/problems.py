@@ -1,4 +1,4 @@
-"""Error answers (RFC 9457)."""
+"""Error responses (RFC 9457)."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from flightspecial_service.errors import MethodNotAllowed, RequestError, Unavail
 from flightspecial_service.interface.http.messages import HeaderPairs, Response
 
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""As RFC 9110 has them: Python before 3.13 knows their older names."""
+"""Reason phrases of RFC 9110; Python before 3.13 has those of its predecessors."""
 
 
 class Problem(Struct, frozen=True):
@@ -21,17 +21,17 @@ class Problem(Struct, frozen=True):
 
 
 def problem(error: RequestError) -> Response:
-    """An error as application/problem+json."""
-    more: HeaderPairs = ()
+    """The error as a response in application/problem+json."""
+    headers: HeaderPairs = ()
     if isinstance(error, MethodNotAllowed):
-        more = ((b"allow", ", ".join(error.allow).encode()),)
+        headers = ((b"allow", ", ".join(error.allow).encode()),)
     if isinstance(error, Unavailable):
-        more = ((b"retry-after", str(error.retry_after_s).encode()),)
-    return problem_response(error.status, str(error), more)
+        headers = ((b"retry-after", str(error.retry_after_s).encode()),)
+    return problem_response(error.status, str(error), headers)
 
 
 def problem_response(status: int, detail: str, more: HeaderPairs = ()) -> Response:
-    """A problem from its parts."""
+    """A response in application/problem+json."""
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     headers = ((b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"))
     return Response(status, msgspec.json.encode(Problem(title, status, detail)), (*headers, *more))

@@ -1,4 +1,4 @@
-"""A path and its methods, as an ASGI app: a request ends in an answer, an error in a problem."""
+"""One resource with its methods, as an ASGI app. Errors become application/problem+json."""
 
 import logging
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class Resource:
-    """Answers one path: GET (and so HEAD), POST, and so on, each by its handler.
+    """Serves one path with one handler for each method; GET serves HEAD, too.
 
-    `headers` go with every answer, errors too: a browser reads those only if CORS allows it. A path
-    without handlers is none of ours.
+    `headers` are added to every response, also to errors: with CORS fields on successes only, a
+    browser could not read the errors. A resource without handlers responds with 404.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Resource:
         except ClientGone:
             raise
         except Exception:
-            # The edge of the request's task: the client learns that it failed, the log learns why.
+            # Last resort of the request's task: the client gets a 500, the log the traceback.
             log.exception(
                 "a request failed",
                 extra={"method": request.scope["method"], "path": request.scope["path"]},
