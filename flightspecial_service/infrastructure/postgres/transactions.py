@@ -58,14 +58,14 @@ class PgUnitOfWork:
 
     async def add_special(self, offer: Offer) -> FlightSpecial:
         """Insert a special; the table assigns its id."""
-        row = await self._connection.fetchrow(self._tables.add, *_values(offer))
+        row = await self._connection.fetchrow(self._tables.add, *offer_values(offer))
         assert row is not None, "an INSERT that does nothing raises"
         return special(row)
 
     async def save_special(self, special: FlightSpecial) -> FlightSpecial:
         """Update a special; a trigger of the table counts its version."""
         version: int = await self._connection.fetchval(
-            self._tables.save, special.id, *_values(special)
+            self._tables.save, special.id, *offer_values(special)
         )
         return replace(special, version=version)
 
@@ -128,7 +128,8 @@ class PgStore:
             await self._tables.keys.remove_expired(connection)
 
 
-def _values(source: FlightSpecial | Offer) -> tuple[object, ...]:
+def offer_values(source: FlightSpecial | Offer) -> tuple[object, ...]:
+    """The parameters of INSERT and UPDATE: the fields of an offer, in the order of the columns."""
     return (
         *(source.header, source.body, source.origin, source.origin_code),
         *(source.destination, source.destination_code, source.cost, naive_utc(source.expires_at)),
