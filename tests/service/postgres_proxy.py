@@ -1,4 +1,4 @@
-"""A TCP relay between the service and PostgreSQL, which cuts the link at a COMMIT when it is told to."""
+"""A TCP proxy between the service and PostgreSQL that can cut the connection at a COMMIT."""
 
 import asyncio
 import threading
@@ -8,22 +8,22 @@ from enum import Enum
 from queue import Queue
 
 from tests.accepted import Accepted, close
-from tests.service.running import DEADLINE_S
+from tests.service.service_runner import DEADLINE_S
 
 _COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
-"""The message as asyncpg sends it: alone, for it waits for each answer before it sends again."""
+"""The message of asyncpg. It comes alone, as asyncpg waits for each response before the next query."""
 
 
 class Cut(Enum):
-    """When the link ends."""
+    """When the connection is cut."""
 
-    BEFORE = "before the server hears of the commit"
-    DURING = "as soon as the commit is on its way"
-    AFTER = "when the server has confirmed the commit"
+    BEFORE = "before the server receives the commit"
+    DURING = "as soon as the commit is sent"
+    AFTER = "after the server has confirmed the commit"
 
 
-class Relay:
-    """Hands bytes on in both directions. Armed, it cuts the link of the next COMMIT, once."""
+class PostgresProxy:
+    """Forwards bytes in both directions. When armed, it cuts the connection of the next COMMIT, once."""
 
     def __init__(self, host: str, port: int) -> None:
         self.cuts = 0
@@ -32,37 +32,37 @@ class Relay:
         self._armed: Cut | None = None
 
     def arm(self, cut: Cut) -> None:
-        """The next COMMIT meets this cut."""
+        """Cut the connection of the next COMMIT at this point."""
         self._armed = cut
 
     async def run(self, listening: "Queue[None]", end: asyncio.Event) -> None:
-        """Listen until the end; then every link is cut."""
-        links = Accepted(self._link)
-        listener = await asyncio.start_server(links, "127.0.0.1", 0)
+        """Listen until `end` is set; then cut all connections."""
+        connections = Accepted(self._forward)
+        listener = await asyncio.start_server(connections, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
         listening.put(None)
         await end.wait()
         await close(listener)
-        await links.stop()
+        await connections.stop()
 
-    async def _link(self, client: asyncio.StreamReader, responses: asyncio.StreamWriter) -> None:
-        """One connection of the service; it ends on both sides as soon as it ends on one."""
+    async def _forward(self, client: asyncio.StreamReader, responses: asyncio.StreamWriter) -> None:
+        """One connection of the service. When one side ends, the other is closed."""
         try:
             server, requests = await asyncio.open_connection(*self._server)
         except OSError:
             return responses.transport.abort()
         cutting = asyncio.Event()
-        forth = asyncio.create_task(self._forth(client, requests, cutting))
-        back = asyncio.create_task(_back(server, responses, cutting))
+        to_server = asyncio.create_task(self._to_server(client, requests, cutting))
+        to_client = asyncio.create_task(_to_client(server, responses, cutting))
         try:
-            await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({to_server, to_client}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task, writer in ((forth, requests), (back, responses)):
+            for task, writer in ((to_server, requests), (to_client, responses)):
                 task.cancel()
                 writer.transport.abort()
-            await asyncio.wait({forth, back})
+            await asyncio.wait({to_server, to_client})
 
-    async def _forth(
+    async def _to_server(
         self, client: asyncio.StreamReader, requests: asyncio.StreamWriter, cutting: asyncio.Event
     ) -> None:
         with suppress(ConnectionError):
@@ -81,10 +81,10 @@ class Relay:
                     return
 
 
-async def _back(
+async def _to_client(
     server: asyncio.StreamReader, responses: asyncio.StreamWriter, cutting: asyncio.Event
 ) -> None:
-    """Hand the server's answers on, but for the one to a commit that is being cut."""
+    """Forward the responses of the server, except for the one to a COMMIT that is being cut."""
     with suppress(ConnectionError):
         while data := await server.read(65_536):
             if cutting.is_set():
@@ -94,15 +94,15 @@ async def _back(
 
 
 @contextmanager
-def relaying(host: str, port: int) -> Iterator[Relay]:
-    """A relay to this server, on a thread of its own, for as long as the block lasts."""
-    relay, listening = Relay(host, port), Queue[None]()
+def postgres_proxy(host: str, port: int) -> Iterator[PostgresProxy]:
+    """A proxy for this server, on its own thread, for the duration of the block."""
+    proxy, listening = PostgresProxy(host, port), Queue[None]()
     end, loop = asyncio.Event(), asyncio.new_event_loop()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(relay.run(listening, end)))
+    thread = threading.Thread(target=lambda: loop.run_until_complete(proxy.run(listening, end)))
     thread.start()
     try:
         listening.get(timeout=DEADLINE_S)
-        yield relay
+        yield proxy
     finally:
         loop.call_soon_threadsafe(end.set)
         thread.join(DEADLINE_S)

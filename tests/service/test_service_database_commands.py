@@ -17,7 +17,7 @@ from flightspecial_service.infrastructure.migrations.scripts import (
 )
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
-from tests.service.running import command, variables
+from tests.service.service_runner import command, variables
 
 OWN = own_scripts()
 V1 = Script("1", "a", "V1__a.sql", 7, "SELECT 1")
@@ -37,7 +37,7 @@ def test_info_lists_every_migration_with_its_state(empty_database: DatabaseSetti
     assert all("applied" in line for line in after[1:])
 
 
-def test_validate_says_whether_the_database_fits(empty_database: DatabaseSettings) -> None:
+def test_validate_reports_whether_the_database_fits(empty_database: DatabaseSettings) -> None:
     env = variables(empty_database)
     before = command("validate", env=env)
     assert (before.returncode, before.stderr.count("\n")) == (1, 1)
@@ -54,7 +54,7 @@ def test_validate_says_whether_the_database_fits(empty_database: DatabaseSetting
 
 
 def test_a_database_without_a_history_gets_a_baseline(database: DatabaseSettings) -> None:
-    """As one that Flyway or a person made up to version 3."""
+    """A database that was created by Flyway or by hand, up to version 3."""
     run_sql(
         database,
         "DROP TABLE travelbuddy.flyway_schema_history, travelbuddy.idempotency_key",
@@ -78,7 +78,7 @@ def test_a_database_without_a_history_gets_a_baseline(database: DatabaseSettings
 
 
 @pytest.mark.parametrize("arguments", [[], ["--drop-schema", "public"]])
-def test_nothing_is_dropped_without_its_name(
+def test_clean_without_the_name_of_the_schema_drops_nothing(
     database: DatabaseSettings, arguments: list[str]
 ) -> None:
     done = command("clean", *arguments, env=variables(database))
@@ -110,13 +110,13 @@ def test_a_repeatable_migration_is_applied_when_it_changes(database: DatabaseSet
     for text, checksum in (("'one'", 1), ("'two'", 2), ("'two'", 2)):
         repeatable = replace(R, text=comment + text, checksum=checksum)
         asyncio.run(migrate(database, (*OWN, repeatable)))
-    [[told]] = run_sql(database, "SELECT obj_description('travelbuddy.flight'::regclass)")
+    [[comment_now]] = run_sql(database, "SELECT obj_description('travelbuddy.flight'::regclass)")
     rows = run_sql(
         database,
         "SELECT version, description, checksum FROM travelbuddy.flyway_schema_history"
         " WHERE script = 'R__r.sql' ORDER BY installed_rank",
     )
-    assert told == "two"
+    assert comment_now == "two"
     assert [tuple(row) for row in rows] == [(None, "r", 1), (None, "r", 2)]
 
 

@@ -1,4 +1,4 @@
-"""What a client sees when a part behind the HTTP side fails."""
+"""Responses when a store, the database or a client fails."""
 
 import asyncio
 import logging
@@ -13,18 +13,18 @@ from flightspecial_service.errors import Exhausted, NotMigrated, TooSlow, Unavai
 from flightspecial_service.interface.http.messages import Request
 from flightspecial_service.settings import Settings
 from tests.service.fakes import BrokenSpecials, FakeSpecials, http_dependencies, in_memory
-from tests.service.running import serving
+from tests.service.service_runner import serving
 from tests.service.test_service_api import is_problem
 
 
 class NeverReady:
-    """The port `Readiness`: no."""
+    """The port `Readiness`: never ready."""
 
     async def check(self) -> None:
         raise NotMigrated("V2__x.sql was changed after it was applied")
 
 
-def test_an_unknown_error_is_a_problem_without_insides_and_a_traceback_in_the_log(
+def test_an_unexpected_error_is_a_500_without_internals_and_a_traceback_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = BrokenSpecials(RuntimeError("postgres://user:hush@db"))
@@ -48,7 +48,7 @@ def test_a_browser_may_read_the_monoliths_errors_too() -> None:
 
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
-def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
+def test_an_error_that_may_pass_has_retry_after(error: Unavailable) -> None:
     with serving(
         http_app(in_memory(BrokenSpecials(error)), http_dependencies(), Settings())
     ) as client:
@@ -58,7 +58,7 @@ def test_what_may_pass_says_when_to_come_again(error: Unavailable) -> None:
     assert response.json()["detail"] == str(error)
 
 
-def test_alive_is_not_ready() -> None:
+def test_live_is_not_ready() -> None:
     with serving(
         http_app(in_memory(FakeSpecials()), http_dependencies(NeverReady()), Settings())
     ) as client:
@@ -68,17 +68,17 @@ def test_alive_is_not_ready() -> None:
     assert "V2__x.sql" in response.json()["detail"]
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None:
+async def test_a_body_that_does_not_arrive_times_out() -> None:
     async def nothing_comes() -> Message:
         await asyncio.Event().wait()
-        raise AssertionError("an event that nobody sets")
+        raise AssertionError("an event that is never set")
 
     request = Request({"headers": [(b"content-type", b"application/json")]}, nothing_comes)
     with pytest.raises(TooSlow, match=r"within 0.01 seconds"):
         await request.json_body(timeout_s=0.01)
 
 
-def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(
+def test_a_client_that_disconnects_in_a_request_causes_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with serving(http_app(in_memory(FakeSpecials()), http_dependencies(), Settings())) as client:
@@ -88,7 +88,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_the_service_as_it_was(
 
 
 def send_half_a_request(client: httpx.Client) -> None:
-    """Send the head and the first byte of the body, then leave."""
+    """Send the head and the first byte of the body, then disconnect."""
     address = (client.base_url.host, client.base_url.port or 80)
     with socket.create_connection(address, timeout=10) as peer:
         peer.sendall(

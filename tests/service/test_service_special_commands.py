@@ -8,7 +8,7 @@ import pytest
 from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.running import eventually_ready, serving
+from tests.service.service_runner import eventually_ready, serving
 from tests.service.test_service_api import change, headers_of, is_problem
 
 PATCH = {"content-type": "application/merge-patch+json"}
@@ -31,7 +31,7 @@ def patch(client: httpx.Client, body: object, **headers: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
-        pytest.param(WHOLE, WHOLE, id="all that can be said"),
+        pytest.param(WHOLE, WHOLE, id="all fields"),
         pytest.param(
             WHOLE | {"expiryDate": "2031-02-03T13:05:06.789012+09:00"}, WHOLE, id="another zone"
         ),
@@ -39,14 +39,14 @@ def patch(client: httpx.Client, body: object, **headers: str) -> httpx.Response:
     ],
 )
 @pytest.mark.parametrize("path", ["/flightspecials", "/flightspecials/"])
-def test_a_special_is_created_where_it_says(
+def test_a_special_is_created_at_its_location(
     client: httpx.Client, path: str, sent: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     response = client.post(path, json=sent)
     assert (response.status_code, response.headers["location"]) == (201, "/flightspecials/12")
-    found = client.get(response.headers["location"])
-    assert found.json() == response.json() == kept | {"id": 12}
-    assert found.headers["etag"] == response.headers["etag"]
+    created = client.get(response.headers["location"])
+    assert created.json() == response.json() == kept | {"id": 12}
+    assert created.headers["etag"] == response.headers["etag"]
     assert 12 in headers_of(client)
 
 
@@ -86,11 +86,16 @@ def test_what_breaks_a_rule_is_not_kept(
 
 def test_a_patch_changes_what_it_names_and_null_removes(client: httpx.Client) -> None:
     before = client.get("/flightspecials/1").json()
-    told = {"header": "한국", "cost": 7, "originCode": None, "expiryDate": "2031-01-01T00:00:00Z"}
-    response = client.patch("/flightspecials/1", json=told, headers=PATCH)
-    assert (response.status_code, response.json()) == (200, before | told)
+    changes = {
+        "header": "한국",
+        "cost": 7,
+        "originCode": None,
+        "expiryDate": "2031-01-01T00:00:00Z",
+    }
+    response = client.patch("/flightspecials/1", json=changes, headers=PATCH)
+    assert (response.status_code, response.json()) == (200, before | changes)
     again = client.get("/flightspecials/1")
-    assert (again.json(), again.headers["etag"]) == (before | told, response.headers["etag"])
+    assert (again.json(), again.headers["etag"]) == (before | changes, response.headers["etag"])
 
 
 def test_a_patch_that_changes_nothing_is_no_new_state(client: httpx.Client) -> None:
@@ -119,17 +124,17 @@ def test_a_retired_special_is_gone(client: httpx.Client) -> None:
     assert 3 not in headers_of(client)
 
 
-def send(client: httpx.Client, what: str, **headers: str) -> httpx.Response:
+def send(client: httpx.Client, write: str, **headers: str) -> httpx.Response:
     """One of the writes to special 1."""
-    if what == "header":
+    if write == "header":
         body = {"id": 1, "flightSpecialHeader": "new"}
         return client.post("/flightspecials/1/header", json=body, headers=headers)
-    if what == "patch":
+    if write == "patch":
         return patch(client, {"header": "new"}, **headers)
     return client.delete("/flightspecials/1", headers=headers)
 
 
-@pytest.mark.parametrize("what", ["header", "patch", "delete"])
+@pytest.mark.parametrize("write", ["header", "patch", "delete"])
 @pytest.mark.parametrize(
     ("name", "value", "holds"),
     [
@@ -144,11 +149,11 @@ def send(client: httpx.Client, what: str, **headers: str) -> httpx.Response:
     ],
 )
 def test_a_write_happens_only_on_its_condition(
-    client: httpx.Client, what: str, name: str, value: str, holds: bool
+    client: httpx.Client, write: str, name: str, value: str, holds: bool
 ) -> None:
     before = client.get("/flightspecials").json()
     tag = client.get("/flightspecials/1").headers["etag"]
-    response = send(client, what, **{name: value.format(tag=tag)})
+    response = send(client, write, **{name: value.format(tag=tag)})
     if holds:
         assert response.status_code in (200, 204)
         assert client.get("/flightspecials").json() != before
@@ -157,13 +162,13 @@ def test_a_write_happens_only_on_its_condition(
         assert client.get("/flightspecials").json() == before
 
 
-@pytest.mark.parametrize("what", ["header", "patch", "delete"])
-def test_a_condition_on_what_is_not_there_is_a_404(client: httpx.Client, what: str) -> None:
+@pytest.mark.parametrize("write", ["header", "patch", "delete"])
+def test_a_condition_on_what_is_not_there_is_a_404(client: httpx.Client, write: str) -> None:
     client.delete("/flightspecials/1")
-    is_problem(send(client, what, **{"if-match": "*"}), 404)
+    is_problem(send(client, write, **{"if-match": "*"}), 404)
 
 
-def test_of_two_who_read_the_same_the_second_is_refused(client: httpx.Client) -> None:
+def test_of_two_writers_with_the_same_tag_the_second_is_refused(client: httpx.Client) -> None:
     tag = client.get("/flightspecials/1").headers["etag"]
     assert patch(client, {"header": "mine"}, **{"if-match": tag}).status_code == 200
     is_problem(patch(client, {"header": "yours"}, **{"if-match": tag}), 412)
@@ -173,7 +178,7 @@ def test_of_two_who_read_the_same_the_second_is_refused(client: httpx.Client) ->
 def test_what_an_old_replica_writes_is_a_new_state_too(
     client: httpx.Client, tables: DatabaseSettings
 ) -> None:
-    """It knows nothing of versions: the table counts them."""
+    """It does not know the column `version`, which a trigger of the table counts."""
     tag = client.get("/flightspecials/1").headers["etag"]
     run_sql(tables, "UPDATE travelbuddy.flightspecial SET header = 'old' WHERE id = 1")
     is_problem(patch(client, {"header": "x"}, **{"if-match": tag}), 412)
@@ -201,7 +206,7 @@ def test_the_build_is_shown_and_never_kept(database: DatabaseSettings) -> None:
         assert client.get("/none").headers["x-build"] == "42"
         for path in ("/flightspecials", "/flightspecials?limit=20", "/travelbuddy/flightspecials"):
             assert shown in [each["header"] for each in client.get(path).json()]
-        # A client that sends back what it was shown.
+        # A client that sends back a header text with its label.
         assert change(client, 1, {"id": 1, "flightSpecialHeader": shown}).status_code == 200
         change(client, 2, {"id": 2, "flightSpecialHeader": "[42] ==> [41] ==> twice"})
         response = patch(client, {"header": shown}, **{"idempotency-key": "k"})

@@ -1,4 +1,4 @@
-"""What every store of flight specials does: the fake of the tests and the one in PostgreSQL."""
+"""The contract of `FlightSpecials`, for the store in PostgreSQL and for the fake of the tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -48,7 +48,7 @@ async def pg_store(settings: DatabaseSettings) -> AsyncIterator[MakeStore]:
 
     async def make(specials: Sequence[FlightSpecial]) -> FlightSpecials:
         async with database.connection() as connection:
-            # A zone far from UTC: what is stored and read must not depend on it.
+            # A session zone far from UTC: it must not affect what is stored and read.
             await connection.execute("DELETE FROM travelbuddy.flightspecial")
             await connection.execute("SET TIME ZONE 'Pacific/Auckland'")
             for each in specials:
@@ -66,11 +66,11 @@ async def fake_store(specials: Sequence[FlightSpecial]) -> FlightSpecials:
 
 @pytest.fixture(params=["fake", "postgresql"])
 def kept_in(request: pytest.FixtureRequest) -> DatabaseSettings | None:
-    """The database, for the store that needs one."""
+    """The database; None for the fake."""
     if request.param == "fake":
         return None
-    found: DatabaseSettings = request.getfixturevalue("tables")
-    return found
+    database: DatabaseSettings = request.getfixturevalue("tables")
+    return database
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_the_zone_of_a_time_does_not_matter(store: MakeStore) -> None:
     assert list(await specials.matching(SpecialsFilter(after=after, limit=1))) == [TWIN]
 
 
-async def test_one_is_found_by_its_id_with_all_it_has(store: MakeStore) -> None:
+async def test_find_returns_the_special_with_all_fields(store: MakeStore) -> None:
     specials = await store(ALL)
     assert await specials.find(4) == FIRST
     assert await specials.find(5) is None
@@ -175,7 +175,7 @@ async def test_a_header_is_changed_and_nothing_else(store: MakeStore, text: str)
     ]
 
 
-async def test_changing_what_is_not_there_says_so(store: MakeStore) -> None:
+async def test_changing_an_unknown_special_returns_false(store: MakeStore) -> None:
     specials = await store(ALL)
     assert not await specials.set_header(5, Header("x"))
     assert not await specials.set_header(2**63 - 1, Header("x"))
@@ -186,6 +186,6 @@ async def test_many_writers_leave_one_of_their_headers(store: MakeStore) -> None
     specials = await store(ALL)
     texts = [f"writer {number}" for number in range(30)]
     assert all(await asyncio.gather(*(specials.set_header(4, Header(text)) for text in texts)))
-    found = await specials.find(4)
-    assert found is not None
-    assert found.header in texts
+    special = await specials.find(4)
+    assert special is not None
+    assert special.header in texts

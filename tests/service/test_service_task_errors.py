@@ -1,4 +1,4 @@
-"""At the edge of a task every error is caught and none is hidden: the log has its traceback, who asks is told."""
+"""Unexpected errors in tasks and handlers: the log has the traceback, the client gets a 500."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ from flightspecial_service.interface.http.resource import Resource
 from flightspecial_service.telemetry import Telemetry
 
 
-def told(caplog: pytest.LogCaptureFixture, what: str) -> list[BaseException | None]:
-    """The errors that were logged with these words, at level error."""
+def logged_errors(caplog: pytest.LogCaptureFixture, message: str) -> list[BaseException | None]:
+    """The exceptions that were logged with this message at level ERROR."""
     return [
         record.exc_info[1]
         for record in caplog.records
-        if record.levelno == logging.ERROR and what in record.message and record.exc_info
+        if record.levelno == logging.ERROR and message in record.message and record.exc_info
     ]
 
 
-async def test_a_start_that_fails_is_told_and_ends_the_service(
+async def test_a_start_that_fails_is_logged_and_stops_the_service(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fault, refused = ValueError("a fault of ours"), list[str]()
@@ -37,12 +37,12 @@ async def test_a_start_that_fails_is_told_and_ends_the_service(
     startup = Startup(failing, lambda: refused.append("refused"))
     async with asyncio.timeout(5):
         await startup.run()
-    assert told(caplog, "the start failed") == [fault]
+    assert logged_errors(caplog, "the start failed") == [fault]
     assert refused == ["refused"]
     assert "the start failed" in str(startup.missing)
 
 
-async def test_housekeeping_that_fails_is_told_each_time_and_goes_on(
+async def test_housekeeping_that_fails_is_logged_each_time_and_continues(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     faults, twice = [ValueError("first"), ValueError("second")], asyncio.Event()
@@ -62,10 +62,10 @@ async def test_housekeeping_that_fails_is_told_each_time_and_goes_on(
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    assert told(caplog, "keys stay for now") == faults
+    assert logged_errors(caplog, "keys stay for now") == faults
 
 
-async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
+async def test_a_request_that_fails_is_logged_and_gets_a_500(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fault = ValueError("a fault of ours")
@@ -77,7 +77,7 @@ async def test_a_request_that_fails_is_told_to_the_log_and_to_who_asked(
     transport = httpx.ASGITransport(resource)
     async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
         response = await client.get("/x")
-    assert told(caplog, "a request failed") == [fault]
+    assert logged_errors(caplog, "a request failed") == [fault]
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"
     assert "its log says why" in response.text

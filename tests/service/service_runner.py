@@ -1,4 +1,4 @@
-"""Runs the service: in this process on a thread, or as a process of its own. Always on a free port."""
+"""Runs the service on a free port: on a thread of this process, or as its own process."""
 
 import json
 import os
@@ -46,23 +46,23 @@ class Process:
     def __init__(self, popen: "subprocess.Popen[str]") -> None:
         self.popen = popen
         self.log: list[dict[str, Any]] = []
-        self._news = threading.Condition()
+        self._new_line = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def wait_for(self, message: str) -> dict[str, Any]:
-        """The first line of the log with this message."""
+        """Wait for the first line of the log with this message."""
 
-        def found() -> dict[str, Any] | None:
+        def first() -> dict[str, Any] | None:
             return next((line for line in self.log if message in line["message"]), None)
 
-        with self._news:
-            line = self._news.wait_for(found, DEADLINE_S)
+        with self._new_line:
+            line = self._new_line.wait_for(first, DEADLINE_S)
         assert line is not None, f"no {message!r} in {self.log}"
         return line
 
     def exit_status(self) -> int:
-        """Wait for its end; the whole log is there then."""
+        """Wait for its exit. The log is complete then."""
         status = self.popen.wait(DEADLINE_S)
         self._reader.join(DEADLINE_S)
         return status
@@ -70,15 +70,15 @@ class Process:
     def _read(self) -> None:
         assert self.popen.stderr is not None
         for text in self.popen.stderr:
-            # A sentence for a person is no JSON.
+            # Messages of the command line are plain text.
             line = json.loads(text) if text.startswith("{") else {"message": text.rstrip()}
-            with self._news:
+            with self._new_line:
                 self.log.append(line)
-                self._news.notify_all()
+                self._new_line.notify_all()
 
 
 def variables(database: DatabaseSettings, **more: str) -> dict[str, str]:
-    """The environment in which the service finds this database."""
+    """The environment variables for this database."""
     return {
         "PATH": os.environ.get("PATH", ""),
         "DB_HOST": database.host,
@@ -91,7 +91,7 @@ def variables(database: DatabaseSettings, **more: str) -> dict[str, str]:
 
 
 def command(*arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run the command line to its end."""
+    """Run `flightspecials` with these arguments until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "flightspecial_service", *arguments],
         cwd=ROOT,
@@ -105,7 +105,7 @@ def command(*arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedPro
 
 @contextmanager
 def process(env: Mapping[str, str]) -> Iterator[tuple[Process, httpx.Client]]:
-    """The service as a process, listening; it is killed at the end if it still runs."""
+    """The service as a process that listens. It is killed at the end of the block."""
     popen = subprocess.Popen(
         [sys.executable, "-m", "flightspecial_service", "serve", "--port", "0"],
         cwd=ROOT,
@@ -126,13 +126,13 @@ def process(env: Mapping[str, str]) -> Iterator[tuple[Process, httpx.Client]]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Ask again and again until it holds."""
+    """Poll until `holds` is true."""
     deadline = time.monotonic() + DEADLINE_S
     while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
+        assert time.monotonic() < deadline, "the condition never became true"
         time.sleep(0.02)
 
 
 def eventually_ready(client: httpx.Client) -> None:
-    """Wait until the service may get requests."""
+    """Wait until the service is ready."""
     eventually(lambda: client.get("/readyz").status_code == 200)
