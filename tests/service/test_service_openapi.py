@@ -95,5 +95,7 @@ def test_schemathesis_finds_nothing_in_many_examples(client: httpx.Client, tmp_p
 
 def test_the_data_files_are_in_the_package() -> None:
     """The page, the SQL and the seed are read from the installed package."""
-    for name in ("interface/api/page.html", "infrastructure/migrations/seed.sql"):
+    migrations = "infrastructure/migrations"
+    sql = f"{migrations}/sql/V1__create_schema.sql"
+    for name in ("interface/api/page.html", f"{migrations}/seed.sql", sql):
         assert (ROOT / "flightspecial_service" / name).is_file()

@@ -1,5 +1,5 @@
--- What a demonstration needs, however often it is run: the samples that have expired are on sale again,
--- and the profile `demo` has a flight to rename.
+-- Data for a demonstration; may be run repeatedly. Renews the expired samples, and adds a flight of the
+-- profile `demo` if it has none.
 UPDATE "${flyway:defaultSchema}".flightspecial
 SET expiry_date = date_trunc('milliseconds',
     now() AT TIME ZONE 'UTC' + make_interval(secs => 79.2 + random() * 20000))
