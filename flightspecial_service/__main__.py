@@ -1,6 +1,6 @@
-"""The command line: `flightspecials serve`, and the commands about the database in `tool`.
+"""The command line: `flightspecials serve`, and the commands of `database_commands`.
 
-Exit status: 0 done or stopped by a signal, 1 it failed, 2 the command line or a setting is wrong.
+Exit status: 0 on success and after a signal, 1 on failure, 2 on a wrong command line or setting.
 """
 
 import argparse
@@ -10,34 +10,34 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from flightspecial_service import tool
+from flightspecial_service import database_commands
 from flightspecial_service.app import build
+from flightspecial_service.environment import with_files
 from flightspecial_service.errors import SettingsError
-from flightspecial_service.infrastructure.aws import read_parameters
-from flightspecial_service.interface.edge import Drain
+from flightspecial_service.infrastructure.aws.client import read_parameters
+from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.logs import log_to_stderr
 from flightspecial_service.server import Server, bound, ending_quietly
 from flightspecial_service.settings import Settings, profile_of, read_settings
-from flightspecial_service.sources import with_files
 
 log = logging.getLogger("flightspecial_service")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage before it."""
+    """Reports an error as one sentence, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Carry out the command; the return value is the exit status."""
+    """Run the command; return the exit status."""
     arguments = _parser().parse_args(argv)
     log_to_stderr()
     try:
         settings = read_settings(_all_variables(environ))
         if arguments.command != "serve":
-            return tool.run(arguments, settings.database)
+            return database_commands.run(arguments, settings.database)
         return _serve(settings, arguments.host, arguments.port)
     except SettingsError as error:
         print(f"flightspecials: {error}", file=sys.stderr)
@@ -45,10 +45,13 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
 
 def _all_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The later ones win: Parameter Store, the environment, files. Raises SettingsError."""
-    near = with_files(environ)
-    profile = profile_of(near)
-    return read_parameters(profile) | near if profile == "test" else near
+    """Variables of all sources. Files override the environment, which overrides Parameter Store.
+
+    Raises SettingsError.
+    """
+    local = with_files(environ)
+    profile = profile_of(local)
+    return read_parameters(profile) | local if profile == "test" else local
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
@@ -85,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--port", type=_port, default=8080, help="port, 0 for a free one (%(default)s)"
     )
-    tool.add_commands(commands)
+    database_commands.add_commands(commands)
     return parser
 
 

@@ -1,114 +1,39 @@
-"""Puts the parts together, and starts and stops them."""
+"""Builds the app from its parts. Its lifespan starts and stops what runs beside the requests."""
 
 import asyncio
-import logging
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from starlette.types import ASGIApp
 
-from flightspecial_service.application.queries import Shelf
+from flightspecial_service.application.queries import CachedListing
+from flightspecial_service.background.housekeeping import Housekeeping
+from flightspecial_service.background.readiness import DatabaseReadiness
+from flightspecial_service.background.startup import Startup
 from flightspecial_service.domain import Flights, FlightSpecials, Store
-from flightspecial_service.errors import MigrationError, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.aws import credentials_for
-from flightspecial_service.infrastructure.credentials import POLL_S, SecretCredentials, resolved
-from flightspecial_service.infrastructure.database import Database, SlowQueries, reason
-from flightspecial_service.infrastructure.flights import PgFlights
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
-from flightspecial_service.infrastructure.scripts import Script
-from flightspecial_service.infrastructure.specials import PgFlightSpecials
-from flightspecial_service.infrastructure.work import Housekeeping, PgStore
-from flightspecial_service.interface.changes import ChangesApi
-from flightspecial_service.interface.edge import Drain, Edge
-from flightspecial_service.interface.flights import FlightsApi
-from flightspecial_service.interface.legacy import LegacyApi
-from flightspecial_service.interface.operations import Apis
-from flightspecial_service.interface.probes import Probes, Readiness
-from flightspecial_service.interface.routes import router
-from flightspecial_service.interface.showing import Showing
-from flightspecial_service.interface.specials import SpecialsApi
+from flightspecial_service.infrastructure.aws.client import credentials_for
+from flightspecial_service.infrastructure.aws.credentials import POLL_S, SecretCredentials, resolved
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import Script
+from flightspecial_service.infrastructure.postgres.database import Database, SlowQueries
+from flightspecial_service.infrastructure.postgres.flights import PgFlights
+from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
+from flightspecial_service.interface.api.build_label import BuildLabel
+from flightspecial_service.interface.api.flights import FlightsApi
+from flightspecial_service.interface.api.legacy import LegacyApi
+from flightspecial_service.interface.api.operations import Apis
+from flightspecial_service.interface.api.probes import Probes, Readiness
+from flightspecial_service.interface.api.routes import router
+from flightspecial_service.interface.api.special_commands import SpecialCommandsApi
+from flightspecial_service.interface.api.specials import SpecialsApi
+from flightspecial_service.interface.http.middleware import Drain, Middleware
 from flightspecial_service.settings import Settings
 from flightspecial_service.telemetry import Telemetry
 
-log = logging.getLogger(__name__)
-
-_FIRST_DELAY_S = 0.1
-_LAST_DELAY_S = 2.0
 _HOUSEKEEPING_S = 300.0
-
-
-class Startup:
-    """Migrates as soon as the database answers, and says whether the service is ready.
-
-    `refused` is called when waiting cannot help. `draw` gives a uniform number from [0, 1).
-    """
-
-    def __init__(
-        self,
-        migrating: Callable[[], Awaitable[object]],
-        refused: Callable[[], None],
-        draw: Callable[[], float] = random.random,
-    ) -> None:
-        self._migrating = migrating
-        self._refused = refused
-        self._draw = draw
-        self._open: Unavailable | None = NotMigrated("the service is starting")
-
-    @property
-    def open(self) -> Unavailable | None:
-        """What is still missing before requests can be answered."""
-        return self._open
-
-    async def run(self) -> None:
-        """Try until it is done, or until it cannot be."""
-        attempt = 0
-        while self._open is not None:
-            try:
-                await self._migrating()
-            except Unavailable as error:
-                delay_s = backoff_s(attempt, self._draw())
-                attempt += 1
-                log.warning(
-                    "not ready: %s (%s)", error, reason(error), extra={"retry_in_s": delay_s}
-                )
-                self._open = error
-                await asyncio.sleep(delay_s)
-            except MigrationError as error:
-                log.error("stopping: %s", error)
-                self._open = NotMigrated(str(error))
-                return self._refused()
-            except Exception:
-                # The edge of this task. Nobody awaits it before the end, so the error is told here.
-                log.exception("stopping: the start failed")
-                self._open = NotMigrated("the start failed; the log says why")
-                return self._refused()
-            else:
-                self._open = None
-                log.info("ready")
-
-
-class DatabaseReadiness:
-    """Ready is: started up, and the database answers and still holds our migrations."""
-
-    def __init__(self, startup: Startup, database: Database, versions: Collection[str]) -> None:
-        self._startup = startup
-        self._database = database
-        self._versions = versions
-
-    async def check(self) -> None:
-        """Raise Unavailable otherwise."""
-        if self._startup.open is not None:
-            raise Unavailable(str(self._startup.open))
-        await self._database.check(self._versions)
-
-
-def backoff_s(attempt: int, draw: float) -> float:
-    """Seconds until the try after `attempt` (from 0): doubling, capped, half of it by `draw`."""
-    whole = min(_LAST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, 10))
-    return whole * (1 + draw) / 2
 
 
 def build(
@@ -118,7 +43,7 @@ def build(
     drain: Drain | None = None,
     poll_s: float = POLL_S,
 ) -> ASGIApp:
-    """The service as an ASGI app. Its lifespan owns the pool and the background tasks."""
+    """The ASGI app on PostgreSQL. Its lifespan owns the connection pool and the background tasks."""
     scripts = own_scripts() if scripts is None else scripts
     schema = settings.database.schema
     telemetry = Telemetry()
@@ -130,10 +55,10 @@ def build(
     telemetry.gauge("flightspecials_db_up", "0 after the database was lost", database.up)
     store = PgStore(database, schema, settings.key_ttl_s)
 
-    async def migrating() -> None:
+    async def migrate_database() -> None:
         await migrate(await resolved(settings.database, credentials), scripts)
 
-    startup = Startup(migrating, refused)
+    startup = Startup(migrate_database, refused)
     housekeeping = Housekeeping(store, _HOUSEKEEPING_S)
 
     @asynccontextmanager
@@ -157,12 +82,12 @@ def build(
     versions = [script.version for script in scripts if script.version is not None]
     readiness = DatabaseReadiness(startup, database, versions)
     stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
-    parts = Parts(readiness, utc_now, telemetry, drain or Drain())
-    return wired(stores, parts, settings, lifespan)
+    http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain())
+    return http_app(stores, http_dependencies, settings, lifespan)
 
 
-class Parts(Struct, frozen=True):
-    """What the HTTP side needs beside the stores."""
+class HttpDependencies(Struct, frozen=True):
+    """What the HTTP side needs besides the stores."""
 
     readiness: Readiness
     now: Callable[[], datetime]
@@ -171,33 +96,38 @@ class Parts(Struct, frozen=True):
 
 
 class Stores(Struct, frozen=True):
-    """Where everything is kept."""
+    """The ports to the database."""
 
     specials: FlightSpecials
     flights: Flights
     store: Store
 
 
-def wired(
+def http_app(
     stores: Stores,
-    parts: Parts,
+    http_dependencies: HttpDependencies,
     settings: Settings,
     lifespan: Callable[[object], object] | None = None,
 ) -> ASGIApp:
-    """The HTTP side over any store: tests give one of their own."""
-    showing = Showing(settings.build, settings.show_build)
-    shelf = Shelf(stores.specials)
+    """The HTTP side on any stores; tests pass stores in memory."""
+    build_label = BuildLabel(settings.build, settings.show_build)
+    cached_listing = CachedListing(stores.specials)
     apis = Apis(
-        SpecialsApi(stores.specials, shelf, parts.now, showing),
-        ChangesApi(stores.specials, stores.store, showing, settings.header_update),
+        SpecialsApi(stores.specials, cached_listing, http_dependencies.now, build_label),
+        SpecialCommandsApi(stores.specials, stores.store, build_label, settings.header_update),
         FlightsApi(stores.flights, stores.store),
-        LegacyApi(shelf, parts.now, showing),
-        Probes(parts.readiness, parts.telemetry, parts.drain),
+        LegacyApi(cached_listing, http_dependencies.now, build_label),
+        Probes(http_dependencies.readiness, http_dependencies.telemetry, http_dependencies.drain),
     )
-    edge = Edge(parts.telemetry, parts.drain, showing.headers, settings.access_log)
-    return router(apis, edge, lifespan)
+    middleware = Middleware(
+        http_dependencies.telemetry,
+        http_dependencies.drain,
+        build_label.headers,
+        settings.access_log,
+    )
+    return router(apis, middleware, lifespan)
 
 
 def utc_now() -> datetime:
-    """The time, with its zone."""
+    """The current time, with its zone."""
     return datetime.now(UTC)

@@ -1,11 +1,11 @@
-"""Everything this package raises on purpose.
+"""All errors of this package.
 
-    ServiceError                    a sentence for a person
-    +-- SettingsError               the environment is refused; carries every problem
+    ServiceError                    its message is a sentence for a person
+    +-- SettingsError               invalid settings; carries every problem
     +-- MigrationError              the service must not run on this database
-    |   +-- MigrationRefused        files and history disagree: a person must decide
-    |   +-- MigrationFailed         PostgreSQL refused a statement of a file
-    +-- RequestError                carries `status`, the answer the client gets
+    |   +-- MigrationRefused        files and history table disagree: a person has to decide
+    |   +-- MigrationFailed         PostgreSQL rejected a statement of a file
+    +-- RequestError                carries `status`, the status of the response
         +-- Malformed         400   the body is not JSON
         +-- NotFound          404
         |   +-- NoSuchSpecial 404
@@ -15,29 +15,29 @@
         +-- ConditionFailed   412   If-Match or If-None-Match does not hold
         +-- TooLarge          413   the body is beyond the limit
         +-- WrongMediaType    415
-        +-- Invalid           422   well-formed, but not what is asked for
-        |   +-- BadHeader     422   breaks a rule of the domain, as the next three
+        +-- Invalid           422   well-formed, but invalid
+        |   +-- BadHeader     422   violates a rule of the domain, as do the next three
         |   +-- BadOffer      422
         |   +-- BadFlight     422
         |   +-- BadFlightName 422
-        |   +-- KeyReused     422   an idempotency key that was used for another request
-        +-- NotReleased       501   deployed, but switched off
+        |   +-- KeyReused     422   the idempotency key belongs to another request
+        +-- NotReleased       501   switched off by a feature flag
         +-- Unavailable       503   carries `retry_after_s`; the same request may succeed later
-            +-- Conflicted    503   rolled back for another transaction's sake
+            +-- Conflicted    503   rolled back because of another transaction
             +-- Exhausted     503   every database connection is in use
-            +-- NotMigrated   503   the tables are not there, or not all of them
+            +-- NotMigrated   503   tables are missing
 
-The message of a RequestError is shown to the client: it never holds a foreign error's text. That is
-the `__cause__`, and goes into the log.
+The message of a RequestError is sent to the client, so it never contains the text of an error of a
+library. That error is the `__cause__`, and is logged.
 """
 
 
 class ServiceError(Exception):
-    """A fault with a sentence for the person who can mend it."""
+    """An error whose message is a sentence for a person."""
 
 
 class SettingsError(ServiceError):
-    """The settings are refused as a whole; `problems` holds every reason."""
+    """The settings are invalid; `problems` holds all reasons."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("; ".join(problems))
@@ -45,31 +45,31 @@ class SettingsError(ServiceError):
 
 
 class MigrationError(ServiceError):
-    """This code and this database do not fit together; trying again does not help."""
+    """This version does not fit this database. Retrying does not help."""
 
 
 class MigrationRefused(MigrationError):
-    """The migration files differ from what the history table says was applied."""
+    """The migration files differ from the applied migrations in the history table."""
 
 
 class MigrationFailed(MigrationError):
-    """A migration was rolled back because PostgreSQL refused one of its statements."""
+    """A migration was rolled back because PostgreSQL rejected one of its statements."""
 
 
 class RequestError(ServiceError):
-    """A request that gets an error answer: `status`, and the message as its detail."""
+    """A request that gets an error response: `status`, with the message as its detail."""
 
     status = 500
 
 
 class Malformed(RequestError):
-    """The bytes are not what their media type says."""
+    """The content does not conform to its media type."""
 
     status = 400
 
 
 class NotFound(RequestError):
-    """Nothing is at this path."""
+    """No resource exists at this path."""
 
     status = 404
 
@@ -89,7 +89,7 @@ class NoSuchFlight(NotFound):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not; `allow` holds those that do."""
+    """The resource does not support the method; `allow` holds the supported ones."""
 
     status = 405
 
@@ -99,70 +99,70 @@ class MethodNotAllowed(RequestError):
 
 
 class TooSlow(RequestError):
-    """The request's body did not arrive in time."""
+    """The body did not arrive in time."""
 
     status = 408
 
 
 class ConditionFailed(RequestError):
-    """The resource is not in the state that the request asks for; nothing was written."""
+    """A precondition (RFC 9110 13.1) is false; nothing was written."""
 
     status = 412
 
 
 class TooLarge(RequestError):
-    """The request's body is longer than the service reads."""
+    """The body exceeds the limit."""
 
     status = 413
 
 
 class WrongMediaType(RequestError):
-    """The request's body is of a type or coding that is not read here."""
+    """The body has an unsupported media type or content coding."""
 
     status = 415
 
 
 class Invalid(RequestError):
-    """Well-formed content that does not say what is needed; nothing was written."""
+    """Well-formed content that violates the schema or a rule; nothing was written."""
 
     status = 422
 
 
 class BadHeader(Invalid):
-    """A header that breaks the domain's rules."""
+    """A header violates the rules of the domain."""
 
 
 class BadOffer(Invalid):
-    """What is said of a special breaks the domain's rules."""
+    """The fields of a special violate the rules of the domain."""
 
 
 class BadFlight(Invalid):
-    """A flight that breaks the domain's rules."""
+    """A flight violates the rules of the domain."""
 
 
 class BadFlightName(Invalid):
-    """A flight name that breaks the domain's rules."""
+    """A flight name violates the rules of the domain."""
 
 
 class KeyReused(Invalid):
-    """An idempotency key stands for one request; this is another one."""
+    """The idempotency key was used for another request."""
 
 
 class NotReleased(RequestError):
-    """Deployed, not released: a switch holds it back."""
+    """Deployed, but switched off by a feature flag."""
 
     status = 501
 
 
 class Unavailable(RequestError):
-    """The database cannot serve this request now."""
+    """The database cannot serve this request now; a later one may succeed."""
 
     status = 503
     retry_after_s = 1
 
 
 class Conflicted(Unavailable):
-    """Rolled back because of another transaction (deadlock, serialization)."""
+    """Rolled back because of another transaction: deadlock or serialization failure."""
 
 
 class Exhausted(Unavailable):
@@ -170,4 +170,4 @@ class Exhausted(Unavailable):
 
 
 class NotMigrated(Unavailable):
-    """The database answers, but the tables of this code are missing."""
+    """The database is reachable, but tables of this version are missing."""

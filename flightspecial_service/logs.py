@@ -1,4 +1,4 @@
-"""Our log: one JSON object a line on stderr."""
+"""The log: one JSON object per line on stderr."""
 
 import logging
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
 
 
 class JsonLines(logging.Formatter):
-    """A record as a line of JSON: its parts, the request's ids, what `extra` held, the traceback."""
+    """Formats a record as a line of JSON: its fields, the ids of the request, `extra`, the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -34,7 +34,7 @@ class JsonLines(logging.Formatter):
         line.update(extra)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        # Foreign text may hold half of a surrogate pair, which JSON cannot: it is shown as \udXXX.
+        # Text from outside may contain a lone surrogate, which UTF-8 cannot encode: write it as \udXXX.
         safe = {
             key: value.encode(errors="backslashreplace").decode()
             if isinstance(value, str)
@@ -45,7 +45,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Send every logger of the process to stderr, from level INFO, as JSON lines."""
+    """Send all loggers of the process to stderr as JSON lines, from level INFO."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

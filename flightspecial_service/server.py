@@ -1,4 +1,4 @@
-"""Runs the app in uvicorn until a signal, or the app itself, ends it."""
+"""Runs the app in uvicorn until a signal or the app stops it."""
 
 import logging
 import signal
@@ -13,35 +13,36 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from flightspecial_service.errors import Malformed
-from flightspecial_service.interface.edge import Drain
-from flightspecial_service.interface.problems import problem
+from flightspecial_service.interface.http.middleware import Drain
+from flightspecial_service.interface.http.problems import problem
 
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 10
-"""How long requests that run at the stop may take; a platform's own limit must be longer."""
+"""Limit for requests in flight at shutdown. The platform's own limit has to be longer."""
 KEEP_ALIVE_S = 75
-"""Longer than a balancer keeps a connection idle: it must never use one that we are closing."""
+"""Longer than a load balancer keeps an idle connection, so that it never reuses one that we close."""
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, but for its answer to what is no HTTP."""
+    """uvicorn's protocol with its own response to malformed HTTP."""
 
     def send_400_response(self, msg: str) -> None:
-        """A problem, as every other error."""
-        answer = problem(Malformed("this is not a request in HTTP/1.1"))
-        head = b"".join(b"%b: %b\r\n" % pair for pair in answer.headers)
-        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + length + answer.body)
+        """Send application/problem+json, as for every other error."""
+        response = problem(Malformed("this is not a request in HTTP/1.1"))
+        head = b"".join(b"%b: %b\r\n" % pair for pair in response.headers)
+        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + length + response.body)
         self.transport.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn, set up for this service. `listening` gets the address once requests are accepted.
+    """uvicorn, configured for this service. `listening` gets the address once requests are accepted.
 
-    The first signal begins the drain: for `drain_s` seconds it goes on as before, but is not ready
-    and asks every client to close its connection. Then, or at a second signal, it ends.
+    The first signal starts the drain: for `drain_s` seconds requests are served as before, but
+    readiness fails and each response carries `Connection: close`. Then, or at a second signal, the
+    server shuts down.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
-                # Nobody is trusted to say who the client is: we do not ask.
+                # The client address is used nowhere, so no forwarding field has to be trusted.
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
@@ -73,7 +74,7 @@ class Server(uvicorn.Server):
         self._end_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal."""
+        """The first signal starts the drain, if there is one; any other shuts the server down."""
         if self._drain_s and not self._drain.on:
             self._drain.on = True
             self._end_at = time.monotonic() + self._drain_s
@@ -83,13 +84,13 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether it is time to end."""
+        """Called ten times a second: shut down at the end of the drain."""
         if self._end_at is not None and time.monotonic() >= self._end_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say where."""
+        """Start, then report the addresses."""
         await super().startup(sockets)
         for each in sockets or ():
             host, port = each.getsockname()[:2]
@@ -97,7 +98,7 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket for this address; port 0 takes a free one. Raises OSError."""
+    """A socket bound to this address; port 0 selects a free port. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -113,10 +114,10 @@ def bound(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def ending_quietly(server: uvicorn.Server) -> Iterator[None]:
-    """A signal ends `server`, not the process.
+    """Within the block a signal stops `server`, not the process.
 
-    When uvicorn is done it raises the signal that stopped it once more, and a process that stopped
-    as it should would end with -15. Raised again under these handlers, it changes nothing.
+    uvicorn raises the signal again after a graceful shutdown, and the process would exit with -15.
+    These handlers absorb it.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The settings, from the environment: every problem at once, and never a word of the password."""
+"""Settings from environment variables. All problems are reported together, without any password."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _PROFILE_NAMES = ("PROFILE", "SPRING_PROFILES_ACTIVE")
 
 
 class Secret:
-    """A text that shows itself only to who asks by name; logs and tracebacks print `***`."""
+    """Text that prints as `***` in logs and tracebacks."""
 
     __slots__ = ("_text",)
 
@@ -30,54 +30,54 @@ class Secret:
 
 
 class DatabaseSettings(Struct, frozen=True):
-    """Where PostgreSQL is, as whom to speak to it, and how long each wait may take."""
+    """Address of PostgreSQL, login, and a limit for each wait."""
 
     host: str = "localhost"
     port: int = 5432
     username: str = "postgres"
     password: Secret = Secret("")
     secret_id: str = ""
-    """The secret that holds user and password, in the profile `test`; else empty."""
+    """Secrets Manager's secret with user and password (profile `test`); otherwise empty."""
     name: str = "dso"
     schema: str = "travelbuddy"
     pool_size: int = 10
     connect_timeout_s: float = 2.0
     acquire_timeout_s: float = 0.8
-    """For a connection from the pool, connecting included: a client hears 503 within a second."""
+    """For a connection from the pool, connecting included. Under a second, so that a 503 is quick."""
     command_timeout_s: float = 5.0
     row_lock_timeout_s: float = 2.0
-    """How long a statement may wait for a row that another transaction holds."""
+    """For a row that another transaction has locked."""
     probe_timeout_s: float = 1.0
     close_timeout_s: float = 3.0
     migration_timeout_s: float = 60.0
-    """For waiting for another replica's migrations and applying our own, together."""
+    """For the migrations of another replica and our own together."""
     lock_timeout_s: float = 5.0
-    """How long a migration may wait for a table that others use; they queue behind it meanwhile."""
+    """For a table that a migration locks. Other statements queue behind the migration meanwhile."""
 
 
 class Settings(Struct, frozen=True):
-    """Everything that differs between places where the service runs."""
+    """All settings of the service."""
 
     profile: str = "local"
     database: DatabaseSettings = DatabaseSettings()
     header_update: bool = True
-    """Off: a header update is deployed, but not released."""
+    """Feature flag: if off, header updates get 501."""
     build: str = ""
     show_build: bool = False
-    """Show the build before the header texts of answers."""
+    """Put the build before header texts in responses."""
     key_ttl_s: float = 86_400.0
-    """How long an idempotency key stands for its request."""
+    """Lifetime of an idempotency key."""
     slow_query_s: float = 0.5
     access_log: bool = False
     drain_s: float = 0.0
-    """Between the signal to stop and the end of listening: for balancers to look elsewhere."""
+    """From the signal to the end of listening, for load balancers to remove this replica."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from variables. An unset one takes its default. Raises SettingsError."""
+    """Settings from variables; unset ones take their defaults. Raises SettingsError."""
     reader = _Reader(environ)
     profile = reader.choice(_profile_variable(environ), PROFILES)
-    # Two contracts: the names of the local set-up, and those that the chart's ConfigMap sets.
+    # Two sets of names: one for the profile `local`, one that the chart's ConfigMap sets (docs/service.md).
     local = profile != "test"
     settings = Settings(
         profile=profile,
@@ -107,7 +107,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def profile_of(environ: Mapping[str, str]) -> str:
-    """The profile that is asked for, known or not."""
+    """The requested profile, valid or not."""
     return environ.get(_profile_variable(environ), PROFILES[0])
 
 
@@ -116,14 +116,14 @@ def _profile_variable(environ: Mapping[str, str]) -> str:
 
 
 class _Reader:
-    """Reads one variable after the other, and gathers what is wrong with them."""
+    """Reads variables and collects their problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[str] = []
 
     def text(self, name: str, default: str | None) -> str:
-        """`default` None is none: the variable must be set."""
+        """`default` None: the variable is required."""
         value = self._environ.get(name, default or "")
         if not value or not value.isprintable() or value != value.strip():
             self.problems.append(
@@ -135,7 +135,7 @@ class _Reader:
 
     def number(self, name: str, default: int, largest: int, smallest: int = 1) -> int:
         value = self._environ.get(name, str(default))
-        # The length bound keeps int() from a value of megabytes.
+        # Bounded length: int() takes quadratic time, and refuses more than 4,300 digits.
         if re.fullmatch(r"[0-9]{1,9}", value) and smallest <= int(value) <= largest:
             return int(value)
         self.problems.append(

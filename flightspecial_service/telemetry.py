@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. A registry of its own for each app: nothing is global."""
+"""Prometheus metrics. Each app has its own registry, so that tests can run several in one process."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class Telemetry:
-    """The counters. Labels are bound once: what follows costs a fraction of a microsecond."""
+    """The metrics. Children of labelled metrics are cached, as looking one up costs more than counting."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -43,16 +43,16 @@ class Telemetry:
         )
         self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def gauge(self, name: str, told: str, value: Callable[[], float]) -> None:
-        """A number that is asked for when the metrics are read."""
-        Gauge(name, told, registry=self._registry).set_function(value)
+    def gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Add a gauge whose value is read at each scrape."""
+        Gauge(name, help_text, registry=self._registry).set_function(value)
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
-        """Count a request. `route` is the template of its path."""
+    def count_request(self, method: str, route: str, status: int, took_s: float) -> None:
+        """Count a request. `route` is the path template."""
         key = (method, route, status)
         bound = self._bound.get(key)
         if bound is None:
-            # A client may invent methods: one label for all of those.
+            # Methods are chosen by the client: unknown ones share one label, to bound the number of series.
             known = method if method in _METHODS else "other"
             bound = (
                 self._requests.labels(known, route, str(status)),
@@ -64,5 +64,5 @@ class Telemetry:
         bound[1].observe(took_s)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Which request a line of the log belongs to: its own id, and the caller's trace (W3C Trace Context)."""
+"""Ids of a request for the log: the request id and the caller's trace (W3C Trace Context)."""
 
 import random
 import re
@@ -13,27 +13,27 @@ _NONE = (b"0" * 32, b"0" * 16)
 
 
 class Ids(Struct, frozen=True):
-    """`trace_id` and `parent_id` are empty when the caller traces nothing."""
+    """`trace_id` and `parent_id` are empty if the request carries no trace."""
 
     request_id: bytes
     trace_id: str = ""
     parent_id: str = ""
 
 
-# For the log alone: a line far below the request's handler must say which request it is about.
+# Only the log formatter reads it: log lines of the database layer need the ids of their request.
 current: ContextVar[Ids | None] = ContextVar("current", default=None)
 
 
 def read_ids(
     headers: list[tuple[bytes, bytes]], bits: Callable[[int], int] = random.getrandbits
 ) -> Ids:
-    """The caller's ids where they are well-formed; a request id of our own where it sent none."""
+    """The caller's ids if well-formed; a random request id if it sent none."""
     request_id = trace_id = parent_id = b""
     for name, value in headers:
         if name == b"x-request-id" and _ID.fullmatch(value):
             request_id = value
         elif name == b"traceparent":
-            found = _PARENT.fullmatch(value)
-            if found is not None and found[1] != _NONE[0] and found[2] != _NONE[1]:
-                trace_id, parent_id = found.groups()
+            parent = _PARENT.fullmatch(value)
+            if parent is not None and parent[1] != _NONE[0] and parent[2] != _NONE[1]:
+                trace_id, parent_id = parent.groups()
     return Ids(request_id or b"%032x" % bits(128), trace_id.decode(), parent_id.decode())

@@ -1,1 +1,1 @@
-"""Use cases. Each is a function; queries read, commands write."""
+"""Use cases: queries read, commands write (docs/cqrs.md). Each is a function."""

@@ -1,9 +1,9 @@
-"""What can be done. Each command is whole or did not happen; it checks first and writes then."""
+"""Commands. Each is atomic: it checks first and writes afterwards, in one transaction."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
-from flightspecial_service.application.once import Key, once
+from flightspecial_service.application.idempotency import IdempotencyKey, run_idempotent
 from flightspecial_service.application.outcomes import (
     Changed,
     Created,
@@ -18,16 +18,16 @@ from flightspecial_service.domain import (
     Header,
     Offer,
     Store,
-    Work,
+    UnitOfWork,
 )
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial
 
 Condition: TypeAlias = Callable[[FlightSpecial], None]
-"""Raises ConditionFailed if the special is not as the client believes."""
+"""A precondition of the client; raises ConditionFailed."""
 
 
 async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcome:
-    """Sell a special with another line, on no condition, in one statement.
+    """Change a header unconditionally, in one statement.
 
     Raises BadHeader, NoSuchSpecial.
     """
@@ -37,18 +37,18 @@ async def set_header(specials: FlightSpecials, number: int, text: str) -> Outcom
 
 
 async def change_header(
-    store: Store, number: int, text: str, condition: Condition, key: Key | None
+    store: Store, number: int, text: str, condition: Condition, key: IdempotencyKey | None
 ) -> Outcome:
-    """Sell a special with another line. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
+    """Change a header. Raises BadHeader, NoSuchSpecial, ConditionFailed."""
     header = Header(text)
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         special = await _special(work, number)
         condition(special)
         await work.save_special(special.with_header(header))
         return HeaderChanged()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
 async def revise(
@@ -56,58 +56,63 @@ async def revise(
     number: int,
     revision: Callable[[FlightSpecial], Offer],
     condition: Condition,
-    key: Key | None,
+    key: IdempotencyKey | None,
 ) -> Outcome:
-    """Say other things of a special.
+    """Change the fields of a special to those of `revision`.
 
-    Raises NoSuchSpecial, ConditionFailed, and what `revision` raises.
+    Raises NoSuchSpecial, ConditionFailed, and the errors of `revision`.
     """
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         special = await _special(work, number)
         condition(special)
         revised = special.with_offer(revision(special))
         return Changed(special if revised is special else await work.save_special(revised))
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
-async def create(store: Store, offer: Offer, key: Key | None) -> Outcome:
-    """Offer a new special."""
+async def create(store: Store, offer: Offer, key: IdempotencyKey | None) -> Outcome:
+    """Create a special."""
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         return Created(await work.add_special(offer))
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
-async def retire(store: Store, number: int, condition: Condition, key: Key | None) -> Outcome:
-    """Take a special out of the list. Raises NoSuchSpecial, ConditionFailed."""
+async def retire(
+    store: Store, number: int, condition: Condition, key: IdempotencyKey | None
+) -> Outcome:
+    """Delete a special. Raises NoSuchSpecial, ConditionFailed."""
 
-    async def act(work: Work) -> Outcome:
+    async def act(work: UnitOfWork) -> Outcome:
         condition(await _special(work, number))
         await work.remove_special(number)
         return Retired()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
 async def rename_flight(
-    store: Store, profile_id: str, number: int, name: str, key: Key | None
+    store: Store, profile_id: str, number: int, name: str, key: IdempotencyKey | None
 ) -> Outcome:
-    """Give a profile's flight another name, and keep the old one. Raises BadFlightName, NoSuchFlight."""
+    """Rename a flight of a profile; its old name goes to its history.
 
-    async def act(work: Work) -> Outcome:
+    Raises BadFlightName, NoSuchFlight.
+    """
+
+    async def act(work: UnitOfWork) -> Outcome:
         flight = await work.flight(number)
         if flight is None or flight.profile_id != profile_id:
             raise NoSuchFlight(profile_id, number)
         await work.save_renamed(flight.renamed(name))
         return FlightRenamed()
 
-    return await once(store, key, act)
+    return await run_idempotent(store, key, act)
 
 
-async def _special(work: Work, number: int) -> FlightSpecial:
+async def _special(work: UnitOfWork, number: int) -> FlightSpecial:
     special = await work.special(number)
     if special is None:
         raise NoSuchSpecial(number)

@@ -1,4 +1,7 @@
-"""What comes of a command, as a value that can be kept and told again."""
+"""Outcomes of commands, as values that are stored with an idempotency key.
+
+The names of these classes and fields are in stored rows for as long as keys live: do not rename them.
+"""
 
 from typing import TypeAlias
 
@@ -9,31 +12,31 @@ from flightspecial_service.domain import FlightSpecial
 
 
 class Created(Struct, frozen=True, tag=True):
-    """A new special."""
+    """A special was created."""
 
     special: FlightSpecial
 
 
 class Changed(Struct, frozen=True, tag=True):
-    """A special as it is now."""
+    """A special was changed; `special` is its new state."""
 
     special: FlightSpecial
 
 
 class HeaderChanged(Struct, frozen=True, tag=True):
-    """A special's header is another one."""
+    """A header was changed."""
 
 
 class Retired(Struct, frozen=True, tag=True):
-    """A special is no more."""
+    """A special was deleted."""
 
 
 class FlightRenamed(Struct, frozen=True, tag=True):
-    """A flight has another name, and its old one is in its history."""
+    """A flight was renamed."""
 
 
 class Refused(Struct, frozen=True, tag=True):
-    """Nothing was done: an error of the client's, its status and its sentence."""
+    """A client error: nothing was written. `status` and `detail` of the response."""
 
     status: int
     detail: str
@@ -43,11 +46,11 @@ Outcome: TypeAlias = Created | Changed | HeaderChanged | Retired | FlightRenamed
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """To be kept."""
+    """The outcome as text, to be stored."""
     return msgspec.json.encode(outcome).decode()
 
 
 def read_outcome(text: str) -> Outcome:
-    """What `outcome_text` made."""
+    """The inverse of `outcome_text`."""
     outcome: Outcome = msgspec.json.decode(text, type=Outcome)
     return outcome

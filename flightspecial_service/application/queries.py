@@ -1,4 +1,4 @@
-"""What can be asked. Nothing here changes anything."""
+"""Queries. They change nothing."""
 
 from collections.abc import Sequence
 
@@ -10,41 +10,41 @@ from flightspecial_service.domain import (
     FlightSpecial,
     FlightSpecials,
     Listing,
-    Wanted,
+    SpecialsFilter,
 )
 from flightspecial_service.errors import NoSuchFlight, NoSuchSpecial, Unavailable
 
 
-class Shelf:
-    """The whole list as it was last read.
+class CachedListing:
+    """The complete list, cached.
 
-    Each question still asks the store, but only whether the list is the same: an answer is never
-    older than its question.
+    Each query still asks the store whether the list has changed, so a result is never older than
+    its query, and replicas need no invalidation (docs/cqrs.md).
     """
 
     def __init__(self, specials: FlightSpecials) -> None:
         self._specials = specials
         self._last: Listing | None = None
 
-    async def every_special(self) -> Listing:
+    async def all_specials(self) -> Listing:
         """All flight specials, expired ones too, in order of expiry."""
         last = self._last
-        found = await self._specials.listing(None if last is None else last.mark)
-        current = last if found is None else found
+        changed = await self._specials.listing(None if last is None else last.mark)
+        current = last if changed is None else changed
         if current is None:
             raise Unavailable("the store gave no list")
         self._last = current
         return current
 
 
-async def wanted_specials(
-    specials: FlightSpecials, wanted: Wanted
+async def matching_specials(
+    specials: FlightSpecials, specials_filter: SpecialsFilter
 ) -> tuple[Sequence[FlightSpecial], bool]:
-    """The specials asked for, in order of expiry, and whether there are more behind the limit."""
-    if wanted.limit is None:
-        return await specials.wanted(wanted), False
-    found = await specials.wanted(replace(wanted, limit=wanted.limit + 1))
-    return found[: wanted.limit], len(found) > wanted.limit
+    """The matching specials in order of expiry, and whether more follow after the limit."""
+    if specials_filter.limit is None:
+        return await specials.matching(specials_filter), False
+    page = await specials.matching(replace(specials_filter, limit=specials_filter.limit + 1))
+    return page[: specials_filter.limit], len(page) > specials_filter.limit
 
 
 async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:
@@ -56,7 +56,7 @@ async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:
 
 
 async def one_flight(flights: Flights, profile_id: str, number: int) -> Flight:
-    """A profile's flight, with its history. Raises NoSuchFlight."""
+    """A flight of a profile, with its history. Raises NoSuchFlight."""
     flight = await flights.find_flight(number)
     if flight is None or flight.profile_id != profile_id:
         raise NoSuchFlight(profile_id, number)

@@ -1,21 +1,22 @@
-"""The nouns, their rules, and the ports to where they are kept. No I/O, no clock."""
+"""Entities, their rules, and the ports to their stores. No I/O, no clock."""
 
 from flightspecial_service.domain.flights import Flight, PushingStatus
-from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, Work
+from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, UnitOfWork
 from flightspecial_service.domain.specials import (
     HEADER_MAX,
     ID_MAX,
+    Cursor,
     FlightSpecial,
     Header,
     Listing,
     Offer,
-    Position,
-    Wanted,
+    SpecialsFilter,
 )
 
 __all__ = [
     "HEADER_MAX",
     "ID_MAX",
+    "Cursor",
     "Flight",
     "FlightSpecial",
     "FlightSpecials",
@@ -23,9 +24,8 @@ __all__ = [
     "Header",
     "Listing",
     "Offer",
-    "Position",
     "PushingStatus",
+    "SpecialsFilter",
     "Store",
-    "Wanted",
-    "Work",
+    "UnitOfWork",
 ]

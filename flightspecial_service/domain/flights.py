@@ -9,11 +9,11 @@ from flightspecial_service.domain.texts import check_text
 from flightspecial_service.errors import BadFlight, BadFlightName
 
 NAME_MAX = 30
-"""Characters of a flight's name; the column would hold more."""
+"""Characters of a flight name; the column is longer."""
 
 
 class PushingStatus(Enum):
-    """How eager a flight is to be sold; the number is its weight."""
+    """How urgently a flight has to be sold; the number is its weight."""
 
     DYING = 10
     HUNGRY = 20
@@ -23,9 +23,9 @@ class PushingStatus(Enum):
 
 
 class Flight(Struct, frozen=True):
-    """A flight of a profile, and every name it had before, oldest first.
+    """A flight of a profile, and its former names, oldest first.
 
-    Raises BadFlight. The name is checked when it is given, not when it is read back.
+    Raises BadFlight. A name is checked in `renamed` only: stored names may be older than the rule.
     """
 
     no: int
@@ -42,7 +42,7 @@ class Flight(Struct, frozen=True):
             raise BadFlight(f"a popping step is 1 to 5, not {self.popping_step}")
 
     def renamed(self, name: str) -> "Flight":
-        """The same flight with another name; the old one goes to the end of its history.
+        """A copy with another name; the old name is appended to the history.
 
         Raises BadFlightName.
         """

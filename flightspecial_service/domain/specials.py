@@ -9,13 +9,13 @@ from flightspecial_service.domain.texts import check_text
 from flightspecial_service.errors import BadHeader, BadOffer
 
 HEADER_MAX = 255
-"""Characters, as PostgreSQL's varchar counts them: code points."""
+"""Code points, as PostgreSQL's varchar counts them."""
 TEXT_MAX = 255
 CODE_MAX = 6
 COST_MAX = 2**31 - 1
-"""Dollars: a PostgreSQL int4."""
+"""US dollars; a PostgreSQL int4."""
 ID_MAX = 2**63 - 1
-"""Ids are 1 to this: a PostgreSQL int8."""
+"""Ids are 1 to this; a PostgreSQL int8."""
 
 _TEXTS = (
     ("body", TEXT_MAX),
@@ -27,7 +27,7 @@ _TEXTS = (
 
 
 class Header(Struct, frozen=True):
-    """The line a flight special is sold with: 1 to `HEADER_MAX` characters that text can hold.
+    """The title of a flight special: 1 to `HEADER_MAX` characters.
 
     Raises BadHeader.
     """
@@ -39,7 +39,10 @@ class Header(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """What is said of a flight special. Raises BadHeader, BadOffer; a text is null, never empty."""
+    """The fields of a flight special that clients set. Texts are None instead of empty.
+
+    Raises BadHeader, BadOffer.
+    """
 
     header: str
     body: str | None = None
@@ -63,9 +66,9 @@ class Offer(Struct, frozen=True, kw_only=True):
 
 
 class FlightSpecial(Struct, frozen=True):
-    """One flight on offer. `cost` is in dollars, `expires_at` in UTC; either may be unknown.
+    """A flight special. `cost` is in US dollars, `expires_at` in UTC; both may be unknown.
 
-    `version` counts its states from 1: two reads with the same version read the same.
+    `version` counts its states from 1: equal versions of one special have equal fields.
     """
 
     id: int
@@ -81,53 +84,53 @@ class FlightSpecial(Struct, frozen=True):
 
     @property
     def offer(self) -> Offer:
-        """What is said of it. Raises BadHeader, BadOffer if the store holds what is not allowed."""
+        """Its fields as an offer. Raises BadHeader, BadOffer if the stored fields violate a rule."""
         return Offer(**{name: getattr(self, name) for name in Offer.__struct_fields__})
 
     def with_header(self, header: Header) -> "FlightSpecial":
-        """The same special, sold with another line."""
+        """A copy with another header."""
         return replace(self, header=header.text, version=self.version + 1)
 
     def with_offer(self, offer: Offer) -> "FlightSpecial":
-        """The same special, everything said of it new; itself if nothing is."""
-        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
-        if all(getattr(self, name) == value for name, value in told.items()):
+        """A copy with the offer's fields; `self` if nothing changed."""
+        fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        if all(getattr(self, name) == value for name, value in fields.items()):
             return self
-        return replace(self, **told, version=self.version + 1)
+        return replace(self, **fields, version=self.version + 1)
 
     def on_sale(self, now: datetime) -> bool:
-        """Whether it can be bought at `now`: it has a price, and its expiry is later."""
+        """Whether it can be bought at `now`: it has a cost, and its expiry is later."""
         return self.cost is not None and self.expires_at is not None and self.expires_at > now
 
 
 class Listing(Struct, frozen=True):
-    """All specials at one moment, in order. Two listings with the same `mark` hold the same."""
+    """All specials of one snapshot, in order. Listings with equal marks are equal."""
 
     mark: str
     specials: tuple[FlightSpecial, ...]
 
 
-class Position(Struct, frozen=True):
-    """A place in the order of the list: behind the special with this expiry and id."""
+class Cursor(Struct, frozen=True):
+    """A position in the list: after the special with this expiry and id."""
 
     expires_at: datetime | None
     id: int
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which specials are asked for. A place is given by its name or by its code.
+class SpecialsFilter(Struct, frozen=True, kw_only=True):
+    """A filter for the list. `origin` and `destination` are names or codes.
 
-    `unexpired_at` leaves out what has expired by then; `limit` None is no limit.
+    `unexpired_at` excludes specials that have expired by then; `limit` None means no limit.
     """
 
     origin: str | None = None
     destination: str | None = None
     unexpired_at: datetime | None = None
-    after: Position | None = None
+    after: Cursor | None = None
     limit: int | None = None
 
-    def fits(self, special: FlightSpecial) -> bool:
-        """Whether it is one of them, but for `limit`."""
+    def matches(self, special: FlightSpecial) -> bool:
+        """Whether the filter, without its limit, matches the special."""
         if self.origin is not None and self.origin not in (special.origin, special.origin_code):
             return False
         if self.destination is not None and self.destination not in (
@@ -144,7 +147,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 def order(expires_at: datetime | None, number: int) -> tuple[bool, datetime, int]:
-    """What lists are sorted by: expiry, then id; those without an expiry come last."""
+    """Sort key of lists: expiry, then id; specials without an expiry come last."""
     return (expires_at is None, expires_at or _ANY_TIME, number)
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL, and nothing above it knows that."""
+"""Adapters: PostgreSQL, its migrations, AWS. The use cases see only the ports."""

@@ -1,1 +1,1 @@
-"""HTTP: what a request asks becomes a use case, what comes of it becomes an answer."""
+"""The HTTP interface: requests become use cases, their results become responses."""

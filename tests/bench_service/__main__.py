@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 
 from deploy.local import postgres
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret
 
 _ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""One PostgreSQL for the session; a database of its own, cloned from a migrated template, for each test."""
+"""One PostgreSQL for the session; for each test its own database, cloned from a migrated template."""
 
 import asyncio
 import os
@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from deploy.local import postgres
 from flightspecial_service.app import build
-from flightspecial_service.infrastructure.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
-from tests.service.running import eventually_ready, serving
+from tests.service.service_runner import eventually_ready, serving
 
 _NUMBERS = count(1)
 
 
 def settings_for(endpoint: postgres.Endpoint, name: str) -> DatabaseSettings:
-    """The settings that lead to one database of a server."""
+    """The settings for one database of a server."""
     return DatabaseSettings(
         host=endpoint.host,
         port=endpoint.port,
@@ -31,7 +31,7 @@ def settings_for(endpoint: postgres.Endpoint, name: str) -> DatabaseSettings:
 
 
 def run_sql(database: DatabaseSettings, *statements: str) -> list[asyncpg.Record]:
-    """Run statements, each by itself; the rows of the last one."""
+    """Run the statements one by one; return the rows of the last one."""
 
     async def run() -> list[asyncpg.Record]:
         session = await asyncpg.connect(
@@ -51,7 +51,7 @@ def run_sql(database: DatabaseSettings, *statements: str) -> list[asyncpg.Record
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Endpoint]:
-    """PostgreSQL for all tests that leave it running."""
+    """PostgreSQL for all tests that do not stop it."""
     fast = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     with postgres.running(tmp_path_factory.mktemp("postgres") / "data", settings=fast) as endpoint:
         yield endpoint
@@ -67,7 +67,7 @@ def template(server: postgres.Endpoint) -> str:
 
 @pytest.fixture
 def empty_database(server: postgres.Endpoint) -> Iterator[DatabaseSettings]:
-    """A database with nothing in it."""
+    """An empty database."""
     yield from _database(server, "template1")
 
 
@@ -81,7 +81,7 @@ def database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSetti
 def shared(
     server: postgres.Endpoint, template: str
 ) -> Iterator[tuple[DatabaseSettings, httpx.Client]]:
-    """One running service with a database, for all tests that change nothing but rows."""
+    """One running service with its database, for all tests that change only rows."""
     for database in _database(server, template):
         with serving(build(Settings(database=database), _never)) as client:
             eventually_ready(client)
@@ -90,7 +90,7 @@ def shared(
 
 @pytest.fixture
 def tables(shared: tuple[DatabaseSettings, httpx.Client]) -> DatabaseSettings:
-    """The shared database, with the sample rows and no others."""
+    """The shared database, reset to the sample rows."""
     run_sql(
         shared[0],
         "DELETE FROM travelbuddy.flight_name_history",
@@ -113,7 +113,7 @@ def client(shared: tuple[DatabaseSettings, httpx.Client], tables: DatabaseSettin
 
 @pytest.fixture
 def own_client(database: DatabaseSettings) -> Iterator[httpx.Client]:
-    """A client for a service on `database`, ready."""
+    """A client for a service on `database`, which is ready."""
     with serving(build(Settings(database=database), _never)) as client:
         eventually_ready(client)
         yield client

@@ -1,4 +1,4 @@
-"""Stores in memory, which keep the same contracts as those in PostgreSQL."""
+"""Stores in memory. They pass the same contract tests as those in PostgreSQL."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -7,44 +7,44 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from flightspecial_service.app import Parts, Stores, utc_now
+from flightspecial_service.app import HttpDependencies, Stores, utc_now
 from flightspecial_service.domain import (
     Flight,
     FlightSpecial,
     Header,
     Listing,
     Offer,
-    Wanted,
-    Work,
+    SpecialsFilter,
+    UnitOfWork,
 )
 from flightspecial_service.domain.specials import order
 from flightspecial_service.errors import KeyReused
-from flightspecial_service.interface.edge import Drain
-from flightspecial_service.interface.probes import Readiness
+from flightspecial_service.interface.api.probes import Readiness
+from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.telemetry import Telemetry
 
 T = TypeVar("T")
 
 
 class FakeSpecials:
-    """The port `FlightSpecials`, over a dictionary. Its mark counts the changes."""
+    """The port `FlightSpecials` on a dictionary. Its mark counts the changes."""
 
     def __init__(self, specials: Iterable[FlightSpecial] = ()) -> None:
         self.kept = {special.id: special for special in specials}
-        self._seen: tuple[int, dict[int, FlightSpecial]] = (0, {})
+        self._last_listed: tuple[int, dict[int, FlightSpecial]] = (0, {})
 
     async def listing(self, known: str | None = None) -> Listing | None:
-        number, before = self._seen
+        number, before = self._last_listed
         if before != self.kept or number == 0:
-            self._seen = (number + 1, dict(self.kept))
-        mark = str(self._seen[0])
+            self._last_listed = (number + 1, dict(self.kept))
+        mark = str(self._last_listed[0])
         if mark == known:
             return None
         return Listing(mark, tuple(sorted(self.kept.values(), key=_by_expiry)))
 
-    async def wanted(self, wanted: Wanted) -> Sequence[FlightSpecial]:
-        found = sorted(filter(wanted.fits, self.kept.values()), key=_by_expiry)
-        return found[: wanted.limit]
+    async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
+        specials = sorted(filter(specials_filter.matches, self.kept.values()), key=_by_expiry)
+        return specials[: specials_filter.limit]
 
     async def find(self, number: int) -> FlightSpecial | None:
         return self.kept.get(number)
@@ -57,7 +57,7 @@ class FakeSpecials:
 
 
 class BrokenSpecials(FakeSpecials):
-    """A store whose every question fails with `error`, whatever it is."""
+    """A store whose listing fails with `error`."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -68,17 +68,17 @@ class BrokenSpecials(FakeSpecials):
 
 
 class FakeStore:
-    """The ports `Store`, `Work` and `Flights`: one transaction after the other, undone if it fails."""
+    """The ports `Store`, `UnitOfWork` and `Flights`. Transactions run one by one and are undone on failure."""
 
     def __init__(self, specials: FakeSpecials, flights: Iterable[Flight] = ()) -> None:
         self._specials = specials
         self.flights = {flight.no: flight for flight in flights}
         self.keys: dict[str, tuple[bytes, str]] = {}
         self._claimed: dict[str, bytes] = {}
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def run(self, act: Callable[[Work], Awaitable[T]]) -> T:
-        async with self._one:
+    async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        async with self._lock:
             before = (dict(self._specials.kept), dict(self.flights), dict(self.keys))
             try:
                 return await act(self)
@@ -94,8 +94,8 @@ class FakeStore:
 
     async def add_special(self, offer: Offer) -> FlightSpecial:
         number = max(self._specials.kept, default=0) + 1
-        told = {name: getattr(offer, name) for name in Offer.__struct_fields__}
-        special = FlightSpecial(number, **told)
+        fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
+        special = FlightSpecial(number, **fields)
         self._specials.kept[number] = special
         return special
 
@@ -127,21 +127,23 @@ class FakeStore:
 
 
 class AlwaysReady:
-    """The port `Readiness`: yes."""
+    """The port `Readiness`: always ready."""
 
     async def check(self) -> None:
         return None
 
 
 def in_memory(specials: FakeSpecials) -> Stores:
-    """All stores, over these specials and no flights."""
+    """All stores, with these specials and without flights."""
     store = FakeStore(specials)
     return Stores(specials, store, store)
 
 
-def parts(readiness: Readiness | None = None, now: Callable[[], datetime] = utc_now) -> Parts:
-    """What the HTTP side needs beside the stores; ready, unless something else is said."""
-    return Parts(readiness or AlwaysReady(), now, Telemetry(), Drain())
+def http_dependencies(
+    readiness: Readiness | None = None, now: Callable[[], datetime] = utc_now
+) -> HttpDependencies:
+    """What the HTTP side needs besides the stores; ready by default."""
+    return HttpDependencies(readiness or AlwaysReady(), now, Telemetry(), Drain())
 
 
 def _by_expiry(special: FlightSpecial) -> tuple[object, ...]:

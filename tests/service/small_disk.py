@@ -1,8 +1,8 @@
-"""PostgreSQL with a tablespace on a disk of a few MB, which only its own process can see.
+"""PostgreSQL with a tablespace on a disk of a few MB that only its own process can see.
 
-Run as `python -m tests.service.small_disk FOLDER` within `NAMESPACE`: a user namespace, in which
-an ordinary user may mount, and within that another one, in which it is not root any more, as
-PostgreSQL refuses root.
+Run as `python -m tests.service.small_disk FOLDER` by the command of `namespace`: in a user namespace,
+where an unprivileged user may mount, and in a second one inside it, where the user is not root, as
+PostgreSQL refuses to run as root.
 """
 
 import json
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local import postgres
-from tests.service.running import ROOT
+from tests.service.service_runner import ROOT
 
 SIZE_MB = 32
 _MOUNT = f'mount -t tmpfs -o size={SIZE_MB}m,mode=0700 small "$0" && exec "$@"'
@@ -22,13 +22,13 @@ _NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 
 
 def namespace(folder: Path, *command: str) -> list[str]:
-    """`command`, for which `folder` is the small disk."""
+    """`command` in a namespace in which `folder` is the small disk."""
     outer = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT, str(folder)]
     return [*outer, *_NOBODY, *command]
 
 
 def why_not(folder: Path) -> str:
-    """Why this user cannot have a small disk here; empty if it can."""
+    """Why this user cannot mount a small disk here; empty if it can."""
     try:
         done = subprocess.run(
             namespace(folder, "true"), capture_output=True, text=True, timeout=10, check=False
@@ -40,7 +40,7 @@ def why_not(folder: Path) -> str:
 
 @contextmanager
 def running(folder: Path) -> Iterator[postgres.Endpoint]:
-    """The server for as long as the block lasts; its tablespace `small` is on the small disk."""
+    """A server for the duration of the block. `FOLDER/disk` is the small disk."""
     disk = folder / "disk"
     disk.mkdir()
     command = namespace(
@@ -51,19 +51,19 @@ def running(folder: Path) -> Iterator[postgres.Endpoint]:
     ) as server:
         assert server.stdout is not None
         try:
-            told = server.stdout.readline()
-            assert told, "the server did not start"
-            yield postgres.Endpoint(**json.loads(told))
+            line = server.stdout.readline()
+            assert line, "the server did not start"
+            yield postgres.Endpoint(**json.loads(line))
         finally:
-            server.communicate(timeout=30)  # the end of its input ends it
+            server.communicate(timeout=30)  # the process exits at the end of its input
 
 
 def main(data: Path) -> None:
-    """Serve until the input ends."""
+    """Run the server until the end of the input."""
     fast = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
     with postgres.running(data, settings=fast) as endpoint:
-        parts = {name: getattr(endpoint, name) for name in ("host", "port", "user", "password")}
-        print(json.dumps(parts), flush=True)
+        fields = {name: getattr(endpoint, name) for name in ("host", "port", "user", "password")}
+        print(json.dumps(fields), flush=True)
         os.read(0, 1)
 
 

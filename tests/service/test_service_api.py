@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flightspecial_service.interface.wire import epoch_ms
+from flightspecial_service.interface.api.schemas import epoch_ms
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 
@@ -31,7 +31,7 @@ OWN_FIELDS = {
 
 
 def change(client: httpx.Client, number: object, body: object) -> httpx.Response:
-    # Escaped to ASCII: so half of a surrogate pair can be sent, too.
+    # Escaped to ASCII, so that a lone surrogate can be sent as well.
     content = json.dumps(body).encode()
     path = f"/flightspecials/{number}/header"
     return client.post(path, content=content, headers={"content-type": "application/json"})
@@ -43,30 +43,30 @@ def headers_of(client: httpx.Client) -> dict[int, str]:
 
 @pytest.mark.parametrize("path", ["/flightspecials", "/flightspecials/"])
 def test_the_list_is_the_samples_in_order_of_expiry(client: httpx.Client, path: str) -> None:
-    answer = client.get(path)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    found = answer.json()
-    assert [set(each) for each in found] == [OWN_FIELDS] * 11
-    assert [each["expiryDate"] for each in found] == sorted(each["expiryDate"] for each in found)
-    by_id = sorted(found, key=lambda each: each["id"])
+    response = client.get(path)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    listed = response.json()
+    assert [set(each) for each in listed] == [OWN_FIELDS] * 11
+    assert [each["expiryDate"] for each in listed] == sorted(each["expiryDate"] for each in listed)
+    by_id = sorted(listed, key=lambda each: each["id"])
     assert [each["id"] for each in by_id] == list(range(1, 12))
     assert [each["header"] for each in by_id] == SAMPLE_HEADERS
 
 
 def test_the_samples_are_as_the_original_has_them(client: httpx.Client) -> None:
     before = datetime.now(UTC)
-    found = {each["id"]: each for each in client.get("/flightspecials").json()}
-    first, second = found[1], found[2]
+    samples = {each["id"]: each for each in client.get("/flightspecials").json()}
+    first, second = samples[1], samples[2]
     assert (first["origin"], first["originCode"]) == ("London", "LHR")
     assert (first["destination"], first["destinationCode"]) == ("Paris", "CDG")
     assert (second["originCode"], second["destinationCode"]) == ("ORG", "DST")
-    for each in found.values():
+    for each in samples.values():
         left = datetime.fromisoformat(each["expiryDate"]) - before
         assert left <= timedelta(seconds=20_079.2)
         assert 50 <= each["cost"] <= 250
 
 
-def test_one_special_is_what_the_list_says_of_it(client: httpx.Client) -> None:
+def test_one_special_equals_its_entry_in_the_list(client: httpx.Client) -> None:
     listed = {each["id"]: each for each in client.get("/flightspecials").json()}
     assert client.get("/flightspecials/3").json() == listed[3]
 
@@ -85,20 +85,20 @@ def test_an_expired_special_is_in_our_list_and_not_in_the_monoliths(
 
 @pytest.mark.parametrize("path", ["/travelbuddy/flightspecials", "/travelbuddy/flightspecials/"])
 def test_the_monoliths_contract_is_kept(client: httpx.Client, path: str) -> None:
-    answer = client.get(path, headers={"origin": "http://elsewhere.example"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.headers["access-control-allow-origin"] == "*"
+    response = client.get(path, headers={"origin": "http://elsewhere.example"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.headers["access-control-allow-origin"] == "*"
     own = client.get("/flightspecials").json()
     for each in own:
         each["expiryDate"] = epoch_ms(datetime.fromisoformat(each["expiryDate"]))
-    assert answer.json() == own
-    assert all(type(each["expiryDate"]) is int for each in answer.json())
+    assert response.json() == own
+    assert all(type(each["expiryDate"]) is int for each in response.json())
 
 
 def test_a_header_update_answers_as_the_original_and_is_kept(client: httpx.Client) -> None:
     before = headers_of(client)
-    answer = change(client, 1, {"id": 1, "flightSpecialHeader": "Prag, 프라하 \U0001f6eb"})
-    assert (answer.status_code, answer.text) == (
+    response = change(client, 1, {"id": 1, "flightSpecialHeader": "Prag, 프라하 \U0001f6eb"})
+    assert (response.status_code, response.text) == (
         200,
         '{"resultCode":"Y","data":"The flight special header successfully updated"}',
     )
@@ -120,7 +120,7 @@ GOOD = {"id": 1, "flightSpecialHeader": "x"}
         pytest.param("1%00", GOOD, 404, id="id with a NUL"),
         pytest.param(2**63 - 1, GOOD | {"id": 2**63 - 1}, 404, id="largest id"),
         pytest.param(2**63, GOOD | {"id": 2**63}, 404, id="id beyond the largest"),
-        pytest.param("9" * 5000, GOOD, 404, id="endless id"),
+        pytest.param("9" * 5000, GOOD, 404, id="id of 5,000 digits"),
         pytest.param(1, GOOD | {"id": 2}, 422, id="another id in the body"),
         pytest.param(1, GOOD | {"id": 2**70}, 422, id="an id beyond the largest in the body"),
         pytest.param(1, GOOD | {"id": "1"}, 422, id="id as a text"),
@@ -159,7 +159,9 @@ JSON = "application/json"
             b'{"id":1,"flightSpecialHeader":"\xff"}', {"content-type": JSON}, 400, id="no UTF-8"
         ),
         pytest.param(b'{"id":1,"flightSpecialHeader":NaN}', {"content-type": JSON}, 400, id="NaN"),
-        pytest.param(b'{"id":1,"x":' + b"[" * 60_000, {"content-type": JSON}, 400, id="bottomless"),
+        pytest.param(
+            b'{"id":1,"x":' + b"[" * 60_000, {"content-type": JSON}, 400, id="nested too deeply"
+        ),
         pytest.param(b"\xef\xbb\xbf{}", {"content-type": JSON}, 400, id="a byte order mark"),
         pytest.param(b"x" * 65_537, {"content-type": JSON}, 413, id="a byte too long"),
         pytest.param(b"[" + b" " * 65_535, {"content-type": JSON}, 400, id="as long as may be"),
@@ -179,23 +181,25 @@ def test_a_body_that_cannot_be_read_writes_nothing(
 
 def test_a_chunked_body_is_cut_at_the_limit(client: httpx.Client) -> None:
     chunks = (b" " * 1000 for _ in range(70))
-    answer = client.post(
+    response = client.post(
         "/flightspecials/1/header", content=chunks, headers={"content-type": "application/json"}
     )
-    is_problem(answer, 413)
+    is_problem(response, 413)
 
 
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
-def test_json_may_be_announced_in_many_ways(client: httpx.Client, content_type: str) -> None:
-    answer = client.post(
+def test_all_spellings_of_the_media_type_are_accepted(
+    client: httpx.Client, content_type: str
+) -> None:
+    response = client.post(
         "/flightspecials/1/header",
         content=b'{"id":1,"flightSpecialHeader":"x","more":[]}',
         headers={"content-type": content_type},
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_json_may_be_announced_in_many_ways(client: httpx.Client, content_type: 
         pytest.param("/flightspecials/1/header", 405, id="GET of what takes POST"),
     ],
 )
-def test_a_get_that_finds_nothing_is_a_problem(
+def test_a_get_without_a_resource_is_a_problem(
     client: httpx.Client, path: str, status: int
 ) -> None:
     is_problem(client.get(path), status)
@@ -226,12 +230,12 @@ def test_a_get_that_finds_nothing_is_a_problem(
         ("POST", "/healthz", "GET, HEAD"),
     ],
 )
-def test_a_wrong_method_hears_the_right_ones(
+def test_a_405_lists_the_allowed_methods(
     client: httpx.Client, method: str, path: str, allow: str
 ) -> None:
-    answer = client.request(method, path)
-    is_problem(answer, 405)
-    assert answer.headers["allow"] == allow
+    response = client.request(method, path)
+    is_problem(response, 405)
+    assert response.headers["allow"] == allow
 
 
 @pytest.mark.parametrize(
@@ -245,25 +249,25 @@ def test_a_wrong_method_hears_the_right_ones(
         "/none",
     ],
 )
-def test_head_says_what_get_says_without_the_body(client: httpx.Client, path: str) -> None:
+def test_head_has_the_header_fields_of_get_and_no_body(client: httpx.Client, path: str) -> None:
     head, got = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (got.status_code, b"")
     for name in ("content-type", "content-length"):
         assert head.headers[name] == got.headers[name]
 
 
-def test_the_server_does_not_introduce_itself(client: httpx.Client) -> None:
+def test_no_response_has_a_server_field(client: httpx.Client) -> None:
     assert "server" not in client.get("/healthz").headers
 
 
-def is_problem(answer: httpx.Response, status: int) -> None:
-    """An error as promised: problem+json with its status, a sentence, and nothing of our insides."""
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+def is_problem(response: httpx.Response, status: int) -> None:
+    """Assert that the response is application/problem+json (RFC 9457) and reveals no internals."""
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert set(problem) == {"title", "status", "detail"}
     assert problem["status"] == status
     assert problem["title"] not in ("", "Unprocessable Entity", "Request Entity Too Large")
     assert problem["detail"]
     for inside in ("Traceback", "asyncpg", "msgspec", ".py"):
-        assert inside not in answer.text
+        assert inside not in response.text

@@ -1,4 +1,4 @@
-"""The profile `test`: Secrets Manager and Parameter Store, against moto's server over HTTP (S1, S2)."""
+"""The profile `test`: Secrets Manager and Parameter Store, against moto's server over HTTP."""
 
 import asyncio
 import json
@@ -15,38 +15,45 @@ from msgspec.structs import replace
 from deploy.local.postgres import free_port
 from flightspecial_service.app import build
 from flightspecial_service.errors import SettingsError, Unavailable
-from flightspecial_service.infrastructure.aws import read_parameters, secret_reader
-from flightspecial_service.infrastructure.credentials import (
+from flightspecial_service.infrastructure.aws.client import read_parameters, secret_reader
+from flightspecial_service.infrastructure.aws.credentials import (
     Login,
     SecretCredentials,
     SecretUnreadable,
 )
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
 from tests.service.conftest import run_sql
-from tests.service.running import command, eventually, eventually_ready, process, serving, variables
+from tests.service.service_runner import (
+    command,
+    eventually,
+    eventually_ready,
+    process,
+    serving,
+    variables,
+)
 
 NAME = "flightspecial_db_credentials_test"
 
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """moto's server, and its address."""
+    """The address of moto's server."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    # It imports a service when that is first asked for, which can take longer than our service waits.
-    for name, ask in (("ssm", "describe_parameters"), ("secretsmanager", "list_secrets")):
+    # moto imports a backend on the first request, which may take longer than the service waits.
+    for name, operation in (("ssm", "describe_parameters"), ("secretsmanager", "list_secrets")):
         user = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
         client: Any = boto3.client(name, "ap-northeast-2", endpoint_url=url, **user)  # type: ignore[call-overload]
-        getattr(client, ask)()
+        getattr(client, operation)()
     yield url
     server.stop()
 
 
 @pytest.fixture
 def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment that leads to it, in this process as well; it holds nothing."""
+    """Variables for moto's server, also set in this process. All its data is deleted."""
     httpx.post(f"{moto}/moto-api/reset")
     environ = {
         "AWS_ENDPOINT_URL": moto,
@@ -113,7 +120,7 @@ def test_properties_of_parameter_store_come_below_the_environment(aws: dict[str,
     ):
         client.put_parameter(Name=name, Value=value, Type="SecureString")
     assert read_parameters("test") == {"DB_POOL_SIZE": "4", "SLOW_QUERY_MS": "70"}
-    # A bad one shows that it is read, a good one in the environment that it goes before.
+    # An invalid value shows that the property is read, a valid variable that it overrides the property.
     client.put_parameter(
         Name="/config/flightspecials/DRAIN_S", Value="bad", Type="String", Overwrite=True
     )
@@ -143,7 +150,7 @@ def test_a_malformed_secret_is_not_shown(aws: dict[str, str], text: str) -> None
 
 
 class Reader:
-    """A secret that tests change, and how often it was read."""
+    """A secret that tests change, with a count of its reads."""
 
     def __init__(self, login: Login) -> None:
         self.now: Login | None = login
@@ -166,7 +173,7 @@ async def test_the_secret_is_read_once_however_many_connect() -> None:
     assert reader.reads == 1
 
 
-async def test_an_outage_leaves_the_last_secret_in_charge() -> None:
+async def test_during_an_outage_the_last_secret_stays_in_use() -> None:
     reader, clock = Reader(ONE), [0.0]
     credentials = SecretCredentials(reader, lambda: clock[0])
     await credentials.login()
@@ -176,7 +183,7 @@ async def test_an_outage_leaves_the_last_secret_in_charge() -> None:
     assert await credentials.login() == ONE
 
 
-async def test_without_a_first_secret_it_is_asked_for_now_and_then() -> None:
+async def test_until_a_first_secret_is_read_there_are_pauses_between_reads() -> None:
     reader, clock = Reader(ONE), [0.0]
     reader.now = None
     credentials = SecretCredentials(reader, lambda: clock[0])
@@ -188,7 +195,7 @@ async def test_without_a_first_secret_it_is_asked_for_now_and_then() -> None:
     assert await credentials.login() == ONE
 
 
-async def test_a_refused_login_asks_at_once_but_not_again_and_again() -> None:
+async def test_a_rejected_login_reads_the_secret_immediately_but_not_each_time() -> None:
     reader, clock = Reader(ONE), [0.0]
     credentials = SecretCredentials(reader, lambda: clock[0])
     await credentials.login()
@@ -205,7 +212,7 @@ async def test_a_refused_login_asks_at_once_but_not_again_and_again() -> None:
 def test_a_rotation_between_two_users_fails_no_request(
     database: DatabaseSettings, aws: dict[str, str]
 ) -> None:
-    """The first user is dropped from the login while connections of its own still run."""
+    """The secret changes to another user while connections of the first one are in use."""
     users = [f"{name}_{database.name}" for name in ("blue", "green")]
     for user in users:
         run_sql(database, f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'pw'")
@@ -219,9 +226,9 @@ def test_a_rotation_between_two_users_fails_no_request(
     def load(url: str) -> None:
         with httpx.Client(base_url=url, timeout=20) as client:
             while not end.is_set():
-                answer = client.patch("/flightspecials/1", json={"cost": 1})
-                if answer.status_code != 200:
-                    failed.append(answer.text)
+                response = client.patch("/flightspecials/1", json={"cost": 1})
+                if response.status_code != 200:
+                    failed.append(response.text)
 
     def connected() -> set[str]:
         query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database()"

@@ -1,4 +1,4 @@
-"""A replica stops under load, behind a balancer that knows nothing but readiness."""
+"""A replica stops under load, behind a load balancer that uses readiness only."""
 
 import signal
 import threading
@@ -7,25 +7,31 @@ import httpx
 import pytest
 
 from flightspecial_service.settings import DatabaseSettings
-from tests.service.running import DEADLINE_S, eventually, eventually_ready, process, variables
+from tests.service.service_runner import (
+    DEADLINE_S,
+    eventually,
+    eventually_ready,
+    process,
+    variables,
+)
 from tests.service.test_service_api import is_problem
 
 POLL_S = 0.1
 FALL = 3
-"""Probes that must fail, one after the other, before a balancer gives a replica up."""
+"""Consecutive probes that have to fail before the balancer removes a replica."""
 
 
 class Balancer:
     """Probes each replica, and sends requests to those that are ready, until it is stopped.
 
-    Two workers keep their connections, two make a new one for each request. `Connection: close`
-    is counted, but the choice of a replica does not heed it.
+    Two workers reuse connections, two open one for each request. `Connection: close` is counted,
+    but does not affect the choice of a replica.
     """
 
     def __init__(self, urls: list[str]) -> None:
         self.ready = list(urls)
         self.answered = 0
-        self.asked_to_leave = 0
+        self.close_responses = 0
         self.failed: list[str] = []
         self._end = threading.Event()
         self._threads = [
@@ -37,7 +43,7 @@ class Balancer:
             thread.start()
 
     def stop(self) -> None:
-        """Every request has been answered when this returns."""
+        """Stop after the responses to all requests."""
         self._end.set()
         for thread in self._threads:
             thread.join(DEADLINE_S)
@@ -59,18 +65,18 @@ class Balancer:
                 url = f"{self.ready[number % len(self.ready)]}/flightspecials/1"
                 body = {"cost": number % 1000 + 1}
                 try:
-                    answer = kept.patch(url, json=body) if keep else httpx.patch(url, json=body)
+                    response = kept.patch(url, json=body) if keep else httpx.patch(url, json=body)
                 except httpx.HTTPError as error:
                     self.failed.append(repr(error))
                     continue
                 self.answered += 1
-                self.asked_to_leave += answer.headers.get("connection") == "close"
-                if answer.status_code != 200:
-                    self.failed.append(answer.text)
+                self.close_responses += response.headers.get("connection") == "close"
+                if response.status_code != 200:
+                    self.failed.append(response.text)
 
 
 def ready(client: httpx.Client) -> bool:
-    """As a probe sees it: who cannot be reached is not ready."""
+    """The result of a probe: a replica that cannot be reached is not ready."""
     try:
         return client.get("/readyz").status_code == 200
     except httpx.HTTPError:
@@ -92,7 +98,7 @@ def test_readiness_goes_first_then_new_connections_and_no_request_fails(
             leaving.wait_for("draining")
             is_problem(httpx.get(f"{urls[0]}/readyz"), 503)
             eventually(lambda: balancer.ready == urls[1:])
-            # Not ready for long enough to be given up, and still a new connection is answered.
+            # Removed by the balancer, and new connections are still served.
             assert httpx.get(f"{urls[0]}/flightspecials").status_code == 200
             assert leaving.exit_status() == 0
             with pytest.raises(httpx.ConnectError):
@@ -102,4 +108,4 @@ def test_readiness_goes_first_then_new_connections_and_no_request_fails(
         finally:
             balancer.stop()
     assert balancer.failed == []
-    assert balancer.asked_to_leave > 0
+    assert balancer.close_responses > 0

@@ -1,4 +1,4 @@
-"""Flights, their names and the history of those, over HTTP on real PostgreSQL."""
+"""Flights and the history of their names, over HTTP on real PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +21,7 @@ HISTORY = "/flightspecials/p 1/flights/1/history"
 
 @pytest.fixture
 def flights(client: httpx.Client, tables: DatabaseSettings) -> httpx.Client:
-    """The service, and one flight in its database."""
+    """A client for a service whose database has one flight."""
     run_sql(tables, FLIGHT)
     return client
 
@@ -33,8 +33,8 @@ def rename(client: httpx.Client, body: Any, profile: str = "p 1", **headers: str
 def test_a_renamed_flight_remembers_its_names_from_1(flights: httpx.Client) -> None:
     assert flights.get(HISTORY).json() == {"flightNo": 1, "flightName": "first", "history": []}
     for name in ("second", "third"):
-        answer = rename(flights, {"flightNo": 1, "flightName": name, "more": 1})
-        assert (answer.status_code, answer.text) == (
+        response = rename(flights, {"flightNo": 1, "flightName": name, "more": 1})
+        assert (response.status_code, response.text) == (
             200,
             '{"resultCode":"Y","data":"The flight name successfully updated"}',
         )
@@ -68,7 +68,7 @@ def test_a_bad_renaming_changes_nothing(
 
 
 @pytest.mark.parametrize("path", ["p 2/flights/1", "p 1/flights/2", "p 1/flights/x"])
-def test_no_history_of_what_is_not_there(flights: httpx.Client, path: str) -> None:
+def test_an_unknown_flight_has_no_history(flights: httpx.Client, path: str) -> None:
     is_problem(flights.get(f"/flightspecials/{path}/history"), 404)
 
 
@@ -85,11 +85,11 @@ def test_many_renamings_at_once_lose_no_name(flights: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as threads:
         bodies = [{"flightNo": 1, "flightName": name} for name in names]
         done = list(threads.map(lambda body: rename(flights, body).status_code, bodies))
-    found = flights.get(HISTORY).json()
-    history = [each["flightName"] for each in found["history"]]
+    flight = flights.get(HISTORY).json()
+    history = [each["flightName"] for each in flight["history"]]
     assert done == [200] * 20
-    assert [each["number"] for each in found["history"]] == list(range(1, 21))
-    assert sorted([*history, found["flightName"]]) == sorted(["first", *names])
+    assert [each["number"] for each in flight["history"]] == list(range(1, 21))
+    assert sorted([*history, flight["flightName"]]) == sorted(["first", *names])
 
 
 def test_a_repeated_renaming_is_remembered_once(flights: httpx.Client) -> None:

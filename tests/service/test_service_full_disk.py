@@ -1,4 +1,4 @@
-"""The disk fills up for real; for who may not mount, `test_service_faults` has a trigger refuse."""
+"""A disk that is really full. It needs a mount; `test_service_faults` simulates one with a trigger."""
 
 from itertools import count
 from pathlib import Path
@@ -11,12 +11,12 @@ from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service import small_disk
 from tests.service.conftest import run_sql, settings_for
-from tests.service.running import eventually, eventually_ready, serving
+from tests.service.service_runner import eventually, eventually_ready, serving
 from tests.service.test_service_api import is_problem
 
 
 def fill(database: DatabaseSettings) -> None:
-    """Write until not even one page more is to be had."""
+    """Write until the disk has no free page."""
     run_sql(
         database,
         "CREATE TABLE ballast (text text)",
@@ -28,7 +28,7 @@ def fill(database: DatabaseSettings) -> None:
 
 
 def insert_without_end(database: DatabaseSettings, rows: int) -> None:
-    """A page a row, `rows` at a time."""
+    """Insert `rows` rows at a time, each one page, until it fails."""
     text = f"SELECT repeat('x', 8000) FROM generate_series(1, {rows})"
     while True:
         run_sql(database, f"INSERT INTO ballast {text}")
@@ -61,16 +61,16 @@ def test_a_disk_that_is_really_full_costs_no_acknowledged_write_where_this_user_
 
 
 def filled_and_freed(client: httpx.Client, database: DatabaseSettings) -> None:
-    """Write until the disk is full and when it is not any more; then look at the table."""
+    """Write until the disk is full, free it, write again; then check the table."""
     acknowledged: dict[str, int] = {}
     fill(database)
     for number in count():
-        answer = create(client, number)
-        if answer.status_code != 201:
+        response = create(client, number)
+        if response.status_code != 201:
             break
-        acknowledged[answer.json()["header"]] = answer.json()["id"]
-    is_problem(answer, 503)
-    assert answer.headers["retry-after"] == "1"
+        acknowledged[response.json()["header"]] = response.json()["id"]
+    is_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
     assert len(client.get("/flightspecials").json()) == 11 + len(acknowledged)
     eventually_ready(client)
     run_sql(database, "DROP TABLE ballast")

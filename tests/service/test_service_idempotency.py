@@ -1,4 +1,4 @@
-"""Idempotency-Key: a repeat gives the first answer and has no second effect (rows D6 and W2)."""
+"""Idempotency-Key: a repeated request gets the first response and has no second effect."""
 
 import asyncio
 import socket
@@ -8,13 +8,14 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from flightspecial_service.infrastructure.database import Database
-from flightspecial_service.infrastructure.work import Housekeeping, PgStore
+from flightspecial_service.background.housekeeping import Housekeeping
+from flightspecial_service.infrastructure.postgres.database import Database
+from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
-from tests.service.running import eventually, eventually_ready, process, variables
+from tests.service.service_runner import eventually, eventually_ready, process, variables
 from tests.service.test_service_api import is_problem
-from tests.service.test_service_changes import WHOLE
+from tests.service.test_service_special_commands import WHOLE
 
 KEY = {"idempotency-key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
 
@@ -24,7 +25,7 @@ def create(client: httpx.Client, header: str = "new", **headers: str) -> httpx.R
 
 
 def same(one: httpx.Response, other: httpx.Response) -> bool:
-    """All that the resource says; the date is the server's."""
+    """Whether the responses are equal, except for fields of the server such as Date."""
     names = ("content-type", "etag", "location", "allow")
     return (one.status_code, one.content) == (other.status_code, other.content) and all(
         one.headers.get(name) == other.headers.get(name) for name in names
@@ -36,7 +37,9 @@ def count(database: DatabaseSettings) -> int:
     return int(rows)
 
 
-def test_a_repeat_gives_the_first_answer(client: httpx.Client, tables: DatabaseSettings) -> None:
+def test_a_repeated_request_gets_the_first_response(
+    client: httpx.Client, tables: DatabaseSettings
+) -> None:
     first = create(client)
     assert first.status_code == 201
     client.patch("/flightspecials/12", json={"header": "meanwhile"})
@@ -91,13 +94,15 @@ def test_a_bad_key_is_refused(client: httpx.Client, tables: DatabaseSettings, ke
     assert count(tables) == 11
 
 
-def test_duplicates_at_once_have_one_effect(client: httpx.Client, tables: DatabaseSettings) -> None:
+def test_concurrent_duplicates_have_one_effect(
+    client: httpx.Client, tables: DatabaseSettings
+) -> None:
     with ThreadPoolExecutor(8) as threads:
-        for turn in range(5):
-            key = {"idempotency-key": f"turn-{turn}"}
-            answers = list(threads.map(lambda _, key=key: create(client, **key), range(8)))
-            assert {answer.status_code for answer in answers} == {201}
-            assert len({answer.content for answer in answers}) == 1
+        for number in range(5):
+            key = {"idempotency-key": f"key-{number}"}
+            responses = list(threads.map(lambda _, key=key: create(client, **key), range(8)))
+            assert {response.status_code for response in responses} == {201}
+            assert len({response.content for response in responses}) == 1
     assert count(tables) == 16
 
 
@@ -110,30 +115,30 @@ def test_an_old_key_is_free_again(client: httpx.Client, tables: DatabaseSettings
 
 
 async def test_housekeeping_removes_old_keys_and_no_others(database: DatabaseSettings) -> None:
-    mine = Database(database)
-    await mine.open()
-    store = PgStore(mine, database.schema, key_ttl_s=60.0)
+    own = Database(database)
+    await own.open()
+    store = PgStore(own, database.schema, key_ttl_s=60.0)
     add = (
         "INSERT INTO travelbuddy.idempotency_key (key, fingerprint, taken_at)"
         " VALUES ($1, '', now() - $2::interval)"
     )
-    async with mine.connection() as connection:
+    async with own.connection() as connection:
         await connection.execute(add, "old", timedelta(seconds=61))
         await connection.execute(add, "young", timedelta(seconds=30))
     task = asyncio.create_task(Housekeeping(store, 0.01).run())
     keys = [""]
-    async with asyncio.timeout(20), mine.connection() as connection:
+    async with asyncio.timeout(20), own.connection() as connection:
         while "old" in keys or keys == [""]:
             rows = await connection.fetch("SELECT key FROM travelbuddy.idempotency_key")
             keys = [row[0] for row in rows]
     task.cancel()
     await asyncio.wait([task])
-    await mine.close()
+    await own.close()
     assert keys == ["young"]
 
 
-def test_the_first_answer_survives_a_crash_before_it_was_sent(database: DatabaseSettings) -> None:
-    """The client hears nothing of the first try; the process is killed once the effect is there."""
+def test_the_first_response_survives_a_crash_before_it_was_sent(database: DatabaseSettings) -> None:
+    """The process is killed after the commit; the client may have no response yet."""
     body = b'{"header":"new"}'
     head = (
         "POST /flightspecials HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -150,6 +155,6 @@ def test_the_first_answer_survives_a_crash_before_it_was_sent(database: Database
     with process(variables(database)) as (_, client):
         eventually_ready(client)
         headers = {"idempotency-key": "k", "content-type": "application/json"}
-        answer = client.post("/flightspecials", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["id"]) == (201, 12)
+        response = client.post("/flightspecials", content=body, headers=headers)
+    assert (response.status_code, response.json()["id"]) == (201, 12)
     assert count(database) == 12

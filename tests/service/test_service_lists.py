@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from flightspecial_service.app import wired
-from flightspecial_service.domain import FlightSpecial
-from flightspecial_service.interface.asked import cursor_behind, read_cursor
+from flightspecial_service.app import http_app
+from flightspecial_service.domain import Cursor, FlightSpecial
+from flightspecial_service.interface.http.parameters import decode_cursor, encode_cursor
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.fakes import FakeSpecials, in_memory, parts
-from tests.service.running import serving
+from tests.service.fakes import FakeSpecials, http_dependencies, in_memory
+from tests.service.service_runner import serving
 from tests.service.test_service_api import change, is_problem
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -21,14 +21,14 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 def pages(client: httpx.Client, query: str) -> list[list[int]]:
     """The ids on each page, following the Link header to the end."""
-    found, address = [], f"/flightspecials/?{query}"
+    ids, address = [], f"/flightspecials/?{query}"
     while True:
-        answer = client.get(address)
-        assert answer.status_code == 200
-        found.append([each["id"] for each in answer.json()])
-        link = answer.headers.get("link")
+        response = client.get(address)
+        assert response.status_code == 200
+        ids.append([each["id"] for each in response.json()])
+        link = response.headers.get("link")
         if link is None:
-            return found
+            return ids
         [address] = re.findall(r'^<([^>]+)>; rel="next"$', link)
 
 
@@ -36,10 +36,10 @@ def pages(client: httpx.Client, query: str) -> list[list[int]]:
     ("limit", "sizes"), [(1, [1] * 11), (4, [4, 4, 3]), (11, [11]), (1000, [11])]
 )
 def test_pages_together_are_the_list(client: httpx.Client, limit: int, sizes: list[int]) -> None:
-    found = pages(client, f"limit={limit}")
-    assert [len(page) for page in found] == sizes
+    listed = pages(client, f"limit={limit}")
+    assert [len(page) for page in listed] == sizes
     whole = [each["id"] for each in client.get("/flightspecials").json()]
-    assert [number for page in found for number in page] == whole
+    assert [number for page in listed for number in page] == whole
 
 
 def test_a_page_goes_on_behind_its_last_even_if_that_one_is_gone(
@@ -62,10 +62,10 @@ def test_filters_go_with_the_pages(client: httpx.Client, tables: DatabaseSetting
     run_sql(tables, "UPDATE travelbuddy.flightspecial SET expiry_date = now() WHERE id = 7")
     assert pages(client, "origin=London") == [[1]]
     assert pages(client, "destination=CDG&origin=LHR") == [[1]]
-    found = [
+    listed = [
         number for page in pages(client, "origin=ORG&unexpired=true&limit=2") for number in page
     ]
-    assert sorted(found) == [2, 3, 4, 5, 6, 8, 9, 10, 11]
+    assert sorted(listed) == [2, 3, 4, 5, 6, 8, 9, 10, 11]
     assert pages(client, "origin=Nowhere") == [[]]
     assert len(client.get("/flightspecials?unexpired=false&other=1").json()) == 11
 
@@ -99,10 +99,9 @@ def test_a_bad_query_is_refused(client: httpx.Client, query: str, status: int) -
 
 
 @pytest.mark.parametrize("expiry", [None, NOW, NOW + timedelta(microseconds=1)])
-def test_a_cursor_comes_back_as_it_was(expiry: datetime | None) -> None:
-    special = FlightSpecial(7, "x", expires_at=expiry)
-    position = read_cursor(cursor_behind(special))
-    assert (position.id, position.expires_at) == (7, expiry)
+def test_a_cursor_is_decoded_as_it_was_encoded(expiry: datetime | None) -> None:
+    cursor = Cursor(expiry, 7)
+    assert decode_cursor(encode_cursor(cursor)) == cursor
 
 
 @pytest.mark.parametrize(
@@ -114,17 +113,19 @@ def test_a_cursor_comes_back_as_it_was(expiry: datetime | None) -> None:
         "/travelbuddy/flightspecials",
     ],
 )
-def test_who_has_it_already_hears_304_until_it_changes(client: httpx.Client, path: str) -> None:
+def test_if_none_match_gets_a_304_until_the_content_changes(
+    client: httpx.Client, path: str
+) -> None:
     tag = client.get(path).headers["etag"]
     for sent in (tag, f'"x", W/{tag}', "*"):
-        answer = client.get(path, headers={"if-none-match": sent})
-        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
-        assert "content-length" not in answer.headers
+        response = client.get(path, headers={"if-none-match": sent})
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", tag)
+        assert "content-length" not in response.headers
     for number in range(1, 12):
         change(client, number, {"id": number, "flightSpecialHeader": "another"})
-    answer = client.get(path, headers={"if-none-match": tag})
-    assert answer.status_code == 200
-    assert answer.headers["etag"] != tag
+    response = client.get(path, headers={"if-none-match": tag})
+    assert response.status_code == 200
+    assert response.headers["etag"] != tag
 
 
 @pytest.mark.parametrize("sent", ['"x"x', "x", "", ",", '"x', "*, *"])
@@ -145,22 +146,28 @@ def test_a_broken_list_of_tags_is_refused(client: httpx.Client, sent: str) -> No
         ("", None),
     ],
 )
-def test_a_large_list_is_packed_for_who_takes_it(accept: str, coding: str | None) -> None:
+def test_a_large_list_is_compressed_if_the_client_accepts_it(
+    accept: str, coding: str | None
+) -> None:
     specials = FakeSpecials(FlightSpecial(number, "header " * 9) for number in range(1, 101))
-    with serving(wired(in_memory(specials), parts(now=lambda: NOW), Settings())) as client:
+    with serving(
+        http_app(in_memory(specials), http_dependencies(now=lambda: NOW), Settings())
+    ) as client:
         plain = client.get("/flightspecials", headers={"accept-encoding": "identity"})
-        with client.stream("GET", "/flightspecials", headers={"accept-encoding": accept}) as answer:
-            sent = b"".join(answer.iter_raw())
+        with client.stream(
+            "GET", "/flightspecials", headers={"accept-encoding": accept}
+        ) as response:
+            sent = b"".join(response.iter_raw())
         small = client.get("/flightspecials?limit=2")
-    assert answer.headers.get("content-encoding") == coding
+    assert response.headers.get("content-encoding") == coding
     assert (
-        answer.headers["vary"]
+        response.headers["vary"]
         == plain.headers["vary"]
         == small.headers["vary"]
         == "Accept-Encoding"
     )
     assert (gzip.decompress(sent) if coding else sent) == plain.content
-    assert (answer.headers["etag"] == plain.headers["etag"]) is (coding is None)
+    assert (response.headers["etag"] == plain.headers["etag"]) is (coding is None)
     assert "content-encoding" not in small.headers
 
 
@@ -170,7 +177,9 @@ def test_the_monoliths_list_follows_the_clock_both_ways() -> None:
         FlightSpecial(number, "x", cost=1, expires_at=NOW + timedelta(hours=number))
         for number in (1, 2)
     )
-    with serving(wired(in_memory(specials), parts(now=lambda: clock[0]), Settings())) as client:
+    with serving(
+        http_app(in_memory(specials), http_dependencies(now=lambda: clock[0]), Settings())
+    ) as client:
 
         def listed(hours: float) -> list[int]:
             clock[0] = NOW + timedelta(hours=hours)

@@ -15,8 +15,8 @@ def line(message: str, **more: object) -> dict[str, object]:
     )
     text = JsonLines().format(record)
     assert "\n" not in text
-    found: dict[str, object] = json.loads(text)
-    return found
+    decoded: dict[str, object] = json.loads(text)
+    return decoded
 
 
 def test_a_record_is_a_line_with_its_time_and_what_was_added() -> None:
@@ -30,7 +30,7 @@ def test_a_record_is_a_line_with_its_time_and_what_was_added() -> None:
 
 
 @pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31m", 'quote " and \\', "half \ud800"])
-def test_foreign_text_stays_within_its_line(text: str) -> None:
+def test_any_text_stays_within_its_line(text: str) -> None:
     shown = line(text, path=text)
     assert shown["message"] == shown["path"] == text.replace("\ud800", "\\ud800")
 

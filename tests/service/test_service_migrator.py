@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from flightspecial_service.errors import MigrationFailed, MigrationRefused, Unavailable
-from flightspecial_service.infrastructure.database import connect
-from flightspecial_service.infrastructure.migrator import lock_key, migrate, own_scripts
-from flightspecial_service.infrastructure.scripts import Script
+from flightspecial_service.infrastructure.migrations.migrator import lock_key, migrate, own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import Script
+from flightspecial_service.infrastructure.postgres.database import connect
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 
@@ -26,7 +26,7 @@ def history(database: DatabaseSettings) -> list[asyncpg.Record]:
     )
 
 
-def test_an_empty_database_gets_all_and_the_history_flyway_would_write(
+def test_an_empty_database_gets_all_migrations_and_the_history_of_flyway(
     empty_database: DatabaseSettings,
 ) -> None:
     assert asyncio.run(migrate(empty_database, OWN)) == OWN
@@ -91,7 +91,7 @@ def test_a_changed_file_is_refused_and_nothing_after_it_applied(database: Databa
     assert len(history(database)) == len(OWN)
 
 
-def test_rows_of_flyways_own_do_not_disturb(database: DatabaseSettings) -> None:
+def test_rows_of_flyway_about_the_schema_are_ignored(database: DatabaseSettings) -> None:
     run_sql(
         database,
         "INSERT INTO travelbuddy.flyway_schema_history VALUES"
@@ -111,16 +111,16 @@ def test_a_role_that_may_create_nothing_can_still_find_all_applied(
         f"GRANT SELECT ON ALL TABLES IN SCHEMA travelbuddy TO {reader}",
     )
     secret = type(database.password)("x")
-    asked = replace(database, username=reader, password=secret)
-    assert asyncio.run(migrate(asked, OWN)) == ()
+    settings = replace(database, username=reader, password=secret)
+    assert asyncio.run(migrate(settings, OWN)) == ()
     with pytest.raises(MigrationFailed, match="permission denied"):
-        asyncio.run(migrate(replace(asked, schema="new"), OWN))
+        asyncio.run(migrate(replace(settings, schema="new"), OWN))
     run_sql(database, f"DROP OWNED BY {reader}", f"DROP ROLE {reader}")
 
 
 @pytest.mark.parametrize("limit", ["migration_timeout_s", "lock_timeout_s"])
-async def test_no_wait_for_a_lock_is_without_end(database: DatabaseSettings, limit: str) -> None:
-    """The first is for another process that migrates, the second for one that uses a table."""
+async def test_each_wait_for_a_lock_times_out(database: DatabaseSettings, limit: str) -> None:
+    """Locks of another process: the first of one that migrates, the second of one that uses a table."""
     held = {
         "migration_timeout_s": "SELECT pg_advisory_lock(key) FROM (VALUES ($1::int8)) AS k (key)",
         "lock_timeout_s": "LOCK TABLE travelbuddy.flightspecial",

@@ -1,4 +1,4 @@
-"""The service's description of itself, and the service held against it."""
+"""The OpenAPI document, and whether the service conforms to it."""
 
 import re
 import subprocess
@@ -9,21 +9,21 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.running import ROOT
+from tests.service.service_runner import ROOT
 
 EXAMPLES = 12
 
 
 def described(client: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/openapi.json").json()
-    return found
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    return document
 
 
 def test_the_document_names_every_operation_with_its_errors(client: httpx.Client) -> None:
     api = described(client)
     assert api["openapi"] == "3.1.0"
-    found = {(method, path) for path, methods in api["paths"].items() for method in methods}
-    assert found == {
+    operations = {(method, path) for path, methods in api["paths"].items() for method in methods}
+    assert operations == {
         ("get", "/flightspecials"),
         ("post", "/flightspecials"),
         ("get", "/flightspecials/{id}"),
@@ -39,14 +39,14 @@ def test_the_document_names_every_operation_with_its_errors(client: httpx.Client
     for methods in api["paths"].values():
         for operation in methods.values():
             assert operation["summary"]
-            for status, answer in operation["responses"].items():
-                kinds = set(answer.get("content", ()))
+            for status, response in operation["responses"].items():
+                kinds = set(response.get("content", ()))
                 assert kinds <= {
                     "application/json" if int(status) < 400 else "application/problem+json"
                 }
 
 
-def test_what_is_described_is_what_is_read(client: httpx.Client) -> None:
+def test_the_schemas_are_those_of_the_decoders(client: httpx.Client) -> None:
     schemas = described(client)["components"]["schemas"]
     header = schemas["OfferIn"]["properties"]["header"]
     assert (header["minLength"], header["maxLength"]) == (1, 255)
@@ -54,20 +54,20 @@ def test_what_is_described_is_what_is_read(client: httpx.Client) -> None:
     assert schemas["HeaderChange"]["required"] == ["id", "flightSpecialHeader"]
 
 
-def test_the_page_brings_all_it_needs(client: httpx.Client) -> None:
-    answer = client.get("/docs")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert not re.findall(r"""(?:src|href)=["'](?!openapi\.json)""", answer.text)
-    assert "http://" not in answer.text
-    assert "https://" not in answer.text
+def test_the_page_is_self_contained(client: httpx.Client) -> None:
+    response = client.get("/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert not re.findall(r"""(?:src|href)=["'](?!openapi\.json)""", response.text)
+    assert "http://" not in response.text
+    assert "https://" not in response.text
 
 
 def run_schemathesis(url: str, folder: Path, examples: int) -> "subprocess.CompletedProcess[str]":
-    """All its checks, and its stateful phase, with a fixed seed."""
+    """Run all checks of schemathesis, stateful ones included, with a fixed seed."""
     config = folder / "schemathesis.toml"
-    # What a schema cannot say is refused as well: U+0000, the body's id that must be the path's, a
-    # cursor of ours, a key that was used for something else, a state that has changed.
+    # Rules that a schema cannot express are refused as well: U+0000, an id in the body that differs
+    # from the path, an unknown cursor, a key of another request, a changed entity tag.
     config.write_text(
         "[checks.positive_data_acceptance]\n"
         'expected-statuses = ["2xx", "304", "400", "404", "412", "422"]\n'
@@ -93,7 +93,9 @@ def test_schemathesis_finds_nothing_in_many_examples(client: httpx.Client, tmp_p
     assert done.returncode == 0, done.stdout[-6000:]
 
 
-def test_the_sources_are_packaged() -> None:
-    """The page and the seed are read from the package, wherever it is installed."""
-    for name in ("interface/page.html", "seed/samples.sql"):
+def test_the_data_files_are_in_the_package() -> None:
+    """The page, the SQL and the seed are read from the installed package."""
+    migrations = "infrastructure/migrations"
+    sql = f"{migrations}/sql/V1__create_schema.sql"
+    for name in ("interface/api/page.html", f"{migrations}/seed.sql", sql):
         assert (ROOT / "flightspecial_service" / name).is_file()

@@ -1,4 +1,4 @@
-"""Metrics, ids in the log, slow queries, server-side limits, and the end under load."""
+"""Metrics, ids in the log, slow queries, limits in the server, shutdown under load."""
 
 import re
 import signal
@@ -9,11 +9,11 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from flightspecial_service.infrastructure.database import Database
+from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.settings import DatabaseSettings
 from flightspecial_service.tracing import read_ids
 from tests.service.conftest import run_sql
-from tests.service.running import eventually, eventually_ready, process, variables
+from tests.service.service_runner import eventually, eventually_ready, process, variables
 from tests.service.test_service_api import is_problem
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -21,9 +21,9 @@ PARENT = "00f067aa0ba902b7"
 
 
 def metric(client: httpx.Client, name: str) -> float:
-    """The value of one sample; 0 if it has not come up yet."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.M)
-    return float(found[1]) if found else 0.0
+    """The value of one sample; 0 if there is none yet."""
+    sample = re.search(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.M)
+    return float(sample[1]) if sample else 0.0
 
 
 def test_requests_are_counted_by_the_template_of_their_path(client: httpx.Client) -> None:
@@ -43,12 +43,12 @@ def test_requests_are_counted_by_the_template_of_their_path(client: httpx.Client
     assert metric(client, "flightspecials_db_connections") >= 1
 
 
-def test_methods_of_others_share_one_label(client: httpx.Client) -> None:
+def test_unknown_methods_share_one_label(client: httpx.Client) -> None:
     for method in ("PROPFIND", "TRACE", "MKCOL"):
         is_problem(client.request(method, "/flightspecials"), 405)
-    told = client.get("/metrics").text
-    assert "PROPFIND" not in told
-    assert 'method="other",route="/flightspecials",status="405"' in told
+    text = client.get("/metrics").text
+    assert "PROPFIND" not in text
+    assert 'method="other",route="/flightspecials",status="405"' in text
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_the_ids_of_a_request(headers: dict[str, str], expected: tuple[str, str,
 
 
 def test_every_answer_carries_the_request_id(client: httpx.Client) -> None:
-    answers = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
-    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    responses = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
+    assert len({response.headers["x-request-id"] for response in responses}) == 3
     echoed = client.get("/healthz", headers={"x-request-id": "abc"})
     assert echoed.headers["x-request-id"] == "abc"
 
@@ -111,20 +111,20 @@ def test_a_slow_query_is_logged_with_its_request_and_without_its_arguments(
         assert line["query"].startswith("UPDATE ")
         assert line["took_ms"] >= 40
         assert metric(client, "flightspecials_slow_queries_total") == 1
-        told = service.wait_for("answered")
-        assert {"method", "path", "status", "took_ms", "request_id"} <= set(told)
+        access = service.wait_for("answered")
+        assert {"method", "path", "status", "took_ms", "request_id"} <= set(access)
         service.popen.terminate()
         assert service.exit_status() == 0
     assert "hush-hush" not in str(service.log)
 
 
-def test_the_server_itself_knows_our_limits(database: DatabaseSettings) -> None:
-    """Should this process hang or go, PostgreSQL gives up by itself."""
+def test_postgresql_enforces_our_limits_as_well(database: DatabaseSettings) -> None:
+    """If this process hangs or crashes, PostgreSQL ends its statements by itself."""
     run_sql(
         database,
-        "CREATE TABLE public.seen (name text, value text)",
+        "CREATE TABLE public.limits (name text, value text)",
         "CREATE FUNCTION travelbuddy.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
-        " INSERT INTO public.seen SELECT name, setting FROM pg_settings WHERE name IN"
+        " INSERT INTO public.limits SELECT name, setting FROM pg_settings WHERE name IN"
         " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');"
         " RETURN NEW; END$$",
         "CREATE TRIGGER note BEFORE UPDATE ON travelbuddy.flightspecial"
@@ -134,27 +134,27 @@ def test_the_server_itself_knows_our_limits(database: DatabaseSettings) -> None:
     with process(env) as (_, client):
         eventually_ready(client)
         client.patch("/flightspecials/1", json={"cost": 1})
-    seen = run_sql(database, "SELECT name, value FROM public.seen")
-    assert dict(map(tuple, seen)) == {
+    limits = run_sql(database, "SELECT name, value FROM public.limits")
+    assert dict(map(tuple, limits)) == {
         "statement_timeout": "1500",
         "lock_timeout": "700",
         "idle_in_transaction_session_timeout": "3000",
     }
 
 
-def test_what_is_no_http_is_a_problem_too(client: httpx.Client) -> None:
+def test_malformed_http_gets_a_problem_as_well(client: httpx.Client) -> None:
     address = (client.base_url.host, client.base_url.port or 80)
     with socket.create_connection(address, timeout=10) as peer:
         peer.sendall(b"what is this\r\n\r\n")
-        told = b"".join(iter(lambda: peer.recv(4096), b""))
-    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert b"content-type: application/problem+json" in told
+        response = b"".join(iter(lambda: peer.recv(4096), b""))
+    assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in response
 
 
 class Load:
-    """Asks the first address, until that one says with `Connection: close` that it is leaving.
+    """Sends requests to the first address until it responds with `Connection: close`, then to the next.
 
-    As a balancer does, which sees that it is not ready any more.
+    A load balancer does the same when the first one is no longer ready.
     """
 
     def __init__(self, urls: list[str]) -> None:
@@ -176,15 +176,15 @@ class Load:
         with httpx.Client(timeout=20) as client:
             while not self._end.is_set():
                 try:
-                    answer = client.patch(
+                    response = client.patch(
                         f"{urls[0]}/flightspecials/1", json={"header": f"{number}"}
                     )
                 except httpx.HTTPError as error:
                     return self.failed.append(repr(error))
                 self.answered += 1
-                if answer.status_code != 200:
-                    self.failed.append(answer.text)
-                if answer.headers.get("connection") == "close":
+                if response.status_code != 200:
+                    self.failed.append(response.text)
+                if response.headers.get("connection") == "close":
                     urls.pop(0)
 
 
@@ -198,9 +198,9 @@ def test_a_replica_that_stops_under_load_fails_no_request(database: DatabaseSett
             eventually(lambda: load.answered > 50)
             first.popen.send_signal(signal.SIGTERM)
             first.wait_for("draining")
-            answer = one.get("/readyz")
-            is_problem(answer, 503)
-            assert answer.headers["connection"] == "close"
+            response = one.get("/readyz")
+            is_problem(response, 503)
+            assert response.headers["connection"] == "close"
             assert one.get("/healthz").status_code == 200
             assert first.exit_status() == 0
             reached = load.answered
@@ -220,8 +220,8 @@ def test_a_second_signal_ends_the_drain(database: DatabaseSettings) -> None:
 
 
 async def test_readiness_does_not_wait_for_a_free_connection(database: DatabaseSettings) -> None:
-    mine = Database(replace(database, pool_size=1, acquire_timeout_s=1))
-    await mine.open()
-    async with mine.connection():
-        await mine.check(["1", "2"])
-    await mine.close()
+    own = Database(replace(database, pool_size=1, acquire_timeout_s=1))
+    await own.open()
+    async with own.connection():
+        await own.check(["1", "2"])
+    await own.close()

@@ -1,6 +1,6 @@
-"""Secrets Manager throttles or is gone while the service runs (S1): the last secret stays in charge.
+"""Secrets Manager throttles or is unreachable while the service runs: the last secret stays in use.
 
-The service speaks to moto's server through a relay that can be told to throttle or to hang up.
+The service reaches moto's server through a proxy that can throttle, or close connections.
 """
 
 import threading
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
-from tests.service.running import command, eventually, eventually_ready, serving
+from tests.service.service_runner import command, eventually, eventually_ready, serving
 from tests.service.test_service_aws import NAME, aws, moto, put_secret
 
 __all__ = ("aws", "moto")  # fixtures
@@ -22,33 +22,33 @@ __all__ = ("aws", "moto")  # fixtures
 THROTTLED = b'{"__type":"ThrottlingException","message":"Rate exceeded"}'
 
 
-class Relay(ThreadingHTTPServer):
-    """In front of moto. `fault` is what it does instead of passing a request on."""
+class AwsProxy(ThreadingHTTPServer):
+    """A proxy for moto. `fault`, if set, replaces the response to each request."""
 
     fault: str | None = None
     refused = 0
     moto = ""
 
 
-class Passing(BaseHTTPRequestHandler):
-    """One request to the relay."""
+class ProxiedRequest(BaseHTTPRequestHandler):
+    """One request to the proxy."""
 
-    server: Relay
+    server: AwsProxy
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.server.fault is None:
-            kept = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            passed = httpx.post(self.server.moto + self.path, content=body, headers=kept)
-            self._answer(passed.status_code, passed.content)
+            fields = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            response = httpx.post(self.server.moto + self.path, content=body, headers=fields)
+            self._response(response.status_code, response.content)
             return
         self.server.refused += 1
         if self.server.fault == "throttled":
-            self._answer(400, THROTTLED)
+            self._response(400, THROTTLED)
         else:
             self.close_connection = True
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _response(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", "application/x-amz-json-1.1")
         self.send_header("content-length", str(len(body)))
@@ -56,64 +56,64 @@ class Passing(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @contextmanager
-def relaying(moto_url: str) -> Iterator[Relay]:
-    relay = Relay(("127.0.0.1", 0), Passing)
-    relay.moto = moto_url
-    thread = threading.Thread(target=relay.serve_forever, args=(0.05,))
+def aws_proxy(moto_url: str) -> Iterator[AwsProxy]:
+    proxy = AwsProxy(("127.0.0.1", 0), ProxiedRequest)
+    proxy.moto = moto_url
+    thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield relay
+        yield proxy
     finally:
-        relay.shutdown()
+        proxy.shutdown()
         thread.join(10)
-        relay.server_close()
+        proxy.server_close()
 
 
 @pytest.mark.parametrize("fault", ["throttled", "hanging up"])
-def test_a_running_service_does_not_notice_that_aws_is_away(
+def test_a_running_service_is_not_affected_by_an_outage_of_aws(
     database: DatabaseSettings, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     put_secret(database.username, database.password.reveal())
     settings = Settings(
         database=replace(database, username="", password=Secret(""), secret_id=NAME)
     )
-    with relaying(aws["AWS_ENDPOINT_URL"]) as relay:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{relay.server_address[1]}")
+    with aws_proxy(aws["AWS_ENDPOINT_URL"]) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server_address[1]}")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         with serving(build(settings, lambda: None, poll_s=0.1)) as client:
             eventually_ready(client)
-            relay.fault = fault
-            answers: list[int] = []
+            proxy.fault = fault
+            responses: list[int] = []
 
-            def ask() -> None:
-                # Connections of their own, so that the pool has to open new ones, too.
+            def send() -> None:
+                # A new connection for each request, and in parallel, so that the pool opens new ones as well.
                 for _ in range(5):
-                    answers.append(httpx.get(f"{client.base_url}/flightspecials").status_code)
+                    responses.append(httpx.get(f"{client.base_url}/flightspecials").status_code)
 
-            askers = [threading.Thread(target=ask) for _ in range(6)]
-            for asker in askers:
-                asker.start()
-            for asker in askers:
-                asker.join(30)
-            eventually(lambda: relay.refused >= 2)
+            threads = [threading.Thread(target=send) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+            eventually(lambda: proxy.refused >= 2)
             assert client.get("/readyz").status_code == 200
-            relay.fault = None
+            proxy.fault = None
             assert client.get("/flightspecials").status_code == 200
-    assert answers == [200] * 30
+    assert responses == [200] * 30
 
 
 @pytest.mark.parametrize("fault", ["throttled", "hanging up"])
-def test_a_start_while_aws_is_away_is_refused_in_a_sentence(
+def test_a_start_during_an_outage_of_aws_fails_with_a_sentence(
     aws: dict[str, str], fault: str
 ) -> None:
-    with relaying(aws["AWS_ENDPOINT_URL"]) as relay:
-        relay.fault = fault
+    with aws_proxy(aws["AWS_ENDPOINT_URL"]) as proxy:
+        proxy.fault = fault
         env = aws | {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.server_address[1]}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.server_address[1]}",
             "PROFILE": "test",
             "DATABASE_ENDPOINT": "127.0.0.1",
             "DATABASE_USERNAME": NAME,
@@ -121,7 +121,7 @@ def test_a_start_while_aws_is_away_is_refused_in_a_sentence(
         done = command("info", env=env)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith(
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(
         "flightspecials: /config/flightspecials in Parameter Store cannot be read"
     )

@@ -1,4 +1,4 @@
-"""The service as a process: its command line, its start and its end."""
+"""The service as a process: command line, start and shutdown."""
 
 import signal
 
@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from deploy.local.postgres import free_port
-from flightspecial_service.infrastructure.migrator import own_scripts
+from flightspecial_service.infrastructure.migrations.migrator import own_scripts
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
-from tests.service.running import command, eventually_ready, process, variables
+from tests.service.service_runner import command, eventually_ready, process, variables
 from tests.service.test_service_api import is_problem
 
 ALL = len(own_scripts())
@@ -44,7 +44,7 @@ def test_wrong_settings_end_with_2_and_are_all_named(name: str) -> None:
     assert "hush" not in done.stderr
 
 
-def test_a_port_in_use_is_said_in_a_sentence(database: DatabaseSettings) -> None:
+def test_a_port_in_use_is_reported_in_a_sentence(database: DatabaseSettings) -> None:
     done = command("serve", "--port", str(database.port), env=variables(database))
     assert done.returncode == 1
     assert done.stderr.startswith(
@@ -117,9 +117,9 @@ def test_it_starts_without_a_database_and_is_live_but_not_ready(database: Databa
         service.wait_for("not ready")
         assert client.get("/healthz").status_code == 200
         is_problem(client.get("/readyz"), 503)
-        answer = client.get("/flightspecials")
-        is_problem(answer, 503)
-        assert answer.headers["retry-after"] == "1"
+        response = client.get("/flightspecials")
+        is_problem(response, 503)
+        assert response.headers["retry-after"] == "1"
         service.popen.terminate()
         assert service.exit_status() == 0
 

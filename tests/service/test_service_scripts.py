@@ -1,12 +1,12 @@
-"""Migration files: names, checksums, and what is to be applied."""
+"""Migration files: names, checksums, and which are pending."""
 
 from pathlib import Path
 
 import pytest
 
 from flightspecial_service.errors import MigrationRefused
-from flightspecial_service.infrastructure.migrator import own_scripts
-from flightspecial_service.infrastructure.scripts import (
+from flightspecial_service.infrastructure.migrations.migrator import own_scripts
+from flightspecial_service.infrastructure.migrations.scripts import (
     Applied,
     Script,
     checksum,
@@ -80,13 +80,13 @@ def test_files_are_read_in_order_of_version(tmp_path: Path) -> None:
     for name in ("V10__c.sql", "V1_1__b_b.sql", "V1__a.sql"):
         (tmp_path / name).write_bytes(b"\xef\xbb\xbfSELECT 1;\r\n")
     (tmp_path / "README.md").write_text("not a migration")
-    found = read_scripts(tmp_path)
-    assert [(each.version, each.description) for each in found] == [
+    scripts = read_scripts(tmp_path)
+    assert [(each.version, each.description) for each in scripts] == [
         ("1", "a"),
         ("1.1", "b b"),
         ("10", "c"),
     ]
-    assert found[0].text == "SELECT 1;\r\n"
+    assert scripts[0].text == "SELECT 1;\r\n"
 
 
 @pytest.mark.parametrize("names", [["V1_x.sql"], ["v1__x.sql"], ["V1__a.sql", "V1.0__b.sql"]])
@@ -108,7 +108,7 @@ def test_an_unknown_placeholder_is_refused() -> None:
 
 
 def test_the_published_files_are_not_edited() -> None:
-    """Databases hold these numbers: a change goes into a new file."""
+    """Databases have these checksums in their history: a change goes into a new file."""
     assert [(each.name, each.checksum) for each in own_scripts() if each.version] == [
         ("V1__create_schema.sql", 186912665),
         ("V2__create_tables.sql", 605026655),

@@ -1,12 +1,12 @@
-"""The settings, read from variables."""
+"""Settings from variables."""
 
 from pathlib import Path
 
 import pytest
 
+from flightspecial_service.environment import with_files
 from flightspecial_service.errors import SettingsError
 from flightspecial_service.settings import Secret, read_settings
-from flightspecial_service.sources import with_files
 
 
 def test_nothing_set_is_the_local_profile() -> None:
@@ -18,7 +18,7 @@ def test_nothing_set_is_the_local_profile() -> None:
     assert database.password.reveal() == ""
 
 
-def test_each_variable_has_its_place() -> None:
+def test_each_variable_sets_its_setting() -> None:
     settings = read_settings(
         {
             "DB_HOST": "db.example",
@@ -73,7 +73,7 @@ def test_a_bad_value_is_named(name: str, value: str) -> None:
     assert len(problem) < 300
 
 
-def test_all_problems_are_told_at_once_and_the_password_never() -> None:
+def test_all_problems_are_reported_together_and_never_the_password() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"DB_HOST": "", "DB_PORT": "x", "DB_PASSWORD": "hush\udcff"})
     assert len(refused.value.problems) == 3
@@ -98,7 +98,7 @@ def test_the_profile_test_has_its_own_names() -> None:
     ]
 
 
-def test_files_go_before_the_environment(tmp_path: Path) -> None:
+def test_files_override_the_environment(tmp_path: Path) -> None:
     (tmp_path / "DB_PASSWORD").write_text("from a file\n")
     (tmp_path / "..data").mkdir()
     (tmp_path / "not-a-name").write_text("x")
@@ -113,10 +113,10 @@ def test_files_go_before_the_environment(tmp_path: Path) -> None:
     assert "hush" not in str(refused.value)
 
 
-def test_profile_goes_before_spring_profiles_active() -> None:
+def test_profile_overrides_spring_profiles_active() -> None:
     assert read_settings({"PROFILE": "local", "SPRING_PROFILES_ACTIVE": "x"}).profile == "local"
 
 
-def test_a_secret_does_not_show_itself() -> None:
+def test_a_secret_is_not_printed() -> None:
     settings = read_settings({"DB_PASSWORD": "hush"})
     assert "hush" not in f"{settings!r} {settings} {Secret('hush')!s}"

@@ -1,4 +1,4 @@
-"""What every store of flight specials does: the fake of the tests and the one in PostgreSQL."""
+"""The contract of `FlightSpecials`, for the store in PostgreSQL and for the fake of the tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flightspecial_service.domain import (
+    Cursor,
     FlightSpecial,
     FlightSpecials,
     Header,
-    Position,
-    Wanted,
+    SpecialsFilter,
 )
-from flightspecial_service.infrastructure.database import Database
-from flightspecial_service.infrastructure.specials import PgFlightSpecials
+from flightspecial_service.infrastructure.postgres.database import Database
+from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.fakes import FakeSpecials
 
@@ -48,7 +48,7 @@ async def pg_store(settings: DatabaseSettings) -> AsyncIterator[MakeStore]:
 
     async def make(specials: Sequence[FlightSpecial]) -> FlightSpecials:
         async with database.connection() as connection:
-            # A zone far from UTC: what is stored and read must not depend on it.
+            # A session zone far from UTC: it must not affect what is stored and read.
             await connection.execute("DELETE FROM travelbuddy.flightspecial")
             await connection.execute("SET TIME ZONE 'Pacific/Auckland'")
             for each in specials:
@@ -66,11 +66,11 @@ async def fake_store(specials: Sequence[FlightSpecial]) -> FlightSpecials:
 
 @pytest.fixture(params=["fake", "postgresql"])
 def kept_in(request: pytest.FixtureRequest) -> DatabaseSettings | None:
-    """The database, for the store that needs one."""
+    """The database; None for the fake."""
     if request.param == "fake":
         return None
-    found: DatabaseSettings = request.getfixturevalue("tables")
-    return found
+    database: DatabaseSettings = request.getfixturevalue("tables")
+    return database
 
 
 @pytest.fixture
@@ -91,12 +91,12 @@ async def all_of(specials: FlightSpecials) -> list[FlightSpecial]:
 async def test_every_special_comes_in_order_of_expiry_then_id(store: MakeStore) -> None:
     specials = await store(list(reversed(ALL)))
     assert await all_of(specials) == ALL
-    assert list(await specials.wanted(Wanted())) == ALL
+    assert list(await specials.matching(SpecialsFilter())) == ALL
 
 
 async def test_an_empty_store_has_none(store: MakeStore) -> None:
     specials = await store([])
-    assert (await all_of(specials), list(await specials.wanted(Wanted()))) == ([], [])
+    assert (await all_of(specials), list(await specials.matching(SpecialsFilter()))) == ([], [])
 
 
 async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore) -> None:
@@ -113,43 +113,51 @@ async def test_a_listing_comes_again_only_if_something_changed(store: MakeStore)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("specials_filter", "expected"),
     [
-        pytest.param(Wanted(limit=2), ALL[:2], id="the first two"),
-        pytest.param(Wanted(limit=100), ALL, id="more than there are"),
-        pytest.param(Wanted(unexpired_at=NOW), ALL[1:5], id="what expires now is over"),
-        pytest.param(Wanted(unexpired_at=SOON), ALL[2:5], id="a moment later"),
-        pytest.param(Wanted(origin="London"), [FIRST], id="an origin by its name"),
-        pytest.param(Wanted(origin="LHR"), [FIRST], id="an origin by its code"),
-        pytest.param(Wanted(origin="london"), [], id="in other letters"),
-        pytest.param(Wanted(origin="Paris"), [], id="a destination is no origin"),
-        pytest.param(Wanted(destination="CDG"), [FIRST], id="a destination by its code"),
-        pytest.param(Wanted(destination="Paris", origin="LHR"), [FIRST], id="both"),
-        pytest.param(Wanted(destination="Paris", origin="x"), [], id="only one of both"),
-        pytest.param(Wanted(after=Position(LATER, 3)), ALL[3:], id="behind one of two twins"),
+        pytest.param(SpecialsFilter(limit=2), ALL[:2], id="the first two"),
+        pytest.param(SpecialsFilter(limit=100), ALL, id="more than there are"),
+        pytest.param(SpecialsFilter(unexpired_at=NOW), ALL[1:5], id="what expires now is over"),
+        pytest.param(SpecialsFilter(unexpired_at=SOON), ALL[2:5], id="a moment later"),
+        pytest.param(SpecialsFilter(origin="London"), [FIRST], id="an origin by its name"),
+        pytest.param(SpecialsFilter(origin="LHR"), [FIRST], id="an origin by its code"),
+        pytest.param(SpecialsFilter(origin="london"), [], id="in other letters"),
+        pytest.param(SpecialsFilter(origin="Paris"), [], id="a destination is no origin"),
+        pytest.param(SpecialsFilter(destination="CDG"), [FIRST], id="a destination by its code"),
+        pytest.param(SpecialsFilter(destination="Paris", origin="LHR"), [FIRST], id="both"),
+        pytest.param(SpecialsFilter(destination="Paris", origin="x"), [], id="only one of both"),
+        pytest.param(SpecialsFilter(after=Cursor(LATER, 3)), ALL[3:], id="behind one of two twins"),
         pytest.param(
-            Wanted(after=Position(LATER, 5), limit=1), [SECOND], id="behind one that is gone"
+            SpecialsFilter(after=Cursor(LATER, 5), limit=1),
+            [SECOND],
+            id="behind one that is gone",
         ),
-        pytest.param(Wanted(after=Position(SOON, 10**9), limit=1), [TWIN], id="between two"),
-        pytest.param(Wanted(after=Position(None, 0)), [NO_EXPIRY], id="those without an expiry"),
-        pytest.param(Wanted(after=Position(None, 1)), [], id="behind the last"),
-        pytest.param(Wanted(after=Position(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"),
+        pytest.param(SpecialsFilter(after=Cursor(SOON, 10**9), limit=1), [TWIN], id="between two"),
+        pytest.param(
+            SpecialsFilter(after=Cursor(None, 0)), [NO_EXPIRY], id="those without an expiry"
+        ),
+        pytest.param(SpecialsFilter(after=Cursor(None, 1)), [], id="behind the last"),
+        pytest.param(
+            SpecialsFilter(after=Cursor(LATER, 3), unexpired_at=SOON), ALL[3:5], id="all of it"
+        ),
     ],
 )
-async def test_wanted(store: MakeStore, wanted: Wanted, found: list[FlightSpecial]) -> None:
+async def test_matching_specials(
+    store: MakeStore, specials_filter: SpecialsFilter, expected: list[FlightSpecial]
+) -> None:
     specials = await store(ALL)
-    assert list(await specials.wanted(wanted)) == found
+    assert list(await specials.matching(specials_filter)) == expected
 
 
 async def test_the_zone_of_a_time_does_not_matter(store: MakeStore) -> None:
     specials = await store(ALL)
     elsewhere = SOON.astimezone(datetime.strptime("+0900", "%z").tzinfo)
-    assert list(await specials.wanted(Wanted(unexpired_at=elsewhere))) == ALL[2:5]
-    after = Position(elsewhere, 4)
-    assert list(await specials.wanted(Wanted(after=after, limit=1))) == [TWIN]
+    assert list(await specials.matching(SpecialsFilter(unexpired_at=elsewhere))) == ALL[2:5]
+    after = Cursor(elsewhere, 4)
+    assert list(await specials.matching(SpecialsFilter(after=after, limit=1))) == [TWIN]
 
 
-async def test_one_is_found_by_its_id_with_all_it_has(store: MakeStore) -> None:
+async def test_find_returns_the_special_with_all_fields(store: MakeStore) -> None:
     specials = await store(ALL)
     assert await specials.find(4) == FIRST
     assert await specials.find(5) is None
@@ -167,7 +175,7 @@ async def test_a_header_is_changed_and_nothing_else(store: MakeStore, text: str)
     ]
 
 
-async def test_changing_what_is_not_there_says_so(store: MakeStore) -> None:
+async def test_changing_an_unknown_special_returns_false(store: MakeStore) -> None:
     specials = await store(ALL)
     assert not await specials.set_header(5, Header("x"))
     assert not await specials.set_header(2**63 - 1, Header("x"))
@@ -178,6 +186,6 @@ async def test_many_writers_leave_one_of_their_headers(store: MakeStore) -> None
     specials = await store(ALL)
     texts = [f"writer {number}" for number in range(30)]
     assert all(await asyncio.gather(*(specials.set_header(4, Header(text)) for text in texts)))
-    found = await specials.find(4)
-    assert found is not None
-    assert found.header in texts
+    special = await specials.find(4)
+    assert special is not None
+    assert special.header in texts

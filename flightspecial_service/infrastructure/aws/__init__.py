@@ -1,0 +1,1 @@
+"""Secrets Manager and Parameter Store, and the database login that comes from them."""

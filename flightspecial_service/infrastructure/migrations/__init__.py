@@ -1,0 +1,1 @@
+"""Migrations of the PostgreSQL schema: the files in `sql/`, what applies them, and the commands about them."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool of connections and the stores of the domain."""

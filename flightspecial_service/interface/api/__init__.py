@@ -1,0 +1,1 @@
+"""The API: its operations, schemas and routes."""

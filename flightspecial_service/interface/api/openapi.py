@@ -1,0 +1,106 @@
+"""The OpenAPI 3.1 document, generated from the operations and from the types that are decoded."""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from flightspecial_service.interface.api.operations import Operation, Parameter
+from flightspecial_service.interface.http.problems import Problem
+
+_REFERENCE = "#/components/schemas/{name}"
+_ALWAYS = (500, 503)
+_HEADERS = {
+    200: {"ETag": "The state of what is shown"},
+    201: {"ETag": "The state of the special", "Location": "The path of the new special"},
+    304: {"ETag": "The state that the client has"},
+    503: {"Retry-After": "Seconds until the next try makes sense"},
+}
+
+
+def document(operations: Sequence[Operation]) -> dict[str, Any]:
+    """The document, ready to be encoded as JSON."""
+    shown = [each for each in operations if not each.hidden]
+    types = [*_types(shown), Problem]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(repr, types), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in shown:
+        described = _operation(operation, schema_of)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "FlightSpecials",
+            "version": "1",
+            "description": "Flights on offer. Every error is application/problem+json (RFC 9457).",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _types(operations: Iterable[Operation]) -> list[Any]:
+    types = {}
+    for operation in operations:
+        for kind in (*operation.responses.values(), operation.body):
+            if kind is not None:
+                types[repr(kind)] = kind
+    return list(types.values())
+
+
+def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+    summary, _, rest = (operation.handler.__doc__ or "").strip().partition("\n")
+    described: dict[str, Any] = {
+        "operationId": operation.handler.__name__,
+        "summary": summary,
+        "parameters": [_parameter(each) for each in operation.parameters],
+        "responses": {
+            str(status): _response(status, kind, schema_of)
+            for status, kind in operation.responses.items()
+        },
+    }
+    if rest.strip():
+        described["description"] = " ".join(rest.split())
+    for status in (*operation.errors, *_ALWAYS):
+        described["responses"][str(status)] = _error(status, schema_of)
+    if operation.body is not None:
+        content = {"schema": schema_of[repr(operation.body)]}
+        described["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(operation.media_types, content),
+        }
+    return described
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "schema": dict(parameter.schema),
+        "description": parameter.description,
+    }
+
+
+def _response(status: int, kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, **_headers(status)}
+    if kind is not None:
+        response["content"] = {"application/json": {"schema": schema_of[repr(kind)]}}
+    return response
+
+
+def _error(status: int, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        **_headers(status),
+        "content": {"application/problem+json": {"schema": schema_of[repr(Problem)]}},
+    }
+
+
+def _headers(status: int) -> dict[str, Any]:
+    descriptions = _HEADERS.get(status, {})
+    text = {"type": "string"}
+    headers = {name: {"schema": text, "description": about} for name, about in descriptions.items()}
+    return {"headers": headers} if headers else {}

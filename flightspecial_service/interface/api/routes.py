@@ -1,0 +1,55 @@
+"""The routes: each path and its resource."""
+
+from collections.abc import Iterable, Mapping
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from flightspecial_service.interface.api.description import Description
+from flightspecial_service.interface.api.legacy import ANY_ORIGIN
+from flightspecial_service.interface.api.operations import Apis, Operation, operations
+from flightspecial_service.interface.http.messages import Handler
+from flightspecial_service.interface.http.middleware import Middleware
+from flightspecial_service.interface.http.resource import Resource
+
+_LEGACY = "/travelbuddy/"
+
+
+class Paths:
+    """Looks up paths without parameters in a dict; the router matches the others one by one."""
+
+    def __init__(self, exact: Mapping[str, ASGIApp], router: ASGIApp) -> None:
+        self._exact = exact
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A scope of type `lifespan` has no path.
+        await self._exact.get(scope.get("path", ""), self._router)(scope, receive, send)
+
+
+def router(apis: Apis, middleware: Middleware, lifespan: object = None) -> Paths:
+    """All routes. There are no redirects."""
+    described = operations(apis)
+    description = Description(described)
+    paths = _by_path(described)
+    paths["/openapi.json"] = {"GET": description.openapi}
+    paths["/docs"] = {"GET": description.page}
+    paths["/metrics"] = {"GET": apis.probes.metrics}
+    resources = {path: _resource(middleware, path, handlers) for path, handlers in paths.items()}
+    exact = {path: resource for path, resource in resources.items() if "{" not in path}
+    table = [Route(path, resource) for path, resource in resources.items() if path not in exact]
+    nowhere = Resource(middleware, "none", {})
+    rest = Router(table, redirect_slashes=False, default=nowhere, lifespan=lifespan)  # type: ignore[arg-type]
+    return Paths(exact, rest)
+
+
+def _resource(middleware: Middleware, path: str, handlers: dict[str, Handler]) -> Resource:
+    cors = ANY_ORIGIN if path.startswith(_LEGACY) else ()
+    return Resource(middleware, path.rstrip("/"), handlers, cors)
+
+
+def _by_path(described: Iterable[Operation]) -> dict[str, dict[str, Handler]]:
+    paths: dict[str, dict[str, Handler]] = {}
+    for operation in described:
+        paths.setdefault(operation.path, {})[operation.method] = operation.handler
+    return paths

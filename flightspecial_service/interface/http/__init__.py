@@ -1,0 +1,1 @@
+"""HTTP without the API: messages, methods, parameters, entity tags, content codings, errors."""
