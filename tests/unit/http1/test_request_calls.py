@@ -6,7 +6,7 @@ import pytest
 
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_parser import CHUNKED, HEAD, HELD, LENGTH, RequestParser
-from tests.unit.request_calls import Call, Heard, reading
+from tests.unit.http1.request_calls import Call, Heard, reading
 
 GET = b"GET /a HTTP/1.1\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\ncontent-length: 5\r\n\r\n"

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge, RequestError, UriTooLong
-from tests.unit.request_calls import reading
+from tests.unit.http1.request_calls import reading
 
 GET = b"GET /a HTTP/1.1\r\n\r\n"
 LINE = b"GET /a HTTP/1.1\r\n"

@@ -26,7 +26,7 @@ from proxy.telemetry.shared_memory import (
 )
 from tests.make import facts, refs, route, table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LABELS = tuple[tuple[str, str], ...]
 TO_NEW = route("list", to=refs(legacy=0, new=100))
 

@@ -24,7 +24,7 @@ from proxy.model import (
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.decide import decide
 from tests.make import facts, table
-from tests.unit.config_tables import (
+from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,
     assert_problem,

@@ -7,7 +7,7 @@ import pytest
 from proxy.config import parse_table
 from proxy.config.reader import MAX_BYTES
 from proxy.errors import TableError
-from tests.unit.config_tables import (
+from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,
     assert_problem,

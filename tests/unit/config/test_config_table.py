@@ -13,7 +13,7 @@ from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
 from proxy.model import Explain, Forwarded, Listener, RouteTable
 from proxy.model.table_test import Expectation, Given, TableTest
-from tests.unit.config_tables import (
+from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,
     assert_problem,
@@ -23,7 +23,7 @@ from tests.unit.config_tables import (
     without_places,
 )
 
-EXAMPLE = Path(__file__).parent / "data" / "every-part.yaml"
+EXAMPLE = Path(__file__).parents[1] / "data" / "every-part.yaml"
 
 CANARY = """\
 routes:

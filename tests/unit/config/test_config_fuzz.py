@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from proxy.config import expand, parse_table
 from proxy.errors import Problem, TableError
-from tests.unit.config_tables import HEAD, parse, without_places
+from tests.unit.config.config_tables import HEAD, parse, without_places
 
-EXAMPLE = (Path(__file__).parent / "data" / "every-part.yaml").read_bytes()
+EXAMPLE = (Path(__file__).parents[1] / "data" / "every-part.yaml").read_bytes()
 MEMORY_MIB = 256
 TIME_S = 120
 

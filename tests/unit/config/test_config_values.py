@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config.units import format_duration, format_size
 from proxy.model import Endpoint
-from tests.unit.config_tables import (
+from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,
     assert_problem,

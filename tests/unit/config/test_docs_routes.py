@@ -11,9 +11,9 @@ import yaml
 
 from proxy.config.documents.base import Doc
 from proxy.config.documents.table import TableDoc
-from tests.unit.config_tables import parse
+from tests.unit.config.config_tables import parse
 
-PAGE = (Path(__file__).parents[2] / "docs" / "routes.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "routes.md").read_text()
 SECTIONS = dict(
     re.findall(r"^##+ `?([^`\n]+)`?\n(.*?)(?=^##+ |\Z)", PAGE, re.DOTALL | re.MULTILINE)
 )
