@@ -3,7 +3,7 @@ r"""A request on the fast tier: the same steps as in `asgi_app`, without a task,
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
-The client's connection calls the methods of `ActiveRequest`, the upstream's those of `AnswerSink`.
+The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
 The first of their events that ends the request does; later ones are ignored.
 """
 

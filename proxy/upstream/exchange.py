@@ -168,7 +168,7 @@ class HttpExchange:
             backend = self._pool.backend
             self.response_failed(UpstreamBroke("the exchange was given up", backend))
 
-    # --- AnswerSink ---------------------------------------------------------------------------------
+    # --- ExchangeSink ---------------------------------------------------------------------------------
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         if self.on_1xx is not None:

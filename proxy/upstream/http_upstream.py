@@ -63,7 +63,7 @@ class HttpUpstream:
         return exchange
 
     def next_pool(self) -> Pool:
-        """The pool for the next request: round robin, but a pool that would queue the request only if all would."""
+        """The pool for the next request: round robin. Pools that would queue it are skipped, unless all would."""
         pools = self._pools
         count = len(pools)
         if count == 1:
