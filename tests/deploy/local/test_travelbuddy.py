@@ -16,7 +16,7 @@ from deploy.local.travelbuddy.app import travelbuddy
 from deploy.local.travelbuddy.page import render
 from deploy.local.travelbuddy.sessions import Sessions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_MS = 1_800_000_000_000
 FLIGHT = {
     "id": int,
