@@ -51,7 +51,7 @@ def read_state(text: str) -> State:
 
 
 def state_at_start(environ: Mapping[str, str]) -> State:
-    """The state that the environment asks for; an empty variable counts as unset. Raises BadState."""
+    """The state from the environment; an empty variable counts as unset. Raises BadState."""
     text = environ.get(VARIABLE) or State.UP
     try:
         return read_state(text)

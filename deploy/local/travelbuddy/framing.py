@@ -1,4 +1,4 @@
-"""How a response's length is told."""
+"""The framing of a response body."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""The page, rendered on the server from the monolith's own rows. It asks for no list."""
+"""The page, rendered on the server from the monolith's own rows. Its script fetches no list."""
 
 from html import escape
 from importlib.resources import files

@@ -28,8 +28,8 @@ class Sessions:
 
         As Tomcat: URLs carry the id until the browser sends a cookie, be it a stale one.
         """
-        id_, new = self._find(cookie, in_url)
-        set_cookie = f"{COOKIE}={id_}; Path=/travelbuddy; HttpOnly" if new else None
+        id_, is_new = self._find(cookie, in_url)
+        set_cookie = f"{COOKIE}={id_}; Path=/travelbuddy; HttpOnly" if is_new else None
         return Session(set_cookie, f";jsessionid={id_}" if cookie is None else "")
 
     def _find(self, cookie: str | None, in_url: str | None) -> tuple[str, bool]:
@@ -37,8 +37,8 @@ class Sessions:
             if presented is not None and presented in self._known:
                 self._known.move_to_end(presented)
                 return presented, False
-        made = self._make_id()
-        self._known[made] = None
+        new = self._make_id()
+        self._known[new] = None
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return made, True
+        return new, True

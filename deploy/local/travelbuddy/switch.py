@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     url = f"http://127.0.0.1:{options.port}/database"
     request = urllib.request.Request(url, options.state.encode(), method="PUT")
-    # A proxy of the environment is not asked for a loopback address.
+    # A loopback address is no address for the environment's HTTP proxy.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_LIMIT_S):

@@ -44,11 +44,11 @@ def test_every_module_of_the_text_is_drawn(standin: StandIn, text: str) -> None:
     scale, rest = divmod(500, len(modules))
     drawn = pixels(reply.body)
     middle = rest // 2 + scale // 2
-    found = [
+    sampled = [
         [1 - drawn[middle + y * scale][middle + x * scale] for x in range(len(modules))]
         for y in range(len(modules))
     ]
-    assert found == modules
+    assert sampled == modules
     assert set(drawn[0] + drawn[-1]) == {1}, "the margin is white"
 
 

@@ -12,9 +12,9 @@ PAGE = "/travelbuddy/"
 
 def session_of(reply: Reply) -> str:
     """The id that the page sets."""
-    found = COOKIE.fullmatch(reply.field("set-cookie") or "")
-    assert found is not None
-    return found[1]
+    cookie = COOKIE.fullmatch(reply.field("set-cookie") or "")
+    assert cookie is not None
+    return cookie[1]
 
 
 def urls_with_an_id(reply: Reply) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-// Counts the times down. The server has rendered the rows: nothing is asked for.
+// Counts the times down. The server has rendered the rows; this script fetches nothing.
 "use strict";
 
 function leftText(expiryMs, nowMs) {
