@@ -34,7 +34,8 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "info": {
             "title": "FlightSpecials",
             "version": "1",
-            "description": "Flights on offer. Every error is application/problem+json (RFC 9457).",
+            "description": "Flights on offer. Errors are application/problem+json (RFC 9457); those of"
+            " the monolith's contract have no body.",
         },
         "paths": paths,
         "components": {"schemas": components},
