@@ -224,7 +224,7 @@ class ConnectTimeout(UpstreamTimeout):
 
 
 class UpstreamStale(UpstreamError):
-    """A reused connection closed before the first byte of its answer (findings, 3).
+    """A reused connection closed before the first byte of its answer (finding 3).
 
     `sent`: the request may have been received. If not, any request may be sent again.
     """

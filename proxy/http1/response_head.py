@@ -2,7 +2,7 @@
 
 Refused are other protocols and versions, statuses outside 100..599, control bytes, codings other than exactly
 `chunked`, coded HTTP/1.0, lengths that are repeated, negative or malformed, both lengths at once, empty lines in
-front (findings, 8).
+front (finding 8).
 """
 
 import re

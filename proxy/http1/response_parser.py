@@ -5,7 +5,7 @@
      +--- all of it came in one read: `whole` ---------------------+
 
 A length is counted down: the bytes need no copy, and so is known where the answer stopped and whether surplus bytes
-came with it (findings, 12). Heads and chunks are read by the same strict rules as requests are (ADR 10).
+came with it (finding 12). Heads and chunks are read by the same strict rules as requests are (ADR 10).
 """
 
 from typing import Protocol

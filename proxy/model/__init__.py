@@ -1,4 +1,4 @@
-"""The nouns: immutable values, each a plain frozen struct (ADR 20). Import them from this package."""
+"""The nouns: immutable values, each a frozen struct. Import them from this package."""
 
 from proxy.model.backend import (
     ALLOW_ALL,

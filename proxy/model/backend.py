@@ -69,7 +69,7 @@ class Backend(Struct, frozen=True):
     cookies: Allow = ALLOW_ALL
     tls: BackendTls | None = None
     idle_timeout_s: float = 2.5
-    """Half of the common 5 s of servers (findings, 17)."""
+    """Half of the common 5 s of servers (finding 17)."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

@@ -22,7 +22,7 @@ class HttpExchange:
     """Implements `Exchange` for whoever sends, and `AnswerSink` for the connection.
 
     A safe request without a body is sent once more where a reused connection closed before the answer's first
-    byte (findings, 3); nothing else ever is (row W1 of the promises).
+    byte (finding 3); nothing else ever is (promise W1).
     """
 
     __slots__ = (

@@ -91,7 +91,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
 
 
 class _Upload:
-    """Sends the request's body beside the wait for its answer: an early one must be seen (findings, 7)."""
+    """Sends the request's body beside the wait for its answer: an early one must be seen (finding 7)."""
 
     def __init__(self, exchange: HttpExchange, request: httpx.Request) -> None:
         self._exchange = exchange

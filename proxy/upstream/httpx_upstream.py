@@ -1,6 +1,6 @@
 """Any httpx transport as an upstream: a mock, a corporate proxy. At its own price, and with its own strictness.
 
-Not through `httpx.AsyncClient`: that has a cookie jar, and rewrites targets (findings, 1 and 2).
+Not through `httpx.AsyncClient`: that has a cookie jar, and rewrites targets (findings 1 and 2).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One timer for all deadlines of an upstream, running only while there is something to watch (findings, 9)."""
+"""One timer for all deadlines of an upstream, running only while there is something to watch (finding 9)."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Which header fields go on, in both directions. Lists of byte pairs in, lists of byte pairs out.
 
-The order guards against spoofing (findings, 15): hop-by-hop fields and what `Connection` nominates go
+The order guards against spoofing (finding 15): hop-by-hop fields and what `Connection` nominates go
 first, then what a client may not say (rule 14), then the backend's allow-lists, then ours are added, and
 the table's edits come last. Framing fields and Host are left out: whoever writes the head makes them anew.
 """
@@ -35,7 +35,7 @@ _HOP_BY_HOP = frozenset(
 )
 # Made anew for the next hop. `Expect` is answered by the server in front of us (RFC 9110 10.1.1).
 _MADE_ANEW = frozenset((b"host", b"content-length", b"expect"))
-# A client cannot have these dropped by naming them in `Connection` (findings, 15).
+# A client cannot have these dropped by naming them in `Connection` (finding 15).
 _NOT_NOMINATED = frozenset((b"host", b"authorization", b"content-length", b"close", b"keep-alive"))
 _NOT_FROM_CLIENTS = frozenset(
     (

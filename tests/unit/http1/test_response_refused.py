@@ -1,4 +1,4 @@
-"""Answers that are refused, whole or cut into pieces (row U4 of the promises)."""
+"""Answers that are refused, whole or cut into pieces (promise U4)."""
 
 import pytest
 
