@@ -41,7 +41,8 @@ from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.match import Index
-from proxy.telemetry.request_record import Record, log_line
+from proxy.telemetry.log_line import log_line
+from proxy.telemetry.request_record import Record
 from tests.make import backend, exact, facts, prefix, refs, rewriting, route, table
 
 OLD = table(route("list", prefix("/l"), to=refs(legacy=95, new=5), stage="canary"), route("rest"))
