@@ -1,4 +1,4 @@
-"""Idle connections that end: no safe request fails by it, no other is sent twice (promises U6, W1; RFC 9110 9.2.2)."""
+"""Idle connections that the backend closes: retries of safe requests only (promises U6, W1; RFC 9110 9.2.2)."""
 
 from pathlib import Path
 
