@@ -2,6 +2,7 @@
 
 FacadeError                         a sentence for a person
 +-- TableError                      the table is refused; carries every `Problem`
++-- EditError                       an edit of the table is refused, and nothing was written
 +-- RequestError                    carries `status`, the answer the client gets
     +-- BadRequest            400   the client's fault, nothing was sent on
     |   +-- AmbiguousPath     400   readings of the path lead to different routes
@@ -65,6 +66,10 @@ class TableError(FacadeError):
         self.file = file
         self.problems = problems
         self.seams = seams
+
+
+class EditError(FacadeError):
+    """An edit of the table is refused, and nothing was written."""
 
 
 class RequestError(FacadeError):
