@@ -1,4 +1,4 @@
-"""SIGTERM (row P1): not ready, a pause, no new connections, then the end of what is in flight."""
+"""SIGTERM (promise P1): not ready, a pause, no new connections, then the end of what is in flight."""
 
 import asyncio
 import contextlib

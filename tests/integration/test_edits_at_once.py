@@ -42,10 +42,10 @@ sys.exit(max(cli.main(["shift", route, f"new={n}", "--routes", path]) for n in r
 SEEN = """
 import sys, time
 from pathlib import Path
-from proxy.control.history.file import record_seen
+from proxy.control.history.file import record_table
 path = Path(sys.argv[1])
 for _ in range(20):
-    assert record_seen(path, path.read_bytes(), time.time()) is None
+    assert record_table(path, path.read_bytes(), time.time()) is None
 """
 
 
