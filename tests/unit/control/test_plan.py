@@ -19,7 +19,7 @@ from proxy.control.replay.plan import (
     parse_expected,
 )
 from proxy.control.replay.recorded_requests import (
-    Logged,
+    LoggedRequest,
     Unreadable,
     bucket_of,
     facts_of_recorded,
@@ -113,9 +113,9 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     other = table(route("other"))
     rest = table(route("rest"))
     plan = planned(rest, rewritten, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 1)
 
 
 def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
@@ -232,7 +232,7 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
 def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
     said = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
-    assert bucket_of(read_line(msgspec.json.encode(said)) or Logged(), 1) == draw_bp
+    assert bucket_of(read_line(msgspec.json.encode(said)) or LoggedRequest(), 1) == draw_bp
 
 
 def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> None:
@@ -256,7 +256,7 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
 
 
 def test_a_logged_host_header_is_not_doubled() -> None:
-    logged = Logged("GET", "h", "/", headers={"host": ["h"]})
+    logged = LoggedRequest("GET", "h", "/", headers={"host": ["h"]})
     assert facts_of_recorded(logged).headers == [(b"host", b"h")]
 
 
@@ -337,7 +337,7 @@ def test_a_table_planned_with_itself_moves_nothing(
     tested = table(GONE, route("l", prefix("/l"), to=refs(a=100 - weight, b=weight)))
     lines = (line(target, draw / 100, method=method) for target, draw, method in asked)
     plan = planned(tested, tested, *lines)
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 0)
     assert plan.requests == len(asked)
 
 
