@@ -62,7 +62,7 @@ class Offer(Struct, frozen=True, kw_only=True):
         if self.cost is not None and not 0 <= self.cost <= COST_MAX:
             raise BadOffer(f"a cost is 0 to {COST_MAX} dollars, not {self.cost}")
         if self.expires_at is not None:
-            _check_expiry(self.expires_at)
+            check_expiry(self.expires_at)
 
 
 class FlightSpecial(Struct, frozen=True):
@@ -154,7 +154,8 @@ def order(expires_at: datetime | None, number: int) -> tuple[bool, datetime, int
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _check_expiry(expires_at: datetime) -> None:
+def check_expiry(expires_at: datetime) -> None:
+    """Raise BadOffer unless it has a zone and lies in the years 1970 to 9999, in UTC."""
     if expires_at.tzinfo is None:
         raise BadOffer("an expiry needs its offset from UTC, as in 2030-01-31T12:00:00Z")
     try:

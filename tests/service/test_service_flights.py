@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
 from flightspecial_service.domain import Flight
@@ -70,6 +71,29 @@ def test_a_bad_renaming_changes_nothing(
 @pytest.mark.parametrize("path", ["p 2/flights/1", "p 1/flights/2", "p 1/flights/x"])
 def test_an_unknown_flight_has_no_history(flights: httpx.Client, path: str) -> None:
     is_problem(flights.get(f"/flightspecials/{path}/history"), 404)
+
+
+@pytest.mark.parametrize(
+    "profile", ["한국", "a\u3000b", "\U0001f469\u200d\u2708", "p" * 255, "a.b~c%25"]
+)
+def test_a_profile_is_any_text_without_slashes_and_control_characters(
+    client: httpx.Client, tables: DatabaseSettings, profile: str
+) -> None:
+    stored = profile.replace("%25", "%")
+    run_sql(tables, FLIGHT.replace("'p 1'", f"'{stored}'"))
+    assert client.get(f"/flightspecials/{profile}/flights/1/history").status_code == 200
+    document = client.get("/openapi.json").json()
+    [described] = [
+        each["schema"]
+        for each in document["paths"]["/flightspecials/{profile_id}/name"]["post"]["parameters"]
+        if each["name"] == "profile_id"
+    ]
+    jsonschema.validate(stored, described)
+
+
+@pytest.mark.parametrize("profile", ["a%2Fb", "a%0Ab", "a%7F", "a%C2%85", "p" * 256])
+def test_a_profile_with_other_characters_does_not_exist(client: httpx.Client, profile: str) -> None:
+    is_problem(client.get(f"/flightspecials/{profile}/flights/1/history"), 404)
 
 
 def test_name_and_history_are_one_transaction(

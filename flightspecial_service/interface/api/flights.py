@@ -1,21 +1,26 @@
 """The API of flights and the history of their names."""
 
+import re
+
 from flightspecial_service.application.commands import rename_flight
 from flightspecial_service.application.queries import one_flight
 from flightspecial_service.domain import Flights, Store
 from flightspecial_service.errors import NotFound
+from flightspecial_service.interface.api.bodies import read_body
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     NameChange,
     flight_history,
     json_response,
-    read_body,
 )
 from flightspecial_service.interface.api.special_commands import to_response
 from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.parameters import read_key
 
 PROFILE_MAX = 255
+# No slash, which ends a segment of a path, and no control characters.
+PROFILE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f/]+$"
+_PROFILE = re.compile(PROFILE_PATTERN)
 
 
 class FlightsApi:
@@ -44,7 +49,8 @@ class FlightsApi:
 def _profile(request: Request) -> str:
     """The profile in the path. Raises NotFound if it is no valid profile: it has no flights."""
     text: str = request.scope["path_params"]["profile_id"]
-    storable = "\0" not in text and text.isprintable()
-    if not (storable and 1 <= len(text) <= PROFILE_MAX):
-        raise NotFound(f"a profile in a path has 1 to {PROFILE_MAX} characters")
+    if len(text) > PROFILE_MAX or _PROFILE.fullmatch(text) is None:
+        raise NotFound(
+            f"a profile in a path has 1 to {PROFILE_MAX} characters, no control characters among them"
+        )
     return text

@@ -3,9 +3,8 @@
 The docstrings of these structs are descriptions in the OpenAPI document.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,26 +12,25 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from flightspecial_service.domain import Flight, FlightSpecial, Offer
 from flightspecial_service.domain.flights import NAME_MAX
 from flightspecial_service.domain.specials import CODE_MAX, COST_MAX, HEADER_MAX, ID_MAX, TEXT_MAX
-from flightspecial_service.errors import Invalid, Malformed
 from flightspecial_service.interface.http.messages import Response
 
 JSON = ((b"content-type", b"application/json"),)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-HeaderText = Annotated[str, Meta(min_length=1, max_length=HEADER_MAX)]
-Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-Code = Annotated[str, Meta(min_length=1, max_length=CODE_MAX)]
+# PostgreSQL cannot store U+0000.
+_NO_NUL = r"^[^\x00]*$"
+HeaderText = Annotated[str, Meta(min_length=1, max_length=HEADER_MAX, pattern=_NO_NUL)]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, pattern=_NO_NUL)]
+Code = Annotated[str, Meta(min_length=1, max_length=CODE_MAX, pattern=_NO_NUL)]
 Cost = Annotated[int, Meta(ge=0, le=COST_MAX)]
 Expiry = Annotated[datetime, Meta(tz=True)]
 Number = Annotated[int, Meta(ge=1, le=ID_MAX)]
-FlightName = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
-
-T = TypeVar("T")
+FlightName = Annotated[str, Meta(min_length=1, max_length=NAME_MAX, pattern=_NO_NUL)]
 
 
 class SpecialOut(Struct, frozen=True, rename="camel"):
-    """A flight special in the service's own contract; `expiry_date` is ISO 8601 in UTC."""
+    """A flight special in the service's own contract; `expiryDate` is ISO 8601 in UTC."""
 
     id: int
     header: str
@@ -46,7 +44,7 @@ class SpecialOut(Struct, frozen=True, rename="camel"):
 
 
 class LegacySpecialOut(Struct, frozen=True, rename="camel"):
-    """A flight special in the monolith's contract; `expiry_date` is in ms since 1970 UTC."""
+    """A flight special in the monolith's contract; `expiryDate` is in ms since 1970 UTC."""
 
     id: int
     header: str
@@ -193,39 +191,9 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(status, msgspec.json.encode(content), JSON)
 
 
-def read_body(body: bytes, kind: type[T]) -> T:
-    """Decode the body as a `kind`.
-
-    Raises Malformed if it is not JSON, Invalid if it does not fit the schema.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if not _is_json(body):
-            raise Malformed("the body is not JSON") from error
-        if isinstance(error, msgspec.ValidationError):
-            raise Invalid(f"the body is not what is needed here: {error}") from error
-        # A lone surrogate: RFC 8259 8.2 allows it, msgspec reports it as malformed.
-        raise Invalid("a text in the body holds half of a surrogate pair") from error
-
-
 def _utc(instant: datetime | None) -> datetime | None:
     """In UTC; unchanged if the year is out of range there, which the domain refuses."""
     try:
         return None if instant is None else instant.astimezone(UTC)
     except OverflowError:
         return instant
-
-
-def _is_json(body: bytes) -> bool:
-    """Whether the body is well-formed JSON: msgspec stops at the first schema error before it knows."""
-    try:
-        json.loads(body.decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python accepts but RFC 8259 does not allow."""
-    raise ValueError(name)

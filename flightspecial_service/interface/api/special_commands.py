@@ -10,7 +10,8 @@ from flightspecial_service.application.outcomes import (
     Refused,
 )
 from flightspecial_service.domain import FlightSpecial, FlightSpecials, Offer, Store
-from flightspecial_service.errors import Invalid, NotReleased
+from flightspecial_service.errors import BodyError, Invalid, NotReleased
+from flightspecial_service.interface.api.bodies import read_body
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     Done,
@@ -20,7 +21,6 @@ from flightspecial_service.interface.api.schemas import (
     json_response,
     new_offer,
     patched,
-    read_body,
     special_out,
 )
 from flightspecial_service.interface.http.etags import condition_of, no_condition, special_tag
@@ -56,7 +56,8 @@ class SpecialCommandsApi:
         body = await request.json_body()
         change = read_body(body, HeaderChange)
         if change.id != number:
-            raise Invalid(f"the body's id must be the one in the path, {number}")
+            sentence = f"the body's id must be the one in the path, {number}"
+            raise Invalid(sentence, (BodyError("#/id", sentence),))
         text = self._build_label.removed_from(change.flight_special_header)
         key, condition = read_key(request, body), condition_of(request, self._build_label.tag)
         if key is None and condition is None:

@@ -1,0 +1,103 @@
+"""Reads JSON bodies. A body that does not fit is refused with all its mistakes."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
+
+from flightspecial_service.domain.specials import check_expiry
+from flightspecial_service.errors import BadOffer, BodyError, Invalid, Malformed
+
+T = TypeVar("T", bound=Struct)
+
+
+def read_body(body: bytes, kind: type[T]) -> T:
+    """Decode the body as a `kind`.
+
+    Raises Malformed if it is not JSON, Invalid with every mistake if it does not fit.
+    """
+    try:
+        content = msgspec.json.decode(body, type=kind)
+        if not any(map(_breaks_a_rule, _values(content))):
+            return content
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # msgspec stops at the first mistake, also before it knows whether the rest is JSON
+    raise _invalid(_parsed(body), kind)
+
+
+def _parsed(body: bytes) -> object:
+    """The body as Python's own parser reads it. Raises Malformed."""
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the body is not JSON") from error
+
+
+def _invalid(content: object, kind: type[Struct]) -> Invalid:
+    errors = tuple(_mistakes(content, kind)) or (
+        # Not in a field that is read, but msgspec refuses it anywhere.
+        BodyError("#", "Text has half of a surrogate pair"),
+    )
+    return Invalid("the body does not fit; errors has every mistake", errors)
+
+
+def _mistakes(content: object, kind: type[Struct]) -> Iterator[BodyError]:
+    if not isinstance(content, dict):
+        yield BodyError("#", "Expected `object`")
+        return
+    known = {field.encode_name: field for field in fields(kind)}
+    for name, field in known.items():
+        mistake = _mistake(content, name, field)
+        if mistake:
+            yield BodyError(_pointer(name), mistake)
+    if kind.__struct_config__.forbid_unknown_fields:
+        for name in (name for name in content if name not in known):
+            yield BodyError(_pointer(name), "Object contains unknown field")
+
+
+def _mistake(content: dict[str, Any], name: str, field: FieldInfo) -> str:
+    """What is wrong with one field; empty if nothing is."""
+    if name not in content:
+        return "Object is missing this field" if field.required else ""
+    value = content[name]
+    if isinstance(value, str) and _has_surrogate(value):
+        return "Text has half of a surrogate pair"
+    try:
+        return _breaks_a_rule(msgspec.convert(value, field.type))
+    except msgspec.ValidationError as error:
+        return str(error)
+
+
+def _breaks_a_rule(value: object) -> str:
+    """The rule of the domain that the schema does not express, if the value violates it."""
+    if isinstance(value, datetime):
+        try:
+            check_expiry(value)
+        except BadOffer as error:
+            return str(error)
+    return ""
+
+
+def _values(content: Struct) -> Iterator[object]:
+    return (getattr(content, name) for name in content.__struct_fields__)
+
+
+def _pointer(name: str) -> str:
+    """The JSON Pointer to a member, as the fragment of a URI (RFC 6901 6)."""
+    return "#/" + quote(
+        name.replace("~", "~0").replace("/", "~1"), errors="replace", safe="~!$&'()*+,;=:@/?"
+    )
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python accepts but RFC 8259 does not allow."""
+    raise ValueError(name)
