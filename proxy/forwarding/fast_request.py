@@ -33,7 +33,7 @@ from proxy.forwarding.route_cache import (
     connection_state,
 )
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.chunked import whole_chunked
+from proxy.http1.chunked import chunked_body
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
@@ -177,7 +177,7 @@ class FastRequest(Struct, eq=False):
             self._release()
             self._end(whole=False)
 
-    def client_shut(self) -> None:
+    def client_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.client_ended():
             self._end_tunnel(self.tunnel)
 
@@ -218,7 +218,7 @@ class FastRequest(Struct, eq=False):
         if status != 100:
             cached = self.cached
             fields = client_response_headers(headers, self.snapshot, cached.facts, cached.decision)
-            self._response().inform(status, lines_of(fields))
+            self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self.connection = None
@@ -238,7 +238,7 @@ class FastRequest(Struct, eq=False):
         record.first_byte_s = record.total_s = time.monotonic() - self.began
         start = response_head(head, self.cached, self.snapshot, self.identity)
         if framing == "chunked":
-            body = whole_chunked(body)
+            body = chunked_body(body)
             client.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (start, body))
         else:
             client.write(b"%b\r\n%b" % (start, body))
@@ -303,7 +303,7 @@ class FastRequest(Struct, eq=False):
         self.tunnel = Tunnel(self.client, connection)
         lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
-        self.client.switched()
+        self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:
         self.connection = None
@@ -331,7 +331,7 @@ class FastRequest(Struct, eq=False):
         self.record.first_byte_s = time.monotonic() - self.began
         out = self._response()
         self._drop_keep_alive(out)
-        out.own(reply, facade_headers(self.snapshot, self.record))
+        out.local_reply(reply, facade_headers(self.snapshot, self.record))
         self._end(whole=True)
 
     def _release(self) -> None:

@@ -225,7 +225,7 @@ class ResponseParser:
         chunks = self._chunks = ChunkReader()
         self.phase = CHUNKED
         pieces = chunks.feed(data) if data else []
-        if chunks.over and not chunks.trailers:
+        if chunks.complete and not chunks.trailers:
             self.whole = head, "chunked", b"".join(pieces)
             self._finish(not chunks.rest)
         elif sink is not None:
@@ -264,7 +264,7 @@ class ResponseParser:
         chunks = self._chunks
         if pieces and self._sink is not None:
             self._sink.response_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if chunks.over:
+        if chunks.complete:
             self.trailers = kept_trailers(chunks.trailers)
             self._finish(not chunks.rest)
 

@@ -67,7 +67,7 @@ def ours(pieces: list[bytes]) -> Reading:
     try:
         for piece in pieces:
             reader.feed(piece)
-            while reader.waits:
+            while reader.is_complete:
                 reader.proceed()
     except RequestError:
         sink.reading.refused = True
