@@ -86,7 +86,9 @@ def test_probes_ask_what_the_programs_answer(helm: Helm, values: Values, secret:
 
 def test_both_programs_have_these_paths() -> None:
     admin = (TREE / "proxy" / "server" / "admin" / "app.py").read_text()
-    service = (TREE / "flightspecial_service" / "interface" / "api" / "operations.py").read_text()
+    service = (
+        TREE / "flightspecial_service" / "interface" / "api" / "operations_listener.py"
+    ).read_text()
     for path in ("/healthz", "/readyz"):
         assert f'"{path}"' in admin
         assert f'"{path}"' in service
