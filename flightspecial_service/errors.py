@@ -21,9 +21,8 @@
         +-- WrongMediaType    415   carries `field`, a header field with the accepted types
         +-- HeadTooLarge      431
         +-- Invalid           422   well-formed, but invalid; carries `errors`
-        |   +-- BadHeader     422   violates a rule of the domain, as do the next three
+        |   +-- BadHeader     422   violates a rule of the domain, as do the next two
         |   +-- BadOffer      422
-        |   +-- BadFlight     422
         |   +-- BadFlightName 422
         |   +-- KeyReused     422   the idempotency key belongs to another request
         +-- NotReleased       501   switched off by a feature flag
@@ -195,10 +194,6 @@ class BadHeader(Invalid):
 
 class BadOffer(Invalid):
     """The fields of a special violate the rules of the domain."""
-
-
-class BadFlight(Invalid):
-    """A flight violates the rules of the domain."""
 
 
 class BadFlightName(Invalid):

@@ -102,7 +102,7 @@ class AsgiForwarder:
         exchange = await self._open(request)
         if exchange.has_body:
             client.start_upload(exchange)
-        exchange.on_wait = client.watch
+        exchange.on_elapsed = client.watch
         try:
             await _pass_on(exchange, out, request, record)
         finally:
@@ -124,7 +124,7 @@ class AsgiForwarder:
                     cached.entry.prepared = prepared
             if not cached.target:
                 cached.target = upstream_target(facts, decision)
-            return await upstream.ask(prepared.asked(cached.target, identity))
+            return await upstream.open_prepared(prepared.asked(cached.target, identity))
         sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
@@ -152,7 +152,7 @@ async def _pass_on(
     else:
         await out.start(head.status, response_fields(head, cached, snapshot, record))
     data: bytes | None = exchange.take()
-    if exchange.over:
+    if exchange.complete:
         await out.end(data or b"")
         return
     while data is not None:

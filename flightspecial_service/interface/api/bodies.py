@@ -1,33 +1,39 @@
 """Reads JSON bodies. A body that does not fit is refused with all its mistakes."""
 
 import json
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import FieldInfo, fields
+from msgspec import UNSET, Struct
+from msgspec.structs import FieldInfo, asdict, fields
 
-from flightspecial_service.domain.specials import check_expiry
-from flightspecial_service.errors import BadOffer, BodyError, Invalid, Malformed
+from flightspecial_service.errors import BodyError, Invalid, Malformed
 
 T = TypeVar("T", bound=Struct)
 
 
-def read_body(body: bytes, kind: type[T]) -> T:
+Check: TypeAlias = Callable[[str, Any], None]
+"""Raises Invalid if the value of this field violates a rule that the schema does not express."""
+
+
+def no_rules(_field: str, _value: Any) -> None:
+    """The schema expresses all rules."""
+
+
+def read_body(body: bytes, kind: type[T], check: Check = no_rules) -> T:
     """Decode the body as a `kind`.
 
     Raises Malformed if it is not JSON, Invalid with every mistake if it does not fit.
     """
     try:
         content = msgspec.json.decode(body, type=kind)
-        if not any(map(_breaks_a_rule, _values(content))):
+        if not any(_broken_rule(check, name, value) for name, value in asdict(content).items()):
             return content
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # msgspec stops at the first mistake, also before it knows whether the rest is JSON
-    raise _invalid(_parsed(body), kind)
+    raise _invalid(_parsed(body), kind, check)
 
 
 def _parsed(body: bytes) -> object:
@@ -38,21 +44,21 @@ def _parsed(body: bytes) -> object:
         raise Malformed("the body is not JSON") from error
 
 
-def _invalid(content: object, kind: type[Struct]) -> Invalid:
-    errors = tuple(_mistakes(content, kind)) or (
+def _invalid(content: object, kind: type[Struct], check: Check) -> Invalid:
+    errors = tuple(_mistakes(content, kind, check)) or (
         # Not in a field that is read, but msgspec refuses it anywhere.
         BodyError("#", "Text has half of a surrogate pair"),
     )
     return Invalid("the body does not fit; errors has every mistake", errors)
 
 
-def _mistakes(content: object, kind: type[Struct]) -> Iterator[BodyError]:
+def _mistakes(content: object, kind: type[Struct], check: Check) -> Iterator[BodyError]:
     if not isinstance(content, dict):
         yield BodyError("#", "Expected `object`")
         return
     known = {field.encode_name: field for field in fields(kind)}
     for name, field in known.items():
-        mistake = _mistake(content, name, field)
+        mistake = _mistake(content, field, check)
         if mistake:
             yield BodyError(_pointer(name), mistake)
     if kind.__struct_config__.forbid_unknown_fields:
@@ -60,31 +66,28 @@ def _mistakes(content: object, kind: type[Struct]) -> Iterator[BodyError]:
             yield BodyError(_pointer(name), "Object contains unknown field")
 
 
-def _mistake(content: dict[str, Any], name: str, field: FieldInfo) -> str:
+def _mistake(content: dict[str, Any], field: FieldInfo, check: Check) -> str:
     """What is wrong with one field; empty if nothing is."""
-    if name not in content:
+    if field.encode_name not in content:
         return "Object is missing this field" if field.required else ""
-    value = content[name]
+    value = content[field.encode_name]
     if isinstance(value, str) and _has_surrogate(value):
         return "Text has half of a surrogate pair"
     try:
-        return _breaks_a_rule(msgspec.convert(value, field.type))
+        return _broken_rule(check, field.name, msgspec.convert(value, field.type))
     except msgspec.ValidationError as error:
         return str(error)
 
 
-def _breaks_a_rule(value: object) -> str:
-    """The rule of the domain that the schema does not express, if the value violates it."""
-    if isinstance(value, datetime):
-        try:
-            check_expiry(value)
-        except BadOffer as error:
-            return str(error)
+def _broken_rule(check: Check, field: str, value: object) -> str:
+    """The rule that the value violates, as a sentence; empty if it violates none."""
+    if value is None or value is UNSET:
+        return ""
+    try:
+        check(field, value)
+    except Invalid as error:
+        return str(error)
     return ""
-
-
-def _values(content: Struct) -> Iterator[object]:
-    return (getattr(content, name) for name in content.__struct_fields__)
 
 
 def _pointer(name: str) -> str:

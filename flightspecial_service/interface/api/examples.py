@@ -45,8 +45,8 @@ EXAMPLES: dict[str, Any] = {
     for each in (
         special_out(_SPECIAL),
         legacy_special_out(_SPECIAL),
-        msgspec.structs.replace(_OFFER, expiry_date=_SPECIAL.expires_at),
-        OfferPatch(cost=89, expiry_date=None),
+        msgspec.structs.replace(_OFFER, expires_at=_SPECIAL.expires_at),
+        OfferPatch(cost=89, expires_at=None),
         HeaderChange(id=1, flight_special_header="London to Prague, by night"),
         NameChange(flight_no=1, flight_name="Prague express"),
         PastName(number=1, flight_name="Prague express"),

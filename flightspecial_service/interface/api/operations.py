@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flightspecial_service.domain import HEADER_MAX, ID_MAX
-from flightspecial_service.interface.api.flights import PROFILE_MAX, PROFILE_PATTERN, FlightsApi
+from flightspecial_service.interface.api.flights import PROFILE_MAX, FlightsApi
 from flightspecial_service.interface.api.legacy import LegacyApi
 from flightspecial_service.interface.api.probes import Probe, Probes
 from flightspecial_service.interface.api.schemas import (
@@ -55,6 +55,8 @@ class Operation(Struct, frozen=True):
     media_types: tuple[str, ...] = JSON_TYPES
     hidden: bool = False
     """An alias of a path, which is not described."""
+    empty_errors: bool = False
+    """Errors have no body."""
     needs_token: bool = False
 
     @property
@@ -87,7 +89,7 @@ _ID = Parameter("id", "path", _ID_SCHEMA, "The special")
 _PROFILE = Parameter(
     "profile_id",
     "path",
-    {"type": "string", "minLength": 1, "maxLength": PROFILE_MAX, "pattern": PROFILE_PATTERN},
+    {"type": "string", "minLength": 1, "maxLength": PROFILE_MAX, "pattern": r"^[^\x00/]+$"},
     "The profile that owns the flight",
 )
 _FLIGHT_NO = Parameter("flight_no", "path", _ID_SCHEMA, "The flight")
@@ -111,6 +113,20 @@ _QUERY = (
     Parameter("destination", "query", _PLACE, "Only to there: a name or a code"),
     Parameter("unexpired", "query", {"type": "boolean"}, "Only what has not expired"),
 )
+_NAME_PAGE = (
+    Parameter(
+        "limit",
+        "query",
+        {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_MAX},
+        "Names on a page; the Link header leads to the next one",
+    ),
+    Parameter(
+        "after",
+        "query",
+        {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
+        "Only names after the one with this number",
+    ),
+)
 _WRITE_ERRORS = (400, 404, 408, 412, 413, 415, 422)
 
 
@@ -121,7 +137,7 @@ def operations(apis: Apis) -> list[Operation]:
 
 def _reads(apis: Apis) -> list[Operation]:
     every, on_sale = list[SpecialOut], list[LegacySpecialOut]
-    specials, legacy = apis.specials.list_all, apis.legacy.list_on_sale
+    specials = apis.specials.list_all
     parameters = (*_QUERY, _IF_NONE_MATCH)
     own, old = "/flightspecials", "/travelbuddy/flightspecials"
     return [
@@ -132,15 +148,23 @@ def _reads(apis: Apis) -> list[Operation]:
             errors=(400, 404),
             parameters=(_ID, _IF_NONE_MATCH),
         ),
-        Operation("GET", old, legacy, {200: on_sale, 304: None}, (400,), (_IF_NONE_MATCH,)),
-        Operation("GET", f"{old}/", legacy, {200: on_sale}, hidden=True),
+        Operation(
+            *("GET", old, apis.legacy.list_on_sale, {200: on_sale, 304: None}, (400, 406)),
+            parameters=(_IF_NONE_MATCH,),
+            empty_errors=True,
+        ),
+        Operation(
+            *("OPTIONS", old, apis.legacy.options, {200: None, 403: None}), empty_errors=True
+        ),
+        Operation("GET", f"{old}/", apis.legacy.list_on_sale, {200: on_sale}, hidden=True),
+        Operation("OPTIONS", f"{old}/", apis.legacy.options, {200: None}, hidden=True),
         Operation(
             "GET",
             f"{own}/{{profile_id}}/flights/{{flight_no}}/history",
             apis.flights.history,
             {200: FlightHistory},
-            (404,),
-            (_PROFILE, _FLIGHT_NO),
+            (400, 404, 422),
+            (_PROFILE, _FLIGHT_NO, *_NAME_PAGE),
         ),
     ]
 
