@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Struct
-from msgspec.structs import FieldInfo, asdict, fields
+from msgspec.structs import FieldInfo, fields
 
 from flightspecial_service.errors import BodyError, Invalid, Malformed
 
@@ -29,10 +29,11 @@ def read_body(body: bytes, kind: type[T], check: Check = no_rules) -> T:
     """
     try:
         content = msgspec.json.decode(body, type=kind)
-        if not any(_broken_rule(check, name, value) for name, value in asdict(content).items()):
-            return content
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # msgspec stops at the first mistake, also before it knows whether the rest is JSON
+        for name in content.__struct_fields__:
+            _check_value(check, name, getattr(content, name))
+        return content
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Invalid):
+        pass  # the first mistake; msgspec stops there even before it knows whether the rest is JSON
     raise _invalid(_parsed(body), kind, check)
 
 
@@ -74,20 +75,15 @@ def _mistake(content: dict[str, Any], field: FieldInfo, check: Check) -> str:
     if isinstance(value, str) and _has_surrogate(value):
         return "Text has half of a surrogate pair"
     try:
-        return _broken_rule(check, field.name, msgspec.convert(value, field.type))
-    except msgspec.ValidationError as error:
-        return str(error)
-
-
-def _broken_rule(check: Check, field: str, value: object) -> str:
-    """The rule that the value violates, as a sentence; empty if it violates none."""
-    if value is None or value is UNSET:
-        return ""
-    try:
-        check(field, value)
-    except Invalid as error:
+        _check_value(check, field.name, msgspec.convert(value, field.type))
+    except (msgspec.ValidationError, Invalid) as error:
         return str(error)
     return ""
+
+
+def _check_value(check: Check, field: str, value: object) -> None:
+    if value is not None and value is not UNSET:
+        check(field, value)
 
 
 def _pointer(name: str) -> str:
