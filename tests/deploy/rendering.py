@@ -158,7 +158,12 @@ def _everything(seed: Values) -> Values:
         database__existingSecret="more-variables",
         database__maxConnections=200,
         service__autoscaling__enabled=True,
-        service__settings={"FEATURE_HEADER_UPDATE": "off", "SLOW_QUERY_MS": "250"},
+        service__settings={
+            "CORS_ALLOW_ORIGINS": "https://shop.example,http://localhost:3000",
+            "FEATURE_HEADER_UPDATE": "off",
+            "SLOW_QUERY_MS": "250",
+        },
+        service__apiToken__existingSecret="writers",
         service__serviceAccount__roleArn="arn:aws:iam::123456789012:role/flightspecials",
         facade__kind="Rollout",
         facade__image__tag="t9z8y7x",
