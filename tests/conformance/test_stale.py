@@ -116,7 +116,7 @@ async def test_a_close_that_is_known_fails_no_request(tier: Tier, tmp_path: Path
                 upstream.send(ok())
                 assert (await wire.answer()).head.status == 200
                 upstream.close()
-                await eventually(lambda: not up.facade.stats()["legacy"].connections)
+                await eventually(lambda: not up.facade.upstream_stats()["legacy"].connections)
 
 
 async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_path: Path) -> None:
@@ -149,4 +149,6 @@ async def test_an_idle_connection_is_given_up_in_time(tier: Tier, tmp_path: Path
             assert (await wire.answer()).head.status == 200
             with pytest.raises(Cut):
                 await upstream.more()
-            await eventually(lambda: all(s.connections == 0 for s in up.facade.stats().values()))
+            await eventually(
+                lambda: all(s.connections == 0 for s in up.facade.upstream_stats().values())
+            )

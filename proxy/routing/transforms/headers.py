@@ -5,6 +5,7 @@ dropped, then fields that clients may not set (rule 14), then the backend's allo
 fields are added. The table's edits come last. Host and framing are not included: the writer of the head adds them.
 """
 
+from proxy.http1.trailers import FORBIDDEN_IN_REQUESTS
 from proxy.model import (
     ALLOW_ALL,
     NO_EDITS,
@@ -77,29 +78,6 @@ _ALWAYS_PASS = frozenset(
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
 _IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
 _VIA = (b"1.0 facade", b"1.1 facade")
-_FINAL_FIELDS = frozenset(
-    (
-        *(
-            b"transfer-encoding",
-            b"content-length",
-            b"host",
-            b"connection",
-            b"content-encoding",
-            b"content-type",
-        ),
-        *(
-            b"content-range",
-            b"trailer",
-            b"te",
-            b"upgrade",
-            b"set-cookie",
-            b"cookie",
-            b"authorization",
-        ),
-        *(b"cache-control", b"expect", b"max-forwards", b"location", b"via"),
-    )
-)
-"""A trailer cannot change framing, routing or authentication (RFC 9110 6.5.1)."""
 
 
 def upstream_headers(
@@ -206,7 +184,7 @@ def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
     return [
         pair
         for pair in trailers
-        if pair[0] not in _FINAL_FIELDS
+        if pair[0] not in FORBIDDEN_IN_REQUESTS
         and pair[0] not in _HOP_BY_HOP
         and _may_pass(pair[0], frozenset(), False)
     ]

@@ -44,11 +44,11 @@ def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Header
 
     Cached in `head`, because a backend repeats its heads (ADR 11).
     """
-    if decision_header not in head.made:
-        if len(head.made) >= _MAX_KEPT:
-            head.made.clear()
-        head.made[decision_header] = _unchanged(head, decision_header)
-    return head.made[decision_header]
+    if decision_header not in head.rendered:
+        if len(head.rendered) >= _MAX_KEPT:
+            head.rendered.clear()
+        head.rendered[decision_header] = _unchanged(head, decision_header)
+    return head.rendered[decision_header]
 
 
 def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.control.replay.plan import (
+    Destination,
     Expected,
     Move,
     Plan,
@@ -40,7 +41,8 @@ from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.match import Index
-from proxy.telemetry.request_record import Record, log_line
+from proxy.telemetry.log_line import log_line
+from proxy.telemetry.request_record import Record
 from tests.make import backend, exact, facts, prefix, refs, rewriting, route, table
 
 OLD = table(route("list", prefix("/l"), to=refs(legacy=95, new=5), stage="canary"), route("rest"))
@@ -114,6 +116,13 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+
+
+def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
+    asks_the_facade = facts("/l", "OPTIONS", headers={"max-forwards": "0"})
+    assert destination_of(side(OLD), asks_the_facade, 0) == Destination(None, "204")
+    plan = planned(OLD, NEW, line("/l", method="OPTIONS", headers={"max-forwards": ["0"]}))
+    assert (plan.requests, plan.moved) == (1, 0)
 
 
 def test_examples_are_few_and_different() -> None:
