@@ -95,7 +95,7 @@ def read_response_head(raw: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> R
     """
     lines = cut_lines(raw)
     status = _COMMON_STATUS_LINES.get(lines[0]) or _parse_status(lines[0])
-    return ResponseHead(status, lines[0].startswith(b"HTTP/1.0"), _parse_fields(lines, known))
+    return ResponseHead(status, lines[0].startswith(b"HTTP/1.0"), parse_fields(lines, known))
 
 
 def check_switch(head: ResponseHead, may_switch: bool) -> None:
@@ -104,8 +104,8 @@ def check_switch(head: ResponseHead, may_switch: bool) -> None:
         raise MalformedResponse("it switched protocols unasked")
 
 
-def _parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> ResponseFields:
-    """Parse the lines after the status line, which is the first of `lines`."""
+def parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> ResponseFields:
+    """Parse the lines after the status line, the first of `lines`. Raises MalformedResponse, or BadRequest."""
     if len(lines) > MAX_HEADERS + 1:
         raise MalformedResponse(f"it has more than {MAX_HEADERS} header fields")
     pairs: HeaderPairs = []

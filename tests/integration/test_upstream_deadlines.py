@@ -1,4 +1,4 @@
-"""Time runs for the upstream, and only while it is the one to be waited for (U3)."""
+"""Time runs for the upstream, and only while it is the one to be waited for (promise U3)."""
 
 import asyncio
 import time

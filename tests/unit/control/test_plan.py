@@ -19,19 +19,30 @@ from proxy.control.replay.plan import (
     parse_expected,
 )
 from proxy.control.replay.recorded_requests import (
-    Logged,
+    LoggedRequest,
     Unreadable,
     bucket_of,
-    facts_of,
+    facts_of_recorded,
     read_line,
 )
 from proxy.errors import FacadeError
-from proxy.model import Cohort, DirectResponse, Endpoint, Facts, HashKey, Rewrite, Route, RouteTable
+from proxy.model import (
+    Cohort,
+    DirectResponse,
+    Endpoint,
+    Facts,
+    HashKey,
+    Rewrite,
+    Route,
+    RouteTable,
+    UnimplementedField,
+)
 from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.match import Index
-from proxy.telemetry.request_record import Record, log_line
+from proxy.telemetry.log_line import log_line
+from proxy.telemetry.request_record import Record
 from tests.make import backend, exact, facts, prefix, refs, rewriting, route, table
 
 OLD = table(route("list", prefix("/l"), to=refs(legacy=95, new=5), stage="canary"), route("rest"))
@@ -102,9 +113,9 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     other = table(route("other"))
     rest = table(route("rest"))
     plan = planned(rest, rewritten, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 1)
 
 
 def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
@@ -221,7 +232,7 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
 def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
     said = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
-    assert bucket_of(read_line(msgspec.json.encode(said)) or Logged(), 1) == draw_bp
+    assert bucket_of(read_line(msgspec.json.encode(said)) or LoggedRequest(), 1) == draw_bp
 
 
 def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> None:
@@ -241,12 +252,12 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
     record = Record("v", 7, request, decide(tested, tested.routes[0], request, 7))
     logged = read_line(msgspec.json.encode(log_line(record, names_that_rules_read(tested), 0.0)))
     assert logged is not None
-    assert destination_of(side(tested), facts_of(logged), 7).route == "picky"
+    assert destination_of(side(tested), facts_of_recorded(logged), 7).route == "picky"
 
 
 def test_a_logged_host_header_is_not_doubled() -> None:
-    logged = Logged("GET", "h", "/", headers={"host": ["h"]})
-    assert facts_of(logged).headers == [(b"host", b"h")]
+    logged = LoggedRequest("GET", "h", "/", headers={"host": ["h"]})
+    assert facts_of_recorded(logged).headers == [(b"host", b"h")]
 
 
 # --- what is said of the replay's limits -----------------------------------------------------------
@@ -271,7 +282,10 @@ COHORT = Cohort("people", "s", (HashKey("header", "x-user"), HashKey("cookie", "
             ["the new table reads header b, which the log does not hold: it is replayed as absent"],
         ),
         (
-            replace(reading("x-user", COHORT), unobeyed=("routes[r].cohort",)),
+            replace(
+                reading("x-user", COHORT),
+                not_implemented=(UnimplementedField("routes", "r", "cohort"),),
+            ),
             reading("a"),
             [
                 "the old table reads header x-user, which the log holds only as a hash: "
@@ -323,7 +337,7 @@ def test_a_table_planned_with_itself_moves_nothing(
     tested = table(GONE, route("l", prefix("/l"), to=refs(a=100 - weight, b=weight)))
     lines = (line(target, draw / 100, method=method) for target, draw, method in asked)
     plan = planned(tested, tested, *lines)
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 0)
     assert plan.requests == len(asked)
 
 
@@ -335,4 +349,4 @@ def test_no_line_is_fatal(text: bytes) -> None:
     except Unreadable:
         return
     if logged is not None:
-        assert isinstance(facts_of(logged), Facts)
+        assert isinstance(facts_of_recorded(logged), Facts)
