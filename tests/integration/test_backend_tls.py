@@ -19,10 +19,12 @@ from proxy.errors import TableError
 from proxy.model import Endpoint
 from proxy.server.app import build
 from proxy.server.settings import Settings
-from tests.integration.certificates import Authority, Issued, server_context
-from tests.integration.running import LOOPBACK, Running, eventually, running
-from tests.integration.test_forwarding import body_of, status_of
-from tests.integration.upstream_servers import Peer, Server, serving
+from tests.support.certificates import Authority, Issued, server_context
+from tests.support.facade_in_loop import LOOPBACK, RunningFacade, facade_in_loop
+from tests.support.origin import Origin, origin
+from tests.support.raw_response import body_of, status_of
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 TABLE = """\
 version: 1
@@ -34,11 +36,11 @@ routes: [{{name: all, backend_refs: legacy}}]
 """
 
 
-async def _who_asks(peer: Peer) -> None:
+async def _who_asks(wire: Wire) -> None:
     """Answers each request with the serial number of the client's certificate."""
     while True:
-        shown = peer.writer.get_extra_info("peercert")
-        await peer.answer(str(shown["serialNumber"]).encode() if shown else b"nobody")
+        shown = wire.peer_certificate
+        await wire.respond(str(shown["serialNumber"]).encode() if shown else b"nobody")
 
 
 def _serial(issued: Issued) -> bytes:
@@ -57,18 +59,17 @@ class Site:
     def server(
         self, *names: str, expired: bool = False, clients_of: Authority | None = None
     ) -> ssl.SSLContext:
-        return server_context(
-            self.folder, self.authority.issue(*names, expired=expired), clients_of
-        )
+        issued = self.authority.issue(*names, expired=expired)
+        return server_context(self.folder, issued, clients_of=clients_of, alpn=("h2", "http/1.1"))
 
     @contextlib.asynccontextmanager
-    async def serving(
+    async def facade(
         self, server: ssl.SSLContext, tls: str = "ca_file: ca.pem"
-    ) -> AsyncIterator[tuple[Running, Server]]:
+    ) -> AsyncIterator[tuple[RunningFacade, Origin]]:
         """A facade whose one backend speaks TLS."""
-        async with serving(_who_asks, tls=server) as backend:
+        async with origin(_who_asks, tls=server) as backend:
             table = TABLE.format(port=backend.port, tls=tls)
-            async with running(table, self.folder) as facade:
+            async with facade_in_loop(table, self.folder) as facade:
                 yield facade, backend
 
 
@@ -78,14 +79,14 @@ def site(tmp_path: Path) -> Site:
 
 
 async def test_a_backend_of_the_table_s_own_authority_is_trusted(site: Site) -> None:
-    async with site.serving(site.server("localhost")) as (facade, backend):
+    async with site.facade(site.server("localhost")) as (facade, backend):
         for _ in range(3):
             assert body_of(await facade.get("/")) == b"nobody"
         assert backend.accepted == 1
 
 
 async def test_without_the_authority_nobody_is_trusted(site: Site) -> None:
-    async with site.serving(site.server("localhost"), "") as (facade, _):
+    async with site.facade(site.server("localhost"), "") as (facade, _):
         answer = await facade.get("/")
         assert status_of(answer) == 502
         assert b"certificate that is not valid" in answer
@@ -93,7 +94,7 @@ async def test_without_the_authority_nobody_is_trusted(site: Site) -> None:
 
 async def test_with_an_authority_of_one_s_own_no_other_is_trusted(site: Site) -> None:
     (site.folder / "other.pem").write_bytes(Authority("another").chain())
-    async with site.serving(site.server("localhost"), "ca_file: other.pem") as (facade, _):
+    async with site.facade(site.server("localhost"), "ca_file: other.pem") as (facade, _):
         assert status_of(await facade.get("/")) == 502
 
 
@@ -105,7 +106,7 @@ async def test_with_an_authority_of_one_s_own_no_other_is_trusted(site: Site) ->
 async def test_a_certificate_that_does_not_fit_is_a_502(
     names: tuple[str, ...], expired: bool, site: Site
 ) -> None:
-    async with site.serving(site.server(*names, expired=expired)) as (facade, _):
+    async with site.facade(site.server(*names, expired=expired)) as (facade, _):
         answer = await facade.get("/")
         assert status_of(answer) == 502
         assert b"certificate that is not valid" in answer
@@ -120,14 +121,14 @@ async def test_the_server_name_is_what_is_asked_for_and_checked(site: Site) -> N
     server = site.server("old.example")
     server.sni_callback = note
     tls = "ca_file: ca.pem, server_name: old.example"
-    async with site.serving(server, tls) as (facade, _):
+    async with site.facade(server, tls) as (facade, _):
         assert body_of(await facade.get("/")) == b"nobody"
         assert asked == ["old.example"]
 
 
 async def test_a_server_name_that_the_certificate_lacks_is_a_502(site: Site) -> None:
     tls = "ca_file: ca.pem, server_name: old.example"
-    async with site.serving(site.server("localhost"), tls) as (facade, _):
+    async with site.facade(site.server("localhost"), tls) as (facade, _):
         assert status_of(await facade.get("/")) == 502
 
 
@@ -143,7 +144,7 @@ async def test_nothing_older_than_tls_1_2_is_spoken(
         warnings.simplefilter("ignore", DeprecationWarning)
         server.minimum_version = ssl.TLSVersion.TLSv1
         server.maximum_version = highest
-    async with site.serving(server) as (facade, _):
+    async with site.facade(server) as (facade, _):
         assert status_of(await facade.get("/")) == status
 
 
@@ -155,7 +156,7 @@ async def test_the_certificate_that_the_backend_demands_is_shown(site: Site) -> 
     facade_s = clients.issue("facade.example")
     facade_s.write(site.folder, "client")
     tls = "ca_file: ca.pem, cert_file: client.crt, key_file: client.key"
-    async with site.serving(site.server("localhost", clients_of=clients), tls) as (facade, _):
+    async with site.facade(site.server("localhost", clients_of=clients), tls) as (facade, _):
         assert body_of(await facade.get("/")) == _serial(facade_s)
 
 
@@ -164,7 +165,7 @@ async def test_key_and_certificate_may_stand_in_one_file(site: Site) -> None:
     facade_s = clients.issue("facade.example")
     (site.folder / "both.pem").write_bytes(facade_s.private() + facade_s.chain())
     tls = f"ca_file: ca.pem, cert_file: {site.folder / 'both.pem'}"
-    async with site.serving(site.server("localhost", clients_of=clients), tls) as (facade, _):
+    async with site.facade(site.server("localhost", clients_of=clients), tls) as (facade, _):
         assert body_of(await facade.get("/")) == _serial(facade_s)
 
 
@@ -173,14 +174,14 @@ async def test_a_demanded_certificate_that_is_not_there_is_a_502(shown: bool, si
     Authority("strangers").issue("facade.example").write(site.folder, "client")
     mine = ", cert_file: client.crt, key_file: client.key" if shown else ""
     server = site.server("localhost", clients_of=Authority("clients"))
-    async with site.serving(server, f"ca_file: ca.pem{mine}") as (facade, _):
+    async with site.facade(server, f"ca_file: ca.pem{mine}") as (facade, _):
         assert status_of(await facade.get("/")) == 502
 
 
 # --- renewal --------------------------------------------------------------------------------
 
 
-async def _answered(facade: Running, wanted: bytes) -> None:
+async def _answered(facade: RunningFacade, wanted: bytes) -> None:
     async with asyncio.timeout(10):
         while body_of(await facade.get("/")) != wanted:
             await asyncio.sleep(0.05)
@@ -191,11 +192,11 @@ async def test_a_renewed_certificate_is_shown_without_an_edit_of_the_table(site:
     first, second = clients.issue("facade.example"), clients.issue("facade.example")
     first.write(site.folder, "client")
     tls = "ca_file: ca.pem, cert_file: client.crt, key_file: client.key"
-    async with site.serving(site.server("localhost", clients_of=clients), tls) as (facade, _):
+    async with site.facade(site.server("localhost", clients_of=clients), tls) as (facade, _):
         assert body_of(await facade.get("/")) == _serial(first)
         second.write(site.folder, "client")
         await _answered(facade, _serial(second))
-        assert facade.facade.table.state.reloads == 1
+        assert facade.app.table.state.reloads == 1
 
 
 async def test_a_mounted_secret_that_is_swapped_takes_effect(site: Site) -> None:
@@ -213,15 +214,15 @@ async def test_a_mounted_secret_that_is_swapped_takes_effect(site: Site) -> None
 
     publish(0, Authority("another"))
     (mount / "ca.crt").symlink_to("..data/ca.crt")
-    async with site.serving(site.server("localhost"), "ca_file: secret/ca.crt") as (facade, _):
+    async with site.facade(site.server("localhost"), "ca_file: secret/ca.crt") as (facade, _):
         assert status_of(await facade.get("/")) == 502
         publish(1, site.authority)
         await _answered(facade, b"nobody")
 
 
 async def test_with_a_bad_file_the_last_good_ones_serve_on_and_it_is_said(site: Site) -> None:
-    async with site.serving(site.server("localhost")) as (facade, backend):
-        tables = facade.facade.table
+    async with site.facade(site.server("localhost")) as (facade, backend):
+        tables = facade.app.table
         assert body_of(await facade.get("/")) == b"nobody"
         for spoil in (
             lambda: (site.folder / "ca.pem").write_bytes(b"half of it"),
@@ -243,8 +244,8 @@ async def test_with_a_bad_file_the_last_good_ones_serve_on_and_it_is_said(site: 
 
 
 async def test_an_edit_that_names_a_missing_file_is_refused_as_a_whole(site: Site) -> None:
-    async with site.serving(site.server("localhost")) as (facade, _):
-        tables, before = facade.facade.table, facade.facade.table.current
+    async with site.facade(site.server("localhost")) as (facade, _):
+        tables, before = facade.app.table, facade.app.table.current
         text = facade.routes.read_text()
         facade.routes.write_text(text.replace("ca.pem", "new.pem"))
         await eventually(lambda: not tables.state.ok)
@@ -259,22 +260,22 @@ async def test_an_edit_that_names_a_missing_file_is_refused_as_a_whole(site: Sit
 async def test_a_request_that_began_before_a_renewal_has_its_answer(site: Site) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(peer: Peer) -> None:
-        await peer.request()
+    async def slow(wire: Wire) -> None:
+        await wire.request_head()
         begun.set()
         await go_on.wait()
-        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nat last")
-        await peer.flush()
+        wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nat last")
+        await wire.flush()
 
     server = site.server("localhost")
-    async with serving(slow, tls=server) as backend:
+    async with origin(slow, tls=server) as backend:
         table = TABLE.format(port=backend.port, tls="ca_file: ca.pem")
-        async with running(table, site.folder) as facade:
+        async with facade_in_loop(table, site.folder) as facade:
             asked = asyncio.create_task(facade.get("/"))
             await begun.wait()
             more = site.authority.chain() + Authority("another").chain()
             (site.folder / "ca.pem").write_bytes(more)
-            await eventually(lambda: facade.facade.table.state.reloads == 1)
+            await eventually(lambda: facade.app.table.state.reloads == 1)
             go_on.set()
             assert body_of(await asked) == b"at last"
 

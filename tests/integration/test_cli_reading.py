@@ -20,7 +20,8 @@ from proxy.cli import parse
 from proxy.cli.output import safe
 from proxy.control.replay.recorded_requests import MAX_LINE_BYTES
 from proxy.errors import FacadeError
-from tests.integration.running import answering, backend, ok, running
+from tests.support.facade_in_loop import facade_in_loop
+from tests.support.origin import ok, origin, responding
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("check", "explain", "init", "plan", "routes", "schema")
@@ -308,11 +309,11 @@ def test_routes_shows_a_table_as_people_read_it(capsys: pytest.CaptureFixture[st
 async def test_a_running_facade_explains_by_the_table_in_effect(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with backend(answering(ok(b"hi"))) as legacy:
+    async with origin(responding(ok(b"hi"))) as legacy:
         folder = tmp_path / "live"
         folder.mkdir()
         table = TABLE.replace("http://127.0.0.1:8082", legacy.url)
-        async with running(table, folder) as served:
+        async with facade_in_loop(table, folder) as served:
             live = f"--live=http://{served.admin}"
             words = ("GET", "/list?a=b c", "-H", "x-a: ü", "--bucket", "99")
             assert await asyncio.to_thread(facade, "explain", *words, live, "--json") == 0
@@ -320,10 +321,10 @@ async def test_a_running_facade_explains_by_the_table_in_effect(
             assert (said["route"], said["ways"][0]["backend"]) == ("list", "legacy")
             assert said["target"] == "/list?a=b c"
             assert ["x-a", "ü"] in said["ways"][0]["headers"]
-            assert said["table"] == served.facade.table.current.version
+            assert said["table"] == served.app.table.current.version
 
             served.routes.write_text("nonsense")
-            await served.facade.watcher.refresh()
+            await served.app.watcher.refresh()
             assert await asyncio.to_thread(facade, "routes", live) == 0
             shown = capsys.readouterr().out
             assert f"version {said['table']}, in effect for" in shown
@@ -358,7 +359,7 @@ def test_a_facade_that_is_not_there_gets_one_sentence(words: Sequence[str]) -> N
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"a": 1}', b'{"table": 1}', b"\xff"])
 async def test_something_else_that_answers_gets_one_sentence(body: bytes) -> None:
-    async with backend(answering(ok(body))) as other:
+    async with origin(responding(ok(body))) as other:
         for words in (("routes",), ("explain", "GET", "/")):
             with pytest.raises(FacadeError, match="is no facade's admin listener"):
                 await asyncio.to_thread(facade, *words, f"--live={other.url}")

@@ -10,18 +10,20 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
-from msgspec.structs import replace
 
 from proxy.downstream import listener as ours
 from proxy.downstream.listener import Listener
 from proxy.server.serve import bind
-from proxy.server.settings import Settings
-from tests.integration.facade_process import process, until
-from tests.integration.running import LOOPBACK, Running, backend, eventually, ok, running
+from proxy.server.settings import Tier
+from tests.support.facade_in_loop import LOOPBACK, TIERS, RunningFacade, facade_in_loop
+from tests.support.facade_process import facade_process
+from tests.support.origin import ok, origin
+from tests.support.waiting import eventually, until
+from tests.support.wire import Wire
 
 SLOW = """
 version: 1
@@ -34,18 +36,16 @@ ASKED = b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 _IDLE_S = 0.8
-Adapt = Callable[[Settings], Settings]
 
 
-@pytest.fixture(params=["fast", "asgi"])
-def tier(request: pytest.FixtureRequest) -> Adapt:
-    """Settings with one of the tiers."""
-    return lambda settings: replace(settings, tier=request.param)
+@pytest.fixture(params=TIERS)
+def tier(request: pytest.FixtureRequest) -> Tier:
+    return cast(Tier, request.param)
 
 
 @contextlib.asynccontextmanager
 async def connected(
-    facade: Running,
+    facade: RunningFacade,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
     try:
@@ -62,7 +62,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head, await reader.readexactly(int(length[1]))
 
 
-async def refuses(facade: Running) -> bool:
+async def refuses(facade: RunningFacade) -> bool:
     try:
         async with connected(facade):
             return False
@@ -71,23 +71,23 @@ async def refuses(facade: Running) -> bool:
 
 
 async def test_a_request_in_flight_is_answered_and_its_connection_closed(
-    tmp_path: Path, tier: Adapt
+    tmp_path: Path, tier: Tier
 ) -> None:
     release = asyncio.Event()
 
-    async def held(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+    async def held(wire: Wire) -> None:
+        await wire.request_head()
         await release.wait()
-        writer.write(ok(b"late"))
-        await writer.drain()
+        wire.send(ok(b"late"))
+        await wire.flush()
 
     async with (
-        backend(held) as slow,
-        running(SLOW.format(url=slow.url), tmp_path, adapt=tier) as facade,
+        origin(held) as slow,
+        facade_in_loop(SLOW.format(url=slow.url), tmp_path, tier=tier) as facade,
     ):
         async with connected(facade) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            await eventually(lambda: facade.facade.stats()["slow"].in_flight == 1)
+            await eventually(lambda: facade.app.stats()["slow"].in_flight == 1)
             facade.stop.set()
             async with asyncio.timeout(5):
                 while not await refuses(facade):
@@ -100,20 +100,18 @@ async def test_a_request_in_flight_is_answered_and_its_connection_closed(
 
 
 async def test_during_the_pause_it_accepts_and_asks_clients_to_leave(
-    tmp_path: Path, tier: Adapt
+    tmp_path: Path, tier: Tier
 ) -> None:
     table = SLOW.format(url="http://127.0.0.1:1")
     async with (
-        running(
-            table, tmp_path, adapt=lambda settings: replace(tier(settings), pause_s=1.0)
-        ) as facade,
+        facade_in_loop(table, tmp_path, tier=tier, pause_s=1.0) as facade,
         connected(facade) as (old, to_old),
     ):
         to_old.write(ASKED)
         head, _ = await answer(old)
         assert b"connection: close" not in head
         facade.stop.set()
-        await eventually(lambda: facade.facade.state.name == "STOPPING")
+        await eventually(lambda: facade.app.state.name == "STOPPING")
         for _ in range(3):
             async with connected(facade) as (reader, writer):
                 writer.write(ASKED)
@@ -127,14 +125,14 @@ async def test_during_the_pause_it_accepts_and_asks_clients_to_leave(
 
 
 async def test_an_idle_connection_is_closed_but_one_with_half_a_request_is_answered(
-    tmp_path: Path, tier: Adapt
+    tmp_path: Path, tier: Tier
 ) -> None:
-    async with running(SLOW.format(url="http://127.0.0.1:1"), tmp_path, adapt=tier) as facade:
+    async with facade_in_loop(SLOW.format(url="http://127.0.0.1:1"), tmp_path, tier=tier) as facade:
         async with connected(facade) as (idle, to_idle), connected(facade) as (half, to_half):
             to_idle.write(ASKED)
             await answer(idle)
             to_half.write(ASKED[:10])
-            await eventually(lambda: facade.facade.state.name == "SERVING")
+            await eventually(lambda: facade.app.state.name == "SERVING")
             facade.stop.set()
             assert await asyncio.wait_for(idle.read(), 5) == b""
             to_half.write(ASKED[10:])
@@ -144,20 +142,22 @@ async def test_an_idle_connection_is_closed_but_one_with_half_a_request_is_answe
             assert await half.read() == b""
 
 
-async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier: Adapt) -> None:
-    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.read()
+async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier: Tier) -> None:
+    async def silent(wire: Wire) -> None:
+        await wire.end()
 
-    async with backend(silent) as slow:
-        async with running(SLOW.format(url=slow.url), tmp_path, drain_s=0.5, adapt=tier) as facade:
+    async with origin(silent) as slow:
+        async with facade_in_loop(
+            SLOW.format(url=slow.url), tmp_path, drain_s=0.5, tier=tier
+        ) as facade:
             async with connected(facade) as (reader, writer):
                 writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                await eventually(lambda: facade.facade.stats()["slow"].in_flight == 1)
+                await eventually(lambda: facade.app.stats()["slow"].in_flight == 1)
                 facade.stop.set()
                 with contextlib.suppress(ConnectionError):
                     said = await asyncio.wait_for(reader.read(), 5)
                     assert b" 200 " not in said
-                await asyncio.wait_for(slow.closed.wait(), 5)
+                await asyncio.wait_for(slow.ended.wait(), 5)
 
 
 class Echo(asyncio.Protocol):
@@ -286,7 +286,7 @@ class Load:
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("pause", ["0s", "500ms"])
 def test_no_request_of_clients_under_way_is_lost(tmp_path: Path, workers: str, pause: str) -> None:
-    with process(tmp_path, "--workers", workers, "--pause", pause) as facade:
+    with facade_process(tmp_path, "--workers", workers, "--pause", pause) as facade:
         load = Load(facade.port)
         with load.running():
             until(lambda: load.answered > 500)
@@ -296,28 +296,28 @@ def test_no_request_of_clients_under_way_is_lost(tmp_path: Path, workers: str, p
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_readiness_flips_first(tmp_path: Path, workers: str) -> None:
-    with process(tmp_path, "--workers", workers, "--pause", "1s") as facade:
+    with facade_process(tmp_path, "--workers", workers, "--pause", "1s") as facade:
         assert facade.get("/readyz", admin=True)[0] == 200
         facade.popen.send_signal(signal.SIGTERM)
         until(lambda: facade.get("/readyz", admin=True)[0] == 503)
-        assert facade.admin("/readyz")["status"] == "stopping"
+        assert facade.admin_json("/readyz")["status"] == "stopping"
         assert facade.get("/healthz", admin=True)[0] == 200
         assert facade.get("/hello") == (200, b"hello")
         assert facade.popen.wait(10) == 0
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with process(tmp_path, "--pause", "10m") as facade:
+    with facade_process(tmp_path, "--pause", "10m") as facade:
         facade.popen.send_signal(signal.SIGTERM)
         until(lambda: facade.get("/readyz", admin=True)[0] == 503)
         assert facade.stop(signal.SIGINT) == 0
 
 
 def test_a_loop_that_stands_still_answers_no_probe(tmp_path: Path) -> None:
-    with process(tmp_path) as facade:
+    with facade_process(tmp_path) as facade:
         until(lambda: facade.total("facade_event_loop_lag_seconds") > 0)
         facade.popen.send_signal(signal.SIGSTOP)
-        with socket.create_connection(("127.0.0.1", facade.admin_port)) as asking:
+        with socket.create_connection(("127.0.0.1", facade.admin.port)) as asking:
             asking.settimeout(1)
             asking.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
             with pytest.raises(TimeoutError):

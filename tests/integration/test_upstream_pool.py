@@ -19,27 +19,19 @@ from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
 from proxy.upstream import Connection, HttpUpstream, Stats, open_upstream
 from proxy.upstream.acquire import acquire
-from tests.integration.upstream_servers import (
-    Gate,
-    Peer,
-    Server,
-    asking,
-    closing,
-    eventually,
-    full_backlog,
-    get,
-    refused_port,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, get, outgoing, whole
+from tests.support.origin import Gate, Origin, origin
+from tests.support.ports import free_port, full_backlog
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 
 @contextlib.asynccontextmanager
-async def gated(**caps: int) -> AsyncIterator[tuple[Gate, Server, HttpUpstream]]:
+async def gated(**caps: int) -> AsyncIterator[tuple[Gate, Origin, HttpUpstream]]:
     gate = Gate()
-    async with serving(gate) as server:
+    async with origin(gate) as server:
         upstream = HttpUpstream(server.backend(**caps))
-        async with closing(upstream):
+        async with closed_at_end(upstream):
             yield gate, server, upstream
 
 
@@ -70,7 +62,7 @@ async def test_a_full_queue_is_told_at_once() -> None:
         await eventually(lambda: upstream.stats().pending == 2 and gate.waiting == 1)
         began = time.monotonic()
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         assert time.monotonic() - began < 0.5
         gate.open.set()
         await asyncio.gather(*tasks)
@@ -81,7 +73,7 @@ async def test_without_a_queue_there_is_still_the_first_connection() -> None:
         first = asyncio.create_task(get(upstream))
         await eventually(lambda: gate.waiting == 1)
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         gate.open.set()
         assert (await first).body == b"ok"
 
@@ -91,7 +83,7 @@ async def test_waiting_in_the_queue_has_an_end() -> None:
         first = asyncio.create_task(get(upstream))
         await eventually(lambda: gate.waiting == 1)
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking(timeouts=Timeouts(connect_s=0.1)))
+            await upstream.open(outgoing(timeouts=Timeouts(connect_s=0.1)))
         assert upstream.stats().pending == 0
         gate.open.set()
         await first
@@ -111,7 +103,7 @@ async def test_a_waiter_that_leaves_gives_its_place_to_the_next() -> None:
 
 async def test_an_aborted_exchange_makes_room_for_a_waiter() -> None:
     async with gated(max_connections=1) as (gate, server, upstream):
-        first = await upstream.open(asking())
+        first = await upstream.open(outgoing())
         await eventually(lambda: gate.waiting == 1)
         waiter = asyncio.create_task(get(upstream))
         await eventually(lambda: upstream.stats().pending == 1)
@@ -151,8 +143,8 @@ async def test_cancelling_at_any_moment_leaks_no_slot(turns: int) -> None:
 
 
 async def test_refusals_in_a_row_leave_nothing_behind() -> None:
-    backend = Backend("old", (Endpoint("http", "127.0.0.1", refused_port()),), False, 2, 100)
-    async with closing(open_upstream(backend)) as upstream:
+    backend = Backend("old", (Endpoint("http", "127.0.0.1", free_port()),), False, 2, 100)
+    async with closed_at_end(open_upstream(backend)) as upstream:
         asked = [asyncio.create_task(get(upstream)) for _ in range(30)]
         results = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
         assert {type(result) for result in results} == {UpstreamUnreachable}
@@ -162,10 +154,10 @@ async def test_refusals_in_a_row_leave_nothing_behind() -> None:
 async def test_connecting_has_an_end() -> None:
     with full_backlog() as port:
         backend = Backend("old", (Endpoint("http", "127.0.0.1", port),))
-        async with closing(open_upstream(backend)) as upstream:
+        async with closed_at_end(open_upstream(backend)) as upstream:
             began = time.monotonic()
             with pytest.raises(ConnectTimeout):
-                await upstream.open(asking(timeouts=Timeouts(connect_s=0.3)))
+                await upstream.open(outgoing(timeouts=Timeouts(connect_s=0.3)))
             assert 0.25 < time.monotonic() - began < 1.5
 
 
@@ -295,7 +287,7 @@ async def test_past_the_first_eight_connections_are_begun_with_patience(
 
     monkeypatch.setattr("proxy.upstream.pool.dial", far)
     monkeypatch.setattr("proxy.upstream.pool._PACE_S", 0.05)
-    async with closing(
+    async with closed_at_end(
         open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
     ) as upstream:
         assert isinstance(upstream, HttpUpstream)
@@ -320,7 +312,7 @@ async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
 
     monkeypatch.setattr("proxy.upstream.pool.dial", never)
     backend = Backend("far", (Endpoint("http", "127.0.0.1", 1),), max_connections=1)
-    async with closing(open_upstream(backend)) as upstream:
+    async with closed_at_end(open_upstream(backend)) as upstream:
         assert isinstance(upstream, HttpUpstream)
         pool = upstream.next_pool()
         first = asyncio.create_task(acquire(pool, 30))
@@ -337,8 +329,8 @@ async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
 
 
 async def test_an_idle_connection_is_closed_before_the_upstream_would() -> None:
-    async with serving(_answering) as server:
-        async with closing(HttpUpstream(server.backend(idle_timeout_s=0.3))) as upstream:
+    async with origin(_answering) as server:
+        async with closed_at_end(HttpUpstream(server.backend(idle_timeout_s=0.3))) as upstream:
             await get(upstream)
             assert upstream.stats().idle == 1
             began = time.monotonic()
@@ -350,25 +342,25 @@ async def test_an_idle_connection_is_closed_before_the_upstream_would() -> None:
 
 
 async def test_a_connection_closed_by_the_upstream_is_not_taken() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
+    async def script(wire: Wire) -> None:
+        await wire.respond()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for count in range(1, 6):
-            exchange = await upstream.open(asking("POST"))
+            exchange = await upstream.open(outgoing("POST"))
             assert (await whole(exchange)).body == b"ok"
             assert server.accepted == count
             await eventually(lambda: server.open == 0)
 
 
 async def test_the_connection_used_last_is_taken_first() -> None:
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         number = b"%d" % next(numbers)
         while True:
-            await peer.answer(number)
+            await wire.respond(number)
 
     numbers = itertools.count()
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         answers = await asyncio.gather(*(get(upstream) for _ in range(3)))
         assert {answer.body for answer in answers} == {b"0", b"1", b"2"}
         assert upstream.stats().idle == 3
@@ -377,9 +369,9 @@ async def test_the_connection_used_last_is_taken_first() -> None:
         assert [(await get(upstream)).body for _ in range(5)] == [last] * 5
 
 
-async def _answering(peer: Peer) -> None:
+async def _answering(wire: Wire) -> None:
     while True:
-        await peer.answer()
+        await wire.respond()
 
 
 # --- closing ------------------------------------------------------------------------------------------
@@ -392,7 +384,7 @@ async def test_closing_waits_for_what_is_in_flight() -> None:
         closed = asyncio.create_task(upstream.aclose(5))
         await asyncio.sleep(0)
         with pytest.raises(UpstreamUnreachable):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         assert not closed.done()
         gate.open.set()
         assert [answer.body for answer in await asyncio.gather(*tasks)] == [b"ok", b"ok"]
@@ -416,7 +408,7 @@ async def test_closing_while_connecting_ends_the_attempt() -> None:
     with full_backlog() as port:
         upstream = open_upstream(Backend("old", (Endpoint("http", "127.0.0.1", port),)))
         patient = Timeouts(connect_s=60, request_s=60)
-        task = asyncio.create_task(get(upstream, asking(timeouts=patient)))
+        task = asyncio.create_task(get(upstream, outgoing(timeouts=patient)))
         await eventually(lambda: upstream.stats().pending == 1)
         await asyncio.wait_for(upstream.aclose(0.05), 5)
         with pytest.raises(UpstreamUnreachable):
@@ -424,7 +416,7 @@ async def test_closing_while_connecting_ends_the_attempt() -> None:
 
 
 async def test_closing_closes_idle_connections_at_once() -> None:
-    async with serving(_answering) as server:
+    async with origin(_answering) as server:
         upstream = open_upstream(server.backend())
         await get(upstream)
         began = time.monotonic()
