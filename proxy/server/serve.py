@@ -174,7 +174,7 @@ class Traffic:
         self._facade.state = State.SERVING
 
     async def end(self, at_once: asyncio.Event) -> None:
-        """Not ready any more; go on for the pause; take no more in; let what is in flight end (row P1)."""
+        """Not ready any more; go on for the pause; take no more in; let what is in flight end (promise P1)."""
         self._facade.state = State.STOPPING
         self._clients.draining = True
         log.info("stopping: accepting for %g s more", self._settings.pause_s)

@@ -1,4 +1,4 @@
-"""Upstreams that refuse, reset, stall, lie and babble: rows U1 to U4, seen by a client."""
+"""Upstreams that refuse, reset, stall, lie and babble: promises U1 to U4, seen by a client."""
 
 import asyncio
 import time
@@ -200,7 +200,7 @@ async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
 async def test_one_upstream_that_stalls_does_not_take_the_other_down(
     tmp_path: Path, tier: str
 ) -> None:
-    """U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
+    """Promise U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
     breakers = "{max_connections: 20, max_pending_requests: 10}"
     async with origin(silent) as slow, origin(responding) as quick:
         text = table(slow.port, quick.port, breakers=breakers)

@@ -217,7 +217,7 @@ routes:
         (
             ("PUT", "/list", "-H", "content-length: 1", "-H", "transfer-encoding: chunked"),
             [
-                "answer   400: the request's Content-Length and Transfer-Encoding contradict each other"
+                "answer   400: Content-Length and Transfer-Encoding contradict each other (RFC 9112 6.1)"
             ],
         ),
     ],

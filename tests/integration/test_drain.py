@@ -1,4 +1,4 @@
-"""SIGTERM (row P1): not ready, a pause, no new connections, then the end of what is in flight."""
+"""SIGTERM (promise P1): not ready, a pause, no new connections, then the end of what is in flight."""
 
 import asyncio
 import contextlib
@@ -217,15 +217,15 @@ def test_what_is_accepted_in_the_turn_that_closes_is_taken_in(
                 client = stack.enter_context(socket.create_connection(at, 5))
                 client.sendall(b"x")
                 waiting.append(client)
-            hear_no_more(heard)
+            drop_new_syns(heard)
             time.sleep(0.15)
 
         def in_the_next_turn(heard: socket.socket) -> bool:
             asyncio.get_running_loop().call_soon(connect_and_stand_still, heard)
             return True
 
-        hear_no_more = ours._hear_no_more
-        monkeypatch.setattr(ours, "_hear_no_more", in_the_next_turn)
+        drop_new_syns = ours._drop_new_syns
+        monkeypatch.setattr(ours, "_drop_new_syns", in_the_next_turn)
         listener = Listener(Echo)
         await listener.start(listening)
         await listener.stop_accepting()

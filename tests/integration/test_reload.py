@@ -1,4 +1,4 @@
-"""Editing routes.yaml while the facade serves: rows R1 to R5 of the promises, in small."""
+"""Editing routes.yaml while the facade serves: promises R1 to R5, in small."""
 
 import asyncio
 import json

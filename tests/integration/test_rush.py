@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.downstream.admission import MOST
+from proxy.downstream.admission import MAX_PER_TICK
 from proxy.server.settings import Tier
 from tests.support.facade_in_loop import facade_in_loop
 from tests.support.origin import ok, origin, responding
 from tests.support.wire import Message
 
-CLIENTS = 4 * MOST
+CLIENTS = 4 * MAX_PER_TICK
 TABLE = """
 version: 1
 backends: {{old: {url}}}

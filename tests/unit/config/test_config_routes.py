@@ -1,7 +1,6 @@
 """Rules between the keys of a route, references, and the nouns that come out."""
 
 # ruff: noqa: E501 -- a row of a table stays on one line
-
 import pytest
 
 from proxy.config import parse_table
@@ -20,6 +19,7 @@ from proxy.model import (
     Rewrite,
     Timeouts,
     TlsFile,
+    UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.decide import decide
@@ -475,7 +475,7 @@ def test_tls_becomes_its_noun_and_its_files_keep_their_places() -> None:
         TlsFile("a", "cert_file", "c.pem", 6, 39),
         TlsFile("a", "key_file", "/k", 7, 17),
     )
-    assert table.unobeyed == ()
+    assert table.not_implemented == ()
 
 
 def test_an_attempt_never_has_longer_than_its_request() -> None:
@@ -519,7 +519,9 @@ def test_a_legacy_route_may_have_its_incumbent_alone() -> None:
 
 def test_a_fallback_on_faults_needs_no_meaning_of_ok() -> None:
     body = "backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [timeout, 502]}"
-    assert parse(with_route(body)).unobeyed == ("routes[r].fallback",)
+    assert parse(with_route(body)).not_implemented == (
+        UnimplementedField("routes", "r", "fallback"),
+    )
 
 
 def test_a_word_of_any_length_is_told_without_a_guess() -> None:

@@ -28,7 +28,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def failures(test: TableTest, tested: RouteTable = TABLE) -> tuple[str, ...]:
-    return run_tests(replace(tested, tests=(test,)), Index(tested.routes)).verdicts[0].failures
+    return run_tests(replace(tested, tests=(test,)), Index(tested.routes)).results[0].failures
 
 
 def expect(**fields: object) -> Expectation:
@@ -145,6 +145,22 @@ def test_a_table_is_refused_for_a_failing_test_and_for_too_little_coverage() -> 
 
 def test_an_empty_table_is_covered() -> None:
     assert run_tests(table(), Index(())).coverage == 100.0
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"), [("*", ()), ("/c", (("Max-Forwards", "0"),))], ids=["*", "no further hop"]
+)
+def test_options_for_the_facade_itself_reaches_no_route(
+    path: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    def options(expected: Expectation) -> TableTest:
+        return TableTest("t", "OPTIONS", "h", path, expected, headers=headers)
+
+    assert failures(options(expect(status=204))) == ()
+    assert failures(options(expect(status=404))) == ("expected status 404, got 204",)
+    assert failures(options(expect(route="c"))) == ("expected route c, got none",)
+    tests = (options(expect(status=204)),)
+    assert run_tests(replace(TABLE, tests=tests), Index(TABLE.routes)).coverage == 0.0
 
 
 def test_headers_and_cookies_of_a_test_reach_the_match() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.control.replay.plan import (
+    Destination,
     Expected,
     Move,
     Plan,
@@ -21,11 +22,21 @@ from proxy.control.replay.recorded_requests import (
     Logged,
     Unreadable,
     bucket_of,
-    facts_of,
+    facts_of_recorded,
     read_line,
 )
 from proxy.errors import FacadeError
-from proxy.model import Cohort, DirectResponse, Endpoint, Facts, HashKey, Rewrite, Route, RouteTable
+from proxy.model import (
+    Cohort,
+    DirectResponse,
+    Endpoint,
+    Facts,
+    HashKey,
+    Rewrite,
+    Route,
+    RouteTable,
+    UnimplementedField,
+)
 from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
@@ -104,6 +115,13 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+
+
+def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
+    asks_the_facade = facts("/l", "OPTIONS", headers={"max-forwards": "0"})
+    assert destination_of(side(OLD), asks_the_facade, 0) == Destination(None, "204")
+    plan = planned(OLD, NEW, line("/l", method="OPTIONS", headers={"max-forwards": ["0"]}))
+    assert (plan.requests, plan.moved) == (1, 0)
 
 
 def test_examples_are_few_and_different() -> None:
@@ -233,12 +251,12 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
     record = Record("v", 7, request, decide(tested, tested.routes[0], request, 7))
     logged = read_line(msgspec.json.encode(log_line(record, names_that_rules_read(tested), 0.0)))
     assert logged is not None
-    assert destination_of(side(tested), facts_of(logged), 7).route == "picky"
+    assert destination_of(side(tested), facts_of_recorded(logged), 7).route == "picky"
 
 
 def test_a_logged_host_header_is_not_doubled() -> None:
     logged = Logged("GET", "h", "/", headers={"host": ["h"]})
-    assert facts_of(logged).headers == [(b"host", b"h")]
+    assert facts_of_recorded(logged).headers == [(b"host", b"h")]
 
 
 # --- what is said of the replay's limits -----------------------------------------------------------
@@ -263,7 +281,10 @@ COHORT = Cohort("people", "s", (HashKey("header", "x-user"), HashKey("cookie", "
             ["the new table reads header b, which the log does not hold: it is replayed as absent"],
         ),
         (
-            replace(reading("x-user", COHORT), unobeyed=("routes[r].cohort",)),
+            replace(
+                reading("x-user", COHORT),
+                not_implemented=(UnimplementedField("routes", "r", "cohort"),),
+            ),
             reading("a"),
             [
                 "the old table reads header x-user, which the log holds only as a hash: "
@@ -327,4 +348,4 @@ def test_no_line_is_fatal(text: bytes) -> None:
     except Unreadable:
         return
     if logged is not None:
-        assert isinstance(facts_of(logged), Facts)
+        assert isinstance(facts_of_recorded(logged), Facts)

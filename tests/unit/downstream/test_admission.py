@@ -1,4 +1,4 @@
-"""Some requests begin in a turn of the loop, the others in the next ones: each once, in order, and none in vain."""
+"""A limited number of requests begin in a tick, the others in the next ticks: once, in order, and only if wanted."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from proxy.downstream.admission import MOST, Admission
+from proxy.downstream.admission import MAX_PER_TICK, Admission
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection, RequestService
@@ -15,96 +15,98 @@ from proxy.http1.request_head import RequestHead
 from proxy.model import HeaderPairs, Limits, Listener, Timeouts
 from proxy.routing.facts import Networks
 
-ASKS = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
+REQUEST = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 class Client:
-    """Notes that it went on."""
+    """Records that it was resumed."""
 
-    def __init__(self, number: int, told: list[int]) -> None:
+    def __init__(self, number: int, resumed: list[int]) -> None:
         self._number = number
-        self._told = told
+        self._resumed = resumed
 
-    def go_on(self) -> None:
-        self._told.append(self._number)
-
-
-def asking(intake: Admission, numbers: range, told: list[int]) -> list[int]:
-    """Who is admitted at once; the others are noted in `told` when they go on."""
-    return [number for number in numbers if intake.admits(Client(number, told))]
+    def resume(self) -> None:
+        self._resumed.append(self._number)
 
 
-async def test_who_comes_past_the_most_goes_on_in_the_next_turns_in_order() -> None:
-    intake, told = Admission(2), list[int]()
-    assert asking(intake, range(7), told) == [0, 1]
-    turns = []
+def admitted(admission: Admission, numbers: range, resumed: list[int]) -> list[int]:
+    """The clients that are admitted now. The others get into `resumed` when they are resumed."""
+    return [number for number in numbers if admission.admit(Client(number, resumed))]
+
+
+async def test_clients_beyond_the_limit_are_resumed_in_the_next_ticks_in_order() -> None:
+    admission, resumed = Admission(2), list[int]()
+    assert admitted(admission, range(7), resumed) == [0, 1]
+    ticks = []
     for _ in range(4):
         await asyncio.sleep(0)
-        turns.append(told.copy())
-    assert turns == [[2, 3], [2, 3, 4, 5], [2, 3, 4, 5, 6], [2, 3, 4, 5, 6]]
+        ticks.append(resumed.copy())
+    assert ticks == [[2, 3], [2, 3, 4, 5], [2, 3, 4, 5, 6], [2, 3, 4, 5, 6]]
 
 
-async def test_nobody_overtakes_those_who_wait() -> None:
-    intake, told = Admission(2), list[int]()
-    asking(intake, range(5), told)
+async def test_a_new_client_does_not_overtake_waiting_ones() -> None:
+    admission, resumed = Admission(2), list[int]()
+    admitted(admission, range(5), resumed)
     await asyncio.sleep(0)
-    assert asking(intake, range(5, 6), told) == []
+    assert admitted(admission, range(5, 6), resumed) == []
     await asyncio.sleep(0)
-    assert told == [2, 3, 4, 5]
+    assert resumed == [2, 3, 4, 5]
 
 
-async def test_a_turn_without_a_rush_keeps_nobody() -> None:
-    intake, told = Admission(2), list[int]()
+async def test_clients_within_the_limit_do_not_wait() -> None:
+    admission, resumed = Admission(2), list[int]()
     for _ in range(5):
-        assert asking(intake, range(2), told) == [0, 1]
+        assert admitted(admission, range(2), resumed) == [0, 1]
         await asyncio.sleep(0)
-    assert told == []
+    assert resumed == []
 
 
-async def test_when_nobody_waits_the_loop_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    intake, told = Admission(2), list[int]()
-    loop, planned = asyncio.get_running_loop(), list[object]()
+async def test_without_waiting_clients_nothing_is_scheduled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission, resumed = Admission(2), list[int]()
+    loop, scheduled = asyncio.get_running_loop(), list[object]()
     call_soon = loop.call_soon
 
-    def noting(callback: Any, *arguments: Any, **options: Any) -> asyncio.Handle:
-        planned.append(callback)
+    def record_call(callback: Any, *arguments: Any, **options: Any) -> asyncio.Handle:
+        scheduled.append(callback)
         return call_soon(callback, *arguments, **options)
 
-    monkeypatch.setattr(loop, "call_soon", noting)
-    asking(intake, range(3), told)
+    monkeypatch.setattr(loop, "call_soon", record_call)
+    admitted(admission, range(3), resumed)
     for _ in range(9):
         await asyncio.sleep(0)
-    assert planned.count(intake._next_turn) == 2
+    assert scheduled.count(admission._next_tick) == 2
 
 
-async def test_a_turn_that_those_who_waited_do_not_fill_takes_others() -> None:
-    intake, told = Admission(2), list[int]()
-    asking(intake, range(3), told)
+async def test_waiting_clients_leave_the_rest_of_a_tick_to_new_ones() -> None:
+    admission, resumed = Admission(2), list[int]()
+    admitted(admission, range(3), resumed)
     await asyncio.sleep(0)
-    assert asking(intake, range(3, 6), told) == [3]
+    assert admitted(admission, range(3, 6), resumed) == [3]
     await asyncio.sleep(0)
-    assert told == [2, 4, 5]
+    assert resumed == [2, 4, 5]
 
 
-async def test_one_that_fails_takes_nobody_with_it() -> None:
+async def test_a_client_that_fails_does_not_stop_the_others() -> None:
     class Fails:
-        def go_on(self) -> None:
+        def resume(self) -> None:
             raise ValueError("a fault of ours")
 
-    intake, told, heard = Admission(1), list[int](), list[dict[str, Any]]()
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
-    assert intake.admits(Client(0, told))
-    assert not intake.admits(Fails())
-    asking(intake, range(1, 3), told)
+    admission, resumed, errors = Admission(1), list[int](), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    assert admission.admit(Client(0, resumed))
+    assert not admission.admit(Fails())
+    admitted(admission, range(1, 3), resumed)
     for _ in range(4):
         await asyncio.sleep(0)
-    assert told == [1, 2]
-    assert len(heard) == 1
-    assert asking(intake, range(1), told) == [0]
+    assert resumed == [1, 2]
+    assert len(errors) == 1
+    assert admitted(admission, range(1), resumed) == [0]
 
 
-class Wire:
-    """A client's connection as the protocol sees it."""
+class FakeTransport:
+    """A transport, as far as the connection calls it."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -124,26 +126,26 @@ class Wire:
     abort = close
 
 
-class Asked:
-    """A walk that goes on until it is told that the client left."""
+class OpenRequest:
+    """An active request that ends only when the client disconnects."""
 
     uploaded, received_bytes, allowed = True, 0, (Timeouts(), Limits())
 
     def __init__(self, target: bytes) -> None:
         self.target = target
-        self.begun = self.left = 0
+        self.begins = self.disconnects = 0
 
     def begin(self) -> None:
-        self.begun += 1
+        self.begins += 1
 
     def client_disconnected(self) -> None:
-        self.left += 1
+        self.disconnects += 1
 
     def body_ended(self, trailers: HeaderPairs) -> None: ...
 
 
-class Hall:
-    """Clients of one listener, all of whom ask in the same turn. As many are admitted before as can be."""
+class Server:
+    """A listener whose limit of this tick is used up: `MAX_PER_TICK` requests have begun."""
 
     def __init__(self, listener: Listener | None = None) -> None:
         self.limits = SimpleNamespace(
@@ -152,67 +154,69 @@ class Hall:
             max_head_bytes=8192,
             max_fields=100,
         )
-        self.clients = ConnectionTracker(1000, lambda _: None, lambda _: None)
-        self.walks: list[Asked] = []
-        for number in range(MOST):
-            self.one()[0].data_received(ASKS % number)
+        self.tracker = ConnectionTracker(1000, lambda _: None, lambda _: None)
+        self.requests: list[OpenRequest] = []
+        for number in range(MAX_PER_TICK):
+            self.connect()[0].data_received(REQUEST % number)
 
-    def one(self) -> tuple[DownstreamConnection, Wire]:
-        wire = Wire()
-        client = DownstreamConnection(cast(RequestService, self), self.clients, set())
-        client.connection_made(cast(asyncio.Transport, wire))
-        return client, wire
+    def connect(self) -> tuple[DownstreamConnection, FakeTransport]:
+        transport = FakeTransport()
+        client = DownstreamConnection(cast(RequestService, self), self.tracker, set())
+        client.connection_made(cast(asyncio.Transport, transport))
+        return client, transport
 
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
-        self.walks.append(Asked(head.target))
-        return cast(ActiveRequest, self.walks[-1])
+        self.requests.append(OpenRequest(head.target))
+        return cast(ActiveRequest, self.requests[-1])
 
-    async def asks_again(self, client: DownstreamConnection) -> None:
-        """Its walk ends, and it asks for the next."""
+    async def send_another(self, client: DownstreamConnection) -> None:
+        """Complete the client's request, and let it send the next one."""
         client.request_done(True, True, False)
-        client.data_received(ASKS % 100)
+        client.data_received(REQUEST % 100)
         await asyncio.sleep(0)
 
     @property
     def late(self) -> list[tuple[bytes, int, int]]:
-        """What began after the first: its target, how often it began, and how often its client left."""
-        return [(each.target, each.begun, each.left) for each in self.walks[MOST:]]
+        """The requests beyond the limit: target, how often they began, how often their client disconnected."""
+        return [
+            (each.target, each.begins, each.disconnects) for each in self.requests[MAX_PER_TICK:]
+        ]
 
 
-async def test_a_request_past_the_most_begins_in_the_next_turn_and_once() -> None:
-    hall = Hall()
-    client, wire = hall.one()
-    client.data_received(ASKS % 99)
-    assert len(hall.walks) == MOST
+async def test_a_request_beyond_the_limit_begins_once_in_the_next_tick() -> None:
+    server = Server()
+    client, transport = server.connect()
+    client.data_received(REQUEST % 99)
+    assert len(server.requests) == MAX_PER_TICK
     await asyncio.sleep(0)
-    assert hall.late == [(b"/99", 1, 0)]
-    await hall.asks_again(client)
-    assert (hall.late, wire.closed) == ([(b"/99", 1, 0), (b"/100", 1, 0)], False)
+    assert server.late == [(b"/99", 1, 0)]
+    await server.send_another(client)
+    assert (server.late, transport.closed) == ([(b"/99", 1, 0), (b"/100", 1, 0)], False)
 
 
 @pytest.mark.parametrize("cut", [1, 10, 24])
-async def test_what_comes_while_it_waits_is_not_lost_nor_put_first(cut: int) -> None:
-    hall = Hall()
-    client, _ = hall.one()
-    raw = ASKS % 99
+async def test_bytes_that_come_while_a_request_waits_keep_their_order(cut: int) -> None:
+    server = Server()
+    client, _ = server.connect()
+    raw = REQUEST % 99
     client.data_received(raw[:cut])
     client.data_received(raw[cut:])
-    assert hall.late == [(b"/99", 1, 0)], "more than one read is not kept"
+    assert server.late == [(b"/99", 1, 0)], "at most one read waits"
     await asyncio.sleep(0)
-    await hall.asks_again(client)
-    assert hall.late == [(b"/99", 1, 0), (b"/100", 1, 0)]
+    await server.send_another(client)
+    assert server.late == [(b"/99", 1, 0), (b"/100", 1, 0)]
 
 
-async def test_a_client_that_leaves_while_it_waits_is_one_that_asked_and_left() -> None:
-    hall = Hall()
-    client, _ = hall.one()
-    client.data_received(ASKS % 99)
+async def test_a_waiting_client_that_disconnects_has_sent_a_request() -> None:
+    server = Server()
+    client, _ = server.connect()
+    client.data_received(REQUEST % 99)
     client.eof_received()
-    assert hall.late == [(b"/99", 1, 1)]
+    assert server.late == [(b"/99", 1, 1)]
     await asyncio.sleep(0)
-    assert hall.late == [(b"/99", 1, 1)]
+    assert server.late == [(b"/99", 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -220,33 +224,33 @@ async def test_a_client_that_leaves_while_it_waits_is_one_that_asked_and_left() 
     [lambda client: client.connection_lost(None), DownstreamConnection.abort],
     ids=["lost", "aborted"],
 )
-async def test_a_connection_that_ends_while_it_waits_asks_nothing(
+async def test_a_waiting_connection_that_is_lost_begins_no_request(
     ends: Callable[[DownstreamConnection], None],
 ) -> None:
-    hall = Hall()
-    client, _ = hall.one()
-    client.data_received(ASKS % 99)
+    server = Server()
+    client, _ = server.connect()
+    client.data_received(REQUEST % 99)
     ends(client)
     await asyncio.sleep(0)
-    assert hall.late == []
+    assert server.late == []
 
 
-async def test_a_drain_answers_who_waits() -> None:
-    hall = Hall()
-    client, wire = hall.one()
-    client.data_received(ASKS % 99)
+async def test_a_drain_serves_a_waiting_request() -> None:
+    server = Server()
+    client, transport = server.connect()
+    client.data_received(REQUEST % 99)
     client.shutdown()
-    assert not wire.closed
+    assert not transport.closed
     await asyncio.sleep(0)
-    assert hall.late == [(b"/99", 1, 0)]
+    assert server.late == [(b"/99", 1, 0)]
 
 
-async def test_who_waits_is_not_idle() -> None:
-    hall = Hall(Listener(idle_timeout_s=1.0))
-    client, wire = hall.one()
-    client.swept(0.0)
-    client.data_received(ASKS % 99)
-    client.swept(2.0)
-    assert not wire.closed
+async def test_a_waiting_connection_is_not_idle() -> None:
+    server = Server(Listener(idle_timeout_s=1.0))
+    client, transport = server.connect()
+    client.check_deadlines(0.0)
+    client.data_received(REQUEST % 99)
+    client.check_deadlines(2.0)
+    assert not transport.closed
     await asyncio.sleep(0)
-    assert hall.late == [(b"/99", 1, 0)]
+    assert server.late == [(b"/99", 1, 0)]

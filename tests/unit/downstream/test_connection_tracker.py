@@ -1,60 +1,60 @@
-"""Who looks after the clients' connections: each of them once in a sweep, and never many in one go."""
+"""A sweep checks each connection once, and few of them at a time."""
 
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.model import Listener
 from proxy.routing.facts import Networks
 
 SLOTS = 8
-NOBODY = Networks(())
+NO_NETWORKS = Networks(())
 
 
-class Looked:
-    """A connection that counts how often it was looked at."""
+class CountingConnection:
+    """A connection that counts the checks of its deadlines."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.checks = 0
 
-    def swept(self, now: float) -> None:
-        self.times += 1
-
-
-def joined(clients: ConnectionTracker) -> Looked:
-    client = Looked()
-    assert clients.admit(client, "192.0.2.1", Listener(), NOBODY) is None
-    return client
+    def check_deadlines(self, now: float) -> None:
+        self.checks += 1
 
 
-def at_once(clients: ConnectionTracker, present: list[Looked]) -> list[int]:
-    """How many are looked at in each part of a sweep."""
+def added(tracker: ConnectionTracker) -> CountingConnection:
+    connection = CountingConnection()
+    assert tracker.add(connection, "192.0.2.1", Listener(), NO_NETWORKS) is None
+    return connection
+
+
+def checks_by_part(tracker: ConnectionTracker, present: list[CountingConnection]) -> list[int]:
+    """How many connections are checked in each part of a sweep."""
     counts = []
     for _ in range(SLOTS):
-        before = sum(each.times for each in present)
-        clients._sweep()
-        counts.append(sum(each.times for each in present) - before)
+        before = sum(each.checks for each in present)
+        tracker._sweep()
+        counts.append(sum(each.checks for each in present) - before)
     return counts
 
 
-async def test_each_client_is_looked_at_once_in_a_sweep() -> None:
-    clients = ConnectionTracker(1000, lambda _: None, lambda _: None)
-    present = [joined(clients) for _ in range(20)]
-    at_once(clients, present)
-    assert {each.times for each in present} == {1}
-    at_once(clients, present)
-    assert {each.times for each in present} == {2}
+async def test_each_connection_is_checked_once_in_a_sweep() -> None:
+    tracker = ConnectionTracker(1000, lambda _: None, lambda _: None)
+    present = [added(tracker) for _ in range(20)]
+    checks_by_part(tracker, present)
+    assert {each.checks for each in present} == {1}
+    checks_by_part(tracker, present)
+    assert {each.checks for each in present} == {2}
 
 
-async def test_where_one_comes_as_another_goes_the_parts_stay_even() -> None:
-    clients = ConnectionTracker(1000, lambda _: None, lambda _: None)
-    present = [joined(clients) for _ in range(80)]
+async def test_the_parts_of_a_sweep_stay_even_as_connections_come_and_go() -> None:
+    tracker = ConnectionTracker(1000, lambda _: None, lambda _: None)
+    present = [added(tracker) for _ in range(80)]
     for _ in range(400):
-        clients.leave(present.pop(0), "192.0.2.1")
-        present.append(joined(clients))
-    assert max(at_once(clients, present)) == 80 // SLOTS
+        tracker.remove(present.pop(0), "192.0.2.1")
+        present.append(added(tracker))
+    assert max(checks_by_part(tracker, present)) == 80 // SLOTS
 
 
-async def test_who_has_left_is_looked_at_no_more() -> None:
-    clients = ConnectionTracker(1000, lambda _: None, lambda _: None)
-    stays, leaves = joined(clients), joined(clients)
-    clients.leave(leaves, "192.0.2.1")
-    at_once(clients, [stays, leaves])
-    assert (stays.times, leaves.times, len(clients)) == (1, 0, 1)
+async def test_a_removed_connection_is_not_checked() -> None:
+    tracker = ConnectionTracker(1000, lambda _: None, lambda _: None)
+    stays, leaves = added(tracker), added(tracker)
+    tracker.remove(leaves, "192.0.2.1")
+    checks_by_part(tracker, [stays, leaves])
+    assert (stays.checks, leaves.checks, len(tracker)) == (1, 0, 1)

@@ -1,4 +1,4 @@
-"""What a client may take of our time, second by second."""
+"""Deadlines of a client connection, second by second."""
 
 import pytest
 
@@ -10,68 +10,68 @@ TIMEOUTS = Timeouts(stream_idle_s=60, body_idle_s=30)
 LIMITS = Limits(min_body_rate=100)
 
 
-def judged(bounds: ClientTimeouts, now: float, seen: Progress) -> Expiry | None:
-    return bounds.check(now, seen, LISTENER, TIMEOUTS, LIMITS)
+def check(deadlines: ClientTimeouts, now: float, progress: Progress) -> Expiry | None:
+    return deadlines.check(now, progress, LISTENER, TIMEOUTS, LIMITS)
 
 
-def reason(verdict: Expiry | None) -> str:
-    if verdict is None:
+def reason(expiry: Expiry | None) -> str:
+    if expiry is None:
         return "goes on"
-    return verdict.error.reason if verdict.error is not None else "ends"
+    return expiry.error.reason if expiry.error is not None else "closed"
 
 
 @pytest.mark.parametrize(
-    ("phase", "waits_s", "then"),
+    ("phase", "waits_s", "expected"),
     [
         ("idle", 74.9, "goes on"),
-        ("idle", 75.0, "ends"),
+        ("idle", 75.0, "closed"),
         ("head", 9.9, "goes on"),
         ("head", 10.0, "head_timeout"),
         ("body", 4.9, "goes on"),
         ("body", 5.0, "too_slow"),
-        ("answer", 100_000.0, "goes on"),
+        ("response", 100_000.0, "goes on"),
     ],
 )
-def test_a_phase_lasts_so_long(phase: Phase, waits_s: float, then: str) -> None:
-    bounds = ClientTimeouts()
-    assert judged(bounds, 100, Progress(phase, 1)) is None
-    assert reason(judged(bounds, 100 + waits_s, Progress(phase, 1))) == then
+def test_the_deadline_of_a_phase(phase: Phase, waits_s: float, expected: str) -> None:
+    deadlines = ClientTimeouts()
+    assert check(deadlines, 100, Progress(phase, 1)) is None
+    assert reason(check(deadlines, 100 + waits_s, Progress(phase, 1))) == expected
 
 
-def test_the_next_request_begins_anew() -> None:
-    bounds = ClientTimeouts()
-    judged(bounds, 0, Progress("head", 1))
-    judged(bounds, 9, Progress("head", 2))
-    assert judged(bounds, 18, Progress("head", 2)) is None
-    assert reason(judged(bounds, 19, Progress("head", 2))) == "head_timeout"
+def test_the_next_request_has_its_own_deadlines() -> None:
+    deadlines = ClientTimeouts()
+    check(deadlines, 0, Progress("head", 1))
+    check(deadlines, 9, Progress("head", 2))
+    assert check(deadlines, 18, Progress("head", 2)) is None
+    assert reason(check(deadlines, 19, Progress("head", 2))) == "head_timeout"
 
 
-def test_a_body_may_pause_but_not_fall_silent() -> None:
-    bounds = ClientTimeouts()
-    judged(bounds, 0, Progress("body", 1, 0))
-    judged(bounds, 1, Progress("body", 1, 1_000_000))
-    assert judged(bounds, 30.9, Progress("body", 1, 1_000_000)) is None
-    assert reason(judged(bounds, 31, Progress("body", 1, 1_000_000))) == "body_timeout"
+def test_a_body_may_pause_for_a_limited_time() -> None:
+    deadlines = ClientTimeouts()
+    check(deadlines, 0, Progress("body", 1, 0))
+    check(deadlines, 1, Progress("body", 1, 1_000_000))
+    assert check(deadlines, 30.9, Progress("body", 1, 1_000_000)) is None
+    assert reason(check(deadlines, 31, Progress("body", 1, 1_000_000))) == "body_timeout"
 
 
-def test_a_body_that_drips_is_too_slow_on_average() -> None:
-    bounds = ClientTimeouts()
+def test_a_body_below_the_lowest_rate_is_too_slow() -> None:
+    deadlines = ClientTimeouts()
     for second in range(5):
-        assert judged(bounds, second, Progress("body", 1, second * 99)) is None
-    assert reason(judged(bounds, 5, Progress("body", 1, 5 * 99))) == "too_slow"
+        assert check(deadlines, second, Progress("body", 1, second * 99)) is None
+    assert reason(check(deadlines, 5, Progress("body", 1, 5 * 99))) == "too_slow"
 
 
-def test_time_in_which_we_do_not_read_is_not_the_clients() -> None:
-    bounds = ClientTimeouts()
-    judged(bounds, 0, Progress("body", 1, 600))
+def test_time_in_which_we_do_not_read_does_not_count() -> None:
+    deadlines = ClientTimeouts()
+    check(deadlines, 0, Progress("body", 1, 600))
     for second in range(1, 200):
-        assert judged(bounds, second, Progress("body", 1, 600, held_by_us=True)) is None
-    assert judged(bounds, 204, Progress("body", 1, 600)) is None
+        assert check(deadlines, second, Progress("body", 1, 600, is_paused=True)) is None
+    assert check(deadlines, 204, Progress("body", 1, 600)) is None
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_cut_off() -> None:
-    bounds = ClientTimeouts()
-    judged(bounds, 0, Progress("answer", 1, unsent_bytes=70_000))
-    judged(bounds, 59, Progress("answer", 1, unsent_bytes=60_000))
-    assert judged(bounds, 118, Progress("answer", 1, unsent_bytes=60_000)) is None
-    assert reason(judged(bounds, 119, Progress("answer", 1, unsent_bytes=60_000))) == "ends"
+def test_a_client_that_does_not_read_its_response_is_closed() -> None:
+    deadlines = ClientTimeouts()
+    check(deadlines, 0, Progress("response", 1, unsent_bytes=70_000))
+    check(deadlines, 59, Progress("response", 1, unsent_bytes=60_000))
+    assert check(deadlines, 118, Progress("response", 1, unsent_bytes=60_000)) is None
+    assert reason(check(deadlines, 119, Progress("response", 1, unsent_bytes=60_000))) == "closed"

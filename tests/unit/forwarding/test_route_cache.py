@@ -14,7 +14,7 @@ from proxy.forwarding.route_cache import (
     cached_decision,
     new_connection_state,
 )
-from proxy.http1.request_head import Fields, RequestHead
+from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.http1.response_head import read_response_head
 from proxy.model import HeaderPairs
 from proxy.routing.decide import decide
@@ -83,7 +83,7 @@ def snapshot() -> Snapshot:
 
 
 def asked(path: str, method: str = "GET", minor: int = 1) -> RequestHead:
-    return RequestHead(method, path.encode(), minor, Fields(FIELDS))
+    return RequestHead(method, path.encode(), minor, RequestFields(FIELDS))
 
 
 IDENTITY = identify(claimed_ids([], False), 1 << 100)

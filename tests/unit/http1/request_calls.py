@@ -1,4 +1,4 @@
-"""A sink of requests that remembers what it is told."""
+"""A sink of requests that records its calls."""
 
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_parser import RequestParser
@@ -7,7 +7,7 @@ from proxy.model import HeaderPairs
 Call = tuple[str, object] | tuple[str, object, object]
 
 
-class Heard:
+class RecordingSink:
     """Each call as `("head", target, body)`, `("data", data)` or `("ended", trailers)`."""
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class Heard:
     def request_ended(self, trailers: HeaderPairs) -> None:
         self.calls.append(("ended", trailers))
 
-    def said(self) -> list[Call]:
-        """What was told since the last time."""
+    def take_calls(self) -> list[Call]:
+        """The calls since the last time."""
         calls, self.calls = self.calls, []
         return calls
 
 
-def reading() -> tuple[Heard, RequestParser]:
-    """A reader that takes heads of 100 bytes and 3 fields, and who hears of its requests."""
-    heard = Heard()
-    return heard, RequestParser(heard, 100, 3)
+def new_parser() -> tuple[RecordingSink, RequestParser]:
+    """A parser that accepts heads of 100 bytes and 3 fields, and its sink."""
+    sink = RecordingSink()
+    return sink, RequestParser(sink, 100, 3)

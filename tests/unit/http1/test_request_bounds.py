@@ -1,11 +1,11 @@
-"""What a reader of requests refuses before it has all of a head, and what it lets go on."""
+"""Limits of a request's head, and what is refused before the whole head has come."""
 
 import contextlib
 
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge, RequestError, UriTooLong
-from tests.unit.http1.request_calls import reading
+from tests.unit.http1.request_calls import new_parser
 
 GET = b"GET /a HTTP/1.1\r\n\r\n"
 LINE = b"GET /a HTTP/1.1\r\n"
@@ -13,7 +13,7 @@ LINE = b"GET /a HTTP/1.1\r\n"
 Pieces = tuple[bytes, ...]
 
 
-# --- empty lines in front (RFC 9112 2.2) ----------------------------------------------------------
+# --- empty lines before a request (RFC 9112 2.2) ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ Pieces = tuple[bytes, ...]
         (b"\r\n" + GET, b"\r\n" + GET),
     ],
 )
-def test_one_empty_line_in_front_of_a_request_is_passed_over(pieces: Pieces) -> None:
-    heard, reader = reading()
+def test_one_empty_line_before_a_request_is_skipped(pieces: Pieces) -> None:
+    sink, parser = new_parser()
     for piece in pieces:
-        reader.feed(piece)
-        if reader.waits:
-            reader.proceed()
-    assert heard.said() == [("head", b"/a", b"")] * b"".join(pieces).count(GET)
-    assert reader.held_bytes == 0
+        parser.feed(piece)
+        if parser.is_complete:
+            parser.proceed()
+    assert sink.take_calls() == [("head", b"/a", b"")] * b"".join(pieces).count(GET)
+    assert parser.held_bytes == 0
 
 
 @pytest.mark.parametrize(
@@ -49,83 +49,79 @@ def test_one_empty_line_in_front_of_a_request_is_passed_over(pieces: Pieces) -> 
         (b"\r\n", b"\r"),
     ],
 )
-def test_more_than_that_is_refused(pieces: Pieces) -> None:
-    heard, reader = reading()
+def test_other_line_ends_before_a_request_are_refused(pieces: Pieces) -> None:
+    sink, parser = new_parser()
     *first, last = pieces
     for piece in first:
-        reader.feed(piece)
+        parser.feed(piece)
     with pytest.raises(BadRequest, match="empty lines in front"):
-        reader.feed(last)
-    assert heard.said() == []
+        parser.feed(last)
+    assert sink.take_calls() == []
 
 
-# --- bounds, and nonsense that need not wait for its end ------------------------------------------
+# --- limits, and early refusals -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "pieces",
     [
-        pytest.param((b"GET /" + b"x" * 95,), id="a line as long as a head may be"),
-        pytest.param((LINE + b"a: " + b"x" * 80,), id="a head as long as it may be"),
-        pytest.param((b"\r\n" + LINE + b"a: " + b"x" * 80,), id="behind an empty line"),
-        pytest.param((GET + LINE + b"a: " + b"x" * 80,), id="behind a request"),
-        pytest.param((LINE + b"a: b\r\n" * 3,), id="as many fields as there may be"),
-        pytest.param((b"M" * 64,), id="a method as long as it may be"),
-        pytest.param((b"M" * 64 + b" ",), id="and its space"),
+        pytest.param((b"GET /" + b"x" * 95,), id="a line of the size of a head"),
+        pytest.param((LINE + b"a: " + b"x" * 80,), id="a head of the greatest size"),
+        pytest.param((b"\r\n" + LINE + b"a: " + b"x" * 80,), id="after an empty line"),
+        pytest.param((GET + LINE + b"a: " + b"x" * 80,), id="after a request"),
+        pytest.param((LINE + b"a: b\r\n" * 3,), id="the greatest number of fields"),
+        pytest.param((b"M" * 64,), id="the longest method"),
+        pytest.param((b"M" * 64 + b" ",), id="the longest method and its space"),
         pytest.param((b"G", b"E", b"T", b" "), id="byte by byte"),
     ],
 )
-def test_a_head_within_its_bounds_is_held_until_its_end_comes(pieces: Pieces) -> None:
-    heard, reader = reading()
+def test_an_incomplete_head_within_the_limits_is_buffered(pieces: Pieces) -> None:
+    sink, parser = new_parser()
     for piece in pieces:
-        reader.feed(piece)
-        if reader.waits:
-            reader.proceed()
-    began = b"".join(pieces).removeprefix(b"\r\n").removeprefix(GET)
-    assert reader.take_rest() == began
-    assert all(call == ("head", b"/a", b"") for call in heard.said())
+        parser.feed(piece)
+        if parser.is_complete:
+            parser.proceed()
+    incomplete = b"".join(pieces).removeprefix(b"\r\n").removeprefix(GET)
+    assert parser.take_rest() == incomplete
+    assert all(call == ("head", b"/a", b"") for call in sink.take_calls())
 
 
 @pytest.mark.parametrize("before", [b"", b"\r\n", GET])
 @pytest.mark.parametrize(
     "head", [LINE + b"a: " + b"x" * 80 + b"\r\n\r\n", LINE + b"a: b\r\n" * 3 + b"\r\n"]
 )
-def test_a_whole_head_within_its_bounds_is_read_whatever_came_before(
-    before: bytes, head: bytes
-) -> None:
-    heard, reader = reading()
-    reader.feed(before + head)
-    reader.proceed()
-    assert heard.said()[-1] == ("head", b"/a", b"")
-    assert reader.held_bytes == 0
+def test_a_head_within_the_limits_is_read_whatever_came_before(before: bytes, head: bytes) -> None:
+    sink, parser = new_parser()
+    parser.feed(before + head)
+    parser.proceed()
+    assert sink.take_calls()[-1] == ("head", b"/a", b"")
+    assert parser.held_bytes == 0
 
 
 @pytest.mark.parametrize(
     ("head", "fits"),
     [
-        pytest.param(LINE + b"a: " + b"x" * 80, True, id="as large as it may be"),
-        pytest.param(LINE + b"a: " + b"x" * 81, False, id="a byte larger"),
-        pytest.param(LINE + b"a: b\r\na: b\r\na: b", True, id="as many fields as there may be"),
-        pytest.param(LINE + b"a: b\r\na: b\r\na: b\r\na: b", False, id="a field more"),
-        pytest.param(
-            b"GET /" + b"x" * 86 + b" HTTP/1.1", True, id="as long a line as there may be"
-        ),
+        pytest.param(LINE + b"a: " + b"x" * 80, True, id="the greatest size"),
+        pytest.param(LINE + b"a: " + b"x" * 81, False, id="one byte larger"),
+        pytest.param(LINE + b"a: b\r\na: b\r\na: b", True, id="the greatest number of fields"),
+        pytest.param(LINE + b"a: b\r\na: b\r\na: b\r\na: b", False, id="one field more"),
+        pytest.param(b"GET /" + b"x" * 86 + b" HTTP/1.1", True, id="the longest line"),
         pytest.param(b"GET /" + b"x" * 87 + b" HTTP/1.1", False, id="a longer line"),
     ],
 )
-def test_a_head_is_judged_alike_wherever_it_is_cut(head: bytes, fits: bool) -> None:
+def test_the_limits_hold_wherever_a_head_is_cut(head: bytes, fits: bool) -> None:
     whole = head + b"\r\n\r\n"
     for at in range(len(whole)):
-        heard, reader = reading()
+        sink, parser = new_parser()
         with contextlib.nullcontext() if fits else pytest.raises((HeadTooLarge, UriTooLong)):
             for piece in (whole[:at], whole[at:]):
                 if piece:
-                    reader.feed(piece)
-        assert len(heard.said()) == fits, at
+                    parser.feed(piece)
+        assert len(sink.take_calls()) == fits, at
 
 
 @pytest.mark.parametrize(
-    ("pieces", "kind", "said"),
+    ("pieces", "kind", "message"),
     [
         ((b"GET /" + b"x" * 96,), UriTooLong, "longer than 100 bytes"),
         ((b"GET /" + b"x" * 90, b"y" * 6), UriTooLong, "longer than 100 bytes"),
@@ -145,14 +141,14 @@ def test_a_head_is_judged_alike_wherever_it_is_cut(head: bytes, fits: bool) -> N
         ((b"GET", b"\xff /"), BadRequest, "does not begin with a method"),
     ],
 )
-def test_the_beginning_of_a_head_is_judged_as_it_comes(
-    pieces: Pieces, kind: type[RequestError], said: str
+def test_a_head_is_refused_before_its_end_comes(
+    pieces: Pieces, kind: type[RequestError], message: str
 ) -> None:
-    heard, reader = reading()
+    sink, parser = new_parser()
     *first, last = pieces
     for piece in first:
-        reader.feed(piece)
-    with pytest.raises(RequestError, match=said) as refused:
-        reader.feed(last)
+        parser.feed(piece)
+    with pytest.raises(RequestError, match=message) as refused:
+        parser.feed(last)
     assert type(refused.value) is kind
-    assert heard.said() == []
+    assert sink.take_calls() == []

@@ -1,12 +1,12 @@
-"""The requests of one connection: what is told of them and when, and what is held."""
+"""The requests of one connection: which calls the sink gets and when, and what is buffered."""
 
 import weakref
 
 import pytest
 
 from proxy.http1.request_head import RequestHead
-from proxy.http1.request_parser import CHUNKED, HEAD, HELD, LENGTH, RequestParser
-from tests.unit.http1.request_calls import Call, Heard, reading
+from proxy.http1.request_parser import CHUNKED, COMPLETE, HEAD, LENGTH, RequestParser
+from tests.unit.http1.request_calls import Call, RecordingSink, new_parser
 
 GET = b"GET /a HTTP/1.1\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\ncontent-length: 5\r\n\r\n"
@@ -17,180 +17,182 @@ END = b"0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "call"),
     [
-        pytest.param(GET, ("head", b"/a", b""), id="there is none"),
-        pytest.param(POST + b"hello", ("head", b"/p", b"hello"), id="it came along"),
+        pytest.param(GET, ("head", b"/a", b""), id="no body"),
+        pytest.param(
+            POST + b"hello", ("head", b"/p", b"hello"), id="a body that came with the head"
+        ),
     ],
 )
-def test_a_request_with_all_of_its_body_is_one_call(request_: bytes, told: Call) -> None:
-    heard, reader = reading()
-    reader.feed(request_)
-    assert (heard.said(), reader.phase, reader.waits) == ([told], HELD, True)
-    reader.proceed()
-    assert (heard.said(), reader.phase, reader.waits) == ([], HEAD, False)
+def test_a_request_with_its_whole_body_is_one_call(request_: bytes, call: Call) -> None:
+    sink, parser = new_parser()
+    parser.feed(request_)
+    assert (sink.take_calls(), parser.phase, parser.is_complete) == ([call], COMPLETE, True)
+    parser.proceed()
+    assert (sink.take_calls(), parser.phase, parser.is_complete) == ([], HEAD, False)
 
 
-def test_a_body_with_a_length_follows_as_it_comes() -> None:
-    heard, reader = reading()
-    reader.feed(POST)
-    assert (heard.said(), reader.phase) == ([("head", b"/p", None)], LENGTH)
-    reader.feed(b"hel")
-    assert (heard.said(), reader.phase) == ([("data", b"hel")], LENGTH)
-    reader.feed(b"lo")
-    assert (heard.said(), reader.phase) == ([("data", b"lo"), ("ended", [])], HELD)
+def test_a_body_with_a_length_is_passed_on_as_it_comes() -> None:
+    sink, parser = new_parser()
+    parser.feed(POST)
+    assert (sink.take_calls(), parser.phase) == ([("head", b"/p", None)], LENGTH)
+    parser.feed(b"hel")
+    assert (sink.take_calls(), parser.phase) == ([("data", b"hel")], LENGTH)
+    parser.feed(b"lo")
+    assert (sink.take_calls(), parser.phase) == ([("data", b"lo"), ("ended", [])], COMPLETE)
 
 
-def test_the_beginning_of_a_body_comes_behind_its_head() -> None:
-    heard, reader = reading()
-    reader.feed(POST + b"hel")
-    assert heard.said() == [("head", b"/p", None), ("data", b"hel")]
+def test_the_first_part_of_a_body_is_a_call_after_the_head() -> None:
+    sink, parser = new_parser()
+    parser.feed(POST + b"hel")
+    assert sink.take_calls() == [("head", b"/p", None), ("data", b"hel")]
 
 
-def test_chunks_are_told_without_their_framing_one_call_a_read() -> None:
-    heard, reader = reading()
-    reader.feed(CHUNKS + b"1\r\na\r\n2\r\nbc\r\n3\r\nd")
-    assert heard.said() == [("head", b"/c", None), ("data", b"abcd")]
-    reader.feed(b"ef")
-    assert (heard.said(), reader.phase) == ([("data", b"ef")], CHUNKED)
-    reader.feed(b"\r\n0\r\nX-Sum: 1\r\n")
-    assert (heard.said(), reader.waits) == ([], False)
-    reader.feed(b"\r\n")
-    assert (heard.said(), reader.waits) == ([("ended", [(b"x-sum", b"1")])], True)
+def test_chunks_of_one_read_are_one_call_without_framing() -> None:
+    sink, parser = new_parser()
+    parser.feed(CHUNKS + b"1\r\na\r\n2\r\nbc\r\n3\r\nd")
+    assert sink.take_calls() == [("head", b"/c", None), ("data", b"abcd")]
+    parser.feed(b"ef")
+    assert (sink.take_calls(), parser.phase) == ([("data", b"ef")], CHUNKED)
+    parser.feed(b"\r\n0\r\nX-Sum: 1\r\n")
+    assert (sink.take_calls(), parser.is_complete) == ([], False)
+    parser.feed(b"\r\n")
+    assert (sink.take_calls(), parser.is_complete) == ([("ended", [(b"x-sum", b"1")])], True)
 
 
-def test_a_chunked_body_of_nothing_has_an_end_and_no_data() -> None:
-    heard, reader = reading()
-    reader.feed(CHUNKS + END)
-    assert heard.said() == [("head", b"/c", None), ("ended", [])]
+def test_an_empty_chunked_body_has_an_end_and_no_data() -> None:
+    sink, parser = new_parser()
+    parser.feed(CHUNKS + END)
+    assert sink.take_calls() == [("head", b"/c", None), ("ended", [])]
 
 
-# --- what has to wait -----------------------------------------------------------------------------
+# --- pipelined requests ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "first", [GET, POST + b"hello", CHUNKS + END, CHUNKS + b"1\r\nx\r\n" + END]
 )
-def test_a_request_waits_for_the_one_in_front_of_it(first: bytes) -> None:
-    heard, reader = reading()
-    reader.feed(first + GET)
-    assert [call[1] for call in heard.said() if call[0] == "head"] == [first.split()[1]]
-    assert reader.held_bytes == len(GET)
-    reader.proceed()
-    assert (heard.said(), reader.held_bytes) == ([("head", b"/a", b"")], 0)
+def test_a_request_waits_for_the_one_before_it(first: bytes) -> None:
+    sink, parser = new_parser()
+    parser.feed(first + GET)
+    assert [call[1] for call in sink.take_calls() if call[0] == "head"] == [first.split()[1]]
+    assert parser.held_bytes == len(GET)
+    parser.proceed()
+    assert (sink.take_calls(), parser.held_bytes) == ([("head", b"/a", b"")], 0)
 
 
-def test_what_comes_behind_the_rest_of_a_body_waits_too() -> None:
-    heard, reader = reading()
-    reader.feed(POST)
-    reader.feed(b"hello" + GET)
-    assert heard.said() == [("head", b"/p", None), ("data", b"hello"), ("ended", [])]
-    assert reader.held_bytes == len(GET)
-    reader.proceed()
-    assert heard.said() == [("head", b"/a", b"")]
+def test_a_request_after_the_last_bytes_of_a_body_waits() -> None:
+    sink, parser = new_parser()
+    parser.feed(POST)
+    parser.feed(b"hello" + GET)
+    assert sink.take_calls() == [("head", b"/p", None), ("data", b"hello"), ("ended", [])]
+    assert parser.held_bytes == len(GET)
+    parser.proceed()
+    assert sink.take_calls() == [("head", b"/a", b"")]
 
 
-def test_what_comes_early_is_held_in_the_order_it_came() -> None:
-    heard, reader = reading()
-    reader.feed(GET)
+def test_pipelined_requests_are_buffered_in_order() -> None:
+    sink, parser = new_parser()
+    parser.feed(GET)
     for piece in (POST + b"hello", CHUNKS, END, GET[:5]):
-        reader.feed(piece)
-    assert heard.said() == [("head", b"/a", b"")]
-    reader.proceed()
-    assert heard.said() == [("head", b"/p", b"hello")]
-    reader.proceed()
-    assert heard.said() == [("head", b"/c", None), ("ended", [])]
-    reader.proceed()
-    assert (heard.said(), reader.held_bytes) == ([], 5)
-    reader.feed(GET[5:])
-    assert heard.said() == [("head", b"/a", b"")]
+        parser.feed(piece)
+    assert sink.take_calls() == [("head", b"/a", b"")]
+    parser.proceed()
+    assert sink.take_calls() == [("head", b"/p", b"hello")]
+    parser.proceed()
+    assert sink.take_calls() == [("head", b"/c", None), ("ended", [])]
+    parser.proceed()
+    assert (sink.take_calls(), parser.held_bytes) == ([], 5)
+    parser.feed(GET[5:])
+    assert sink.take_calls() == [("head", b"/a", b"")]
 
 
-def test_where_reads_are_cut_makes_no_difference() -> None:
+def test_the_boundaries_of_reads_make_no_difference() -> None:
     whole = b"\r\n" + POST + b"hello\r\n" + CHUNKS + b"2\r\nhi\r\n0\r\na: b\r\n\r\n" + GET
 
-    def told(*pieces: bytes) -> list[tuple[object, bytes, object]]:
-        heard, reader = reading()
+    def requests(*pieces: bytes) -> list[tuple[object, bytes, object]]:
+        sink, parser = new_parser()
         for piece in pieces:
-            reader.feed(piece)
-            while reader.waits:
-                reader.proceed()
-        assert reader.held_bytes == 0
-        return requests_of(heard)
+            parser.feed(piece)
+            while parser.is_complete:
+                parser.proceed()
+        assert parser.held_bytes == 0
+        return requests_of(sink)
 
-    wanted = [(b"/p", b"hello", []), (b"/c", b"hi", [(b"a", b"b")]), (b"/a", b"", [])]
-    assert told(whole) == wanted
-    assert told(*(whole[at : at + 1] for at in range(len(whole)))) == wanted
+    expected = [(b"/p", b"hello", []), (b"/c", b"hi", [(b"a", b"b")]), (b"/a", b"", [])]
+    assert requests(whole) == expected
+    assert requests(*(whole[at : at + 1] for at in range(len(whole)))) == expected
     for at in range(1, len(whole)):
-        assert told(whole[:at], whole[at:]) == wanted
+        assert requests(whole[:at], whole[at:]) == expected
 
 
-def requests_of(heard: Heard) -> list[tuple[object, bytes, object]]:
-    """Target, body and trailers of each request, however it was told."""
-    found: list[tuple[object, bytes, object]] = []
-    for call in heard.calls:
+def requests_of(sink: RecordingSink) -> list[tuple[object, bytes, object]]:
+    """Target, body and trailers of each request, however many calls it was."""
+    requests: list[tuple[object, bytes, object]] = []
+    for call in sink.calls:
         match call:
             case ("head", target, body):
-                found.append((target, body if isinstance(body, bytes) else b"", []))
+                requests.append((target, body if isinstance(body, bytes) else b"", []))
             case ("data", bytes(data)):
-                target, body, _ = found.pop()
-                found.append((target, body + data, []))
+                target, body, _ = requests.pop()
+                requests.append((target, body + data, []))
             case (_, trailers):
-                target, body, _ = found.pop()
-                found.append((target, body, trailers))
-    return found
+                target, body, _ = requests.pop()
+                requests.append((target, body, trailers))
+    return requests
 
 
-# --- a sink that has enough -----------------------------------------------------------------------
+# --- sinks that stop ------------------------------------------------------------------------------
 
 
-class Leaving(Heard):
-    """Lets go of the reader, or takes the connection over, as soon as it hears of a request."""
+class StoppingSink(RecordingSink):
+    """Stops the parser, or takes its buffer, at the first call."""
 
-    def __init__(self, *, takes_over: bool) -> None:
+    def __init__(self, *, takes_buffer: bool) -> None:
         super().__init__()
-        self.reader = RequestParser(self, 100, 3)
-        self.taken = b""
-        self._takes_over = takes_over
+        self.parser = RequestParser(self, 100, 3)
+        self.buffer = b""
+        self._takes_buffer = takes_buffer
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None:
         super().request_head(head, body)
-        if self._takes_over:
-            self.taken = self.reader.take_rest()
+        if self._takes_buffer:
+            self.buffer = self.parser.take_rest()
         else:
-            self.reader.stop()
+            self.parser.stop()
 
 
 @pytest.mark.parametrize("head", [POST, CHUNKS])
-def test_a_sink_that_takes_the_connection_over_gets_what_came_behind_the_head(head: bytes) -> None:
-    sink = Leaving(takes_over=True)
-    sink.reader.feed(head + b"hel")
-    assert (sink.said(), sink.taken) == ([("head", head.split()[1], None)], b"hel")
-    assert (sink.reader.take_rest(), sink.reader.held_bytes) == (b"", 0)
+def test_a_sink_that_takes_the_buffer_gets_the_bytes_after_the_head(head: bytes) -> None:
+    sink = StoppingSink(takes_buffer=True)
+    sink.parser.feed(head + b"hel")
+    assert (sink.take_calls(), sink.buffer) == ([("head", head.split()[1], None)], b"hel")
+    assert (sink.parser.take_rest(), sink.parser.held_bytes) == (b"", 0)
 
 
-def test_who_takes_the_connection_over_gets_what_waited() -> None:
-    _, reader = reading()
-    reader.feed(GET + POST + b"hel")
-    assert reader.take_rest() == POST + b"hel"
-    assert (reader.take_rest(), reader.held_bytes) == (b"", 0)
+def test_the_buffer_holds_pipelined_requests() -> None:
+    _, parser = new_parser()
+    parser.feed(GET + POST + b"hel")
+    assert parser.take_rest() == POST + b"hel"
+    assert (parser.take_rest(), parser.held_bytes) == (b"", 0)
 
 
 @pytest.mark.parametrize(
     "pieces", [(POST + b"hel", b"lo"), (CHUNKS, b"1\r\nx\r\n", END), (GET + POST, GET)]
 )
-def test_a_sink_that_stops_hears_nothing_more(pieces: tuple[bytes, ...]) -> None:
-    sink = Leaving(takes_over=False)
+def test_a_sink_that_stops_the_parser_gets_no_more_calls(pieces: tuple[bytes, ...]) -> None:
+    sink = StoppingSink(takes_buffer=False)
     for piece in pieces:
-        sink.reader.feed(piece)
-        if sink.reader.waits:
-            sink.reader.proceed()
-    assert [call[0] for call in sink.said()] == ["head"]
+        sink.parser.feed(piece)
+        if sink.parser.is_complete:
+            sink.parser.proceed()
+    assert [call[0] for call in sink.take_calls()] == ["head"]
 
 
-def test_a_sink_that_stops_does_not_wait_for_the_collector() -> None:
-    sink = Leaving(takes_over=False)
-    sink.reader.feed(GET)
-    gone = weakref.ref(sink)
+def test_a_stopped_sink_does_not_wait_for_the_collector() -> None:
+    sink = StoppingSink(takes_buffer=False)
+    sink.parser.feed(GET)
+    dead = weakref.ref(sink)
     del sink
-    assert gone() is None
+    assert dead() is None

@@ -1,4 +1,4 @@
-"""Requests, byte by byte: what a reader that remembers the last one makes of the next."""
+"""The parser remembers the last request: the next one is still parsed byte by byte."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def asked(*pieces: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "wanted"),
+    ("pieces", "expected"),
     [
         pytest.param([GET, GET, GET], [b"/a", b"/a", b"/a"], id="the same again"),
         pytest.param([GET, OTHER, GET], [b"/a", b"/b", b"/a"], id="another one between"),
@@ -25,23 +25,23 @@ def asked(*pieces: bytes) -> list[tuple[bytes, bytes, bytes]]:
         pytest.param([GET, GET + OTHER, GET], [b"/a", b"/a", b"/b", b"/a"], id="one, then two"),
         pytest.param([GET, GET[:9], GET[9:]], [b"/a", b"/a"], id="cut the second time"),
         pytest.param([GET, b"\r\n", GET], [b"/a", b"/a"], id="after an empty line"),
-        pytest.param([GET, GET[:-1], b"\n", GET], [b"/a"] * 3, id="but for its last byte"),
+        pytest.param([GET, GET[:-1], b"\n", GET], [b"/a"] * 3, id="the last byte comes later"),
     ],
 )
 def test_a_request_is_not_taken_for_the_one_before(
-    pieces: list[bytes], wanted: list[bytes]
+    pieces: list[bytes], expected: list[bytes]
 ) -> None:
-    assert asked(*pieces) == [(b"GET", target, b"") for target in wanted]
+    assert asked(*pieces) == [(b"GET", target, b"") for target in expected]
 
 
-def test_what_looks_like_the_last_request_may_be_the_end_of_a_field() -> None:
-    """Behind half a head the same bytes are its rest: two readings of one connection would be smuggling."""
+def test_bytes_of_the_last_request_may_be_the_end_of_a_field() -> None:
+    """After half a head the same bytes are its rest. Parsing them as a request would allow request smuggling."""
     reading = ours([GET, CUT, GET])
     assert [each.target for each in reading.complete] == [b"/a", b"/d"]
     assert (b"x-a", b"GET /a HTTP/1.1") in reading.complete[1].headers
 
 
-def test_what_looks_like_the_last_request_may_be_a_body() -> None:
+def test_bytes_of_the_last_request_may_be_a_body() -> None:
     post = b"POST /c HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % len(GET)
     assert asked(GET, post, GET, GET) == [
         (b"GET", b"/a", b""),
@@ -50,12 +50,12 @@ def test_what_looks_like_the_last_request_may_be_a_body() -> None:
     ]
 
 
-def test_a_head_whose_body_comes_apart_is_not_one_without_a_body() -> None:
-    wanted = [(b"POST", b"/c", b"abc")] * 3
-    assert asked(HEAD_OF_POST, b"abc", HEAD_OF_POST, b"abc", HEAD_OF_POST + b"abc") == wanted
+def test_a_body_may_come_in_another_read_than_its_head() -> None:
+    expected = [(b"POST", b"/c", b"abc")] * 3
+    assert asked(HEAD_OF_POST, b"abc", HEAD_OF_POST, b"abc", HEAD_OF_POST + b"abc") == expected
 
 
-def test_two_empty_lines_in_front_are_refused_the_second_time_too() -> None:
+def test_two_empty_lines_are_refused_after_a_remembered_request() -> None:
     assert [ours([GET, b"\r\n", b"\r\n", GET]).refused, ours([GET, b"\r\n\r\n" + GET]).refused] == [
         True,
         True,

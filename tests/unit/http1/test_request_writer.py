@@ -1,13 +1,12 @@
-"""The head of a request: framing and Host made anew, nothing that breaks out of its line."""
+"""The head of a request to a backend: own framing and Host, and no line breaks inside a line."""
 
 import pytest
 
 from proxy.errors import BadRequest
 from proxy.http1.chunked import chunk
+from proxy.http1.framing import NO_BODY
 from proxy.http1.request_writer import has_body, request_head
 from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
-
-NO_BODY = Body("none")
 
 
 def _outgoing(
@@ -85,7 +84,7 @@ def test_a_head_is_written_as(request_: Outgoing, head: bytes) -> None:
         pytest.param(_outgoing(method=""), id="no method"),
     ],
 )
-def test_what_would_break_out_of_its_line_is_refused(request_: Outgoing) -> None:
+def test_a_line_break_or_space_that_would_change_the_head_is_refused(request_: Outgoing) -> None:
     with pytest.raises(BadRequest):
         request_head(request_, b"h:1")
 
@@ -99,7 +98,7 @@ def test_what_would_break_out_of_its_line_is_refused(request_: Outgoing) -> None
         (Body("chunked"), True),
     ],
 )
-def test_a_body_is_to_be_sent(body: Body, expected: bool) -> None:
+def test_whether_a_body_is_sent(body: Body, expected: bool) -> None:
     assert has_body(body) is expected
 
 

@@ -5,9 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.config.checks.table_tests import Report
-from proxy.config.load import Loaded
-from proxy.control.table_file import snapshot_of
 from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
     BackendRef,
@@ -19,15 +16,15 @@ from proxy.model import (
     Rewrite,
     Route,
     RouteTable,
+    UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
 from proxy.routing.decide import decide
-from proxy.routing.explain import Explanation, explain, not_obeyed
+from proxy.routing.explain import Explanation, explain
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
-from proxy.routing.request_spec import RequestSpec, facts_of, read_request_spec
-from proxy.routing.snapshot import Snapshot
-from tests.make import exact, prefix, refs, route, table, template
+from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec
+from tests.make import exact, prefix, refs, route, snapshot, table, template
 
 CANARY = replace(
     route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary"), mirror=Mirror()
@@ -39,10 +36,6 @@ ITEM = route("item", template("/i/{id}", id="[0-9]+"))
 POSTS = route("posts", match=Match(path=prefix("/c"), methods=("POST",)), to=refs(new=100))
 REST = route("rest")
 TABLE = table(CANARY, PLAIN, GONE, HOME, ITEM, POSTS, REST)
-
-
-def snapshot(of: RouteTable) -> Snapshot:
-    return snapshot_of(Loaded(of, Index(of.routes), (), Report((), 100.0, ())), b"", {}, 0.0)
 
 
 def explained(
@@ -133,6 +126,13 @@ def test_a_path_that_no_server_should_see_is_refused() -> None:
     assert explained("/", headers=(("host", "a b"),)).status == 400
 
 
+def test_options_for_the_facade_itself_has_a_status_and_no_route() -> None:
+    explanation = explained("/c", "OPTIONS", headers=(("max-forwards", "0"),))
+    assert (explanation.status, explanation.reason, explanation.route) == (204, "options", None)
+    assert "itself" in explanation.detail
+    assert (explanation.ways, explanation.others) == ((), ())
+
+
 def test_without_a_route_it_is_a_404_and_every_route_says_why() -> None:
     said = explained("/x", of=table(PLAIN, GONE))
     assert (said.status, said.reason) == (404, "no_route")
@@ -171,9 +171,13 @@ def test_every_endpoint_is_told_and_a_socket_by_its_path() -> None:
 
 
 def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
-    fields = ("routes[c].mirror", "backends[legacy].tls", "routes[c].backend_refs[a].x")
-    assert not_obeyed(fields) == {"c": ("mirror", "backend_refs[a].x")}
-    assert explained("/c", of=replace(TABLE, unobeyed=fields)).not_obeyed == (
+    fields = (
+        UnimplementedField("routes", "c", "mirror"),
+        UnimplementedField("routes", "other", "retry"),
+        UnimplementedField("backends", "c", "health_check"),
+        UnimplementedField("routes", "c", "backend_refs[a].x"),
+    )
+    assert explained("/c", of=replace(TABLE, not_implemented=fields)).not_obeyed == (
         "mirror",
         "backend_refs[a].x",
     )
@@ -197,20 +201,20 @@ def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
 def test_a_url_is_read_as_a_client_would_send_it(
     url: str, host: bytes, path: bytes, query: bytes, scheme: str
 ) -> None:
-    facts = facts_of(RequestSpec("GET", url), Networks(()))
+    facts = facts_of_spec(RequestSpec("GET", url), Networks(()))
     assert (facts.host, facts.path, facts.query, facts.scheme) == (host, path, query, scheme)
 
 
 @pytest.mark.parametrize("url", ["ftp://h/a", "flights", "http://", "http:///a", "/a#b"])
 def test_what_is_no_url_gets_a_sentence(url: str) -> None:
     with pytest.raises(FacadeError, match=r": write a path|leave out the #"):
-        facts_of(RequestSpec("GET", url), Networks(()))
+        facts_of_spec(RequestSpec("GET", url), Networks(()))
 
 
 def test_a_host_header_wins_over_the_url() -> None:
     asked = read_request_spec("GET", "http://a/x", ["Host: b"], "::1", "12.34")
     assert asked.bucket_bp == 1234
-    assert facts_of(asked, Networks(())).host == b"b"
+    assert facts_of_spec(asked, Networks(())).host == b"b"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +267,7 @@ def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, dra
     tested = table(*made)
     asked = RequestSpec("GET", path)
     said = explained(path, of=tested)
-    facts = facts_of(asked, Networks(()))
+    facts = facts_of_spec(asked, Networks(()))
     try:
         taken = match(Index(tested.routes), facts)
     except AmbiguousPath:

@@ -10,7 +10,7 @@ from proxy.config.load import load
 from proxy.control.table_file import snapshot_of
 from proxy.errors import NoRoute
 from proxy.forwarding.route_cache import cached_decision, new_connection_state
-from proxy.http1.request_head import Fields, RequestHead
+from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.model import Cohort, HashKey
 from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
@@ -112,7 +112,9 @@ def test_the_form_says_what_the_general_line_says() -> None:
     for number, now in enumerate((0.25, 1.0, 1.999999, 1_700_000_000.123456, 1_700_000_000.5)):
         record = Record(snapshot.version, 1000 * number + 7)
         record.identity = identify(state.said, 1 << number)
-        cached = cached_decision(state, RequestHead("GET", b"/x?v=1", 1, Fields(FIELDS)), record)
+        cached = cached_decision(
+            state, RequestHead("GET", b"/x?v=1", 1, RequestFields(FIELDS)), record
+        )
         assert cached is not None
         record.status, record.complete, record.attempts = 200 + number, True, 1 + number
         record.received_bytes, record.sent_bytes = number, 10**number
@@ -131,7 +133,7 @@ def test_an_answer_that_broke_off_has_the_general_line() -> None:
     state = new_connection_state(snapshot, FIELDS, "192.0.2.1", "http")
     record = Record(snapshot.version)
     record.identity = identify(state.said, 1)
-    cached = cached_decision(state, RequestHead("GET", b"/x", 1, Fields(FIELDS)), record)
+    cached = cached_decision(state, RequestHead("GET", b"/x", 1, RequestFields(FIELDS)), record)
     assert cached is not None
     record.error, record.first_byte_s, record.complete = NoRoute("none"), 0.1, False
     line = json.loads(LineWriter().line(record, snapshot, cached.logged, 0.0))
@@ -146,7 +148,7 @@ def test_a_request_id_that_json_would_escape_has_no_form() -> None:
         state = new_connection_state(snapshot, fields, "192.0.2.1", "http")
         record = Record(snapshot.version, first_byte_s=0.0, complete=True)
         record.identity = identify(state.said, 1)
-        cached = cached_decision(state, RequestHead("GET", b"/x", 1, Fields(fields)), record)
+        cached = cached_decision(state, RequestHead("GET", b"/x", 1, RequestFields(fields)), record)
         assert cached is not None
         assert bool(cached.logged) is has_form
         line = json.loads(LineWriter().line(record, snapshot, cached.logged, 0.0))
