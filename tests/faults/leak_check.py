@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.support.facade_in_loop import RunningFacade, facade_in_loop
 from tests.support.origin import Origin
-from tests.support.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SETTLED_WITHIN_S = 5.0
@@ -93,9 +92,3 @@ async def _until_stable() -> None:
         await asyncio.sleep(0.01)
         now = (len(asyncio.all_tasks()), _descriptors())
         seen, since = (seen, since + 1) if now == seen else (now, 0)
-
-
-async def responding(wire: Wire) -> None:
-    """Responds to each request with a small body."""
-    while True:
-        await wire.respond()

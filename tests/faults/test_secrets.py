@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.leak_check import leak_checked, responding, table
-from tests.support.origin import origin
+from tests.faults.leak_check import leak_checked, table
+from tests.support.origin import ok, origin, responding
 from tests.support.raw_response import final_status_of
 
 CANARY = "c4n4ry-7f3a"
-
 PLANTED = {
     "authorization": (f"Authorization: Bearer {CANARY}",),
     "basic": (f"Authorization: Basic {CANARY}",),
@@ -29,7 +28,10 @@ async def test_a_credential_in_a_field_is_in_no_line(
     tmp_path: Path, tier: str, fields: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with origin(responding) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
         assert final_status_of(await facade.get("/ok", *fields)) == 200
         assert final_status_of(await facade.get("/%2e%2e/%00", *fields)) == 400
         assert final_status_of(await facade.get("/long/" + "a" * 9000, *fields)) == 414
@@ -46,7 +48,10 @@ async def test_a_credential_in_the_query_or_the_target_is_in_no_line(
     tmp_path: Path, tier: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with origin(responding) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
         assert final_status_of(await facade.get(f"/ok?token={CANARY}")) == 200
         await facade.get(f"/%00?token={CANARY}")
         await facade.get(f"http://user:{CANARY}@facade.example/ok")
@@ -71,7 +76,10 @@ async def test_no_request_forges_a_line(tmp_path: Path, tier: str) -> None:
         b"/%1b[2J%1b[31m",
         b"/%c2%85%c2%9b",
     ]
-    async with origin(responding) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
         for target in targets:
             await facade.send(b"GET %b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n" % target)
         for host in (b'a","forged":"x', b"a\nforged", b"a\x1b[2J"):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.leak_check import OK, leak_checked, responding, table
+from tests.faults.leak_check import OK, leak_checked, table
 from tests.support.facade_in_loop import RunningFacade
-from tests.support.origin import Script, origin, silent
+from tests.support.origin import Script, ok, origin, responding, silent
 from tests.support.ports import free_port, full_backlog
 from tests.support.raw_response import final_status_of, is_complete
 from tests.support.wire import Wire
@@ -202,7 +202,7 @@ async def test_one_upstream_that_stalls_does_not_take_the_other_down(
 ) -> None:
     """Promise U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
     breakers = "{max_connections: 20, max_pending_requests: 10}"
-    async with origin(silent) as slow, origin(responding) as quick:
+    async with origin(silent) as slow, origin(responding(ok())) as quick:
         text = table(slow.port, quick.port, breakers=breakers)
         async with leak_checked(text, tmp_path, tier, slow, quick, warm=False) as facade:
             stuck = [asyncio.create_task(facade.get("/0/")) for _ in range(60)]

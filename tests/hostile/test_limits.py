@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.leak_check import OK, leak_checked, responding, table
+from tests.faults.leak_check import OK, leak_checked, table
 from tests.support.facade_in_loop import RunningFacade
-from tests.support.origin import origin, silent
+from tests.support.origin import ok, origin, responding, silent
 from tests.support.raw_response import final_status_of
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
@@ -58,7 +58,7 @@ async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> 
         assert (final_status_of(answer), _reason(answer)) == (408, "head_timeout")
         writer.close()
 
-    async with origin(responding) as up:
+    async with origin(responding(ok())) as up:
         text = table(up.port) + "listener: {head_timeout: 300ms}\n"
         async with leak_checked(text, tmp_path, tier, up) as facade:
             halves = (b"GET / HT", b"GET / HTTP/1.1\r\nhost: h\r\n")
@@ -68,7 +68,7 @@ async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> 
 
 
 async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> None:
-    async with origin(responding) as up:
+    async with origin(responding(ok())) as up:
         text = table(up.port) + "listener: {head_timeout: 500ms}\n"
         async with leak_checked(text, tmp_path, tier, up) as facade:
             reader, writer = await _open(facade)
@@ -92,7 +92,7 @@ async def test_a_connection_that_asks_nothing_ends_in_silence(tmp_path: Path, ti
         assert await _ended(reader, 0.3 + SLACK_S) == b""
         writer.close()
 
-    async with origin(responding) as up:
+    async with origin(responding(ok())) as up:
         text = table(up.port) + "listener: {head_timeout: 300ms, idle_timeout: 300ms}\n"
         async with leak_checked(text, tmp_path, tier, up) as facade:
             before = (b"", b"\r\n", b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -228,7 +228,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path: Path, tier: str)
 async def test_more_connections_than_allowed_are_turned_away(
     tmp_path: Path, tier: str, limit: str, kind: str
 ) -> None:
-    async with origin(responding) as up:
+    async with origin(responding(ok())) as up:
         text = table(up.port) + f"listener: {{{limit}}}\n"
         async with leak_checked(text, tmp_path, tier, up) as facade:
             held = [await _open(facade) for _ in range(5)]

@@ -15,19 +15,14 @@ from proxy.model import Backend, Body, Endpoint, Timeouts
 from proxy.upstream import HttpUpstream, open_upstream
 from proxy.upstream.acquire import acquire
 from tests.integration.upstream_client import closed_at_end, get, outgoing, whole
-from tests.support.origin import Gate, origin
+from tests.support.origin import Gate, ok, origin, responding
 from tests.support.ports import free_port, full_backlog
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
 
-async def _answering(wire: Wire) -> None:
-    while True:
-        await wire.respond()
-
-
 async def test_endpoints_take_turns() -> None:
-    async with origin(_answering) as first, origin(_answering) as second:
+    async with origin(responding(ok())) as first, origin(responding(ok())) as second:
         backend = Backend("old", (first.endpoint, second.endpoint))
         async with closed_at_end(HttpUpstream(backend)) as upstream:
             addresses = []
@@ -39,7 +34,7 @@ async def test_endpoints_take_turns() -> None:
 
 
 async def test_an_endpoint_that_is_down_is_passed_over() -> None:
-    async with origin(_answering) as server:
+    async with origin(responding(ok())) as server:
         down = Endpoint("http", "127.0.0.1", free_port())
         async with closed_at_end(HttpUpstream(Backend("old", (down, server.endpoint)))) as upstream:
             attempts = []
@@ -59,7 +54,7 @@ async def test_all_endpoints_down_is_told() -> None:
 
 async def test_a_request_goes_where_there_is_room() -> None:
     gate = Gate()
-    async with origin(gate) as full, origin(_answering) as free:
+    async with origin(gate) as full, origin(responding(ok())) as free:
         backend = Backend("old", (full.endpoint, free.endpoint), False, 1, 10)
         async with closed_at_end(HttpUpstream(backend)) as upstream:
             first = await upstream.open(outgoing())
@@ -74,7 +69,7 @@ async def test_a_request_goes_where_there_is_room() -> None:
 async def test_a_name_with_several_addresses_is_tried_through(
     bad: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with origin(_answering) as server:
+    async with origin(responding(ok())) as server:
         with full_backlog() as hanging:
             ports = {"refused": free_port(), "hanging": hanging}
 
@@ -121,7 +116,7 @@ async def test_an_address_is_asked_for_by_its_own_name(host: str) -> None:
 
 async def test_a_unix_socket_is_an_endpoint_too(tmp_path: Path) -> None:
     path = tmp_path / "up.sock"
-    async with origin(_answering, unix=path) as server:
+    async with origin(responding(ok()), unix=path) as server:
         backend = Backend("old", (Endpoint("http", "localhost", 80, str(path)),))
         async with closed_at_end(open_upstream(backend)) as upstream:
             assert (await get(upstream)).body == b"ok"
@@ -139,7 +134,7 @@ async def test_a_unix_socket_that_is_not_there_is_unreachable(tmp_path: Path) ->
 async def test_running_out_of_descriptors_is_busy_not_broken() -> None:
     resource = pytest.importorskip("resource", reason="limits on descriptors are a Unix matter")
     async with (
-        origin(_answering) as server,
+        origin(responding(ok())) as server,
         closed_at_end(open_upstream(server.backend())) as upstream,
     ):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -157,7 +152,7 @@ async def test_running_out_of_descriptors_is_busy_not_broken() -> None:
 
 async def test_a_small_body_is_not_held_back_by_nagle() -> None:
     """Under asyncio's own loop, too: it looks at the socket's protocol before it sets TCP_NODELAY."""
-    async with origin(_answering) as wire:
+    async with origin(responding(ok())) as wire:
         upstream = HttpUpstream(Backend("old", (wire.endpoint,)))
         async with closed_at_end(upstream):
             connection = await acquire(upstream.next_pool(), 5)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
-from proxy.upstream import Exchange, Upstream
+from proxy.upstream import Exchange, HttpUpstream, Upstream
+from tests.support.origin import Gate, Origin, ok, origin
+from tests.support.wire import Wire
 
 NO_BODY = Body("none")
 USUAL_TIMEOUTS = Timeouts()
@@ -58,3 +60,24 @@ async def closed_at_end(upstream: Upstream) -> AsyncIterator[Upstream]:
         await upstream.aclose(0.0)
         left = upstream.stats()
         assert (left.connections, left.pending) == (0, 0), left
+
+
+@contextlib.asynccontextmanager
+async def gated(**caps: int) -> AsyncIterator[tuple[Gate, Origin, HttpUpstream]]:
+    gate = Gate()
+    async with origin(gate) as server:
+        upstream = HttpUpstream(server.backend(**caps))
+        async with closed_at_end(upstream):
+            yield gate, server, upstream
+
+
+async def echo(wire: Wire) -> None:
+    """An origin's script: responds with the bytes of the request's body, its framing included."""
+    while True:
+        request = await wire.request_head()
+        body = b""
+        if lengths := request.all(b"content-length"):
+            body = await wire.exactly(int(lengths[0]))
+        elif request.all(b"transfer-encoding"):
+            body = await wire.until(b"0\r\n\r\n") + b"0\r\n\r\n"
+        wire.send(ok(body))
