@@ -7,7 +7,7 @@ from typing import Any
 from proxy.cli.admin_client import add_live, ask, not_an_admin
 from proxy.cli.files import load_routes
 from proxy.cli.output import add_json, out, print_json, safe
-from proxy.server.admin.app import route_row
+from proxy.routing.route_row import route_row
 
 _HEADINGS = ("route", "takes", "stage", "goes to")
 

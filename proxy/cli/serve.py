@@ -11,8 +11,9 @@ import sys
 from proxy.cli.serve_options import add_options, read_settings
 from proxy.routing.snapshot import Snapshot
 from proxy.server.app import build
-from proxy.server.serve import loop_factory, raise_descriptor_limit, serve
+from proxy.server.serve import loop_factory, serve
 from proxy.server.settings import Address, Settings
+from proxy.server.sockets import raise_descriptor_limit
 from proxy.server.worker_processes import run_workers
 
 _COLLECTIONS_BETWEEN = 1000

@@ -1,4 +1,4 @@
-"""Where a request goes: endpoints in turn, IPv6, Unix sockets, names with several addresses."""
+"""Backend addresses: several endpoints, IPv6, Unix sockets, names with several addresses."""
 
 import contextlib
 import socket

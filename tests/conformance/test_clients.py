@@ -1,4 +1,4 @@
-"""Clients that others wrote, end to end: what they take for right is right."""
+"""HTTP clients of other projects, end to end."""
 
 import asyncio
 import socket

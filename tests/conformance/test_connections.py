@@ -1,4 +1,4 @@
-"""Persistence: who closes when, pipelining, and HTTP/1.0 (RFC 9112 9)."""
+"""Persistent connections, pipelining, and HTTP/1.0 (RFC 9112 9)."""
 
 from pathlib import Path
 
@@ -45,27 +45,27 @@ def _first(*after: Step, raw: bytes = GET % 1, closes: bool | None = None) -> tu
 
 CASES = [
     Case(
-        "a client of HTTP/1.1 stays connected unless someone says otherwise",
+        "a connection of HTTP/1.1 is kept unless one side sends close",
         "RFC 9112 9.3",
         _first(ClientSends(GET % 2), SEES_2, ANSWER_2, GETS_2, closes=False),
     ),
     Case(
-        "a client that says close is told so, and let go after its answer",
+        "a client that sends close gets close, and is disconnected after its response",
         "RFC 9112 9.6",
         _first(ClientGetsClosed(), raw=CLOSING % 1, closes=True),
     ),
     Case(
-        "close in other letters and among other options is close",
+        "close is recognised in any case and among other options",
         "RFC 9110 7.6.1",
         _first(ClientGetsClosed(), raw=(CLOSING % 1).replace(b"close", b"x-a, Close"), closes=True),
     ),
     Case(
-        "nothing behind a request that says close is answered",
+        "requests after one with close get no response",
         "RFC 9112 9.6",
         _first(ClientGetsClosed(), raw=CLOSING % 1 + GET % 2, closes=True),
     ),
     Case(
-        "a client of HTTP/1.0 is let go after its answer",
+        "a client of HTTP/1.0 is disconnected after its response",
         "RFC 9112 9.3",
         _first(ClientGetsClosed(), raw=OLD % 1, closes=True),
     ),
@@ -80,12 +80,12 @@ CASES = [
         (ClientSends(b"GET / HTTP/1.1\r\n\r\n"), ClientGetsHead(400)),
     ),
     Case(
-        "an empty Host is none",
+        "an empty Host is no host",
         "RFC 9110 4.2.1",
         (ClientSends(b"GET /1 HTTP/1.1\r\nhost:\r\n\r\n"), ClientGetsHead(400)),
     ),
     Case(
-        "a body of HTTP/1.0 is passed on",
+        "a body of HTTP/1.0 is forwarded",
         "RFC 9112 6.3",
         (
             ClientSends(b"POST /1 HTTP/1.0\r\ncontent-length: 4\r\n\r\nbody"),
@@ -100,7 +100,7 @@ CASES = [
         _first(raw=b"\r\n" + GET % 1),
     ),
     Case(
-        "a pipelined request waits until a streamed answer before it is over",
+        "a pipelined request waits for the end of the streamed response before it",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + GET % 2),
@@ -116,7 +116,7 @@ CASES = [
         ),
     ),
     Case(
-        "a request behind a POST goes on after the answer to the POST",
+        "a request behind a POST is forwarded after the response to the POST",
         "RFC 9112 9.3.2",
         (
             ClientSends(POST % 1 + GET % 2),
@@ -129,17 +129,17 @@ CASES = [
         ),
     ),
     Case(
-        "a bad request behind a good one is answered after it",
+        "the 400 for a bad request comes after the response to the good one before it",
         "RFC 9112 9.3.2",
         (ClientSends(GET % 1 + BAD), SEES_1, ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
-        "a bad request in a packet of its own is answered after the good one",
+        "so does the 400 for a bad request in a packet of its own",
         "RFC 9112 9.3.2",
         (ClientSends(GET % 1), SEES_1, ClientSends(BAD), ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
-        "an error of the facade's own keeps the order",
+        "an error of the facade keeps the order",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + b"GET /a%00 HTTP/1.1\r\n" + H + b"\r\n"),
@@ -150,7 +150,7 @@ CASES = [
         ),
     ),
     Case(
-        "half a request behind a whole one waits for its other half",
+        "half a request behind a complete one waits for its other half",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + (GET % 2)[:20]),

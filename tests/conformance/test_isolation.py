@@ -1,4 +1,4 @@
-"""What one client says reaches no other, and a backend only what the table allows (promise K2, findings 1 and 12)."""
+"""Isolation of clients that share upstream connections (promise K2, findings 1 and 12)."""
 
 import asyncio
 import re

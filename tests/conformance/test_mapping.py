@@ -1,4 +1,4 @@
-"""Rewrites, and how an answer's addresses are mapped back through them (rule 4)."""
+"""Rewrites, and the mapping of addresses in responses (rule 4)."""
 
 from pathlib import Path
 

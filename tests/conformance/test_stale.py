@@ -1,4 +1,4 @@
-"""Idle connections that end: no safe request fails by it, no other is sent twice (promises U6, W1; RFC 9110 9.2.2)."""
+"""Idle connections that the backend closes: retries of safe requests only (promises U6, W1; RFC 9110 9.2.2)."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ async def test_a_close_that_is_known_fails_no_request(tier: Tier, tmp_path: Path
                 upstream.send(ok())
                 assert (await wire.response()).head.status == 200
                 upstream.close()
-                await eventually(lambda: not up.app.stats()["legacy"].connections)
+                await eventually(lambda: not up.app.upstream_stats()["legacy"].connections)
 
 
 async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_path: Path) -> None:
@@ -150,4 +150,6 @@ async def test_an_idle_connection_is_given_up_in_time(tier: Tier, tmp_path: Path
             assert (await wire.response()).head.status == 200
             with pytest.raises(Cut):
                 await upstream.more()
-            await eventually(lambda: all(s.connections == 0 for s in up.app.stats().values()))
+            await eventually(
+                lambda: all(s.connections == 0 for s in up.app.upstream_stats().values())
+            )

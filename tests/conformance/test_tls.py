@@ -1,4 +1,4 @@
-"""TLS on either side: verified towards backends, and spoken by the listener (RFC 8446, RFC 9110 4.3.4)."""
+"""TLS: verification of backends, and TLS on the listener (RFC 8446, RFC 9110 4.3.4)."""
 
 import ssl
 import warnings

@@ -1,4 +1,4 @@
-"""Request ids and W3C trace context: passed on where they may be believed, made where not."""
+"""Request ids and W3C trace context: forwarded from trusted peers, otherwise generated."""
 
 import re
 from pathlib import Path

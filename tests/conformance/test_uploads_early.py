@@ -1,4 +1,4 @@
-"""Uploads that nobody wants, or nobody reads: who hears of it, and what is held meanwhile (RFC 9112 9.5)."""
+"""Uploads that the backend refuses or does not read (RFC 9112 9.5)."""
 
 import asyncio
 from pathlib import Path

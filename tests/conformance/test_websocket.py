@@ -1,4 +1,4 @@
-"""WebSockets are carried through: the handshake is read, the rest is bytes (RFC 6455, RFC 9110 7.8)."""
+"""WebSockets: the handshake is parsed, the rest is forwarded as bytes (RFC 6455, RFC 9110 7.8)."""
 
 from pathlib import Path
 
@@ -153,7 +153,7 @@ async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
 SWITCHED = SWITCHING.replace(b"upgrade: websocket", b"upgrade: other")
 CASES = [
     Case(
-        "a switch to a protocol that was not asked for is refused",
+        "a switch to a protocol that was not requested is refused",
         "RFC 9110 7.8",
         (ClientSends(ASKING), OriginSees(LINE), OriginSends(SWITCHED), ClientGetsHead(502)),
     ),
@@ -168,7 +168,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade without Connection: upgrade is none",
+        "an upgrade without Connection: upgrade is ignored",
         "RFC 9110 7.8",
         (
             ClientSends(ASKING.replace(b"connection: Upgrade\r\n", b"")),
@@ -178,7 +178,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade to what the facade does not carry is left out",
+        "an upgrade to an unsupported protocol is dropped",
         "RFC 9110 7.8",
         (
             ClientSends(

@@ -1,4 +1,4 @@
-"""WebSockets that live long: half closes, silence, drain, and a lot of traffic (RFC 6455, promise C2)."""
+"""Long WebSockets: half-closes, idle times, drain, and much traffic (RFC 6455, promise C2)."""
 
 import asyncio
 import hashlib

@@ -126,7 +126,7 @@ def test_the_admin_token_is_a_mounted_file_of_the_named_secret(
     assert not [m for m in made if m["kind"] == "Secret"]
     # As the page tells to make it.
     (tmp_path / file.name).write_text("0123456789abcdef" * 4)
-    assert read_token(tmp_path / file.name).is_this(b"0123456789abcdef" * 4)
+    assert read_token(tmp_path / file.name).matches(b"0123456789abcdef" * 4)
 
 
 @pytest.mark.parametrize(("drain", "pause"), [(0, 0), (15, 10), (600, 600)])

@@ -42,17 +42,17 @@ class ResourceCount:
         self._before = self._now()
 
     def _now(self) -> tuple[int, int]:
-        stats = self._facade.app.stats().values()
+        stats = self._facade.app.upstream_stats().values()
         idle = sum(each.idle for each in stats)
         scripts = sum(each.open for each in self._origins)
         return len(asyncio.all_tasks()) - scripts, _descriptors() - 2 * idle
 
     def leak(self) -> str:
         """What has not returned to what it was; empty once all has."""
-        for name, now in self._facade.app.stats().items():
+        for name, now in self._facade.app.upstream_stats().items():
             if now.in_flight or now.pending or now.connections != now.idle:
                 return f"connections of {name}: {now}"
-        idle = sum(each.idle for each in self._facade.app.stats().values())
+        idle = sum(each.idle for each in self._facade.app.upstream_stats().values())
         scripts = sum(each.open for each in self._origins)
         if scripts != idle:
             return f"{scripts} connections at the origins, {idle} idle ones here"

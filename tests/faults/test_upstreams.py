@@ -181,7 +181,7 @@ async def test_nonsense_is_a_502_and_its_connection_is_not_used_again(
 
 
 async def _connections(facade: RunningFacade) -> int:
-    return sum(each.connections for each in facade.app.stats().values())
+    return sum(each.connections for each in facade.app.upstream_stats().values())
 
 
 async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(

@@ -82,6 +82,7 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
     [
         (["--help"], {"pydantic", "httpx", "starlette", "asyncio"}),
         (["check"], {"httpx", "starlette"}),
+        (["routes"], {"httpx", "starlette", "uvloop"}),
         (["serve", "--help"], {"httpx"}),
     ],
 )

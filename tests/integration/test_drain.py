@@ -74,7 +74,7 @@ async def test_a_request_in_flight_is_answered_and_its_connection_closed(
     ):
         async with connected(facade) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            await eventually(lambda: facade.app.stats()["slow"].in_flight == 1)
+            await eventually(lambda: facade.app.upstream_stats()["slow"].in_flight == 1)
             facade.stop.set()
             async with asyncio.timeout(5):
                 while not await refuses(facade):
@@ -136,7 +136,7 @@ async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier:
         ) as facade:
             async with connected(facade) as (reader, writer):
                 writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                await eventually(lambda: facade.app.stats()["slow"].in_flight == 1)
+                await eventually(lambda: facade.app.upstream_stats()["slow"].in_flight == 1)
                 facade.stop.set()
                 with contextlib.suppress(ConnectionError):
                     said = await asyncio.wait_for(reader.read(), 5)

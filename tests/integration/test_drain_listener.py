@@ -12,7 +12,7 @@ import uvloop
 
 from proxy.downstream import listener as ours
 from proxy.downstream.listener import Listener
-from proxy.server.serve import bind
+from proxy.server.sockets import bind
 from tests.support.facade_in_loop import LOOPBACK
 
 

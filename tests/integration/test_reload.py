@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
-from proxy.telemetry.shared_memory import State
+from proxy.telemetry.shared_memory import WorkerState
 from tests.support.facade_in_loop import RunningFacade, facade_in_loop
 from tests.support.origin import ok, origin, responding
 from tests.support.raw_response import body_of, status_of
@@ -260,7 +260,7 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
             done.set()
             await asyncio.gather(*clients)
             reloads = facade.app.table.state.reloads
-            await eventually(lambda: len(facade.app.stats()) <= 2)
+            await eventually(lambda: len(facade.app.upstream_stats()) <= 2)
     assert reloads == 200
     assert set(answers) == {200}
     assert len(answers) > 400
@@ -304,5 +304,5 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         ]
         status, problem = await admin(facade, "/nothing")
         assert (status, problem["status"]) == (404, 404)
-        facade.app.state = State.STOPPING
+        facade.app.state = WorkerState.STOPPING
         assert (await admin(facade, "/readyz"))[0] == 503

@@ -63,9 +63,9 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     other = table(route("other"))
     rest = table(route("rest"))
     plan = planned(rest, rewritten, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 1)
 
 
 def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
@@ -147,5 +147,5 @@ def test_a_table_planned_with_itself_moves_nothing(
     tested = table(GONE, route("l", prefix("/l"), to=refs(a=100 - weight, b=weight)))
     lines = (line(target, draw / 100, method=method) for target, draw, method in asked)
     plan = planned(tested, tested, *lines)
-    assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 0)
+    assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 0)
     assert plan.requests == len(asked)

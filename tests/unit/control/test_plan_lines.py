@@ -9,7 +9,7 @@ from proxy.control.replay.plan import (
     destination_of,
 )
 from proxy.control.replay.recorded_requests import (
-    Logged,
+    LoggedRequest,
     Unreadable,
     bucket_of,
     facts_of_recorded,
@@ -21,7 +21,8 @@ from proxy.model import (
 from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
-from proxy.telemetry.request_record import Record, log_line
+from proxy.telemetry.log_line import log_line
+from proxy.telemetry.request_record import Record
 from tests.make import facts, prefix, refs, route, table
 from tests.unit.control.plans import NEW, OLD, line, planned, side
 
@@ -69,7 +70,7 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
 def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
     said = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
-    assert bucket_of(read_line(msgspec.json.encode(said)) or Logged(), 1) == draw_bp
+    assert bucket_of(read_line(msgspec.json.encode(said)) or LoggedRequest(), 1) == draw_bp
 
 
 def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> None:
@@ -93,7 +94,7 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
 
 
 def test_a_logged_host_header_is_not_doubled() -> None:
-    logged = Logged("GET", "h", "/", headers={"host": ["h"]})
+    logged = LoggedRequest("GET", "h", "/", headers={"host": ["h"]})
     assert facts_of_recorded(logged).headers == [(b"host", b"h")]
 
 
