@@ -19,8 +19,8 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import Message
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -197,14 +197,14 @@ async def test_pipelined_requests_are_answered_in_order(
 ) -> None:
     """RFC 9112 9.3.2."""
     raw = b"".join(kind % number for number, kind in enumerate(kinds))
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             for at in range(0, len(raw), cut_at or len(raw)):
                 wire.send(raw[at : at + (cut_at or len(raw))])
                 await wire.flush()
             for number, kind in enumerate(kinds):
                 method = kind.split(b" ")[0]
-                got = await wire.answer(method.decode())
+                got = await wire.response(method.decode())
                 body = b"body" if method == b"POST" else b""
                 echoed = method + b" /%d " % number + body
                 assert (got.head.status, got.body) == (
@@ -218,14 +218,14 @@ async def test_http_1_0_keep_alive_is_granted_with_a_word_or_not_at_all(
     tier: Tier, tmp_path: Path
 ) -> None:
     """RFC 9112 9.3."""
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             wire.send(OLD_KEPT % 1)
-            got = await wire.answer()
+            got = await wire.response()
             assert got.body == b"GET /1 "
             if b"keep-alive" in b",".join(got.head.all(b"connection")).lower():
                 wire.send(OLD_KEPT % 2)
-                assert (await wire.answer()).body == b"GET /2 "
+                assert (await wire.response()).body == b"GET /2 "
             else:
                 assert got.head.closes
                 assert await wire.end() == (b"", False)

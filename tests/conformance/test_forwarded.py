@@ -14,7 +14,7 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier
-from tests.conformance.wire import Pairs
+from tests.support.wire import Pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

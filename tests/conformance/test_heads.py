@@ -16,7 +16,7 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.wire import Pairs
+from tests.support.wire import Pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -278,7 +278,7 @@ async def test_a_method_that_no_gateway_passes_on_is_refused_with_what_is_allowe
     target = "h.example:443" if method == "CONNECT" else "/a"
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(f"{method} {target} HTTP/1.1\r\nhost: h.example:443\r\n\r\n".encode())
-        head = await wire.answer_head()
+        head = await wire.response_head()
     assert head.status in (405, 501)
     assert head.status == 501 or head.all(b"allow")
 

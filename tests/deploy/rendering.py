@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 TREE = Path(__file__).parents[2]
@@ -78,6 +79,13 @@ class Helm:
         assert line, "Helm's process has ended"
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def refusal(helm: Helm, values: Values, **where: str) -> list[str]:
+    """The sentences with which the chart refuses these values."""
+    with pytest.raises(Refused) as refused:
+        helm.files(values, **where)
+    return [line[2:] for line in str(refused.value).splitlines() if line.startswith("- ")]
 
 
 @contextmanager
