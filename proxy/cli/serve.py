@@ -5,14 +5,20 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 
 from proxy.cli.serve_options import add_options, read_settings
 from proxy.routing.snapshot import Snapshot
 from proxy.server.app import build
 from proxy.server.serve import loop_factory, serve
+from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings
+from proxy.server.signals import (
+    STOP_SIGNALS,
+    block_reload_signals,
+    follow_reload_signals,
+    write_stacks_on_signal,
+)
 from proxy.server.sockets import raise_descriptor_limit
 from proxy.server.worker_processes import run_workers
 
@@ -30,6 +36,8 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     settings = read_settings(arguments, os.environ)
+    block_reload_signals()
+    write_stacks_on_signal()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -56,8 +64,9 @@ async def _serve(settings: Settings) -> None:
     def told() -> None:
         (at_once if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, told)
+    follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
     await serve(
         facade,
         settings,
@@ -65,6 +74,7 @@ async def _serve(settings: Settings) -> None:
         stop,
         at_once,
     )
+    block_reload_signals()
 
 
 def _announce(settings: Settings, current: Snapshot, listen: Address, admin: Address) -> None:
@@ -80,3 +90,4 @@ def _announce(settings: Settings, current: Snapshot, listen: Address, admin: Add
         current.version,
         current.index.size,
     )
+    ServiceManager(settings.notify_socket).ready()

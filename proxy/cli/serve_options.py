@@ -124,6 +124,7 @@ def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         workers=given.read("workers", parse_workers, 1),
         admin_token=given.read("admin-token-file", _token, None),
         tls=_tls_files(given),
+        notify_socket=environ.get("NOTIFY_SOCKET") or None,
     )
     _admin_is_guarded(settings, given)
     if given.faults:

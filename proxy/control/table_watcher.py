@@ -105,6 +105,16 @@ class TableWatcher:
             self._signature = signature
             return swapped
 
+    async def reload(self) -> None:
+        """Read the file now, and log which table is in effect, also if none changed: a signal has asked for it."""
+        failures = self.table.state.failures
+        swapped = await self.refresh()
+        state, version = self.table.state, self.table.current.version
+        if state.ok and not swapped:
+            log.info("table %s is in effect, and unchanged", version)
+        elif not state.ok and state.failures == failures:
+            log.error("kept table %s: %s", version, state.error)
+
     async def _reload(self, *, patient: bool = True) -> bool:
         """Take the table in the file. `patient`: read a broken file once more before reporting it."""
         text = b""

@@ -18,6 +18,8 @@ from proxy.model import ALL_BP, Backend
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import RANDOM_BITS
 from proxy.server.heartbeat import Heartbeat, resident_bytes
+from proxy.server.reloader import Reloader
+from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Settings
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.counters import RequestCounters
@@ -61,6 +63,7 @@ class Facade:
         watcher: TableWatcher,
         counters: RequestCounters,
         slot: WorkerSlot,
+        reloader: Reloader,
         needs_asgi_tier: bool = False,
     ) -> None:
         self.forwarder = forwarder
@@ -69,6 +72,7 @@ class Facade:
         """Whether a backend is reached through an httpx transport, which only the ASGI tier supports."""
         self.counters = counters
         self.slot = slot
+        self.reloader = reloader
         self.table = watcher.table
         self.asgi_app = AsgiForwarder(forwarder)
         self._heartbeat = Heartbeat(slot.worker, self._status)
@@ -106,8 +110,8 @@ class Facade:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Watch the table's file inside the block; then close the upstreams and the access log."""
-        async with background_tasks(self.watcher, self._heartbeat.run()):
+        """Watch the table's file and reload on signals inside the block. Then close the upstreams and the log."""
+        async with background_tasks(self.watcher, self._heartbeat.run(), self.reloader.run()):
             yield
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
@@ -157,16 +161,18 @@ def build(
     counters = RequestCounters(slot.worker)
     recording = slot.log_lock is None
     watcher = TableWatcher(settings.routes, dict(settings.backends), adopt, recording=recording)
+    access_log = AccessLog(settings.access_log, slot.log_lock)
     forwarder = Forwarder(
         watcher.table,
         upstreams,
-        AccessLog(settings.access_log, slot.log_lock),
+        access_log,
         draw or _uniform_draw(),
         partial(random.getrandbits, RANDOM_BITS),
         counters.count_request,
         LineWriter(),
     )
-    return Facade(forwarder, watcher, counters, slot, bool(transports))
+    reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))
+    return Facade(forwarder, watcher, counters, slot, reloader, bool(transports))
 
 
 def _uniform_draw() -> Callable[[], int]:

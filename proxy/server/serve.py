@@ -20,6 +20,7 @@ from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
 from proxy.server.probes import OwnHealth
+from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, Tier
 from proxy.server.sockets import address_of, bind, max_client_connections, tls_context
 from proxy.telemetry.shared_memory import WorkerState
@@ -72,6 +73,7 @@ async def serve(
         await traffic.start()
         announce(listen, admin)
         await stop.wait()
+        ServiceManager(settings.notify_socket).stopping()
         await traffic.stop(stop_now or asyncio.Event())
 
 

@@ -87,6 +87,8 @@ class Settings(Struct, frozen=True):
     admin_token: Token | None = None
     """Required on the admin listener. Never None unless that listens on loopback."""
     tls: TlsFiles | None = None
+    notify_socket: str | None = None
+    """The socket of the service manager (sd_notify), if one started this process."""
 
 
 def parse_address(text: str) -> Address:

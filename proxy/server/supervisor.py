@@ -6,16 +6,14 @@ the admin listener runs in a child, too.
 
     supervisor --SIGTERM--> workers         graceful shutdown; a second SIGTERM has no further effect
                --SIGQUIT--> all children    immediate shutdown
+               --SIGHUP, SIGUSR1--> all     reload, as `signals` says
                --SIGKILL--> hung worker     after SIGUSR2, on which it writes its stacks to the log
 """
 
 import contextlib
-import faulthandler
 import logging
 import os
-import select
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -25,6 +23,14 @@ from msgspec import Struct
 
 from proxy.errors import FacadeError
 from proxy.server.probes import is_hung
+from proxy.server.service_manager import ServiceManager
+from proxy.server.signals import (
+    STOP_SIGNALS,
+    SignalWaiter,
+    block_reload_signals,
+    unblock_reload_signals,
+    write_stacks_on_signal,
+)
 from proxy.telemetry.shared_memory import SharedStats, StatField, WorkerState, WorkerStatus
 
 log = logging.getLogger(__name__)
@@ -37,7 +43,6 @@ _START_S = 60.0
 _AFTER_DRAIN_S = 5.0
 _QUIT_S = 3.0
 _STACKS_S = 0.5
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REFUSED = 2
 """Exit status of a child that cannot serve with these settings: restarting it would not help."""
 
@@ -72,12 +77,14 @@ class Supervisor:
         admin: Role,
         drain_s: float,
         announce: Callable[[], None],
+        manager: ServiceManager,
     ) -> None:
         self._stats = stats
         self._workers = [_Child(role) for role in workers]
         self._admin = _Child(admin)
         self._drain_s = drain_s
         self._announce = announce
+        self._manager = manager
         self._announced = False
         self._refused = False
         self._stop_requests = 0
@@ -85,15 +92,18 @@ class Supervisor:
         self._handled_requests = 0
         """How many of them were passed on. The shutdown has begun if this is not 0."""
         self._kill_at: float | None = None
+        self._reload_signals: set[signal.Signals] = set()
+        """Signals that have to be passed on."""
 
     def run(self, on_stop: Callable[[], None]) -> int:
         """Supervise until all children have ended. Returns the exit status.
 
         `on_stop` is called when the shutdown begins.
         """
-        with _SignalWaiter(self._request_stop) as signals:
+        with SignalWaiter(self._request_stop, self._reload_signals.add) as signals:
             while True:
                 self._reap()
+                self._pass_on_reload_signals()
                 if self._stop_requests > self._handled_requests:
                     self._stop(on_stop)
                 if self._handled_requests:
@@ -110,9 +120,18 @@ class Supervisor:
     def _request_stop(self) -> None:
         self._stop_requests += 1
 
+    def _pass_on_reload_signals(self) -> None:
+        while self._reload_signals:
+            number = self._reload_signals.pop()
+            for child in self._children:
+                _send(child.pid, number)
+            if number == signal.SIGHUP:
+                self._manager.reloading()
+                self._manager.ready()
+
     # --- while it serves ------------------------------------------------------------------------
 
-    def _start_and_check(self, signals: "_SignalWaiter") -> None:
+    def _start_and_check(self, signals: "SignalWaiter") -> None:
         now = time.monotonic()
         for child in self._children:
             if not child.pid and now >= child.start_at:
@@ -124,17 +143,19 @@ class Supervisor:
             self._announced = True
             self._announce()
 
-    def _start(self, child: _Child, signals: "_SignalWaiter") -> None:
+    def _start(self, child: _Child, signals: "SignalWaiter") -> None:
         child.started_at, child.kill_at = time.monotonic(), None
         sys.stdout.flush()
         # A signal must not reach the child while it still has the supervisor's handlers: it waits meanwhile.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        block_reload_signals()
         child.pid = os.fork()
         if not child.pid:
             signals.reset_in_child()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if not child.pid:
-            _run_child(child.role)
+            _run_child(child.role)  # It unblocks the reload signals once it can handle them.
+        unblock_reload_signals()
 
     def _kill_if_hung(self, child: _Child, now: float) -> None:
         """Kill a worker that hangs, after it has written its stacks to the log."""
@@ -199,6 +220,7 @@ class Supervisor:
         immediately = self._handled_requests > 0 or self._stop_requests > 1 or self._refused
         if not self._handled_requests:
             self._stats.stopping = True
+            self._manager.stopping()
             on_stop()
         self._handled_requests = self._stop_requests
         for child in self._workers:
@@ -225,47 +247,11 @@ class Supervisor:
         return not self._admin.pid
 
 
-class _SignalWaiter:
-    """Waits for signals. `on_stop_signal` is called for SIGTERM and SIGINT; these and SIGCHLD end a wait."""
-
-    def __init__(self, on_stop_signal: Callable[[], None]) -> None:
-        self._on_stop_signal = on_stop_signal
-        self._read, self._write = socket.socketpair()
-
-    def __enter__(self) -> "_SignalWaiter":
-        self._read.setblocking(False)
-        self._write.setblocking(False)
-        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        for number in _STOP_SIGNALS:
-            signal.signal(number, lambda *_: self._on_stop_signal())
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(-1)
-        self._read.close()
-        self._write.close()
-
-    def wait(self, seconds: float) -> None:
-        """Return after a signal, at the latest after `seconds`."""
-        select.select([self._read], [], [], seconds)
-        with contextlib.suppress(BlockingIOError):
-            self._read.recv(4096)
-
-    def reset_in_child(self) -> None:
-        """Restore the default handlers, in a child."""
-        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)
-        # Ctrl-C reaches all processes of a terminal: the supervisor handles it and sends SIGTERM.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.__exit__()
-
-
 def _run_child(role: Role) -> None:
     """Run a child's role and exit. Never returns."""
     status = 1
     try:
-        faulthandler.register(signal.SIGUSR2, file=sys.stderr, all_threads=True)
+        write_stacks_on_signal()
         status = role.run()
     except FacadeError as error:
         print(error, file=sys.stderr)

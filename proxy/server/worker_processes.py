@@ -21,7 +21,9 @@ from proxy.server.admin.app import admin_app
 from proxy.server.app import WorkerSlot, build
 from proxy.server.probes import FleetHealth
 from proxy.server.serve import Traffic, loop_factory, serving_admin
+from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, SettingsError
+from proxy.server.signals import block_reload_signals, follow_reload_signals
 from proxy.server.sockets import address_of, bind, bind_shared, tls_context
 from proxy.server.supervisor import Role, Supervisor
 from proxy.telemetry.access_log import AccessLog, LogLock
@@ -67,7 +69,8 @@ def run_workers(settings: Settings, announce: Announce) -> int:
     )
     AccessLog.check(settings.access_log)
     shared = Shared(
-        settings,
+        # The supervisor reports to the service manager for all.
+        replace(settings, notify_socket=None),
         SharedStats(settings.workers),
         LogLock(),
         tls_context(settings.tls),
@@ -86,6 +89,7 @@ def run_workers(settings: Settings, announce: Announce) -> int:
         Role("admin", functools.partial(_run_admin, shared)),
         settings.pause_s + settings.drain_s,
         lambda: announce(snapshot, listen, admin),
+        ServiceManager(settings.notify_socket),
     )
     # The supervisor keeps the sockets open, so connections in the backlog of a dead worker wait for its successor.
     # It closes them when the shutdown begins: a connection after the last worker has closed must be refused.
@@ -103,6 +107,7 @@ def _run_worker(shared: Shared, number: int) -> int:
     async def work(stop: asyncio.Event, stop_now: asyncio.Event) -> None:
         facade = build(shared.settings, slot=WorkerSlot(shared.stats, number, shared.log_lock))
         traffic = Traffic(facade, shared.settings, own, shared.tls)
+        follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         async with facade.running():
             await traffic.start()
             await stop.wait()
@@ -122,6 +127,7 @@ def _run_admin(shared: Shared) -> int:
             replace(shared.settings, access_log="none"),
             slot=WorkerSlot(SharedStats(1, _UNUSED_SETS)),
         )
+        follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
         app = admin_app(facade.table, shared.stats, health, shared.settings.admin_token)
         async with serving_admin(app, facade.table, shared.admin), facade.running():
@@ -156,6 +162,7 @@ def _run_until_signal(
         try:
             await run(stop, stop_now)
         finally:
+            block_reload_signals()
             watching.cancel()
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

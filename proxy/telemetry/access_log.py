@@ -74,9 +74,11 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._batches: queue.Queue[list[bytes] | None] = queue.Queue(_QUEUED_BATCHES)
         self._timer: asyncio.TimerHandle | None = None
+        self._target = target
         self._fd = -1
         self._owned = target != "-"
         self._lock = lock
+        self._reopen_requested = False
         self._thread: threading.Thread | None = None
         if self.enabled:
             self._fd = sys.stdout.fileno() if target == "-" else _open(target)
@@ -111,6 +113,20 @@ class AccessLog:
         except queue.Full:
             self.dropped += len(lines)
 
+    def reopen(self) -> None:
+        """Open the file again at its path, after it was renamed: the next lines go there. Returns immediately.
+
+        If it cannot be opened, the lines still go to the file before.
+        """
+        if self._thread is None or not self._owned:
+            return
+        self._flush()
+        self._reopen_requested = True
+        with contextlib.suppress(
+            queue.Full
+        ):  # Then the thread has batches to write, and sees the request.
+            self._batches.put_nowait([])
+
     async def aclose(self) -> None:
         """Write the queued lines; give up after 2 s, for example on a pipe that is not read."""
         if self._timer is not None:
@@ -128,6 +144,11 @@ class AccessLog:
 
     def _write_batches(self) -> None:
         while (lines := self._batches.get()) is not None:
+            if self._reopen_requested:
+                self._reopen_requested = False
+                self._reopen()
+            if not lines:
+                continue
             try:
                 self._write(b"\n".join((*lines, b"")))
             except OSError as error:
@@ -135,6 +156,16 @@ class AccessLog:
                 log.error("access log: %d lines lost: %s", len(lines), error)
         if self._owned:
             os.close(self._fd)  # Closed by this thread: another one could close it during a write.
+
+    def _reopen(self) -> None:
+        try:
+            reopened = _open(self._target)
+        except OSError as error:
+            log.error("access log: cannot open %s again: %s", self._target, error)
+            return
+        before, self._fd = self._fd, reopened
+        os.close(before)
+        log.info("access log: opened %s again", self._target)
 
     def _write(self, data: bytes) -> None:
         if self._lock is None:

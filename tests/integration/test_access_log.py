@@ -97,3 +97,27 @@ async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_pa
 def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         AccessLog(str(tmp_path / "missing" / "log"))
+
+
+async def test_a_log_that_cannot_be_opened_again_keeps_its_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "folder").mkdir()
+    log = AccessLog(str(tmp_path / "folder" / "log"))
+    (tmp_path / "folder").rename(tmp_path / "moved")
+    log.reopen()
+    log.offer(encode({"a": 1}))
+    await log.aclose()
+    assert (tmp_path / "moved" / "log").read_text() == '{"a":1}\n'
+    assert "cannot open" in caplog.text
+
+
+@pytest.mark.parametrize("target", ["-", "none"])
+async def test_standard_output_is_not_opened_again(
+    target: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = AccessLog(target)
+    log.reopen()
+    log.offer(encode({"a": 1}))
+    await log.aclose()
+    assert capfd.readouterr().out == ('{"a":1}\n' if target == "-" else "")
