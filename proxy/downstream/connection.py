@@ -17,7 +17,7 @@ from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_parser import RequestParser
-from proxy.model import DEFAULTS, HeaderPairs
+from proxy.model import DEFAULTS, HeaderPairs, plain_address
 from proxy.tick import BufferedWriter
 
 AHEAD_BYTES = 64 * 1024
@@ -93,10 +93,10 @@ class DownstreamConnection(asyncio.Protocol):
         self.write = self._writer.write
         peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         if isinstance(peer, tuple):
-            self.address = peer[0], peer[1]
-            self.peer = peer[0]
+            self.peer = plain_address(peer[0])
+            self.address = self.peer, peer[1]
         if isinstance(own, tuple):
-            self.server = own[0], own[1]
+            self.server = plain_address(own[0]), own[1]
         if transport.get_extra_info("ssl_object") is not None:
             self.scheme = "https"
         self._connections.add(self)

@@ -1,5 +1,6 @@
 """The values that all layers share: table, backend, request. Each is a frozen struct. Import them from here."""
 
+from proxy.model.address import plain_address
 from proxy.model.backend import (
     ALLOW_ALL,
     TLS_KEYS,
@@ -80,4 +81,5 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "plain_address",
 ]

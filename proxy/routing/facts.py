@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from msgspec import Struct
 
 from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
-from proxy.model import Facts, HeaderPairs, Limits
+from proxy.model import Facts, HeaderPairs, Limits, plain_address
 
 _MAX_CACHED = 4096
 _NOT_ALLOWED = frozenset(("CONNECT", "TRACE"))
@@ -61,7 +61,7 @@ def client_address(peer: str, headers: HeaderPairs, trusted: Networks) -> str:
     for hop in reversed(hops):
         address = _without_port(hop)
         if address not in trusted:
-            return address if _is_address(address) else peer
+            return plain_address(address) if _is_address(address) else peer
     return peer
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.server.settings import Address
 from tests.conformance.conversation import (
     Case,
     ClientGets,
@@ -13,8 +14,9 @@ from tests.conformance.conversation import (
     converse,
     names,
 )
-from tests.conformance.harness import Tier
-from tests.support.wire import Pairs
+from tests.conformance.harness import Tier, facade, table
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message, Pairs, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -170,3 +172,23 @@ CASES = [*TELLING, *HOPS, PRESERVED]
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
 async def test_who_asked_is_told(case: Case, tier: Tier, tmp_path: Path) -> None:
     await converse(case, tier, tmp_path)
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.0/8", "192.0.2.0/24"])
+async def test_a_client_with_IPv4_is_plain_IPv4_at_a_listener_for_both(
+    trusted: str, tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 4291 2.5.5.2."""
+    rest = f"defaults: {{forwarded: {{trusted_proxies: [{trusted}]}}}}\n"
+    received: list[Message] = []
+    async with (
+        origin(responding(ok(b"ok"), received)) as backend,
+        facade(tier, table(backend.url, rest=rest), tmp_path, listen=Address("::", 0)) as up,
+    ):
+        async with connected("127.0.0.1", up.listen.port) as wire:
+            wire.send(b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n")
+            assert (await wire.response()).head.status == 200
+        seen = received[0].head
+        assert seen.one(FOR) == b"127.0.0.1"
+        assert seen.one(ELEMENT) == FORWARDED
+        assert (await up.log_lines(1))[0]["client"] == "127.0.0.1"

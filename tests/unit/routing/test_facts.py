@@ -47,6 +47,8 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
         pytest.param("10.0.0.1", "203.0.113.9:443", "203.0.113.9", id="with a port"),
         pytest.param("10.0.0.1", "[2600::1]:443", "2600::1", id="IPv6 with a port"),
         pytest.param("10.0.0.1", "2600::1", "2600::1", id="IPv6"),
+        pytest.param("10.0.0.1", "::FFFF:203.0.113.9", "203.0.113.9", id="IPv4 as IPv6"),
+        pytest.param("10.0.0.1", "::ffff:2600:1", "::ffff:2600:1", id="IPv6 alike"),
         pytest.param("10.0.0.1", "nonsense", "10.0.0.1", id="what is no address"),
         pytest.param("10.0.0.1", "", "10.0.0.1", id="nothing"),
         pytest.param("10.0.0.1", "10.0.0.3", "10.0.0.1", id="only proxies"),
