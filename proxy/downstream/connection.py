@@ -12,7 +12,14 @@ from typing import cast
 from proxy.downstream.client_response import refusal
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import ActiveRequest, Drainable, RequestService
-from proxy.downstream.lingering_close import LINGER_S, begin_lingering, has_unread, reset
+from proxy.downstream.lingering_close import (
+    LINGER_S,
+    begin_lingering,
+    has_failed,
+    has_unread,
+    probe_peer,
+    reset,
+)
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
 from proxy.http1.request_head import RequestHead
@@ -34,6 +41,7 @@ class DownstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_connections",
         "_held",
+        "_is_half_closed",
         "_is_parsing",
         "_is_reading",
         "_is_tunnel",
@@ -77,6 +85,8 @@ class DownstreamConnection(asyncio.Protocol):
         """One read that waits for admission (ADR 19)."""
         self._is_reading = True
         self._is_write_blocked = self._is_tunnel = self._is_parsing = False
+        self._is_half_closed = False
+        """The client sends no more, and waits for responses to what it has sent (RFC 9112 9.6)."""
         self._overloaded: Overloaded | None = None
         self._lingers_until = 0.0
         self.peer = ""
@@ -118,7 +128,11 @@ class DownstreamConnection(asyncio.Protocol):
         if request is not None and self._is_tunnel and self._transport.can_write_eof():
             request.client_half_closed()
             return True
-        # A half-close before the response cannot be told from a disconnect. Treat it as one.
+        if request is not None and request.uploaded and self._transport.can_write_eof():
+            # The client may have left, too. `check_deadlines` and failed writes notice that.
+            self._is_half_closed = True
+            probe_peer(self._transport)
+            return True
         if request is not None:
             request.client_disconnected()
         self._writer.flush()
@@ -173,6 +187,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._request.client_blocked(False)
         elif not self._lingers_until:
             self._next_request()
+            self._close_if_done()
 
     def shutdown(self) -> None:
         """The listener drains: close if idle. An active request and bytes that have come are served first."""
@@ -194,6 +209,9 @@ class DownstreamConnection(asyncio.Protocol):
             return
         if self._overloaded is not None:
             self._refuse(self._overloaded)
+            return
+        if self._is_half_closed and has_failed(self._transport):
+            self._transport.abort()
             return
         request = self._request
         timeouts, limits = DEFAULTS if request is None else request.allowed
@@ -267,7 +285,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._is_reading and not self._transport.is_closing():
+        if not (self._is_reading or self._is_half_closed or self._transport.is_closing()):
             self._is_reading = True
             self._transport.resume_reading()
 
@@ -277,6 +295,8 @@ class DownstreamConnection(asyncio.Protocol):
         self.resume_reading()
         if rest and self._request is not None:
             self._request.body(rest)
+        if self._is_half_closed and self._request is not None:
+            self._request.client_half_closed()
 
     def request_done(self, complete: bool, keep: bool, by_close: bool) -> None:
         request, self._request = self._request, None
@@ -285,6 +305,7 @@ class DownstreamConnection(asyncio.Protocol):
         if complete and keep and not self._is_tunnel:
             if not self._is_parsing:  # Else `_parse_buffered` goes on when the parser returns.
                 self._next_request()
+                self._close_if_done()
         elif complete:
             if self._is_tunnel or request is None or request.uploaded:
                 self._close()
@@ -314,6 +335,11 @@ class DownstreamConnection(asyncio.Protocol):
         if self._request is None or self._parser.held_bytes <= AHEAD_BYTES:
             self.resume_reading()
 
+    def _close_if_done(self) -> None:
+        """Close after the last response to a client that sends no more."""
+        if self._is_half_closed and self._request is None and not self._is_write_blocked:
+            self._close()
+
     def _parse_buffered(self) -> None:
         """Parse buffered requests until one stays active, or the client does not read its responses fast enough."""
         parser = self._parser
@@ -340,6 +366,9 @@ class DownstreamConnection(asyncio.Protocol):
         self._transport.close()
 
     def _linger(self) -> None:
+        if self._is_half_closed:  # Everything that the client sent is read.
+            self._close()
+            return
         self._writer.flush()
         if begin_lingering(self._transport):
             self._lingers_until = time.monotonic() + LINGER_S

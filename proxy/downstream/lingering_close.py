@@ -6,6 +6,8 @@ import select
 import socket
 import struct
 
+_PROBE_S = 5
+
 LINGER_S = 2.0
 """How long a lingering connection is still read after our last byte."""
 
@@ -42,3 +44,25 @@ def has_unread(transport: asyncio.Transport) -> bool:
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def has_failed(transport: asyncio.Transport) -> bool:
+    """Whether the client has reset the connection. The event loop does not look after a half-close."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)  # Errors are always reported.
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def probe_peer(transport: asyncio.Transport) -> None:
+    """Send TCP keep-alive probes: a host that has closed both directions responds with a reset after a minute."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+            if hasattr(socket, option):  # Not on every system.
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), _PROBE_S)

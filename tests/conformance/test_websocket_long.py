@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.frames import BINARY, TEXT, frame
-from tests.conformance.harness import Tier
-from tests.conformance.websocket import opened
+from tests.conformance.harness import Tier, client, facade, table
+from tests.conformance.websocket import ASKING, SWITCHING, opened
+from tests.support.origin import origin
 from tests.support.wire import Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,6 +38,26 @@ async def test_a_client_that_ends_its_half_still_hears_the_other(
         ws.upstream.send(WORLD)
         ws.upstream.close()
         assert await ws.client.end() == (WORLD, False)
+
+
+async def test_a_client_that_ends_its_half_before_the_101_still_hears_the_other(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 6455 7.1.1."""
+    async with origin() as backend, facade(tier, table(backend.url), tmp_path) as up:
+        async with client(up) as wire:
+            wire.send(ASKING)
+            await wire.flush()
+            wire.half_close()
+            upstream = await backend.connection()
+            await upstream.request_head()
+            await asyncio.sleep(0.05)  # Long enough for the end of the client's half to come first.
+            upstream.send(SWITCHING)
+            assert await upstream.end() == (b"", False)
+            upstream.send(WORLD)
+            upstream.close()
+            assert (await wire.response_head()).status == 101
+            assert await wire.end() == (WORLD, False)
 
 
 async def test_a_backend_that_ends_its_half_still_hears_the_other(

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -191,8 +193,10 @@ async def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path) ->
         _, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
         writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
         await asked.wait()
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
-        await asyncio.wait_for(legacy.ended.wait(), 1)
+        await asyncio.wait_for(legacy.ended.wait(), 5)
         await eventually(facade.access_log.read_text)
         line = json.loads(facade.access_log.read_text().splitlines()[0])
     assert (line["reason"], line["complete"]) == ("client_gone", False)

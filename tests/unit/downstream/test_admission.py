@@ -120,6 +120,9 @@ class FakeTransport:
     def is_closing(self) -> bool:
         return self.closed
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def close(self) -> None:
         self.closed = True
 
@@ -209,13 +212,15 @@ async def test_bytes_that_come_while_a_request_waits_keep_their_order(cut: int) 
     assert server.late == [(b"/99", 1, 0), (b"/100", 1, 0)]
 
 
-async def test_a_waiting_client_that_disconnects_has_sent_a_request() -> None:
+async def test_a_waiting_client_that_half_closes_has_sent_a_request() -> None:
     server = Server()
     client, _ = server.connect()
     client.data_received(REQUEST % 99)
-    client.eof_received()
-    assert server.late == [(b"/99", 1, 1)]
+    assert client.eof_received()
+    assert server.late == [(b"/99", 1, 0)]
     await asyncio.sleep(0)
+    assert server.late == [(b"/99", 1, 0)]
+    client.connection_lost(None)
     assert server.late == [(b"/99", 1, 1)]
 
 
