@@ -191,8 +191,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """The listener drains: close if idle. An active request and bytes that have come are served first."""
-        held = self._held or self._parser.held_bytes
-        if self._request is None and not held and not has_unread(self._transport):
+        if self._request is None and not self._has_bytes and not has_unread(self._transport):
             self._close()
 
     def abort(self) -> None:
@@ -223,11 +222,16 @@ class DownstreamConnection(asyncio.Protocol):
         elif request is not None:
             request.check_deadlines(now)
 
+    @property
+    def _has_bytes(self) -> bool:
+        """Whether bytes have come that are no request yet."""
+        return bool(self._held or self._parser.held_bytes)
+
     def _progress(self) -> Progress:
         request = self._request
         unsent = self._transport.get_write_buffer_size()
         if request is None:
-            phase: Phase = "head" if self._held or self._parser.held_bytes else "idle"
+            phase: Phase = "head" if self._has_bytes or not self._request_count else "idle"
             return Progress(phase, self._request_count, unsent_bytes=unsent)
         if request.uploaded:
             return Progress("response", self._request_count, unsent_bytes=unsent)
@@ -244,7 +248,10 @@ class DownstreamConnection(asyncio.Protocol):
             self._close()
             return
         if self._request is None:
-            self._refuse(error)
+            if self._has_bytes:
+                self._refuse(error)
+            else:  # Browsers open connections ahead of time. They would take a 408 for a response to a request.
+                self._close()
         else:
             self._tracker.count_refused(error.reason)
             self._request.refuse(error)

@@ -315,3 +315,20 @@ async def test_a_client_that_resets_after_it_ended_its_half_ends_the_request(
             wire.reset()
             await upstream.end()
         assert (await up.log_lines(1))[0]["reason"] == "client_gone"
+
+
+async def test_a_connection_that_sends_nothing_is_closed_after_the_time_for_a_head(
+    tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9112 9.5. A browser that connects ahead of time would take a 408 for its response."""
+    rest = "listener: {head_timeout: 500ms, idle_timeout: 1h}\n"
+    async with origin(responding(ok())) as made:
+        async with facade(tier, table(made.url, rest=rest), tmp_path) as up:
+            async with client(up) as silent, client(up) as kept, client(up) as slow:
+                kept.send(GET % 1)
+                await kept.response()
+                slow.send(b"GET /")
+                assert await silent.end() == (b"", False)
+                assert (await slow.response()).head.status == 408
+                kept.send(GET % 2)
+                assert (await kept.response()).head.status == 200
