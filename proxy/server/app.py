@@ -162,7 +162,7 @@ def build(
         AccessLog(settings.access_log, place.turns),
         draw or _uniform_draw(),
         partial(random.getrandbits, RANDOM_BITS),
-        meters.note,
+        meters,
         LineWriter(),
     )
     return Facade(forwarder, watcher, meters, place, bool(others))

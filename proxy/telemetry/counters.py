@@ -7,6 +7,8 @@ The number of requests is the sum of a set's buckets. What the counters mean to 
 from bisect import bisect_left
 from enum import IntEnum
 
+from msgspec import Struct
+
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
@@ -46,6 +48,15 @@ _AT_ONCE = int(At.AT_ONCE)
 _AT_ONCE_S = int(At.AT_ONCE_S)
 
 
+class CountedRoute(Struct, frozen=True, eq=False):
+    """The labels of usual requests that share all but their status, and where each status is counted."""
+
+    route: str
+    backend: str
+    reason: str
+    places: dict[int, int] = {}
+
+
 class RequestCounters:
     """The counters of one worker: the only writer of its part of the board.
 
@@ -66,11 +77,7 @@ class RequestCounters:
 
     def note(self, record: Record) -> None:
         """A request is over. Call it once, when the record is complete."""
-        at = None
-        if record.error is None and record.counted is not None:
-            at = record.counted.get(record.status)
-        if at is None:
-            at = self._set_of(record)
+        at = self._set_of(record)
         counters, seconds = self._counters, self._seconds
         total_s, first_s = record.total_s, record.first_byte_s
         bucket = bisect_left(BOUNDS_S, total_s)
@@ -101,11 +108,31 @@ class RequestCounters:
             word.reason if word is not None else "-",
         )
         at = self._bases.get(key)
+        return self._new_set(key) if at is None else at
+
+    def note_usual(
+        self,
+        labels: CountedRoute,
+        status: int,
+        received_bytes: int,
+        sent_bytes: int,
+        total_s: float,
+    ) -> None:
+        """A usual request is over: sent once, its response complete with its first byte."""
+        at = labels.places.get(status)
         if at is None:
-            at = self._new_set(key)
-        if error is None and record.counted is not None:
-            record.counted[record.status] = at
-        return at
+            key = (labels.route, labels.backend, status, labels.reason)
+            at = self._bases.get(key)
+            if at is None:
+                at = self._new_set(key)
+            labels.places[status] = at
+        counters = self._counters
+        counters[at + _AT_ONCE + bisect_left(BOUNDS_S, total_s)] += 1
+        self._seconds[at + _AT_ONCE_S] += total_s
+        if sent_bytes:
+            counters[at + _SENT] += sent_bytes
+        if received_bytes:
+            counters[at + _RECEIVED] += received_bytes
 
     def connections(self, delta: int) -> None:
         """A client connection came (1) or went (-1)."""

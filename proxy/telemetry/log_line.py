@@ -8,18 +8,15 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from proxy.model import ALL_BP, Decision, Facts
+from proxy.model import Facts, Route
 from proxy.routing.logged_names import LoggedNames
-from proxy.routing.snapshot import Snapshot
-from proxy.telemetry.request_record import Record, log_line, read_members
+from proxy.telemetry.request_record import Record, log_line, read_values
 
 _FORM = (
     b'{"time":"%b.%06dZ","bucket":%.2f,"status":%d,"complete":true,"received_bytes":%d,"sent_bytes":%d,'
-    b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":%d,"request_id":"%b","trace_id":"%b",%b'
+    b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":1,"request_id":"%b","trace_id":"%b",%b'
+    b'"client":"%b","method":"%b","host":"%b","target":"%b"%b}'
 )
-_PER_CENT = 100 / ALL_BP
-# What a client that we believe may say of its id, and JSON would want escaped.
-_ESCAPED = (b'"', b"\\")
 
 
 class LineWriter:
@@ -32,69 +29,33 @@ class LineWriter:
         self._second = -1
         self._stamp = b""
 
-    def line(self, record: Record, snapshot: Snapshot, fixed: bytes, now: float) -> bytes:
-        """`now` is seconds since the epoch. `fixed` is of `fixed_part`, or empty where there is none."""
-        first_byte_s, identity = record.first_byte_s, record.identity
-        usual = fixed and record.complete and record.error is None
-        if not usual or first_byte_s is None or identity is None:
-            return self._encode(log_line(record, snapshot.reads, now))
+    def line(self, record: Record, reads: LoggedNames, now: float) -> bytes:
+        """The line of any request. `now` is in seconds since the epoch."""
+        return self._encode(log_line(record, reads, now))
+
+    def usual_line(self, line: "UsualLine", now: float) -> bytes:
+        """The line of a usual request: the same members in the same order, written by a form."""
         second = int(now)
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-        return _FORM % (
-            self._stamp,
-            (now - second) * 1e6,
-            record.draw_bp * _PER_CENT,
-            record.status,
-            record.received_bytes,
-            record.sent_bytes,
-            record.total_s * 1e3,
-            first_byte_s * 1e3,
-            record.attempts,
-            identity.request_id,
-            identity.trace_id,
-            fixed,
-        )
+        return _FORM % (self._stamp, (now - second) * 1e6, *line)
 
 
-def fixed_part(
-    facts: Facts, decision: Decision, snapshot: Snapshot, request_id: bytes | None
-) -> bytes:
-    """What the lines of all requests have in common that are alike and go the same way.
-
-    `request_id` is the client's own, if that is believed. Empty where a form would not do.
-    """
-    if _is_escaped(request_id):
-        return b""
-    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
-    return msgspec.json.encode(members)[1:]
+UsualLine = tuple[
+    float, int, int, int, float, float, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes
+]
+"""Bucket, status, received and sent bytes, total and first byte in ms, request id, trace id, `route_part`, client,
+method, host, path, and `read_part`. Nothing in them needs an escape."""
 
 
-def up_to_target(
-    facts: Facts, decision: Decision, snapshot: Snapshot, request_id: bytes | None
-) -> bytes | None:
-    """`fixed_part` up to the target, for `with_target`. None where more than the target depends on the request."""
-    if _is_escaped(request_id) or snapshot.reads != LoggedNames():
-        return None
-    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
-    del members["target"]
-    return msgspec.json.encode(members)[1:-1] + b',"target":'
+def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
+    """The members that follow from the route and the reference, with a comma behind."""
+    members = {"route": route.name, "backend": backend, "reason": reason, "table": version}
+    return msgspec.json.encode(members)[1:-1] + b","
 
 
-def with_target(start: bytes, facts: Facts) -> bytes:
-    """`fixed_part` of a request whose line begins like that."""
-    return b"%b%b}" % (start, msgspec.json.encode(facts.path.decode("latin-1")))
-
-
-def _is_escaped(request_id: bytes | None) -> bool:
-    return request_id is not None and any(each in request_id for each in _ESCAPED)
-
-
-def _of_decision(decision: Decision, snapshot: Snapshot) -> dict[str, object]:
-    return {
-        "route": decision.route.name,
-        "backend": decision.backend,
-        "reason": decision.reason,
-        "table": snapshot.version,
-    }
+def read_part(facts: Facts, reads: LoggedNames) -> bytes:
+    """The members that hold what the rules of the table read, with a comma in front; empty if there is nothing."""
+    members = read_values(facts, reads)
+    return b"," + msgspec.json.encode(members)[1:-1] if members else b""

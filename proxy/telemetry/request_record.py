@@ -34,8 +34,6 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it tried."""
-    counted: dict[int, int] | None = None
-    """Where requests like this one are counted, by status. `meters` fills it in."""
 
 
 def reason_of(record: Record) -> str:
@@ -111,7 +109,7 @@ def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
         "target": facts.path.decode("latin-1"),
     }
     if reads != LoggedNames():
-        members |= _read(facts, reads)
+        members |= read_values(facts, reads)
     return members
 
 
@@ -123,7 +121,7 @@ def _told(identity: Identity | None) -> tuple[str, str] | tuple[()]:
     )
 
 
-def _read(facts: Facts, reads: LoggedNames) -> dict[str, object]:
+def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
     headers = {name: header_values(facts, name) for name in reads.headers}
     headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
     cookies = {name: cookie_values(facts, name) for name in reads.cookies}

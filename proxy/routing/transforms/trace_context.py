@@ -20,7 +20,7 @@ _LATER_PARENT = re.compile(
 )
 
 
-_ONES = 1 << 64 | 1
+ONES = 1 << 64 | 1
 """No id may be all zeros."""
 
 
@@ -46,7 +46,7 @@ class ClaimedIds(Struct, frozen=True):
     traceparent: bytes | None = None
 
 
-_NO_CLAIMS = ClaimedIds()
+NO_CLAIMS = ClaimedIds()
 
 
 def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
@@ -56,7 +56,7 @@ def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
     said = [value for name, value in headers if name == REQUEST_ID]
     parents = [value for name, value in headers if name == TRACEPARENT]
     if not (said or parents):
-        return _NO_CLAIMS
+        return NO_CLAIMS
     request_id = traceparent = None
     if peer_trusted and len(said) == 1 and _ID.fullmatch(said[0]):
         request_id = said[0]
@@ -67,7 +67,7 @@ def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
 
 def identify(said: ClaimedIds, bits: int) -> Identity:
     """`bits` is a random whole number of RANDOM_BITS bits."""
-    digits = b"%048x" % (bits | _ONES)
+    digits = b"%048x" % (bits | ONES)
     made = digits[:32]
     parent = said.traceparent
     if parent is not None:

@@ -3,17 +3,17 @@
 import json
 
 import pytest
-
-from proxy.config.load import load
-from proxy.control.table_file import snapshot_of
-from proxy.errors import BadRequest
-from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
 from proxy.forwarding.route_cache import (
     CachedDecision,
     ConnectionState,
     cached_decision,
     new_connection_state,
 )
+
+from proxy.config.load import load
+from proxy.control.table_file import snapshot_of
+from proxy.errors import BadRequest
+from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.http1.response_head import read_response_head
 from proxy.model import HeaderPairs

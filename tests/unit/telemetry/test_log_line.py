@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
+from proxy.forwarding.route_cache import cached_decision, new_connection_state
 
 from proxy.config.load import load
 from proxy.control.table_file import snapshot_of
 from proxy.errors import NoRoute
-from proxy.forwarding.route_cache import cached_decision, new_connection_state
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.model import Cohort, HashKey
 from proxy.model.match import Match, StringMatch
