@@ -59,7 +59,7 @@ class FastRequest(Struct, eq=False):
     out: ClientResponse | None = None
     prepared: PreparedRequest | None = None
     pool: Pool | None = None
-    """The endpoint that the request was sent to last."""
+    """The endpoint that the request is for, or was sent to last."""
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
@@ -101,7 +101,7 @@ class FastRequest(Struct, eq=False):
             return
         upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
         prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)
-        pool = upstream.next_pool()
+        pool = self.pool or upstream.next_pool()
         connection = pool.take_idle(prepared.repeatable)
         if connection is not None:
             self._send(pool, connection, prepared, prepared.timeouts)
@@ -333,8 +333,12 @@ class FastTier(Struct, frozen=True):
         head: RequestHead,
         body: bytes | None,
         draw_bp: int | None = None,
+        pool: Pool | None = None,
     ) -> FastRequest:
-        """A request that has not begun. `body` is the whole body, if it came with the head."""
+        """A request that has not begun. `body` is the whole body, if it came with the head.
+
+        `draw_bp` and `pool` are what was chosen for it already.
+        """
         forwarder = self.forwarder
         snapshot = forwarder.table.current
         record = forwarder.record(snapshot, draw_bp)
@@ -346,5 +350,5 @@ class FastTier(Struct, frozen=True):
             record.received_bytes = len(body)
         sent = body or b""
         return FastRequest(
-            forwarder, client, head, snapshot, record, began, sent, body_in, UNDECIDED
+            forwarder, client, head, snapshot, record, began, sent, body_in, UNDECIDED, pool=pool
         )

@@ -259,6 +259,7 @@ class QuickTier:
             routes = self._routes = QuickRoutes(forwarder, snapshot)
         draw_bp = forwarder.draw()
         plan = routes.plan(head, client, draw_bp)
+        pool: Pool | None = None
         if plan is not None:
             prepared = plan.prepared
             pool = prepared.upstream.next_pool()
@@ -288,4 +289,4 @@ class QuickTier:
                     pool,
                     connection,
                 )
-        return self.general.new_request(client, head.strict(), head.body, draw_bp)
+        return self.general.new_request(client, head.strict(), head.body, draw_bp, pool)

@@ -18,7 +18,7 @@ MAX_LINES = 64
 _SEGMENT = rb"[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*"
 _REQUEST_LINE = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|PATCH) "
-    rb"((?:/" + _SEGMENT + rb")*+/?)(\?[\x21\x22\x24-\x7e]*)? HTTP/1\.([01])"
+    rb"(/|(?:/" + _SEGMENT + rb")++/?)(\?[\x21\x22\x24-\x7e]*)? HTTP/1\.([01])"
 )
 _METHODS = {each: each.decode() for each in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
 _NO_BODY = Body("none")
