@@ -208,7 +208,7 @@ class ResponseParser:
             self._finish(surplus == left)
             return
         if framing == "chunked":
-            self._start_chunks(head, data[body_at:])
+            self._start_chunks(sink, head, data[body_at:])
             return
         self.phase = phase = _PHASES[framing]
         sink.response_started(head, framing, surplus > 0)
@@ -220,15 +220,14 @@ class ResponseParser:
         else:
             sink.response_data(data[body_at:])
 
-    def _start_chunks(self, head: ResponseHead, data: bytes) -> None:
-        sink = self._sink
+    def _start_chunks(self, sink: ResponseSink, head: ResponseHead, data: bytes) -> None:
         chunks = self._chunks = ChunkReader()
         self.phase = CHUNKED
         pieces = chunks.feed(data) if data else []
         if chunks.complete and not chunks.trailers:
             self.whole = head, "chunked", b"".join(pieces)
             self._finish(not chunks.rest)
-        elif sink is not None:
+        else:
             sink.response_started(head, "chunked", bool(pieces))
             if self._sink is sink:
                 self._told(pieces)

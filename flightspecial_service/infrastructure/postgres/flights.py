@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-import asyncpg
-
-from flightspecial_service.domain import Flight, PushingStatus
+from flightspecial_service.domain import Flight
 from flightspecial_service.infrastructure.postgres.database import Connection, Database
 
-_STATUSES = {code: status for status in PushingStatus for code in (status.name, str(status.value))}
-"""The column is text; rows hold either the name or the number."""
+# One statement, so that flight and names are of one snapshot.
+_WITH_NAMES = """
+SELECT flight_no, profile_id, flight_name, ARRAY(
+    SELECT past.flight_name FROM {history} past WHERE past.flight_no = $1
+    ORDER BY past.flight_name_history_no OFFSET $2 LIMIT $3
+)
+FROM {flight} WHERE flight_no = $1
+"""
 
 
 class FlightTables:
@@ -16,26 +20,19 @@ class FlightTables:
 
     def __init__(self, schema: str) -> None:
         flight, history = f'"{schema}".flight', f'"{schema}".flight_name_history'
-        columns = "flight_no, profile_id, flight_name, poping_step, pushing_status_code"
-        self._find = f"SELECT {columns} FROM {flight} WHERE flight_no = $1"
-        self._past = (
-            f"SELECT flight_name FROM {history} WHERE flight_no = $1"
-            " ORDER BY flight_name_history_no"
-        )
+        self.with_names = _WITH_NAMES.format(flight=flight, history=history)
+        self._lock = f"SELECT flight_no, profile_id, flight_name FROM {flight} WHERE flight_no = $1 FOR UPDATE"
         self._rename = f"UPDATE {flight} SET flight_name = $2 WHERE flight_no = $1"
         self._remember = f"INSERT INTO {history} (flight_no, flight_name) VALUES ($1, $2)"
 
-    async def find(self, connection: Connection, number: int, *, lock: bool) -> Flight | None:
-        """The flight with this number; `lock` locks its row until the end of the transaction."""
-        query = f"{self._find} FOR UPDATE" if lock else self._find
-        row = await connection.fetchrow(query, number)
-        if row is None:
-            return None
-        return _flight(row, await connection.fetch(self._past, number))
+    async def lock(self, connection: Connection, number: int) -> Flight | None:
+        """The flight with this number; its row is locked until the end of the transaction."""
+        row = await connection.fetchrow(self._lock, number)
+        return None if row is None else Flight(*row)
 
-    async def save_renamed(self, connection: Connection, flight: Flight) -> None:
-        """Store the new name, and the last former name."""
-        await connection.execute(self._remember, flight.no, flight.past_names[-1])
+    async def save_renamed(self, connection: Connection, flight: Flight, former_name: str) -> None:
+        """Store the new name, and append the former one to the history."""
+        await connection.execute(self._remember, flight.no, former_name)
         await connection.execute(self._rename, flight.no, flight.name)
 
 
@@ -44,23 +41,12 @@ class PgFlights:
 
     def __init__(self, database: Database, schema: str) -> None:
         self._database = database
-        self._tables = FlightTables(schema)
+        self._with_names = FlightTables(schema).with_names
 
-    async def find_flight(self, number: int) -> Flight | None:
-        """Read both tables in one snapshot."""
-        async with (
-            self._database.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            return await self._tables.find(connection, number, lock=False)
-
-
-def _flight(row: asyncpg.Record, past: Sequence[asyncpg.Record]) -> Flight:
-    return Flight(
-        no=row[0],
-        profile_id=row[1],
-        name=row[2],
-        past_names=tuple(each[0] for each in past),
-        popping_step=row[3],
-        pushing_status=_STATUSES.get(row[4], PushingStatus.NORMAL),
-    )
+    async def flight_with_names(
+        self, number: int, after: int, limit: int
+    ) -> tuple[Flight, Sequence[str]] | None:
+        """The flight with this number, and a page of its former names, oldest first."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(self._with_names, number, after, limit)
+        return None if row is None else (Flight(row[0], row[1], row[2]), row[3])

@@ -147,6 +147,22 @@ def test_an_empty_table_is_covered() -> None:
     assert run_tests(table(), Index(())).coverage == 100.0
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"), [("*", ()), ("/c", (("Max-Forwards", "0"),))], ids=["*", "no further hop"]
+)
+def test_options_for_the_facade_itself_reaches_no_route(
+    path: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    def options(expected: Expectation) -> TableTest:
+        return TableTest("t", "OPTIONS", "h", path, expected, headers=headers)
+
+    assert failures(options(expect(status=204))) == ()
+    assert failures(options(expect(status=404))) == ("expected status 404, got 204",)
+    assert failures(options(expect(route="c"))) == ("expected route c, got none",)
+    tests = (options(expect(status=204)),)
+    assert run_tests(replace(TABLE, tests=tests), Index(TABLE.routes)).coverage == 0.0
+
+
 def test_headers_and_cookies_of_a_test_reach_the_match() -> None:
     wanted = Match(
         headers=(StringMatch("v", "exact", "1"),), cookies=(StringMatch("b", "exact", "2"),)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.control.replay.plan import (
+    Destination,
     Expected,
     Move,
     Plan,
@@ -104,6 +105,13 @@ def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 1, 0)
     plan = planned(rest, other, line("/x"))
     assert (plan.moved, plan.asked_otherwise, plan.rerouted) == (0, 0, 1)
+
+
+def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
+    asks_the_facade = facts("/l", "OPTIONS", headers={"max-forwards": "0"})
+    assert destination_of(side(OLD), asks_the_facade, 0) == Destination(None, "204")
+    plan = planned(OLD, NEW, line("/l", method="OPTIONS", headers={"max-forwards": ["0"]}))
+    assert (plan.requests, plan.moved) == (1, 0)
 
 
 def test_examples_are_few_and_different() -> None:

@@ -3,7 +3,13 @@
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge
-from proxy.http1.chunked import MAX_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILERS, ChunkReader
+from proxy.http1.chunked import (
+    MAX_LINE_BYTES,
+    MAX_TRAILER_BYTES,
+    MAX_TRAILERS,
+    ChunkReader,
+    whole_chunked,
+)
 from proxy.model import HeaderPairs
 
 END = b"0\r\n\r\n"
@@ -130,3 +136,15 @@ def test_too_many_trailers_are_refused_before_their_end() -> None:
         read(b"0\r\n" + b"a: 1\r\n" * (MAX_TRAILERS + 2))
     with pytest.raises(HeadTooLarge):
         read(b"0\r\na: " + b"x" * MAX_TRAILER_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        pytest.param(b"", END, id="an empty body is its last chunk"),
+        pytest.param(b"x" * 27, b"1b\r\n" + b"x" * 27 + b"\r\n" + END, id="one chunk and the last"),
+    ],
+)
+def test_a_whole_body_is_written_as_chunks(body: bytes, data: bytes) -> None:
+    assert whole_chunked(body) == data
+    assert read(data)[0] == body

@@ -5,9 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.config.checks.table_tests import Report
-from proxy.config.load import Loaded
-from proxy.control.table_file import snapshot_of
 from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
     BackendRef,
@@ -26,8 +23,7 @@ from proxy.routing.explain import Explanation, explain, not_obeyed
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
 from proxy.routing.request_spec import RequestSpec, facts_of, read_request_spec
-from proxy.routing.snapshot import Snapshot
-from tests.make import exact, prefix, refs, route, table, template
+from tests.make import exact, prefix, refs, route, snapshot, table, template
 
 CANARY = replace(
     route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary"), mirror=Mirror()
@@ -39,10 +35,6 @@ ITEM = route("item", template("/i/{id}", id="[0-9]+"))
 POSTS = route("posts", match=Match(path=prefix("/c"), methods=("POST",)), to=refs(new=100))
 REST = route("rest")
 TABLE = table(CANARY, PLAIN, GONE, HOME, ITEM, POSTS, REST)
-
-
-def snapshot(of: RouteTable) -> Snapshot:
-    return snapshot_of(Loaded(of, Index(of.routes), (), Report((), 100.0, ())), b"", {}, 0.0)
 
 
 def explained(
@@ -131,6 +123,13 @@ def test_a_path_that_no_server_should_see_is_refused() -> None:
     said = explained("/a\\b")
     assert (said.status, said.reason, said.readings) == (400, "bad_request", ())
     assert explained("/", headers=(("host", "a b"),)).status == 400
+
+
+def test_options_for_the_facade_itself_has_a_status_and_no_route() -> None:
+    explanation = explained("/c", "OPTIONS", headers=(("max-forwards", "0"),))
+    assert (explanation.status, explanation.reason, explanation.route) == (204, "options", None)
+    assert "itself" in explanation.detail
+    assert (explanation.ways, explanation.others) == ((), ())
 
 
 def test_without_a_route_it_is_a_404_and_every_route_says_why() -> None:

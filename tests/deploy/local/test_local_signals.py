@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.supervisor import supervise
-from tests.integration.test_local_supervisor import (
+from tests.deploy.local.test_local_supervisor import (
     DEADLINE_S,
     EAGER,
     Seen,
@@ -23,7 +23,7 @@ from tests.integration.test_local_supervisor import (
     until,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @contextlib.contextmanager

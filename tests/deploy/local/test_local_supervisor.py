@@ -16,7 +16,7 @@ from deploy.local.keeper import Patience
 from deploy.local.part import Part
 from deploy.local.supervisor import supervise
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEADLINE_S = 20.0
 EAGER = Patience(first_s=0.01, most_s=0.05)
 

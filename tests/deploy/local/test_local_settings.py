@@ -16,7 +16,7 @@ from deploy.local.errors import BadSettings
 from deploy.local.postgres import free_port
 from deploy.local.settings import check_ports, read
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PORTS = ("FACADE_PORT", "ADMIN_PORT", "SERVICE_PORT", "LEGACY_PORT")
 
 
