@@ -202,7 +202,7 @@ class AsgiTier(Struct, frozen=True):
         return self.asgi.new_request(client, head, body)
 
     @property
-    def known(self) -> KnownLines:
+    def known(self) -> KnownLines | None:
         return self.fast.known
 
     def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:

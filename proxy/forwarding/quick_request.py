@@ -106,7 +106,7 @@ class QuickRequest(Struct, eq=False):
         body = head.body
         length = b"content-length: %d\r\n" % len(body) if head.has_length else b""
         raw = (
-            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b\r\n%b"
+            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
             % (
                 prepared.method,
                 plan.path,
@@ -115,6 +115,7 @@ class QuickRequest(Struct, eq=False):
                 plan.block,
                 self.request_id,
                 self.traceparent,
+                prepared.added,
                 length,
                 body,
             )
@@ -230,14 +231,17 @@ class QuickRequest(Struct, eq=False):
 
 
 class QuickTier:
-    """The fast tier as the service of a listener: usual requests go the quick way, all others the general way."""
+    """The fast tier as the service of a listener: usual requests go the quick way, all others the general way.
+
+    Without `known` all go the general way.
+    """
 
     __slots__ = ("_routes", "forwarder", "general", "known")
 
-    def __init__(self, forwarder: Forwarder) -> None:
+    def __init__(self, forwarder: Forwarder, known: KnownLines | None) -> None:
         self.forwarder = forwarder
         self.general = FastTier(forwarder)
-        self.known = KnownLines()
+        self.known = known
         self._routes = QuickRoutes(forwarder, forwarder.table.current)
 
     @property

@@ -108,7 +108,7 @@ class QuickRoutes:
             profile.client,
             profile.may_see_decision,
             path,
-            block + prepared.added if prepared.added else block,
+            block,
             NO_CLAIMS,
             b"" if self._reads is None else read_part(facts, self._reads),
         )
@@ -176,7 +176,7 @@ class QuickRoutes:
                 return None
             block = self._general_block(prepared, facts, claimed)
         else:
-            block = _with_forwarding(head, facts) + prepared.added
+            block = _with_forwarding(head, facts)
         return QuickPlan(
             prepared,
             facts.client,
@@ -188,12 +188,13 @@ class QuickRoutes:
         )
 
     def _general_block(self, prepared: PreparedRoute, facts: Facts, claimed: ClaimedIds) -> bytes:
-        """By the rules of the general way; the ids are left out."""
+        """By the rules of the general way, without the ids and what the table adds behind them."""
         identity = Identity(b"", b"", b"", claimed.traceparent is not None)
         fields = upstream_headers(
             facts, prepared.route, prepared.ref, prepared.backend, self._allowed, identity
         )
-        return field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
+        lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
+        return lines.removesuffix(prepared.added)
 
 
 def _with_forwarding(head: QuickHead, facts: Facts) -> bytes:

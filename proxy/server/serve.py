@@ -16,6 +16,7 @@ from proxy.downstream.interfaces import RequestService
 from proxy.downstream.listener import Listener
 from proxy.forwarding.asgi_app import AsgiTier
 from proxy.forwarding.quick_request import QuickTier
+from proxy.http1.known_lines import KnownLines
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
@@ -85,7 +86,7 @@ def tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:
 
 def service_of(tier: Tier, facade: Facade, tasks: set[asyncio.Task[None]]) -> RequestService:
     """What serves the requests of the traffic listener. `tasks` holds the tasks of the ASGI tier."""
-    fast = QuickTier(facade.forwarder)
+    fast = QuickTier(facade.forwarder, KnownLines())
     if tier == "fast":
         return fast
     return AsgiTier(AsgiService(facade.handler, tasks, lambda: fast.limits), fast)

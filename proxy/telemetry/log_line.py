@@ -34,7 +34,7 @@ class LineWriter:
         return self._encode(log_line(record, reads, now))
 
     def usual_line(self, line: "UsualLine", now: float) -> bytes:
-        """The line of a usual request: the same members in the same order, written by a form."""
+        """The line of a usual request: the same members, written by a form."""
         second = int(now)
         if second != self._second:
             self._second = second

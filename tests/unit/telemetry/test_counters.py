@@ -13,7 +13,14 @@ from proxy.errors import NoRoute, UpstreamBusy
 from proxy.routing.decide import decide
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.probes import HUNG_S, FleetHealth, OwnHealth, hung
-from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, At, RequestCounters
+from proxy.telemetry.counters import (
+    BOUNDS_S,
+    BUCKETS,
+    OTHER,
+    At,
+    CountedRoute,
+    RequestCounters,
+)
 from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import (
@@ -117,22 +124,32 @@ def test_an_answer_that_came_at_once_counts_for_both_durations(tables: CurrentTa
     assert seen.value(counted, **to_new, code="200", reason="draw") == 3
 
 
-def test_requests_that_share_where_they_are_counted_are_told_apart_by_their_end(
-    tables: CurrentTable,
-) -> None:
+def test_usual_requests_count_like_others_that_came_at_once(tables: CurrentTable) -> None:
     board = SharedStats()
     meters = RequestCounters(board.parts[0])
-    shared: dict[int, int] = {}
+    usual = CountedRoute("list", "new", "draw")
     for _ in range(2):
-        meters.note(record(counted=shared))
-        meters.note(record(counted=shared, status=404))
-        meters.note(record(counted=shared, status=404, error=UpstreamBusy("full")))
+        meters.note(record(first_byte_s=0.02, total_s=0.02, sent_bytes=5, received_bytes=7))
+        meters.note_usual(usual, 200, 7, 5, 0.02)
+        meters.note_usual(usual, 404, 0, 0, 0.02)
     seen = scrape(board, tables)
     to_new = {"route": "list", "backend": "new"}
-    counted = "facade_requests_total"
-    for code, reason in (("200", "draw"), ("404", "draw"), ("404", "busy")):
-        assert seen.value(counted, **to_new, code=code, reason=reason) == 2
-    assert set(shared) == {200, 404}
+    for code, count in (("200", 4), ("404", 2)):
+        assert seen.value("facade_requests_total", **to_new, code=code, reason="draw") == count
+    assert seen.value("facade_request_duration_seconds_count", **to_new) == 6
+    assert seen.value("facade_request_duration_seconds_sum", **to_new) == pytest.approx(0.12)
+    assert seen.value("facade_first_byte_seconds_count", **to_new) == 6
+    assert seen.value("facade_sent_bytes_total", **to_new) == 20
+    assert seen.value("facade_received_bytes_total", **to_new) == 28
+
+
+def test_each_usual_route_has_its_own_places() -> None:
+    """The default of a struct's field is not shared between structs."""
+    first, second = CountedRoute("a", "new", "draw"), CountedRoute("b", "new", "draw")
+    meters = RequestCounters(SharedStats().parts[0])
+    meters.note_usual(first, 200, 0, 0, 0.1)
+    meters.note_usual(second, 200, 0, 0, 0.1)
+    assert first.places[200] != second.places[200]
 
 
 def test_buckets_are_cumulative_and_their_ends_belong_to_them(tables: CurrentTable) -> None:
