@@ -6,7 +6,7 @@ Transports stand in for the kernel. All else is the facade's own: listener's pro
 import asyncio
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -132,6 +132,22 @@ class InProcess:
         lines = [json.loads(line) for line in self.lines]
         self.lines.clear()
         return Seen(requests, client.take(), closed, lines)
+
+    async def send_one_by_one(self, requests: Iterable[bytes]) -> int:
+        """Send each over one connection, when the one before has its response. How many got one; nothing is kept."""
+        protocol = DownstreamConnection(self.tier, self.tracker, set())
+        client = Wire(protocol, self._peer)
+        protocol.connection_made(cast(asyncio.Transport, client))
+        count = 0
+        for request in requests:
+            self._open_backends()
+            protocol.data_received(request)
+            await self._respond([], OK)
+            count += client.take().startswith(b"HTTP/1.1 200 OK")
+            self.lines.clear()
+        client.close()
+        await asyncio.sleep(0)
+        return count
 
     async def _respond(self, requests: list[tuple[str, bytes]], response: bytes) -> None:
         """Let backends respond as long as requests come."""
