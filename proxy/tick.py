@@ -15,15 +15,20 @@ MOST_BYTES = 16 * 1024
 class WriteBatch:
     """The outlets of one owner that have something to send before the loop polls again."""
 
-    __slots__ = ("outlets",)
+    __slots__ = ("_loop", "outlets")
 
     def __init__(self) -> None:
+        # Kept, because asking for it costs a system call in CPython 3.11.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.outlets: list[BufferedWriter] = []
         """Whoever is added while there is none calls `begin`."""
 
     def begin(self) -> None:
         """Flush them at the end of this turn."""
-        asyncio.get_running_loop().call_soon(self._end)
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        loop.call_soon(self._end)
 
     def _end(self) -> None:
         outlets, self.outlets = self.outlets, []

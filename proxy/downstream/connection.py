@@ -57,7 +57,6 @@ class DownstreamConnection(asyncio.Protocol):
         "address",
         "peer",
         "scheme",
-        "server",
         "write",
     )
 
@@ -88,7 +87,6 @@ class DownstreamConnection(asyncio.Protocol):
         self.peer = ""
         self.scheme = "http"
         self.address: tuple[str, int] | None = None
-        self.server: tuple[str, int | None] | None = None
 
     # --- called by the event loop, the listener and `Admission` ---------------------------------------
 
@@ -97,12 +95,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._writer = BufferedWriter(self._tracker.write_batch, self._transport)
         self.write = self._writer.write
-        peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]
             self.peer = peer[0]
-        if isinstance(own, tuple):
-            self.server = own[0], own[1]
         if transport.get_extra_info("ssl_object") is not None:
             self.scheme = "https"
         self._connections.add(self)
@@ -294,6 +290,12 @@ class DownstreamConnection(asyncio.Protocol):
             self._request.body_ended(trailers)
 
     # --- called by the active request -----------------------------------------------------------------
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        # Asked for when it is wanted: it is a system call, and the fast tier does not need it.
+        own = self._transport.get_extra_info("sockname")
+        return (own[0], own[1]) if isinstance(own, tuple) else None
 
     @property
     def draining(self) -> bool:

@@ -55,7 +55,10 @@ class ClientConnection(Protocol):
     """The client's address; empty for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
-    server: tuple[str, int | None] | None
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        """The listener's own address."""
 
     @property
     def draining(self) -> bool:

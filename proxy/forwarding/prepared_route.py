@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from proxy.forwarding.forwarder import Forwarder
 from proxy.http1.known_lines import COOKIE, Line
+from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
@@ -58,6 +59,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     upstream: HttpUpstream
     timeouts: Timeouts
     limits: Limits
+    takes_any_head: bool
+    """No request that the quick reader takes is beyond the limits."""
     method: bytes
     repeatable: bool
     """A request without a body may be sent again if no byte of a response came (RFC 9110 9.2.2)."""
@@ -117,6 +120,7 @@ def _prepared(
         upstream,
         route.timeouts,
         route.limits,
+        _takes_any_head(route.limits),
         method.encode(),
         method in SAFE_METHODS,
         method == "HEAD",
@@ -129,6 +133,15 @@ def _prepared(
         b"%b: %b\r\n" % (snapshot.decision_header, value),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
+    )
+
+
+def _takes_any_head(limits: Limits) -> bool:
+    least_bytes = min(limits.max_header_bytes, limits.max_uri_bytes)
+    return (
+        least_bytes >= MAX_HEAD_BYTES
+        and limits.max_headers >= MAX_LINES
+        and limits.max_body_bytes >= MAX_BODY_BYTES
     )
 
 

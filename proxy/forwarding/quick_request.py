@@ -26,6 +26,7 @@ from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import unchanged
 from proxy.routing.transforms.trace_context import ONES
+from proxy.telemetry.log_line import USUAL_LINE
 from proxy.upstream import Connection, Pool
 
 _PER_CENT = 0.01
@@ -183,8 +184,12 @@ class QuickRequest(Struct, eq=False):
         forwarder.counters.note_usual(prepared.counted, status, received_bytes, sent_bytes, total_s)
         log = forwarder.access_log
         if log.enabled:
+            now = time.time()
+            second = int(now)
             total_ms = total_s * 1e3
-            line = (
+            line = USUAL_LINE % (
+                forwarder.writer.second(second),
+                (now - second) * 1e6,
                 self.draw_bp * _PER_CENT,
                 status,
                 received_bytes,
@@ -194,13 +199,13 @@ class QuickRequest(Struct, eq=False):
                 self.request_id,
                 self.trace_id,
                 prepared.logged,
-                plan.client.encode(),
+                plan.client,
                 prepared.method,
                 head.host,
                 head.path,
                 plan.read,
             )
-            log.offer(forwarder.writer.usual_line(line, time.time()))
+            log.offer(line)
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         self.general().interim_response(status, headers)

@@ -8,7 +8,7 @@ from proxy.forwarding.prepared_route import Choices, PreparedRoute, prepared_cho
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
-from proxy.model import Facts, HeaderPairs, Limits
+from proxy.model import Facts, HeaderPairs, Limits, Route
 from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
@@ -34,10 +34,9 @@ _NO_FIELDS: HeaderPairs = []
 class ClientProfile(Struct, frozen=True, eq=False):
     """Shared by the requests of one peer for one Host."""
 
-    peer: str
     peer_trusted: bool
-    client: str
-    """The peer; behind a trusted peer each request names its client."""
+    logged: bytes
+    """The peer as the client of the log line; behind a trusted peer each request names its client."""
     may_see_decision: bool
     forwarding: bytes
     """`X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them, as lines."""
@@ -49,7 +48,7 @@ class QuickPlan(Struct, frozen=True, eq=False):
     """What a usual request is forwarded with."""
 
     prepared: PreparedRoute
-    client: str
+    client: bytes
     may_see_decision: bool
     path: bytes
     """For the backend, without the query."""
@@ -75,88 +74,71 @@ class QuickRoutes:
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
         """None for a request that has to go the general way."""
-        snapshot, path, host = self.snapshot, head.path, head.host
-        profile = self._profiles.get((client.peer, client.scheme, host, head.minor))
+        method, path, host, minor = head.method, head.path, head.host, head.minor
+        peer, scheme = client.peer, client.scheme
+        profile = self._profiles.get((peer, scheme, host, minor))
         if profile is None:
-            profile = self._profile(client, host, head.minor)
+            profile = self._new_profile(peer, scheme, host, minor)
         special = head.special & profile.special
-        facts = self._facts(head, client, profile, special)
-        route = snapshot.index.find(facts, path)
+        trusted, reads, query, address = profile.peer_trusted, self._reads, head.query, peer
+        fields = _NO_FIELDS
+        if special or reads is not None:
+            fields = [(line[1], line[2]) for line in head.lines]
+            if special and trusted:
+                address = client_address(peer, fields, self.snapshot.trusted)
+        asked, q = query != b"", query[1:]
+        facts = Facts(method, host, path, q, fields, address, scheme, peer, trusted, asked, minor)
+        route = self.snapshot.index.find(facts, path)
         if route is None:
             return None
-        key = (id(route), head.method)
-        choices = self._choices.get(key)
-        if choices is None:
-            choices = self._choices[key] = prepared_choices(
-                self._forwarder, snapshot, route, head.method
-            )
-        prepared = _chosen(choices, draw_bp)
-        if prepared is None or not _within(head, prepared.limits):
+        prepared = None
+        choices = self._choices.get((id(route), method)) or self._new_choices(route, method)
+        for edge_bp, choice in choices:
+            if draw_bp < edge_bp:
+                prepared = choice
+                break
+        if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
-        rewrite = prepared.rewrite
-        if rewrite is not None:
-            path = upstream_path(route, rewrite, path)
+        if prepared.rewrite is not None:
+            path = upstream_path(route, prepared.rewrite, path)
         if special:
             return self._special(head, prepared, profile, facts, path)
-        policy = prepared.policy
-        if policy is None:
-            block = b"".join([line[3] for line in head.lines]) + profile.forwarding
-        else:
-            block = policy.block(head.lines) + profile.forwarding
+        policy, lines = prepared.policy, head.lines
+        block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
         return QuickPlan(
             prepared,
-            profile.client,
+            profile.logged,
             profile.may_see_decision,
             path,
-            block,
+            block + profile.forwarding,
             NO_CLAIMS,
-            b"" if self._reads is None else read_part(facts, self._reads),
+            b"" if reads is None else read_part(facts, reads),
         )
 
-    def _facts(
-        self, head: QuickHead, client: ClientConnection, profile: ClientProfile, special: int
-    ) -> Facts:
-        """What rules may see. The fields only where a rule reads some, or they need a second look."""
-        query = head.query
-        pairs = _NO_FIELDS
-        if special or self._reads is not None:
-            pairs = [(line[1], line[2]) for line in head.lines]
-        return Facts(
-            head.method,
-            head.host,
-            head.path,
-            query[1:],
-            pairs,
-            client_address(client.peer, pairs, self.snapshot.trusted)
-            if special
-            else profile.client,
-            client.scheme,
-            client.peer,
-            profile.peer_trusted,
-            query != b"",
-            head.minor,
-        )
+    def _new_choices(self, route: Route, method: str) -> Choices:
+        choices = prepared_choices(self._forwarder, self.snapshot, route, method)
+        self._choices[(id(route), method)] = choices
+        return choices
 
-    def _profile(self, client: ClientConnection, host: bytes, minor: int) -> ClientProfile:
-        snapshot, peer = self.snapshot, client.peer
+    def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
+        snapshot = self.snapshot
         trusted = peer in snapshot.trusted
         special = _ALWAYS_SPECIAL
         if trusted:
             special |= _FORWARDING
         if self._allowed:
             special |= 1 << RESTRICTED | 1 << FORWARDING
-        facts = Facts("", host, b"", b"", [], peer, client.scheme, peer, trusted, minor=minor)
+        facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
         profile = ClientProfile(
-            peer,
             trusted,
-            peer,
+            peer.encode(),
             peer in snapshot.exposed,
             field_lines(forwarding_fields(_NO_FIELDS, facts)),
             special,
         )
         if len(self._profiles) >= _MAX_PROFILES:
             self._profiles.clear()
-        self._profiles[(peer, client.scheme, host, minor)] = profile
+        self._profiles[(peer, scheme, host, minor)] = profile
         return profile
 
     def _special(
@@ -179,7 +161,7 @@ class QuickRoutes:
             block = _with_forwarding(head, facts)
         return QuickPlan(
             prepared,
-            facts.client,
+            facts.client.encode(),
             facts.client in self.snapshot.exposed,
             path,
             block,
@@ -209,13 +191,6 @@ def _with_forwarding(head: QuickHead, facts: Facts) -> bytes:
             if name not in _REPLACED:
                 kept.append(b"%b: %b\r\n" % (name, value))
     return b"".join(kept) + field_lines(forwarding_fields(fields, facts))
-
-
-def _chosen(choices: Choices, draw_bp: int) -> PreparedRoute | None:
-    for edge_bp, prepared in choices:
-        if draw_bp < edge_bp:
-            return prepared
-    return None
 
 
 def _within(head: QuickHead, limits: Limits) -> bool:

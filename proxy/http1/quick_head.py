@@ -14,6 +14,7 @@ from proxy.model import Body
 
 MAX_HEAD_BYTES = 8000
 MAX_LINES = 64
+MAX_BODY_BYTES = 256 * 1024
 # A segment without escapes, parameters, or a dot in front: a path of these has one reading (rule 12).
 _SEGMENT = rb"[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*"
 _REQUEST_LINE = re.compile(
@@ -61,7 +62,7 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
         return None
     lines, body, head_bytes = split
     found = _REQUEST_LINE.fullmatch(lines[0])
-    if found is None or len(lines) > MAX_LINES:
+    if found is None or len(lines) > MAX_LINES or len(body) > MAX_BODY_BYTES:
         return None
     del lines[0]
     fields = [known[line] for line in lines]

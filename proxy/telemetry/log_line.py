@@ -12,11 +12,15 @@ from proxy.model import Facts, Route
 from proxy.routing.logged_names import LoggedNames
 from proxy.telemetry.request_record import Record, log_line, read_values
 
-_FORM = (
+USUAL_LINE = (
     b'{"time":"%b.%06dZ","bucket":%.2f,"status":%d,"complete":true,"received_bytes":%d,"sent_bytes":%d,'
     b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":1,"request_id":"%b","trace_id":"%b",%b'
     b'"client":"%b","method":"%b","host":"%b","target":"%b"%b}'
 )
+"""The line of a usual request: the members of `log_line`. To be filled with: `LineWriter.second` and microseconds,
+bucket, status, received and sent bytes, total and first byte in ms, request id, trace id, `route_part`, client, method,
+host, path, and `read_part`. Nothing in them may need an escape.
+"""
 
 
 class LineWriter:
@@ -33,20 +37,12 @@ class LineWriter:
         """The line of any request. `now` is in seconds since the epoch."""
         return self._encode(log_line(record, reads, now))
 
-    def usual_line(self, line: "UsualLine", now: float) -> bytes:
-        """The line of a usual request: the same members, written by a form."""
-        second = int(now)
+    def second(self, second: int) -> bytes:
+        """A whole second since the epoch, as it is written."""
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-        return _FORM % (self._stamp, (now - second) * 1e6, *line)
-
-
-UsualLine = tuple[
-    float, int, int, int, float, float, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes
-]
-"""Bucket, status, received and sent bytes, total and first byte in ms, request id, trace id, `route_part`, client,
-method, host, path, and `read_part`. Nothing in them needs an escape."""
+        return self._stamp
 
 
 def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
