@@ -19,6 +19,7 @@ from proxy.downstream.interfaces import ActiveRequest, ClientConnection, Connect
 from proxy.errors import RequestError
 from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing
 from proxy.http1.response_writer import CONTINUE, STATUS_LINES
@@ -60,6 +61,14 @@ class AsgiService(Struct, frozen=True):
     @property
     def limits(self) -> ConnectionLimits:
         return self.limits_of()
+
+    @property
+    def known(self) -> None:
+        """The strict reader reads all requests."""
+        return None
+
+    def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
+        return self.new_request(client, head.strict(), head.body)
 
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None

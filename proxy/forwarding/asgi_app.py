@@ -10,24 +10,19 @@ from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
-from proxy.forwarding.fast_request import FastTier
+from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
-from proxy.forwarding.prepared_request import Request, check_length, prepare
+from proxy.forwarding.prepared_request import check_length, prepare
+from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
-from proxy.forwarding.route_cache import (
-    CachedDecision,
-    ConnectionState,
-    cached_decision,
-    connection_state,
-    new_connection_state,
-)
+from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import OPTIONS_REPLY, problem
+from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.model import BackendRef, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.trace_context import Identity, identify
-from proxy.routing.transforms.upstream_request import outgoing, upstream_target
+from proxy.routing.transforms.upstream_request import outgoing
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Exchange, HttpUpstream
 
@@ -37,9 +32,8 @@ class Resolved(Struct, eq=False):
 
     head: RequestHead
     snapshot: Snapshot
-    cached: CachedDecision
+    decided: Decided
     ref: BackendRef
-    identity: Identity
 
 
 class AsgiForwarder:
@@ -53,9 +47,8 @@ class AsgiForwarder:
         snapshot = self._forwarder.table.current
         out = AsgiResponse(send, HEAD_BLOCK in scope.get("extensions", ()))
         record = self._forwarder.record(snapshot)
-        logged = b""
         try:
-            logged = await self._respond(scope, receive, out, snapshot, record)
+            await self._respond(scope, receive, out, snapshot, record)
         except RequestError as error:
             record.error = without_trace(error)
             # Too late for a status once the response has begun: returning makes the server close the connection.
@@ -63,28 +56,28 @@ class AsgiForwarder:
                 own = facade_headers(snapshot, record)
                 await out.answer(problem(error), [*own, *_close_after(error)])
         finally:
-            self._finish(record, out, snapshot, began, logged)
+            self._finish(record, out, snapshot, began)
 
     async def _respond(
         self, scope: Scope, receive: Receive, out: AsgiResponse, snapshot: Snapshot, record: Record
-    ) -> bytes:
-        """Respond to one request. Returns the cached part of its log line."""
+    ) -> None:
+        """Respond to one request."""
         head = _head_of(scope)
-        state = _state_of(scope, head, snapshot)
-        identity = record.identity = identify(state.said, self._forwarder.random_bits())
-        cached = cached_decision(state, head, record)
-        if cached is None:
+        peer = scope["client"][0] if scope["client"] else ""
+        bits = self._forwarder.random_bits()
+        decided = decide_request(head, peer, scope["scheme"], snapshot, record, bits)
+        if decided is None:
             await out.answer(OPTIONS_REPLY, facade_headers(snapshot, record))
-            return b""
-        decision = cached.decision
+            return
+        decision = decided.decision
         if decision.ref is None:
-            reply = direct_response(decision.route, cached.facts)
+            reply = direct_response(decision.route, decided.facts)
             await out.answer(reply, facade_headers(snapshot, record))
-            return cached.logged
+            return
         client = _client_side(scope, receive, decision.route)
         try:
             await self._forward(
-                Resolved(head, snapshot, cached, decision.ref, identity), client, out, record
+                Resolved(head, snapshot, decided, decision.ref), client, out, record
             )
         except asyncio.CancelledError:
             if client.fault is None:
@@ -94,7 +87,6 @@ class AsgiForwarder:
             if client.leave():
                 await client.settle()
             record.received_bytes = client.received_bytes
-        return cached.logged
 
     async def _forward(
         self, request: Resolved, client: AsgiRequestBody, out: AsgiResponse, record: Record
@@ -111,46 +103,38 @@ class AsgiForwarder:
 
     async def _open(self, request: Resolved) -> Exchange:
         """Send the head of the request to its backend. Raises RequestError."""
-        snapshot, cached, identity = request.snapshot, request.cached, request.identity
-        facts, decision = cached.facts, cached.decision
+        snapshot, decided = request.snapshot, request.decided
+        facts, decision = decided.facts, decided.decision
         backend = snapshot.backends[request.ref.backend]
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
-            prepared = cached.entry.prepared
-            if prepared is None:
-                source = Request(request.head, facts, decision, request.ref, identity)
-                prepared = prepare(source, snapshot, upstream)
-                if prepared.adds_ids:
-                    cached.entry.prepared = prepared
-            if not cached.target:
-                cached.target = upstream_target(facts, decision)
-            return await upstream.open_prepared(prepared.asked(cached.target, identity))
-        sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
+            prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
+            return await upstream.open_prepared(prepared.prepared_head())
+        forwarded = snapshot.table.forwarded
+        sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
 
-    def _finish(
-        self, record: Record, out: AsgiResponse, snapshot: Snapshot, began: float, logged: bytes
-    ) -> None:
+    def _finish(self, record: Record, out: AsgiResponse, snapshot: Snapshot, began: float) -> None:
         record.status = out.status or (record.error.status if record.error is not None else 0)
         record.complete = out.complete
         record.sent_bytes = out.sent_bytes
         record.total_s = time.monotonic() - began
         if out.started_at is not None:
             record.first_byte_s = out.started_at - began
-        self._forwarder.finish(record, snapshot, logged)
+        self._forwarder.finish(record, snapshot)
 
 
 async def _pass_on(
     exchange: Exchange, out: AsgiResponse, request: Resolved, record: Record
 ) -> None:
     head = await exchange.head()
-    cached, snapshot = request.cached, request.snapshot
+    decided, snapshot = request.decided, request.snapshot
     if out.takes_head_blocks:
-        start = response_head(head, cached, snapshot, request.identity)
+        start = response_head(head, decided, snapshot, record)
         await out.open(head.status, start, head.fields.length)
     else:
-        await out.start(head.status, response_fields(head, cached, snapshot, record))
+        await out.start(head.status, response_fields(head, decided, snapshot, record))
     data: bytes | None = exchange.take()
     if exchange.complete:
         await out.end(data or b"")
@@ -197,17 +181,6 @@ def _head_of(scope: Scope) -> RequestHead:
     return RequestHead(scope["method"], target, minor, RequestFields(pairs, read_framing(pairs)))
 
 
-def _state_of(scope: Scope, head: RequestHead, snapshot: Snapshot) -> ConnectionState:
-    """The state of the connection, if it is one of our server. Raises BadRequest."""
-    shared: AsgiExtension | None = scope.get("facade")
-    if shared is not None:
-        return connection_state(shared.client, head.headers, snapshot)
-    client = scope["client"]
-    return new_connection_state(
-        snapshot, head.headers, client[0] if client else "", scope["scheme"]
-    )
-
-
 class AsgiTier(Struct, frozen=True):
     """The ASGI tier as the service of a listener.
 
@@ -215,7 +188,7 @@ class AsgiTier(Struct, frozen=True):
     """
 
     asgi: AsgiService
-    fast: FastTier
+    fast: QuickTier
 
     @property
     def limits(self) -> Snapshot:
@@ -227,3 +200,10 @@ class AsgiTier(Struct, frozen=True):
         if head.upgrade == b"websocket" or not head.minor:
             return self.fast.new_request(client, head, body)
         return self.asgi.new_request(client, head, body)
+
+    @property
+    def known(self) -> KnownLines | None:
+        return self.fast.known
+
+    def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
+        return self.new_request(client, head.strict(), head.body)
