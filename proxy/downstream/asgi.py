@@ -42,7 +42,7 @@ _APPLICATION_FAILED = LocalReply(
 class AsgiExtension(Struct, eq=False):
     """`scope["facade"]`: what our server and our own applications share about a request beside ASGI."""
 
-    head: RequestHead
+    head: RequestHead | QuickHead
     """The request as the client sent it. A scope would lose an empty query."""
     client: ClientConnection
     fault: RequestError | None = None
@@ -68,7 +68,7 @@ class AsgiService(Struct, frozen=True):
         return None
 
     def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
-        return self.new_request(client, head.strict(), head.body)
+        return AsgiRequest(self.app, self.tasks, client, head, head.body)
 
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
@@ -103,7 +103,7 @@ class AsgiRequest:
         app: App,
         tasks: set[asyncio.Task[None]],
         client: ClientConnection,
-        head: RequestHead,
+        head: RequestHead | QuickHead,
         body: bytes | None,
     ) -> None:
         self._app = app

@@ -1,22 +1,18 @@
 r"""The usual request on the fast tier: whole, answered whole, and nothing happens in between (ADR 21).
 
-    begin --> response_complete --> done
-       \--> anything else: `general()` makes a `FastRequest` in the state that this one is in, and hands it everything
-
-It keeps no record and makes no decision anew: one struct, one format a head, one line of the log.
+begin --> response_complete --> done
+   \--> anything else: `general()` makes a `FastRequest` in the state that this one is in, and hands it everything
 """
 
 import time
 
-from msgspec import Struct
-
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
-from proxy.forwarding.decided import UNDECIDED, decide_request
 from proxy.forwarding.fast_request import FastRequest, FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
-from proxy.forwarding.quick_routes import QuickPlan, QuickRoutes
+from proxy.forwarding.quick_routes import CurrentQuickRoutes
+from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.chunked import chunked_body
 from proxy.http1.known_lines import KnownLines
 from proxy.http1.quick_head import QuickHead
@@ -24,28 +20,12 @@ from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.response import unchanged
-from proxy.routing.transforms.trace_context import ONES
-from proxy.telemetry.log_line import USUAL_LINE
 from proxy.upstream import Connection, Pool
 
-_PER_CENT = 0.01
 
+class QuickRequest(UsualRequest, eq=False):
+    """Implements `ActiveRequest` and `ExchangeSink`."""
 
-class QuickRequest(Struct, eq=False):
-    """Implements `ActiveRequest` and `ExchangeSink`. All fields are given at its making, but `successor`."""
-
-    tier: "QuickTier"
-    client: ClientConnection
-    head: QuickHead
-    snapshot: Snapshot
-    plan: QuickPlan
-    draw_bp: int
-    bits: int
-    request_id: bytes
-    trace_id: bytes
-    traceparent: bytes
-    began: float
     pool: Pool
     connection: Connection
     successor: FastRequest | None = None
@@ -71,56 +51,33 @@ class QuickRequest(Struct, eq=False):
         return self.successor
 
     def _general(self) -> FastRequest:
-        forwarder, client, snapshot = self.tier.forwarder, self.client, self.snapshot
-        head, body = self.head.strict(), self.head.body
-        record = forwarder.record(snapshot, self.draw_bp)
-        record.received_bytes = len(body)
-        record.attempts = 1
-        decided = decide_request(head, client.peer, client.scheme, snapshot, record, self.bits)
+        snapshot = self.snapshot
+        head, record, decided = self.general_state()
         request = FastRequest(
-            forwarder,
-            client,
+            self.forwarder,
+            self.client,
             head,
             snapshot,
             record,
             self.began,
-            body,
+            self.head.body,
             None,
-            decided or UNDECIDED,
+            decided,
             pool=self.pool,
             connection=self.connection,
         )
-        if decided is not None and decided.decision.ref is not None:
+        ref = decided.decision.ref
+        if ref is not None:
             upstream = self.plan.prepared.upstream
-            request.prepared = prepare(head, decided, decided.decision.ref, snapshot, upstream)
+            request.prepared = prepare(head, decided, ref, snapshot, upstream)
         return request
 
     # --- called by the client's connection ----------------------------------------------------------
 
     def begin(self) -> None:
         """Send the request."""
-        head, plan, pool = self.head, self.plan, self.pool
-        prepared = plan.prepared
-        host = prepared.host
-        if host is None:
-            host = head.host if prepared.preserve_host else pool.authority
-        body = head.body
-        length = b"content-length: %d\r\n" % len(body) if head.has_length else b""
-        raw = (
-            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
-            % (
-                prepared.method,
-                plan.path,
-                head.query,
-                host,
-                plan.block,
-                self.request_id,
-                self.traceparent,
-                prepared.added,
-                length,
-                body,
-            )
-        )
+        prepared = self.plan.prepared
+        raw = self.raw(self.pool.authority)
         self.connection.begin(raw, self, prepared.is_head, prepared.timeouts, False)
 
     def body(self, data: bytes) -> None:
@@ -148,12 +105,11 @@ class QuickRequest(Struct, eq=False):
     # --- called by the upstream's connection --------------------------------------------------------
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
-        snapshot, client, plan, request = self.snapshot, self.client, self.plan, self.head
-        prepared = plan.prepared
-        fields = None
-        if self.successor is None and not (prepared.edits_response or client.draining):
-            fields = unchanged(head, snapshot.decision_header)
-        if fields is None or (framing == "chunked" and not request.minor):
+        client, request = self.client, self.head
+        block = None
+        if self.successor is None and not client.draining:
+            block = self.response_block(head)
+        if block is None or (framing == "chunked" and not request.minor):
             self.general().response_complete(head, framing, body)
             return
         total_s = time.monotonic() - self.began
@@ -163,51 +119,10 @@ class QuickRequest(Struct, eq=False):
             coding = b"transfer-encoding: chunked\r\n"
             body = chunked_body(body)
         keep = request.keep_alive
-        client.write(
-            b"%bx-request-id: %b\r\n%b%b%b%b"
-            % (
-                fields[0],
-                self.request_id,
-                prepared.decision_line if plan.may_see_decision else b"",
-                coding,
-                b"\r\n" if keep else b"connection: close\r\n\r\n",
-                body,
-            )
-        )
-        self._finish(head.status, sent_bytes, total_s)
+        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        client.write(b"%b%b%b%b" % (block, coding, end, body))
+        self.finish(head.status, sent_bytes, total_s)
         client.request_done(True, keep, False)
-
-    def _finish(self, status: int, sent_bytes: int, total_s: float) -> None:
-        plan, head, forwarder = self.plan, self.head, self.tier.forwarder
-        prepared = plan.prepared
-        received_bytes = len(head.body)
-        forwarder.counters.count_usual(
-            prepared.counted, status, received_bytes, sent_bytes, total_s
-        )
-        log = forwarder.access_log
-        if log.enabled:
-            now = time.time()
-            second = int(now)
-            total_ms = total_s * 1e3
-            line = USUAL_LINE % (
-                forwarder.writer.second(second),
-                (now - second) * 1e6,
-                self.draw_bp * _PER_CENT,
-                status,
-                received_bytes,
-                sent_bytes,
-                total_ms,
-                total_ms,
-                self.request_id,
-                self.trace_id,
-                prepared.logged,
-                plan.client,
-                prepared.method,
-                head.host,
-                head.path,
-                plan.read,
-            )
-            log.offer(line)
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         self.general().interim_response(status, headers)
@@ -243,31 +158,29 @@ class QuickTier:
     Without `known` all go the general way.
     """
 
-    __slots__ = ("_routes", "forwarder", "general", "known")
+    __slots__ = ("_forwarder", "_general", "_routes", "known")
 
     def __init__(self, forwarder: Forwarder, known: KnownLines | None) -> None:
-        self.forwarder = forwarder
-        self.general = FastTier(forwarder)
+        self._forwarder = forwarder
+        self._general = FastTier(forwarder)
+        self._routes = CurrentQuickRoutes(forwarder)
         self.known = known
-        self._routes = QuickRoutes(forwarder, forwarder.table.current)
 
     @property
     def limits(self) -> Snapshot:
-        return self.forwarder.table.current
+        return self._forwarder.table.current
 
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> FastRequest:
-        return self.general.new_request(client, head, body)
+        return self._general.new_request(client, head, body)
 
     def new_quick_request(
         self, client: ClientConnection, head: QuickHead
     ) -> QuickRequest | FastRequest:
         """A request that has not begun."""
-        forwarder, routes = self.forwarder, self._routes
-        snapshot = forwarder.table.current
-        if routes.snapshot is not snapshot:
-            routes = self._routes = QuickRoutes(forwarder, snapshot)
+        forwarder = self._forwarder
+        routes = self._routes.get()
         draw_bp = forwarder.draw()
         plan = routes.plan(head, client, draw_bp)
         pool: Pool | None = None
@@ -277,27 +190,17 @@ class QuickTier:
             connection = pool.take_idle(prepared.repeatable and not head.has_length)
             if connection is not None:
                 bits = forwarder.random_bits()
-                digits = b"%048x" % (bits | ONES)
-                trace_id = digits[:32]
-                claimed = plan.claimed
-                traceparent = claimed.traceparent
-                if traceparent is None:
-                    traceparent = b"00-%b-%b-00" % (trace_id, digits[32:])
-                else:
-                    trace_id = traceparent[3:35]
                 return QuickRequest(
-                    self,
+                    forwarder,
                     client,
                     head,
-                    snapshot,
+                    routes.snapshot,
                     plan,
                     draw_bp,
                     bits,
-                    claimed.request_id or digits[:32],
-                    trace_id,
-                    traceparent,
+                    *usual_ids(plan.claimed, bits),
                     time.monotonic(),
                     pool,
                     connection,
                 )
-        return self.general.new_request(client, head.strict(), head.body, draw_bp, pool)
+        return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)

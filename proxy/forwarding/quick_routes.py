@@ -179,6 +179,23 @@ class QuickRoutes:
         return lines.removesuffix(prepared.added)
 
 
+class CurrentQuickRoutes:
+    """Those of the table in effect."""
+
+    __slots__ = ("_forwarder", "_routes")
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self._routes = QuickRoutes(forwarder, forwarder.table.current)
+
+    def get(self) -> QuickRoutes:
+        routes, forwarder = self._routes, self._forwarder
+        snapshot = forwarder.table.current
+        if routes.snapshot is not snapshot:
+            routes = self._routes = QuickRoutes(forwarder, snapshot)
+        return routes
+
+
 def _with_forwarding(head: QuickHead, facts: Facts) -> bytes:
     """The block of a request with a Via, or of a trusted peer: its forwarding fields go on, ours are added."""
     kept: list[bytes] = []

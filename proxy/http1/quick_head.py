@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from proxy.http1.known_lines import CLOSE, COOKIE, HOST, LENGTH, STRICT, KnownLines, Line
 from proxy.http1.request_head import RequestFields, RequestHead
-from proxy.model import Body
+from proxy.model import Body, HeaderPairs
 
 MAX_HEAD_BYTES = 8000
 MAX_LINES = 64
@@ -46,9 +46,19 @@ class QuickHead(Struct, frozen=True, eq=False):
     def target(self) -> bytes:
         return self.path + self.query
 
+    @property
+    def headers(self) -> HeaderPairs:
+        """Names in lower case."""
+        return [(line[1], line[2]) for line in self.lines]
+
+    @property
+    def expects_100(self) -> bool:
+        """The strict reader reads those that do."""
+        return False
+
     def strict(self) -> RequestHead:
         """The same request as the strict reader gives it."""
-        pairs = [(line[1], line[2]) for line in self.lines]
+        pairs = self.headers
         body = Body("length", len(self.body)) if self.has_length else _NO_BODY
         close = any(line[0] == CLOSE for line in self.lines)
         fields = RequestFields(pairs, body, close)

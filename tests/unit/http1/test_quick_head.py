@@ -80,6 +80,7 @@ def test_a_usual_request_is_read(
     assert head is not None
     assert (head.method, head.path, head.query, head.body) == (method, path, query, body)
     assert (head.host, head.target) == (b"h", path + query)
+    assert (head.headers, head.expects_100) == (head.strict().headers, False)
 
 
 @pytest.mark.parametrize(
