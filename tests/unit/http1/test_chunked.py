@@ -8,7 +8,7 @@ from proxy.http1.chunked import (
     MAX_TRAILER_BYTES,
     MAX_TRAILERS,
     ChunkReader,
-    whole_chunked,
+    chunked_body,
 )
 from proxy.model import HeaderPairs
 
@@ -146,5 +146,5 @@ def test_too_many_trailers_are_refused_before_their_end() -> None:
     ],
 )
 def test_a_whole_body_is_written_as_chunks(body: bytes, data: bytes) -> None:
-    assert whole_chunked(body) == data
+    assert chunked_body(body) == data
     assert read(data)[0] == body

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.errors import BadRequest, UnknownCoding
-from proxy.http1.request_head import read_framing, read_head
+from proxy.http1.request_head import read_framing, read_request_head
 from proxy.model import (
     BackendRef,
     Body,
@@ -149,7 +149,7 @@ def test_only_the_opening_of_a_websocket_is_an_upgrade(
     method: bytes, fields: list[bytes], protocol: bytes
 ) -> None:
     lines = (method + b" / HTTP/1.1", b"host: h", b"connection: upgrade", *fields)
-    assert upgrade_of(read_head(b"\r\n".join(lines))) == protocol
+    assert upgrade_of(read_request_head(b"\r\n".join(lines))) == protocol
 
 
 # --- fields as lines ------------------------------------------------------------------------------
