@@ -168,7 +168,7 @@ def build(
         access_log,
         draw or _uniform_draw(),
         partial(random.getrandbits, RANDOM_BITS),
-        counters.count_request,
+        counters,
         LineWriter(),
     )
     reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))

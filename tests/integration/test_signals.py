@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -143,15 +144,25 @@ def test_a_reload_reports_a_table_that_cannot_be_used_each_time(
     tmp_path: Path, workers: str
 ) -> None:
     with facade_process(tmp_path, "--workers", workers) as facade:
-        (tmp_path / "routes.yaml").write_text(TABLE.replace("hello", "hi"))
+        good = TABLE.replace("hello", "hi")
+        (tmp_path / "routes.yaml").write_text(good)
         facade.popen.send_signal(signal.SIGHUP)
-        until(lambda: facade.get("/hi") == (200, b"hi"))
+        until(lambda: versions(facade) == [sha256(good.encode()).hexdigest()[:12]] * int(workers))
         (tmp_path / "routes.yaml").write_text("version: 1\n")
         for times in (1, 2, 3):
             facade.popen.send_signal(signal.SIGHUP)
             until(lambda times=times: kept(facade) >= times)  # type: ignore[misc]
         assert facade.get("/hi") == (200, b"hi")
         assert facade.stop() == 0
+
+
+def versions(facade: FacadeProcess) -> list[str]:
+    """The version of the table in each worker."""
+    return [
+        dict(labels)["version"]
+        for (name, labels), _ in facade.metrics().items()
+        if name == "facade_worker_table_info"
+    ]
 
 
 def kept(facade: FacadeProcess) -> int:
