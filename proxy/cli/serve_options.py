@@ -1,6 +1,7 @@
 """The options of `facade serve`. Each has a variable of the environment; the option wins."""
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from proxy.server.settings import (
     DEFAULT_ADMIN,
     DEFAULT_LISTEN,
     Address,
+    CertificateFiles,
     Settings,
     SettingsError,
     TlsFiles,
@@ -34,6 +36,8 @@ class Option(Struct, frozen=True):
     metavar: str
     help: str
     default: str | None = None
+    repeats: bool = False
+    """It may be given several times. Its variable holds all values, with the separator of PATH."""
 
     @property
     def variable(self) -> str:
@@ -51,8 +55,14 @@ OPTIONS = (
     Option("workers", "N", "how many processes take traffic", "1"),
     Option("drain", "DURATION", "how long requests in flight may take after SIGTERM", "30s"),
     Option("pause", "DURATION", "how long it accepts after SIGTERM, not ready any more", "0s"),
-    Option("tls-cert", "FILE", "the certificate, with its chain: traffic comes in over TLS"),
-    Option("tls-key", "FILE", "its private key"),
+    Option(
+        "tls-cert",
+        "FILE",
+        "a certificate with its chain: clients use TLS; several are chosen by server name",
+        repeats=True,
+    ),
+    Option("tls-key", "FILE", "its private key", repeats=True),
+    Option("tls-client-ca", "FILE", "the authorities of client certificates, which are required"),
 )
 
 
@@ -61,7 +71,8 @@ def add_options(command: Any) -> None:
     for option in OPTIONS:
         default = f", else {option.default}" if option.default is not None else ""
         said = f"{option.help} ({option.variable}{default})"
-        command.add_argument(f"--{option.name}", metavar=option.metavar, help=said)
+        action = "append" if option.repeats else "store"
+        command.add_argument(f"--{option.name}", action=action, metavar=option.metavar, help=said)
     command.add_argument(
         "--backend",
         action="append",
@@ -77,9 +88,12 @@ class _Given:
     def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str]) -> None:
         self.faults: list[str] = []
         self._texts: dict[str, tuple[str, str | None]] = {}
+        self._lists: dict[str, list[str]] = {}
         for option in OPTIONS:
             argument = getattr(arguments, option.name.replace("-", "_"))
-            if argument is not None:
+            if option.repeats:
+                self._lists[option.name] = argument or _split(environ.get(option.variable, ""))
+            elif argument is not None:
                 self._texts[option.name] = f"--{option.name}", argument
             elif environ.get(option.variable):
                 self._texts[option.name] = option.variable, environ[option.variable]
@@ -88,6 +102,10 @@ class _Given:
 
     def text(self, name: str) -> str | None:
         return self._texts[name][1]
+
+    def texts(self, name: str) -> list[str]:
+        """The values of an option that repeats."""
+        return self._lists[name]
 
     def read(self, name: str, parse: Callable[[str], _Value], otherwise: _Value) -> _Value:
         """What `parse` makes of it; `otherwise` if it is not given, or wrong."""
@@ -146,13 +164,27 @@ def _admin_is_guarded(settings: Settings, given: _Given) -> None:
 
 
 def _tls_files(given: _Given) -> TlsFiles | None:
-    cert, key = given.text("tls-cert"), given.text("tls-key")
-    if cert is not None and key is not None:
-        return TlsFiles(Path(cert), Path(key))
-    if cert is not None or key is not None:
-        missing, there = ("--tls-key", "--tls-cert") if key is None else ("--tls-cert", "--tls-key")
+    certs, keys, client_ca = (
+        given.texts("tls-cert"),
+        given.texts("tls-key"),
+        given.text("tls-client-ca"),
+    )
+    if len(certs) != len(keys):
+        missing, there = "--tls-key", "--tls-cert"
+        if len(certs) < len(keys):
+            missing, there = there, missing
         given.faults.append(f"facade: {there} needs {missing} beside it, or leave both out")
+    elif client_ca is not None and not certs:
+        given.faults.append("facade: --tls-client-ca needs --tls-cert and --tls-key beside it")
+    elif certs:
+        pairs = zip(certs, keys, strict=True)
+        certificates = tuple(CertificateFiles(Path(cert), Path(key)) for cert, key in pairs)
+        return TlsFiles(certificates, None if client_ca is None else Path(client_ca))
     return None
+
+
+def _split(text: str) -> list[str]:
+    return [each for each in text.split(os.pathsep) if each]
 
 
 def _override(text: str) -> tuple[str, Endpoint] | None:

@@ -78,6 +78,7 @@ class Listener:
         self._protocol = protocol
         self._tls = tls
         self._servers: list[Server] = []
+        self._stopping = asyncio.Event()
         self.connections: set[Drainable] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         """Tasks that serve requests of these connections. They are cancelled with the connections."""
@@ -86,16 +87,33 @@ class Listener:
         """Begin to accept. The listener owns the socket."""
         # The loop's servers get duplicates: the backlog outlives their close as long as our own descriptor is open.
         self._listening = listening
+        self._servers = await self._open_servers()
+
+    async def _open_servers(self) -> list[Server]:
         loop = asyncio.get_running_loop()
-        for _ in range(_ACCEPTING):
-            server = await loop.create_server(
+        return [
+            await loop.create_server(
                 self._connection,
-                sock=listening.dup(),
+                sock=self._listening.dup(),
                 ssl=self._tls,
                 backlog=_BACKLOG,
                 **self._handshake_limit(),
             )
-            self._servers.append(server)
+            for _ in range(_ACCEPTING)
+        ]
+
+    async def use_tls(self, tls: ssl.SSLContext) -> None:
+        """Accept new connections with `tls`. Those that exist, and handshakes that have begun, keep theirs."""
+        if tls is self._tls or self._stopping.is_set():
+            return
+        self._tls = tls
+        opened = await self._open_servers()
+        if self._stopping.is_set():
+            self._servers += opened
+            return
+        before, self._servers = self._servers, opened
+        for server in before:
+            server.close()
 
     def _connection(self) -> asyncio.Protocol:
         return self._protocol(self)
@@ -107,6 +125,7 @@ class Listener:
         """Accept the connections that clients have made already, then close the socket."""
         if not self._servers:
             return
+        self._stopping.set()
         if _drop_new_syns(self._listening):
             await asyncio.sleep(_TCP_HANDSHAKES_S)
         for server in self._servers:

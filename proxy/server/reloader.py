@@ -1,10 +1,14 @@
 """Reloads what a process holds of files when a signal asks for it. Requests and connections go on meanwhile."""
 
 import asyncio
+import contextlib
 
 from proxy.control.table_watcher import TableWatcher
+from proxy.server.listener_tls import ListenerTls
 from proxy.server.service_manager import ServiceManager
 from proxy.telemetry.access_log import AccessLog
+
+_POLL_S = 1.0
 
 
 class Reloader:
@@ -17,6 +21,8 @@ class Reloader:
         self._access_log = access_log
         self._manager = manager
         self._requested = asyncio.Event()
+        self.tls: ListenerTls | None = None
+        """The certificates to watch, once the traffic listener uses them."""
 
     def reload(self) -> None:
         """Read the table again, and reopen the access log. Requests to reload that come together count as one."""
@@ -28,10 +34,19 @@ class Reloader:
         self._access_log.reopen()
 
     async def run(self) -> None:
-        """Reload until cancelled."""
+        """Reload on request, and watch the certificates, until cancelled."""
         while True:
-            await self._requested.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._requested.wait(), _POLL_S)
+            if not self._requested.is_set():
+                await self._refresh_tls()
+                continue
             self._requested.clear()
             self._manager.reloading()
             await self._watcher.reload()
+            await self._refresh_tls()
             self._manager.ready()
+
+    async def _refresh_tls(self) -> None:
+        if self.tls is not None:
+            await self.tls.refresh()

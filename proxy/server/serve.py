@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 
@@ -20,10 +19,11 @@ from proxy.http1.known_lines import KnownLines
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
+from proxy.server.listener_tls import ListenerTls
 from proxy.server.probes import OwnHealth
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, Tier
-from proxy.server.sockets import address_of, bind, max_client_connections, tls_context
+from proxy.server.sockets import address_of, bind, max_client_connections
 from proxy.telemetry.shared_memory import WorkerState
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ async def serve(
     `announce` gets both addresses once they accept connections. `stop_now` ends the drain early. Raises SettingsError
     for an address or a certificate that cannot be used.
     """
-    tls = tls_context(settings.tls)
+    tls = ListenerTls.load(settings.tls)
     traffic_socket, admin_socket = (
         bind(settings.listen, "--listen"),
         bind(settings.admin, "--admin"),
@@ -86,7 +86,7 @@ class Traffic:
         facade: Facade,
         settings: Settings,
         listening: socket.socket,
-        tls: ssl.SSLContext | None,
+        tls: ListenerTls | None,
     ) -> None:
         self._facade = facade
         self._settings = settings
@@ -97,7 +97,8 @@ class Traffic:
             facade.counters.count_refused,
         )
         tier: Tier = "asgi" if facade.needs_asgi_tier else settings.tier
-        self._listener = Listener(self._protocol, tls)
+        self._tls = tls
+        self._listener = Listener(self._protocol, None if tls is None else tls.context)
         self._service = service_of(tier, facade, self._listener.tasks)
 
     def _protocol(self, listener: Listener) -> asyncio.Protocol:
@@ -106,6 +107,9 @@ class Traffic:
     async def start(self) -> None:
         """Accept connections."""
         await self._listener.start(self._listening)
+        if self._tls is not None:
+            await self._tls.follow(self._listener.use_tls)
+            self._facade.reloader.tls = self._tls
         self._facade.state = WorkerState.SERVING
 
     async def stop(self, stop_now: asyncio.Event) -> None:

@@ -61,11 +61,20 @@ class Token(Struct, frozen=True):
         return hmac.compare_digest(self.sha256, hashlib.sha256(credentials).digest())
 
 
-class TlsFiles(Struct, frozen=True):
-    """PEM files of the traffic listener: the certificate with its chain, and its private key."""
+class CertificateFiles(Struct, frozen=True):
+    """PEM files: a certificate with its chain, and its private key."""
 
     cert: Path
     key: Path
+
+
+class TlsFiles(Struct, frozen=True):
+    """The PEM files of the traffic listener."""
+
+    certificates: tuple[CertificateFiles, ...]
+    """The first is for clients that name no server, or one that no certificate has."""
+    client_ca: Path | None = None
+    """The authorities of client certificates. If given, each client needs a certificate."""
 
 
 class Settings(Struct, frozen=True):

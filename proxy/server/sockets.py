@@ -1,11 +1,10 @@
-"""Listening sockets: binding, TLS, and the limit of file descriptors."""
+"""Listening sockets: binding, and the limit of file descriptors."""
 
 import contextlib
 import socket
-import ssl
 import sys
 
-from proxy.server.settings import Address, SettingsError, TlsFiles
+from proxy.server.settings import Address, SettingsError
 
 # Files, the table watcher, the admin listener, and a few to spare.
 _OTHER_DESCRIPTORS = 64
@@ -53,30 +52,6 @@ def address_of(listening: socket.socket) -> Address:
     """The address of a bound socket."""
     host, port = listening.getsockname()[:2]
     return Address(host, port)
-
-
-def tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:
-    """The TLS context of the traffic listener. Raises SettingsError for files that cannot be used."""
-    if files is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    for option, path in (("--tls-cert", files.cert), ("--tls-key", files.key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise SettingsError(f"facade: {option} {path}: {error.strerror or error}") from None
-    try:
-        # Without `password`, OpenSSL would ask for the passphrase on the terminal.
-        context.load_cert_chain(files.cert, files.key, password=lambda: "")
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise SettingsError(
-            f"facade: --tls-cert {files.cert} and --tls-key {files.key}: {reason}: "
-            "they have to be a certificate and its private key, as PEM, the key without a passphrase"
-        ) from None
-    return context
 
 
 def raise_descriptor_limit() -> None:

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,12 +18,13 @@ from proxy.control.table_file import read_table, snapshot_of
 from proxy.routing.snapshot import Snapshot
 from proxy.server.admin.app import admin_app
 from proxy.server.app import WorkerSlot, build
+from proxy.server.listener_tls import ListenerTls
 from proxy.server.probes import FleetHealth
 from proxy.server.serve import Traffic, loop_factory, serving_admin
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, SettingsError
 from proxy.server.signals import block_reload_signals, follow_reload_signals
-from proxy.server.sockets import address_of, bind, bind_shared, tls_context
+from proxy.server.sockets import address_of, bind, bind_shared
 from proxy.server.supervisor import Role, Supervisor
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.shared_memory import SharedStats
@@ -40,7 +40,8 @@ class Shared(Struct, frozen=True):
     settings: Settings
     stats: SharedStats
     log_lock: LogLock
-    tls: ssl.SSLContext | None
+    tls: ListenerTls | None
+    """As it was when the facade started. Each worker looks at the files itself."""
     supervisor: int
     """Its process id."""
     traffic: list[socket.socket]
@@ -73,7 +74,7 @@ def run_workers(settings: Settings, announce: Announce) -> int:
         replace(settings, notify_socket=None),
         SharedStats(settings.workers),
         LogLock(),
-        tls_context(settings.tls),
+        ListenerTls.load(settings.tls),
         os.getpid(),
         bind_shared(settings.listen, settings.workers),
         bind(settings.admin, "--admin"),

@@ -158,7 +158,7 @@ async def test_the_listener_speaks_tls_and_says_so(
 ) -> None:
     """RFC 9110 4.2.2."""
     mine = authority.issue(*NAMES).write(tmp_path, "mine")
-    files = settings_of.TlsFiles(mine.cert, mine.key)
+    files = settings_of.TlsFiles((settings_of.CertificateFiles(mine.cert, mine.key),))
     trusting = client_context(authority)
     seen: list[Message] = []
     body = bytes(range(256)) * 4096
@@ -180,7 +180,7 @@ async def test_plain_http_on_the_tls_listener_gets_no_answer_of_a_backend(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     mine = authority.issue(*NAMES).write(tmp_path, "mine")
-    files = settings_of.TlsFiles(mine.cert, mine.key)
+    files = settings_of.TlsFiles((settings_of.CertificateFiles(mine.cert, mine.key),))
     seen: list[Message] = []
     async with origin(responding(ok(b"hi"), seen)) as made:
         async with facade(tier, table(made.url), tmp_path, tls=files) as up, client(up) as wire:
@@ -206,7 +206,7 @@ async def test_versions_before_1_2_are_refused(
 ) -> None:
     """RFC 8996 4, 5."""
     mine = authority.issue(*NAMES).write(tmp_path, "mine")
-    files = settings_of.TlsFiles(mine.cert, mine.key)
+    files = settings_of.TlsFiles((settings_of.CertificateFiles(mine.cert, mine.key),))
     old = _before_1_2(tmp_path / "ca.pem")
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path, tls=files) as up:
         with pytest.raises((ssl.SSLError, ConnectionError)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.server.settings import TlsFiles
+from proxy.server.settings import CertificateFiles, TlsFiles
 from tests.support.certificates import Authority
 from tests.support.facade_in_loop import facade_in_loop
 from tests.support.facade_process import ROOT, TABLE, command, facade_process
@@ -32,15 +32,19 @@ def files(tmp_path: Path) -> TlsFiles:
     authority = Authority()
     written = authority.issue("localhost").write(tmp_path, "tls")
     written.cert.write_bytes(written.cert.read_bytes() + authority.chain())
-    return TlsFiles(written.cert, written.key)
+    return TlsFiles((CertificateFiles(written.cert, written.key),))
+
+
+def only(files: TlsFiles) -> CertificateFiles:
+    return files.certificates[0]
 
 
 def trusting(files: TlsFiles) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=files.cert)
+    return ssl.create_default_context(cafile=only(files).cert)
 
 
 def arguments(files: TlsFiles) -> tuple[str, ...]:
-    return ("--tls-cert", str(files.cert), "--tls-key", str(files.key))
+    return ("--tls-cert", str(only(files).cert), "--tls-key", str(only(files).key))
 
 
 def asked(port: int, tls: ssl.SSLContext) -> tuple[int, bytes]:
@@ -130,12 +134,15 @@ async def test_a_backend_is_told_of_https(tmp_path: Path, files: TlsFiles) -> No
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda files: files.cert.unlink(), "No such file or directory"),
+        (lambda files: only(files).cert.unlink(), "No such file or directory"),
         (
-            lambda files: files.key.write_text("no key"),
+            lambda files: only(files).key.write_text("no key"),
             "have to be a certificate and its private key",
         ),
-        (lambda files: files.cert.write_text(""), "have to be a certificate and its private key"),
+        (
+            lambda files: only(files).cert.write_text(""),
+            "have to be a certificate and its private key",
+        ),
     ],
     ids=["no file", "no key", "no certificate"],
 )

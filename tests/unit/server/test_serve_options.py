@@ -2,13 +2,21 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from proxy.cli.serve_options import OPTIONS, add_options, read_settings
 from proxy.model import Endpoint
-from proxy.server.settings import Address, Settings, SettingsError, TlsFiles, read_token
+from proxy.server.settings import (
+    Address,
+    CertificateFiles,
+    Settings,
+    SettingsError,
+    TlsFiles,
+    read_token,
+)
 
 TOKEN = "0123456789abcdef"
 
@@ -42,7 +50,18 @@ def test_every_option_can_be_given(token: str) -> None:
     settings = read(
         *("--routes", "r", "--listen", "0.0.0.0:1", "--admin", "0.0.0.0:2", "--access-log", "none"),
         *("--admin-token-file", token, "--tier", "asgi", "--workers", "3", "--drain", "1m"),
-        *("--pause", "250ms", "--tls-cert", "c", "--tls-key", "k", "--backend", "a=http://h:1"),
+        *(
+            "--pause",
+            "250ms",
+            "--tls-cert",
+            "c",
+            "--tls-key",
+            "k",
+            "--tls-client-ca",
+            "a",
+            "--backend",
+            "a=http://h:1",
+        ),
     )
     assert settings == Settings(
         Path("r"),
@@ -55,7 +74,7 @@ def test_every_option_can_be_given(token: str) -> None:
         tier="asgi",
         workers=3,
         admin_token=read_token(Path(token)),
-        tls=TlsFiles(Path("c"), Path("k")),
+        tls=TlsFiles((CertificateFiles(Path("c"), Path("k")),), Path("a")),
     )
 
 
@@ -72,6 +91,7 @@ def test_every_option_has_a_variable() -> None:
         "pause": "FACADE_PAUSE",
         "tls-cert": "FACADE_TLS_CERT",
         "tls-key": "FACADE_TLS_KEY",
+        "tls-client-ca": "FACADE_TLS_CLIENT_CA",
     }
 
 
@@ -88,9 +108,20 @@ def test_variables_are_read_as_options_are(token: str) -> None:
         "pause": "250ms",
         "tls-cert": "c",
         "tls-key": "k",
+        "tls-client-ca": "a",
     }
     by_variable = read(**{option.variable: given[option.name] for option in OPTIONS})
     assert by_variable == read(*(f"--{name}={value}" for name, value in given.items()))
+
+
+def test_certificates_are_given_in_pairs() -> None:
+    tls = TlsFiles(tuple(CertificateFiles(Path(f"c{n}"), Path(f"k{n}")) for n in (1, 2)))
+    pairs = ("--tls-cert", "c1", "--tls-key", "k1", "--tls-cert", "c2", "--tls-key", "k2")
+    assert read(*pairs).tls == tls
+    assert read(FACADE_TLS_CERT=f"c1{os.pathsep}c2", FACADE_TLS_KEY=f"k1{os.pathsep}k2").tls == tls
+    assert refused(*pairs[:6]) == [
+        "facade: --tls-cert needs --tls-key beside it, or leave both out"
+    ]
 
 
 def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset() -> None:
@@ -117,6 +148,10 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
         (("--tier", "slow"), "facade: --tier slow: 'slow' is no tier: write fast or asgi"),
         (("--tls-cert", "c"), "facade: --tls-cert needs --tls-key beside it, or leave both out"),
         (("--tls-key", "k"), "facade: --tls-key needs --tls-cert beside it, or leave both out"),
+        (
+            ("--tls-client-ca", "a"),
+            "facade: --tls-client-ca needs --tls-cert and --tls-key beside it",
+        ),
     ],
 )
 def test_an_invalid_option_gets_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
