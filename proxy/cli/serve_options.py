@@ -47,7 +47,7 @@ class Option(Struct, frozen=True):
 
 OPTIONS = (
     Option("routes", "FILE", "the route table", "routes.yaml"),
-    Option("listen", "HOST:PORT", "where traffic comes in", DEFAULT_LISTEN),
+    Option("listen", "HOST:PORT|unix:PATH", "where traffic comes in", DEFAULT_LISTEN),
     Option("admin", "HOST:PORT", "probes, metrics and the table in effect", DEFAULT_ADMIN),
     Option("admin-token-file", "FILE", "what holds the token that the admin listener asks for"),
     Option("access-log", "FILE", "- is standard output, none is nowhere", "-"),
@@ -156,6 +156,10 @@ def _token(text: str) -> Token | None:
 
 def _admin_is_guarded(settings: Settings, given: _Given) -> None:
     """Everybody who can reach the admin listener sees the whole table."""
+    if settings.admin.path:
+        given.faults.append(
+            f"facade: --admin {settings.admin}: write host:port, like {DEFAULT_ADMIN}"
+        )
     if not settings.admin.is_loopback and given.text("admin-token-file") is None:
         given.faults.append(
             f"facade: --admin {settings.admin}: others can reach it, so it needs a token: "

@@ -30,6 +30,7 @@ from proxy.tick import BufferedWriter
 
 MAX_LAST_BYTES = 2048
 """A larger request is read anew each time: an idle connection must stay small."""
+_LOOPBACK = "127.0.0.1"
 AHEAD_BYTES = 64 * 1024
 """The connection is not read while more bytes than this wait in the parser behind the active request."""
 
@@ -109,6 +110,9 @@ class DownstreamConnection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self.peer = plain_address(peer[0])
             self.address = self.peer, peer[1]
+        else:  # A Unix socket: its client is on this host.
+            self.peer = _LOOPBACK
+            self.address = _LOOPBACK, 0
         if transport.get_extra_info("ssl_object") is not None:
             self.scheme = "https"
         self._connections.add(self)

@@ -52,7 +52,7 @@ class ClientConnection(Protocol):
     """A client connection, as its active request sees it."""
 
     peer: str
-    """The address at the other end of the connection; empty for a Unix socket."""
+    """The address at the other end of the connection; 127.0.0.1 for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
 

@@ -13,7 +13,7 @@ import struct
 import sys
 from asyncio import AbstractEventLoop, Server
 from collections.abc import Callable
-from socket import SOL_SOCKET, socket
+from socket import SHUT_RD, SOL_SOCKET, socket
 from typing import Any
 
 from proxy.downstream.interfaces import Drainable
@@ -64,6 +64,10 @@ def _drop_new_syns(listening: socket) -> bool:
     return True
 
 
+def _is_unix(listening: socket) -> bool:
+    return isinstance(listening.getsockname(), str)
+
+
 class Listener:
     """Accepts connections on one socket, and drains them. `protocol` makes the protocol of each connection.
 
@@ -91,8 +95,9 @@ class Listener:
 
     async def _open_servers(self) -> list[Server]:
         loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if _is_unix(self._listening) else loop.create_server
         return [
-            await loop.create_server(
+            await create(
                 self._connection,
                 sock=self._listening.dup(),
                 ssl=self._tls,
@@ -126,7 +131,11 @@ class Listener:
         if not self._servers:
             return
         self._stopping.set()
-        if _drop_new_syns(self._listening):
+        if _is_unix(self._listening):
+            # Refuses new connections at once. Those in the backlog can still be accepted.
+            with contextlib.suppress(OSError):
+                self._listening.shutdown(SHUT_RD)
+        elif _drop_new_syns(self._listening):
             await asyncio.sleep(_TCP_HANDSHAKES_S)
         for server in self._servers:
             server.close()

@@ -30,18 +30,22 @@ class SettingsError(FacadeError):
 
 
 class Address(Struct, frozen=True):
-    """The address of a listener. Port 0 stands for any free port."""
+    """The address of a listener. Port 0 stands for any free port, host `*` for all addresses of IPv4 and IPv6."""
 
     host: str
     port: int
+    path: str = ""
+    """Of a Unix socket, which has no host and port."""
 
     def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it. Names other than `localhost` are not resolved and count as public."""
-        if self.host == "localhost":
+        if self.host == "localhost" or self.path:
             return True
         try:
             address = ipaddress.ip_address(self.host)
@@ -101,7 +105,13 @@ class Settings(Struct, frozen=True):
 
 
 def parse_address(text: str) -> Address:
-    """`127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`. Raises SettingsError."""
+    """`127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`, `*:8080`, `unix:/run/facade.sock`. Raises SettingsError."""
+    if text.startswith("unix:"):
+        if not text.removeprefix("unix:").startswith("/"):
+            raise SettingsError(
+                f"{text!r} is no address: write an absolute path, like unix:/run/facade.sock"
+            )
+        return Address("", 0, text.removeprefix("unix:"))
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

@@ -149,7 +149,7 @@ def facade_process(
     reader.start()
     try:
         assert up.wait(_START_S), f"it is not up: {''.join(process.log)}"
-        assert process.port, f"it ended: {''.join(process.log)}"
+        assert process.scheme, f"it ended: {''.join(process.log)}"
         yield process
     finally:
         _kill(process)

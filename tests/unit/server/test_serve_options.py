@@ -147,6 +147,10 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
         ),
         (("--tier", "slow"), "facade: --tier slow: 'slow' is no tier: write fast or asgi"),
         (("--tls-cert", "c"), "facade: --tls-cert needs --tls-key beside it, or leave both out"),
+        (
+            ("--admin", "unix:/a"),
+            "facade: --admin unix:/a: write host:port, like 127.0.0.1:9901",
+        ),
         (("--tls-key", "k"), "facade: --tls-key needs --tls-cert beside it, or leave both out"),
         (
             ("--tls-client-ca", "a"),

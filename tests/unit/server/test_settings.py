@@ -11,6 +11,8 @@ from proxy.server.settings import Address, SettingsError, parse_address
         ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
         ("localhost:0", Address("localhost", 0)),
         ("[::1]:9901", Address("::1", 9901)),
+        ("*:8080", Address("*", 8080)),
+        ("unix:/run/facade.sock", Address("", 0, "/run/facade.sock")),
     ],
 )
 def test_an_address_is_read(text: str, address: Address) -> None:
@@ -19,7 +21,8 @@ def test_an_address_is_read(text: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "8080", ":8080", "a:", "a:x", "a:70000", "a:-1", "::1:80", "a:٣"]
+    "text",
+    ["", "8080", ":8080", "a:", "a:x", "a:70000", "a:-1", "::1:80", "a:٣", "unix:", "unix:a"],
 )
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is no address"):
