@@ -20,6 +20,7 @@ from proxy.server.settings import (
     TlsFiles,
     Token,
     parse_address,
+    parse_networks,
     parse_seconds,
     parse_tier,
     parse_workers,
@@ -48,6 +49,7 @@ class Option(Struct, frozen=True):
 OPTIONS = (
     Option("routes", "FILE", "the route table", "routes.yaml"),
     Option("listen", "HOST:PORT|unix:PATH", "where traffic comes in", DEFAULT_LISTEN),
+    Option("proxy-protocol", "NETWORKS", "balancers that begin with a PROXY header (v1, v2)"),
     Option("admin", "HOST:PORT", "probes, metrics and the table in effect", DEFAULT_ADMIN),
     Option("admin-token-file", "FILE", "what holds the token that the admin listener asks for"),
     Option("access-log", "FILE", "- is standard output, none is nowhere", "-"),
@@ -134,6 +136,7 @@ def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         routes=given.read("routes", Path, Path()),
         listen=given.read("listen", parse_address, nowhere),
         admin=given.read("admin", parse_address, nowhere),
+        proxy_protocol=given.read("proxy-protocol", parse_networks, ()),
         access_log=given.text("access-log") or "-",
         backends=tuple(override for override in overrides if override is not None),
         drain_s=given.read("drain", lambda text: parse_seconds(text, "0s", "1h"), 0.0),

@@ -20,6 +20,7 @@ from proxy.downstream.lingering_close import (
     probe_peer,
     reset,
 )
+from proxy.downstream.proxy_protocol import ProxiedAddresses
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
 from proxy.http1.quick_head import QuickHead, read_quick
@@ -65,6 +66,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_writer",
         "address",
         "peer",
+        "proxied",
         "scheme",
         "write",
     )
@@ -96,6 +98,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._last_data = b""
         self._last_head: QuickHead | None = None
         self.peer = ""
+        self.proxied: ProxiedAddresses | None = None
+        """The addresses that a balancer names. Set before `connection_made`."""
         self.scheme = "http"
         self.address: tuple[str, int] | None = None
 
@@ -107,7 +111,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._writer = BufferedWriter(self._tracker.write_batch, self._transport)
         self.write = self._writer.write
         peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
+        if self.proxied is not None:
+            self.address = self.proxied.client
+            self.peer = self.address[0]
+        elif isinstance(peer, tuple):
             self.peer = plain_address(peer[0])
             self.address = self.peer, peer[1]
         else:  # A Unix socket: its client is on this host.
@@ -319,6 +326,8 @@ class DownstreamConnection(asyncio.Protocol):
     @property
     def server(self) -> tuple[str, int | None] | None:
         # Asked for when it is wanted: it is a system call, and the fast tier does not need it.
+        if self.proxied is not None:
+            return self.proxied.server
         own = self._transport.get_extra_info("sockname")
         return (plain_address(own[0]), own[1]) if isinstance(own, tuple) else None
 

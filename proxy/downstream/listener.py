@@ -20,7 +20,7 @@ from proxy.downstream.interfaces import Drainable
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 2048
+BACKLOG = 2048
 # libuv accepts one connection a poll and descriptor. With several of one socket, a tick takes in several (ADR 21).
 _ACCEPTING = 8
 _HANDSHAKE_S = 10
@@ -76,7 +76,7 @@ class Listener:
 
     def __init__(
         self,
-        protocol: "Callable[[Listener], asyncio.Protocol]",
+        protocol: "Callable[[Listener], Any]",
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._protocol = protocol
@@ -84,6 +84,8 @@ class Listener:
         self._servers: list[Server] = []
         self._stopping = asyncio.Event()
         self.connections: set[Drainable] = set()
+        self.pending: set[asyncio.Task[None]] = set()
+        """Tasks of connections that are not in `connections` yet."""
         self.tasks: set[asyncio.Task[None]] = set()
         """Tasks that serve requests of these connections. They are cancelled with the connections."""
 
@@ -101,7 +103,7 @@ class Listener:
                 self._connection,
                 sock=self._listening.dup(),
                 ssl=self._tls,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 **self._handshake_limit(),
             )
             for _ in range(_ACCEPTING)
@@ -121,14 +123,15 @@ class Listener:
             server.close()
 
     def _connection(self) -> asyncio.Protocol:
-        return self._protocol(self)
+        connection: asyncio.Protocol = self._protocol(self)
+        return connection
 
     def _handshake_limit(self) -> dict[str, Any]:
         return {} if self._tls is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
 
     async def stop_accepting(self) -> None:
         """Accept the connections that clients have made already, then close the socket."""
-        if not self._servers:
+        if self._stopping.is_set():
             return
         self._stopping.set()
         if _is_unix(self._listening):
@@ -137,8 +140,7 @@ class Listener:
                 self._listening.shutdown(SHUT_RD)
         elif _drop_new_syns(self._listening):
             await asyncio.sleep(_TCP_HANDSHAKES_S)
-        for server in self._servers:
-            server.close()
+        self._stop_servers()
         loop = asyncio.get_running_loop()
         with contextlib.closing(self._listening) as listening:
             listening.setblocking(False)
@@ -150,6 +152,10 @@ class Listener:
                 await self._serve(loop, accepted)
         # The loop may have accepted some in this tick. It calls `connection_made` of these in the next.
         await asyncio.sleep(0)
+
+    def _stop_servers(self) -> None:
+        for server in self._servers:
+            server.close()
 
     async def _serve(self, loop: AbstractEventLoop, accepted: socket) -> None:
         with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
@@ -163,7 +169,8 @@ class Listener:
         began = loop.time()
         deadline = began + within_s
         # Until then connections may come that are in their TLS handshake now.
-        handshakes_end = began if self._tls is None else began + _TLS_HANDSHAKES_S
+        shaking = self._tls is not None or self.pending
+        handshakes_end = began + _TLS_HANDSHAKES_S if shaking else began
         while not stop_now.is_set() and loop.time() < deadline:
             if not self.connections and loop.time() >= handshakes_end:
                 break
@@ -172,6 +179,8 @@ class Listener:
                     connection.shutdown()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop_now.wait(), _DRAIN_POLL_S)
+        for task in set(self.pending):
+            task.cancel()
         await self._close_rest()
 
     async def _close_rest(self) -> None:

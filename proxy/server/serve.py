@@ -13,9 +13,11 @@ from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import RequestService
 from proxy.downstream.listener import Listener
+from proxy.downstream.proxy_protocol_listener import ProxyProtocolListener
 from proxy.forwarding.asgi_app import AsgiTier
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
+from proxy.routing.facts import Networks
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
@@ -98,7 +100,13 @@ class Traffic:
         )
         tier: Tier = "asgi" if facade.needs_asgi_tier else settings.tier
         self._tls = tls
-        self._listener = Listener(self._protocol, None if tls is None else tls.context)
+        context = None if tls is None else tls.context
+        self._listener = Listener(self._protocol, context)
+        if settings.proxy_protocol:
+            balancers = Networks(settings.proxy_protocol)
+            self._listener = ProxyProtocolListener(
+                self._protocol, context, balancers, facade.counters.count_refused
+            )
         self._service = service_of(tier, facade, self._listener.tasks)
 
     def _protocol(self, listener: Listener) -> asyncio.Protocol:

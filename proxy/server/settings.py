@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
+from proxy.config.addresses import read_network
 from proxy.config.units import Duration
 from proxy.errors import FacadeError
 from proxy.model import Endpoint
@@ -100,6 +101,8 @@ class Settings(Struct, frozen=True):
     admin_token: Token | None = None
     """Required on the admin listener. Never None unless that listens on loopback."""
     tls: TlsFiles | None = None
+    proxy_protocol: tuple[str, ...] = ()
+    """Networks of balancers that begin each connection with a PROXY header."""
     notify_socket: str | None = None
     """The socket of the service manager (sd_notify), if one started this process."""
 
@@ -140,6 +143,15 @@ def parse_workers(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_WORKERS):
         raise SettingsError(f"{text!r} is no number of workers: write 1 to {MAX_WORKERS}")
     return int(text)
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """Networks or addresses, separated by commas. Raises SettingsError."""
+    try:
+        return tuple(read_network(each.strip()) for each in text.split(","))
+    except PydanticCustomError as error:
+        problem = error.context or {}
+        raise SettingsError(f"{problem['text']}: {problem['hint']}") from None
 
 
 def parse_tier(text: str) -> Tier:

@@ -82,6 +82,7 @@ def test_every_option_has_a_variable() -> None:
     assert {option.name: option.variable for option in OPTIONS} == {
         "routes": "FACADE_ROUTES",
         "listen": "FACADE_LISTEN",
+        "proxy-protocol": "FACADE_PROXY_PROTOCOL",
         "admin": "FACADE_ADMIN",
         "admin-token-file": "FACADE_ADMIN_TOKEN_FILE",
         "access-log": "FACADE_ACCESS_LOG",
@@ -99,6 +100,7 @@ def test_variables_are_read_as_options_are(token: str) -> None:
     given = {
         "routes": "r",
         "listen": "0.0.0.0:1",
+        "proxy-protocol": "10.0.0.0/8, 192.0.2.1",
         "admin": "0.0.0.0:2",
         "admin-token-file": token,
         "access-log": "none",
@@ -150,6 +152,10 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
         (
             ("--admin", "unix:/a"),
             "facade: --admin unix:/a: write host:port, like 127.0.0.1:9901",
+        ),
+        (
+            ("--proxy-protocol", "10.0.0.0/8,x"),
+            "facade: --proxy-protocol 10.0.0.0/8,x: `x` is no network: write 10.0.0.0/8 or ::1/128",
         ),
         (("--tls-key", "k"), "facade: --tls-key needs --tls-cert beside it, or leave both out"),
         (

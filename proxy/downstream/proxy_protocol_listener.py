@@ -1,0 +1,111 @@
+"""A listener behind balancers that write PROXY headers. It reads the header before TLS and HTTP begin."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable
+from socket import socket
+from typing import Any, cast
+
+from proxy.downstream.interfaces import Addresses
+from proxy.downstream.listener import BACKLOG, Listener
+from proxy.downstream.proxy_protocol import ProxyProtocolError, read_header
+from proxy.model import plain_address
+
+log = logging.getLogger(__name__)
+
+_HEADER_S = 10
+_MAX_PENDING = 1024
+"""Connections whose header has not come yet. A balancer sends it with its first packet."""
+_MAX_PER_TICK = 16
+_PAUSE_S = 0.1
+_LOOPBACK = "127.0.0.1"
+
+
+class ProxyProtocolListener(Listener):
+    """Peers in `balancers` have to begin with a PROXY header. Others have no such right: their header is no HTTP.
+
+    `count_refused` is called with the reason of a connection that is closed for its header.
+    """
+
+    def __init__(
+        self,
+        protocol: Callable[[Listener], Any],
+        tls: ssl.SSLContext | None,
+        balancers: Addresses,
+        count_refused: Callable[[str], None],
+    ) -> None:
+        super().__init__(protocol, tls)
+        self._balancers = balancers
+        self._count_refused = count_refused
+
+    async def start(self, listening: socket) -> None:
+        self._listening = listening
+        listening.listen(BACKLOG)
+        self._begin_accepting()
+
+    async def use_tls(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+
+    def _begin_accepting(self) -> None:
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().add_reader(self._listening, self._accept)
+
+    def _stop_servers(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._listening)
+
+    def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_MAX_PER_TICK):
+            try:
+                accepted, _ = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # The client has left, or no file descriptor is free.
+                loop.remove_reader(self._listening)
+                loop.call_later(_PAUSE_S, self._begin_accepting)
+                return
+            self._receive(accepted)
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop, accepted: socket) -> None:
+        self._receive(accepted)
+
+    def _receive(self, accepted: socket) -> None:
+        if len(self.pending) >= _MAX_PENDING:
+            accepted.close()
+            return
+        accepted.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._begin(accepted))
+        self.pending.add(task)
+        task.add_done_callback(self.pending.discard)
+
+    async def _begin(self, accepted: socket) -> None:
+        with contextlib.ExitStack() as unless_connected:
+            unless_connected.callback(accepted.close)
+            try:
+                async with asyncio.timeout(_HEADER_S):
+                    is_balancer = _peer_of(accepted) in self._balancers
+                    addresses = await read_header(accepted) if is_balancer else None
+            except ProxyProtocolError as error:
+                log.info("closed a connection of a balancer: %s", error)
+                self._count_refused("proxy_protocol")
+                return
+            except (OSError, TimeoutError):
+                return
+            unless_connected.pop_all()
+
+        def connection() -> asyncio.Protocol:
+            made: Any = self._protocol(self)
+            made.proxied = addresses
+            return cast(asyncio.Protocol, made)
+
+        with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
+            await asyncio.get_running_loop().connect_accepted_socket(
+                connection, accepted, ssl=self._tls, **self._handshake_limit()
+            )
+
+
+def _peer_of(accepted: socket) -> str:
+    peer = accepted.getpeername()
+    return plain_address(peer[0]) if isinstance(peer, tuple) else _LOOPBACK
