@@ -423,6 +423,7 @@ class DownstreamConnection(asyncio.Protocol):
             return
         if not isinstance(error, Overloaded):  # The tracker has counted that.
             self._tracker.count_refused(error.reason)
+            self._tracker.log_refused(error, self.peer)
         self._writer.write(refusal(error))
         self._linger()
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from proxy.downstream.admission import Admission
 from proxy.downstream.interfaces import Addresses
-from proxy.errors import Overloaded
+from proxy.errors import Overloaded, RequestError
 from proxy.model import Listener
 from proxy.tick import WriteBatch
 
@@ -37,10 +37,13 @@ class ConnectionTracker:
         max_connections: int,
         count: Callable[[int], None],
         count_refused: Callable[[str], None],
+        log_refused: Callable[[RequestError, str], None] = lambda _, __: None,
     ) -> None:
         self._max_connections = max_connections
         self._count = count
         self.count_refused = count_refused
+        self.log_refused = log_refused
+        """Called with the error and the peer of a message that is refused before there is a request."""
         self._slots: list[set[TrackedConnection]] = [set() for _ in range(_SLOTS)]
         self._live: dict[TrackedConnection, set[TrackedConnection]] = {}
         """Every connection, with its slot."""

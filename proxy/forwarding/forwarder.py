@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from proxy.errors import Unsupported
+from proxy.errors import RequestError, Unsupported
 from proxy.model import Backend
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.counters import RequestCounters
-from proxy.telemetry.log_line import LineWriter
+from proxy.telemetry.log_line import LineWriter, refused_line
 from proxy.telemetry.request_record import Record
 from proxy.upstream import HttpUpstream
 from proxy.upstream.registry import UpstreamRegistry
@@ -39,6 +39,12 @@ class Forwarder(Struct, frozen=True):
         log = self.access_log
         if log.enabled:
             log.offer(self.writer.line(record, snapshot.reads, time.time()))
+
+    def log_refused(self, error: RequestError, peer: str) -> None:
+        """Log a message that is refused before there is a request."""
+        log = self.access_log
+        if log.enabled:
+            log.offer(refused_line(error, peer, self.table.current.version, time.time()))
 
     def http_upstream(self, backend: Backend) -> HttpUpstream:
         """Our own client for `backend`. Raises Unsupported where an httpx transport takes its place."""

@@ -10,6 +10,7 @@ from proxy.http1.framing import MAX_LENGTH_DIGITS, NO_BODY
 from proxy.model import Body, HeaderPairs
 
 _REQUEST_LINE = re.compile(rb"(" + TCHAR + rb"{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
+_HTTP2_PREFACE = b"PRI * HTTP/2.0"
 _OTHER_VERSION = re.compile(TCHAR + rb"{1,64} [\x21-\x7e\x80-\xff]+ HTTP/(?!1\.[01])[0-9]\.[0-9]")
 _CHUNKED = Body("chunked")
 _METHODS = {
@@ -83,6 +84,10 @@ def read_request_head(raw: bytes) -> RequestHead:
 
 
 def _bad_request_line(line: bytes) -> BadRequest:
+    if line == _HTTP2_PREFACE:
+        return UnknownVersion(
+            "the client speaks HTTP/2, and this HTTP/1.1 and HTTP/1.0 only (RFC 9110 15.6.6)"
+        )
     if _OTHER_VERSION.fullmatch(line) is not None:
         return UnknownVersion("this speaks HTTP/1.1 and HTTP/1.0 only (RFC 9110 15.6.6)")
     return BadRequest("the request line is not `method target HTTP/1.1` (RFC 9112 3)")

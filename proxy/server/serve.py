@@ -97,6 +97,7 @@ class Traffic:
             max_client_connections(),
             facade.counters.count_connection,
             facade.counters.count_refused,
+            facade.forwarder.log_refused,
         )
         tier: Tier = "asgi" if facade.needs_asgi_tier else settings.tier
         self._tls = tls

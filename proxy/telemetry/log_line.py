@@ -13,6 +13,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from proxy.errors import RequestError
 from proxy.model import ALL_BP, Facts, Route
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.predicates import cookie_values, header_values, query_values
@@ -112,6 +113,15 @@ def _present(values_by_name: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def _hashed(values: list[str]) -> list[str]:
     return [sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:16] for value in values]
+
+
+def refused_line(error: RequestError, client: str, table: str, now: float) -> bytes:
+    """The line of a message that is refused before there is a request: it has no method, host and target."""
+    line = log_line(
+        Record(table, error=error, status=error.status, complete=True), LoggedNames(), now
+    )
+    line.client = client
+    return msgspec.json.encode(line)
 
 
 # --- bytes ----------------------------------------------------------------------------------------

@@ -8,7 +8,10 @@ sweep notes the time. A deadline is noticed up to two sweeps late, and never ear
 """
 
 import asyncio
+import contextlib
+import os
 import select
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
@@ -17,7 +20,7 @@ from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTi
 from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, LastResponse, ResponseParser
 from proxy.model import Timeouts
 from proxy.tick import BufferedWriter, WriteBatch
-from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
+from proxy.upstream.failures import NOT_HTTP, broken_off, early_end, not_http, speaks_http2
 from proxy.upstream.interfaces import ExchangeSink
 
 
@@ -55,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_unread",
         "_writer",
+        "first_bytes",
         "paused_s",
         "reused",
     )
@@ -69,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._parser = ResponseParser(owner.last_response)
         self._sink: ExchangeSink | None = None
         self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
+        self.first_bytes = b""
+        """What the backend sent while no request was active."""
         self._active = True
         self._active_at = self._first_sweep_at = 0.0
         self._backlog_bytes = 0
@@ -91,6 +97,15 @@ class Connection(asyncio.Protocol):
         if self._is_closed or self._sink is not None:
             return False
         return (repeatable and self._active) or not self._unread(0)
+
+    def peek(self) -> bytes:
+        """What the backend sent while no request was active, as far as that can be seen. For an error's text."""
+        sock = self._transport.get_extra_info("socket")
+        if self.first_bytes or sock is None or sock.fileno() < 0:
+            return self.first_bytes
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as duplicate:
+            return duplicate.recv(16, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return b""
 
     def begin(
         self,
@@ -182,7 +197,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         sink, parser = self._sink, self._parser
         if sink is None:
+            self.first_bytes = data[:16]
             self._abort()  # No request is active: these bytes are no response.
+            return
+        if self._writer.unsent and speaks_http2(data):
+            self._fail(early_end(data, self._owner.backend))
             return
         if self._writer.unsent:
             self._fail_lost(
@@ -192,7 +211,7 @@ class Connection(asyncio.Protocol):
         try:
             parser.feed(data)
         except NOT_HTTP as error:
-            self._fail(not_http(error, self._owner.backend))
+            self._fail(not_http(error, self._owner.backend, data))
             return
         if parser.phase == OVER:
             if self._sink is sink:

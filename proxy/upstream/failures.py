@@ -22,6 +22,8 @@ _EXHAUSTED = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 )
 
+_HTTP2_ONLY = "speaks HTTP/2 where HTTP/1.1 is needed"
+
 NOT_CONNECTED = (OSError, UnicodeError)
 """What connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
 NOT_HTTP = (MalformedResponse, BadRequest)
@@ -32,6 +34,8 @@ def not_connected(error: Exception, backend: str) -> UpstreamError:
     """The error for a connection that was not made. Nothing was sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"has a certificate that is not valid: {_reason(error)}"
+    elif _refuses_http1(error):
+        text = "refuses HTTP/1.1 (ALPN): it speaks HTTP/2 only"
     elif isinstance(error, ssl.SSLError):
         text = f"does not speak TLS as we do: {_reason(error)}"
     elif isinstance(error, TimeoutError):
@@ -47,8 +51,23 @@ def not_connected(error: Exception, backend: str) -> UpstreamError:
     return UpstreamUnreachable(f"backend {backend} {text}", backend)
 
 
-def not_http(error: Exception, backend: str) -> UpstreamError:
-    """The error for a response that cannot be passed on."""
+def speaks_http2(data: bytes) -> bool:
+    """Whether the first bytes of a backend are a SETTINGS or GOAWAY frame of HTTP/2 (RFC 9113 4.1)."""
+    return len(data) >= 9 and data[0] == 0 and data[3] in (4, 7) and data[5:9] == bytes(4)
+
+
+def early_end(first_bytes: bytes, backend: str) -> UpstreamError:
+    """The error for a new connection that cannot be used. Nothing was sent."""
+    text = f"backend {backend} closed a connection, or spoke, before it was asked anything"
+    if speaks_http2(first_bytes):
+        text = f"backend {backend} {_HTTP2_ONLY}"
+    return UpstreamUnreachable(text, backend)
+
+
+def not_http(error: Exception, backend: str, data: bytes = b"") -> UpstreamError:
+    """The error for a response that cannot be passed on. `data` are its last bytes."""
+    if speaks_http2(data):
+        return UpstreamBroke(f"backend {backend} {_HTTP2_ONLY}", backend)
     return UpstreamBroke(f"backend {backend} sent what is not HTTP/1.1: {error}", backend)
 
 
@@ -58,6 +77,11 @@ def broken_off(error: Exception | None, where: str, backend: str) -> UpstreamErr
     broke = UpstreamBroke(f"backend {backend} {how} {where}", backend)
     broke.__cause__ = error
     return broke
+
+
+def _refuses_http1(error: Exception) -> bool:
+    """Whether TLS failed with the alert no_application_protocol (RFC 7301 3.2). Python has no name for its reason."""
+    return isinstance(error, ssl.SSLError) and "no application protocol" in str(error)
 
 
 def _reason(error: Exception) -> str:

@@ -25,7 +25,7 @@ from proxy.model import Endpoint
 from proxy.tick import WriteBatch
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
-from proxy.upstream.failures import NOT_CONNECTED, not_connected
+from proxy.upstream.failures import NOT_CONNECTED, early_end, not_connected
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.sweep import Sweep
 
@@ -213,9 +213,9 @@ class Pool:
 
     def _add(self, connection: Connection) -> None:
         if not connection.usable():
+            first_bytes = connection.peek()
             connection.abort()
-            text = f"backend {self.backend} closed a connection, or spoke, before it was asked anything"
-            self._fail_first(UpstreamUnreachable(text, self.backend))
+            self._fail_first(early_end(first_bytes, self.backend))
             return
         self._live.add(connection)
         self._sweep.start()
