@@ -28,6 +28,7 @@ COMMANDS = {
     "revert": "restore a version",
     "init": "make a first table out of recorded traffic",
     "schema": "print the JSON Schema of the table",
+    "completion": "print a completion script for a shell",
 }
 """Each is a module here, imported when it is asked for: `facade history` need not wait for what `serve` takes."""
 
@@ -37,6 +38,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {safe(message)}; `{self.prog} --help` shows what it takes\n")
+
+
+class _Version(argparse.Action):
+    """Prints the version. Its module is imported when it is wanted."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"facade {version('strangler-facade')}")
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What a command line asks for; `run` is what does it. Raises SystemExit: 2 and a sentence, or 0 and the help."""
     parser = _Parser(prog="facade", description="A routing facade in front of a monolith.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose)

@@ -218,3 +218,8 @@ def test_an_upgrade_needs_both_fields_and_one_protocol(
     line: bytes, fields: list[bytes], upgrade: bytes
 ) -> None:
     assert head(*fields, line=line).upgrade == upgrade
+
+
+def test_the_preface_of_http_2_is_named() -> None:
+    with pytest.raises(UnknownVersion, match="the client speaks HTTP/2"):
+        read_request_head(b"PRI * HTTP/2.0")
