@@ -7,10 +7,10 @@ import pytest
 from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
-    back_to,
     change_stage,
     kill,
     read_stage,
+    restore_state,
     resume,
     shift,
 )
@@ -105,7 +105,7 @@ def test_a_route_without_a_stage_is_given_one_behind_its_name_and_rolled_back_lo
     edited = change_stage(before, "r", "canary", None, NO)
     assert after(edited) == table(refs, "canary")
     state = RouteState(None, {"legacy": 95, "new": 5})
-    assert after(back_to(parsed(after(edited)), "r", state)) == table(refs)
+    assert after(restore_state(parsed(after(edited)), "r", state)) == table(refs)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_stage_is_put_in_and_taken_out_as_the_file_is_written(
     staged = after(change_stage(parsed(without), "r", "canary", None, NO))
     assert with_stage in staged
     state = RouteState(None, {"a": 80, "b": 20})
-    assert after(back_to(parsed(staged), "r", state)) == without
+    assert after(restore_state(parsed(staged), "r", state)) == without
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_route_with_one_backend_is_retired_and_comes_back() -> None:
     assert after(change_stage(parsed(live), "r", "retired", None, NO)) == retired
     assert after(change_stage(parsed(retired), "r", "legacy", None, NO)) == live
     state = RouteState("legacy", {"legacy": 100})
-    assert after(back_to(parsed(retired), "r", state)) == live
+    assert after(restore_state(parsed(retired), "r", state)) == live
 
 
 @pytest.mark.parametrize("refs", ["legacy", "[legacy]", "{legacy: 100}", "{name: legacy}"])
@@ -248,6 +248,6 @@ def test_what_is_so_already_is_no_edit() -> None:
     now = parsed(table(FLOW.format("80.0", 20), "canary"))
     assert shift(now, "r", {"new": 2000}, NO) is None
     assert change_stage(now, "r", "canary", None, NO) is None
-    assert back_to(now, "r", RouteState("canary", {"legacy": 80, "new": 20})) is None
+    assert restore_state(now, "r", RouteState("canary", {"legacy": 80, "new": 20})) is None
     # A shadow that is shifted to nothing stays a shadow.
     assert shift(parsed(table(FLOW.format(100, 0), "shadow")), "r", {"new": 0}, NO) is None

@@ -9,12 +9,12 @@ from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
     ParsedTable,
-    back_to,
     change_stage,
     kill,
     read_stage,
     read_weight,
     read_weights,
+    restore_state,
     shift,
 )
 from proxy.errors import EditError, TableError
@@ -210,20 +210,20 @@ def test_a_rollback_asks_nobody_about_jumps() -> None:
         table(FLOW.format(*w), s) for w, s in [((100, 0), "legacy"), ((0, 100), "live")]
     )
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(parsed(legacy), "r", state)) == live
+    assert after(restore_state(parsed(legacy), "r", state)) == live
 
 
 def test_a_rollback_to_and_from_retired_keeps_the_weights_in_the_file() -> None:
     retired, live = (table(FLOW.format(0, 100), stage) for stage in ("retired", "live"))
-    assert after(back_to(parsed(live), "r", RouteState("retired", {}))) == retired
+    assert after(restore_state(parsed(live), "r", RouteState("retired", {}))) == retired
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(parsed(retired), "r", state)) == live
+    assert after(restore_state(parsed(retired), "r", state)) == live
 
 
 def test_a_rollback_to_other_backends_is_refused() -> None:
     for weights in ({"legacy": 80.0, "third": 20.0}, {"new": 100.0}, {"new": 80.0, "legacy": 20.0}):
         with pytest.raises(EditError, match=r"route r had other backends then \("):
-            back_to(parsed(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
+            restore_state(parsed(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_rollback_to_other_backends_is_refused() -> None:
 )
 def test_a_stage_that_stands_in_the_way_is_left_to_a_person(text: str) -> None:
     with pytest.raises(EditError, match="take it out by hand"):
-        back_to(parsed(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
+        restore_state(parsed(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
 
 
 TESTED = """

@@ -23,9 +23,9 @@ from proxy.control.history.entries import (
     earlier_state,
     first_number,
     line_of,
-    read_beginning,
     read_entry,
     read_history,
+    read_truncation,
     shortened,
     table_of,
     version_of,
@@ -96,7 +96,7 @@ def test_an_entry_is_read_from_its_line() -> None:
 )
 def test_other_lines_are_neither_an_entry_nor_a_truncation(line: bytes) -> None:
     assert read_entry(line) is None
-    assert read_beginning(line) is None
+    assert read_truncation(line) is None
 
 
 def test_a_version_has_twelve_hexadecimal_digits() -> None:
