@@ -186,8 +186,8 @@ def test_a_forged_entry_with_a_valid_hash_breaks_the_chain_after_it() -> None:
 
 def test_an_entry_with_a_wrong_number_and_a_valid_hash_breaks_the_chain() -> None:
     first, second = shifts(2)
-    draft = NewEntry("mallory", "shift", second.changes, table_of(second))
-    skipped = chained(draft, replace(first, number=2), NOW)
+    new = NewEntry("mallory", "shift", second.changes, table_of(second))
+    skipped = chained(new, replace(first, number=2), NOW)
     assert (skipped.previous, skipped.number) == (first.hash, 3)
     assert read_history(file_of([first, skipped])).broken_at == 2
 

@@ -142,8 +142,8 @@ def test_an_incomplete_response_has_the_general_encoding() -> None:
 def test_a_request_id_that_json_escapes_has_the_general_encoding() -> None:
     table_ = TABLE + b"defaults: {forwarded: {trusted_proxies: [192.0.2.0/24]}}\n"
     snapshot = snapshot_of(load(table_, "t.yaml"), table_, {}, 0.0)
-    for said, is_fixed in ((b'a"b', False), (b"a\\b", False), (b"a-b", True)):
-        fields = [(b"host", b"h"), (b"x-request-id", said)]
+    for request_id, is_fixed in ((b'a"b', False), (b"a\\b", False), (b"a-b", True)):
+        fields = [(b"host", b"h"), (b"x-request-id", request_id)]
         state = new_connection_state(snapshot, fields, "192.0.2.1", "http")
         record = Record(snapshot.version, first_byte_s=0.0, complete=True)
         record.identity = identify(state.said, 1)
@@ -151,7 +151,7 @@ def test_a_request_id_that_json_escapes_has_the_general_encoding() -> None:
         assert cached is not None
         assert bool(cached.logged) is is_fixed
         line = json.loads(LineWriter().line(record, snapshot, cached.logged, 0.0))
-        assert line["request_id"] == said.decode()
+        assert line["request_id"] == request_id.decode()
 
 
 def _to_the_second(line: dict[str, Any]) -> dict[str, Any]:
