@@ -102,30 +102,36 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
     for reading in explanation.readings:
         screen.fact("reading", f"{reading.path} leads to {reading.route or 'no route'}")
-    for way in explanation.ways:
+    for decision in explanation.ways:
         screen.line()
-        _print_way(screen, way, explanation.method)
+        _print_decision(screen, decision, explanation.method)
     _print_others(screen, explanation.others, show_all)
 
 
-def _print_way(screen: Screen, way: PossibleDecision, method: str) -> None:
-    if way.backend is None:
-        screen.fact("answer", f"{way.status}, by the facade itself ({way.reason})", "bold")
+def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> None:
+    if decision.backend is None:
+        screen.fact(
+            "answer", f"{decision.status}, by the facade itself ({decision.reason})", "bold"
+        )
     else:
-        drawn = ""
-        if way.buckets is not None:
-            start, end = way.buckets
-            drawn = f", {way.share:g} % of its requests: buckets from {start:g} to below {end:g}"
-        screen.fact("backend", f"{way.backend} ({way.reason}){drawn}", "bold")
-    if way.detail:
-        screen.fact("answer", f"{way.status}: {way.detail}", "red")
-    for number, url in enumerate(way.urls):
+        share = ""
+        if decision.buckets is not None:
+            start, end = decision.buckets
+            share = (
+                f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
+            )
+        screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
+    if decision.detail:
+        screen.fact("answer", f"{decision.status}: {decision.detail}", "red")
+    for number, url in enumerate(decision.urls):
         screen.fact("or" if number else "asks", f"{method} {url}")
-    fields = way.headers if way.host is None else (("host", way.host), *way.headers)
+    fields = (
+        decision.headers if decision.host is None else (("host", decision.host), *decision.headers)
+    )
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
-    if way.backend is not None:
-        screen.fact("mirror", ", ".join(way.mirrored_to) or "none")
+    if decision.backend is not None:
+        screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
 
 
 def _print_others(screen: Screen, others: Sequence[OtherRoute], show_all: bool) -> None:

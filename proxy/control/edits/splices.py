@@ -247,5 +247,5 @@ def _newline(text: str, at: int) -> str:
         return "\r\n"
     if text[:at].endswith("\n"):
         return "\n"
-    found = _LINE_END.search(text)
-    return found[0] if found and found[0] in ("\r\n", "\n", "\r") else "\n"
+    first = _LINE_END.search(text)
+    return first[0] if first and first[0] in ("\r\n", "\n", "\r") else "\n"

@@ -148,18 +148,18 @@ def _example_path(path: Path) -> str:
     return "/" + "/".join(parts)
 
 
-def _name(path: Path, taken: set[str]) -> str:
+def _name(path: Path, used: set[str]) -> str:
     """A name from the last segment, with as many segments before it as make it unique."""
     for count in range(1, len(path) + 1):
         words = "-".join(path[-count:])
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", words).lstrip("-.")[:100] or "root"
-        if name not in taken:
-            taken.add(name)
+        if name not in used:
+            used.add(name)
             return name
     number = 2
-    while f"{name}-{number}" in taken:
+    while f"{name}-{number}" in used:
         number += 1
-    taken.add(f"{name}-{number}")
+    used.add(f"{name}-{number}")
     return f"{name}-{number}"
 
 
