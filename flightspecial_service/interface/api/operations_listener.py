@@ -87,7 +87,7 @@ class OperationsListener:
 
 
 def _check_loopback(request: Request) -> None:
-    """Raise Forbidden unless the client is on this machine: whoever changes it has a shell here."""
+    """Raise Forbidden unless the client is on this machine."""
     client = request.scope.get("client")
     address = ip_address(client[0]) if client else None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -1,4 +1,4 @@
-"""Who may send a request: nobody, everybody, or a client with the bearer token of a file."""
+"""Access to a request: switched off, open, or with the bearer token of a file."""
 
 import hmac
 import logging
