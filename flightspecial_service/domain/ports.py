@@ -60,7 +60,10 @@ class UnitOfWork(Protocol):
         """Delete the special with this id."""
 
     async def flight(self, number: int) -> Flight | None:
-        """The flight with this number, locked until the end of the transaction."""
+        """The flight with this number, locked until the end of the transaction.
+
+        Its history may be left out: a rename appends to it.
+        """
 
     async def save_renamed(self, flight: Flight) -> None:
         """Save a flight that `flight()` returned and that was renamed once, with its history."""

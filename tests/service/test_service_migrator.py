@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flightspecial_service.errors import MigrationFailed, MigrationRefused, Unavailable
 from flightspecial_service.infrastructure.migrations.migrator import lock_key, migrate, own_scripts
 from flightspecial_service.infrastructure.migrations.scripts import Script
-from flightspecial_service.infrastructure.postgres.database import connect
+from flightspecial_service.infrastructure.postgres.connector import connect
 from flightspecial_service.settings import DatabaseSettings
 from tests.service.conftest import run_sql
 
@@ -118,11 +118,11 @@ def test_a_role_that_may_create_nothing_can_still_find_all_applied(
     run_sql(database, f"DROP OWNED BY {reader}", f"DROP ROLE {reader}")
 
 
-@pytest.mark.parametrize("limit", ["migration_timeout_s", "lock_timeout_s"])
+@pytest.mark.parametrize("limit", ["migration_wait_s", "lock_timeout_s"])
 async def test_each_wait_for_a_lock_times_out(database: DatabaseSettings, limit: str) -> None:
     """Locks of another process: the first of one that migrates, the second of one that uses a table."""
     held = {
-        "migration_timeout_s": "SELECT pg_advisory_lock(key) FROM (VALUES ($1::int8)) AS k (key)",
+        "migration_wait_s": "SELECT pg_advisory_lock(key) FROM (VALUES ($1::int8)) AS k (key)",
         "lock_timeout_s": "LOCK TABLE travelbuddy.flightspecial",
     }
     alter = replace(BROKEN, text="ALTER TABLE travelbuddy.flightspecial ADD COLUMN extra int")
@@ -130,7 +130,7 @@ async def test_each_wait_for_a_lock_times_out(database: DatabaseSettings, limit:
     holder = await connect(settings)
     transaction = holder.transaction()
     await transaction.start()
-    keys = [lock_key(settings.schema)] if limit == "migration_timeout_s" else []
+    keys = [lock_key(settings.schema)] if limit == "migration_wait_s" else []
     await holder.execute(held[limit], *keys)
     with pytest.raises(Unavailable):
         await migrate(settings, (*OWN, alter))

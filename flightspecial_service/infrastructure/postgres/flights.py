@@ -1,7 +1,5 @@
 """Flights and the history of their names in PostgreSQL."""
 
-from collections.abc import Sequence
-
 import asyncpg
 
 from flightspecial_service.domain import Flight, PushingStatus
@@ -17,21 +15,20 @@ class FlightTables:
     def __init__(self, schema: str) -> None:
         flight, history = f'"{schema}".flight', f'"{schema}".flight_name_history'
         columns = "flight_no, profile_id, flight_name, poping_step, pushing_status_code"
-        self._find = f"SELECT {columns} FROM {flight} WHERE flight_no = $1"
-        self._past = (
-            f"SELECT flight_name FROM {history} WHERE flight_no = $1"
-            " ORDER BY flight_name_history_no"
+        past = (
+            f"ARRAY(SELECT past.flight_name FROM {history} AS past"
+            " WHERE past.flight_no = flight.flight_no ORDER BY past.flight_name_history_no)"
         )
+        where = f"FROM {flight} AS flight WHERE flight_no = $1"
+        self.find = f"SELECT {columns}, {past} {where}"
+        self._lock = f"SELECT {columns}, '{{}}'::text[] {where} FOR UPDATE"
         self._rename = f"UPDATE {flight} SET flight_name = $2 WHERE flight_no = $1"
         self._remember = f"INSERT INTO {history} (flight_no, flight_name) VALUES ($1, $2)"
 
-    async def find(self, connection: Connection, number: int, *, lock: bool) -> Flight | None:
-        """The flight with this number; `lock` locks its row until the end of the transaction."""
-        query = f"{self._find} FOR UPDATE" if lock else self._find
-        row = await connection.fetchrow(query, number)
-        if row is None:
-            return None
-        return _flight(row, await connection.fetch(self._past, number))
+    async def locked(self, connection: Connection, number: int) -> Flight | None:
+        """The flight without its history; its row is locked until the end of the transaction."""
+        row = await connection.fetchrow(self._lock, number)
+        return None if row is None else _flight(row)
 
     async def save_renamed(self, connection: Connection, flight: Flight) -> None:
         """Store the new name, and the last former name."""
@@ -47,20 +44,18 @@ class PgFlights:
         self._tables = FlightTables(schema)
 
     async def find_flight(self, number: int) -> Flight | None:
-        """Read both tables in one snapshot."""
-        async with (
-            self._database.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            return await self._tables.find(connection, number, lock=False)
+        """Read both tables in one statement, so in one snapshot."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(self._tables.find, number)
+        return None if row is None else _flight(row)
 
 
-def _flight(row: asyncpg.Record, past: Sequence[asyncpg.Record]) -> Flight:
+def _flight(row: asyncpg.Record) -> Flight:
     return Flight(
         no=row[0],
         profile_id=row[1],
         name=row[2],
-        past_names=tuple(each[0] for each in past),
+        past_names=tuple(row[5]),
         popping_step=row[3],
         pushing_status=_STATUSES.get(row[4], PushingStatus.NORMAL),
     )

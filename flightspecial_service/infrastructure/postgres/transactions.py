@@ -75,7 +75,7 @@ class PgUnitOfWork:
 
     async def flight(self, number: int) -> Flight | None:
         """The flight with this number, locked until the end of the transaction."""
-        return await self._tables.flights.find(self._connection, number, lock=True)
+        return await self._tables.flights.locked(self._connection, number)
 
     async def save_renamed(self, flight: Flight) -> None:
         """Store the new name, and the last former name."""
@@ -119,12 +119,12 @@ class PgStore:
         return await self._run_transaction(act)
 
     async def _run_transaction(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.transaction() as connection:
             return await act(PgUnitOfWork(connection, self._tables))
 
     async def remove_expired_keys(self) -> None:
         """Delete expired idempotency keys. Raises Unavailable."""
-        async with self._database.connection() as connection:
+        async with self._database.write_connection() as connection:
             await self._tables.keys.remove_expired(connection)
 
 

@@ -1,0 +1,176 @@
+"""A failover: the name of the writer leads to a standby for a while. Only servers that accept writes are used."""
+
+import logging
+from pathlib import Path
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from deploy.local import postgres
+from flightspecial_service.app import build
+from flightspecial_service.infrastructure.postgres.connector import connect
+from flightspecial_service.infrastructure.postgres.database import Database
+from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
+from flightspecial_service.settings import DatabaseSettings, Settings
+from tests.service.conftest import run_sql, settings_for
+from tests.service.relay import relay
+from tests.service.service_runner import eventually, eventually_ready, serving
+from tests.service.standby import standby
+from tests.service.test_service_api import change
+
+ABOUT_THE_DATABASE = ("is lost", "is back", "refuses writes", "accepts writes")
+
+
+def of_the_database(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines of the log about the database as a whole."""
+    messages = [record.getMessage() for record in caplog.records]
+    return [text for text in messages if any(words in text for words in ABOUT_THE_DATABASE)]
+
+
+def write(client: httpx.Client) -> int:
+    return change(client, 1, {"id": 1, "flightSpecialHeader": "x"}).status_code
+
+
+def statuses(client: httpx.Client, times: int) -> set[int]:
+    """The status codes of so many reads and writes."""
+    return {
+        status
+        for _ in range(times)
+        for status in (client.get("/flightspecials").status_code, write(client))
+    }
+
+
+def test_a_standby_is_not_used_and_after_the_failover_writes_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    data = tmp_path / "primary"
+    with postgres.running(data) as primary:
+        run_sql(settings_for(primary, "postgres"), "CREATE DATABASE dso")
+        with (
+            standby(tmp_path / "standby", primary, data) as reader,
+            relay(primary.host, primary.port) as writer_name,
+        ):
+            database = replace(settings_for(primary, "dso"), port=writer_name.port)
+            with serving(build(Settings(database=database), lambda: None)) as client:
+                eventually_ready(client)
+                eventually(lambda: write(client) == 200)
+                writer_name.target = (reader.host, reader.port)
+                cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dso'"
+                run_sql(settings_for(primary, "postgres"), cut)
+                eventually(lambda: client.get("/readyz").status_code == 503)
+                assert statuses(client, 20) == {503}
+                writer_name.target = (primary.host, primary.port)
+                eventually_ready(client)
+                assert statuses(client, 20) == {200}
+    assert len(of_the_database(caplog)) == 2, caplog.text
+
+
+def test_a_service_that_starts_on_a_standby_gets_ready_with_the_writer(tmp_path: Path) -> None:
+    data = tmp_path / "primary"
+    with postgres.running(data) as primary:
+        run_sql(settings_for(primary, "postgres"), "CREATE DATABASE dso")
+        with (
+            standby(tmp_path / "standby", primary, data) as reader,
+            relay(reader.host, reader.port) as writer_name,
+        ):
+            database = replace(settings_for(primary, "dso"), port=writer_name.port)
+            with serving(build(Settings(database=database), lambda: None)) as client:
+                assert write(client) == 503
+                assert client.get("/readyz").status_code == 503
+                writer_name.target = (primary.host, primary.port)
+                eventually_ready(client)
+                assert statuses(client, 5) == {200}
+
+
+def test_a_database_that_turned_read_only_is_left_and_is_found_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Live sessions turn read-only, as behind a pooler that has changed the server."""
+    caplog.set_level(logging.INFO)
+    with postgres.running(tmp_path / "data") as endpoint:
+        maintenance = settings_for(endpoint, "postgres")
+        run_sql(maintenance, "CREATE DATABASE dso")
+        database = settings_for(endpoint, "dso")
+        with serving(build(Settings(database=database), lambda: None)) as client:
+            eventually_ready(client)
+            assert statuses(client, 10) == {200}
+            setting = "default_transaction_read_only"
+            run_sql(maintenance, f"ALTER SYSTEM SET {setting} = on", "SELECT pg_reload_conf()")
+            eventually(lambda: write(client) == 503)
+            eventually(lambda: client.get("/readyz").status_code == 503)
+            eventually(lambda: statuses(client, 20) == {503})
+            reset = (
+                "BEGIN READ WRITE",
+                "COMMIT",
+                f"ALTER SYSTEM RESET {setting}",
+                "SELECT pg_reload_conf()",
+            )
+            run_sql(maintenance, *reset)
+            eventually_ready(client)
+            eventually(lambda: statuses(client, 20) == {200})
+    lines = of_the_database(caplog)
+    assert len(lines) <= 4, lines
+    assert len(lines) == len(set(lines))
+
+
+def test_the_minimal_case_of_a_start_while_the_database_is_read_only(
+    database: DatabaseSettings,
+) -> None:
+    setting = "default_transaction_read_only"
+    with serving(build(Settings(database=database), lambda: None)) as client:
+        run_sql(database, f"ALTER DATABASE {database.name} SET {setting} = on")
+        run_sql(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE datname = '{database.name}' AND pid <> pg_backend_pid()",
+        )
+        eventually(lambda: write(client) == 503)
+        eventually(lambda: client.get("/readyz").status_code == 503)
+        run_sql(settings_for_maintenance(database), f"ALTER DATABASE {database.name} RESET ALL")
+        eventually_ready(client)
+        assert statuses(client, 5) == {200}
+
+
+def settings_for_maintenance(database: DatabaseSettings) -> DatabaseSettings:
+    return replace(database, name="postgres")
+
+
+def test_a_full_disk_is_one_line_in_the_log_however_many_reads_succeed(
+    database: DatabaseSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with serving(build(Settings(database=database), lambda: None)) as client:
+        eventually_ready(client)
+        run_sql(
+            database,
+            "CREATE FUNCTION travelbuddy.full() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+            " RAISE EXCEPTION 'no space' USING ERRCODE = 'disk_full'; END$$",
+            "CREATE TRIGGER full_disk BEFORE UPDATE ON travelbuddy.flightspecial"
+            " FOR EACH ROW EXECUTE FUNCTION travelbuddy.full()",
+        )
+        assert statuses(client, 20) == {200, 503}
+        run_sql(database, "DROP TRIGGER full_disk ON travelbuddy.flightspecial")
+        assert statuses(client, 20) == {200}
+    refused, accepted = of_the_database(caplog)
+    assert refused.startswith("the database refuses writes: DiskFullError")
+    assert accepted == "the database accepts writes again"
+
+
+async def test_a_list_of_a_standby_has_no_mark(tmp_path: Path) -> None:
+    """On a standby a snapshot does not show which transactions are in progress: a mark would hide a change."""
+    data = tmp_path / "primary"
+    with postgres.running(data) as primary:
+        maintenance = settings_for(primary, "postgres")
+        session = await connect(maintenance)
+        await session.execute("CREATE SCHEMA travelbuddy")
+        await session.execute("CREATE TABLE travelbuddy.flightspecial (id int8)")
+        await session.close()
+        with standby(tmp_path / "standby", primary, data) as reader:
+            settings = settings_for(reader, "postgres")
+            assert settings is not None
+            database = Database(settings)
+            await database.open()
+            assert PgFlightSpecials(database, "travelbuddy") is not None
+            await database.close()
