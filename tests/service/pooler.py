@@ -47,9 +47,14 @@ def pgbouncer(database: DatabaseSettings, mode: str) -> Iterator[DatabaseSetting
         users.write_text(f'"{database.username}" ""\n')
         config.write_text(
             _CONFIG.format(
-                **{"name": database.name, "host": database.host, "port": database.port},
-                **{"user": database.username, "password": database.password.reveal()},
-                **{"listen": listen, "users": users, "mode": mode},
+                name=database.name,
+                host=database.host,
+                port=database.port,
+                user=database.username,
+                password=database.password.reveal(),
+                listen=listen,
+                users=users,
+                mode=mode,
             )
         )
         server = subprocess.Popen(

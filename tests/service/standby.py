@@ -12,7 +12,9 @@ from deploy.local.cluster import server_env
 
 
 @contextmanager
-def standby(data: Path, primary: postgres.Endpoint, primary_data: Path) -> Iterator[postgres.Endpoint]:
+def standby(
+    data: Path, primary: postgres.Endpoint, primary_data: Path
+) -> Iterator[postgres.Endpoint]:
     """Copy `primary` to `data`, and serve that as a standby for the duration of the block."""
     runs_as = account.choose(primary_data)
     folder = binaries.find(runs_as, int((primary_data / "PG_VERSION").read_text()), None).folder

@@ -1,21 +1,32 @@
 """A failover: the name of the writer leads to a standby for a while. Only servers that accept writes are used."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
+import asyncpg
 import httpx
 import pytest
 from msgspec.structs import replace
 
 from deploy.local import postgres
 from flightspecial_service.app import build
-from flightspecial_service.infrastructure.postgres.connector import connect
+from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
+from flightspecial_service.infrastructure.postgres.connector import Session, connect
 from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql, settings_for
 from tests.service.relay import relay
-from tests.service.service_runner import eventually, eventually_ready, serving
+from tests.service.service_runner import (
+    DEADLINE_S,
+    eventually,
+    eventually_ready,
+    serving,
+)
 from tests.service.standby import standby
 from tests.service.test_service_api import change
 
@@ -128,13 +139,9 @@ def test_the_minimal_case_of_a_start_while_the_database_is_read_only(
         )
         eventually(lambda: write(client) == 503)
         eventually(lambda: client.get("/readyz").status_code == 503)
-        run_sql(settings_for_maintenance(database), f"ALTER DATABASE {database.name} RESET ALL")
+        run_sql(replace(database, name="postgres"), f"ALTER DATABASE {database.name} RESET ALL")
         eventually_ready(client)
         assert statuses(client, 5) == {200}
-
-
-def settings_for_maintenance(database: DatabaseSettings) -> DatabaseSettings:
-    return replace(database, name="postgres")
 
 
 def test_a_full_disk_is_one_line_in_the_log_however_many_reads_succeed(
@@ -158,19 +165,54 @@ def test_a_full_disk_is_one_line_in_the_log_however_many_reads_succeed(
     assert accepted == "the database accepts writes again"
 
 
-async def test_a_list_of_a_standby_has_no_mark(tmp_path: Path) -> None:
-    """On a standby a snapshot does not show which transactions are in progress: a mark would hide a change."""
+class OneConnection:
+    """Stands for `Database`, which does not connect to a standby."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Session]:
+        yield self._session
+
+
+async def test_a_list_is_never_older_than_its_query_on_a_standby(tmp_path: Path) -> None:
+    """There a snapshot does not name the transactions in progress, and a commit of one does not change it."""
     data = tmp_path / "primary"
-    with postgres.running(data) as primary:
-        maintenance = settings_for(primary, "postgres")
-        session = await connect(maintenance)
-        await session.execute("CREATE SCHEMA travelbuddy")
-        await session.execute("CREATE TABLE travelbuddy.flightspecial (id int8)")
-        await session.close()
-        with standby(tmp_path / "standby", primary, data) as reader:
-            settings = settings_for(reader, "postgres")
-            assert settings is not None
-            database = Database(settings)
-            await database.open()
-            assert PgFlightSpecials(database, "travelbuddy") is not None
-            await database.close()
+    with postgres.running(data) as primary, ExitStack() as stack:
+        on_primary = settings_for(primary, "postgres")
+        await migrate(on_primary, own_scripts())
+        reader = stack.enter_context(standby(tmp_path / "standby", primary, data))
+        on_standby = await asyncpg.connect(address(settings_for(reader, "postgres")))
+        specials = PgFlightSpecials(cast(Database, OneConnection(on_standby)), "travelbuddy")
+        held, late, other = [await connect(on_primary) for _ in range(3)]
+        await held.execute("BEGIN; SELECT pg_current_xact_id()")
+        await late.execute(
+            "BEGIN; UPDATE travelbuddy.flightspecial SET header = 'new' WHERE id = 5"
+        )
+        await other.execute("UPDATE travelbuddy.flightspecial SET cost = 1 WHERE id = 6")
+        await replayed(other, on_standby)
+        before = await specials.listing()
+        await late.execute("COMMIT")
+        await replayed(other, on_standby)
+        assert before is not None
+        after = await specials.listing(before.mark)
+        for session in (on_standby, held, late, other):
+            session.terminate()
+    assert after is not None
+    assert next(each for each in after.specials if each.id == 5).header == "new"
+
+
+def address(database: DatabaseSettings) -> str:
+    login = f"{database.username}:{database.password.reveal()}"
+    return f"postgresql://{login}@{database.host}:{database.port}/{database.name}"
+
+
+async def replayed(primary: Session, reader: Session) -> None:
+    """Wait until the standby has all that the primary has written."""
+    written = await primary.fetchval("SELECT pg_current_wal_flush_lsn()::text")
+    async with asyncio.timeout(DEADLINE_S):
+        while not await reader.fetchval(
+            "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written
+        ):
+            await asyncio.sleep(0.02)

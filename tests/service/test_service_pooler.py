@@ -97,9 +97,7 @@ def test_a_file_that_runs_outside_a_transaction_is_refused_behind_pgbouncer(
 
 
 @every_mode
-def test_limits_and_time_zone_hold_behind_pgbouncer(
-    database: DatabaseSettings, mode: str
-) -> None:
+def test_limits_and_time_zone_hold_behind_pgbouncer(database: DatabaseSettings, mode: str) -> None:
     """PgBouncer takes no limits with the connection: they are set in each transaction."""
     with (
         pgbouncer(database, mode) as pooled,

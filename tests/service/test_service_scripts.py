@@ -73,7 +73,9 @@ def test_to_be_applied(scripts: list[Script], history: list[Applied], todo: list
         pytest.param([V1, V10], [applied("2")], "V2__x.sql was applied, but", id="a missing file"),
         pytest.param([V1, V2], [applied("2")], "V1__x.sql was never applied", id="out of order"),
         pytest.param([V1], [applied("1", success=False)], "V1__x.sql failed", id="a failed one"),
-        pytest.param([V1], [applied("9", success=False)], "V9__x.sql failed", id="a newer one failed"),
+        pytest.param(
+            [V1], [applied("9", success=False)], "V9__x.sql failed", id="a newer one failed"
+        ),
     ],
 )
 def test_refused_with_the_name_of_the_file(

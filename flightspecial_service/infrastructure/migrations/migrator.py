@@ -17,7 +17,12 @@ from importlib.resources import files
 
 import asyncpg
 
-from flightspecial_service.errors import MigrationFailed, MigrationRefused, Unavailable
+from flightspecial_service.errors import (
+    MigrationFailed,
+    MigrationRefused,
+    NotMigrated,
+    Unavailable,
+)
 from flightspecial_service.infrastructure.migrations.history_table import (
     applied_rows,
     make_history,
@@ -147,20 +152,22 @@ async def _apply(
     session: Session, settings: DatabaseSettings, script: Script, *, pooled: bool
 ) -> None:
     """Apply one migration, without a limit of time, and insert its row into the history."""
-    run = _run_in_transaction if script.in_transaction else _run_outside
     if pooled and not script.in_transaction:
         raise MigrationRefused(
             f"{script.name} runs outside a transaction, which a connection pooler does not allow:"
             " run `flightspecials migrate` on the server itself"
         )
+    run = _run_in_transaction if script.in_transaction else _run_outside
+    failed = "was rolled back" if script.in_transaction else "failed outside a transaction"
     try:
         with translated():
             took_ms = await run(session, settings, script)
+    except NotMigrated as error:  # the file names a table that does not exist
+        raise MigrationFailed(f"{script.name} {failed}: {error.__cause__}") from error.__cause__
     except Unavailable as error:
         raise Unavailable(f"{script.name} was not applied: {error}") from error.__cause__
     except asyncpg.PostgresError as error:
-        what = "was rolled back" if script.in_transaction else "failed outside a transaction"
-        raise MigrationFailed(f"{script.name} {what}: {error}") from error
+        raise MigrationFailed(f"{script.name} {failed}: {error}") from error
     log.info("applied %s", script.name, extra={"took_ms": took_ms})
 
 
