@@ -167,7 +167,7 @@ def test_the_run_of_a_file_has_no_limit(database: DatabaseSettings) -> None:
 
 def test_a_failure_that_may_pass_names_the_file(database: DatabaseSettings) -> None:
     ends = replace(BROKEN, text="SELECT pg_terminate_backend(pg_backend_pid())")
-    with pytest.raises(Unavailable, match=r"V99__half\.sql was not applied: the database"):
+    with pytest.raises(Unavailable, match=r"V99__half\.sql was not applied: the connection"):
         asyncio.run(migrate(database, (*OWN, ends)))
 
 
