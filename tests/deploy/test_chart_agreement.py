@@ -28,6 +28,7 @@ def test_the_service_takes_the_settings_it_gets(helm: Helm, scenario: str) -> No
     manifests = helm.manifests(scenario_values(scenario))
     config = config_of(manifests)
     found = variables(workloads(manifests)["flightspecials"], config)
+    found.pop("DB_SSLROOTCERT", None)  # the file is in the pod
     settings = read_settings(found)
     assert settings.database.host == config["database_endpoint"]
     assert settings.database.secret_id == (
@@ -62,6 +63,23 @@ def test_the_migrations_find_the_same_database_as_the_service(helm: Helm, values
     assert not [each for each in container(job)["env"] if "valueFrom" in each]
     assert container(job)["args"] == ["migrate"]
     assert container(job)["image"] == container(workloads(manifests)["flightspecials"])["image"]
+
+
+def test_both_find_the_root_certificates_where_they_are_mounted(helm: Helm, values: Values) -> None:
+    manifests = helm.manifests(
+        changed(values, database__sslmode="verify-full", database__rootCertificates="roots")
+    )
+    for name in ("flightspecials", "flightspecials-migration"):
+        workload = workloads(manifests)[name]
+        found = variables(workload, config_of(manifests))
+        assert found["DB_SSLMODE"] == "verify-full"
+        [mount] = [
+            each
+            for each in container(workload)["volumeMounts"]
+            if found["DB_SSLROOTCERT"] == f"{each['mountPath']}/root.pem"
+        ]
+        [volume] = [each for each in pod(workload)["volumes"] if each["name"] == mount["name"]]
+        assert volume["configMap"] == {"name": "roots"}
 
 
 def _probed(probe: dict[str, Any]) -> tuple[str, str]:
