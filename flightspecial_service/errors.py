@@ -17,9 +17,8 @@
         +-- TooLarge          413   the body is beyond the limit
         +-- WrongMediaType    415
         +-- Invalid           422   well-formed, but invalid
-        |   +-- BadHeader     422   violates a rule of the domain, as do the next three
+        |   +-- BadHeader     422   violates a rule of the domain, as do the next two
         |   +-- BadOffer      422
-        |   +-- BadFlight     422
         |   +-- BadFlightName 422
         |   +-- KeyReused     422   the idempotency key belongs to another request
         +-- NotReleased       501   switched off by a feature flag
@@ -141,10 +140,6 @@ class BadHeader(Invalid):
 
 class BadOffer(Invalid):
     """The fields of a special violate the rules of the domain."""
-
-
-class BadFlight(Invalid):
-    """A flight violates the rules of the domain."""
 
 
 class BadFlightName(Invalid):

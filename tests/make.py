@@ -1,5 +1,8 @@
 """Values for tests: each says only what its test is about, the rest is plain."""
 
+from proxy.config.checks.table_tests import Report
+from proxy.config.load import Loaded
+from proxy.control.table_file import snapshot_of
 from proxy.model import (
     ALL_BP,
     ALLOW_ALL,
@@ -14,6 +17,8 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch
 from proxy.model.stage import Stage
+from proxy.routing.match import Index
+from proxy.routing.snapshot import Snapshot
 
 
 def prefix(value: str) -> PathMatch:
@@ -62,6 +67,11 @@ def backend(
 def table(*routes: Route, kill_switch: bool = False) -> RouteTable:
     names = {ref.backend: None for each in routes for ref in each.backend_refs}
     return RouteTable(tuple(routes), tuple(map(backend, names)), kill_switch)
+
+
+def snapshot(of: RouteTable) -> Snapshot:
+    """The snapshot of a table that has no tests and no file."""
+    return snapshot_of(Loaded(of, Index(of.routes), (), Report((), 100.0, ())), b"", {}, 0.0)
 
 
 def facts(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from deploy.local import settings as settings_of
 from deploy.local import stack
-from deploy.local.cluster import Cluster, Lock, locked, opened
+from deploy.local.cluster import Lock, locked, opened
 from deploy.local.errors import LocalError, PartFailed
-from deploy.local.postgres import Endpoint, free_port
+from deploy.local.postgres import free_port
 from deploy.local.samples import keep_fresh, try_renew
 from deploy.local.screen import Screen, addresses, things_to_try
 from deploy.local.settings import Settings
@@ -56,23 +56,17 @@ def _with_data(
         made = "made" if cluster.fresh else "found"
         screen.say(f"PostgreSQL {cluster.binaries.major}, data {made} in {settings.data}")
         server = stack.server_of(cluster, free_port())
-        parts = stack.parts(settings, cluster, server, environ)
+        control_port = free_port()
+        parts = stack.parts(settings, cluster, server, control_port, environ)
 
         async def up() -> None:
-            await _show(screen, settings, cluster, server, here)
+            await try_renew(server)  # samples may have expired while the stack was down
+            screen.table(addresses(settings, cluster, server))
+            screen.lines(things_to_try(settings, control_port, here))
+            await keep_fresh(server, screen.say)
 
         asyncio.run(supervise(parts, settings.data / "logs", screen.say, up))
     return 0
-
-
-async def _show(
-    screen: Screen, settings: Settings, cluster: Cluster, server: Endpoint, here: Path
-) -> None:
-    """Renew what expired while the stack was down, show the way in, then keep the samples fresh."""
-    await try_renew(server)
-    screen.table(addresses(settings, cluster, server))
-    screen.lines(things_to_try(settings, here))
-    await keep_fresh(server, screen.say)
 
 
 @contextmanager

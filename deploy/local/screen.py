@@ -1,4 +1,4 @@
-"""What the operator sees: a line a step with the time so far, a table, three things to try.
+"""What the operator sees: a line a step with the time so far, a table, four things to try.
 
 Colour only on a terminal and not with NO_COLOR (rich sees to both). A terminal that has gone away
 (SIGHUP, a closed pipe) silences the screen and stops nothing.
@@ -75,6 +75,7 @@ def addresses(settings: Settings, cluster: Cluster, server: Endpoint) -> list[tu
     facade = f"http://{HOST}:{settings.facade_port}"
     password = shlex.quote(str(cluster.lock.password_file))
     return [
+        ("the front end, through the facade", f"{facade}/travelbuddy/app/"),
         ("the page, through the facade", f"{facade}/travelbuddy/"),
         ("flight specials, through the facade", f"{facade}/travelbuddy/flightspecials"),
         ("the new service itself", f"http://{HOST}:{settings.service_port}/flightspecials/"),
@@ -88,15 +89,17 @@ def addresses(settings: Settings, cluster: Cluster, server: Endpoint) -> list[tu
     ]
 
 
-def things_to_try(settings: Settings, here: Path) -> list[str]:
-    """Three lines for the first five minutes."""
+def things_to_try(settings: Settings, control_port: int, here: Path) -> list[str]:
+    """Four steps for the first five minutes."""
     routes = os.path.relpath(settings.routes, here)
     return [
-        f"  1. Open http://{HOST}:{settings.facade_port}/travelbuddy/ in a browser.",
+        f"  1. Open http://{HOST}:{settings.facade_port}/travelbuddy/app/ in a browser.",
         f"  2. In {routes}, change `stage: live` of the route `flightspecials` to `stage: legacy`:",
         "     the flight panel comes from the monolith. `live` brings it back.",
         f"  3. Break {routes} and look at http://{HOST}:{settings.admin_port}/readyz:",
         "     the last good table serves on.",
+        "  4. Take the monolith's database away, and give it back with `-d up`:",
+        f"     curl -X PUT -d away http://{HOST}:{control_port}/database",
         "",
         "Ctrl-C stops everything.",
     ]

@@ -22,13 +22,17 @@ def server_of(cluster: Cluster, port: int) -> Endpoint:
 
 
 def parts(
-    settings: Settings, cluster: Cluster, server: Endpoint, environ: Mapping[str, str]
+    settings: Settings,
+    cluster: Cluster,
+    server: Endpoint,
+    control_port: int,
+    environ: Mapping[str, str],
 ) -> list[Part]:
-    """All parts, in the order in which they start."""
+    """All parts, in the order in which they start. `control_port` is that of the stand-in."""
     return [
         postgresql(cluster, server, environ),
         service(settings, server, environ),
-        legacy(settings, environ),
+        legacy(settings, control_port, environ),
         facade(settings, environ),
     ]
 
@@ -75,11 +79,12 @@ def service(settings: Settings, server: Endpoint, environ: Mapping[str, str]) ->
     )
 
 
-def legacy(settings: Settings, environ: Mapping[str, str]) -> Part:
+def legacy(settings: Settings, control_port: int, environ: Mapping[str, str]) -> Part:
     """The stand-in for the monolith."""
+    control = ("--control-port", str(control_port))
     return Part(
         name="legacy",
-        argv=_python("deploy.local.travelbuddy", *_at(settings.legacy_port)),
+        argv=_python("deploy.local.travelbuddy", *_at(settings.legacy_port), *control),
         ready=answers(settings.legacy_port, "/travelbuddy/health"),
         env=dict(environ),
         cwd=ROOT,

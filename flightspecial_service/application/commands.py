@@ -1,7 +1,7 @@
 """Commands. Each is atomic: it checks first and writes afterwards, in one transaction."""
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from flightspecial_service.application.idempotency import IdempotencyKey, run_idempotent
 from flightspecial_service.application.outcomes import (
@@ -54,19 +54,19 @@ async def change_header(
 async def revise(
     store: Store,
     number: int,
-    revision: Callable[[FlightSpecial], Offer],
+    changes: Mapping[str, Any],
     condition: Condition,
     key: IdempotencyKey | None,
 ) -> Outcome:
-    """Change the fields of a special to those of `revision`.
+    """Change these fields of a special.
 
-    Raises NoSuchSpecial, ConditionFailed, and the errors of `revision`.
+    Raises NoSuchSpecial, ConditionFailed, BadHeader, BadOffer.
     """
 
     async def act(work: UnitOfWork) -> Outcome:
         special = await _special(work, number)
         condition(special)
-        revised = special.with_offer(revision(special))
+        revised = special.with_changes(changes)
         return Changed(special if revised is special else await work.save_special(revised))
 
     return await run_idempotent(store, key, act)
@@ -106,7 +106,7 @@ async def rename_flight(
         flight = await work.flight(number)
         if flight is None or flight.profile_id != profile_id:
             raise NoSuchFlight(profile_id, number)
-        await work.save_renamed(flight.renamed(name))
+        await work.save_renamed(flight.renamed(name), flight.name)
         return FlightRenamed()
 
     return await run_idempotent(store, key, act)

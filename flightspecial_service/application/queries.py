@@ -55,9 +55,12 @@ async def one_special(specials: FlightSpecials, number: int) -> FlightSpecial:
     return special
 
 
-async def one_flight(flights: Flights, profile_id: str, number: int) -> Flight:
-    """A flight of a profile, with its history. Raises NoSuchFlight."""
-    flight = await flights.find_flight(number)
-    if flight is None or flight.profile_id != profile_id:
+async def flight_history(
+    flights: Flights, profile_id: str, number: int, after: int, limit: int
+) -> tuple[Flight, Sequence[str], bool]:
+    """A flight of a profile, a page of its former names, and whether more follow. Raises NoSuchFlight."""
+    found = await flights.flight_with_names(number, after, limit + 1)
+    if found is None or found[0].profile_id != profile_id:
         raise NoSuchFlight(profile_id, number)
-    return flight
+    flight, names = found
+    return flight, names[:limit], len(names) > limit

@@ -1,6 +1,6 @@
 """Entities, their rules, and the ports to their stores. No I/O, no clock."""
 
-from flightspecial_service.domain.flights import Flight, PushingStatus
+from flightspecial_service.domain.flights import Flight
 from flightspecial_service.domain.ports import Flights, FlightSpecials, Store, UnitOfWork
 from flightspecial_service.domain.specials import (
     HEADER_MAX,
@@ -24,7 +24,6 @@ __all__ = [
     "Header",
     "Listing",
     "Offer",
-    "PushingStatus",
     "SpecialsFilter",
     "Store",
     "UnitOfWork",

@@ -40,8 +40,13 @@ class FlightSpecials(Protocol):
 class Flights(Protocol):
     """Reads of flights."""
 
-    async def find_flight(self, number: int) -> Flight | None:
-        """The flight with this number, with its history."""
+    async def flight_with_names(
+        self, number: int, after: int, limit: int
+    ) -> tuple[Flight, Sequence[str]] | None:
+        """The flight with this number, and a page of its former names, oldest first.
+
+        The page begins after the first `after` names, and has at most `limit`.
+        """
 
 
 class UnitOfWork(Protocol):
@@ -60,13 +65,10 @@ class UnitOfWork(Protocol):
         """Delete the special with this id."""
 
     async def flight(self, number: int) -> Flight | None:
-        """The flight with this number, locked until the end of the transaction.
+        """The flight with this number, locked until the end of the transaction."""
 
-        Its history may be left out: a rename appends to it.
-        """
-
-    async def save_renamed(self, flight: Flight) -> None:
-        """Save a flight that `flight()` returned and that was renamed once, with its history."""
+    async def save_renamed(self, flight: Flight, former_name: str) -> None:
+        """Save the new name of a flight, and append the former one to its history."""
 
     async def claim(self, key: str, fingerprint: bytes) -> str | None:
         """Claim an idempotency key for this transaction; None if it was free.

@@ -1,9 +1,11 @@
 """Flight specials and their rules."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from flightspecial_service.domain.texts import check_text
 from flightspecial_service.errors import BadHeader, BadOffer
@@ -17,13 +19,13 @@ COST_MAX = 2**31 - 1
 ID_MAX = 2**63 - 1
 """Ids are 1 to this; a PostgreSQL int8."""
 
-_TEXTS = (
-    ("body", TEXT_MAX),
-    ("origin", TEXT_MAX),
-    ("origin_code", CODE_MAX),
-    ("destination", TEXT_MAX),
-    ("destination_code", CODE_MAX),
-)
+_LONGEST = {
+    "body": TEXT_MAX,
+    "origin": TEXT_MAX,
+    "origin_code": CODE_MAX,
+    "destination": TEXT_MAX,
+    "destination_code": CODE_MAX,
+}
 
 
 class Header(Struct, frozen=True):
@@ -54,15 +56,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        Header(self.header)
-        for name, longest in _TEXTS:
-            text: str | None = getattr(self, name)
-            if text is not None:
-                check_text(f"the {name.replace('_', ' ')}", text, longest, BadOffer)
-        if self.cost is not None and not 0 <= self.cost <= COST_MAX:
-            raise BadOffer(f"a cost is 0 to {COST_MAX} dollars, not {self.cost}")
-        if self.expires_at is not None:
-            _check_expiry(self.expires_at)
+        check_fields(asdict(self))
 
 
 class FlightSpecial(Struct, frozen=True):
@@ -82,21 +76,19 @@ class FlightSpecial(Struct, frozen=True):
     expires_at: datetime | None = None
     version: int = 1
 
-    @property
-    def offer(self) -> Offer:
-        """Its fields as an offer. Raises BadHeader, BadOffer if the stored fields violate a rule."""
-        return Offer(**{name: getattr(self, name) for name in Offer.__struct_fields__})
-
     def with_header(self, header: Header) -> "FlightSpecial":
         """A copy with another header."""
         return replace(self, header=header.text, version=self.version + 1)
 
-    def with_offer(self, offer: Offer) -> "FlightSpecial":
-        """A copy with the offer's fields; `self` if nothing changed."""
-        fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
-        if all(getattr(self, name) == value for name, value in fields.items()):
+    def with_changes(self, changes: Mapping[str, Any]) -> "FlightSpecial":
+        """A copy with these fields of an offer; `self` if nothing changed.
+
+        Other stored fields are not checked: they may be older than the rules. Raises BadHeader, BadOffer.
+        """
+        check_fields(changes)
+        if all(getattr(self, name) == value for name, value in changes.items()):
             return self
-        return replace(self, **fields, version=self.version + 1)
+        return replace(self, **changes, version=self.version + 1)
 
     def on_sale(self, now: datetime) -> bool:
         """Whether it can be bought at `now`: it has a cost, and its expiry is later."""
@@ -129,29 +121,25 @@ class SpecialsFilter(Struct, frozen=True, kw_only=True):
     after: Cursor | None = None
     limit: int | None = None
 
-    def matches(self, special: FlightSpecial) -> bool:
-        """Whether the filter, without its limit, matches the special."""
-        if self.origin is not None and self.origin not in (special.origin, special.origin_code):
-            return False
-        if self.destination is not None and self.destination not in (
-            special.destination,
-            special.destination_code,
-        ):
-            return False
-        expiry = special.expires_at
-        if self.unexpired_at is not None and (expiry is None or expiry <= self.unexpired_at):
-            return False
-        return self.after is None or order(special.expires_at, special.id) > order(
-            self.after.expires_at, self.after.id
-        )
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Raise BadHeader or BadOffer if one of these fields of an offer violates its rule."""
+    for name, value in fields.items():
+        if name == "header":
+            Header(value)
+        elif value is None:
+            continue
+        elif name == "cost":
+            _check_cost(value)
+        elif name == "expires_at":
+            _check_expiry(value)
+        else:
+            check_text(f"the {name.replace('_', ' ')}", value, _LONGEST[name], BadOffer)
 
 
-def order(expires_at: datetime | None, number: int) -> tuple[bool, datetime, int]:
-    """Sort key of lists: expiry, then id; specials without an expiry come last."""
-    return (expires_at is None, expires_at or _ANY_TIME, number)
-
-
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+def _check_cost(cost: int) -> None:
+    if not 0 <= cost <= COST_MAX:
+        raise BadOffer(f"a cost is 0 to {COST_MAX} dollars, not {cost}")
 
 
 def _check_expiry(expires_at: datetime) -> None:

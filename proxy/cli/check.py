@@ -90,7 +90,7 @@ def _report(file: str, loaded: Loaded | None, problems: Sequence[Problem]) -> di
             "tests": len(loaded.table.tests),
             "coverage": loaded.report.coverage,
             "uncovered": list(loaded.report.uncovered),
-            "not_obeyed": list(loaded.table.unobeyed),
+            "not_obeyed": list(map(str, loaded.table.not_implemented)),
         }
     return report
 
@@ -143,9 +143,9 @@ def _print_summary(
         )
     )
     screen.line(f"{name}: {screen.styled('fine', 'green', 'bold')}: {said}")
-    if table.unobeyed:
-        fields = ", ".join(table.unobeyed[:10])
-        more = len(table.unobeyed) - 10
+    if table.not_implemented:
+        fields = ", ".join(map(str, table.not_implemented[:10]))
+        more = len(table.not_implemented) - 10
         screen.line(
             f"{name}: not obeyed yet: {safe(fields)}{f' and {more} more' if more > 0 else ''}"
         )

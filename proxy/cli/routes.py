@@ -7,8 +7,7 @@ from typing import Any
 from proxy.cli.admin_client import add_live, ask, not_an_admin
 from proxy.cli.files import load_routes
 from proxy.cli.output import add_json, out, print_json, safe
-from proxy.routing.explain import not_obeyed
-from proxy.server.admin.app import route_row
+from proxy.routing.route_row import route_row
 
 _HEADINGS = ("route", "takes", "stage", "goes to")
 
@@ -40,7 +39,7 @@ def _from_file(file: str) -> dict[str, Any]:
     return {
         "routes": len(table.routes),
         "kill_switch": table.kill_switch,
-        "not_obeyed": list(table.unobeyed),
+        "not_obeyed": list(map(str, table.not_implemented)),
         "table": [route_row(route) for route in table.routes],
     }
 
@@ -55,7 +54,7 @@ def _from_live(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _print(shown: dict[str, Any], where: str) -> None:
     screen = out()
-    marks = not_obeyed([str(field) for field in shown["not_obeyed"]])
+    marks = _fields_by_route(shown["not_obeyed"])
     rows = []
     for row in shown["table"]:
         name = f"{row['name']} *" if row["name"] in marks else row["name"]
@@ -74,6 +73,17 @@ def _print(shown: dict[str, Any], where: str) -> None:
         )
         for line in str(shown["last_error"]).splitlines():
             screen.line(f"  {safe(line)}")
+
+
+def _fields_by_route(fields: list[Any]) -> dict[str, list[str]]:
+    """The fields of each route in a list of texts like `routes[NAME].field`."""
+    by_route: dict[str, list[str]] = {}
+    for text in map(str, fields):
+        section, _, rest = text.partition("[")
+        name, _, field = rest.partition("].")
+        if section == "routes" and field:
+            by_route.setdefault(name, []).append(field)
+    return by_route
 
 
 def _goes_to(row: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ import sys
 from proxy.cli.serve_options import add_options, read_settings
 from proxy.routing.snapshot import Snapshot
 from proxy.server.app import build
-from proxy.server.serve import loop_factory, raise_descriptor_limit, serve
+from proxy.server.serve import loop_factory, serve
 from proxy.server.settings import Address, Settings
+from proxy.server.sockets import raise_descriptor_limit
 from proxy.server.worker_processes import run_workers
 
 _COLLECTIONS_BETWEEN = 1000
@@ -69,7 +70,7 @@ async def _serve(settings: Settings) -> None:
 def _announce(settings: Settings, current: Snapshot, listen: Address, admin: Address) -> None:
     for warning in current.warnings:
         logging.warning("%s", warning.located(str(settings.routes)))
-    for field in current.table.unobeyed:
+    for field in current.table.not_implemented:
         logging.warning("%s is in the table, but nothing obeys it yet", field)
     logging.info(
         "facade on %s://%s, admin on http://%s, table %s with %d routes",

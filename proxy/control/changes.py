@@ -15,7 +15,7 @@ _PARTS = (
     ("forwarded", "forwarding headers"),
     ("tests", "tests"),
     ("min_route_coverage", "test coverage"),
-    ("unobeyed", "fields that nothing obeys yet"),
+    ("not_implemented", "fields that nothing obeys yet"),
 )
 _SHOWN = 3
 

@@ -1,52 +1,54 @@
-"""How many requests begin in one turn of the event loop (ADR 19). What came past that begins in the turns after it.
+"""Limits how many requests begin in one tick of the event loop (ADR 19). The others begin in the next ticks.
 
-    poll: 40 clients ask, 32 begin    next turn: send; 8 begin; send    poll: answers end, others ask    ...
+    tick 1: poll; 40 clients send a request; 32 requests begin
+    tick 2: flush; 8 requests begin; flush
+    tick 3: poll; responses complete, clients send more requests
 
-So after a stall, or in a rush, what has begun is finished before as much again is begun: few are on their way at once,
-what they need stays in the processor's caches, and they share the connections there are.
+After a stall or in a burst, the requests that have begun then finish before as many again begin. Few requests are
+active at a time: their data stay in the processor's caches, and they share the existing connections to backends.
 """
 
 import asyncio
 from collections import deque
 from typing import Protocol
 
-MOST = 32
-"""Enough for a turn to be worth its poll; more on the way at once cost more each."""
+MAX_PER_TICK = 32
+"""Enough requests to be worth a poll. More active requests at a time cost more each."""
 
 
-class Waiting(Protocol):
-    """Whose request has come and not begun."""
+class WaitingClient(Protocol):
+    """A client whose request has come but has not begun."""
 
-    def go_on(self) -> None:
-        """Begin it, unless that is not wanted any more."""
+    def resume(self) -> None:
+        """Begin the request, unless the client has left."""
 
 
 class Admission:
-    """Counts what begins in a turn. `most`, at least 1, begin in each."""
+    """Counts the requests that begin in a tick: at most `max_per_tick`, which is at least 1."""
 
-    __slots__ = ("_begun", "_most", "_waiting")
+    __slots__ = ("_begun", "_max_per_tick", "_waiting")
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, max_per_tick: int = MAX_PER_TICK) -> None:
+        self._max_per_tick = max_per_tick
         self._begun = 0
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[WaitingClient] = deque()
 
-    def admits(self, client: Waiting) -> bool:
-        """Whether its request begins now. If not, `go_on` follows, once and soon: there is no other wait than turns."""
-        if self._begun >= self._most:  # As it is while others wait.
+    def admit(self, client: WaitingClient) -> bool:
+        """Whether the client's request may begin now. If not, `client.resume` is called once, in a later tick."""
+        if self._begun >= self._max_per_tick:  # Always true while others wait.
             self._waiting.append(client)
             return False
         if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            asyncio.get_running_loop().call_soon(self._next_tick)
         self._begun += 1
         return True
 
-    def _next_turn(self) -> None:
+    def _next_tick(self) -> None:
         waiting = self._waiting
-        self._begun = min(self._most, len(waiting))
+        self._begun = min(self._max_per_tick, len(waiting))
         if not waiting:
             return
-        # Before they begin: what they write is then sent in this turn, and not in the next.
-        asyncio.get_running_loop().call_soon(self._next_turn)
+        # Scheduled before the requests begin: their writes are flushed later in this tick, and not in the next.
+        asyncio.get_running_loop().call_soon(self._next_tick)
         for _ in range(self._begun):
-            waiting.popleft().go_on()
+            waiting.popleft().resume()

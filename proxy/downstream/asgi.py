@@ -1,22 +1,23 @@
-"""One request as an ASGI application is told of it: the ASGI tier's counterpart of `fast_walk`.
+"""Serves a request with an ASGI application: the server side of ASGI 3.0.
 
-    begin --> a task: app(scope, receive, send) --> http.response.start --> http.response.body ... --> over
+    begin --> a task: app(scope, receive, send) --> http.response.start --> http.response.body ... --> request_done
 
-A head may also be sent as the extension `facade.opening`: a status, and the lines of it as bytes that need no look.
-Beside what ASGI 3.0 defines, `scope["facade"]` is an `AsgiExtension`.
+Two extensions are for our own applications. A head may be sent rendered, as a message of type `HEAD_BLOCK`. And
+`scope["facade"]` is an `AsgiExtension`.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from proxy.downstream.asgi_types import OPENING, Message, Receive, Scope, Send
+from proxy.downstream.asgi_types import HEAD_BLOCK, App, Message
 from proxy.downstream.client_response import ClientResponse
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection, ConnectionLimits
 from proxy.errors import RequestError
+from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing
@@ -25,13 +26,11 @@ from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
 
 log = logging.getLogger(__name__)
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 HIGH_WATER_BYTES = 64 * 1024
-"""A body that the application does not take is read no further than this and one read more."""
+"""The client is not read while more bytes than this wait for the application."""
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
-_NO_BODY = frozenset((204, 304))
-_EXTENSIONS: dict[str, dict[str, object]] = {OPENING: {}}
-_FAILED = LocalReply(
+_EXTENSIONS: dict[str, dict[str, object]] = {HEAD_BLOCK: {}}
+_APPLICATION_FAILED = LocalReply(
     500,
     [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")],
     b'{"type":"about:blank","title":"Internal Server Error","status":500,'
@@ -40,19 +39,19 @@ _FAILED = LocalReply(
 
 
 class AsgiExtension(Struct, eq=False):
-    """What the server and an application of ours tell each other of a request beside ASGI: `scope["facade"]`."""
+    """`scope["facade"]`: what our server and our own applications share about a request beside ASGI."""
 
     head: RequestHead
-    """The request as it was read."""
+    """The request as the client sent it. A scope would lose an empty query."""
     client: ClientConnection
     fault: RequestError | None = None
-    """Why the server gave the request up."""
+    """Why the server ended the request early, if it did."""
     allowed: tuple[Timeouts, Limits] = DEFAULTS
-    """What the route allows; the application sets it."""
+    """Time-outs and limits of the route. The application sets them."""
 
 
 class AsgiService(Struct, frozen=True):
-    """An ASGI application as a service of a listener. `tasks` holds the application's task of each active request."""
+    """An ASGI application as the service of a listener. `tasks` holds the application's task of each active request."""
 
     app: App
     tasks: set[asyncio.Task[None]]
@@ -69,23 +68,23 @@ class AsgiService(Struct, frozen=True):
 
 
 class AsgiRequest:
-    """See the top of the file. `tasks` holds the application's task while it runs."""
+    """Implements `ActiveRequest`, and the `receive` and `send` of one application task. `tasks` holds that task."""
 
     __slots__ = (
         "_app",
-        "_blocked",
         "_body",
+        "_body_received",
         "_client",
-        "_drained",
+        "_drain_waiter",
         "_expects_100",
-        "_heard_all",
-        "_left",
-        "_out",
-        "_over",
+        "_extension",
+        "_is_blocked",
+        "_is_over",
+        "_receive_waiter",
+        "_remaining",
+        "_response",
         "_scope",
-        "_shared",
         "_tasks",
-        "_waiter",
         "received_bytes",
         "uploaded",
     )
@@ -101,16 +100,18 @@ class AsgiRequest:
         self._app = app
         self._tasks = tasks
         self._client = client
-        self._shared = AsgiExtension(head, client)
-        self._out = ClientResponse(client, not head.minor, head.method == "HEAD", head.keep_alive)
+        self._extension = AsgiExtension(head, client)
+        self._response = ClientResponse(
+            client, not head.minor, head.method == "HEAD", head.keep_alive
+        )
         self._body = body or b""
         self._expects_100 = head.expects_100 and body is None
-        self._heard_all = self._over = self._blocked = False
-        self._left: int | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._body_received = self._is_over = self._is_blocked = False
+        self._remaining: int | None = None
+        self._receive_waiter: asyncio.Future[None] | None = None
+        self._drain_waiter: asyncio.Future[None] | None = None
         self.uploaded = body is not None
-        """The request is complete."""
+        """Whether the whole request has come."""
         self.received_bytes = len(self._body)
         path, _, query = head.target.partition(b"?")
         self._scope: dict[str, Any] = {
@@ -127,7 +128,7 @@ class AsgiRequest:
             "raw_path": path,
             "query_string": query,
             "extensions": _EXTENSIONS,
-            "facade": self._shared,
+            "facade": self._extension,
         }
 
     # --- what the client's connection calls ---------------------------------------------------------
@@ -140,12 +141,12 @@ class AsgiRequest:
 
     @property
     def allowed(self) -> tuple[Timeouts, Limits]:
-        """What the route allows; the defaults until the application tells."""
-        return self._shared.allowed
+        """Time-outs and limits of the route; the defaults until the application sets them."""
+        return self._extension.allowed
 
     def body(self, data: bytes) -> None:
-        """Some of the request's body."""
-        if self._over:
+        """Buffer bytes of the request's body for `receive`."""
+        if self._is_over:
             return
         self.received_bytes += len(data)
         self._body += data
@@ -154,65 +155,65 @@ class AsgiRequest:
         self._wake()
 
     def body_ended(self, trailers: HeaderPairs) -> None:
-        """The request is complete. ASGI has no place for trailers."""
+        """The whole request has come. ASGI has no request trailers: they are dropped."""
         self.uploaded = True
         self._wake()
 
     def refuse(self, error: RequestError) -> None:
-        """Give the request up: with an answer, or, if one has begun, by cutting that short."""
-        if self._over:
+        """End the request with a local reply. If the response has begun, truncate it instead."""
+        if self._is_over:
             return
-        self._shared.fault = error
-        self._out.keep = False
-        self._answer(problem(error))
+        self._extension.fault = error
+        self._response.keep = False
+        self._reply(problem(error))
 
     def client_disconnected(self) -> None:
-        """The client left."""
-        if not self._over:
-            self._end(whole=False)
+        """The client closed the connection."""
+        if not self._is_over:
+            self._end(complete=False)
 
     def client_blocked(self, blocked: bool) -> None:
-        """The client takes the answer slower than it comes."""
-        self._blocked = blocked
+        """The client reads the response slower than it comes (True), or has caught up (False)."""
+        self._is_blocked = blocked
         self._wake()
 
-    def client_shut(self) -> None:
-        """Nothing here becomes a tunnel."""
+    def client_half_closed(self) -> None:
+        """Only tunnels are half-closed, and ASGI has none."""
 
     def check_deadlines(self, now: float) -> None:
-        """The application keeps its own time."""
+        """The application checks the time of the whole request."""
 
     # --- what the application calls -----------------------------------------------------------------
 
     async def receive(self) -> Message:
-        """The next part of the body, then that the client left, or that all is over."""
-        while not self._over:
-            if not self._heard_all and (self._body or self.uploaded):
+        """`receive` of ASGI: the next part of the body; after the end of the request `http.disconnect`."""
+        while not self._is_over:
+            if not self._body_received and (self._body or self.uploaded):
                 data, self._body = self._body, b""
-                self._heard_all = self.uploaded
+                self._body_received = self.uploaded
                 self._client.resume_reading()
                 return {"type": "http.request", "body": data, "more_body": not self.uploaded}
-            if self._expects_100 and not self._out.status:
+            if self._expects_100 and not self._response.status:
                 self._expects_100 = False
                 self._client.write(CONTINUE)
-            waiter = self._waiter
+            waiter = self._receive_waiter
             if waiter is None or waiter.done():
-                waiter = self._waiter = asyncio.get_running_loop().create_future()
+                waiter = self._receive_waiter = asyncio.get_running_loop().create_future()
             await waiter
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """A part of the answer. Raises RuntimeError for what is none. Silent after the end, as servers are."""
-        while self._blocked and not self._over:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
-        if self._over:
+        """`send` of ASGI: a part of the response. Raises RuntimeError for an invalid one; ignores any after the end."""
+        while self._is_blocked and not self._is_over:
+            self._drain_waiter = asyncio.get_running_loop().create_future()
+            await self._drain_waiter
+        if self._is_over:
             return
-        kind, begun = message["type"], self._out.status != 0
+        kind, begun = message["type"], self._response.status != 0
         if kind == "http.response.body" and begun:
             self._send_body(message.get("body", b""), message.get("more_body", False))
-        elif kind == OPENING and not begun:
-            self._begin(message["status"], message["opening"], message["length"])
+        elif kind == HEAD_BLOCK and not begun:
+            self._start(message["status"], message["head_block"], message["length"])
         elif kind == "http.response.start" and not begun:
             self._send_head(message["status"], message.get("headers", ()))
         else:
@@ -224,14 +225,14 @@ class AsgiRequest:
         try:
             await self._app(self._scope, self.receive, self.send)
         except Exception:
-            # The edge of the request's task: the log learns why, the client that it failed, or a cut answer.
+            # The edge of the task: log the error, and end the response with a 500, or truncated.
             log.exception("the application failed: %s", self._scope["path"])
-        if not self._over:
-            self._out.keep = False
-            self._answer(_FAILED)
+        if not self._is_over:
+            self._response.keep = False
+            self._reply(_APPLICATION_FAILED)
 
     def _send_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        out = self._out
+        out = self._response
         lines, length = [STATUS_LINES[status]], None
         for name, value in headers:
             if name == b"content-length":
@@ -243,58 +244,58 @@ class AsgiRequest:
         if length is not None and status != 204:
             lines.append(b"content-length: %d" % length)
         lines.append(b"")
-        opening = b"\r\n".join(lines)
-        if len(opening.splitlines()) != len(lines) - 1 or 0 in opening:
+        head_block = b"\r\n".join(lines)
+        if len(head_block.splitlines()) != len(lines) - 1 or 0 in head_block:
             raise RuntimeError("a header field has a line break or NUL in it")
-        self._begin(status, opening, length)
+        self._start(status, head_block, length)
 
-    def _begin(self, status: int, opening: bytes, length: int | None) -> None:
-        """`opening` is status line and fields, whole lines, with the length but no other framing."""
-        out = self._out
+    def _start(self, status: int, head_block: bytes, length: int | None) -> None:
+        """Write a head. `head_block`: status line and fields with line ends, without framing but Content-Length."""
+        out = self._response
         framing: Framing = "chunked" if length is None else "length"
-        if out.is_head or status in _NO_BODY:
+        if out.is_head or status in BODILESS_STATUSES:
             framing = "none"
         if not self.uploaded or self._client.draining:
-            # A body that was not read to its end leaves no place where the next request begins.
+            # Where the next request would begin is unknown after a body that was not read to its end.
             out.keep = False
-        self._left = length if framing == "length" else None if framing == "chunked" else 0
-        # A server waits for the first part of the body: only then is the answer under way (ASGI, Response Start).
-        out.start(status, opening, framing, True)
+        self._remaining = length if framing == "length" else None if framing == "chunked" else 0
+        # ASGI: a server sends the head with the first part of the body, not before (Response Start).
+        out.start(status, head_block, framing, True)
 
     def _send_body(self, data: bytes, more: bool) -> None:
-        out, left = self._out, self._left
-        if left is not None:
-            if out.is_head or out.status in _NO_BODY:
+        out, remaining = self._response, self._remaining
+        if remaining is not None:
+            if out.is_head or out.status in BODILESS_STATUSES:
                 data = b""
-            if len(data) > left or (len(data) < left and not more):
+            if len(data) > remaining or (len(data) < remaining and not more):
                 raise RuntimeError("the body is not as long as its Content-Length says")
-            self._left = left - len(data)
+            self._remaining = remaining - len(data)
         if data:
             out.data(data)
         if more:
             out.flush()
         else:
             out.end([])
-            self._end(whole=True)
+            self._end(complete=True)
 
-    def _answer(self, answer: LocalReply) -> None:
-        """In place of the application's; or cut that short, if it has begun."""
-        out = self._out
+    def _reply(self, reply: LocalReply) -> None:
+        """End with a local reply. If the response has begun, truncate it instead."""
+        out = self._response
         if out.status:
             out.flush()
-            self._end(whole=False)
+            self._end(complete=False)
         else:
-            out.own(answer, [])
-            self._end(whole=True)
+            out.local_reply(reply, [])
+            self._end(complete=True)
 
-    def _end(self, whole: bool) -> None:
-        self._over = True
+    def _end(self, complete: bool) -> None:
+        self._is_over = True
         self._body = b""
         self._wake()
-        out = self._out
-        self._client.request_done(whole, out.keep and self.uploaded, out.by_close)
+        out = self._response
+        self._client.request_done(complete, out.keep and self.uploaded, out.by_close)
 
     def _wake(self) -> None:
-        for future in (self._waiter, self._drained):
+        for future in (self._receive_waiter, self._drain_waiter):
             if future is not None and not future.done():
                 future.set_result(None)

@@ -1,4 +1,4 @@
-"""The types of ASGI 3.0, and the extension of our own server."""
+"""The types of ASGI 3.0, and the name of our own extension."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -8,7 +8,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-OPENING = "facade.opening"
-"""An extension of our own server: a head whose lines are at hand, in place of `http.response.start`."""
+HEAD_BLOCK = "facade.head_block"
+"""An extension of our server: a message with a rendered head, which replaces `http.response.start`.
+
+Its keys: `status`; `head_block`, status line and field lines as bytes; `length`, the Content-Length or None.
+"""
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,6 +1,7 @@
-"""One client connection. What it does with a request is its tier's: a walk of `fast_walk`, or a `cycle` (ADR 15).
+"""One client connection: an HTTP/1.1 server for one socket.
 
-Requests are answered one after the other; what a client sends ahead is held, and not read beyond a bound.
+It parses requests and gives each to the listener's `RequestService`: the fast tier or the ASGI tier (ADR 15).
+Requests are handled one after the other. Pipelined requests wait in the parser's buffer, which is bounded.
 """
 
 import asyncio
@@ -11,39 +12,42 @@ from typing import cast
 from proxy.downstream.client_response import refusal
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import ActiveRequest, Drainable, RequestService
-from proxy.downstream.lingering_close import LINGER_S, begin_lingering, cut, has_unread
+from proxy.downstream.lingering_close import LINGER_S, begin_lingering, has_unread, reset
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_parser import RequestParser
-from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.model import DEFAULTS, HeaderPairs
 from proxy.tick import BufferedWriter
 
 AHEAD_BYTES = 64 * 1024
-"""What a client may send ahead of its turn before we stop reading."""
-_ANYTHING = (Timeouts(), Limits())
+"""The connection is not read while more bytes than this wait in the parser behind the active request."""
 
 
 class DownstreamConnection(asyncio.Protocol):
-    """See the top of the file."""
+    """Implements `ClientConnection` for the active request, `RequestSink` for the parser, `Drainable` for the listener.
+
+    States: a request is active (`_request`), none is, or the connection lingers: it was half-closed by us, and
+    whatever the client still sends is discarded.
+    """
 
     __slots__ = (
-        "_blocked",
-        "_bounds",
-        "_clients",
         "_connections",
         "_held",
-        "_in_reader",
+        "_is_parsing",
+        "_is_reading",
+        "_is_tunnel",
+        "_is_write_blocked",
         "_lingers_until",
-        "_outlet",
         "_overloaded",
-        "_reader",
-        "_reading",
+        "_parser",
+        "_request",
+        "_request_count",
         "_service",
+        "_timeouts",
+        "_tracker",
         "_transport",
-        "_tunnel",
-        "_walk",
-        "_walks",
+        "_writer",
         "address",
         "peer",
         "scheme",
@@ -53,25 +57,26 @@ class DownstreamConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
-    _outlet: BufferedWriter
+    _writer: BufferedWriter
     write: Callable[[bytes], None]
-    """Sends some bytes of the answer."""
+    """Sends bytes of the response at the end of the tick."""
 
     def __init__(
-        self, service: RequestService, clients: ConnectionTracker, connections: set[Drainable]
+        self, service: RequestService, tracker: ConnectionTracker, connections: set[Drainable]
     ) -> None:
         limits = service.limits
         self._service = service
-        self._clients = clients
+        self._tracker = tracker
         self._connections = connections
-        self._reader = RequestParser(self, limits.max_head_bytes, limits.max_fields)
-        self._bounds = ClientTimeouts()
-        self._walk: ActiveRequest | None = None
+        self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
+        self._timeouts = ClientTimeouts()
+        self._request: ActiveRequest | None = None
         self.state: object = None
-        self._walks = 0
+        self._request_count = 0
         self._held = b""
-        self._reading = True
-        self._blocked = self._tunnel = self._in_reader = False
+        """One read that waits for admission (ADR 19)."""
+        self._is_reading = True
+        self._is_write_blocked = self._is_tunnel = self._is_parsing = False
         self._overloaded: Overloaded | None = None
         self._lingers_until = 0.0
         self.peer = ""
@@ -79,12 +84,13 @@ class DownstreamConnection(asyncio.Protocol):
         self.address: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
 
-    # --- what the event loop and the server call ----------------------------------------------------
+    # --- called by the event loop, the listener and `Admission` ---------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
-        self._outlet = BufferedWriter(self._clients.turn, self._transport)
-        self.write = self._outlet.write
+        # uvloop's transports do not inherit from asyncio.Transport, but have its methods.
+        self._transport = cast(asyncio.Transport, transport)
+        self._writer = BufferedWriter(self._tracker.write_batch, self._transport)
+        self.write = self._writer.write
         peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]
@@ -95,93 +101,93 @@ class DownstreamConnection(asyncio.Protocol):
             self.scheme = "https"
         self._connections.add(self)
         limits = self._service.limits
-        self._overloaded = self._clients.admit(self, self.peer, limits.listener, limits.trusted)
+        self._overloaded = self._tracker.add(self, self.peer, limits.listener, limits.trusted)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._held = b""
-        self._outlet.drop()
+        self._writer.drop()
         self._connections.discard(self)
-        self._clients.leave(self, self.peer)
-        if self._walk is not None:
-            self._walk.client_disconnected()
-        self._reader.stop()
+        self._tracker.remove(self, self.peer)
+        if self._request is not None:
+            self._request.client_disconnected()
+        self._parser.stop()
 
     def eof_received(self) -> bool:
-        self.go_on()
-        walk = self._walk
-        if walk is not None and self._tunnel and self._transport.can_write_eof():
-            walk.client_shut()
+        self.resume()
+        request = self._request
+        if request is not None and self._is_tunnel and self._transport.can_write_eof():
+            request.client_half_closed()
             return True
-        # Of a request, a client that will send no more is one that leaves: the two look the same.
-        if walk is not None:
-            walk.client_disconnected()
-        self._outlet.flush()
+        # A half-close before the response cannot be told from a disconnect. Treat it as one.
+        if request is not None:
+            request.client_disconnected()
+        self._writer.flush()
         return False
 
     def data_received(self, data: bytes) -> None:
-        if self._walk is None:
-            if self._held:  # More than one read is not kept.
+        if self._request is None:
+            if self._held:  # At most one read waits: with the second the request begins.
                 data, self._held = self._held + data, b""
-            elif not self._clients.intake.admits(self):
+            elif not self._tracker.admission.admit(self):
                 self._held = data
                 return
-        self._take(data)
+        self._receive(data)
 
-    def go_on(self) -> None:
-        """Begin what had to wait for its turn."""
+    def resume(self) -> None:
+        """Parse the read that waited for admission."""
         data, self._held = self._held, b""
         if data and not self._transport.is_closing():
-            self._take(data)
+            self._receive(data)
 
-    def _take(self, data: bytes) -> None:
-        if self._tunnel:
-            if self._walk is not None:
-                self._walk.body(data)
+    def _receive(self, data: bytes) -> None:
+        if self._is_tunnel:
+            if self._request is not None:
+                self._request.body(data)
             return
         if self._lingers_until:
             return
         if self._overloaded is not None:
             self._refuse(self._overloaded)
             return
-        self._in_reader = True
+        self._is_parsing = True
         try:
-            self._reader.feed(data)
-            if self._walk is None:
-                self._read_on()
+            self._parser.feed(data)
+            if self._request is None:
+                self._parse_buffered()
         except RequestError as error:
             self._refuse(error)
         finally:
-            self._in_reader = False
-        reader = self._reader
-        if reader.held and self._walk is not None and reader.held_bytes > AHEAD_BYTES:
+            self._is_parsing = False
+        parser = self._parser
+        if parser.held and self._request is not None and parser.held_bytes > AHEAD_BYTES:
             self.pause_reading()
 
     def pause_writing(self) -> None:
-        self._blocked = True
-        if self._walk is not None:
-            self._walk.client_blocked(True)
+        self._is_write_blocked = True
+        if self._request is not None:
+            self._request.client_blocked(True)
 
     def resume_writing(self) -> None:
-        self._blocked = False
-        if self._walk is not None:
-            self._walk.client_blocked(False)
+        self._is_write_blocked = False
+        if self._request is not None:
+            self._request.client_blocked(False)
         elif not self._lingers_until:
-            self._next()
+            self._next_request()
 
     def shutdown(self) -> None:
-        """The server drains. A connection between two requests ends; one with a request ends after its answer."""
-        held = self._held or self._reader.held_bytes
-        if self._walk is None and not held and not has_unread(self._transport):
+        """The listener drains: close if idle. An active request and bytes that have come are served first."""
+        held = self._held or self._parser.held_bytes
+        if self._request is None and not held and not has_unread(self._transport):
             self._close()
 
     def abort(self) -> None:
-        """Be gone."""
+        """Close without sending what is buffered."""
         self._transport.abort()
 
-    # --- what the sweep calls -----------------------------------------------------------------------
+    # --- called by the tracker's sweep ----------------------------------------------------------------
 
-    def swept(self, now: float) -> None:
-        """Judge what the client takes of our time."""
+    def check_deadlines(self, now: float) -> None:
+        """End what has taken too long. `now` in seconds, monotonic."""
         if self._lingers_until:
             if now >= self._lingers_until:
                 self._transport.abort()
@@ -189,151 +195,152 @@ class DownstreamConnection(asyncio.Protocol):
         if self._overloaded is not None:
             self._refuse(self._overloaded)
             return
-        walk = self._walk
-        timeouts, limits = _ANYTHING if walk is None else walk.allowed
-        verdict = self._bounds.check(
+        request = self._request
+        timeouts, limits = DEFAULTS if request is None else request.allowed
+        expiry = self._timeouts.check(
             now, self._progress(), self._service.limits.listener, timeouts, limits
         )
-        if verdict is not None:
-            self._end_by(verdict)
-        elif walk is not None:
-            walk.check_deadlines(now)
+        if expiry is not None:
+            self._expire(expiry)
+        elif request is not None:
+            request.check_deadlines(now)
 
     def _progress(self) -> Progress:
-        walk = self._walk
+        request = self._request
         unsent = self._transport.get_write_buffer_size()
-        if walk is None:
-            phase: Phase = "head" if self._held or self._reader.held_bytes else "idle"
-            return Progress(phase, self._walks, unsent_bytes=unsent)
-        if walk.uploaded:
-            return Progress("answer", self._walks, unsent_bytes=unsent)
-        return Progress("body", self._walks, walk.received_bytes, not self._reading, unsent)
+        if request is None:
+            phase: Phase = "head" if self._held or self._parser.held_bytes else "idle"
+            return Progress(phase, self._request_count, unsent_bytes=unsent)
+        if request.uploaded:
+            return Progress("response", self._request_count, unsent_bytes=unsent)
+        paused = not self._is_reading
+        return Progress("body", self._request_count, request.received_bytes, paused, unsent)
 
-    def _end_by(self, verdict: Expiry) -> None:
-        error = verdict.error
+    def _expire(self, expiry: Expiry) -> None:
+        error = expiry.error
         if error is None:
-            if self._walk is not None:
-                self._walk.client_disconnected()
+            if self._request is not None:
+                self._request.client_disconnected()
             if self._transport.is_closing():
                 self._transport.abort()
             self._close()
             return
-        if self._walk is None:
+        if self._request is None:
             self._refuse(error)
         else:
-            self._clients.refused(error.reason)
-            self._walk.refuse(error)
+            self._tracker.count_refused(error.reason)
+            self._request.refuse(error)
 
-    # --- what the reader calls ----------------------------------------------------------------------
+    # --- called by the parser -------------------------------------------------------------------------
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None:
-        self._walks += 1
-        self._walk = walk = self._service.new_request(self, head, body)
-        walk.begin()
+        self._request_count += 1
+        self._request = request = self._service.new_request(self, head, body)
+        request.begin()
 
     def request_data(self, data: bytes) -> None:
-        if self._walk is not None:
-            self._walk.body(data)
+        if self._request is not None:
+            self._request.body(data)
 
     def request_ended(self, trailers: HeaderPairs) -> None:
-        if self._walk is not None:
-            self._walk.body_ended(trailers)
+        if self._request is not None:
+            self._request.body_ended(trailers)
 
-    # --- what a walk calls --------------------------------------------------------------------------
+    # --- called by the active request -----------------------------------------------------------------
 
     @property
     def draining(self) -> bool:
-        return self._clients.draining
+        return self._tracker.draining
 
     def write_all(self, pieces: Sequence[bytes]) -> None:
-        self._outlet.flush()
+        self._writer.flush()
         self._transport.writelines(pieces)
 
     def write_eof(self) -> None:
         if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._outlet.flush()
+            self._writer.flush()
             self._transport.write_eof()
 
     def pause_reading(self) -> None:
-        if self._reading and not self._transport.is_closing():
-            self._reading = False
+        if self._is_reading and not self._transport.is_closing():
+            self._is_reading = False
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._reading and not self._transport.is_closing():
-            self._reading = True
+        if not self._is_reading and not self._transport.is_closing():
+            self._is_reading = True
             self._transport.resume_reading()
 
-    def switched(self) -> None:
-        self._tunnel = True
-        rest = self._reader.take_rest()
+    def switch_protocols(self) -> None:
+        self._is_tunnel = True
+        rest = self._parser.take_rest()
         self.resume_reading()
-        if rest and self._walk is not None:
-            self._walk.body(rest)
+        if rest and self._request is not None:
+            self._request.body(rest)
 
-    def request_done(self, whole: bool, keep: bool, by_close: bool) -> None:
-        walk, self._walk = self._walk, None
+    def request_done(self, complete: bool, keep: bool, by_close: bool) -> None:
+        request, self._request = self._request, None
         if self._transport.is_closing():
             return
-        if whole and keep and not self._tunnel:
-            if not self._in_reader:
-                self._next()
-        elif whole:
-            if self._tunnel or walk is None or walk.uploaded:
+        if complete and keep and not self._is_tunnel:
+            if not self._is_parsing:  # Else `_parse_buffered` goes on when the parser returns.
+                self._next_request()
+        elif complete:
+            if self._is_tunnel or request is None or request.uploaded:
                 self._close()
             else:
                 self._linger()
         elif by_close:
-            self._outlet.flush()
-            cut(self._transport)
+            self._writer.flush()
+            reset(self._transport)
         else:
             self._close()
 
-    # --- inside -------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------
 
-    def _next(self) -> None:
-        """Go on with what the client sent ahead; called from outside the reader only."""
-        reader = self._reader
-        if self._reading and not (reader.held or self._blocked):
-            reader.proceed()  # As most clients do, it waited for its answer.
+    def _next_request(self) -> None:
+        """Parse pipelined requests. Not called while the parser runs."""
+        parser = self._parser
+        if self._is_reading and not (parser.held or self._is_write_blocked):
+            parser.proceed()  # The usual case: the client has sent nothing ahead.
             return
-        self._in_reader = True
+        self._is_parsing = True
         try:
-            self._read_on()
+            self._parse_buffered()
         except RequestError as error:
             self._refuse(error)
         finally:
-            self._in_reader = False
-        if self._walk is None or self._reader.held_bytes <= AHEAD_BYTES:
+            self._is_parsing = False
+        if self._request is None or self._parser.held_bytes <= AHEAD_BYTES:
             self.resume_reading()
 
-    def _read_on(self) -> None:
-        """Read request after request, as long as each is answered at once and the client takes the answers."""
-        reader = self._reader
-        while self._walk is None and reader.waits and not self._blocked:
+    def _parse_buffered(self) -> None:
+        """Parse buffered requests until one stays active, or the client does not read its responses fast enough."""
+        parser = self._parser
+        while self._request is None and parser.is_complete and not self._is_write_blocked:
             if self._lingers_until or self._transport.is_closing():
                 return
-            reader.proceed()
+            parser.proceed()
 
     def _refuse(self, error: RequestError) -> None:
-        """What came is no request, or may not be one: tell so, and end the connection."""
-        if self._walk is not None:
-            self._walk.refuse(error)
+        """Respond with `error`, then end the connection: the bytes are no request, or the client may not send one."""
+        if self._request is not None:
+            self._request.refuse(error)
             return
         if self._lingers_until or self._transport.is_closing():
             return
-        if not isinstance(error, Overloaded):
-            self._clients.refused(error.reason)
-        self._outlet.write(refusal(error))
+        if not isinstance(error, Overloaded):  # The tracker has counted that.
+            self._tracker.count_refused(error.reason)
+        self._writer.write(refusal(error))
         self._linger()
 
     def _close(self) -> None:
-        """After what is written."""
-        self._outlet.flush()
+        """Close after sending what is buffered."""
+        self._writer.flush()
         self._transport.close()
 
     def _linger(self) -> None:
-        self._outlet.flush()
+        self._writer.flush()
         if begin_lingering(self._transport):
             self._lingers_until = time.monotonic() + LINGER_S
             self.resume_reading()

@@ -1,4 +1,4 @@
-"""The clients' connections: who may come in, who is looked after, who is told to go."""
+"""All client connections of one listener: their limits, and the sweep that checks their deadlines."""
 
 import asyncio
 import time
@@ -13,56 +13,60 @@ from proxy.model import Listener
 from proxy.tick import WriteBatch
 
 SWEEP_S = 0.5
+"""Each connection's deadlines are checked once in this time."""
 _SLOTS = 8
-"""Parts of a sweep, so that a thousand clients are not looked at in one go: that would be felt by all."""
+"""A sweep has this many parts, with a pause after each: checking thousands of connections would delay every request."""
 
 
-class Client(Protocol):
-    """One connection, as its owner sees it."""
+class TrackedConnection(Protocol):
+    """A client connection, as its tracker sees it."""
 
-    def swept(self, now: float) -> None:
-        """Look for what takes too long. `now` in seconds, monotonic."""
+    def check_deadlines(self, now: float) -> None:
+        """End what has taken too long. `now` in seconds, monotonic."""
 
 
 class ConnectionTracker:
-    """Knows every connection of one listener. `most` caps them, whatever the table says (descriptors are finite)."""
+    """`max_connections` is a limit that no table can raise: file descriptors are finite.
+
+    `count` is called with 1 or -1 for each connection that comes or goes. `count_refused` is called with the reason of
+    each connection or message that is refused before there is a request.
+    """
 
     def __init__(
         self,
-        most: int,
-        counted: Callable[[int], None],
-        refused: Callable[[str], None],
+        max_connections: int,
+        count: Callable[[int], None],
+        count_refused: Callable[[str], None],
     ) -> None:
-        self._most = most
-        self._counted = counted
-        self.refused = refused
-        """Counts what is refused before a request exists, by kind."""
-        self._slots: list[set[Client]] = [set() for _ in range(_SLOTS)]
-        self._live: dict[Client, set[Client]] = {}
-        """Each with its slot."""
+        self._max_connections = max_connections
+        self._count = count
+        self.count_refused = count_refused
+        self._slots: list[set[TrackedConnection]] = [set() for _ in range(_SLOTS)]
+        self._live: dict[TrackedConnection, set[TrackedConnection]] = {}
+        """Every connection, with its slot."""
         self._slot = 0
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
-        self.turn = WriteBatch()
-        self.intake = Admission()
+        self.write_batch = WriteBatch()
+        self.admission = Admission()
         self.draining = False
-        """Answers ask clients to come back over another connection."""
+        """Whether responses ask clients to reconnect."""
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def admit(
-        self, client: Client, peer: str, listener: Listener, trusted: Addresses
+    def add(
+        self, connection: TrackedConnection, peer: str, listener: Listener, trusted: Addresses
     ) -> Overloaded | None:
-        """Take the connection in; `leave` has to follow. What is told to it if it may not stay."""
-        # The smallest one: where one comes as another goes, any rotation would fill a slot and empty the others.
-        slot = self._live[client] = min(self._slots, key=len)
-        slot.add(client)
+        """Track a connection; call `remove` when it is lost. Returns an error if it exceeds a limit."""
+        # The smallest slot: with round robin, connections that come as others go would all gather in one slot.
+        slot = self._live[connection] = min(self._slots, key=len)
+        slot.add(connection)
         self._by_peer[peer] += 1
-        self._counted(1)
+        self._count(1)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_S / _SLOTS, self._sweep)
-        if len(self._live) > min(self._most, listener.max_connections):
+        if len(self._live) > min(self._max_connections, listener.max_connections):
             error = Overloaded(
                 "this server has all the connections it takes", "too_many_connections"
             )
@@ -70,13 +74,13 @@ class ConnectionTracker:
             error = Overloaded("too many connections from this address", "connections_per_client")
         else:
             return None
-        self.refused(error.reason)
+        self.count_refused(error.reason)
         return error
 
-    def leave(self, client: Client, peer: str) -> None:
-        """The connection is over."""
-        self._live.pop(client).discard(client)
-        self._counted(-1)
+    def remove(self, connection: TrackedConnection, peer: str) -> None:
+        """The connection is lost."""
+        self._live.pop(connection).discard(connection)
+        self._count(-1)
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
             del self._by_peer[peer]
@@ -86,8 +90,8 @@ class ConnectionTracker:
         self._timer = loop.call_later(SWEEP_S / _SLOTS, self._sweep)
         self._slot = (self._slot + 1) % _SLOTS
         now = time.monotonic()
-        for client in tuple(self._slots[self._slot]):
-            client.swept(now)
+        for connection in tuple(self._slots[self._slot]):
+            connection.check_deadlines(now)
         if not self._live:
             self._timer.cancel()
             self._timer = None

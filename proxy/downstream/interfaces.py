@@ -1,4 +1,4 @@
-"""The interfaces between a client connection, the request that is active on it, and what serves requests."""
+"""The interfaces between a client connection, its active request, and the service that handles requests."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,10 +9,10 @@ from proxy.model import HeaderPairs, Limits, Listener, Timeouts
 
 
 class Drainable(Protocol):
-    """A connection, as the drain of a listener sees it. A lost connection leaves the listener's set by itself."""
+    """A connection, as a listener that drains sees it. A lost connection removes itself from the listener's set."""
 
     def shutdown(self) -> None:
-        """Close if no byte of a request has come, the kernel's buffer included; else the active request is the last.
+        """Close if no request is active and no byte of one has come, not even into the kernel's buffer.
 
         Called some times a second until the connection is gone.
         """
@@ -32,11 +32,11 @@ class ConnectionLimits(Protocol):
 
     @property
     def max_head_bytes(self) -> int:
-        """The largest request head that some route takes."""
+        """The largest limit of a request head, of all routes."""
 
     @property
     def max_fields(self) -> int:
-        """The most header fields that some route takes."""
+        """The largest limit of the number of header fields, of all routes."""
 
     @property
     def listener(self) -> Listener: ...
@@ -47,15 +47,15 @@ class ConnectionLimits(Protocol):
 
 
 class ClientConnection(Protocol):
-    """A client connection, as the request that is active on it sees it."""
+    """A client connection, as its active request sees it."""
 
     peer: str
-    """The address at the other end; empty for a Unix socket."""
+    """The address at the other end of the connection; empty for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
     server: tuple[str, int | None] | None
     state: object
-    """A place for the service to keep what it knows of the connection. None until the service sets it."""
+    """For the service: its state of the connection. None until the service sets it."""
 
     @property
     def draining(self) -> bool:
@@ -75,54 +75,55 @@ class ClientConnection(Protocol):
 
     def resume_reading(self) -> None: ...
 
-    def switched(self) -> None:
-        """From here on the client's bytes are of another protocol, and go to the request's `body`."""
+    def switch_protocols(self) -> None:
+        """Parse the client's bytes no longer as HTTP: from now on they go to the request's `body` as they come."""
 
-    def request_done(self, whole: bool, keep: bool, by_close: bool) -> None:
-        """The request's last call. Not `whole`: the response was truncated, and the client has to notice.
+    def request_done(self, complete: bool, keep: bool, by_close: bool) -> None:
+        """The request has ended; it calls nothing after this. `keep`: another request may follow on the connection.
 
-        `by_close`: only the end of the connection ends the response.
+        If not `complete`, the response was truncated, and the client has to notice. `by_close`: the response has no
+        framing, so that only the end of the connection marks its end.
         """
 
 
 class ActiveRequest(Protocol):
-    """The request that is active on a connection. It ends once, with `ClientConnection.request_done`."""
+    """The request that a connection serves now. It ends with one call of `ClientConnection.request_done`."""
 
     @property
     def uploaded(self) -> bool:
-        """Whether the request is complete."""
+        """Whether the whole request has come."""
 
     @property
     def received_bytes(self) -> int:
-        """Bytes of its body so far."""
+        """How many bytes of the body have come."""
 
     @property
     def allowed(self) -> tuple[Timeouts, Limits]:
-        """What its route allows; the defaults until the route is known."""
+        """Time-outs and limits of the route; the defaults until the route is known."""
 
     def begin(self) -> None:
         """Start. The request may be over when this returns."""
 
     def body(self, data: bytes) -> None:
-        """Take bytes of the request's body; after `switched`, any bytes of the client."""
+        """Bytes of the request's body; after `switch_protocols`, bytes of the other protocol."""
 
     def body_ended(self, trailers: HeaderPairs) -> None:
-        """The request is complete."""
+        """The whole request has come."""
 
     def refuse(self, error: RequestError) -> None:
-        """End with a local reply; or truncate the response, if it has begun."""
+        """End the request with a local reply. If the response has begun, truncate it instead."""
 
     def client_disconnected(self) -> None:
         """The client closed the connection."""
 
     def client_blocked(self, blocked: bool) -> None:
-        """The client reads the response slower than it comes, or has caught up."""
+        """The client reads the response slower than it comes (True), or has caught up (False)."""
 
-    def client_shut(self) -> None:
+    def client_half_closed(self) -> None:
         """The client half-closed a tunnel."""
 
     def check_deadlines(self, now: float) -> None:
-        """Check the time of the whole request. `now` in seconds, monotonic."""
+        """End the request if it has taken too long in all. `now` in seconds, monotonic."""
 
 
 class RequestService(Protocol):
@@ -135,4 +136,4 @@ class RequestService(Protocol):
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
-        """A request that has not begun. `body` is the whole body, if it came with the head; see `RequestSink`."""
+        """A new request, not begun yet. `body` is the whole body, if it came with the head; see `RequestSink`."""

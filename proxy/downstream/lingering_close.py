@@ -1,4 +1,4 @@
-"""How a client's connection ends, so that the client can tell what happened."""
+"""Ways to end a client connection, so that the client can tell a complete response from a truncated one."""
 
 import asyncio
 import contextlib
@@ -7,13 +7,13 @@ import socket
 import struct
 
 LINGER_S = 2.0
-"""How long we still read after our last byte."""
+"""How long a lingering connection is still read after our last byte."""
 
 
 def begin_lingering(transport: asyncio.Transport) -> bool:
-    """End our side only, after what is written: closing with unread bytes would reset the answer away.
+    """Half-close after what is written. A close with unread bytes sends a reset, and the client may lose our response.
 
-    False where that cannot be, as over TLS: the connection is then closed.
+    Returns False if the transport cannot half-close, as over TLS. The connection is then closed.
     """
     if transport.is_closing():
         return False
@@ -25,20 +25,20 @@ def begin_lingering(transport: asyncio.Transport) -> bool:
     return True
 
 
-def cut(transport: asyncio.Transport) -> None:
-    """The answer is not complete, and must not look so: a reset, which no client takes for an end."""
-    own = transport.get_extra_info("socket")
-    if own is not None:
+def reset(transport: asyncio.Transport) -> None:
+    """Close with a TCP reset: for a truncated response of which only the end of the connection marks the end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
         with contextlib.suppress(OSError):
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
 def has_unread(transport: asyncio.Transport) -> bool:
-    """The kernel holds bytes that the loop has not seen yet: a request that has just arrived, or a farewell."""
-    own = transport.get_extra_info("socket")
-    if own is None or transport.is_closing():
+    """Whether the kernel has bytes, or the client's close, that the event loop has not read yet."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.is_closing():
         return False
     poll = select.poll()
-    poll.register(own.fileno(), select.POLLIN)
+    poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))

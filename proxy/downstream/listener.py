@@ -1,7 +1,7 @@
-"""One listening socket and the connections that came in over it, from the first to the last (ADR 13).
+"""One listening socket and the connections accepted from it, from start to drain (ADR 13).
 
-Servers at hand end by closing what is idle and what waits in the backlog: clients see a request lost that was on its
-way. This one takes in what has connected, and lets every connection end at its own time.
+Common servers shut down by closing idle connections and the backlog, and lose requests that clients have just sent.
+This one first accepts every connection that the kernel has made, then lets each connection finish.
 """
 
 import asyncio
@@ -22,37 +22,39 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _HANDSHAKE_S = 10
-# A client that is in the middle of its work asks again in that time, and is told to leave.
-_LAST_CALL_S = 1.0
-_LOOK_S = 0.05
-# Longer than a round trip: a connection that is being made is made by then.
-_HANDSHAKES_S = 0.1
-# A few round trips and the work of both sides: a connection belongs to `connections` only when it speaks TLS.
+# Idle connections stay open for this long: a busy client sends its next request, and its response says `close`.
+_IDLE_GRACE_S = 1.0
+_DRAIN_POLL_S = 0.05
+# Longer than a round trip: TCP handshakes that have begun are complete then.
+_TCP_HANDSHAKES_S = 0.1
+# A few round trips and the computation: a connection is in `connections` only after its TLS handshake.
 _TLS_HANDSHAKES_S = 1.0
 _CANCEL_S = 1.0
 
 
 # Classic BPF over a TCP segment, one instruction a line: code, two jumps, operand.
-_NO_SYN = (
-    (0x30, 0, 0, 13),  # load the byte of the flags
-    (0x45, 0, 1, 0x02),  # SYN?
-    (0x06, 0, 0, 0),  # yes: drop it
-    (0x06, 0, 0, 0xFFFFFFFF),  # no: take it whole
+_DROP_SYN_FILTER = (
+    (0x30, 0, 0, 13),  # load the byte with the flags
+    (0x45, 0, 1, 0x02),  # is SYN set?
+    (0x06, 0, 0, 0),  # yes: drop the segment
+    (0x06, 0, 0, 0xFFFFFFFF),  # no: accept all of it
 )
 _SO_ATTACH_FILTER = 26
 
 
-def _hear_no_more(listening: socket) -> bool:
-    """Begin no new connection, and let those under way be made; whether that can be (on Linux).
+def _drop_new_syns(listening: socket) -> bool:
+    """Let handshakes that have begun complete, and drop the SYNs of new ones. False if that is impossible (not Linux).
 
-    Without it, one that is made between the last accept and the close is reset: its client has connected, and
-    may have asked. Whoever is not heard asks the kernel again a second later, and is refused, or heard by the
-    next process.
+    Without it the kernel could complete a handshake between the last accept and the close, and would then reset the
+    connection: the client may have sent a request on it. A client whose SYN is dropped repeats it a second later,
+    and is refused or reaches the next process.
     """
     if sys.platform != "linux":
         return False
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in _NO_SYN))
-    pointer = struct.pack("HP", len(_NO_SYN), ctypes.addressof(program))
+    program = ctypes.create_string_buffer(
+        b"".join(struct.pack("HBBI", *each) for each in _DROP_SYN_FILTER)
+    )
+    pointer = struct.pack("HP", len(_DROP_SYN_FILTER), ctypes.addressof(program))
     try:
         listening.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
     except OSError:
@@ -61,9 +63,9 @@ def _hear_no_more(listening: socket) -> bool:
 
 
 class Listener:
-    """Accepts on one socket, and ends in order. `protocol` makes what speaks on a connection of this listener.
+    """Accepts connections on one socket, and drains them. `protocol` makes the protocol of each connection.
 
-    `tls` makes every connection a TLS one.
+    With `tls` every connection is a TLS connection.
     """
 
     def __init__(
@@ -76,11 +78,11 @@ class Listener:
         self._server: Server | None = None
         self.connections: set[Drainable] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        """What works on requests of these connections, and is cut off with them."""
+        """Tasks that serve requests of these connections. They are cancelled with the connections."""
 
     async def start(self, listening: socket) -> None:
-        """Accept from now on. The socket is this listener's."""
-        # Our own reference: what waits in its backlog outlives the loop's server.
+        """Begin to accept. The listener owns the socket."""
+        # The loop's server gets a duplicate: the backlog outlives the server's close as long as ours is open.
         self._listening = listening
         self._server = await asyncio.get_running_loop().create_server(
             self._connection,
@@ -97,11 +99,11 @@ class Listener:
         return {} if self._tls is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
 
     async def stop_accepting(self) -> None:
-        """Take in what has connected already, and nothing more."""
+        """Accept the connections that clients have made already, then close the socket."""
         if self._server is None:
             return
-        if _hear_no_more(self._listening):
-            await asyncio.sleep(_HANDSHAKES_S)
+        if _drop_new_syns(self._listening):
+            await asyncio.sleep(_TCP_HANDSHAKES_S)
         self._server.close()
         loop = asyncio.get_running_loop()
         with contextlib.closing(self._listening) as listening:
@@ -109,35 +111,36 @@ class Listener:
             while True:
                 try:
                     accepted, _ = listening.accept()
-                except OSError:  # Nobody waits, or there is no descriptor to take them in with.
+                except OSError:  # The backlog is empty, or no file descriptor is left.
                     break
-                await self._take_in(loop, accepted)
-        # The loop has accepted some in this very turn, and makes their connections in the next.
+                await self._serve(loop, accepted)
+        # The loop may have accepted some in this tick. It calls `connection_made` of these in the next.
         await asyncio.sleep(0)
 
-    async def _take_in(self, loop: AbstractEventLoop, accepted: socket) -> None:
-        with contextlib.suppress(OSError):  # It left again, or does not speak TLS.
+    async def _serve(self, loop: AbstractEventLoop, accepted: socket) -> None:
+        with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
             await loop.connect_accepted_socket(
                 self._connection, accepted, ssl=self._tls, **self._handshake_limit()
             )
 
-    async def finish(self, within_s: float, at_once: asyncio.Event) -> None:
-        """Let what is in flight end. After `within_s` seconds, or when told so, cut off the rest."""
+    async def finish(self, within_s: float, stop_now: asyncio.Event) -> None:
+        """Drain: let active requests finish. After `within_s` seconds, or on `stop_now`, close what is left."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        until = began + within_s
-        hidden_until = began if self._tls is None else began + _TLS_HANDSHAKES_S
-        while not at_once.is_set() and loop.time() < until:
-            if not self.connections and loop.time() >= hidden_until:
+        deadline = began + within_s
+        # Until then connections may come that are in their TLS handshake now.
+        handshakes_end = began if self._tls is None else began + _TLS_HANDSHAKES_S
+        while not stop_now.is_set() and loop.time() < deadline:
+            if not self.connections and loop.time() >= handshakes_end:
                 break
-            if loop.time() - began >= _LAST_CALL_S:
+            if loop.time() - began >= _IDLE_GRACE_S:
                 for connection in list(self.connections):
                     connection.shutdown()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(at_once.wait(), _LOOK_S)
-        await self._cut_off()
+                await asyncio.wait_for(stop_now.wait(), _DRAIN_POLL_S)
+        await self._close_rest()
 
-    async def _cut_off(self) -> None:
+    async def _close_rest(self) -> None:
         if not self.connections:
             return
         for connection in list(self.connections):
@@ -150,4 +153,4 @@ class Listener:
             await asyncio.wait(tasks, timeout=_CANCEL_S)
         for connection in list(self.connections):
             connection.abort()
-        await asyncio.sleep(0)  # Transports tell of their end in the loop's next turn.
+        await asyncio.sleep(0)  # Transports call `connection_lost` in the next tick.

@@ -6,7 +6,7 @@ import time
 from msgspec import Struct
 
 from proxy.downstream.asgi import AsgiExtension, AsgiService
-from proxy.downstream.asgi_types import OPENING, Receive, Scope, Send
+from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
@@ -22,7 +22,7 @@ from proxy.forwarding.route_cache import (
     new_connection_state,
 )
 from proxy.http1.local_reply import OPTIONS_REPLY, problem
-from proxy.http1.request_head import Fields, RequestHead, read_framing
+from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.model import BackendRef, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
@@ -51,7 +51,7 @@ class AsgiForwarder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
         snapshot = self._forwarder.table.current
-        out = AsgiResponse(send, OPENING in scope.get("extensions", ()))
+        out = AsgiResponse(send, HEAD_BLOCK in scope.get("extensions", ()))
         record = self._forwarder.record(snapshot)
         logged = b""
         try:
@@ -102,7 +102,7 @@ class AsgiForwarder:
         exchange = await self._open(request)
         if exchange.has_body:
             client.start_upload(exchange)
-        exchange.on_wait = client.watch
+        exchange.on_elapsed = client.watch
         try:
             await _pass_on(exchange, out, request, record)
         finally:
@@ -124,7 +124,7 @@ class AsgiForwarder:
                     cached.entry.prepared = prepared
             if not cached.target:
                 cached.target = upstream_target(facts, decision)
-            return await upstream.ask(prepared.asked(cached.target, identity))
+            return await upstream.open_prepared(prepared.asked(cached.target, identity))
         sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
@@ -146,13 +146,13 @@ async def _pass_on(
 ) -> None:
     head = await exchange.head()
     cached, snapshot = request.cached, request.snapshot
-    if out.takes_openings:
+    if out.takes_head_blocks:
         start = response_head(head, cached, snapshot, request.identity)
         await out.open(head.status, start, head.fields.length)
     else:
         await out.start(head.status, response_fields(head, cached, snapshot, record))
     data: bytes | None = exchange.take()
-    if exchange.over:
+    if exchange.complete:
         await out.end(data or b"")
         return
     while data is not None:
@@ -194,7 +194,7 @@ def _head_of(scope: Scope) -> RequestHead:
     target = path + b"?" + query if query else path
     minor = int(scope["http_version"] != "1.0")
     pairs: HeaderPairs = list(scope["headers"])
-    return RequestHead(scope["method"], target, minor, Fields(pairs, read_framing(pairs)))
+    return RequestHead(scope["method"], target, minor, RequestFields(pairs, read_framing(pairs)))
 
 
 def _state_of(scope: Scope, head: RequestHead, snapshot: Snapshot) -> ConnectionState:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.downstream.asgi_types import OPENING, Receive, Send
+from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Send
 from proxy.errors import (
     ClientGone,
     RequestError,
@@ -15,20 +15,19 @@ from proxy.errors import (
     UpstreamTimeout,
     without_trace,
 )
+from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply
 from proxy.model import HeaderPairs
-
-_NO_BODY = frozenset((204, 304))
 
 
 class AsgiResponse:
     """The answer on its way to the client. Knows whether it has begun, and how much of it went out."""
 
-    __slots__ = ("_send", "complete", "sent_bytes", "started_at", "status", "takes_openings")
+    __slots__ = ("_send", "complete", "sent_bytes", "started_at", "status", "takes_head_blocks")
 
-    def __init__(self, send: Send, takes_openings: bool = False) -> None:
+    def __init__(self, send: Send, takes_head_blocks: bool = False) -> None:
         self._send = send
-        self.takes_openings = takes_openings
+        self.takes_head_blocks = takes_head_blocks
         self.status = 0
         self.sent_bytes = 0
         self.complete = False
@@ -38,16 +37,18 @@ class AsgiResponse:
     async def start(self, status: int, headers: HeaderPairs) -> None:
         self.status = status
         self.started_at = time.monotonic()
-        if status in _NO_BODY:
-            # Through ASGI a length here is a promise of a body (findings, 5).
+        if status in BODILESS_STATUSES:
+            # Through ASGI a length here is a promise of a body (finding 5).
             headers = [pair for pair in headers if pair[0] != b"content-length"]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def open(self, status: int, opening: bytes, length: int | None) -> None:
-        """`start`, with a head that is written already. `length` is its Content-Length. For servers with `OPENING`."""
+    async def open(self, status: int, head_block: bytes, length: int | None) -> None:
+        """`start` with a rendered head, for servers with `HEAD_BLOCK`. `length` is its Content-Length."""
         self.status = status
         self.started_at = time.monotonic()
-        await self._send({"type": OPENING, "status": status, "opening": opening, "length": length})
+        await self._send(
+            {"type": HEAD_BLOCK, "status": status, "head_block": head_block, "length": length}
+        )
 
     async def chunk(self, data: bytes) -> None:
         self.sent_bytes += len(data)
@@ -62,7 +63,7 @@ class AsgiResponse:
     async def answer(self, answer: LocalReply, extra: HeaderPairs) -> None:
         """A whole answer of the facade's own."""
         headers = [*answer.headers, *extra]
-        if answer.status not in _NO_BODY:
+        if answer.status not in BODILESS_STATUSES:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         self.status = answer.status
         self.started_at = time.monotonic()

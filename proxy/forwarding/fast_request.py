@@ -3,7 +3,7 @@ r"""A request on the fast tier: the same steps as in `asgi_app`, without a task,
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
-The client's connection calls the methods of `ActiveRequest`, the upstream's those of `AnswerSink`.
+The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
 The first of their events that ends the request does; later ones are ignored.
 """
 
@@ -33,7 +33,7 @@ from proxy.forwarding.route_cache import (
     connection_state,
 )
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.chunked import whole_chunked
+from proxy.http1.chunked import chunked_body
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
@@ -177,7 +177,7 @@ class FastRequest(Struct, eq=False):
             self._release()
             self._end(whole=False)
 
-    def client_shut(self) -> None:
+    def client_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.client_ended():
             self._end_tunnel(self.tunnel)
 
@@ -218,7 +218,7 @@ class FastRequest(Struct, eq=False):
         if status != 100:
             cached = self.cached
             fields = client_response_headers(headers, self.snapshot, cached.facts, cached.decision)
-            self._response().inform(status, lines_of(fields))
+            self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self.connection = None
@@ -238,14 +238,14 @@ class FastRequest(Struct, eq=False):
         record.first_byte_s = record.total_s = time.monotonic() - self.began
         start = response_head(head, self.cached, self.snapshot, self.identity)
         if framing == "chunked":
-            body = whole_chunked(body)
+            body = chunked_body(body)
             client.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (start, body))
         else:
             client.write(b"%b\r\n%b" % (start, body))
         self.forwarder.finish(record, self.snapshot, self.cached.logged)
         client.request_done(True, True, False)
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
         self.record.first_byte_s = time.monotonic() - self.began
         if head.status == 101:
             self._switch(head)
@@ -253,7 +253,7 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.cached, self.snapshot, self.identity)
-        out.start(head.status, start, framing, goes_on)
+        out.start(head.status, start, framing, more_follows)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -276,7 +276,7 @@ class FastRequest(Struct, eq=False):
                 return
         self.refuse(error)
 
-    def backend_shut(self) -> None:
+    def backend_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.backend_ended():
             self._end_tunnel(self.tunnel)
 
@@ -286,7 +286,7 @@ class FastRequest(Struct, eq=False):
     def upload_resumed(self) -> None:
         self.client.resume_reading()
 
-    def waited(self, seconds: float) -> None:
+    def elapsed(self, seconds: float) -> None:
         """The sweep over client connections checks the deadlines."""
 
     # --- tunnels ----------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ class FastRequest(Struct, eq=False):
         self.tunnel = Tunnel(self.client, connection)
         lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
-        self.client.switched()
+        self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:
         self.connection = None
@@ -331,7 +331,7 @@ class FastRequest(Struct, eq=False):
         self.record.first_byte_s = time.monotonic() - self.began
         out = self._response()
         self._drop_keep_alive(out)
-        out.own(reply, facade_headers(self.snapshot, self.record))
+        out.local_reply(reply, facade_headers(self.snapshot, self.record))
         self._end(whole=True)
 
     def _release(self) -> None:

@@ -7,7 +7,7 @@ from proxy.forwarding.prepared_request import PreparedRequest
 from proxy.http1.request_head import RequestHead
 from proxy.model import NO_EDITS, Decision, Facts, HeaderPairs, Match, Route
 from proxy.routing.decide import Choice, decision_for, weighted_choice
-from proxy.routing.facts import ClientFacts, facts_of, read_client
+from proxy.routing.facts import ClientFacts, facts_of_request, read_client
 from proxy.routing.resolve import resolve
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import decision_value
@@ -125,7 +125,7 @@ def cached_decision(
 
 
 def _resolved(state: ConnectionState, head: RequestHead, record: Record) -> LastRequest:
-    facts = record.facts = facts_of(state.asker, head.method, head.target, head.minor)
+    facts = record.facts = facts_of_request(state.asker, head.method, head.target, head.minor)
     snapshot = state.snapshot
     resolution = resolve(snapshot.table, snapshot.index, facts, state.asker.header_bytes)
     record.route = resolution.route

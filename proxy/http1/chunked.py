@@ -1,7 +1,7 @@
-"""A chunked body, read strictly (RFC 9112 7.1). Extensions are checked and dropped, trailers kept apart.
+"""Parses and writes chunked bodies (RFC 9112 7.1). The parser checks and drops extensions, and returns trailers.
 
-SIZE -- n > 0 --> DATA -- n bytes --> END --> SIZE
-  \\-- 0 --> TRAILERS -- empty line --> OVER
+SIZE -- n > 0 --> DATA -- n bytes --> CHUNK_END --> SIZE
+  \\-- 0 --> TRAILERS -- empty line --> COMPLETE
 """
 
 import re
@@ -12,15 +12,18 @@ from proxy.http1.fields import TCHAR, cut_lines, read_fields
 from proxy.model import HeaderPairs
 
 MAX_LINE_BYTES = 1024
-"""A chunk's size with its extensions."""
+"""Limits the line with a chunk's size and extensions."""
 MAX_TRAILER_BYTES = 8 * 1024
 MAX_TRAILERS = 64
-# What extensions may cost beside the body: enough for one short extension on each small chunk.
-_FLOOR_BYTES = 16 * 1024
-_FACTOR = 16
+LAST_CHUNK = b"0\r\n\r\n"
+"""The end of a chunked body without trailers."""
+# Extensions may take this many bytes, and that many more for each byte of the body: enough for one short extension
+# on each small chunk.
+_EXTENSION_BYTES = 16 * 1024
+_EXTENSION_BYTES_PER_BODY_BYTE = 16
 
-_SIZE, _DATA, _END, _TRAILERS, OVER = range(5)
-# chunk-size, then extensions: `;` name, or name = token or quoted-string, spaces around them (RFC 9112 7.1.1).
+_SIZE, _DATA, _CHUNK_END, _TRAILERS, _COMPLETE = range(5)
+# chunk-size, then extensions: `;` name, perhaps `=` with a token or quoted-string; spaces around each (RFC 9112 7.1.1).
 _TOKEN = TCHAR + rb"+"
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 _EXTENSION = (
@@ -30,7 +33,7 @@ _LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:" + _EXTENSION + rb")*+)")
 
 
 class ChunkReader:
-    """One body. `feed` until `over`; then `rest` is what follows it, `trailers` what came with it."""
+    """Parses one body. Call `feed` until `complete`; then `rest` holds the bytes after the body."""
 
     __slots__ = ("_body_bytes", "_extra_bytes", "_held", "_left", "_state", "rest", "trailers")
 
@@ -43,48 +46,49 @@ class ChunkReader:
         self.trailers: HeaderPairs = []
 
     @property
-    def over(self) -> bool:
-        return self._state == OVER
+    def complete(self) -> bool:
+        return self._state == _COMPLETE
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The body's bytes that `data` holds. Raises BadRequest, or HeadTooLarge for trailers without end."""
-        found: list[bytes] = []
+        """Returns the bytes of the body that `data` holds. Raises BadRequest, or HeadTooLarge for too many trailers."""
+        pieces: list[bytes] = []
         if self._held:
             data, self._held = self._held + data, b""
         at, size = 0, len(data)
         while at < size:
             state = self._state
             if state == _DATA:
-                at = self._take(data, at, found)
+                at = self._read_data(data, at, pieces)
                 continue
-            if state == OVER:
+            if state == _COMPLETE:
                 self.rest = data[at:]
                 break
-            step = self._steps[state](self, data, at)
-            if step < 0:
+            after = self._steps[state](self, data, at)
+            if after < 0:
                 break
-            at = step
-        return found
+            at = after
+        return pieces
 
-    def _take(self, data: bytes, at: int, found: list[bytes]) -> int:
+    def _read_data(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Append the bytes of the current chunk to `pieces`. Returns the position after them."""
         end = min(len(data), at + self._left)
-        found.append(data if at == 0 and end == len(data) else data[at:end])
+        pieces.append(data if at == 0 and end == len(data) else data[at:end])
         self._left -= end - at
         self._body_bytes += end - at
         if not self._left:
-            self._state = _END
+            self._state = _CHUNK_END
         return end
 
-    def _size(self, data: bytes, at: int) -> int:
-        """Behind a chunk's size line; -1 if its end is yet to come."""
+    def _read_size(self, data: bytes, at: int) -> int:
+        """Read a size line. Returns the position after it; -1 if more bytes are needed."""
         end = self._line_end(data, at)
         if end < 0:
             return -1
-        self._begin(data[at:end])
+        self._begin_chunk(data[at:end])
         return end + 2
 
-    def _chunk_end(self, data: bytes, at: int) -> int:
-        """Behind the line end that ends a chunk; -1 if it is yet to come."""
+    def _read_chunk_end(self, data: bytes, at: int) -> int:
+        """Read the line end after a chunk's data. Returns the position after it; -1 if more bytes are needed."""
         if len(data) - at < 2:
             self._hold(data, at, b"\r\n")
             return -1
@@ -94,7 +98,7 @@ class ChunkReader:
         return at + 2
 
     def _line_end(self, data: bytes, at: int) -> int:
-        """Where the line at `at` ends; -1 if that is yet to come."""
+        """Where the line that begins at `at` ends; -1 if more bytes are needed."""
         end = data.find(b"\n", at)
         if end < 0:
             if len(data) - at > MAX_LINE_BYTES:
@@ -105,59 +109,54 @@ class ChunkReader:
             raise BadRequest("a chunk's size line does not end with CR LF (RFC 9112 7.1)")
         return end - 1
 
-    def _hold(self, data: bytes, at: int, wanted: bytes) -> None:
+    def _hold(self, data: bytes, at: int, expected: bytes) -> None:
+        """Buffer the bytes from `at` on. Raises BadRequest if they cannot become `expected`."""
         self._held = data[at:]
-        if wanted and not wanted.startswith(self._held):
+        if expected and not expected.startswith(self._held):
             raise BadRequest("a chunk is longer than its size says (RFC 9112 7.1)")
 
-    def _begin(self, line: bytes) -> None:
-        found = _LINE.fullmatch(line)
-        if found is None:
+    def _begin_chunk(self, size_line: bytes) -> None:
+        match = _LINE.fullmatch(size_line)
+        if match is None:
             raise BadRequest(
                 "a chunk's size is not hexadecimal digits, or an extension is malformed"
             )
-        self._extra_bytes += len(found[2])
-        if self._extra_bytes > _FLOOR_BYTES + _FACTOR * self._body_bytes:
+        self._extra_bytes += len(match[2])
+        if self._extra_bytes > _EXTENSION_BYTES + _EXTENSION_BYTES_PER_BODY_BYTE * self._body_bytes:
             raise BadRequest("chunk extensions are out of proportion to the body")
-        self._left = int(found[1], 16)
+        self._left = int(match[1], 16)
         self._state = _DATA if self._left else _TRAILERS
 
-    def _end(self, data: bytes, at: int) -> int:
-        """Behind the empty line that ends the body; -1 if it is yet to come."""
+    def _read_trailers(self, data: bytes, at: int) -> int:
+        """Read trailers and the empty line after them. Returns the position after it; -1 if more bytes are needed."""
         if data.startswith(b"\r\n", at):
-            self._state = OVER
+            self._state = _COMPLETE
             self.rest = data[at + 2 :]
             return len(data)
         end = data.find(b"\r\n\r\n", at)
-        # All field lines; of what has no end yet, the last byte may be the CR of the empty line.
-        behind = len(data) - 1 if end < 0 else end + 2
-        if behind - at > MAX_TRAILER_BYTES or data.count(b"\n", at, behind) > MAX_TRAILERS:
+        # The end of the field lines. Of incomplete ones the last byte may be the CR of the empty line.
+        fields_end = len(data) - 1 if end < 0 else end + 2
+        too_many = data.count(b"\n", at, fields_end) > MAX_TRAILERS
+        if fields_end - at > MAX_TRAILER_BYTES or too_many:
             raise HeadTooLarge("the trailer fields are too large")
         if end < 0:
             if data.count(b"\n", at) != data.count(b"\r\n", at):
                 raise BadRequest("a trailer field ends without CR LF (RFC 9112 7.1.2)")
             self._held = data[at:]
             return -1
-        self.trailers = _fields(data[at:end])
-        self._state = OVER
+        self.trailers = read_fields(cut_lines(data[at:end]))
+        self._state = _COMPLETE
         self.rest = data[end + 4 :]
         return len(data)
 
-    _steps: ClassVar = {_SIZE: _size, _END: _chunk_end, _TRAILERS: _end}
-
-
-def _fields(raw: bytes) -> HeaderPairs:
-    return read_fields(cut_lines(raw))
+    _steps: ClassVar = {_SIZE: _read_size, _CHUNK_END: _read_chunk_end, _TRAILERS: _read_trailers}
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body (RFC 9112 7.1). `data` has at least one byte: none would end the body."""
+    """One chunk. `data` has at least one byte, because an empty chunk ends the body (RFC 9112 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def whole_chunked(data: bytes) -> bytes:
-    """A chunked body from its first to its last byte."""
+def chunked_body(data: bytes) -> bytes:
+    """A whole chunked body, with its last chunk and without trailers."""
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else LAST_CHUNK
-
-
-LAST_CHUNK = b"0\r\n\r\n"

@@ -1,7 +1,7 @@
-"""Lines and fields of a head, for requests and answers alike (RFC 9112 2.2, 5).
+"""Lines and fields of a head, for requests and responses (RFC 9112 2.2, 5).
 
-One pass over the whole head finds control bytes and bare line ends; only then are lines cut. So no later step can
-meet a byte that another server would take for a line's end.
+The whole head is checked for control characters and bare line ends before it is split into lines. So no later step
+sees a byte that another server could take for the end of a line.
 """
 
 import re
@@ -9,12 +9,12 @@ import re
 from proxy.errors import BadRequest
 from proxy.model import HeaderPairs
 
-# Visible characters, space, tab, obs-text, and the line ends that are counted apart (RFC 9110 5.5).
-_ALLOWED = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
+# Visible characters, space, tab and obs-text (RFC 9110 5.5); and CR and LF, which `cut_lines` counts.
+_ALLOWED_BYTES = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
 TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """One character of a token, as a regex (RFC 9110 5.6.2)."""
 _TOKEN = re.compile(TCHAR + rb"+")
-_USUAL = (
+_COMMON_NAMES = (
     b"Host Connection User-Agent Accept Accept-Encoding Accept-Language Authorization Cache-Control Content-Length "
     b"Content-Type Cookie Date ETag Expect Expires Forwarded If-Match If-Modified-Since If-None-Match If-Range "
     b"If-Unmodified-Since Keep-Alive Last-Modified Link Location Origin Pragma Priority Range Referer Sec-CH-UA "
@@ -23,12 +23,12 @@ _USUAL = (
     b"Trailer Transfer-Encoding Traceparent Tracestate Upgrade Upgrade-Insecure-Requests Vary Via X-Forwarded-For "
     b"X-Forwarded-Host X-Forwarded-Proto X-Request-ID"
 ).split()
-_NAMES = {written: name.lower() for name in _USUAL for written in (name, name.lower())}
-"""Names as they are usually written, and in lower case: these need no look at their grammar."""
+_NAMES = {raw: name.lower() for name in _COMMON_NAMES for raw in (name, name.lower())}
+"""Common spellings of common names. A name in this table is known to be a token, and needs no regex."""
 
 
 def cut_lines(raw: bytes) -> list[bytes]:
-    """The lines of a head without its empty line. Raises BadRequest for what is no text in lines."""
+    """Split a head without its empty line into lines. Raises BadRequest for control characters and bare line ends."""
     check_text(raw)
     ends = raw.count(b"\r\n")
     if raw.count(b"\n") != ends or raw.count(b"\r") != ends:
@@ -37,28 +37,28 @@ def cut_lines(raw: bytes) -> list[bytes]:
 
 
 def check_text(raw: bytes) -> None:
-    """Raises BadRequest for control characters."""
-    if raw.translate(None, _ALLOWED):
+    """Raises BadRequest for control characters other than tab, CR and LF."""
+    if raw.translate(None, _ALLOWED_BYTES):
         raise BadRequest("the head has a control character in it (RFC 9112 2.2)")
 
 
 def read_field(line: bytes) -> tuple[bytes, bytes]:
-    """Name in lower case, and value. Raises BadRequest. The line has no line end and no control character."""
-    written, colon, value = line.partition(b":")
-    name = _NAMES.get(written)
+    """Name in lower case, and value. `line` has passed `cut_lines`. Raises BadRequest."""
+    raw_name, colon, value = line.partition(b":")
+    name = _NAMES.get(raw_name)
     if name is None or not colon:
-        if not colon or _TOKEN.fullmatch(written) is None:
-            raise _no_field(line)
-        name = written.lower()
+        if not colon or _TOKEN.fullmatch(raw_name) is None:
+            raise _bad_field(line)
+        name = raw_name.lower()
     return name, value.strip(b" \t")
 
 
 def read_fields(lines: list[bytes]) -> HeaderPairs:
-    """The fields of some lines. Raises BadRequest."""
+    """The fields of lines that have passed `cut_lines`. Raises BadRequest."""
     return [read_field(line) for line in lines]
 
 
-def _no_field(line: bytes) -> BadRequest:
+def _bad_field(line: bytes) -> BadRequest:
     if line[:1] in (b" ", b"\t"):
         return BadRequest("a header field goes on in the next line (RFC 9112 5.2)")
     return BadRequest("a header field is not `name: value`, its name a token (RFC 9112 5.1)")

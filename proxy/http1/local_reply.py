@@ -1,4 +1,4 @@
-"""Responses by the facade itself, whole and without framing (Envoy: local replies); errors as problems (RFC 9457)."""
+"""Local replies: whole responses that the facade makes itself. Errors are problem documents (RFC 9457)."""
 
 import json
 from http import HTTPStatus
@@ -8,12 +8,12 @@ from msgspec import Struct
 from proxy.errors import RequestError
 from proxy.model import HeaderPairs
 
-# A 503 is over soon: the queue empties as responses arrive. Seconds, for `Retry-After`.
+# Seconds. A 503 means a full queue or too many connections, and these clear up as responses arrive.
 _RETRY_AFTER = b"1"
 
 
 class LocalReply(Struct, frozen=True):
-    """A whole response. `headers` lack Content-Length: the writer adds it."""
+    """A whole response. `headers` have no Content-Length: the writer adds it."""
 
     status: int
     headers: HeaderPairs
@@ -25,7 +25,7 @@ OPTIONS_REPLY = LocalReply(204, [])
 
 
 def problem(error: RequestError, instance: str = "") -> LocalReply:
-    """`error` as problem+json: what happened, and the reason as one word."""
+    """`error` as `application/problem+json`, with its `reason` as an extension member."""
     status = error.status
     title = HTTPStatus(status).phrase if status in HTTPStatus.__members__.values() else "Error"
     body = {"type": "about:blank", "title": title, "status": status, "detail": str(error)}

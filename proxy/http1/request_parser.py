@@ -1,10 +1,10 @@
-"""The requests of one connection, one after the other.
+"""Parses the requests of one client connection, one after the other.
 
-    HEAD -- request_head --> LENGTH | CHUNKED -- request_ended --> HELD -- proceed --> HEAD
-     +---- request_head, with all of its body ----------------------^
+    HEAD -- request_head --> LENGTH | CHUNKED -- request_ended --> COMPLETE -- proceed --> HEAD
+     +---- request_head, with the whole body --------------------------^
 
-Nothing of a request is read before the one in front of it is done with: what comes early is held, and `proceed`
-goes on with it. So a pipelining client can make this hold no more than its owner lets it send.
+A request is parsed only after the one before it has ended: until `proceed`, pipelined bytes are buffered unparsed.
+The owner bounds the buffer: it stops reading from the connection.
 """
 
 import re
@@ -13,34 +13,34 @@ from typing import Protocol
 from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
 from proxy.http1.chunked import ChunkReader
 from proxy.http1.fields import TCHAR, check_text
-from proxy.http1.request_head import HeadReader, RequestHead
+from proxy.http1.request_head import RequestHead, RequestHeadReader
 from proxy.model import HeaderPairs
 
-HEAD, LENGTH, CHUNKED, HELD = range(4)
+HEAD, LENGTH, CHUNKED, COMPLETE = range(4)
 
-_LONGEST_METHOD = 64
-_BEGINNING = re.compile(rb"\r?(?:%b{1,64} |%b{0,64}\Z)" % (TCHAR, TCHAR))
+_MAX_METHOD_BYTES = 64
+_METHOD_START = re.compile(rb"\r?(?:%b{1,64} |%b{0,64}\Z)" % (TCHAR, TCHAR))
 _HEAD_END = b"\r\n\r\n"
 
 
 class RequestSink(Protocol):
-    """Who hears of the requests."""
+    """Receives the requests of a connection."""
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None:
-        """A request has begun. `body` is all of it, where that came along or there is none.
+        """A request has begun. `body` is the whole body, if it came with the head or there is none.
 
-        Else it is None, and follows: `request_data`, and at last `request_ended`.
+        If it is None, the body follows: `request_data` any number of times, then `request_ended`.
         """
 
     def request_data(self, data: bytes) -> None:
-        """Some of its body, at least one byte, without framing."""
+        """Bytes of the body, at least one, without framing."""
 
     def request_ended(self, trailers: HeaderPairs) -> None:
-        """It is complete."""
+        """The request is complete."""
 
 
-class _Nobody:
-    """Hears of nothing."""
+class _NullSink:
+    """Ignores every call."""
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None: ...
 
@@ -50,19 +50,19 @@ class _Nobody:
 
 
 class RequestParser:
-    """See the top of the file. `phase` is one of the above; `max_head_bytes` and `max_fields` bound a head.
+    """`phase` is one of the four constants. `max_head_bytes` and `max_fields` limit a head.
 
-    After a RequestError nothing more can be read from the connection: where the next request begins is unknown.
+    After a RequestError the connection cannot be parsed any further: where the next request begins is unknown.
     """
 
     __slots__ = (
-        "_at",
-        "_blank",
         "_chunks",
         "_heads",
-        "_left",
+        "_last_whole",
+        "_offset",
+        "_remaining",
         "_sink",
-        "_usual",
+        "_skipped_empty_line",
         "held",
         "max_fields",
         "max_head_bytes",
@@ -71,14 +71,15 @@ class RequestParser:
 
     def __init__(self, sink: RequestSink, max_head_bytes: int, max_fields: int) -> None:
         self._sink = sink
-        self._heads = HeadReader()
+        self._heads = RequestHeadReader()
         self.held = b""
-        """A head that is not complete, or requests that have to wait; see `held_bytes`."""
-        self._at = 0  # Where in `held` the next request begins: cutting it off each time would cost its square.
-        self._blank = False
-        self._left = 0
-        # The last request that came alone and whole: its head's bytes, its size, its head.
-        self._usual: tuple[bytes, int, RequestHead] | None = None
+        """The buffer: an incomplete head, or requests that wait for `proceed`. Unparsed from `_offset` on."""
+        # Cutting parsed requests off `held` one by one would cost time quadratic in their number.
+        self._offset = 0
+        self._skipped_empty_line = False
+        self._remaining = 0
+        # The last request that came alone and whole in one read: head bytes, size with body, parsed head.
+        self._last_whole: tuple[bytes, int, RequestHead] | None = None
         self._chunks = ChunkReader()
         self.max_head_bytes = max_head_bytes
         self.max_fields = max_fields
@@ -86,43 +87,43 @@ class RequestParser:
 
     @property
     def held_bytes(self) -> int:
-        """What of `held` is still to be read."""
-        return len(self.held) - self._at
+        """How many bytes of `held` are not parsed yet."""
+        return len(self.held) - self._offset
 
     @property
-    def waits(self) -> bool:
-        """A request was read to its end: `proceed` is due."""
-        return self.phase == HELD
+    def is_complete(self) -> bool:
+        """The current request was parsed to its end. The next one is parsed after `proceed`."""
+        return self.phase == COMPLETE
 
     def stop(self) -> None:
-        """Nothing more is read. Lets go of the sink: the two hold each other, and should not wait for the collector."""
-        self._sink = _Nobody()
+        """Parse nothing more. Drops the sink, which refers to the parser: a cycle would wake the collector (ADR 8)."""
+        self._sink = _NullSink()
         self.take_rest()
 
     def take_rest(self) -> bytes:
-        """What was held, for whoever the connection now belongs to."""
-        rest, self.held = self.held[self._at :], b""
-        self._at = 0
+        """Empty the buffer. Returns its bytes, which then belong to another protocol."""
+        rest, self.held = self.held[self._offset :], b""
+        self._offset = 0
         return rest
 
     def feed(self, data: bytes) -> None:
-        """Read on. Raises a RequestError for what is no request, or too large to become one."""
+        """Parse bytes from the client. Raises RequestError if they are not a request, or if it is too large."""
         phase = self.phase
         if phase == HEAD:
-            usual = self._usual
+            last = self._last_whole
             if (
-                usual is not None
-                and usual[1] == len(data)
-                and data.startswith(usual[0])
+                last is not None
+                and last[1] == len(data)
+                and data.startswith(last[0])
                 and not self.held
             ):
-                # Clients repeat themselves (ADR 11); the body may be another one.
-                self._blank = False
-                self.phase = HELD
-                self._sink.request_head(usual[2], data[len(usual[0]) :])
+                # The same head again (ADR 11). The body may differ.
+                self._skipped_empty_line = False
+                self.phase = COMPLETE
+                self._sink.request_head(last[2], data[len(last[0]) :])
             elif self.held:
-                seen = len(self.held)
-                self._read_head(self.held + data, self._at, seen)
+                searched = len(self.held)
+                self._read_head(self.held + data, self._offset, searched)
             else:
                 self._read_head(data, 0, 0)
         elif phase == LENGTH:
@@ -133,61 +134,61 @@ class RequestParser:
             self._hold(self.take_rest() + data if self.held else data, 0)
 
     def proceed(self) -> None:
-        """The request before is done with: read the next one. Raises as `feed` does."""
+        """The current request has ended: parse the next one. Raises as `feed` does."""
         self.phase = HEAD
         if self.held:
-            self._read_head(self.held, self._at, 0)
+            self._read_head(self.held, self._offset, 0)
 
     def _hold(self, data: bytes, at: int) -> None:
         if at < len(data):
-            self.held, self._at = data, at
+            self.held, self._offset = data, at
         else:
-            self.held, self._at = b"", 0
+            self.held, self._offset = b"", 0
 
-    def _read_head(self, data: bytes, at: int, seen: int) -> None:
-        """Read the head at `at`, of which the bytes before `seen` were looked at before."""
+    def _read_head(self, data: bytes, at: int, searched: int) -> None:
+        """Parse the head that begins at `at`. The bytes before `searched` were searched for its end before."""
         if data.startswith((b"\r", b"\n"), at):
-            at = self._skip_blank(data, at)
-        end = data.find(_HEAD_END, max(at, seen - 3))
+            at = self._skip_empty_line(data, at)
+        end = data.find(_HEAD_END, max(at, searched - 3))
         if end < 0:
             self._hold(data, at)
-            self._check_unfinished(data, at, max(at, seen))
+            self._check_unfinished(data, at, max(at, searched))
             return
         self._check_size(data, at, end)
-        self._blank = False
+        self._skipped_empty_line = False
         head = self._heads.read(data[at:end])
         end += 4
         body = head.body
         if not at and body.kind != "chunked" and end + body.length == len(data):
-            self._usual = data[:end], len(data), head
-        self._begin(head, data, end)
+            self._last_whole = data[:end], len(data), head
+        self._begin_body(head, data, end)
 
-    def _skip_blank(self, data: bytes, at: int) -> int:
-        """One empty line in front of a request is tolerated (RFC 9112 2.2)."""
-        if len(data) - at == 1 and data[at] == 0x0D and not self._blank:
+    def _skip_empty_line(self, data: bytes, at: int) -> int:
+        """Accept one empty line before a request (RFC 9112 2.2). Returns where the request begins."""
+        if len(data) - at == 1 and data[at] == 0x0D and not self._skipped_empty_line:
             return at
-        if self._blank or not data.startswith(b"\r\n", at):
+        if self._skipped_empty_line or not data.startswith(b"\r\n", at):
             raise BadRequest("there are empty lines in front of the request (RFC 9112 2.2)")
-        self._blank = True
+        self._skipped_empty_line = True
         if data.startswith((b"\r", b"\n"), at + 2):
             raise BadRequest("there are empty lines in front of the request (RFC 9112 2.2)")
         return at + 2
 
-    def _begin(self, head: RequestHead, data: bytes, end: int) -> None:
+    def _begin_body(self, head: RequestHead, data: bytes, end: int) -> None:
         body = head.body
-        whole = end + body.length
-        if body.kind != "chunked" and whole <= len(data):
-            self.phase = HELD
-            self._hold(data, whole)
-            self._sink.request_head(head, data[end:whole])
+        whole_end = end + body.length
+        if body.kind != "chunked" and whole_end <= len(data):
+            self.phase = COMPLETE
+            self._hold(data, whole_end)
+            self._sink.request_head(head, data[end:whole_end])
             return
         if body.kind == "length":
             self.phase = LENGTH
-            self._left = body.length
+            self._remaining = body.length
         else:
             self.phase = CHUNKED
             self._chunks = ChunkReader()
-        # Held, so that a sink that gives the connection away can take it along.
+        # Buffered first: a sink that switches protocols takes these bytes with `take_rest`.
         self._hold(data, end)
         self._sink.request_head(head, None)
         rest = self.take_rest()
@@ -195,40 +196,40 @@ class RequestParser:
             self.feed(rest)
 
     def _read_length(self, data: bytes) -> None:
-        left = self._left
-        if len(data) > left:
-            self._hold(data, left)
-            data = data[:left]
-        self._left = left = left - len(data)
-        if not left:
-            self.phase = HELD
+        remaining = self._remaining
+        if len(data) > remaining:
+            self._hold(data, remaining)
+            data = data[:remaining]
+        self._remaining = remaining = remaining - len(data)
+        if not remaining:
+            self.phase = COMPLETE
         self._sink.request_data(data)
-        if not left:
+        if not remaining:
             self._sink.request_ended([])
 
     def _read_chunks(self, data: bytes) -> None:
         chunks = self._chunks
         pieces = chunks.feed(data)
-        if chunks.over:
-            self.phase = HELD
+        if chunks.complete:
+            self.phase = COMPLETE
             self._hold(chunks.rest, 0)
         if pieces:
             self._sink.request_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if chunks.over:
+        if chunks.complete:
             self._sink.request_ended(chunks.trailers)
 
-    def _check_unfinished(self, data: bytes, at: int, fresh: int) -> None:
-        """Nonsense and floods need not wait for their end. From `fresh` on nothing was looked at before."""
+    def _check_unfinished(self, data: bytes, at: int, checked: int) -> None:
+        """Refuse a head early, before its end has come. The bytes before `checked` passed an earlier check."""
         lines = data.count(b"\n", at)
         tail = data[-3:]
-        # The empty line that ends a head does not count, nor what may be the beginning of it.
+        # The empty line after a head does not count, not even its first bytes.
         size = len(data) - at - len(tail) + len(tail.rstrip(b"\r\n"))
         if size > self.max_head_bytes or lines > self.max_fields + 1:
             self._check_size(data, at, len(data))
-        check_text(data[fresh:])
+        check_text(data[checked:])
         if lines != data.count(b"\r\n", at):
             raise BadRequest("a line of the head ends without CR LF (RFC 9112 2.2)")
-        if not lines and _BEGINNING.match(data, at, at + _LONGEST_METHOD + 1) is None:
+        if not lines and _METHOD_START.match(data, at, at + _MAX_METHOD_BYTES + 1) is None:
             raise BadRequest("the request does not begin with a method (RFC 9112 3)")
 
     def _check_size(self, data: bytes, at: int, end: int) -> None:

@@ -1,4 +1,4 @@
-"""The head of an answer as it goes to the client. Framing is made here, whatever the upstream's was."""
+"""Writes the heads of responses to clients. The framing is decided here: a backend's own is not passed on."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -9,7 +9,7 @@ _line = b": ".join
 STATUS_LINES = {status: b"HTTP/1.1 %d " % status for status in range(100, 600)} | {
     int(status): b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus
 }
-"""Phrases are those of the registry: an upstream's own are not passed on (RFC 9112 4)."""
+"""Status lines with the registered reason phrases. A backend's own phrases are not passed on (RFC 9112 4)."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -17,9 +17,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 def response_head_bytes(
     status: int, lines: Iterable[bytes], length: bytes | None, chunked: bool, close: bool
 ) -> bytes:
-    """Status line and fields, each of `lines` without its end and none of framing.
+    """A head. `lines` are field lines without line ends, and without framing fields.
 
-    `length` is Content-Length's value; without it and `chunked` the body ends by close.
+    `length` is the value of Content-Length. Without `length` and `chunked` the body ends when the connection closes.
     """
     head = [STATUS_LINES[status], *lines]
     if chunked:
@@ -33,10 +33,10 @@ def response_head_bytes(
 
 
 def lines_of(fields: HeaderPairs) -> Iterable[bytes]:
-    """Fields as lines without their ends."""
+    """Fields as lines without line ends."""
     return map(_line, fields)
 
 
 def fields_block(fields: HeaderPairs) -> bytes:
-    """Fields alone, each with its line end: trailers."""
+    """Fields as lines with line ends, as in a trailer section."""
     return b"".join([b"%b: %b\r\n" % pair for pair in fields])

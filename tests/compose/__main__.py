@@ -59,6 +59,7 @@ def _steps(stack: Stack) -> Iterator[Step]:
     yield "images: alone, read-only, SIGTERM", partial(images.check_alone, stack)
     yield "containers: no root, read-only, networks", partial(walk.hardening, stack)
     yield "requests through the facade", partial(walk.requests, stack)
+    yield "the stand-in's database away", partial(walk.database_away, stack)
     yield "routes.yaml edited on the host", partial(walk.edit_routes, stack)
     yield "routes.yaml with a mistake", partial(walk.broken_routes, stack)
     yield "the facade's commands inside", partial(walk.facade_tools, stack)

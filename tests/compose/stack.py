@@ -105,7 +105,7 @@ class Stack:
         return httpx.get((base or self.facade) + path, timeout=10, trust_env=False)
 
     def answered_by_service(self) -> bool:
-        """Whether the list comes from the service; the stand-in's answer begins a session."""
+        """Whether the list comes from the service; the stand-in sends no X-Build."""
         answer = self.get(LIST)
         if answer.status_code != 200:
             raise StepFailed(f"GET {LIST} answered {answer.status_code}: {answer.text[:300]}")

@@ -34,21 +34,36 @@ def all_healthy(stack: Stack) -> str:
 
 
 def requests(stack: Stack) -> str:
-    """The page, both lists, a redirect, the service's API: through the facade, and from the service itself."""
+    """The page, the front end, both lists, a redirect, the service's API: through the facade; the service itself."""
     page = stack.get("/travelbuddy/")
     surely(page.status_code == 200 and "TravelBuddy" in page.text, f"the page: {page.status_code}")
+    front_end = stack.get("/travelbuddy/app/")
+    surely(front_end.status_code == 200, f"the front end: {front_end.status_code}")
     specials, hotels = stack.get(LIST), stack.get(HOTELS)
     surely(len(specials.json()) == len(hotels.json()) == 11, "a list has not its 11 specials")
     surely(stack.answered_by_service(), "the list does not come from the service")
     redirect = stack.get("/travelbuddy")
     surely(
-        redirect.headers.get("location") == f"{stack.facade}/travelbuddy/",
+        redirect.headers.get("location") == "/travelbuddy/",
         f"the monolith's redirect leads to {redirect.headers.get('location')}",
     )
     surely(stack.get("/flightspecials/1").json()["id"] == 1, "the service's API does not answer")
     direct = stack.get("/flightspecials", base=stack.app)
     surely(direct.status_code == 200, f"the service's own port answers {direct.status_code}")
-    return "page, both lists of 11, redirect, API, the service's own port"
+    return "page, front end, both lists of 11, redirect, API, the service's own port"
+
+
+def database_away(stack: Stack) -> str:
+    """The stand-in's database is taken away and given back; the service's list goes on."""
+    switch = ("python", "-m", "deploy.local.travelbuddy.switch")
+    stack.inside("travelbuddy", *switch, "away")
+    hotels, page = stack.get(HOTELS), stack.get("/travelbuddy/")
+    surely(hotels.status_code == 200 and not hotels.content, f"the hotels: {hotels.text[:300]}")
+    surely(page.status_code == 500, f"the page: {page.status_code}")
+    surely(stack.answered_by_service(), "the list does not come from the service")
+    stack.inside("travelbuddy", *switch, "up")
+    surely(len(stack.get(HOTELS).json()) == 11, "the hotels are not back")
+    return "hotels 200 and empty, page 500, flights served; then all back"
 
 
 def hardening(stack: Stack) -> str:

@@ -20,7 +20,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 MARK = "<!-- Below: made by `python -m tests.conformance.sheet`. -->\n"
 _NOT_LISTED = frozenset(("test_sheet",))
 _REFERENCE = re.compile(
-    r"RFC \d+(?: [\d.]*\d)?|W3C Trace Context(?: [\d.]*\d)?|HTML [\d.]*\d|[Rr]ow \w\d|ADR \d+|[Rr]ule \d+|U\d"
+    r"RFC \d+(?: [\d.]*\d)?|W3C Trace Context(?: [\d.]*\d)?|HTML [\d.]*\d"
+    r"|[Pp]romise \w\d|[Ff]indings? \d+(?: and \d+)?|ADR \d+|[Rr]ule \d+"
 )
 
 
@@ -64,9 +65,15 @@ def _line(name: str, test: Callable[..., Any], marks: list[Any]) -> Line:
     for mark in marks:
         times *= len(mark.args[1])
     soak = any(mark.name == "soak" for mark in getattr(test, "pytestmark", []))
-    said = _REFERENCE.findall(test.__doc__ or "")
     what = name.removeprefix("test_").replace("_", " ")
-    return Line(what, ", ".join(dict.fromkeys(said)), times, soak)
+    return Line(what, _references(test.__doc__ or ""), times, soak)
+
+
+def _references(text: str) -> str:
+    """The references in a docstring, each once, as one sentence part: `Promise U6, promise W1`."""
+    listed = ", ".join(dict.fromkeys(_REFERENCE.findall(text)))
+    lowered = re.sub(r"(?<=, )(Promise|Finding|Rule)", lambda word: word[0].lower(), listed)
+    return lowered[:1].upper() + lowered[1:]
 
 
 def listed() -> str:

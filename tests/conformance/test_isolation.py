@@ -1,4 +1,4 @@
-"""What one client says reaches no other, and a backend only what the table allows (row K2, findings 1, 12)."""
+"""What one client says reaches no other, and a backend only what the table allows (promise K2, findings 1 and 12)."""
 
 import asyncio
 import re
@@ -129,7 +129,7 @@ SECRETS: Pairs = [
 async def test_a_backend_sees_only_what_it_may(
     backend: str, kept: Pairs, tier: Tier, tmp_path: Path
 ) -> None:
-    """Row K2."""
+    """Promise K2."""
     seen: list[Message] = []
     lines = b"".join(b"%b: %b\r\n" % pair for pair in SECRETS)
     async with origin(answering(ok(), seen)) as made:
@@ -144,7 +144,7 @@ async def test_a_backend_sees_only_what_it_may(
 async def test_cookies_that_a_backend_sets_are_not_kept_by_the_facade(
     tier: Tier, tmp_path: Path
 ) -> None:
-    """Findings, 1."""
+    """Finding 1."""
     seen: list[Message] = []
     async with origin(answering(ok(b"", b"set-cookie: JSESSIONID=alice"), seen)) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
@@ -175,7 +175,7 @@ SURPLUS = [
 async def test_what_comes_beyond_the_end_of_an_answer_reaches_nobody(
     method: str, raw: bytes, tier: Tier, tmp_path: Path
 ) -> None:
-    """Row U5; findings, 12."""
+    """Promise U5; finding 12."""
 
     def answer(asked: Message) -> bytes:
         return raw if asked.head.target == b"/evil" else ok(b"own")

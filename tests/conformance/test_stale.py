@@ -1,4 +1,4 @@
-"""Idle connections that end: no safe request fails by it, no other is sent twice (U6, W1, RFC 9110 9.2.2)."""
+"""Idle connections that end: no safe request fails by it, no other is sent twice (promises U6, W1; RFC 9110 9.2.2)."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def closing_when_idle(seen: list[bytes]) -> Script:
 async def test_a_safe_request_never_fails_by_a_stale_connection(
     end: str, tier: Tier, tmp_path: Path
 ) -> None:
-    """RFC 9112 9.3.1; findings, 3."""
+    """RFC 9112 9.3.1; finding 3."""
     script = Fickle(end)
     async with origin(script) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
@@ -65,7 +65,7 @@ async def test_a_safe_request_never_fails_by_a_stale_connection(
 async def test_what_may_have_been_received_is_never_sent_again(
     raw: bytes, tier: Tier, tmp_path: Path
 ) -> None:
-    """RFC 9110 9.2.2; row W1: 502, and the origin saw it once."""
+    """RFC 9110 9.2.2; promise W1: 502, and the origin saw it once."""
     script = Fickle("close")
     async with origin(script) as made, facade(tier, table(made.url), tmp_path) as up:
         statuses = await _alternate(up.listen.port, raw)
@@ -89,7 +89,7 @@ async def _alternate(port: int, raw: bytes) -> list[int]:
 async def test_an_origin_that_closes_at_once_races_with_the_next_request(
     raw: bytes, tier: Tier, tmp_path: Path
 ) -> None:
-    """U6: a GET never fails. W1: a POST is seen at most once, and a 200 is one that was seen."""
+    """Promise U6: a GET never fails. Promise W1: a POST is seen at most once, and a 200 is one that was seen."""
     seen: list[bytes] = []
     async with origin(closing_when_idle(seen)) as made:
         async with facade(tier, table(made.url), tmp_path) as up, client(up) as wire:
@@ -116,11 +116,11 @@ async def test_a_close_that_is_known_fails_no_request(tier: Tier, tmp_path: Path
                 upstream.send(ok())
                 assert (await wire.answer()).head.status == 200
                 upstream.close()
-                await eventually(lambda: not up.facade.stats()["legacy"].connections)
+                await eventually(lambda: not up.facade.upstream_stats()["legacy"].connections)
 
 
 async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_path: Path) -> None:
-    """Row U5; findings, 9 and 12."""
+    """Promise U5; findings 9 and 12."""
     evil = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
     async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
@@ -139,7 +139,7 @@ async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_
 
 
 async def test_an_idle_connection_is_given_up_in_time(tier: Tier, tmp_path: Path) -> None:
-    """Findings, 17: ours is shorter than the origin's usual 5 s."""
+    """Finding 17: ours is shorter than the origin's usual 5 s."""
     async with origin() as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             wire.send(GET % 1)
@@ -149,4 +149,6 @@ async def test_an_idle_connection_is_given_up_in_time(tier: Tier, tmp_path: Path
             assert (await wire.answer()).head.status == 200
             with pytest.raises(Cut):
                 await upstream.more()
-            await eventually(lambda: all(s.connections == 0 for s in up.facade.stats().values()))
+            await eventually(
+                lambda: all(s.connections == 0 for s in up.facade.upstream_stats().values())
+            )

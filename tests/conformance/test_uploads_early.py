@@ -99,7 +99,7 @@ async def test_a_client_that_goes_on_after_an_early_answer_is_not_reset(
 async def test_an_upload_is_taken_no_faster_than_the_origin_reads(
     tier: Tier, tmp_path: Path
 ) -> None:
-    """Row C2 of the promises: of 64 MB, the client gets rid of what sockets and bounded buffers hold."""
+    """Promise C2: of 64 MB, the client gets rid of what sockets and bounded buffers hold."""
     taken = 0
     piece = b"x" * 64 * 1024
     async with origin() as made:

@@ -219,7 +219,7 @@ async def test_a_websocket_without_a_backend_is_a_502(tier: Tier, tmp_path: Path
 
 
 async def test_a_websocket_obeys_its_route(tier: Tier, tmp_path: Path) -> None:
-    """Row K2, rule 4: allow-lists and rewrites hold for handshakes, too."""
+    """Promise K2, rule 4: allow-lists and rewrites hold for handshakes, too."""
     async with origin() as made:
         routes = table(made.url, backend="cookies: {allow: [ok]}").replace(
             "backend_refs: legacy",

@@ -1,4 +1,4 @@
-"""WebSockets that live long: half closes, silence, drain, and a lot of traffic (RFC 6455, row C2)."""
+"""WebSockets that live long: half closes, silence, drain, and a lot of traffic (RFC 6455, promise C2)."""
 
 import asyncio
 import hashlib
@@ -64,7 +64,7 @@ async def test_a_silent_websocket_outlives_the_timeouts_of_requests(
 
 
 async def test_a_websocket_counts_for_drain(tier: Tier, tmp_path: Path) -> None:
-    """Row P1: it goes on after the word to stop, and the facade ends when it does."""
+    """Promise P1: it goes on after the word to stop, and the facade ends when it does."""
     async with opened(tier, tmp_path, drain_s=30) as ws:
         ws.up.stop.set()
         await _nobody_accepts(ws.up.listen.port)
@@ -74,7 +74,7 @@ async def test_a_websocket_counts_for_drain(tier: Tier, tmp_path: Path) -> None:
 
 
 async def test_a_websocket_is_cut_when_the_drain_is_over(tier: Tier, tmp_path: Path) -> None:
-    """Row P1."""
+    """Promise P1."""
     async with opened(tier, tmp_path, drain_s=1) as ws:
         ws.up.stop.set()
         ended = await asyncio.gather(ws.client.end(), ws.upstream.end())
@@ -95,7 +95,7 @@ async def _nobody_accepts(port: int) -> None:
 async def test_nobody_is_fed_faster_than_they_read(
     direction: str, tier: Tier, tmp_path: Path
 ) -> None:
-    """Row C2: of 64 MB, the one side gets rid of what sockets and bounded buffers hold."""
+    """Promise C2: of 64 MB, the one side gets rid of what sockets and bounded buffers hold."""
     piece, taken = frame(BINARY, b"x" * 64 * 1024), 0
     async with opened(tier, tmp_path) as ws:
         sending = ws.upstream if direction == "down" else ws.client

@@ -11,30 +11,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import chromium, complaints_of
 from tests.e2e.conftest import Stack
 
 PAGE = "/travelbuddy/"
+FRONT_END = "/travelbuddy/app/"
 LIST = "/travelbuddy/flightspecials"
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield made
-        made.close()
+    with chromium() as launched:
+        yield launched
 
 
 class Clients:
@@ -86,42 +76,55 @@ def decision(stack: Stack) -> str:
         return str(answer.headers["x-facade-decision"])
 
 
-def test_a_browser_follows_the_flight_specials_to_the_monolith_and_back(
+def test_the_front_end_follows_the_flight_specials_to_the_monolith_and_back(
     stack: Stack, browser: Browser, tmp_path: Path
 ) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    complaints = complaints_of(page)
     with Clients(stack.facade, 4) as clients:
-        page.goto(stack.facade + PAGE)
-        expect(page).to_have_title("TravelBuddy - get traveling!")
+        page.goto(stack.facade + FRONT_END)
         both_panels_show(page)
-        expect(badge(page)).to_contain_text("FlightSpecials service")
+        expect(source(page)).to_contain_text("FlightSpecials service")
         page.screenshot(path=tmp_path / "service.png", full_page=True)
         shift(stack, "legacy")
-        expect(badge(page)).to_contain_text("monolith", timeout=15_000)
+        expect(source(page)).to_contain_text("monolith")
         assert decision(stack) == "route=flightspecials backend=legacy reason=stage"
         both_panels_show(page)
         page.screenshot(path=tmp_path / "monolith.png", full_page=True)
         shift(stack, "live")
-        expect(badge(page)).to_contain_text("FlightSpecials service", timeout=15_000)
+        expect(source(page)).to_contain_text("FlightSpecials service")
         assert decision(stack) == "route=flightspecials backend=flightspecials reason=stage"
-    page.close()
     assert complaints == []
     assert clients.failures == []
     assert clients.answers > 100
+    page.close()
 
 
-def badge(page: Page):  # type: ignore[no-untyped-def]
-    """Tells who answered the flight panel."""
-    return page.locator("#flight-badge")
+def source(page: Page) -> Locator:
+    """Names the system that sent the flight list."""
+    return page.locator("#flights .source")
+
+
+def test_no_shift_moves_the_page_that_the_monolith_renders(stack: Stack, browser: Browser) -> None:
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    paths: list[str] = []
+    page.on("request", lambda request: paths.append(urlsplit(request.url).path))
+    try:
+        for stage, backend in (("live", "flightspecials"), ("legacy", "legacy")):
+            shift(stack, stage)
+            wait_for_decision(stack, f"route=flightspecials backend={backend} reason=stage")
+            page.goto(stack.facade + PAGE)
+            expect(page).to_have_title("TravelBuddy - get traveling!")
+            both_panels_show(page)
+            expect(page.locator("#flights .special-body").first).to_contain_text("(monolith)")
+            expect(page.locator("#flights .flighttime").first).to_have_text(re.compile("to go$"))
+            page.wait_for_load_state("networkidle")  # a second visit would cut off the icon
+    finally:
+        shift(stack, "live")
+    assert complaints == []
+    assert LIST not in paths
+    page.close()
 
 
 def both_panels_show(page: Page) -> None:
@@ -129,7 +132,50 @@ def both_panels_show(page: Page) -> None:
     expect(page.get_by_role("heading", name="Today's hotel specials")).to_be_visible()
     expect(page.get_by_text("London to Prague")).to_be_visible()
     expect(page.get_by_text("Sommerset Hotel")).to_be_visible()
-    assert page.locator(".flighttime").first.inner_text().endswith("to go")
+
+
+def wait_for_decision(stack: Stack, wanted: str) -> None:
+    until = time.monotonic() + 15
+    while decision(stack) != wanted:
+        assert time.monotonic() < until, decision(stack)
+        time.sleep(0.05)
+
+
+def test_the_monoliths_database_is_taken_away_as_the_stack_tells(
+    stack: Stack, browser: Browser
+) -> None:
+    [control] = re.findall(r"curl -X PUT -d away (http://\S+)", stack.output.read_text())
+    page = browser.new_page()
+    page.goto(stack.facade + FRONT_END)
+    hotels = page.locator("#hotels")
+    expect(hotels).to_contain_text("Sommerset Hotel")
+    try:
+        put(control, b"away")
+        expect(hotels).to_have_text("Sorry. Something went wrong.")
+        expect(source(page)).to_contain_text("FlightSpecials service")
+    finally:
+        put(control, b"up")
+    expect(hotels).to_contain_text("Sommerset Hotel")
+    page.close()
+
+
+def test_the_front_end_of_another_origin_loads_both_lists_through_the_facade(
+    stack: Stack, browser: Browser
+) -> None:
+    monolith = re.search(r"the monolith itself +(http://\S+)", stack.output.read_text())
+    assert monolith is not None
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    lists = f"flights={stack.facade}{LIST}&hotels={stack.facade}/travelbuddy/hotelspecials"
+    page.goto(f"{monolith[1]}app/?{lists}")
+    both_panels_show(page)
+    expect(source(page)).to_contain_text("FlightSpecials service")
+    assert complaints == []
+    page.close()
+
+
+def put(url: str, body: bytes) -> None:
+    urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=5).close()
 
 
 def test_a_broken_table_is_told_and_the_last_good_one_serves(stack: Stack) -> None:
@@ -174,7 +220,8 @@ def test_the_service_answers_its_own_callers_through_the_facade(stack: Stack) ->
 
 def test_what_the_stack_prints_makes_sense_to_a_newcomer(stack: Stack) -> None:
     printed = stack.output.read_text()
-    assert stack.facade + PAGE in printed
+    assert f"{stack.facade}{PAGE}\n" in printed
+    assert f"{stack.facade}{FRONT_END}\n" in printed
     for part in ("PostgreSQL", "service", "legacy", "facade"):
         assert part in printed
     assert "\x1b[" not in printed, "colour is for terminals"

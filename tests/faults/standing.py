@@ -46,17 +46,17 @@ class Books:
         self._before = self._now()
 
     def _now(self) -> tuple[int, int]:
-        stats = self._facade.facade.stats().values()
+        stats = self._facade.facade.upstream_stats().values()
         idle = sum(each.idle for each in stats)
         scripts = sum(each.open for each in self._upstreams)
         return len(asyncio.all_tasks()) - scripts, _descriptors() - 2 * idle
 
     def wrong(self) -> str:
         """What has not returned to what it was; empty once all has."""
-        for name, now in self._facade.facade.stats().items():
+        for name, now in self._facade.facade.upstream_stats().items():
             if now.in_flight or now.pending or now.connections != now.idle:
                 return f"connections of {name}: {now}"
-        idle = sum(each.idle for each in self._facade.facade.stats().values())
+        idle = sum(each.idle for each in self._facade.facade.upstream_stats().values())
         scripts = sum(each.open for each in self._upstreams)
         if scripts != idle:
             return f"{scripts} connections at the upstreams, {idle} idle ones here"

@@ -1,4 +1,4 @@
-"""Clients that leave, read slowly, flood and overstep: rows C1, C2 and C4."""
+"""Clients that leave, read slowly, flood and overstep: promises C1, C2 and C4."""
 
 import asyncio
 import socket

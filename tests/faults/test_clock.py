@@ -1,4 +1,4 @@
-"""Row T1: the wall clock is stepped, and nobody is timed out: durations are on the monotonic clock."""
+"""Promise T1: the wall clock is stepped, and nobody is timed out: durations are on the monotonic clock."""
 
 import asyncio
 import time

@@ -113,7 +113,7 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
 ) -> None:
     async with serving(script) as upstream:
         async with standing(table(upstream), tmp_path, tier, upstream) as facade:
-            head = facade.facade.place.part.head
+            head = facade.facade.slot.worker.head
             with unreachable() as kinds:
                 for _ in range(3):
                     assert await _status(facade, sent, 5.0 if status else _A_WHILE_S) == status

@@ -1,4 +1,4 @@
-"""Row P3: a facade that runs out of descriptors stays alive, burns no CPU, and recovers by itself."""
+"""Promise P3: a facade that runs out of descriptors stays alive, burns no CPU, and recovers by itself."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""Row P5: more requests than a backend takes are told so early, and those that are taken are answered."""
+"""Promise P5: more requests than a backend takes are told so early, and those that are taken are answered."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ _ROUND_S = 2.0
 
 
 @pytest.mark.parametrize(
-    "by_time", [False, pytest.param(True, marks=pytest.mark.soak, id="at the bar of row P5")]
+    "by_time", [False, pytest.param(True, marks=pytest.mark.soak, id="at the bar of promise P5")]
 )
 async def test_overload_is_told_early_and_goodput_is_kept(
     tmp_path: Path, tier: str, by_time: bool

@@ -1,4 +1,4 @@
-"""Row X2: credentials are in no log line, and no request forges one."""
+"""Promise X2: credentials are in no log line, and no request forges one."""
 
 import json
 import logging

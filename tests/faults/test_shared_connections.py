@@ -1,4 +1,4 @@
-"""Upstream connections carry many clients' requests: rows U5 and U6, through the whole facade."""
+"""Upstream connections carry many clients' requests: promises U5 and U6, through the whole facade."""
 
 import asyncio
 import random
@@ -68,7 +68,7 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
 async def test_an_upstream_that_closes_what_is_idle_fails_no_request(
     tmp_path: Path, tier: str
 ) -> None:
-    """U6: it closes after 100 ms, and is asked after 95 to 105: some requests meet the close."""
+    """Promise U6: it closes after 100 ms, and is asked after 95 to 105: some requests meet the close."""
     writes = 0
 
     async def script(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""Upstreams that refuse, reset, stall, lie and babble: rows U1 to U4, seen by a client."""
+"""Upstreams that refuse, reset, stall, lie and babble: promises U1 to U4, seen by a client."""
 
 import asyncio
 import time
@@ -186,7 +186,7 @@ async def test_nonsense_is_a_502_and_its_connection_is_not_used_again(
 
 
 async def _connections(facade: Running) -> int:
-    return sum(each.connections for each in facade.facade.stats().values())
+    return sum(each.connections for each in facade.facade.upstream_stats().values())
 
 
 async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
@@ -205,7 +205,7 @@ async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
 async def test_one_upstream_that_stalls_does_not_take_the_other_down(
     tmp_path: Path, tier: str
 ) -> None:
-    """U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
+    """Promise U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
     breakers = "{max_connections: 20, max_pending_requests: 10}"
     async with serving(taking) as slow, serving(answering) as quick:
         text = table(slow, quick, breakers=breakers)

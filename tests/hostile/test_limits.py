@@ -1,4 +1,4 @@
-"""What a client may take of our time and of our connections: each limit with its status and its metric (C3)."""
+"""What a client may take of our time and of our connections: each limit with its status and its metric (promise C3)."""
 
 import asyncio
 import contextlib

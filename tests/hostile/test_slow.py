@@ -1,4 +1,4 @@
-"""Row C3: slow heads, slow bodies and slow readers are all closed on time, and do not hold others up.
+"""Promise C3: slow heads, slow bodies and slow readers are all closed on time, and do not hold others up.
 
 The short version opens a hundred raw connections of each kind; the long one is `slowhttptest` with a thousand.
 """

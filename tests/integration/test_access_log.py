@@ -81,9 +81,9 @@ async def test_no_log_is_no_file() -> None:
 
 async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_path: Path) -> None:
     turns = LogLock()
-    with contextlib.suppress(KeyboardInterrupt), turns.taken() as cut_off:
+    with contextlib.suppress(KeyboardInterrupt), turns.held() as cut_off:
         assert not cut_off
-        turns.writing()
+        turns.mark_writing()
         raise KeyboardInterrupt  # In the middle of a line.
     (tmp_path / "log").write_text('{"half')
     for number in (1, 2):

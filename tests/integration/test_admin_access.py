@@ -1,4 +1,4 @@
-"""Who may ask the admin listener what, and that no request of a client reaches it (row X1)."""
+"""Who may ask the admin listener what, and that no request of a client reaches it (promise X1)."""
 
 import asyncio
 import json

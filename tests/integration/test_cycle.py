@@ -12,8 +12,9 @@ import pytest
 from proxy.downstream.asgi import HIGH_WATER_BYTES
 from proxy.downstream.asgi_types import App, Message, Receive, Scope, Send
 from proxy.server.app import build
-from proxy.server.serve import bind, serving_admin
+from proxy.server.serve import serving_admin
 from proxy.server.settings import Settings
+from proxy.server.sockets import bind
 from tests.integration.running import LOOPBACK
 from tests.integration.test_forwarding import body_of, head_of, status_of
 

@@ -1,4 +1,4 @@
-"""SIGTERM (row P1): not ready, a pause, no new connections, then the end of what is in flight."""
+"""SIGTERM (promise P1): not ready, a pause, no new connections, then the end of what is in flight."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from proxy.downstream import listener as ours
 from proxy.downstream.listener import Listener
-from proxy.server.serve import bind
 from proxy.server.settings import Settings
+from proxy.server.sockets import bind
 from tests.integration.facade_process import process, until
 from tests.integration.running import LOOPBACK, Running, backend, eventually, ok, running
 
@@ -87,7 +87,7 @@ async def test_a_request_in_flight_is_answered_and_its_connection_closed(
     ):
         async with connected(facade) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            await eventually(lambda: facade.facade.stats()["slow"].in_flight == 1)
+            await eventually(lambda: facade.facade.upstream_stats()["slow"].in_flight == 1)
             facade.stop.set()
             async with asyncio.timeout(5):
                 while not await refuses(facade):
@@ -152,7 +152,7 @@ async def test_what_takes_longer_than_the_drain_is_cut_off(tmp_path: Path, tier:
         async with running(SLOW.format(url=slow.url), tmp_path, drain_s=0.5, adapt=tier) as facade:
             async with connected(facade) as (reader, writer):
                 writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                await eventually(lambda: facade.facade.stats()["slow"].in_flight == 1)
+                await eventually(lambda: facade.facade.upstream_stats()["slow"].in_flight == 1)
                 facade.stop.set()
                 with contextlib.suppress(ConnectionError):
                     said = await asyncio.wait_for(reader.read(), 5)
@@ -217,15 +217,15 @@ def test_what_is_accepted_in_the_turn_that_closes_is_taken_in(
                 client = stack.enter_context(socket.create_connection(at, 5))
                 client.sendall(b"x")
                 waiting.append(client)
-            hear_no_more(heard)
+            drop_new_syns(heard)
             time.sleep(0.15)
 
         def in_the_next_turn(heard: socket.socket) -> bool:
             asyncio.get_running_loop().call_soon(connect_and_stand_still, heard)
             return True
 
-        hear_no_more = ours._hear_no_more
-        monkeypatch.setattr(ours, "_hear_no_more", in_the_next_turn)
+        drop_new_syns = ours._drop_new_syns
+        monkeypatch.setattr(ours, "_drop_new_syns", in_the_next_turn)
         listener = Listener(Echo)
         await listener.start(listening)
         await listener.stop_accepting()

@@ -194,7 +194,9 @@ routes: [{{name: all, backend_refs: legacy}}]
             first = asyncio.create_task(facade.get("/1"))
             await asked.acquire()
             second = asyncio.create_task(facade.get("/2"))
-            await eventually(lambda: sum(s.pending for s in facade.facade.stats().values()) == 1)
+            await eventually(
+                lambda: sum(s.pending for s in facade.facade.upstream_stats().values()) == 1
+            )
             third = await facade.get("/3")
             let_go.set()
             assert [status_of(await first), status_of(await second)] == [200, 200]

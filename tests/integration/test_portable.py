@@ -33,7 +33,7 @@ async def under_uvicorn(table: str, folder: Path, http: str) -> AsyncIterator[in
         Settings(folder / "routes.yaml", anywhere, anywhere, access_log=str(folder / "access.log"))
     )
     config = uvicorn.Config(
-        facade.handler,
+        facade.asgi_app,
         port=0,
         http=http,
         ws="none",

@@ -1,4 +1,4 @@
-"""Editing routes.yaml while the facade serves: rows R1 to R5 of the promises, in small."""
+"""Editing routes.yaml while the facade serves: promises R1 to R5, in small."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
-from proxy.telemetry.shared_memory import State
+from proxy.telemetry.shared_memory import WorkerState
 from tests.integration.running import Running, answering, backend, eventually, ok, running
 from tests.integration.test_forwarding import body_of, status_of
 
@@ -258,7 +258,7 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
             done.set()
             await asyncio.gather(*clients)
             reloads = facade.facade.table.state.reloads
-            await eventually(lambda: len(facade.facade.stats()) <= 2)
+            await eventually(lambda: len(facade.facade.upstream_stats()) <= 2)
     assert reloads == 200
     assert set(answers) == {200}
     assert len(answers) > 400
@@ -302,5 +302,5 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         ]
         status, problem = await admin(facade, "/nothing")
         assert (status, problem["status"]) == (404, 404)
-        facade.facade.state = State.STOPPING
+        facade.facade.state = WorkerState.STOPPING
         assert (await admin(facade, "/readyz"))[0] == 503

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proxy.downstream.admission import MOST
+from proxy.downstream.admission import MAX_PER_TICK
 from proxy.server.settings import Tier
 from tests.integration.running import answering, backend, ok, running
 
-CLIENTS = 4 * MOST
+CLIENTS = 4 * MAX_PER_TICK
 TABLE = """
 version: 1
 backends: {{old: {url}}}

@@ -1,4 +1,4 @@
-"""What must hold in bulk: no byte crosses, no memory grows, nothing is left behind (U5, C2)."""
+"""What must hold in bulk: no byte crosses, no memory grows, nothing is left behind (promises U5 and C2)."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Time runs for the upstream, and only while it is the one to be waited for (U3)."""
+"""Time runs for the upstream, and only while it is the one to be waited for (promise U3)."""
 
 import asyncio
 import time
@@ -136,14 +136,14 @@ async def test_whoever_waits_is_told_how_long() -> None:
     said: list[float] = []
     async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
         exchange = await upstream.open(asking())
-        exchange.on_wait = said.append
+        exchange.on_elapsed = said.append
         await eventually(lambda: len(said) >= 3)
         exchange.abort()
         heard = len(said)
         assert said == sorted(said)
         assert 0 < said[0] < 1
         other = await upstream.open(asking())
-        other.on_wait = said.append
+        other.on_elapsed = said.append
         await eventually(lambda: len(said) > heard)
         assert said[heard] < said[heard - 1]
 
@@ -154,7 +154,7 @@ async def test_a_hook_that_raises_does_not_stop_the_clock(caplog: pytest.LogCapt
 
     async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
         exchange = await upstream.open(asking(timeouts=Timeouts(backend_request_s=0.4)))
-        exchange.on_wait = broken
+        exchange.on_elapsed = broken
         with pytest.raises(UpstreamTimeout):
             await asyncio.wait_for(exchange.head(), 5)
     assert "boom" in caplog.text

@@ -1,4 +1,4 @@
-"""Upstreams that refuse, reset, lie and babble: rows U1, U2 and U4 of the promises."""
+"""Upstreams that refuse, reset, lie and babble: promises U1, U2 and U4."""
 
 import asyncio
 import time

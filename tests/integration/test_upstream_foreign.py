@@ -261,7 +261,7 @@ async def test_whoever_waits_is_told_how_long() -> None:
     said: list[float] = []
     async with _over(httpx.MockTransport(_never)) as upstream:
         exchange = await upstream.open(asking())
-        exchange.on_wait = said.append
+        exchange.on_elapsed = said.append
         task = asyncio.create_task(exchange.head())
         await eventually(lambda: len(said) >= 3)
         assert said == sorted(said)

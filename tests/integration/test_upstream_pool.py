@@ -196,14 +196,14 @@ async def test_a_waiter_that_was_cancelled_is_not_given_a_connection(at_once: bo
         if not at_once:
             await asyncio.wait((waiter,), timeout=5)
             assert upstream.stats().pending == 0
-        pool.released(connection)
+        pool.release(connection)
         await asyncio.wait((waiter,), timeout=5)
         assert waiter.cancelled()
         assert upstream.stats() == Stats(connections=1, idle=1)
 
 
 class Ending:
-    """An AnswerSink that does something at the very end of its answer."""
+    """An ExchangeSink that does something at the very end of its answer."""
 
     def __init__(self, then: Callable[[], object]) -> None:
         self._then = then
@@ -213,14 +213,16 @@ class Ending:
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self._then()
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None: ...
+    def response_started(
+        self, head: ResponseHead, framing: Framing, more_follows: bool
+    ) -> None: ...
 
     def response_data(self, data: bytes) -> None: ...
 
     def response_ended(self, trailers: HeaderPairs) -> None:
         self._then()
 
-    def backend_shut(self) -> None: ...
+    def backend_half_closed(self) -> None: ...
 
     def response_failed(self, error: UpstreamError) -> None:
         raise error
@@ -229,7 +231,7 @@ class Ending:
 
     def upload_resumed(self) -> None: ...
 
-    def waited(self, seconds: float) -> None: ...
+    def elapsed(self, seconds: float) -> None: ...
 
 
 async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap() -> None:
@@ -239,7 +241,7 @@ async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap(
         pool = upstream.next_pool()
         connection = await acquire(pool, 1, fresh=True)
         assert (server.accepted, upstream.stats().connections) == (2, 1)
-        pool.released(connection)
+        pool.release(connection)
 
 
 async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None:
@@ -251,10 +253,10 @@ async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None
         waiters = [asyncio.create_task(acquire(pool, 5)) for _ in range(10)]
         await asyncio.sleep(0)
         for each in taken:
-            pool.released(each)
+            pool.release(each)
         assert {await waiter for waiter in waiters} == set(taken)
         for each in taken:
-            pool.released(each)
+            pool.release(each)
         await eventually(lambda: upstream.stats().connections == 12)
         assert upstream.stats() == Stats(connections=12, idle=12)
 
@@ -294,7 +296,7 @@ async def test_past_the_first_eight_connections_are_begun_with_patience(
         raise AssertionError
 
     monkeypatch.setattr("proxy.upstream.pool.dial", far)
-    monkeypatch.setattr("proxy.upstream.pool._PACE_S", 0.05)
+    monkeypatch.setattr("proxy.upstream.pool._OPEN_INTERVAL_S", 0.05)
     async with closing(
         open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
     ) as upstream:

@@ -1,4 +1,4 @@
-"""Connections that close while they are idle: safe requests survive, others are never sent twice (U6, W1)."""
+"""Connections that close while they are idle: safe requests survive, others are never sent twice (promises U6, W1)."""
 
 import asyncio
 

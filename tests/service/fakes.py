@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -17,13 +17,14 @@ from flightspecial_service.domain import (
     SpecialsFilter,
     UnitOfWork,
 )
-from flightspecial_service.domain.specials import order
 from flightspecial_service.errors import KeyReused
 from flightspecial_service.interface.api.probes import Readiness
 from flightspecial_service.interface.http.middleware import Drain
 from flightspecial_service.telemetry import Telemetry
 
 T = TypeVar("T")
+
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FakeSpecials:
@@ -43,8 +44,10 @@ class FakeSpecials:
         return Listing(mark, tuple(sorted(self.kept.values(), key=_by_expiry)))
 
     async def matching(self, specials_filter: SpecialsFilter) -> Sequence[FlightSpecial]:
-        specials = sorted(filter(specials_filter.matches, self.kept.values()), key=_by_expiry)
-        return specials[: specials_filter.limit]
+        specials = sorted(self.kept.values(), key=_by_expiry)
+        return [each for each in specials if _matches(specials_filter, each)][
+            : specials_filter.limit
+        ]
 
     async def find(self, number: int) -> FlightSpecial | None:
         return self.kept.get(number)
@@ -73,21 +76,28 @@ class FakeStore:
     def __init__(self, specials: FakeSpecials, flights: Iterable[Flight] = ()) -> None:
         self._specials = specials
         self.flights = {flight.no: flight for flight in flights}
+        self.past_names: dict[int, tuple[str, ...]] = {}
         self.keys: dict[str, tuple[bytes, str]] = {}
         self._claimed: dict[str, bytes] = {}
         self._lock = asyncio.Lock()
 
     async def run(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async with self._lock:
-            before = (dict(self._specials.kept), dict(self.flights), dict(self.keys))
+            kept, keys = dict(self._specials.kept), dict(self.keys)
+            flights, past_names = dict(self.flights), dict(self.past_names)
             try:
                 return await act(self)
             except BaseException:
-                self._specials.kept, self.flights, self.keys = before
+                self._specials.kept, self.keys = kept, keys
+                self.flights, self.past_names = flights, past_names
                 raise
 
-    async def find_flight(self, number: int) -> Flight | None:
-        return self.flights.get(number)
+    async def flight_with_names(
+        self, number: int, after: int, limit: int
+    ) -> tuple[Flight, Sequence[str]] | None:
+        flight = self.flights.get(number)
+        names = self.past_names.get(number, ())
+        return None if flight is None else (flight, names[after : after + limit])
 
     async def special(self, number: int) -> FlightSpecial | None:
         return self._specials.kept.get(number)
@@ -110,8 +120,9 @@ class FakeStore:
     async def flight(self, number: int) -> Flight | None:
         return self.flights.get(number)
 
-    async def save_renamed(self, flight: Flight) -> None:
+    async def save_renamed(self, flight: Flight, former_name: str) -> None:
         self.flights[flight.no] = flight
+        self.past_names[flight.no] = (*self.past_names.get(flight.no, ()), former_name)
 
     async def claim(self, key: str, fingerprint: bytes) -> str | None:
         taken = self.keys.get(key)
@@ -146,5 +157,20 @@ def http_dependencies(
     return HttpDependencies(readiness or AlwaysReady(), now, Telemetry(), Drain())
 
 
+def _matches(wanted: SpecialsFilter, special: FlightSpecial) -> bool:
+    expiry, after = special.expires_at, wanted.after
+    return (
+        wanted.origin in (None, special.origin, special.origin_code)
+        and wanted.destination in (None, special.destination, special.destination_code)
+        and (wanted.unexpired_at is None or (expiry is not None and expiry > wanted.unexpired_at))
+        and (after is None or _by_expiry(special) > _order(after.expires_at, after.id))
+    )
+
+
 def _by_expiry(special: FlightSpecial) -> tuple[object, ...]:
-    return order(special.expires_at, special.id)
+    return _order(special.expires_at, special.id)
+
+
+def _order(expires_at: datetime | None, number: int) -> tuple[object, ...]:
+    """By expiry, then id; specials without an expiry come last."""
+    return (expires_at is None, expires_at or _ANY_TIME, number)

@@ -38,15 +38,6 @@ def test_an_unexpected_error_is_a_500_without_internals_and_a_traceback_in_the_l
     assert vars(record)["path"] == "/flightspecials"
 
 
-def test_a_browser_may_read_the_monoliths_errors_too() -> None:
-    with serving(
-        http_app(in_memory(BrokenSpecials(ValueError())), http_dependencies(), Settings())
-    ) as client:
-        response = client.get("/travelbuddy/flightspecials")
-    is_problem(response, 500)
-    assert response.headers["access-control-allow-origin"] == "*"
-
-
 @pytest.mark.parametrize("error", [Unavailable("gone"), Exhausted("busy"), NotMigrated("not yet")])
 def test_an_error_that_may_pass_has_retry_after(error: Unavailable) -> None:
     with serving(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from deploy.local import postgres
 from flightspecial_service.app import build
-from flightspecial_service.domain import Offer, UnitOfWork
+from flightspecial_service.domain import Header, UnitOfWork
 from flightspecial_service.infrastructure.postgres.connector import connect
 from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
@@ -139,7 +139,7 @@ async def test_a_transaction_is_retried_after_a_deadlock(database: DatabaseSetti
             other = await work.special(second)
             assert one is not None
             assert other is not None
-            await work.save_special(one.with_offer(Offer(header=f"{first} before {second}")))
+            await work.save_special(one.with_header(Header(f"{first} before {second}")))
 
         await store.run(act)
 

@@ -2,14 +2,17 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
+from flightspecial_service.app import build
 from flightspecial_service.domain import Flight
-from flightspecial_service.errors import BadFlight, BadFlightName
-from flightspecial_service.settings import DatabaseSettings
+from flightspecial_service.errors import BadFlightName
+from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
+from tests.service.service_runner import eventually_ready, serving
 from tests.service.test_service_api import is_problem
 
 FLIGHT = (
@@ -72,6 +75,71 @@ def test_an_unknown_flight_has_no_history(flights: httpx.Client, path: str) -> N
     is_problem(flights.get(f"/flightspecials/{path}/history"), 404)
 
 
+@pytest.mark.parametrize("profile", ["여행", "a\u3000b", "a\u200db", "a%b", "a?b", "x" * 255])
+def test_any_text_may_be_a_profile(
+    flights: httpx.Client, tables: DatabaseSettings, profile: str
+) -> None:
+    run_sql(tables, f"UPDATE travelbuddy.flight SET profile_id = '{profile}'")
+    path = f"/flightspecials/{quote(profile)}"
+    renamed = flights.post(f"{path}/name", json={"flightNo": 1, "flightName": "second"})
+    assert renamed.status_code == 200
+    rename(flights, {"flightNo": 1, "flightName": "third"}, quote(profile))
+    first = flights.get(f"{path}/flights/1/history?limit=1")
+    rest = flights.get(first.links["next"]["url"])
+    assert [each["flightName"] for each in first.json()["history"]] == ["first"]
+    assert [each["flightName"] for each in rest.json()["history"]] == ["second"]
+
+
+def test_columns_that_no_request_names_are_not_judged(
+    flights: httpx.Client, tables: DatabaseSettings
+) -> None:
+    run_sql(tables, "UPDATE travelbuddy.flight SET poping_step = 0, pushing_status_code = '?'")
+    assert flights.get(HISTORY).status_code == 200
+    assert rename(flights, {"flightNo": 1, "flightName": "second"}).status_code == 200
+
+
+def test_the_history_is_read_in_pages(flights: httpx.Client, tables: DatabaseSettings) -> None:
+    run_sql(
+        tables,
+        "INSERT INTO travelbuddy.flight_name_history (flight_no, flight_name)"
+        " SELECT 1, 'name ' || n FROM generate_series(1, 1003) n ORDER BY n",
+    )
+    address, pages = f"{HISTORY}?limit=500", []
+    while address:
+        response = flights.get(address)
+        pages.append(response.json()["history"])
+        address = response.links["next"]["url"] if response.links else ""
+    assert [len(page) for page in pages] == [500, 500, 3]
+    assert [each for page in pages for each in page] == [
+        {"number": number, "flightName": f"name {number}"} for number in range(1, 1004)
+    ]
+    whole = flights.get(HISTORY)
+    assert len(whole.json()["history"]) == 1000
+    assert whole.links["next"]["url"].endswith("?limit=1000&after=1000")
+    assert flights.get(f"{HISTORY}?after=1003").json()["history"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "after=-1", "after=x", "after=1&after=2", "after=" + "9" * 19],
+)
+def test_a_bad_page_of_the_history_is_refused(flights: httpx.Client, query: str) -> None:
+    is_problem(flights.get(f"{HISTORY}?{query}"), 422)
+
+
+def test_a_rename_reads_no_past_name(
+    database: DatabaseSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A history has no limit, and the row of the flight is locked meanwhile."""
+    run_sql(database, FLIGHT)
+    with serving(build(Settings(database=database, slow_query_s=0.0), lambda: None)) as client:
+        eventually_ready(client)
+        caplog.clear()
+        assert rename(client, {"flightNo": 1, "flightName": "second"}).status_code == 200
+    queries = [vars(each)["query"] for each in caplog.records if each.message == "a slow query"]
+    assert [query.split()[0] for query in queries if "flight_name_history" in query] == ["INSERT"]
+
+
 def test_name_and_history_are_one_transaction(
     own_client: httpx.Client, database: DatabaseSettings
 ) -> None:
@@ -99,14 +167,10 @@ def test_a_repeated_renaming_is_remembered_once(flights: httpx.Client) -> None:
     assert len(flights.get(HISTORY).json()["history"]) == 1
 
 
-def test_the_rules_of_a_flight() -> None:
-    flight = Flight(1, "p", "a").renamed("b").renamed("c")
-    assert (flight.name, flight.past_names) == ("c", ("a", "b"))
+def test_the_rules_of_a_flight_name() -> None:
+    flight = Flight(1, "p", "a").renamed("b")
+    assert flight == Flight(1, "p", "b")
     for name in ("", "x" * 31, "\0", "\ud800"):
         with pytest.raises(BadFlightName):
             flight.renamed(name)
     assert flight.renamed("가" * 30).name == "가" * 30
-    for number, step in ((0, 1), (1, 0), (1, 6)):
-        with pytest.raises(BadFlight):
-            Flight(number, "p", "a", popping_step=step)
-    assert Flight(1, "p", "a", popping_step=5).pushing_status.value == 30

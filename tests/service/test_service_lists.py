@@ -128,6 +128,21 @@ def test_if_none_match_gets_a_304_until_the_content_changes(
     assert response.headers["etag"] != tag
 
 
+def test_a_tag_is_of_the_content_and_not_of_a_number(
+    client: httpx.Client, tables: DatabaseSettings
+) -> None:
+    """After `clean` and `migrate` the versions of the specials begin with 1 again."""
+    tag = client.get("/flightspecials/1").headers["etag"]
+    run_sql(
+        tables,
+        "DELETE FROM travelbuddy.flightspecial",
+        "INSERT INTO travelbuddy.flightspecial (id, header) VALUES (1, 'another')",
+    )
+    response = client.get("/flightspecials/1", headers={"if-none-match": tag})
+    assert (response.status_code, response.json()["header"]) == (200, "another")
+    assert client.get("/docs").headers["etag"] != '"1"'
+
+
 @pytest.mark.parametrize("sent", ['"x"x', "x", "", ",", '"x', "*, *"])
 def test_a_broken_list_of_tags_is_refused(client: httpx.Client, sent: str) -> None:
     is_problem(client.get("/flightspecials/1", headers={"if-none-match": sent}), 400)
@@ -160,12 +175,8 @@ def test_a_large_list_is_compressed_if_the_client_accepts_it(
             sent = b"".join(response.iter_raw())
         small = client.get("/flightspecials?limit=2")
     assert response.headers.get("content-encoding") == coding
-    assert (
-        response.headers["vary"]
-        == plain.headers["vary"]
-        == small.headers["vary"]
-        == "Accept-Encoding"
-    )
+    assert response.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert "vary" not in small.headers
     assert (gzip.decompress(sent) if coding else sent) == plain.content
     assert (response.headers["etag"] == plain.headers["etag"]) is (coding is None)
     assert "content-encoding" not in small.headers

@@ -33,6 +33,7 @@ def test_the_document_names_every_operation_with_its_errors(client: httpx.Client
         ("post", "/flightspecials/{profile_id}/name"),
         ("get", "/flightspecials/{profile_id}/flights/{flight_no}/history"),
         ("get", "/travelbuddy/flightspecials"),
+        ("options", "/travelbuddy/flightspecials"),
         ("get", "/healthz"),
         ("get", "/readyz"),
     }

@@ -1,9 +1,19 @@
-"""The page, rendered on the server as the original does: the script then asks for the lists by itself."""
+"""The page, rendered on the server from the monolith's own rows. Its script fetches no list."""
 
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deploy.local.travelbuddy.database import Database
+from deploy.local.travelbuddy.error_pages import LANGUAGE, database_away_report
+from deploy.local.travelbuddy.framing import chunked
+from deploy.local.travelbuddy.sessions import COOKIE, Session, Sessions
+from deploy.local.travelbuddy.specials import Shelf
+from deploy.local.travelbuddy.tomcat import URL_SESSION
 
 _SLIDES = (
     ("sea.jpg", "A sailing boat on a calm sea at sunset", "Somewhere new is closer than you think"),
@@ -36,10 +46,39 @@ _PROMOS = (
 )
 
 
-def render(flights: list[dict[str, Any]], hotels: list[dict[str, Any]]) -> str:
-    """The whole page with the specials of this moment."""
+class Page:
+    """The handler of the page: the only one that makes a session."""
+
+    def __init__(
+        self, flights: Shelf, hotels: Shelf, sessions: Sessions, database: Database
+    ) -> None:
+        self._flights = flights
+        self._hotels = hotels
+        self._sessions = sessions
+        self._database = database
+
+    async def respond(self, request: Request) -> Response:
+        """The page of this moment, or a stack trace while the database is away."""
+        if self._database.away:
+            return database_away_report()
+        session = self._sessions.session(
+            request.cookies.get(COOKIE), request.scope["state"][URL_SESSION]
+        )
+        return chunked(self._page(session), request)
+
+    def _page(self, session: Session) -> Response:
+        text = render(self._flights.on_sale(), self._hotels.on_sale(), session.url_suffix)
+        headers = {"content-type": "text/html;charset=UTF-8", **LANGUAGE}
+        if session.set_cookie is not None:
+            headers["set-cookie"] = session.set_cookie
+        return Response(text, headers=headers)
+
+
+def render(flights: list[dict[str, Any]], hotels: list[dict[str, Any]], url_suffix: str) -> str:
+    """The whole page with these specials; its style sheets and its script get the suffix."""
     text = files(__package__).joinpath("page.html").read_text("utf-8")
     return Template(text).substitute(
+        session=url_suffix,
         slides="".join(_slide(*slide) for slide in _SLIDES),
         flights="".join(_box(row["header"], row["body"], row) for row in flights),
         hotels="".join(

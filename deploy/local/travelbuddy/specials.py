@@ -1,4 +1,4 @@
-"""The monolith's flight and hotel specials: rows that expire, and are offered anew soon after."""
+"""The monolith's flight and hotel specials: rows that expire, and are offered again soon after."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,9 @@ from msgspec.structs import replace
 _FIRST_MS = 79_200
 _SPREAD_MS = 20_000_000
 _GONE_MS = 5_000
-"""How long an expired row stays away before it is offered anew."""
+"""How long an expired row stays away before it is offered again: a demonstration never runs dry."""
+
+_EXPIRY = "expiryDate"
 
 _FLIGHTS = (
     ("London to Prague", "Jewel of the East", "London", "LHR", "Paris", "CDG"),
@@ -24,7 +26,19 @@ _FLIGHTS = (
     ("Aswan to Cairo", "An experience of a lifetime"),
     ("New York to London", "Trans-Atlantic"),
 )
-_LONG_HAUL = frozenset({"Melbourne to Hawaii", "Sydney to Rome", "New York to London"})
+_FAR = frozenset(
+    {
+        "Dubai to Cairo",
+        "Melbourne to Hawaii",
+        "Buenos Aires to Rio",
+        "Sydney to Rome",
+        "Hong Kong to Kuala Lumpur",
+        "Aswan to Cairo",
+        "New York to London",
+    }
+)
+"""Seven flights cost up to 500 more than the least, the others up to 200."""
+
 _ELSEWHERE = ("Origin", "ORG", "Destination", "DST")
 _HOTELS = (
     ("Sommerset Hotel", "Minimum stay 3 nights", "Sydney"),
@@ -40,18 +54,18 @@ _HOTELS = (
     ("EasyStay Apartments", "Minimum stay one week", "Melbourne"),
 )
 _MARK = " (monolith)"
-"""In every flight's body, so that a person sees who answered: the service's rows are without it."""
+"""In every flight's body, so that a person sees where the list came from: the service's rows are without it."""
 
 
 class Special(Struct, frozen=True):
-    """One row. `fields` are those of its JSON but for the expiry; `expires_ms` is epoch milliseconds."""
+    """One row: its JSON fields in order, the expiry's among them; `expires_ms` is epoch milliseconds."""
 
     fields: dict[str, Any]
     expires_ms: int
 
     def shown(self) -> dict[str, Any]:
         """The row as JSON has it."""
-        return {**self.fields, "expiryDate": self.expires_ms}
+        return {**self.fields, _EXPIRY: self.expires_ms}
 
 
 class Shelf:
@@ -68,11 +82,12 @@ class Shelf:
         self._specials = [Special(row, self._expiry(now_ms())) for row in rows]
 
     def on_sale(self) -> list[dict[str, Any]]:
-        """Those that expire later than now, soonest first. What expired a while ago is offered anew."""
+        """Those that expire later than now, by expiry and id. Rows that expired a while ago get a new expiry."""
         now_ms = self._now_ms()
         self._specials = [self._renewed(special, now_ms) for special in self._specials]
         left = [special for special in self._specials if special.expires_ms > now_ms]
-        return [special.shown() for special in sorted(left, key=lambda each: each.expires_ms)]
+        left.sort(key=lambda special: (special.expires_ms, special.fields["id"]))
+        return [special.shown() for special in left]
 
     def _renewed(self, special: Special, now_ms: int) -> Special:
         if special.expires_ms + _GONE_MS > now_ms:
@@ -85,13 +100,18 @@ class Shelf:
 
 def flights(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
     """The eleven flight specials."""
-    names = ("header", "body", "origin", "originCode", "destination", "destinationCode")
+    places = ("origin", "originCode", "destination", "destinationCode")
     rows = []
-    for number, sample in enumerate(_FLIGHTS, 1):
-        values = dict(zip(names, sample + _ELSEWHERE if len(sample) == 2 else sample, strict=True))
-        values["body"] += _MARK
-        most = 500 if values["header"] in _LONG_HAUL else 200
-        rows.append({"id": number, **values, "cost": 50 + int(draw() * most)})
+    for number, (header, body, *known) in enumerate(_FLIGHTS, 1):
+        special = {
+            "id": number,
+            "header": header,
+            "body": body + _MARK,
+            "cost": 50 + int(draw() * (500 if header in _FAR else 200)),
+            _EXPIRY: None,
+            **dict(zip(places, known or _ELSEWHERE, strict=True)),
+        }
+        rows.append(special)
     return Shelf(rows, now_ms, draw)
 
 
@@ -102,8 +122,9 @@ def hotels(now_ms: Callable[[], int], draw: Callable[[], float]) -> Shelf:
             "id": number,
             "hotel": hotel,
             "description": description,
-            "location": location,
             "cost": 50 + int(draw() * 1000),
+            _EXPIRY: None,
+            "location": location,
         }
         for number, (hotel, description, location) in enumerate(_HOTELS, 1)
     ]

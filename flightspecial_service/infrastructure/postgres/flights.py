@@ -1,12 +1,18 @@
 """Flights and the history of their names in PostgreSQL."""
 
-import asyncpg
+from collections.abc import Sequence
 
-from flightspecial_service.domain import Flight, PushingStatus
+from flightspecial_service.domain import Flight
 from flightspecial_service.infrastructure.postgres.database import Connection, Database
 
-_STATUSES = {code: status for status in PushingStatus for code in (status.name, str(status.value))}
-"""The column is text; rows hold either the name or the number."""
+# One statement, so that flight and names are of one snapshot.
+_WITH_NAMES = """
+SELECT flight_no, profile_id, flight_name, ARRAY(
+    SELECT past.flight_name FROM {history} past WHERE past.flight_no = $1
+    ORDER BY past.flight_name_history_no OFFSET $2 LIMIT $3
+)
+FROM {flight} WHERE flight_no = $1
+"""
 
 
 class FlightTables:
@@ -14,25 +20,19 @@ class FlightTables:
 
     def __init__(self, schema: str) -> None:
         flight, history = f'"{schema}".flight', f'"{schema}".flight_name_history'
-        columns = "flight_no, profile_id, flight_name, poping_step, pushing_status_code"
-        past = (
-            f"ARRAY(SELECT past.flight_name FROM {history} AS past"
-            " WHERE past.flight_no = flight.flight_no ORDER BY past.flight_name_history_no)"
-        )
-        where = f"FROM {flight} AS flight WHERE flight_no = $1"
-        self.find = f"SELECT {columns}, {past} {where}"
-        self._lock = f"SELECT {columns}, '{{}}'::text[] {where} FOR UPDATE"
+        self.with_names = _WITH_NAMES.format(flight=flight, history=history)
+        self._lock = f"SELECT flight_no, profile_id, flight_name FROM {flight} WHERE flight_no = $1 FOR UPDATE"
         self._rename = f"UPDATE {flight} SET flight_name = $2 WHERE flight_no = $1"
         self._remember = f"INSERT INTO {history} (flight_no, flight_name) VALUES ($1, $2)"
 
-    async def locked(self, connection: Connection, number: int) -> Flight | None:
-        """The flight without its history; its row is locked until the end of the transaction."""
+    async def lock(self, connection: Connection, number: int) -> Flight | None:
+        """The flight with this number; its row is locked until the end of the transaction."""
         row = await connection.fetchrow(self._lock, number)
-        return None if row is None else _flight(row)
+        return None if row is None else Flight(*row)
 
-    async def save_renamed(self, connection: Connection, flight: Flight) -> None:
-        """Store the new name, and the last former name."""
-        await connection.execute(self._remember, flight.no, flight.past_names[-1])
+    async def save_renamed(self, connection: Connection, flight: Flight, former_name: str) -> None:
+        """Store the new name, and append the former one to the history."""
+        await connection.execute(self._remember, flight.no, former_name)
         await connection.execute(self._rename, flight.no, flight.name)
 
 
@@ -41,21 +41,12 @@ class PgFlights:
 
     def __init__(self, database: Database, schema: str) -> None:
         self._database = database
-        self._tables = FlightTables(schema)
+        self._with_names = FlightTables(schema).with_names
 
-    async def find_flight(self, number: int) -> Flight | None:
-        """Read both tables in one statement, so in one snapshot."""
+    async def flight_with_names(
+        self, number: int, after: int, limit: int
+    ) -> tuple[Flight, Sequence[str]] | None:
+        """The flight with this number, and a page of its former names, oldest first."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(self._tables.find, number)
-        return None if row is None else _flight(row)
-
-
-def _flight(row: asyncpg.Record) -> Flight:
-    return Flight(
-        no=row[0],
-        profile_id=row[1],
-        name=row[2],
-        past_names=tuple(row[5]),
-        popping_step=row[3],
-        pushing_status=_STATUSES.get(row[4], PushingStatus.NORMAL),
-    )
+            row = await connection.fetchrow(self._with_names, number, after, limit)
+        return None if row is None else (Flight(row[0], row[1], row[2]), row[3])

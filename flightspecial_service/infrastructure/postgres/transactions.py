@@ -75,11 +75,11 @@ class PgUnitOfWork:
 
     async def flight(self, number: int) -> Flight | None:
         """The flight with this number, locked until the end of the transaction."""
-        return await self._tables.flights.locked(self._connection, number)
+        return await self._tables.flights.lock(self._connection, number)
 
-    async def save_renamed(self, flight: Flight) -> None:
-        """Store the new name, and the last former name."""
-        await self._tables.flights.save_renamed(self._connection, flight)
+    async def save_renamed(self, flight: Flight, former_name: str) -> None:
+        """Store the new name, and append the former one to the history."""
+        await self._tables.flights.save_renamed(self._connection, flight, former_name)
 
     async def claim(self, key: str, fingerprint: bytes) -> str | None:
         """Claim an idempotency key, or return its outcome."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from importlib.resources import files
 
+import msgspec
+
 from flightspecial_service.interface.api.openapi import document
 from flightspecial_service.interface.api.operations import Operation
 from flightspecial_service.interface.api.rendered_lists import Rendered
-from flightspecial_service.interface.http.etags import not_modified
 from flightspecial_service.interface.http.messages import Request, Response
 
 # The page is self-contained and loads nothing from other origins.
@@ -19,11 +20,9 @@ class Description:
     """The handlers of both; their responses are rendered at the start."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        self._document = Rendered(document(operations))
-        text = (files(__package__) / "page.html").read_bytes()
-        self._page = Response(
-            200,
-            text,
+        self._document = Rendered(msgspec.json.encode(document(operations)))
+        self._page = Rendered(
+            (files(__package__) / "page.html").read_bytes(),
             (
                 (b"content-type", b"text/html; charset=utf-8"),
                 (b"content-security-policy", _POLICY),
@@ -37,4 +36,4 @@ class Description:
 
     async def page(self, request: Request) -> Response:
         """The page to browse it."""
-        return not_modified(request, self._page, '"1"')
+        return await self._page.response(request)

@@ -1,19 +1,23 @@
 """The API of flights and the history of their names."""
 
 from flightspecial_service.application.commands import rename_flight
-from flightspecial_service.application.queries import one_flight
+from flightspecial_service.application.queries import flight_history
 from flightspecial_service.domain import Flights, Store
 from flightspecial_service.errors import NotFound
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     NameChange,
-    flight_history,
+    history_out,
     json_response,
     read_body,
 )
 from flightspecial_service.interface.api.special_commands import to_response
 from flightspecial_service.interface.http.messages import Request, Response
-from flightspecial_service.interface.http.parameters import read_key
+from flightspecial_service.interface.http.parameters import (
+    next_names_link,
+    read_key,
+    read_name_page,
+)
 
 PROFILE_MAX = 255
 
@@ -36,15 +40,20 @@ class FlightsApi:
         return to_response(outcome, BuildLabel())
 
     async def history(self, request: Request) -> Response:
-        """A flight's name, and those it had."""
-        flight = await one_flight(self._flights, _profile(request), request.number("flight_no"))
-        return json_response(flight_history(flight))
+        """A flight's name, and a page of those it had, oldest first."""
+        profile, number = _profile(request), request.number("flight_no")
+        after, limit = read_name_page(request)
+        flight, names, more = await flight_history(self._flights, profile, number, after, limit)
+        link = (next_names_link(request, after + limit, limit),) if more else ()
+        return json_response(history_out(flight, after, names), headers=link)
 
 
 def _profile(request: Request) -> str:
     """The profile in the path. Raises NotFound if it is no valid profile: it has no flights."""
     text: str = request.scope["path_params"]["profile_id"]
-    storable = "\0" not in text and text.isprintable()
-    if not (storable and 1 <= len(text) <= PROFILE_MAX):
-        raise NotFound(f"a profile in a path has 1 to {PROFILE_MAX} characters")
+    # PostgreSQL stores no U+0000.
+    if "\0" in text or not 1 <= len(text) <= PROFILE_MAX:
+        raise NotFound(
+            f"a profile in a path has 1 to {PROFILE_MAX} characters, none of them U+0000"
+        )
     return text

@@ -34,7 +34,8 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "info": {
             "title": "FlightSpecials",
             "version": "1",
-            "description": "Flights on offer. Every error is application/problem+json (RFC 9457).",
+            "description": "Flights on offer. Errors are application/problem+json (RFC 9457); those of"
+            " the monolith's contract have no body.",
         },
         "paths": paths,
         "components": {"schemas": components},
@@ -64,7 +65,11 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     if rest.strip():
         described["description"] = " ".join(rest.split())
     for status in (*operation.errors, *_ALWAYS):
-        described["responses"][str(status)] = _error(status, schema_of)
+        described["responses"][str(status)] = (
+            _response(status, None, schema_of)
+            if operation.empty_errors
+            else _error(status, schema_of)
+        )
     if operation.body is not None:
         content = {"schema": schema_of[repr(operation.body)]}
         described["requestBody"] = {

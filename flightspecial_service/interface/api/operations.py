@@ -52,6 +52,8 @@ class Operation(Struct, frozen=True):
     media_types: tuple[str, ...] = JSON_TYPES
     hidden: bool = False
     """An alias of a path, which is not described."""
+    empty_errors: bool = False
+    """Errors have no body."""
 
 
 class Apis(Struct, frozen=True):
@@ -72,7 +74,7 @@ _ID = Parameter("id", "path", _ID_SCHEMA, "The special")
 _PROFILE = Parameter(
     "profile_id",
     "path",
-    {"type": "string", "minLength": 1, "maxLength": PROFILE_MAX, "pattern": r"^[A-Za-z0-9_-]+$"},
+    {"type": "string", "minLength": 1, "maxLength": PROFILE_MAX, "pattern": r"^[^\x00/]+$"},
     "The profile that owns the flight",
 )
 _FLIGHT_NO = Parameter("flight_no", "path", _ID_SCHEMA, "The flight")
@@ -96,6 +98,20 @@ _QUERY = (
     Parameter("destination", "query", _PLACE, "Only to there: a name or a code"),
     Parameter("unexpired", "query", {"type": "boolean"}, "Only what has not expired"),
 )
+_NAME_PAGE = (
+    Parameter(
+        "limit",
+        "query",
+        {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_MAX},
+        "Names on a page; the Link header leads to the next one",
+    ),
+    Parameter(
+        "after",
+        "query",
+        {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
+        "Only names after the one with this number",
+    ),
+)
 _WRITE_ERRORS = (400, 404, 408, 412, 413, 415, 422)
 
 
@@ -106,7 +122,7 @@ def operations(apis: Apis) -> list[Operation]:
 
 def _reads(apis: Apis) -> list[Operation]:
     every, on_sale = list[SpecialOut], list[LegacySpecialOut]
-    specials, legacy = apis.specials.list_all, apis.legacy.list_on_sale
+    specials = apis.specials.list_all
     parameters = (*_QUERY, _IF_NONE_MATCH)
     own, old = "/flightspecials", "/travelbuddy/flightspecials"
     return [
@@ -117,15 +133,23 @@ def _reads(apis: Apis) -> list[Operation]:
             errors=(400, 404),
             parameters=(_ID, _IF_NONE_MATCH),
         ),
-        Operation("GET", old, legacy, {200: on_sale, 304: None}, (400,), (_IF_NONE_MATCH,)),
-        Operation("GET", f"{old}/", legacy, {200: on_sale}, hidden=True),
+        Operation(
+            *("GET", old, apis.legacy.list_on_sale, {200: on_sale, 304: None}, (400, 406)),
+            parameters=(_IF_NONE_MATCH,),
+            empty_errors=True,
+        ),
+        Operation(
+            *("OPTIONS", old, apis.legacy.options, {200: None, 403: None}), empty_errors=True
+        ),
+        Operation("GET", f"{old}/", apis.legacy.list_on_sale, {200: on_sale}, hidden=True),
+        Operation("OPTIONS", f"{old}/", apis.legacy.options, {200: None}, hidden=True),
         Operation(
             "GET",
             f"{own}/{{profile_id}}/flights/{{flight_no}}/history",
             apis.flights.history,
             {200: FlightHistory},
-            (404,),
-            (_PROFILE, _FLIGHT_NO),
+            (400, 404, 422),
+            (_PROFILE, _FLIGHT_NO, *_NAME_PAGE),
         ),
     ]
 

@@ -4,23 +4,27 @@ The docstrings of these structs are descriptions in the OpenAPI document.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import asdict
 
-from flightspecial_service.domain import Flight, FlightSpecial, Offer
+from flightspecial_service.domain import Flight, FlightSpecial
 from flightspecial_service.domain.flights import NAME_MAX
 from flightspecial_service.domain.specials import CODE_MAX, COST_MAX, HEADER_MAX, ID_MAX, TEXT_MAX
 from flightspecial_service.errors import Invalid, Malformed
-from flightspecial_service.interface.http.messages import Response
+from flightspecial_service.interface.api.build_label import BuildLabel
+from flightspecial_service.interface.http.messages import HeaderPairs, Response
 
 JSON = ((b"content-type", b"application/json"),)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-HeaderText = Annotated[str, Meta(min_length=1, max_length=HEADER_MAX)]
+HeaderText = Annotated[str, Meta(min_length=1, extra_json_schema={"maxLength": HEADER_MAX})]
+"""Its length is checked by the domain, after build labels are removed."""
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Code = Annotated[str, Meta(min_length=1, max_length=CODE_MAX)]
 Cost = Annotated[int, Meta(ge=0, le=COST_MAX)]
@@ -32,7 +36,7 @@ T = TypeVar("T")
 
 
 class SpecialOut(Struct, frozen=True, rename="camel"):
-    """A flight special in the service's own contract; `expiry_date` is ISO 8601 in UTC."""
+    """A flight special in the service's own contract; `expiryDate` is ISO 8601 in UTC."""
 
     id: int
     header: str
@@ -42,17 +46,17 @@ class SpecialOut(Struct, frozen=True, rename="camel"):
     destination: str | None
     destination_code: str | None
     cost: int | None
-    expiry_date: datetime | None
+    expires_at: datetime | None = field(name="expiryDate")
 
 
 class LegacySpecialOut(Struct, frozen=True, rename="camel"):
-    """A flight special in the monolith's contract; `expiry_date` is in ms since 1970 UTC."""
+    """A flight special in the monolith's contract; `expiryDate` is in ms since 1970 UTC."""
 
     id: int
     header: str
     body: str | None
     cost: int | None
-    expiry_date: int | None
+    expires_at: int | None = field(name="expiryDate")
     origin: str | None
     origin_code: str | None
     destination: str | None
@@ -69,7 +73,7 @@ class OfferIn(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     destination: Text | None = None
     destination_code: Code | None = None
     cost: Cost | None = None
-    expiry_date: Expiry | None = None
+    expires_at: Expiry | None = field(default=None, name="expiryDate")
 
 
 class OfferPatch(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -82,7 +86,7 @@ class OfferPatch(Struct, frozen=True, rename="camel", forbid_unknown_fields=True
     destination: Text | UnsetType | None = UNSET
     destination_code: Code | UnsetType | None = UNSET
     cost: Cost | UnsetType | None = UNSET
-    expiry_date: Expiry | UnsetType | None = UNSET
+    expires_at: Expiry | UnsetType | None = field(default=UNSET, name="expiryDate")
 
 
 class HeaderChange(Struct, frozen=True, rename="camel"):
@@ -121,66 +125,30 @@ class Done(Struct, frozen=True, rename="camel"):
     data: str
 
 
-def special_out(special: FlightSpecial, prefix: str = "") -> SpecialOut:
-    """The special in the service's own contract, with `prefix` before its header."""
-    return SpecialOut(
-        special.id,
-        prefix + special.header,
-        special.body,
-        special.origin,
-        special.origin_code,
-        special.destination,
-        special.destination_code,
-        special.cost,
-        special.expires_at,
-    )
+def special_out(special: FlightSpecial) -> SpecialOut:
+    """The special in the service's own contract."""
+    return msgspec.convert(special, SpecialOut, from_attributes=True)
 
 
-def legacy_special_out(special: FlightSpecial, prefix: str = "") -> LegacySpecialOut:
-    """The special in the monolith's contract, with `prefix` before its header."""
-    return LegacySpecialOut(
-        id=special.id,
-        header=prefix + special.header,
-        body=special.body,
-        cost=special.cost,
-        expiry_date=None if special.expires_at is None else epoch_ms(special.expires_at),
-        origin=special.origin,
-        origin_code=special.origin_code,
-        destination=special.destination,
-        destination_code=special.destination_code,
-    )
+def legacy_special_out(special: FlightSpecial) -> LegacySpecialOut:
+    """The special in the monolith's contract."""
+    fields = {name: getattr(special, name) for name in LegacySpecialOut.__struct_fields__}
+    expiry = special.expires_at
+    return LegacySpecialOut(**fields | {"expires_at": None if expiry is None else epoch_ms(expiry)})
 
 
-def flight_history(flight: Flight) -> FlightHistory:
-    """The flight's former names, numbered from 1."""
-    past = [PastName(number, name) for number, name in enumerate(flight.past_names, 1)]
+def history_out(flight: Flight, after: int, names: Iterable[str]) -> FlightHistory:
+    """A page of the flight's former names, which are numbered from 1; `after` precede the page."""
+    past = [PastName(number, name) for number, name in enumerate(names, after + 1)]
     return FlightHistory(flight.no, flight.name, past)
 
 
-def new_offer(body: OfferIn) -> Offer:
-    """The offer in the body that creates a special."""
-    return Offer(
-        header=body.header,
-        body=body.body,
-        origin=body.origin,
-        origin_code=body.origin_code,
-        destination=body.destination,
-        destination_code=body.destination_code,
-        cost=body.cost,
-        expires_at=_utc(body.expiry_date),
-    )
-
-
-def patched(special: FlightSpecial, patch: OfferPatch) -> Offer:
-    """The fields of a special after the patch (RFC 7396)."""
-    fields = {name: getattr(special, name) for name in Offer.__struct_fields__}
-    for name in patch.__struct_fields__:
-        value = getattr(patch, name)
-        if value is not UNSET and name == "expiry_date":
-            fields["expires_at"] = _utc(value)
-        elif value is not UNSET:
-            fields[name] = value
-    return Offer(**fields)
+def named_fields(body: OfferIn | OfferPatch) -> dict[str, Any]:
+    """The fields of an offer that the body names (RFC 7396)."""
+    fields = {name: value for name, value in asdict(body).items() if value is not UNSET}
+    if "expires_at" in fields:
+        fields["expires_at"] = _utc(fields["expires_at"])
+    return fields
 
 
 def epoch_ms(instant: datetime) -> int:
@@ -188,9 +156,17 @@ def epoch_ms(instant: datetime) -> int:
     return (instant - _EPOCH) // _MILLISECOND
 
 
-def json_response(content: object, status: int = 200) -> Response:
+def json_response(content: object, status: int = 200, headers: HeaderPairs = ()) -> Response:
     """A response with this content as JSON."""
-    return Response(status, msgspec.json.encode(content), JSON)
+    return Response(status, msgspec.json.encode(content), (*JSON, *headers))
+
+
+def special_response(
+    special: FlightSpecial, build_label: BuildLabel, status: int = 200, more: HeaderPairs = ()
+) -> Response:
+    """A response with one special, its header text behind the build label."""
+    shown = special_out(build_label.shown(special))
+    return json_response(shown, status, (*build_label.text_headers, *more))
 
 
 def read_body(body: bytes, kind: type[T]) -> T:

@@ -1,5 +1,7 @@
 """The API that changes specials."""
 
+from typing import Any
+
 from flightspecial_service.application import commands
 from flightspecial_service.application.outcomes import (
     Changed,
@@ -18,13 +20,12 @@ from flightspecial_service.interface.api.schemas import (
     OfferIn,
     OfferPatch,
     json_response,
-    new_offer,
-    patched,
+    named_fields,
     read_body,
-    special_out,
+    special_response,
 )
 from flightspecial_service.interface.http.etags import condition_of, no_condition, special_tag
-from flightspecial_service.interface.http.messages import Request, Response
+from flightspecial_service.interface.http.messages import HeaderPair, Request, Response
 from flightspecial_service.interface.http.parameters import read_key
 from flightspecial_service.interface.http.problems import problem_response
 
@@ -58,7 +59,7 @@ class SpecialCommandsApi:
         if change.id != number:
             raise Invalid(f"the body's id must be the one in the path, {number}")
         text = self._build_label.removed_from(change.flight_special_header)
-        key, condition = read_key(request, body), condition_of(request, self._build_label.tag)
+        key, condition = read_key(request, body), condition_of(request)
         if key is None and condition is None:
             return self._to_response(await commands.set_header(self._specials, number, text))
         return self._to_response(
@@ -69,42 +70,36 @@ class SpecialCommandsApi:
         """Change what a merge patch names."""
         number = request.number("id")
         body = await request.json_body(types=PATCH_TYPES)
-        patch = read_body(body, OfferPatch)
-        if isinstance(patch.header, str):
+        changes = self._fields(read_body(body, OfferPatch))
+        if "header" in changes:
             self._check_released()
-
-        def revision(special: FlightSpecial) -> Offer:
-            offer = patched(special, patch)
-            return self._without_build_label(offer) if isinstance(patch.header, str) else offer
-
-        condition = condition_of(request, self._build_label.tag) or no_condition
-        key = read_key(request, body)
+        condition, key = condition_of(request) or no_condition, read_key(request, body)
         return self._to_response(
-            await commands.revise(self._store, number, revision, condition, key)
+            await commands.revise(self._store, number, changes, condition, key)
         )
 
     async def create(self, request: Request) -> Response:
         """Offer a new special."""
         body = await request.json_body()
-        offer = self._without_build_label(new_offer(read_body(body, OfferIn)))
+        offer = Offer(**self._fields(read_body(body, OfferIn)))
         return self._to_response(await commands.create(self._store, offer, read_key(request, body)))
 
     async def retire(self, request: Request) -> Response:
         """Take a special out of the list."""
         number, key = request.number("id"), read_key(request, b"")
-        condition = condition_of(request, self._build_label.tag) or no_condition
+        condition = condition_of(request) or no_condition
         return self._to_response(await commands.retire(self._store, number, condition, key))
 
     def _check_released(self) -> None:
         if not self._header_update:
             raise NotReleased("header updates are deployed, but not released")
 
-    def _without_build_label(self, offer: Offer) -> Offer:
-        text = self._build_label.removed_from(offer.header)
-        if text == offer.header:
-            return offer
-        fields = {name: getattr(offer, name) for name in Offer.__struct_fields__}
-        return Offer(**fields | {"header": text})
+    def _fields(self, body: OfferIn | OfferPatch) -> dict[str, Any]:
+        """The fields that the body names, without a build label. Their rules are checked after this."""
+        fields = named_fields(body)
+        if "header" in fields:
+            fields["header"] = self._build_label.removed_from(fields["header"])
+        return fields
 
     def _to_response(self, outcome: Outcome) -> Response:
         return to_response(outcome, self._build_label)
@@ -115,10 +110,9 @@ def to_response(outcome: Outcome, build_label: BuildLabel) -> Response:
     match outcome:
         case Created(special):
             location = (b"location", b"/flightspecials/%d" % special.id)
-            response = _special_response(special, build_label, 201)
-            return Response(response.status, response.body, (*response.headers, location))
+            return special_response(special, build_label, 201, (_etag(special), location))
         case Changed(special):
-            return _special_response(special, build_label, 200)
+            return special_response(special, build_label, 200, (_etag(special),))
         case HeaderChanged():
             return json_response(Done("Y", "The flight special header successfully updated"))
         case FlightRenamed():
@@ -129,7 +123,5 @@ def to_response(outcome: Outcome, build_label: BuildLabel) -> Response:
             return Response(204, b"")
 
 
-def _special_response(special: FlightSpecial, build_label: BuildLabel, status: int) -> Response:
-    response = json_response(special_out(special, build_label.prefix), status)
-    tag = (b"etag", special_tag(special, build_label.tag).encode("ascii"))
-    return Response(response.status, response.body, (*response.headers, tag))
+def _etag(special: FlightSpecial) -> HeaderPair:
+    return (b"etag", special_tag(special).encode("ascii"))

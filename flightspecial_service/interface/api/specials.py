@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flightspecial_service.application.queries import CachedListing, matching_specials, one_special
-from flightspecial_service.domain import FlightSpecials, Listing
+from flightspecial_service.domain import FlightSpecials
 from flightspecial_service.interface.api.build_label import BuildLabel
-from flightspecial_service.interface.api.rendered_lists import LastRendered, Rendered
-from flightspecial_service.interface.api.schemas import json_response, special_out
+from flightspecial_service.interface.api.rendered_lists import LastRendered, ListRenderer
+from flightspecial_service.interface.api.schemas import special_out, special_response
 from flightspecial_service.interface.http.etags import not_modified, special_tag
 from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.parameters import next_link, read_filter
@@ -27,7 +27,8 @@ class SpecialsApi:
         self._cached_listing = cached_listing
         self._now = now
         self._build_label = build_label
-        self._last = LastRendered(self._render)
+        self._renderer = ListRenderer(special_out, build_label)
+        self._last = LastRendered(self._renderer)
 
     async def list_all(self, request: Request) -> Response:
         """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
@@ -35,17 +36,11 @@ class SpecialsApi:
         if specials_filter is None:
             return await self._last.of(await self._cached_listing.all_specials()).response(request)
         page, more = await matching_specials(self._specials, specials_filter)
-        link = ((b"link", next_link(request, page[-1])),) if more else ()
-        prefix = self._build_label.prefix
-        body = [special_out(special, prefix) for special in page]
-        return await Rendered(body, link).response(request)
+        link = (next_link(request, page[-1]),) if more else ()
+        return await self._renderer.render(page, link).response(request)
 
     async def show(self, request: Request) -> Response:
         """One special."""
         special = await one_special(self._specials, request.number("id"))
-        response = json_response(special_out(special, self._build_label.prefix))
-        return not_modified(request, response, special_tag(special, self._build_label.tag))
-
-    def _render(self, listing: Listing) -> Rendered:
-        prefix = self._build_label.prefix
-        return Rendered([special_out(special, prefix) for special in listing.specials])
+        response = special_response(special, self._build_label)
+        return not_modified(request, response, special_tag(special))

@@ -1,6 +1,9 @@
 """Entity tags and preconditions (RFC 9110 8.8.3 and 13.1)."""
 
 import re
+from hashlib import blake2b
+
+import msgspec
 
 from flightspecial_service.application.commands import Condition
 from flightspecial_service.domain import FlightSpecial
@@ -36,9 +39,14 @@ class Tags:
         return self.any or any(each == tag for _, each in self._tags)
 
 
-def special_tag(special: FlightSpecial, build: str = "") -> str:
-    """The tag of one special. `build` is the build label in its representation, if any."""
-    return f'"{special.version}-{build}"' if build else f'"{special.version}"'
+def tag_of(content: bytes) -> str:
+    """The tag of this content. It is a hash, so all replicas give the same tag."""
+    return f'"{blake2b(content, digest_size=12).hexdigest()}"'
+
+
+def special_tag(special: FlightSpecial) -> str:
+    """The tag of one special. It does not depend on the build label, which is no part of its state."""
+    return tag_of(msgspec.json.encode(special))
 
 
 def not_modified(request: Request, response: Response, tag: str) -> Response:
@@ -51,7 +59,7 @@ def not_modified(request: Request, response: Response, tag: str) -> Response:
     return Response(response.status, response.body, headers)
 
 
-def condition_of(request: Request, build: str = "") -> Condition | None:
+def condition_of(request: Request) -> Condition | None:
     """The precondition of a write; None without one. Raises Malformed."""
     if_match, if_none_match = request.listed(b"if-match"), request.listed(b"if-none-match")
     if if_match is None and if_none_match is None:
@@ -60,7 +68,7 @@ def condition_of(request: Request, build: str = "") -> Condition | None:
     excluded = None if if_none_match is None else Tags("If-None-Match", if_none_match)
 
     def check(special: FlightSpecial) -> None:
-        tag = special_tag(special, build)
+        tag = special_tag(special)
         if required is not None and not required.match_strongly(tag):
             raise ConditionFailed(
                 f"the special is in another state than If-Match says: its tag is {tag}"

@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 from flightspecial_service.domain import ID_MAX
 from flightspecial_service.errors import Malformed, NotFound, TooLarge, TooSlow, WrongMediaType
 
-HeaderPairs = tuple[tuple[bytes, bytes], ...]
+HeaderPair = tuple[bytes, bytes]
+HeaderPairs = tuple[HeaderPair, ...]
 
 MAX_BODY_BYTES = 64 * 1024
 """More than enough: a header of 255 characters takes 3 KiB at most, with all characters escaped."""

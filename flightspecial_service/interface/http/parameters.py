@@ -3,24 +3,26 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from hashlib import sha256
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
 from flightspecial_service.application.idempotency import IdempotencyKey
 from flightspecial_service.domain import ID_MAX, Cursor, FlightSpecial, SpecialsFilter
 from flightspecial_service.errors import Invalid, Malformed
-from flightspecial_service.interface.http.messages import Request
+from flightspecial_service.interface.http.messages import HeaderPair, Request
 
 LIMIT_MAX = 1_000
-"""Specials on one page."""
+"""Specials, or former names of a flight, on one page."""
 KEY_MAX = 255
 _PARAMETERS = ("limit", "cursor", "origin", "destination", "unexpired")
+_NAME_PARAMETERS = ("limit", "after")
 _PLACE_MAX = 255
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}")
+_AFTER = re.compile(r"[0-9]{1,18}")
 # Clients send bare UUIDs and quoted strings (RFC 8941 3.3.3): both are accepted.
 _KEY_TEXT = r"[!#-\[\]-~]{1,255}"
 KEY_PATTERN = f'^({_KEY_TEXT}|"{_KEY_TEXT}")$'
@@ -34,10 +36,8 @@ def read_filter(request: Request, now: datetime) -> SpecialsFilter | None:
     query = _query(request)
     if not query:
         return None
-    limit = query.get("limit")
+    limit = _limit(query)
     cursor = query.get("cursor")
-    if limit is not None and not (_LIMIT.fullmatch(limit) and int(limit) <= LIMIT_MAX):
-        raise Invalid(f"limit is a number from 1 to {LIMIT_MAX}")
     if cursor is not None and limit is None:
         raise Invalid("cursor needs limit: take the whole address from the Link header")
     unexpired = query.get("unexpired", "false")
@@ -48,15 +48,33 @@ def read_filter(request: Request, now: datetime) -> SpecialsFilter | None:
         destination=_place(query, "destination"),
         unexpired_at=now if unexpired == "true" else None,
         after=None if cursor is None else decode_cursor(cursor),
-        limit=None if limit is None else int(limit),
+        limit=limit,
     )
 
 
-def next_link(request: Request, last: FlightSpecial) -> bytes:
-    """The value of the Link field (RFC 8288) to the page after `last`, relative to the host."""
+def read_name_page(request: Request) -> tuple[int, int]:
+    """A page of a flight's former names: how many precede it, and its size. Raises Malformed, Invalid."""
+    query = _query(request, _NAME_PARAMETERS)
+    after = query.get("after", "0")
+    if _AFTER.fullmatch(after) is None:
+        raise Invalid("after is the number of a name, or 0")
+    return int(after), _limit(query) or LIMIT_MAX
+
+
+def next_link(request: Request, last: FlightSpecial) -> HeaderPair:
+    """The Link field (RFC 8288) to the page of specials after `last`."""
     cursor = encode_cursor(Cursor(last.expires_at, last.id))
-    query = _query(request) | {"cursor": cursor}
-    return f'<{request.scope["path"]}?{urlencode(query)}>; rel="next"'.encode()
+    return _link(request, _query(request) | {"cursor": cursor})
+
+
+def next_names_link(request: Request, after: int, limit: int) -> HeaderPair:
+    """The Link field to the page of names after the name with the number `after`."""
+    return _link(request, {"limit": str(limit), "after": str(after)})
+
+
+def _link(request: Request, query: Mapping[str, str]) -> HeaderPair:
+    target = f"{quote(request.scope['path'])}?{urlencode(query)}"
+    return (b"link", f'<{target}>; rel="next"'.encode())
 
 
 def encode_cursor(cursor: Cursor) -> str:
@@ -100,17 +118,26 @@ def read_key(request: Request, body: bytes) -> IdempotencyKey | None:
     return IdempotencyKey(text.strip('"'), digest.digest())
 
 
-def _query(request: Request) -> dict[str, str]:
-    """The known parameters; others are ignored. Raises Malformed, Invalid."""
+def _query(request: Request, names: Container[str] = _PARAMETERS) -> dict[str, str]:
+    """The parameters with these names; others are ignored. Raises Malformed, Invalid."""
     try:
         text = request.scope["query_string"].decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise Malformed("the query is not percent-encoded UTF-8") from error
-    known = [pair for pair in pairs if pair[0] in _PARAMETERS]
+    known = [pair for pair in pairs if pair[0] in names]
     if len(dict(known)) < len(known):
         raise Invalid("a parameter of the query comes twice")
     return dict(known)
+
+
+def _limit(query: Mapping[str, str]) -> int | None:
+    limit = query.get("limit")
+    if limit is None:
+        return None
+    if _LIMIT.fullmatch(limit) is None or int(limit) > LIMIT_MAX:
+        raise Invalid(f"limit is a number from 1 to {LIMIT_MAX}")
+    return int(limit)
 
 
 def _place(query: Mapping[str, str], name: str) -> str | None:

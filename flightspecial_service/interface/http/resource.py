@@ -1,8 +1,9 @@
-"""One resource with its methods, as an ASGI app. Errors become application/problem+json."""
+"""One resource with its methods, as an ASGI app. Errors become responses."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from flightspecial_service.errors import MethodNotAllowed, NotFound, RequestError
@@ -20,11 +21,24 @@ from flightspecial_service.interface.http.problems import problem
 log = logging.getLogger(__name__)
 
 
+def _no_fields(_request: Request, _response: Response) -> HeaderPairs:
+    return ()
+
+
+class Contract(Struct, frozen=True):
+    """How a resource reports errors; and header fields that it adds to every response, also to errors."""
+
+    error: Callable[[RequestError], Response] = problem
+    fields: Callable[[Request, Response], HeaderPairs] = _no_fields
+
+
+OWN = Contract()
+
+
 class Resource:
     """Serves one path with one handler for each method; GET serves HEAD, too.
 
-    `headers` are added to every response, also to errors: with CORS fields on successes only, a
-    browser could not read the errors. A resource without handlers responds with 404.
+    A resource without handlers responds with 404.
     """
 
     def __init__(
@@ -32,30 +46,32 @@ class Resource:
         middleware: Middleware,
         route: str,
         handlers: Mapping[str, Handler],
-        headers: HeaderPairs = (),
+        contract: Contract = OWN,
     ) -> None:
         self._middleware = middleware
         self._route = route
         self._handlers = dict(handlers)
         if "GET" in handlers:
             self._handlers["HEAD"] = handlers["GET"]
-        self._headers = headers
+        self._contract = contract
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         middleware = self._middleware
         ids, began = middleware.begin(scope)
         try:
-            response = await self._respond(Request(scope, receive))
+            request = Request(scope, receive)
+            response = await self._respond(request)
         except ClientGone:
             return
-        await send_response(middleware.with_common_headers(response, ids, self._headers), send)
+        fields = self._contract.fields(request, response)
+        await send_response(middleware.with_common_headers(response, ids, fields), send)
         middleware.end(scope, self._route, response, began)
 
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._handler(request.scope["method"])(request)
         except RequestError as error:
-            return problem(error)
+            return self._contract.error(error)
         except ClientGone:
             raise
         except Exception:
@@ -64,7 +80,8 @@ class Resource:
                 "a request failed",
                 extra={"method": request.scope["method"], "path": request.scope["path"]},
             )
-            return problem(RequestError("the service failed to answer; its log says why"))
+            failure = RequestError("the service failed to answer; its log says why")
+            return self._contract.error(failure)
 
     def _handler(self, method: str) -> Handler:
         if not self._handlers:

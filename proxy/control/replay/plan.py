@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET, Struct
 
-from proxy.control.replay.recorded_requests import Unreadable, bucket_of, facts_of, read_line
+from proxy.control.replay.recorded_requests import (
+    Unreadable,
+    bucket_of,
+    facts_of_recorded,
+    read_line,
+)
 from proxy.errors import FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, Facts, RouteTable
+from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.logged_names import names_that_rules_read
@@ -163,7 +168,7 @@ class Plan:
             if logged is None:
                 self.refused_unread += 1
                 return
-            facts = facts_of(logged)
+            facts = facts_of_recorded(logged)
         except Unreadable as fault:
             self._reject(str(fault))
             return
@@ -256,8 +261,9 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
                 )
                 yield f"the {which} table reads {what} {name}, which the log {how}"
         for route in table.routes:
-            # Where cohorts are not obeyed, the recorded draw decides, and it is exact.
-            if route.cohort is not None and f"routes[{route.name}].cohort" not in table.unobeyed:
+            # Where cohorts are not implemented, the recorded draw decides, and it is exact.
+            by_draw = UnimplementedField("routes", route.name, "cohort") in table.not_implemented
+            if route.cohort is not None and not by_draw:
                 yield (
                     f"the {which} table's route {route.name} draws by the cohort "
                     f"{route.cohort.name}, whose keys the log holds only as hashes: "

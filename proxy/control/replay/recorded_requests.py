@@ -77,7 +77,7 @@ def bucket_of(logged: Logged, number: int) -> int:
     return min(round(logged.bucket * ALL_BP / 100), ALL_BP - 1)
 
 
-def facts_of(logged: Logged) -> Facts:
+def facts_of_recorded(logged: Logged) -> Facts:
     """What rules may see of a recorded request. Raises Unreadable for text that no request holds."""
     try:
         host = str(logged.host).encode("latin-1")

@@ -1,4 +1,4 @@
-"""(facts, decision) -> the request for a backend. `explain` shows the same value that live traffic sends."""
+"""The upstream request for a decision. `explain` shows the same value that live traffic sends."""
 
 from proxy.http1.request_head import RequestHead, read_framing
 from proxy.http1.request_writer import check_target, field_lines, has_body
@@ -26,7 +26,7 @@ def outgoing(
     forwarded: Forwarded,
     identity: Identity | None = None,
 ) -> Outgoing:
-    """The request for a backend. `decision` has a reference. Raises BadRequest for contradicting framing."""
+    """The upstream request. `decision` has a reference. Raises BadRequest for contradicting framing."""
     route, ref = decision.route, decision.ref
     if ref is None:
         raise ValueError("the facade answers this request by itself")
@@ -41,20 +41,20 @@ def outgoing(
 
 
 def request_target(facts: Facts, decision: Decision) -> bytes:
-    """Path and query for the backend. `decision` has a reference."""
+    """Path and query of the upstream request. `decision` has a reference."""
     path = decision.upstream_path
     return b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
 
 
 def upstream_target(facts: Facts, decision: Decision) -> bytes:
-    """The same, checked. Raises BadRequest for a target that would break out of the request line."""
+    """The checked path and query. Raises BadRequest for a target that would split the request line."""
     target = request_target(facts, decision)
     check_target(target)
     return target
 
 
 def host_for(facts: Facts, ref: BackendRef, backend: Backend) -> bytes | None:
-    """The Host for the backend; None is the endpoint's own authority."""
+    """The Host of the upstream request. None stands for the endpoint's authority."""
     rewrite = ref.rewrite
     if rewrite is not None and rewrite.hostname is not None:
         return rewrite.hostname.encode()
@@ -64,7 +64,7 @@ def host_for(facts: Facts, ref: BackendRef, backend: Backend) -> bytes | None:
 
 
 def upgrade_of(head: RequestHead) -> bytes:
-    """The protocol to upgrade to, or empty: only the opening of a WebSocket is passed on as one (RFC 6455 4.1)."""
+    """The protocol to upgrade to, or empty. Only WebSocket handshakes are forwarded as upgrades (RFC 6455 4.1)."""
     if head.upgrade != b"websocket" or head.method != "GET" or has_body(head.body):
         return b""
     return head.upgrade
@@ -73,9 +73,9 @@ def upgrade_of(head: RequestHead) -> bytes:
 def shared_field_lines(
     snapshot: Snapshot, facts: Facts, decision: Decision, ref: BackendRef, identity: Identity
 ) -> bytes | None:
-    """The fields for the backend without the ids, as lines: the same for requests with the same fields.
+    """The field lines for the backend without the ids, which requests with the same fields share.
 
-    None where the table edits the ids. Raises BadRequest for a field that would break out of its line.
+    None if the table edits the ids. Raises BadRequest for a field that would split its line.
     """
     if _edits_ids(decision.route.request) or _edits_ids(ref.request):
         return None
@@ -86,7 +86,7 @@ def shared_field_lines(
 def request_field_lines(
     snapshot: Snapshot, facts: Facts, decision: Decision, ref: BackendRef, identity: Identity
 ) -> bytes:
-    """All fields for the backend of one request, as lines. Raises BadRequest as above."""
+    """The field lines for the backend with the ids of one request. Raises BadRequest as `shared_field_lines` does."""
     return field_lines(_fields(snapshot, facts, decision, ref, identity))
 
 

@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.config`, without I/O."""

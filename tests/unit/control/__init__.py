@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.control`, without I/O."""

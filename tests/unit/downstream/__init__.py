@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.downstream`, without I/O."""

@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.forwarding`, without I/O."""

@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.http1`, without I/O."""

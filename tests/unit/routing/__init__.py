@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.routing`, without I/O."""

@@ -1,0 +1,282 @@
+"""Why a request goes where it goes, told by the functions of live traffic."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from proxy.errors import AmbiguousPath, FacadeError
+from proxy.model import (
+    BackendRef,
+    DirectResponse,
+    Endpoint,
+    HeaderEdits,
+    Mirror,
+    Redirect,
+    Rewrite,
+    Route,
+    RouteTable,
+    UnimplementedField,
+)
+from proxy.model.match import Match, PathMatch
+from proxy.routing.decide import decide
+from proxy.routing.explain import Explanation, explain
+from proxy.routing.facts import Networks
+from proxy.routing.match import Index, match
+from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec
+from tests.make import exact, prefix, refs, route, snapshot, table, template
+
+CANARY = replace(
+    route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary"), mirror=Mirror()
+)
+PLAIN = route("plain", exact("/p"), to=(BackendRef("new", rewrite=Rewrite(prefix=None)),))
+GONE = Route("gone", Match(path=exact("/gone")), direct_response=DirectResponse(410))
+HOME = Route("home", Match(path=exact("/home")), redirect=Redirect(308, path="/c"))
+ITEM = route("item", template("/i/{id}", id="[0-9]+"))
+POSTS = route("posts", match=Match(path=prefix("/c"), methods=("POST",)), to=refs(new=100))
+REST = route("rest")
+TABLE = table(CANARY, PLAIN, GONE, HOME, ITEM, POSTS, REST)
+
+
+def explained(
+    url: str, method: str = "GET", *, of: RouteTable = TABLE, **more: object
+) -> Explanation:
+    return explain(snapshot(of), RequestSpec(method, url, **more))  # type: ignore[arg-type]
+
+
+def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
+    said = explained("/c/x?q=1")
+    assert (said.route, said.stage, said.target) == ("c", "canary", "/c/x?q=1")
+    assert [(way.backend, way.share, way.buckets) for way in said.ways] == [
+        ("new", 5.0, (0.0, 5.0)),
+        ("legacy", 95.0, (5.0, 100.0)),
+    ]
+    assert [way.mirrored_to for way in said.ways] == [(), ("new",)]
+    assert {way.urls for way in said.ways} == {("http://127.0.0.1/c/x?q=1",)}
+
+
+@pytest.mark.parametrize(
+    ("bucket_bp", "backend"), [(499, "new"), (500, "legacy"), (9_999, "legacy")]
+)
+def test_a_bucket_shows_the_way_that_it_leads(bucket_bp: int, backend: str) -> None:
+    (way,) = explained("/c", bucket_bp=bucket_bp).ways
+    assert way.backend == backend
+
+
+def test_under_the_kill_switch_nothing_is_drawn() -> None:
+    said = explained("/c", of=replace(TABLE, kill_switch=True))
+    (way,) = said.ways
+    assert (way.backend, way.reason, way.buckets, way.share) == ("legacy", "kill_switch", None, 100)
+    assert said.kill_switch
+
+
+def test_a_reference_without_weight_is_no_way() -> None:
+    three = table(route("r", to=refs(a=30, b=0, c=70)))
+    assert [way.backend for way in explained("/", of=three).ways] == ["c", "a"]
+
+
+def test_a_lone_reference_is_the_only_way() -> None:
+    (way,) = explained("/p", bucket_bp=7).ways
+    assert (way.backend, way.reason, way.buckets) == ("new", "only", None)
+
+
+def test_an_answer_by_the_facade_itself_has_a_status_and_no_backend() -> None:
+    (gone,) = explained("/gone").ways
+    assert (gone.status, gone.backend, gone.reason) == (410, None, "direct_response")
+    (home,) = explained("/home?a=b").ways
+    assert (home.status, home.headers) == (308, (("location", "/c?a=b"),))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("rest", "holds, but c goes first"),
+        ("plain", "path /c is not exact /p"),
+        ("item", "path /c is not template /i/{id}"),
+        ("posts", "method GET is none of POST"),
+    ],
+)
+def test_each_other_route_says_what_does_not_hold(name: str, why: str) -> None:
+    assert {other.name: other.why for other in explained("/c").others}[name] == why
+
+
+def test_the_nearest_routes_come_first() -> None:
+    others = explained("/c").others
+    assert [other.name for other in others[:3]] == ["rest", "posts", "plain"]
+    assert [other.holds for other in others[:3]] == [True, False, False]
+    assert [other.same_path for other in others[:3]] == [True, True, False]
+
+
+def test_a_template_parameter_that_does_not_fit_is_named() -> None:
+    said = explained("/i/x")
+    assert said.route == "rest"
+    assert said.others[0].why.startswith("path parameter id is 'x'")
+
+
+def test_a_path_that_leads_to_two_routes_is_refused_with_its_readings() -> None:
+    said = explained("/c%2F..%2Fp")
+    assert (said.status, said.reason, said.route) == (400, "ambiguous_path", None)
+    assert {reading.route for reading in said.readings} == {"rest", "c", "plain"}
+    assert said.readings[0].path == "/c%2F..%2Fp"
+
+
+def test_a_path_that_no_server_should_see_is_refused() -> None:
+    said = explained("/a\\b")
+    assert (said.status, said.reason, said.readings) == (400, "bad_request", ())
+    assert explained("/", headers=(("host", "a b"),)).status == 400
+
+
+def test_options_for_the_facade_itself_has_a_status_and_no_route() -> None:
+    explanation = explained("/c", "OPTIONS", headers=(("max-forwards", "0"),))
+    assert (explanation.status, explanation.reason, explanation.route) == (204, "options", None)
+    assert "itself" in explanation.detail
+    assert (explanation.ways, explanation.others) == ((), ())
+
+
+def test_without_a_route_it_is_a_404_and_every_route_says_why() -> None:
+    said = explained("/x", of=table(PLAIN, GONE))
+    assert (said.status, said.reason) == (404, "no_route")
+    assert [other.name for other in said.others] == ["plain", "gone"]
+
+
+def test_contradicting_framing_is_told_as_the_answer_it_gets() -> None:
+    headers = (("content-length", "1"), ("transfer-encoding", "chunked"))
+    (way,) = explained("/p", "POST", headers=headers).ways
+    assert (way.status, way.urls) == (400, ())
+
+
+def test_what_a_backend_gets_is_what_live_traffic_sends() -> None:
+    edits = HeaderEdits(set=((b"x-a", b"1"),), remove=(b"cookie",))
+    to = (BackendRef("new", rewrite=Rewrite(prefix="/n", hostname="n.example"), request=edits),)
+    said = explained(
+        "http://www.example:81/c/x",
+        of=table(route("c", prefix("/c"), to=to)),
+        headers=(("cookie", "a=b"),),
+        client="192.0.2.7",
+    )
+    (way,) = said.ways
+    assert (way.urls, way.host) == (("http://127.0.0.1/n/x",), "n.example")
+    assert said.host == "www.example:81"
+    assert dict(way.headers)["x-forwarded-for"] == "192.0.2.7"
+    assert dict(way.headers)["x-a"] == "1"
+    assert "cookie" not in dict(way.headers)
+
+
+def test_every_endpoint_is_told_and_a_socket_by_its_path() -> None:
+    made = table(REST)
+    endpoints = (Endpoint("http", "h", 81), Endpoint("http", "localhost", 80, "/run/a.sock"))
+    made = replace(made, backends=(replace(made.backends[0], endpoints=endpoints),))
+    (way,) = explained("/x", of=made).ways
+    assert way.urls == ("http://h:81/x", "unix:/run/a.sock:/x")
+
+
+def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
+    fields = (
+        UnimplementedField("routes", "c", "mirror"),
+        UnimplementedField("routes", "other", "retry"),
+        UnimplementedField("backends", "c", "health_check"),
+        UnimplementedField("routes", "c", "backend_refs[a].x"),
+    )
+    assert explained("/c", of=replace(TABLE, not_implemented=fields)).not_obeyed == (
+        "mirror",
+        "backend_refs[a].x",
+    )
+
+
+# --- what a person writes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path", "query", "scheme"),
+    [
+        ("/a", b"localhost", b"/a", b"", "http"),
+        ("", b"localhost", b"/", b"", "http"),
+        ("/a?b=c?d", b"localhost", b"/a", b"b=c?d", "http"),
+        ("https://h.example:8443/a%20b", b"h.example:8443", b"/a%20b", b"", "https"),
+        ("HTTP://h.example", b"h.example", b"/", b"", "http"),
+        ("http://h?x", b"h", b"/", b"x", "http"),
+        ("//h/a", b"localhost", b"//h/a", b"", "http"),
+    ],
+)
+def test_a_url_is_read_as_a_client_would_send_it(
+    url: str, host: bytes, path: bytes, query: bytes, scheme: str
+) -> None:
+    facts = facts_of_spec(RequestSpec("GET", url), Networks(()))
+    assert (facts.host, facts.path, facts.query, facts.scheme) == (host, path, query, scheme)
+
+
+@pytest.mark.parametrize("url", ["ftp://h/a", "flights", "http://", "http:///a", "/a#b"])
+def test_what_is_no_url_gets_a_sentence(url: str) -> None:
+    with pytest.raises(FacadeError, match=r": write a path|leave out the #"):
+        facts_of_spec(RequestSpec("GET", url), Networks(()))
+
+
+def test_a_host_header_wins_over_the_url() -> None:
+    asked = read_request_spec("GET", "http://a/x", ["Host: b"], "::1", "12.34")
+    assert asked.bucket_bp == 1234
+    assert facts_of_spec(asked, Networks(())).host == b"b"
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "client", "bucket"),
+    [
+        ("G T", "a: b", "::1", "1"),
+        ("GET", "a", "::1", "1"),
+        ("GET", "a b: c", "::1", "1"),
+        ("GET", "a: b", "localhost", "1"),
+        ("GET", "a: b", "::1", "100"),
+        ("GET", "a: b", "::1", "-1"),
+        ("GET", "a: b", "::1", "1.234"),
+    ],
+)
+def test_what_is_no_request_gets_a_sentence(
+    method: str, header: str, client: str, bucket: str
+) -> None:
+    with pytest.raises(FacadeError, match="write"):
+        read_request_spec(method, "/", [header], client, bucket)
+
+
+# --- for all tables --------------------------------------------------------------------------------
+
+SEGMENTS = st.sampled_from(["a", "b", "{x}"])
+PATHS = st.lists(SEGMENTS, max_size=3).map(lambda found: "/" + "/".join(found))
+
+
+@st.composite
+def routes(draw: st.DrawFn) -> list[Route]:
+    made = []
+    for number in range(draw(st.integers(0, 6))):
+        path = draw(PATHS)
+        kind = "template" if "{" in path else draw(st.sampled_from(["exact", "prefix"]))
+        methods = draw(st.sampled_from([(), ("GET",), ("POST",)]))
+        wanted = Match(path=PathMatch(kind, path), methods=methods)  # type: ignore[arg-type]
+        weight = draw(st.integers(0, 100))
+        priority = draw(st.integers(0, 1))
+        to = refs(old=100 - weight, new=weight)
+        made.append(route(f"r{number}", match=wanted, to=to, priority=priority))
+    return made
+
+
+@settings(deadline=None)
+@given(
+    routes(),
+    st.sampled_from(["/", "/a", "/a/b", "/b/a/a", "/a%2Fb", "/a//b"]),
+    st.integers(0, 9_999),
+)
+def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, draw_bp: int) -> None:
+    tested = table(*made)
+    asked = RequestSpec("GET", path)
+    said = explained(path, of=tested)
+    facts = facts_of_spec(asked, Networks(()))
+    try:
+        taken = match(Index(tested.routes), facts)
+    except AmbiguousPath:
+        assert said.reason == "ambiguous_path"
+        return
+    assert said.route == (None if taken is None else taken.name)
+    assert {other.name for other in said.others} == {r.name for r in made} - {said.route}
+    if taken is not None:
+        wanted = decide(tested, taken, facts, draw_bp).backend
+        (way,) = explained(path, of=tested, bucket_bp=draw_bp).ways
+        assert way.backend == wanted
+        assert sum(way.share for way in said.ways) == pytest.approx(100)

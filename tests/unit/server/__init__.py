@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.server`, without I/O."""

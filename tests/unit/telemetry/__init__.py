@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.telemetry`, without I/O."""

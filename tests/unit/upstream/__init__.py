@@ -1,0 +1,1 @@
+"""Direct tests of `proxy.upstream`, without I/O."""
