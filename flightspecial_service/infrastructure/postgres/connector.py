@@ -11,6 +11,7 @@ limits are set in each transaction. A pooler is recognized by the process id tha
 import asyncio
 import logging
 import socket
+import ssl
 from typing import Any, TypeAlias, cast
 
 import asyncpg
@@ -60,6 +61,7 @@ class Connector:
         self._settings = settings
         self._credentials = credentials or FixedCredentials(settings)
         self._pooled: bool | None = None
+        self._attempts: list[ssl.SSLContext | None] = []
 
     @property
     def pooled(self) -> bool:
@@ -126,7 +128,8 @@ class Connector:
             "statement_cache_size": 0,
             "connection_class": KeptAlive,
         }
-        *earlier, last = attempts(settings)
+        self._attempts = self._attempts or attempts(settings)
+        *earlier, last = self._attempts
         for tls in earlier:
             try:
                 return await _connected(address | arguments, tls)
@@ -150,7 +153,7 @@ class KeptAlive(asyncpg.Connection):
                 found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def _connected(arguments: dict[str, Any], tls: Any) -> Session:
+async def _connected(arguments: dict[str, Any], tls: ssl.SSLContext | None) -> Session:
     """Connect with TLS or without it. Raises ClearTextRefused."""
     if tls is not None:
         return cast(Session, await asyncpg.connect(**arguments, ssl=tls))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -126,11 +126,9 @@ class Database:
         except TimeoutError:
             log.warning("connections to the database were still in use and have been cut")
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for reads. Raises Exhausted, NotMigrated, Unavailable."""
-        async with self._borrowed(self._settings.acquire_timeout_s, write=False) as connection:
-            yield connection
+        return self._borrowed(self._settings.acquire_timeout_s, write=False)
 
     @asynccontextmanager
     async def write_connection(self) -> AsyncIterator[Connection]:

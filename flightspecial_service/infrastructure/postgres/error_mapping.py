@@ -79,6 +79,7 @@ def refused_values() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         if error.sqlstate not in _BAD_VALUES:
             raise
+        error.detail = None
         raise Invalid("a value violates a rule of the database") from error
 
 

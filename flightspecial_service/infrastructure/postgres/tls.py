@@ -52,6 +52,7 @@ class GuardedLoop:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.cut = False
+        self.call_later = loop.call_later  # for each query: not by __getattr__, which is slower
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -60,10 +61,18 @@ class GuardedLoop:
         self, factory: Callable[[], asyncio.Protocol], host: str, port: int
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """As the method of the event loop, for a protocol of asyncpg."""
-        transport, guard = await self._loop.create_connection(
-            lambda: _Guard(factory(), self._cut), host, port
-        )
+        transport, guard = await self._loop.create_connection(self._guarded(factory), host, port)
         return transport, guard.inner
+
+    async def create_unix_connection(
+        self, factory: Callable[[], asyncio.Protocol], path: str
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """As the method of the event loop, for a protocol of asyncpg."""
+        transport, guard = await self._loop.create_unix_connection(self._guarded(factory), path)
+        return transport, guard.inner
+
+    def _guarded(self, factory: Callable[[], asyncio.Protocol]) -> "Callable[[], _Guard]":
+        return lambda: _Guard(factory(), self._cut)
 
     def _cut(self) -> None:
         self.cut = True
