@@ -15,8 +15,8 @@ import msgspec
 
 from proxy.control.changes import sentences
 from proxy.control.edit_transaction import EditRequest, EditResult
-from proxy.control.edits.yaml_nodes import EditError
 from proxy.control.history.entries import version_of
+from proxy.errors import EditError
 
 DEFAULT_ROUTES = "routes.yaml"
 _MAX_TEXT = 500

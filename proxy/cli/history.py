@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, printable, routes_path
-from proxy.control.atomic_file import resolved
+from proxy.control.atomic_file import resolve_links
 from proxy.control.changes import sentences
-from proxy.control.edits.operations import open_table
+from proxy.control.edits.operations import parsed_table
 from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry, HistoryScan, carried_out
-from proxy.control.history.file import history_path, read_log, record_seen
+from proxy.control.history.file import history_path, load_history, record_table
 from proxy.control.table_file import read_table
 from proxy.errors import TableError
 
@@ -32,9 +32,9 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the history. 1 if its chain is broken."""
-    table = resolved(routes_path(arguments))
+    table = resolve_links(routes_path(arguments))
     unrecorded = _record_first(table, arguments.routes)
-    reading = read_log(table)
+    reading = load_history(table)
     entries = [e for e in reading.entries if arguments.route is None or touches(e, arguments.route)]
     if arguments.json:
         print(_as_json(table, reading, entries))
@@ -52,10 +52,10 @@ def _record_first(table: Path, shown: str) -> list[str]:
     """An edit by hand belongs into the list too; what keeps it out of it."""
     try:
         text = read_table(table)
-        opened = open_table(text, shown)
+        parsed = parsed_table(text, shown)
     except TableError:
         return [f"{shown} as it is now does not load, so it is not recorded: see `facade check`"]
-    fault = record_seen(table, opened.text, time.time())
+    fault = record_table(table, parsed.text, time.time())
     return [] if fault is None else [fault]
 
 

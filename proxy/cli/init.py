@@ -10,7 +10,7 @@ from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.addresses import read_url
 from proxy.config.load import load
 from proxy.control.replay.first_table import System, first_table
-from proxy.control.replay.recorded_requests import WANTED
+from proxy.control.replay.recorded_requests import LINE_FORMAT
 from proxy.control.replay.survey import Seam, Survey
 from proxy.errors import FacadeError
 
@@ -23,7 +23,7 @@ def register(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Make a first table out of an access log of `facade serve`: a route for each seam "
         "of the monolith, by path prefix, with what it carries as a comment. Everything stays with "
-        f"the monolith. In the log, {WANTED}; `status` is used where it is there."
+        f"the monolith. In the log, {LINE_FORMAT}; `status` is used where it is there."
     )
     command.add_argument(
         "--from", dest="log", required=True, metavar="FILE", help="the log; - is standard input"
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             survey.feed_cut()
     if not survey.requests:
-        raise FacadeError(f"facade: {safe(arguments.log)} holds no request to go by: {WANTED}")
+        raise FacadeError(f"facade: {safe(arguments.log)} holds no request to go by: {LINE_FORMAT}")
     table = first_table(survey, incumbent, newcomer)
     load(table.encode(), "the table that was made")
     if arguments.output:
@@ -150,6 +150,6 @@ def _print_doubts(screen: Screen, survey: Survey, *, default_url: bool) -> None:
     if survey.refused_unread:
         screen.note(f"refused before they were read: {survey.refused_unread:,} requests")
     if survey.bad_lines:
-        screen.note(f"lines of no use: {survey.bad_lines:,}; {WANTED}")
+        screen.note(f"lines of no use: {survey.bad_lines:,}; {LINE_FORMAT}")
         for number, why in survey.first_bad:
             screen.line(f"  line {number:,}: {safe(why)}")

@@ -8,7 +8,7 @@ from proxy.cli.files import AccessLogReader, read_routes
 from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.load import load
 from proxy.control.replay.plan import Expected, Move, Plan, Side, Tally, parse_expected
-from proxy.control.replay.recorded_requests import WANTED
+from proxy.control.replay.recorded_requests import LINE_FORMAT
 
 _MOVES_SHOWN = 20
 
@@ -78,7 +78,7 @@ def _report(plan: Plan) -> dict[str, Any]:
         "requests": plan.requests,
         "moved": plan.moved,
         "unexpected": plan.unexpected,
-        "asked_otherwise": plan.asked_otherwise,
+        "asked_otherwise": plan.sent_differently,
         "rerouted": plan.rerouted,
         "moves": [
             {
@@ -105,9 +105,9 @@ def _print(plan: Plan, stopped: bool) -> None:
     said = f"{plan.moved:,} of {plan.requests:,} recorded requests change backend"
     screen.line(screen.styled(said, "bold"))
     _print_moves(screen, plan)
-    if plan.asked_otherwise:
+    if plan.sent_differently:
         screen.line(
-            f"{plan.asked_otherwise:,} keep their backend, but ask it another path or host."
+            f"{plan.sent_differently:,} keep their backend, but ask it another path or host."
         )
     if plan.rerouted:
         screen.line(f"{plan.rerouted:,} keep their backend, but reach it by another route.")
@@ -148,6 +148,6 @@ def _print_doubts(screen: Screen, plan: Plan) -> None:
     for caution in plan.cautions():
         screen.note(caution)
     if plan.bad_lines:
-        screen.note(f"lines of no use: {plan.bad_lines:,}; {WANTED}")
+        screen.note(f"lines of no use: {plan.bad_lines:,}; {LINE_FORMAT}")
         for number, why in plan.first_bad:
             screen.line(f"  line {number:,}: {safe(why)}")

@@ -4,7 +4,7 @@ import argparse
 
 from proxy.cli.edit_options import add_options, note_of, routes_path, say
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import Edited, resume
+from proxy.control.edits.operations import EditedTable, resume
 from proxy.control.history.entries import version_of
 
 
@@ -18,8 +18,8 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Resume, and say so. Nothing hurries here: what cannot be recorded is refused."""
 
-    def make(situation: EditInput) -> Edited | None:
-        return resume(situation.need())
+    def make(situation: EditInput) -> EditedTable | None:
+        return resume(situation.require_table())
 
     done = perform(routes_path(arguments), note_of(arguments, "resume"), make)
     undo = f"facade revert {version_of(done.before)}"

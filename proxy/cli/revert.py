@@ -5,10 +5,9 @@ import argparse
 from proxy.cli.edit_options import add_options, note_of, routes_path, say
 from proxy.control.changes import Changes, changes_between
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import Edited, open_table
-from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.edits.operations import EditedTable, parsed_table
 from proxy.control.history.entries import VERSION_LENGTH, Entry, table_of, version_of, with_version
-from proxy.errors import TableError
+from proxy.errors import EditError, TableError
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -27,11 +26,11 @@ def register(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Restore, and say so."""
 
-    def make(situation: EditInput) -> Edited | None:
+    def make(situation: EditInput) -> EditedTable | None:
         entry = _chosen(situation.entries(), arguments.version.lower())
         if entry.version_after == version_of(situation.text):
             return None
-        if situation.opened is None and not arguments.force:
+        if situation.parsed is None and not arguments.force:
             raise EditError(
                 f"{arguments.routes} does not load, so it is in no history and a revert would lose "
                 "it: copy it away if it is worth it, then add --force"
@@ -56,18 +55,18 @@ def _chosen(entries: tuple[Entry, ...], prefix: str) -> Entry:
     return found[0]
 
 
-def _restored(arguments: argparse.Namespace, situation: EditInput, entry: Entry) -> Edited:
+def _restored(arguments: argparse.Namespace, situation: EditInput, entry: Entry) -> EditedTable:
     version = entry.version_after
     try:
         text = table_of(entry)
     except ValueError as error:
         raise EditError(f"version {version} is spoilt in the history: {error}") from None
     try:
-        table = open_table(text, f"{arguments.routes}@{version}").table
+        table = parsed_table(text, f"{arguments.routes}@{version}").table
     except TableError as error:
         raise EditError(
             f"version {version} does not load any more, and nothing was written:\n{error}"
         ) from None
-    if situation.opened is None:
-        return Edited(text, table, Changes(other=("the whole file, which did not load",)))
-    return Edited(text, table, changes_between(situation.opened.table, table))
+    if situation.parsed is None:
+        return EditedTable(text, table, Changes(other=("the whole file, which did not load",)))
+    return EditedTable(text, table, changes_between(situation.parsed.table, table))

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from proxy.cli.edit_options import add_options, note_of, routes_option, routes_path, say
 from proxy.control.edit_transaction import EditInput, EditResult, perform
-from proxy.control.edits.operations import Edited, back_to, find_route, kill
-from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.edits.operations import EditedTable, back_to, find_route, kill
 from proxy.control.history.entries import ROLLBACK, Entry, earlier_state, version_of
+from proxy.errors import EditError
 
 KILL_SWITCH = "kill switch"
 
@@ -35,16 +35,16 @@ def run(arguments: argparse.Namespace) -> int:
         return _all(arguments)
     option = routes_option(arguments)
 
-    def make(situation: EditInput) -> Edited | None:
-        opened = situation.need()
-        find_route(opened.table, arguments.route)
+    def make(situation: EditInput) -> EditedTable | None:
+        parsed = situation.require_table()
+        find_route(parsed.table, arguments.route)
         state = earlier_state(situation.entries(), arguments.route)
         if state is None:
             raise EditError(
                 f"no earlier state of {arguments.route} is recorded: `facade rollback --all{option}` "
                 "sends every route with a stage to its incumbent"
             )
-        return back_to(opened, arguments.route, state)
+        return back_to(parsed, arguments.route, state)
 
     done = perform(routes_path(arguments), note_of(arguments, ROLLBACK), make)
     return say(arguments, done, _revert(done), f"{arguments.route} is in its earlier state already")
@@ -53,14 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _all(arguments: argparse.Namespace) -> int:
     option = routes_option(arguments)
 
-    def make(situation: EditInput) -> Edited | None:
-        if situation.opened is None:
+    def make(situation: EditInput) -> EditedTable | None:
+        if situation.parsed is None:
             raise EditError(
                 f"{arguments.routes} does not load, so a kill switch in it would have no effect; the "
                 "running facade still obeys the last table that loaded. "
                 f"{_last_good(situation, option)}\n{situation.fault}"
             )
-        return kill(situation.opened)
+        return kill(situation.parsed)
 
     note = replace(note_of(arguments, KILL_SWITCH), unrecorded=True)
     done = perform(routes_path(arguments), note, make)

@@ -4,7 +4,7 @@ import argparse
 
 from proxy.cli.edit_options import add_options, note_of, routes_path, say
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import Consent, Edited, read_weights, shift
+from proxy.control.edits.operations import Consent, EditedTable, read_weights, shift
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     weights = read_weights(arguments.weights)
     consent = Consent(arguments.force, arguments.reason)
 
-    def make(situation: EditInput) -> Edited | None:
-        return shift(situation.need(), arguments.route, weights, consent)
+    def make(situation: EditInput) -> EditedTable | None:
+        return shift(situation.require_table(), arguments.route, weights, consent)
 
     done = perform(routes_path(arguments), note_of(arguments, "shift"), make)
     undo = f"facade rollback {arguments.route}"

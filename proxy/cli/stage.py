@@ -4,7 +4,13 @@ import argparse
 
 from proxy.cli.edit_options import add_options, note_of, routes_path, say
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import Consent, Edited, change_stage, read_stage, read_weight
+from proxy.control.edits.operations import (
+    Consent,
+    EditedTable,
+    change_stage,
+    read_stage,
+    read_weight,
+)
 from proxy.model.stage import STAGES
 
 
@@ -29,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     weight_bp = None if arguments.weight is None else read_weight(arguments.weight)
     consent = Consent(arguments.force, arguments.reason)
 
-    def make(situation: EditInput) -> Edited | None:
-        return change_stage(situation.need(), arguments.route, stage, weight_bp, consent)
+    def make(situation: EditInput) -> EditedTable | None:
+        return change_stage(situation.require_table(), arguments.route, stage, weight_bp, consent)
 
     done = perform(routes_path(arguments), note_of(arguments, "stage"), make)
     undo = f"facade rollback {arguments.route}"

@@ -9,36 +9,36 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from proxy.control.edits.yaml_nodes import EditError
+from proxy.errors import EditError
 
 _LOOK_AGAIN_S = 0.02
 
 
-def beside(path: Path) -> Path:
+def pending_path(path: Path) -> Path:
     """Where the new text waits. One name: a crash leaves at most one, and the next edit clears it away."""
     return path.with_name(f".{path.name}.edit")
 
 
 @contextlib.contextmanager
-def prepared(path: Path, text: bytes) -> Iterator[Callable[[], None]]:
+def replacement(path: Path, text: bytes) -> Iterator[Callable[[], None]]:
     """Write `text` beside `path`, safe on the disk; the function that is handed out puts it in place.
 
     Mode and owner of the file are kept. `path` is resolved: a link to it stays. What was not put in place
     is gone at the end. Raises EditError, and OSError for a disk that is full.
     """
-    waiting = beside(path)
-    with explained(path):
+    waiting = pending_path(path)
+    with as_edit_errors(path):
         _write(waiting, text, os.stat(path))
 
-    def put() -> None:
-        with explained(path):
+    def commit() -> None:
+        with as_edit_errors(path):
             os.replace(waiting, path)
         # The new text is in place: what is left to lose is its survival of a loss of power.
         with contextlib.suppress(OSError):
             sync_directory(path.parent)
 
     try:
-        yield put
+        yield commit
     finally:
         with contextlib.suppress(FileNotFoundError):
             waiting.unlink()
@@ -89,7 +89,7 @@ def sync_directory(folder: Path) -> None:
         os.close(handle)
 
 
-def resolved(path: Path) -> Path:
+def resolve_links(path: Path) -> Path:
     """The file that a chain of links ends at. Raises EditError for links that lead in a circle."""
     try:
         return path.resolve()
@@ -97,7 +97,7 @@ def resolved(path: Path) -> Path:
         raise EditError(f"the links of {path} lead in a circle") from None
 
 
-def refuse_read_only(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Raises EditError for a table that its owner does not want written, or that is not there."""
     if not path.is_file():
         raise EditError(f"there is no file {path}")
@@ -106,7 +106,7 @@ def refuse_read_only(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+def as_edit_errors(path: Path) -> Iterator[None]:
     """What keeps a file from being written, in a sentence of ours."""
     try:
         yield

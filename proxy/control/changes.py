@@ -132,14 +132,14 @@ def _few(texts: Iterable[str], count: int) -> Iterator[str]:
 def _sentence(change: RouteChange) -> str:
     before, after = change.before, change.after
     if before is None and after is not None:
-        return f"{change.route}: added ({shown(after)})".replace(" ()", "")
+        return f"{change.route}: added ({state_text(after)})".replace(" ()", "")
     if before is None or after is None:
         return f"{change.route}: removed"
     same = before.stage == after.stage and before.weights.keys() == after.weights.keys()
-    return f"{change.route}: {shown(before)} -> {shown(after, named=not same)}"
+    return f"{change.route}: {state_text(before)} -> {state_text(after, named=not same)}"
 
 
-def shown(state: RouteState, *, named: bool = True) -> str:
+def state_text(state: RouteState, *, named: bool = True) -> str:
     """`canary 20 %`: the stage and the newcomer's weight; without a stage `legacy=80 new=20`."""
     weights = state.weights
     if state.stage is None:

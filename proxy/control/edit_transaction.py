@@ -12,10 +12,9 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.control.atomic_file import prepared, refuse_read_only, resolved
+from proxy.control.atomic_file import check_writable, replacement, resolve_links
 from proxy.control.changes import Changes, changes_between, sentences
-from proxy.control.edits.operations import Edited, Opened, open_table
-from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.edits.operations import EditedTable, ParsedTable, parsed_table
 from proxy.control.history.entries import (
     FOUND,
     NOT_CARRIED_OUT,
@@ -28,12 +27,12 @@ from proxy.control.history.entries import (
 from proxy.control.history.file import (
     HistoryFile,
     ObservedTable,
+    load_history,
     missed_change,
     open_history,
-    read_log,
 )
 from proxy.control.table_file import read_table
-from proxy.errors import TableError
+from proxy.errors import EditError, TableError
 
 _WAIT_S = 60.0
 """An edit of 10,000 routes takes some seconds, and several may stand in line."""
@@ -58,20 +57,20 @@ class EditInput(Struct, frozen=True):
 
     path: Path
     text: bytes
-    opened: Opened | None
+    parsed: ParsedTable | None
     fault: TableError | None
     pending: Entry | None = None
     """What a dry run did not write into the history."""
 
-    def need(self) -> Opened:
+    def require_table(self) -> ParsedTable:
         """The table. Raises EditError if the file does not load."""
-        if self.opened is None:
+        if self.parsed is None:
             raise EditError(f"the table does not load, and nothing was written:\n{self.fault}")
-        return self.opened
+        return self.parsed
 
     def entries(self) -> tuple[Entry, ...]:
         """The history up to the table as it is. Raises OSError."""
-        entries = read_log(self.path).entries
+        entries = load_history(self.path).entries
         return entries if self.pending is None else (*entries, self.pending)
 
 
@@ -89,15 +88,15 @@ class EditResult(Struct, frozen=True):
         return self.before != self.after
 
 
-Edit = Callable[[EditInput], Edited | None]
+Edit = Callable[[EditInput], EditedTable | None]
 
 
 def perform(path: Path, note: EditRequest, make: Edit) -> EditResult:
     """Make an edit and write it. Raises FacadeError or OSError, and then nothing was written."""
-    table = resolved(path)
+    table = resolve_links(path)
     if note.dry_run:
         return _rehearsed(_situation(table, path), note, make)
-    refuse_read_only(table)
+    check_writable(table)
     with ExitStack() as stack:
         warnings: list[str] = []
         log: HistoryFile | None = None
@@ -117,7 +116,7 @@ def perform(path: Path, note: EditRequest, make: Edit) -> EditResult:
 def _situation(table: Path, shown: Path) -> EditInput:
     text = read_table(table)
     try:
-        return EditInput(table, text, open_table(text, str(shown)), None)
+        return EditInput(table, text, parsed_table(text, str(shown)), None)
     except TableError as error:
         return EditInput(table, text, None, error)
 
@@ -127,10 +126,10 @@ def _catch_up(log: HistoryFile, situation: EditInput, note: EditRequest) -> list
     said = []
     if log.torn:
         said.append("the last line of the history was cut short by a crash; it stays as it is")
-    if situation.opened is None:
+    if situation.parsed is None:
         return said
     try:
-        draft = log.record_missed_change(_sight(situation, situation.opened), note.now)
+        draft = log.record_missed_change(_sight(situation, situation.parsed), note.now)
     except EditError as error:
         if not note.unrecorded:
             raise
@@ -141,15 +140,15 @@ def _catch_up(log: HistoryFile, situation: EditInput, note: EditRequest) -> list
     return said
 
 
-def _sight(situation: EditInput, opened: Opened) -> ObservedTable:
-    return ObservedTable(situation.path, situation.text, {version_of(situation.text): opened.table})
+def _sight(situation: EditInput, parsed: ParsedTable) -> ObservedTable:
+    return ObservedTable(situation.path, situation.text, {version_of(situation.text): parsed.table})
 
 
 def _rehearsed(situation: EditInput, note: EditRequest, make: Edit) -> EditResult:
-    entries = read_log(situation.path).entries
+    entries = load_history(situation.path).entries
     last = entries[-1] if entries else None
-    if situation.opened is not None:
-        draft = missed_change(last, _sight(situation, situation.opened))
+    if situation.parsed is not None:
+        draft = missed_change(last, _sight(situation, situation.parsed))
         if draft is not None:
             situation = replace(situation, pending=chained(draft, last, note.now))
     edited = _made(situation, note, make)
@@ -158,7 +157,7 @@ def _rehearsed(situation: EditInput, note: EditRequest, make: Edit) -> EditResul
     return EditResult(situation.text, edited.text, edited.changes)
 
 
-def _made(situation: EditInput, note: EditRequest, make: Edit) -> Edited | None:
+def _made(situation: EditInput, note: EditRequest, make: Edit) -> EditedTable | None:
     version = version_of(situation.text)
     if note.if_version and not version.startswith(note.if_version.lower()):
         raise EditError(
@@ -178,14 +177,14 @@ def _perform(
     warnings: list[str] = []
     if edited.table.kill_switch and edited.changes.routes:
         warnings.append("the kill switch is on: until it is off, no route with a stage moves")
-    with prepared(situation.path, edited.text) as put:
+    with replacement(situation.path, edited.text) as commit:
         _refuse_changed(situation)
         if log is not None and not _recorded(log, draft, note, warnings):
             log = None
         try:
             # Whoever saves by hand takes no lock: look as late as can be.
             _refuse_changed(situation)
-            put()
+            commit()
         except BaseException:
             if log is not None and read_table(situation.path) != edited.text:
                 log.append(_undone(situation, edited), note.now)
@@ -204,11 +203,11 @@ def _recorded(log: HistoryFile, draft: NewEntry, note: EditRequest, warnings: li
     return True
 
 
-def _undone(situation: EditInput, edited: Edited) -> NewEntry:
+def _undone(situation: EditInput, edited: EditedTable) -> NewEntry:
     """The entry for an edit whose own entry was written, and whose text was not."""
     back = Changes(other=("nothing: the table stays as it was",))
-    if situation.opened is not None:
-        back = changes_between(edited.table, situation.opened.table)
+    if situation.parsed is not None:
+        back = changes_between(edited.table, situation.parsed.table)
     return NewEntry(UNKNOWN, NOT_CARRIED_OUT, back, situation.text)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from proxy import cli
 from proxy.control.edit_transaction import EditInput, EditRequest, EditResult, perform
-from proxy.control.edits.operations import Consent, Edited, shift
+from proxy.control.edits.operations import Consent, EditedTable, shift
 from proxy.control.history.entries import version_of
-from proxy.control.history.file import read_log
+from proxy.control.history.file import load_history
 from tests.texts import FLOW, table
 
 ROOT = Path(__file__).parents[2]
@@ -52,16 +52,16 @@ def history_of(routes: Path) -> Path:
 def moved(routes: Path, share: int, who: str = "alice") -> EditResult:
     """Shift route `r`, through the same door as the command line."""
 
-    def make(situation: EditInput) -> Edited | None:
-        return shift(situation.need(), "r", {"new": share}, Consent())
+    def make(situation: EditInput) -> EditedTable | None:
+        return shift(situation.require_table(), "r", {"new": share}, Consent())
 
     return perform(routes, EditRequest("shift", who, NOW), make)
 
 
 def actions(routes: Path) -> list[str]:
-    return [entry.action for entry in read_log(routes).entries]
+    return [entry.action for entry in load_history(routes).entries]
 
 
 def faults(routes: Path) -> tuple[int, tuple[int, ...]]:
-    reading = read_log(routes)
+    reading = load_history(routes)
     return reading.broken_at, reading.torn

@@ -21,7 +21,7 @@ from proxy.control.history.entries import (
     table_of,
     version_of,
 )
-from proxy.control.history.file import KnownTables, open_history, read_log, record_seen
+from proxy.control.history.file import KnownTables, load_history, open_history, record_table
 from tests.integration.edits import CANARY as CANARY_TEXT
 from tests.integration.edits import NOW, actions, faults, history_of, moved
 from tests.texts import FLOW, table
@@ -42,7 +42,7 @@ def routes(tmp_path: Path) -> Path:
 
 def test_an_edit_is_recorded_with_everything_that_a_person_asks_for(routes: Path) -> None:
     done = moved(routes, 2000)
-    found, entry = read_log(routes).entries
+    found, entry = load_history(routes).entries
     assert (found.action, found.who, found.version_before) == (FOUND, "unknown", None)
     assert table_of(found) == CANARY
     assert (entry.number, entry.who, entry.action) == (2, "alice", "shift")
@@ -59,13 +59,13 @@ def test_an_edit_is_recorded_with_everything_that_a_person_asks_for(routes: Path
 
 
 def test_an_edit_by_hand_is_recorded_once_when_it_is_seen(routes: Path) -> None:
-    assert record_seen(routes, CANARY, NOW) is None
+    assert record_table(routes, CANARY, NOW) is None
     text = table(FLOW.format(94, 6), "canary").encode()
     routes.write_bytes(text)
     for _ in range(3):
-        assert record_seen(routes, text, NOW) is None
+        assert record_table(routes, text, NOW) is None
     assert actions(routes) == [FOUND, BY_HAND]
-    entry = read_log(routes).entries[-1]
+    entry = load_history(routes).entries[-1]
     assert (entry.who, table_of(entry)) == ("unknown", text)
     assert entry.changes.routes[0].route == "r"
 
@@ -79,11 +79,11 @@ def test_an_edit_by_hand_is_recorded_before_the_edit_that_comes_upon_it(routes: 
 
 
 def test_what_the_file_holds_no_more_is_left_to_the_next_look(routes: Path) -> None:
-    assert record_seen(routes, CANARY + b"# older\n", NOW) is None
+    assert record_table(routes, CANARY + b"# older\n", NOW) is None
     assert actions(routes) == []
     moved(routes, 2000)
     # A worker that is late tells of the table before the shift: it must not look like an edit back.
-    assert record_seen(routes, CANARY, NOW) is None
+    assert record_table(routes, CANARY, NOW) is None
     assert actions(routes) == [FOUND, "shift"]
 
 
@@ -95,10 +95,10 @@ def test_edits_right_after_the_start_are_not_lost_where_writing_is_slow(routes: 
     for before, text in zip(versions, texts, strict=False):
         known = load(text, "t.yaml").table
         assert (
-            record_seen(routes, text, NOW, KnownTables(before, {version_of(text): known})) is None
+            record_table(routes, text, NOW, KnownTables(before, {version_of(text): known})) is None
         )
     assert actions(routes) == [FOUND, BY_HAND, BY_HAND]
-    assert [entry.version_after for entry in read_log(routes).entries] == versions[1:]
+    assert [entry.version_after for entry in load_history(routes).entries] == versions[1:]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_keeps_a_table_from_being_recorded_is_said_and_not_raised(
 ) -> None:
     spoil(routes)
     text = routes.read_bytes() if routes.exists() else CANARY
-    said = record_seen(routes, text, NOW)
+    said = record_table(routes, text, NOW)
     assert said is not None
     assert reason in said
 
@@ -157,7 +157,7 @@ def test_a_history_that_was_changed_is_reported_with_the_line(
     history = history_of(routes)
     assert faults(routes) == (0, ())
     history.write_bytes(tamper(history.read_bytes()))
-    assert read_log(routes).broken_at == line
+    assert load_history(routes).broken_at == line
     assert cli.main(["history", "--routes", str(routes)]) == 1
     assert f"is broken at line {line}: " in capsys.readouterr().err
 
@@ -193,7 +193,7 @@ def test_the_last_entry_of_a_long_history_is_found_without_reading_it_all(routes
     for share in (1000, 2000):
         moved(routes, share)
     with open_history(routes, 1) as log:
-        assert log.last == read_log(routes).entries[-1]
+        assert log.last == load_history(routes).entries[-1]
         assert not log.torn
     assert history_of(routes).stat().st_size > 2 * 256 * 1024
 
@@ -220,7 +220,7 @@ def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
     entries = written(routes, 1_250)
     history_of(routes).chmod(0o640)
     moved(routes, 1000)
-    reading = read_log(routes)
+    reading = load_history(routes)
     assert (reading.begins_at, len(reading.entries)) == (252, 1_000)
     assert reading.entries[:-1] == tuple(entries[251:])
     assert faults(routes) == (0, ())
@@ -228,7 +228,7 @@ def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
     assert cli.main(["history", "--routes", str(routes)]) == 0
     assert "begins at entry 252: older ones were dropped" in capsys.readouterr().err
     moved(routes, 2000)
-    assert read_log(routes).begins_at == 252
+    assert load_history(routes).begins_at == 252
     assert faults(routes) == (0, ())
     assert sorted(path.name for path in routes.parent.iterdir()) == [
         "routes.yaml",
@@ -239,7 +239,7 @@ def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
 def test_within_a_quarter_beyond_its_bounds_a_history_stays_as_it_is(routes: Path) -> None:
     entries = written(routes, 1_249)
     moved(routes, 1000)
-    assert read_log(routes).entries[:-1] == tuple(entries)
+    assert load_history(routes).entries[:-1] == tuple(entries)
 
 
 def test_whoever_waits_for_the_lock_goes_on_with_the_shortened_history(routes: Path) -> None:
@@ -250,4 +250,4 @@ def test_whoever_waits_for_the_lock_goes_on_with_the_shortened_history(routes: P
             assert log.shorten(HistoryBounds(3, 1_000_000))
         late.result()
     assert faults(routes) == (0, ())
-    assert [entry.number for entry in read_log(routes).entries] == [6, 7, 8, 9]
+    assert [entry.number for entry in load_history(routes).entries] == [6, 7, 8, 9]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Queue
 
-from tests.accepted import Accepted, close
 from tests.service.service_runner import DEADLINE_S
+from tests.support.accepted import Accepted, close
 
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 

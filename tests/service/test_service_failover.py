@@ -23,6 +23,7 @@ from tests.service.conftest import run_sql, settings_for
 from tests.service.relay import relay
 from tests.service.service_runner import (
     DEADLINE_S,
+    OPEN,
     eventually,
     eventually_ready,
     serving,
@@ -64,7 +65,7 @@ def test_a_standby_is_not_used_and_after_the_failover_writes_work(
             relay(primary.host, primary.port) as writer_name,
         ):
             database = replace(settings_for(primary, "dso"), port=writer_name.port)
-            with serving(build(Settings(database=database), lambda: None)) as client:
+            with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
                 eventually_ready(client)
                 eventually(lambda: write(client) == 200)
                 writer_name.target = (reader.host, reader.port)
@@ -87,7 +88,7 @@ def test_a_service_that_starts_on_a_standby_gets_ready_with_the_writer(tmp_path:
             relay(reader.host, reader.port) as writer_name,
         ):
             database = replace(settings_for(primary, "dso"), port=writer_name.port)
-            with serving(build(Settings(database=database), lambda: None)) as client:
+            with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
                 assert write(client) == 503
                 assert client.get("/readyz").status_code == 503
                 writer_name.target = (primary.host, primary.port)
@@ -104,7 +105,7 @@ def test_a_database_that_turned_read_only_is_left_and_is_found_again(
         maintenance = settings_for(endpoint, "postgres")
         run_sql(maintenance, "CREATE DATABASE dso")
         database = settings_for(endpoint, "dso")
-        with serving(build(Settings(database=database), lambda: None)) as client:
+        with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             assert statuses(client, 10) == {200}
             setting = "default_transaction_read_only"
@@ -130,7 +131,7 @@ def test_the_minimal_case_of_a_start_while_the_database_is_read_only(
     database: DatabaseSettings,
 ) -> None:
     setting = "default_transaction_read_only"
-    with serving(build(Settings(database=database), lambda: None)) as client:
+    with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
         run_sql(database, f"ALTER DATABASE {database.name} SET {setting} = on")
         run_sql(
             database,
@@ -148,7 +149,7 @@ def test_a_full_disk_is_one_line_in_the_log_however_many_reads_succeed(
     database: DatabaseSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with serving(build(Settings(database=database), lambda: None)) as client:
+    with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
         eventually_ready(client)
         run_sql(
             database,

@@ -13,7 +13,7 @@ from flightspecial_service.infrastructure.migrations.scripts import Script
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
 from tests.service.pooler import pgbouncer
-from tests.service.service_runner import eventually_ready, process, serving, variables
+from tests.service.service_runner import OPEN, eventually_ready, process, serving, variables
 
 OWN = own_scripts()
 every_mode = pytest.mark.parametrize("mode", ["session", "transaction"])
@@ -41,7 +41,7 @@ def test_every_request_is_served_behind_pgbouncer(database: DatabaseSettings, mo
 
     with (
         pgbouncer(database, mode) as pooled,
-        serving(build(Settings(database=pooled), lambda: None)) as client,
+        serving(build(Settings(database=pooled, edge=OPEN), lambda: None)) as client,
     ):
         eventually_ready(client)
         threads = [
@@ -101,7 +101,7 @@ def test_limits_and_time_zone_hold_behind_pgbouncer(database: DatabaseSettings, 
     """PgBouncer takes no limits with the connection: they are set in each transaction."""
     with (
         pgbouncer(database, mode) as pooled,
-        serving(build(Settings(database=pooled), lambda: None)) as client,
+        serving(build(Settings(database=pooled, edge=OPEN), lambda: None)) as client,
     ):
         eventually_ready(client)
         key = {"idempotency-key": "x"}

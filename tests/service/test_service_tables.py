@@ -14,7 +14,7 @@ from flightspecial_service.infrastructure.postgres.connector import connect
 from flightspecial_service.logs import JsonLines
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.service_runner import eventually, eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually, eventually_ready, serving
 from tests.service.test_service_api import change, is_problem
 from tests.service.test_service_lists import pages
 
@@ -50,7 +50,7 @@ async def test_a_row_locked_by_somebody_leaves_reads_alone(database: DatabaseSet
     transaction = holder.transaction()
     await transaction.start()
     await holder.execute(f"SELECT FROM {TABLE} WHERE id = 1 FOR UPDATE")
-    settings = Settings(database=replace(database, pool_size=4))
+    settings = Settings(database=replace(database, pool_size=4), edge=OPEN)
     with serving(build(settings, lambda: None)) as client:
         eventually_ready(client)
         address = f"{client.base_url}/flightspecials"
@@ -176,7 +176,7 @@ def test_an_expiry_that_python_cannot_hold_is_logged_once(
     database: DatabaseSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_sql(database, f"UPDATE {TABLE} SET expiry_date = '20000-01-01' WHERE id = 3")
-    with serving(build(Settings(database=database), lambda: None)) as client:
+    with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
         eventually_ready(client)
         for _ in range(5):
             change(client, 1, {"id": 1, "flightSpecialHeader": "x"})

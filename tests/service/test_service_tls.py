@@ -22,9 +22,9 @@ from flightspecial_service.settings import (
     Settings,
     read_settings,
 )
-from tests.conformance.certificates import Authority
 from tests.service.relay import Relay, relay
-from tests.service.service_runner import command, eventually_ready, serving, variables
+from tests.service.service_runner import OPEN, command, eventually_ready, serving, variables
+from tests.support.certificates import Authority
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _CLEARTEXT_PASSWORD = b"R" + struct.pack("!ii", 8, 3)
@@ -215,7 +215,7 @@ def test_the_service_runs_with_a_verified_server(
         verified = replace(
             database, port=front.port, sslmode="verify-full", sslrootcert=str(authority.ca)
         )
-        with serving(build(Settings(database=verified), lambda: None)) as client:
+        with serving(build(Settings(database=verified, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             assert client.post("/flightspecials", json={"header": "x"}).status_code == 201
             assert len(client.get("/flightspecials").json()) == 12
@@ -244,7 +244,7 @@ def test_a_password_in_clear_text_is_sent_inside_tls(authority: Authority) -> No
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"DB_SSLMODE": "verify"}, "DB_SSLMODE must be disable or allow or prefer or require"),
+        ({"DB_SSLMODE": "verify"}, "DB_SSLMODE must be prefer or disable or allow or require"),
         (
             {"DB_SSLMODE": "verify-full"},
             "DB_SSLROOTCERT must be a file, as DB_SSLMODE is verify-full",

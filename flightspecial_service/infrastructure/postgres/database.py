@@ -32,18 +32,29 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class SlowQueries:
-    """Logs queries that take longer than `limit_s`, without their arguments."""
+    """Logs queries that take longer than `limit_s`, at level debug all, without their arguments.
 
-    def __init__(self, limit_s: float, count: Callable[[], None]) -> None:
+    `observe` gets the seconds of every query, `count` is called for the slow ones.
+    """
+
+    def __init__(
+        self, limit_s: float, count: Callable[[], None], observe: Callable[[float], None]
+    ) -> None:
         self._limit_s = limit_s
         self._count = count
+        self._observe = observe
 
     def __call__(self, record: Any) -> None:
         """Called by asyncpg after each query."""
-        if record.elapsed >= self._limit_s:
+        self._observe(record.elapsed)
+        slow = record.elapsed >= self._limit_s
+        if slow:
             self._count()
-            log.warning(
-                "a slow query",
+        level = logging.WARNING if slow else logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(
+                level,
+                "a slow query" if slow else "a query",
                 extra={
                     "took_ms": round(record.elapsed * 1000, 1),
                     "query": " ".join(record.query.split())[:_QUERY_SHOWN],
@@ -62,9 +73,11 @@ class Database:
         settings: DatabaseSettings,
         slow: SlowQueries | None = None,
         credentials: Credentials | None = None,
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
         self._connector = Connector(settings, credentials)
+        self._waited = waited
         self._slow = slow
         self._pool: Pool | None = None
         self._writers = asyncio.Semaphore(max(1, settings.pool_size - _FOR_READS))
@@ -168,7 +181,7 @@ class Database:
             raise Unavailable("the service is not connected to its database")
         try:
             with translated():
-                connection = await _acquire(pool, timeout_s)
+                connection = await self._acquire(pool, timeout_s)
                 try:
                     yield connection
                 except (asyncpg.InternalClientError, asyncpg.ReadOnlySQLTransactionError):
@@ -226,15 +239,18 @@ class Database:
             self._probe.terminate()
             self._probe = None
 
-
-async def _acquire(pool: Pool, timeout_s: float) -> Connection:
-    """A connection that the caller has to release. The time limit includes connecting."""
-    try:
-        return await pool.acquire(timeout=timeout_s)
-    except TimeoutError as error:
-        if pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size():
-            raise Exhausted("every connection to the database is in use") from error
-        raise
+    async def _acquire(self, pool: Pool, timeout_s: float) -> Connection:
+        """A connection that the caller has to release. The time limit includes connecting."""
+        began = time.perf_counter()
+        try:
+            return await pool.acquire(timeout=timeout_s)
+        except TimeoutError as error:
+            if pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size():
+                raise Exhausted("every connection to the database is in use") from error
+            raise
+        finally:
+            if self._waited is not None:
+                self._waited(time.perf_counter() - began)
 
 
 async def _nothing_to_reset(_connection: object) -> None:

@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from proxy.config.faults import did_you_mean
 from proxy.config.load import load
-from proxy.control.changes import Changes, RouteChange, RouteState, changes_between, shown, state_of
+from proxy.control.changes import (
+    Changes,
+    RouteChange,
+    RouteState,
+    changes_between,
+    state_of,
+    state_text,
+)
 from proxy.control.edits.splices import (
     Splice,
     percent_text,
@@ -21,15 +28,15 @@ from proxy.control.edits.splices import (
     spliced,
     written_weights,
 )
-from proxy.control.edits.yaml_nodes import Document, EditError, read_document
-from proxy.errors import TableError
+from proxy.control.edits.yaml_nodes import Document, read_document
+from proxy.errors import EditError, TableError
 from proxy.model import ALL_BP, Route, RouteTable
 from proxy.model.stage import STAGES, Stage
 
 _WEIGHT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,2})?")
 
 
-class Opened(Struct, frozen=True):
+class ParsedTable(Struct, frozen=True):
     """A text that loads, and the table that it means."""
 
     text: bytes
@@ -37,7 +44,7 @@ class Opened(Struct, frozen=True):
     table: RouteTable
 
 
-class Edited(Struct, frozen=True):
+class EditedTable(Struct, frozen=True):
     """What an edit made of a text."""
 
     text: bytes
@@ -52,21 +59,23 @@ class Consent(Struct, frozen=True):
     reason: str = ""
 
 
-def open_table(text: bytes, file: str) -> Opened:
+def parsed_table(text: bytes, file: str) -> ParsedTable:
     """Raises TableError for a text that the facade would not load."""
-    return Opened(text, file, load(text, file).table)
+    return ParsedTable(text, file, load(text, file).table)
 
 
 # --- the edits: None is "it is so already" --------------------------------------------------
 
 
-def shift(opened: Opened, name: str, given: Mapping[str, int], consent: Consent) -> Edited | None:
+def shift(
+    parsed: ParsedTable, name: str, given: Mapping[str, int], consent: Consent
+) -> EditedTable | None:
     """Other weights, and the stage that they need. `given` in hundredths of a per cent.
 
     Raises EditError, like every edit here.
     """
-    route = find_route(opened.table, name)
-    document = read_document(opened.text, name)
+    route = find_route(parsed.table, name)
+    document = read_document(parsed.text, name)
     if route.stage == "retired":
         raise EditError(
             f"route {name} is retired and answers by itself: bring it back with "
@@ -76,22 +85,22 @@ def shift(opened: Opened, name: str, given: Mapping[str, int], consent: Consent)
     _refuse_lone(name, order)
     weights = _completed(name, order, given)
     stage = None if route.stage is None else _stage_for(route.stage, weights[order[-1]])
-    return _moved(opened, document, route, stage, weights, consent)
+    return _moved(parsed, document, route, stage, weights, consent)
 
 
 def change_stage(
-    opened: Opened, name: str, stage: Stage, weight_bp: int | None, consent: Consent
-) -> Edited | None:
+    parsed: ParsedTable, name: str, stage: Stage, weight_bp: int | None, consent: Consent
+) -> EditedTable | None:
     """Another stage, and the weights that it needs."""
-    route = find_route(opened.table, name)
-    document = read_document(opened.text, name)
+    route = find_route(parsed.table, name)
+    document = read_document(parsed.text, name)
     if weight_bp is not None and stage != "canary":
         raise EditError(f"--weight is for canary alone: stage {stage} has its own weights")
     if stage == "retired":
-        return _moved(opened, document, route, stage, {}, consent)
+        return _moved(parsed, document, route, stage, {}, consent)
     written = written_weights(document)
     if len(written) == 1 and stage == "legacy":
-        return _moved(opened, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
+        return _moved(parsed, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
     _refuse_lone(name, list(written))
     if len(written) != 2:
         raise EditError(
@@ -101,47 +110,47 @@ def change_stage(
     incumbent, newcomer = written
     share_bp = _newcomer_bp(name, stage, weight_bp, now[newcomer])
     weights = {incumbent: ALL_BP - share_bp, newcomer: share_bp}
-    return _moved(opened, document, route, stage, weights, consent)
+    return _moved(parsed, document, route, stage, weights, consent)
 
 
-def back_to(opened: Opened, name: str, state: RouteState) -> Edited | None:
+def back_to(parsed: ParsedTable, name: str, state: RouteState) -> EditedTable | None:
     """The state that a route had before. No rule about jumps holds here."""
-    route = find_route(opened.table, name)
-    document = read_document(opened.text, name)
+    route = find_route(parsed.table, name)
+    document = read_document(parsed.text, name)
     weights = {backend: round(weight * 100) for backend, weight in state.weights.items()}
     if weights and list(written_weights(document)) != list(weights):
         raise EditError(
             f"route {name} had other backends then ({', '.join(weights)}): `facade history` shows the "
             "versions, `facade revert VERSION` brings one back"
         )
-    return _moved(opened, document, route, state.stage, weights, Consent(True, "rollback"))
+    return _moved(parsed, document, route, state.stage, weights, Consent(True, "rollback"))
 
 
-def kill(opened: Opened) -> Edited | None:
+def kill(parsed: ParsedTable) -> EditedTable | None:
     """The kill switch on."""
-    if opened.table.kill_switch:
+    if parsed.table.kill_switch:
         return None
-    return _switched(opened, True)
+    return _switched(parsed, True)
 
 
-def resume(opened: Opened) -> Edited | None:
+def resume(parsed: ParsedTable) -> EditedTable | None:
     """The kill switch off."""
-    return _switched(opened, False) if opened.table.kill_switch else None
+    return _switched(parsed, False) if parsed.table.kill_switch else None
 
 
-def _switched(opened: Opened, on: bool) -> Edited:
-    document = read_document(opened.text, None)
-    return _checked(opened, document, set_kill_switch(document, on), Changes(kill_switch=on))
+def _switched(parsed: ParsedTable, on: bool) -> EditedTable:
+    document = read_document(parsed.text, None)
+    return _checked(parsed, document, set_kill_switch(document, on), Changes(kill_switch=on))
 
 
 def _moved(
-    opened: Opened,
+    parsed: ParsedTable,
     document: Document,
     route: Route,
     stage: Stage | None,
     weights: Mapping[str, int],
     consent: Consent,
-) -> Edited | None:
+) -> EditedTable | None:
     """The route with this stage and these weights; a retired one has none, and keeps what is written."""
     before = state_of(route)
     _refuse_jump(before, stage, consent)
@@ -152,24 +161,24 @@ def _moved(
     if before == after:
         return None
     change = RouteChange(route.name, before, after)
-    return _checked(opened, document, splices, Changes(routes=(change,)))
+    return _checked(parsed, document, splices, Changes(routes=(change,)))
 
 
 def _checked(
-    opened: Opened, document: Document, splices: Sequence[Splice], wanted: Changes
-) -> Edited:
+    parsed: ParsedTable, document: Document, splices: Sequence[Splice], wanted: Changes
+) -> EditedTable:
     """The new text, if it loads and means what is wanted and nothing else."""
-    text = spliced(opened.text, document, splices)
+    text = spliced(parsed.text, document, splices)
     try:
-        table = load(text, opened.file).table
+        table = load(text, parsed.file).table
     except TableError as error:
         raise EditError(f"the table would not load so, and nothing was written:\n{error}") from None
-    if changes_between(opened.table, table) != wanted:
+    if changes_between(parsed.table, table) != wanted:
         raise EditError(
             "the edit cannot be made in place without changing something else, and nothing was "
             "written: edit the table by hand"
         )
-    return Edited(text, table, wanted)
+    return EditedTable(text, table, wanted)
 
 
 # --- the rules ------------------------------------------------------------------------------
@@ -266,7 +275,7 @@ def _refuse_jump(before: RouteState, stage: Stage | None, consent: Consent) -> N
     from_legacy = before.stage == "legacy" or untouched
     if stage == "live" and from_legacy and not (consent.force and consent.reason):
         raise EditError(
-            f"{shown(before)} -> live skips shadow and canary: give both --force and --reason if that "
+            f"{state_text(before)} -> live skips shadow and canary: give both --force and --reason if that "
             "is meant"
         )
 

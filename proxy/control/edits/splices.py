@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from proxy.control.edits.yaml_nodes import BOM, Document, EditError, Node
+from proxy.control.edits.yaml_nodes import BOM, Document, Node
+from proxy.errors import EditError
 from proxy.model import ALL_BP
 from proxy.model.stage import Stage
 

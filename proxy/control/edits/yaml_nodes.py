@@ -16,12 +16,6 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from proxy.errors import FacadeError
-
-
-class EditError(FacadeError):
-    """An edit that cannot be made; the sentence says why, and nothing was written."""
-
 
 class Node(Struct, frozen=True):
     """A scalar, a mapping, a list or an alias, and its span."""

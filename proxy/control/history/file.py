@@ -9,9 +9,15 @@ from pathlib import Path
 from msgspec import Struct
 
 from proxy.config import parse_table
-from proxy.control.atomic_file import beside, explained, keep_owner, locked, prepared, resolved
+from proxy.control.atomic_file import (
+    as_edit_errors,
+    keep_owner,
+    locked,
+    pending_path,
+    replacement,
+    resolve_links,
+)
 from proxy.control.changes import Changes, changes_between
-from proxy.control.edits.yaml_nodes import EditError
 from proxy.control.history.entries import (
     BY_HAND,
     FOUND,
@@ -31,10 +37,10 @@ from proxy.control.history.entries import (
     version_of,
 )
 from proxy.control.table_file import read_table
-from proxy.errors import FacadeError, TableError
+from proxy.errors import EditError, FacadeError, TableError
 from proxy.model import RouteTable
 
-Tables = Mapping[str, RouteTable]
+TablesByVersion = Mapping[str, RouteTable]
 """Tables that are known already, by their version: they are not parsed again."""
 
 _SEEN_WAIT_S = 10.0
@@ -49,7 +55,7 @@ class ObservedTable(Struct, frozen=True):
     path: Path
     """Resolved."""
     text: bytes
-    tables: Tables
+    tables: TablesByVersion
 
 
 def history_path(table: Path) -> Path:
@@ -57,7 +63,7 @@ def history_path(table: Path) -> Path:
     return table.with_name(f"{table.name}.history.jsonl")
 
 
-def read_log(table: Path) -> HistoryScan:
+def load_history(table: Path) -> HistoryScan:
     """The whole history of a table; empty where there is none. Raises OSError."""
     try:
         return read_history(history_path(table).read_bytes())
@@ -69,10 +75,12 @@ class KnownTables(Struct, frozen=True):
     """What a running facade knows of a table that took effect: the version before it, and tables by version."""
 
     before: str | None = None
-    tables: Tables = {}
+    tables: TablesByVersion = {}
 
 
-def record_seen(path: Path, text: bytes, now: float, seen: KnownTables | None = None) -> str | None:
+def record_table(
+    path: Path, text: bytes, now: float, seen: KnownTables | None = None
+) -> str | None:
     """Record a table that took effect and is not in the history: somebody edited it by hand.
 
     For the running facade; `now` is `time.time()`. Blocks for 10 s at most. Several processes may see the
@@ -82,7 +90,7 @@ def record_seen(path: Path, text: bytes, now: float, seen: KnownTables | None = 
     """
     seen = seen or KnownTables()
     try:
-        table = resolved(path)
+        table = resolve_links(path)
         with open_history(table, _SEEN_WAIT_S) as log:
             known = log.ends_with(seen.before) or (
                 log.last is None and version_of(text) in seen.tables
@@ -104,10 +112,10 @@ def open_history(table: Path, wait_s: float) -> Iterator["HistoryFile"]:
     path = history_path(table)
     like = os.stat(table)
     with contextlib.ExitStack() as stack:
-        with explained(path):
+        with as_edit_errors(path):
             handle = stack.enter_context(locked(path, wait_s))
         if os.fstat(handle).st_size == 0:
-            with explained(path):
+            with as_edit_errors(path):
                 keep_owner(handle, like)
                 os.fchmod(handle, stat.S_IMODE(like.st_mode) & 0o666)
         log = HistoryFile(handle, path)
@@ -140,7 +148,7 @@ class HistoryFile:
         """Add an entry; on the disk when this returns. Raises EditError."""
         entry = chained(draft, self.last, now)
         line = (b"\n" if self._unfinished else b"") + line_of(entry)
-        with explained(self._path):
+        with as_edit_errors(self._path):
             while line:
                 line = line[os.write(self._handle, line) :]
             os.fsync(self._handle)
@@ -153,7 +161,7 @@ class HistoryFile:
         if draft is not None:
             self.append(draft, now)
         with contextlib.suppress(OSError):
-            beside(sight.path).unlink()
+            pending_path(sight.path).unlink()
         return draft
 
     def shorten(self, bounds: HistoryBounds = BOUNDS) -> bool:
@@ -172,8 +180,8 @@ class HistoryFile:
         text = self._path.read_bytes()
         kept = shortened(text, bounds)
         if kept != text:
-            with prepared(self._path, kept) as put:
-                put()
+            with replacement(self._path, kept) as commit:
+                commit()
         return kept != text
 
     def _find_last(self) -> Entry | None:
@@ -213,12 +221,12 @@ def _was_cut_short(last: Entry, table: Path, version: str) -> bool:
     if last.version_before != version:
         return False
     try:
-        return version_of(read_table(beside(table))) == last.version_after
+        return version_of(read_table(pending_path(table))) == last.version_after
     except (OSError, TableError):
         return False
 
 
-def _changes(last: Entry, now: RouteTable, tables: Tables) -> Changes:
+def _changes(last: Entry, now: RouteTable, tables: TablesByVersion) -> Changes:
     try:
         before = tables.get(last.version_after) or parse_table(table_of(last))[0]
     except (TableError, ValueError):

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from proxy.control.history.file import KnownTables, record_seen
+from proxy.control.history.file import KnownTables, record_table
 from proxy.model import RouteTable
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Recorder:
                 await self._record(text, seen)
 
     async def _record(self, text: bytes, seen: KnownTables) -> None:
-        fault = await asyncio.to_thread(record_seen, self._path, text, time.time(), seen)
+        fault = await asyncio.to_thread(record_table, self._path, text, time.time(), seen)
         if fault is not None and fault != self._told:
             log.warning("the history is not kept: %s", fault)
         self._told = fault or ""

@@ -146,7 +146,7 @@ class Plan:
         self.requests = 0
         self.moved = 0
         self.unexpected = 0
-        self.asked_otherwise = 0
+        self.sent_differently = 0
         """Requests that keep their backend, but ask it another path or host."""
         self.rerouted = 0
         """Requests that keep their backend, but reach it by another route."""
@@ -194,7 +194,7 @@ class Plan:
         if before.to != after.to:
             self._count(before, after, facts, draw_bp)
         else:
-            self.asked_otherwise += (before.path, before.host) != (after.path, after.host)
+            self.sent_differently += (before.path, before.host) != (after.path, after.host)
             self.rerouted += before.route != after.route
 
     def _count(self, before: Destination, after: Destination, facts: Facts, draw_bp: int) -> None:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from proxy.model import ALL_BP, Facts, HeaderPairs
 
-WANTED = "each line has to be a JSON object with method, host and target, as `serve --access-log` writes it"
+LINE_FORMAT = "each line has to be a JSON object with method, host and target, as `serve --access-log` writes it"
 MAX_LINE_BYTES = 1024 * 1024
 _MAX_SHOWN = 100
 # The golden ratio of all buckets: successive steps of it fill them evenly.
@@ -21,7 +21,7 @@ _STEP_BP = 6_180
 Values = dict[str, list[str]]
 
 
-class Logged(Struct, frozen=True):
+class LoggedRequest(Struct, frozen=True):
     """One line, as far as it is replayed. Without a method, host and target, it was refused unread."""
 
     method: str | UnsetType = UNSET
@@ -44,10 +44,10 @@ class Unreadable(Exception):
     """A line that tells of no request; the message says why, in a few words."""
 
 
-_decoder = msgspec.json.Decoder(Logged)
+_decoder = msgspec.json.Decoder(LoggedRequest)
 
 
-def read_line(line: bytes) -> Logged | None:
+def read_line(line: bytes) -> LoggedRequest | None:
     """One line of a log; None for one that tells of a request nobody could read. Raises Unreadable."""
     try:
         logged = _decoder.decode(line)
@@ -70,14 +70,14 @@ def read_line(line: bytes) -> Logged | None:
     return logged
 
 
-def bucket_of(logged: Logged, number: int) -> int:
+def bucket_of(logged: LoggedRequest, number: int) -> int:
     """The draw of line `number` in [0, 10,000): the recorded one, else one of an even spread."""
     if logged.bucket is UNSET:
         return number * _STEP_BP % ALL_BP
     return min(round(logged.bucket * ALL_BP / 100), ALL_BP - 1)
 
 
-def facts_of_recorded(logged: Logged) -> Facts:
+def facts_of_recorded(logged: LoggedRequest) -> Facts:
     """What rules may see of a recorded request. Raises Unreadable for text that no request holds."""
     try:
         host = str(logged.host).encode("latin-1")

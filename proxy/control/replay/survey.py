@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from proxy.control.replay.recorded_requests import Logged, Unreadable, read_line
+from proxy.control.replay.recorded_requests import LoggedRequest, Unreadable, read_line
 from proxy.model import SAFE_METHODS
 
 _MAX_CHILDREN = 64
@@ -132,7 +132,7 @@ class Survey:
         if len(self.first_bad) < 5:
             self.first_bad.append((self.lines, why))
 
-    def _count(self, logged: Logged) -> None:
+    def _count(self, logged: LoggedRequest) -> None:
         self.requests += 1
         self.without_status += not logged.status
         method, host = str(logged.method), str(logged.host).lower()

@@ -8,7 +8,7 @@ import pytest
 from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
-    Opened,
+    ParsedTable,
     back_to,
     change_stage,
     kill,
@@ -17,9 +17,8 @@ from proxy.control.edits.operations import (
     read_weights,
     shift,
 )
-from proxy.control.edits.yaml_nodes import EditError
-from proxy.errors import TableError
-from tests.texts import FLOW, HEAD, REST, after, opened, table
+from proxy.errors import EditError, TableError
+from tests.texts import FLOW, HEAD, REST, after, parsed, table
 
 NO = Consent()
 FORCED = Consent(force=True, reason="the old one burns")
@@ -112,7 +111,7 @@ def test_a_shift_is_refused(
     text: str, name: str, weights: Mapping[str, int], sentence: str
 ) -> None:
     with pytest.raises(EditError) as caught:
-        shift(opened(text), name, weights, NO)
+        shift(parsed(text), name, weights, NO)
     assert str(caught.value).startswith(sentence)
 
 
@@ -153,18 +152,18 @@ def test_a_stage_is_refused(
     text: str, name: str, stage: Any, share: int | None, sentence: str
 ) -> None:
     with pytest.raises(EditError) as caught:
-        change_stage(opened(text), name, stage, share, NO)
+        change_stage(parsed(text), name, stage, share, NO)
     assert str(caught.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("consent", [Consent(force=True), Consent(reason="because")])
 def test_half_a_consent_is_none(consent: Consent) -> None:
     with pytest.raises(EditError, match="give both --force and --reason"):
-        shift(opened(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, consent)
+        shift(parsed(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, consent)
 
 
 def test_a_jump_with_force_and_reason_is_made() -> None:
-    edited = shift(opened(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, FORCED)
+    edited = shift(parsed(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, FORCED)
     assert after(edited) == table(FLOW.format(0, 100), "live")
 
 
@@ -187,20 +186,20 @@ def test_words_are_checked() -> None:
 
 def test_an_edit_that_would_mean_more_than_was_asked_for_is_refused() -> None:
     text = table(FLOW.format(80, 20))
-    meant = opened(text.replace("c:1", "c:2")).table
+    meant = parsed(text.replace("c:1", "c:2")).table
     with pytest.raises(EditError, match="without changing something else, and nothing was"):
-        shift(Opened(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
+        shift(ParsedTable(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
 
 
 def test_a_kill_switch_is_put_behind_a_version_that_is_written_out_and_nowhere_else() -> None:
     text = "x-v: &v version\n" + table(FLOW.format(80, 20)).replace("version: 1", "*v : 1")
     with pytest.raises(EditError, match="`version` is missing where `kill_switch` has to go"):
-        kill(opened(text))
+        kill(parsed(text))
 
 
 def test_a_table_that_does_not_load_is_not_opened() -> None:
     with pytest.raises(TableError):
-        opened("version: 1\n")
+        parsed("version: 1\n")
 
 
 # --- back -----------------------------------------------------------------------------------
@@ -211,20 +210,20 @@ def test_a_rollback_asks_nobody_about_jumps() -> None:
         table(FLOW.format(*w), s) for w, s in [((100, 0), "legacy"), ((0, 100), "live")]
     )
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(opened(legacy), "r", state)) == live
+    assert after(back_to(parsed(legacy), "r", state)) == live
 
 
 def test_a_rollback_to_and_from_retired_keeps_the_weights_in_the_file() -> None:
     retired, live = (table(FLOW.format(0, 100), stage) for stage in ("retired", "live"))
-    assert after(back_to(opened(live), "r", RouteState("retired", {}))) == retired
+    assert after(back_to(parsed(live), "r", RouteState("retired", {}))) == retired
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(opened(retired), "r", state)) == live
+    assert after(back_to(parsed(retired), "r", state)) == live
 
 
 def test_a_rollback_to_other_backends_is_refused() -> None:
     for weights in ({"legacy": 80.0, "third": 20.0}, {"new": 100.0}, {"new": 80.0, "legacy": 20.0}):
         with pytest.raises(EditError, match=r"route r had other backends then \("):
-            back_to(opened(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
+            back_to(parsed(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +236,7 @@ def test_a_rollback_to_other_backends_is_refused() -> None:
 )
 def test_a_stage_that_stands_in_the_way_is_left_to_a_person(text: str) -> None:
     with pytest.raises(EditError, match="take it out by hand"):
-        back_to(opened(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
+        back_to(parsed(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
 
 
 TESTED = """
@@ -258,7 +257,7 @@ tests:
 
 @pytest.mark.parametrize("share", [0, 1, 5000, 9999, 10_000])
 def test_no_shift_and_no_kill_switch_is_refused_by_a_test_in_the_table(share: int) -> None:
-    now = opened(table(FLOW.format(95, 5), "canary") + TESTED)
+    now = parsed(table(FLOW.format(95, 5), "canary") + TESTED)
     edited = shift(now, "r", {"new": share}, NO)
     assert edited is not None
-    assert kill(opened(edited.text)) is not None
+    assert kill(parsed(edited.text)) is not None

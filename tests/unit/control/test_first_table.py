@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.config.load import load
 from proxy.control.replay.first_table import System, first_table
-from proxy.control.replay.recorded_requests import Logged, facts_of_recorded
+from proxy.control.replay.recorded_requests import LoggedRequest, facts_of_recorded
 from proxy.control.replay.survey import Survey
 from proxy.routing.match import match
 
@@ -253,5 +253,5 @@ def test_every_log_makes_a_table_that_loads_and_takes_its_requests(
     loaded = load(made.encode(), "made")
     assert loaded.report.coverage == 100.0
     assert not loaded.warnings
-    plain = facts_of_recorded(Logged("GET", "h", "/nothing/of/it"))
+    plain = facts_of_recorded(LoggedRequest("GET", "h", "/nothing/of/it"))
     assert match(loaded.index, plain) is not None

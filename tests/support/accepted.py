@@ -1,22 +1,22 @@
-"""What a test's server has accepted, and the end of it, whenever that comes."""
+"""The connections that a test's server has accepted, and their end."""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Accepted:
-    """The callback of `asyncio.start_server`: a task for each connection, which is closed when the task ends.
+    """A callback for `asyncio.start_server`: each connection gets a task, and is closed when the task ends.
 
-    A task that is cancelled before it has begun runs no line of its own, no `finally` either. Its connection would be
-    left to the garbage collector, which complains in whatever test it comes to run.
+    A task that is cancelled before it has begun runs no line of its own, not even a `finally`. Its connection would be
+    left to the garbage collector, which would warn in an unrelated test.
     """
 
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
+    def __init__(self, handle: Handler) -> None:
+        self._handle = handle
         self._stopped = False
         self._faults: list[BaseException] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -24,12 +24,12 @@ class Accepted:
     def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._stopped:
             return writer.close()
-        task = asyncio.get_running_loop().create_task(self._speak(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._run(reader, writer))
         self.tasks.add(task)
         task.add_done_callback(partial(self._ended, writer))
 
     async def stop(self) -> None:
-        """Cancel what still runs, wait for it, take in nothing more. Fails if a talk failed of itself."""
+        """Cancel the running handlers, wait for them, accept nothing more. Fails if a handler has failed."""
         self._stopped = True
         tasks = tuple(self.tasks)
         for task in tasks:
@@ -37,10 +37,10 @@ class Accepted:
         await asyncio.gather(*tasks, return_exceptions=True)
         assert not self._faults, self._faults
 
-    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The other side may leave; what that meant is for the test to say.
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The other side may close at any time. What that means is for the test to decide.
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            await self._talk(reader, writer)
+            await self._handle(reader, writer)
 
     def _ended(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
@@ -50,10 +50,10 @@ class Accepted:
 
 
 async def close(server: asyncio.Server) -> None:
-    """Listen no more. What the loop has accepted until now is handed over, or taken back by the kernel.
+    """Stop listening. Connections that the loop has accepted until now are handed over first.
 
-    asyncio (seen with 3.11) accepts in one turn, makes the transport in the next, and tells of it in the one after. If
-    the server is closed after the first, no transport can be made: nobody is told, and nobody closes the connection.
+    asyncio (seen with 3.11) accepts in one iteration, makes the transport in the next, and calls back in the one after.
+    If the server is closed after the first, the transport cannot be made and the connection is closed by nothing.
     """
     loop = asyncio.get_running_loop()
     for each in server.sockets:

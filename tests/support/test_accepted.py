@@ -1,4 +1,4 @@
-"""What test servers are made of: no connection of theirs outlives them, and no fault of theirs is lost."""
+"""Servers of tests: none of their connections outlives them, and none of their failures is lost."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.accepted import Accepted, close
+from tests.support.accepted import Accepted, close
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -37,7 +37,7 @@ async def test_a_connection_whose_task_never_began_is_closed() -> None:
         assert not accepted.tasks
 
 
-async def test_a_connection_taken_in_after_the_end_is_closed() -> None:
+async def test_a_connection_accepted_after_the_stop_is_closed() -> None:
     accepted = Accepted(stay)
     await accepted.stop()
     async with connection() as streams:
@@ -45,7 +45,7 @@ async def test_a_connection_taken_in_after_the_end_is_closed() -> None:
         assert streams[1].is_closing()
 
 
-async def test_a_fault_of_a_talk_is_told_at_the_end() -> None:
+async def test_a_handler_that_failed_fails_the_stop() -> None:
     accepted = Accepted(fail)
     async with connection() as streams:
         accepted(*streams)
@@ -54,11 +54,11 @@ async def test_a_fault_of_a_talk_is_told_at_the_end() -> None:
             await accepted.stop()
 
 
-async def test_the_other_side_may_leave() -> None:
-    async def ask(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+async def test_the_other_side_may_close() -> None:
+    async def one_byte(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.readexactly(1)
 
-    accepted = Accepted(ask)
+    accepted = Accepted(one_byte)
     async with connection() as streams:
         accepted(*streams)
     await accepted.stop()

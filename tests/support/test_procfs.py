@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.bench import procfs
+from tests.support import procfs
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STAT = "4711 (a) b) S 42 1 1 0 -1 4194560 1 2 3 4 100 50 30 20 20 0 1 0 999 1000 10"
