@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flightspecial_service.server import GRACE_S
-from flightspecial_service.settings import read_settings
+from flightspecial_service.settings import Settings, read_settings
 from proxy.cli.serve_options import OPTIONS, add_options
 from proxy.cli.serve_options import read_settings as facade_settings
 from proxy.config.load import load
@@ -23,13 +23,17 @@ every_scenario = pytest.mark.parametrize("scenario", SCENARIOS)
 OF_AWS = {"AWS_DEFAULT_REGION"}
 
 
+def service_settings(found: dict[str, str]) -> Settings:
+    """The settings of the service, without a file that is in the pod only."""
+    return read_settings({name: found[name] for name in found if name != "DB_SSLROOTCERT"})
+
+
 @every_scenario
 def test_the_service_takes_the_settings_it_gets(helm: Helm, scenario: str) -> None:
     manifests = helm.manifests(scenario_values(scenario))
     config = config_of(manifests)
     found = variables(workloads(manifests)["flightspecials"], config)
-    found.pop("DB_SSLROOTCERT", None)  # the file is in the pod
-    settings = read_settings(found)
+    settings = service_settings(found)
     assert settings.database.host == config["database_endpoint"]
     assert settings.database.secret_id == (
         config["database_username"] if settings.profile == "test" else ""
@@ -120,7 +124,7 @@ def test_listeners_are_on_the_ports_that_the_pod_names(helm: Helm, scenario: str
     service = container(pods["flightspecials"])
     assert service["args"] == ["serve", "--host", "0.0.0.0", "--port", "8080"]
     service_ports = {p["name"]: p["containerPort"] for p in service["ports"]}
-    edge = read_settings(variables(pods["flightspecials"], config)).edge
+    edge = service_settings(variables(pods["flightspecials"], config)).edge
     assert edge.operations_host == "0.0.0.0"
     assert service_ports == {"http": 8080, "operations": edge.operations_port}
     if "facade" not in pods:

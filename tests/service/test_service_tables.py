@@ -45,7 +45,9 @@ def under_load(
             thread.join(30)
 
 
-async def test_a_row_locked_by_somebody_leaves_reads_alone(database: DatabaseSettings) -> None:
+async def test_a_row_locked_by_another_session_leaves_reads_alone(
+    database: DatabaseSettings,
+) -> None:
     holder = await connect(database)
     transaction = holder.transaction()
     await transaction.start()

@@ -24,7 +24,7 @@ from flightspecial_service.settings import (
 )
 from tests.service.relay import Relay, relay
 from tests.service.service_runner import OPEN, command, eventually_ready, serving, variables
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, server_context
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _CLEARTEXT_PASSWORD = b"R" + struct.pack("!ii", 8, 3)
@@ -137,11 +137,11 @@ async def test_no_password_is_sent_in_clear_text_over_a_unix_socket() -> None:
 
 @pytest.mark.parametrize("mode", SSLMODES[3:])
 async def test_nothing_is_sent_to_a_server_without_tls_if_that_is_required(
-    mode: str, authority: Authority
+    mode: str, root: str
 ) -> None:
     with collector(_AUTHENTICATION_OK) as server:
         settings = DatabaseSettings(
-            host="127.0.0.1", port=server.port, sslmode=mode, sslrootcert=str(authority.ca)
+            host="127.0.0.1", port=server.port, sslmode=mode, sslrootcert=root
         )
         with pytest.raises(Unavailable):
             await connect(settings)
@@ -149,13 +149,19 @@ async def test_nothing_is_sent_to_a_server_without_tls_if_that_is_required(
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+def authority() -> Authority:
+    return Authority()
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("stranger"))
+def stranger() -> Authority:
+    return Authority("another authority")
+
+
+@pytest.fixture
+def root(authority: Authority, tmp_path: Path) -> str:
+    """The file with the certificate of the authority."""
+    return str(authority.write(tmp_path, "root").cert)
 
 
 @contextmanager
@@ -166,7 +172,7 @@ def with_tls(database: DatabaseSettings, context: ssl.SSLContext) -> Iterator[Re
 
 
 @pytest.mark.parametrize(
-    ("mode", "root", "signed_by", "name", "encrypted"),
+    ("mode", "verifies", "signed_by", "name", "encrypted"),
     [
         ("disable", False, "authority", "127.0.0.1", False),
         ("allow", False, "stranger", "127.0.0.1", False),
@@ -184,18 +190,19 @@ def with_tls(database: DatabaseSettings, context: ssl.SSLContext) -> Iterator[Re
 async def test_a_mode_verifies_as_libpq(
     database: DatabaseSettings,
     request: pytest.FixtureRequest,
+    tmp_path: Path,
+    root: str,
     mode: str,
-    root: bool,
+    verifies: bool,
     signed_by: str,
     name: str,
     encrypted: bool | None,
 ) -> None:
     signer: Authority = request.getfixturevalue(signed_by)
-    own: Authority = request.getfixturevalue("authority")
-    context = signer.issue([name], f"{mode}-{name}").server()
+    context = server_context(tmp_path, signer.issue(name))
     with with_tls(database, context) as front:
         settings = replace(
-            database, port=front.port, sslmode=mode, sslrootcert=str(own.ca) if root else ""
+            database, port=front.port, sslmode=mode, sslrootcert=root if verifies else ""
         )
         if encrypted is None:
             with pytest.raises(Unavailable, match="cannot be reached"):
@@ -208,13 +215,11 @@ async def test_a_mode_verifies_as_libpq(
 
 
 def test_the_service_runs_with_a_verified_server(
-    database: DatabaseSettings, authority: Authority
+    database: DatabaseSettings, authority: Authority, tmp_path: Path, root: str
 ) -> None:
-    context = authority.issue(["127.0.0.1"], "service").server()
+    context = server_context(tmp_path, authority.issue("127.0.0.1"))
     with with_tls(database, context) as front:
-        verified = replace(
-            database, port=front.port, sslmode="verify-full", sslrootcert=str(authority.ca)
-        )
+        verified = replace(database, port=front.port, sslmode="verify-full", sslrootcert=root)
         with serving(build(Settings(database=verified, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             assert client.post("/flightspecials", json={"header": "x"}).status_code == 201
@@ -222,9 +227,9 @@ def test_the_service_runs_with_a_verified_server(
         assert front.encrypted >= 3  # the migrations, the probe, the pool
 
 
-def test_a_password_in_clear_text_is_sent_inside_tls(authority: Authority) -> None:
+def test_a_password_in_clear_text_is_sent_inside_tls(authority: Authority, tmp_path: Path) -> None:
     """The other side of the rule: TLS protects it."""
-    context = authority.issue(["127.0.0.1"], "clear").server()
+    context = server_context(tmp_path, authority.issue("127.0.0.1"))
     with (
         collector(_CLEARTEXT_PASSWORD) as server,
         relay("127.0.0.1", server.port, context) as front,

@@ -111,7 +111,7 @@ async def repair(
 ) -> int:
     """Accept the files as what was applied, and forget migrations that failed, as Flyway's `repair`.
 
-    Shows each change before any is made; with `dry` none is. Returns their number. Raises
+    Shows the changes first; with `dry` it only shows them. Returns their number. Raises
     MigrationFailed, Unavailable.
     """
     async with _locked_session(settings) as session, session.transaction():

@@ -144,13 +144,13 @@ class KeptAlive(asyncpg.Connection):
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
         super().__init__(protocol, transport, *rest)
-        found: socket.socket | None = transport.get_extra_info("socket")
-        if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):  # not on every system
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _connected(arguments: dict[str, Any], tls: ssl.SSLContext | None) -> Session:
@@ -164,6 +164,6 @@ async def _connected(arguments: dict[str, Any], tls: ssl.SSLContext | None) -> S
     except Exception as error:
         if guarded.cut:
             raise ClearTextRefused(
-                "the server asked for the password in clear text outside TLS; nothing was sent"
+                "the server requested the password in clear text outside TLS; nothing was sent"
             ) from error
         raise

@@ -207,7 +207,7 @@ class Database:
             await self.expire()
 
     async def probe(self, ask: Callable[[Session], Awaitable[T]]) -> T:
-        """Run `ask` on the probe's connection, which is made as those of the pool.
+        """Run `ask` on the probe's connection, which is opened like those of the pool.
 
         Raises Unavailable, also if the database accepts no writes.
         """

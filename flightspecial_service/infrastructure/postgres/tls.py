@@ -43,7 +43,7 @@ def worth_another(error: BaseException) -> bool:
 
 
 class ClearTextRefused(ConnectionError):
-    """The server asked for the password in clear text outside TLS. Nothing was sent."""
+    """The server requested the password in clear text outside TLS. Nothing was sent."""
 
 
 class GuardedLoop:
