@@ -6,7 +6,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -60,28 +60,24 @@ class Collector:
                 peer, _ = self._listener.accept()
             except OSError:
                 return
-            peer.settimeout(10)
-            with peer:
-                first = peer.recv(8)
-                while first == _SSL_REQUEST:
-                    peer.sendall(b"N")
-                    first = peer.recv(8)
-                if not first:
-                    continue
-                self.received += first + peer.recv(65_536)
-                # In pieces, as TCP may deliver it.
-                for byte in self._greeting:
-                    peer.sendall(bytes([byte]))
-                self.asked += 1
-                while data := _rest(peer):
-                    self.received += data
+            with peer, suppress(OSError):  # the client may leave at any time
+                self._serve(peer)
 
-
-def _rest(peer: socket.socket) -> bytes:
-    try:
-        return peer.recv(65_536)
-    except OSError:
-        return b""
+    def _serve(self, peer: socket.socket) -> None:
+        peer.settimeout(10)
+        first = peer.recv(8)
+        while first == _SSL_REQUEST:
+            peer.sendall(b"N")
+            first = peer.recv(8)
+        if not first:
+            return
+        self.received += first + peer.recv(65_536)
+        self.asked += 1
+        # In pieces, as TCP may deliver it.
+        for byte in self._greeting:
+            peer.sendall(bytes([byte]))
+        while data := peer.recv(65_536):
+            self.received += data
 
 
 @contextmanager
