@@ -38,6 +38,14 @@ def test_no_file_is_a_package_or_a_recording() -> None:
     assert large == {}
 
 
+def test_no_module_has_the_name_of_a_package_beside_it() -> None:
+    """Python would import the package, and the module would be dead code."""
+    paths = kept()
+    packages = {folder for path in paths for folder in path.parents}
+    modules = {path.with_suffix("") for path in paths if path.suffix == ".py"}
+    assert modules & packages == set()
+
+
 def test_what_is_installed_from_a_lock_is_the_lock_and_nothing_pip_found() -> None:
     makefile = (ROOT / "Makefile").read_text()
     hashed = [line for line in makefile.splitlines() if "--require-hashes" in line]
