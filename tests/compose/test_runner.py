@@ -14,7 +14,7 @@ import pytest
 import respx
 
 from tests.compose.disturb import ALLOWED
-from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, faults, one_request, told
+from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, as_text, faults, one_request
 from tests.compose.reading import ROOT
 from tests.compose.report import Report
 from tests.compose.shell import StepFailed, plain_environment, run, surely
@@ -96,7 +96,7 @@ def test_what_is_allowed_for_one_path_is_a_fault_of_another() -> None:
 
 def test_a_tally_is_told_a_path_after_the_other() -> None:
     tally = Counter({("list", "200"): 80, ("list", "503"): 12, ("hotels", "200"): 120})
-    assert told(tally) == "hotels 120 x 200; list 80 x 200, 12 x 503"
+    assert as_text(tally) == "hotels 120 x 200; list 80 x 200, 12 x 503"
 
 
 def test_the_report_is_a_table_with_times_and_the_status_of_what_failed() -> None:
