@@ -163,7 +163,7 @@ def build(
         AccessLog(settings.access_log, slot.log_lock),
         draw or _uniform_draw(),
         partial(random.getrandbits, RANDOM_BITS),
-        counters.count_request,
+        counters,
         LineWriter(),
     )
     return Facade(forwarder, watcher, counters, slot, bool(transports))

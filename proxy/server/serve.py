@@ -15,7 +15,8 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import RequestService
 from proxy.downstream.listener import Listener
 from proxy.forwarding.asgi_app import AsgiTier
-from proxy.forwarding.fast_request import FastTier
+from proxy.forwarding.quick_request import QuickTier
+from proxy.http1.known_lines import KnownLines
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
@@ -32,7 +33,7 @@ _ADMIN_DRAIN_S = 1.0
 
 def service_of(tier: Tier, facade: Facade, tasks: set[asyncio.Task[None]]) -> RequestService:
     """The service of the traffic listener. `tasks` holds the tasks of the ASGI tier."""
-    fast = FastTier(facade.forwarder)
+    fast = QuickTier(facade.forwarder, KnownLines())
     if tier == "fast":
         return fast
     return AsgiTier(AsgiService(facade.asgi_app, tasks, lambda: fast.limits), fast)

@@ -7,6 +7,8 @@ addition. The number of requests is the sum of the buckets of a set. `prometheus
 from bisect import bisect_left
 from enum import IntEnum
 
+from msgspec import Struct
+
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
@@ -47,6 +49,15 @@ _BOTH = int(Offset.BOTH)
 _BOTH_S = int(Offset.BOTH_S)
 
 
+class CountedRoute(Struct, frozen=True, eq=False):
+    """The labels of usual requests that share all but their status, and where each status is counted."""
+
+    route: str
+    backend: str
+    reason: str
+    places: dict[int, int] = {}
+
+
 class RequestCounters:
     """The counters of one worker, which is the only writer of its part of the shared memory.
 
@@ -67,11 +78,7 @@ class RequestCounters:
 
     def count_request(self, record: Record) -> None:
         """Count a request that has ended. Call it once, with the complete record."""
-        at = None
-        if record.error is None and record.counted is not None:
-            at = record.counted.get(record.status)
-        if at is None:
-            at = self._set_of(record)
+        at = self._set_of(record)
         counters, seconds = self._counters, self._seconds
         total_s, first_s = record.total_s, record.first_byte_s
         bucket = bisect_left(BOUNDS_S, total_s)
@@ -102,11 +109,31 @@ class RequestCounters:
             cause.reason if cause is not None else "-",
         )
         at = self._offsets.get(key)
+        return self._new_set(key) if at is None else at
+
+    def count_usual(
+        self,
+        labels: CountedRoute,
+        status: int,
+        received_bytes: int,
+        sent_bytes: int,
+        total_s: float,
+    ) -> None:
+        """A usual request is over: sent once, its response complete with its first byte."""
+        at = labels.places.get(status)
         if at is None:
-            at = self._new_set(key)
-        if error is None and record.counted is not None:
-            record.counted[record.status] = at
-        return at
+            key = (labels.route, labels.backend, status, labels.reason)
+            at = self._offsets.get(key)
+            if at is None:
+                at = self._new_set(key)
+            labels.places[status] = at
+        counters = self._counters
+        counters[at + _BOTH + bisect_left(BOUNDS_S, total_s)] += 1
+        self._seconds[at + _BOTH_S] += total_s
+        if sent_bytes:
+            counters[at + _SENT] += sent_bytes
+        if received_bytes:
+            counters[at + _RECEIVED] += received_bytes
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""

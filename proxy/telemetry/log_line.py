@@ -13,10 +13,9 @@ from hashlib import sha256
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from proxy.model import ALL_BP, Decision, Facts
+from proxy.model import ALL_BP, Facts, Route
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.predicates import cookie_values, header_values, query_values
-from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import Identity
 from proxy.telemetry.request_record import Record, reason_of
 
@@ -93,11 +92,11 @@ def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
         "target": facts.path.decode("latin-1"),
     }
     if reads != LoggedNames():
-        members |= _read_values(facts, reads)
+        members |= read_values(facts, reads)
     return members
 
 
-def _read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
+def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
     headers = {name: header_values(facts, name) for name in reads.headers}
     headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
     cookies = {name: cookie_values(facts, name) for name in reads.cookies}
@@ -117,13 +116,15 @@ def _hashed(values: list[str]) -> list[str]:
 
 # --- bytes ----------------------------------------------------------------------------------------
 
-_FORMAT = (
+USUAL_LINE = (
     b'{"time":"%b.%06dZ","bucket":%.2f,"status":%d,"complete":true,"received_bytes":%d,"sent_bytes":%d,'
-    b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":%d,"request_id":"%b","trace_id":"%b",%b'
+    b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":1,"request_id":"%b","trace_id":"%b",%b'
+    b'"client":"%b","method":"%b","host":"%b","target":"%b"%b}'
 )
-_PER_CENT = 100 / ALL_BP
-# The characters of a client's request id that JSON escapes; the format string cannot.
-_ESCAPED = (b'"', b"\\")
+"""The line of a usual request: the members of `log_line`. To be filled with: `LineWriter.second` and microseconds,
+bucket, status, received and sent bytes, total and first byte in ms, request id, trace id, `route_part`, client, method,
+host, path, and `read_part`. Nothing in them may need an escape.
+"""
 
 
 class LineWriter:
@@ -136,70 +137,25 @@ class LineWriter:
         self._second = -1
         self._stamp = b""
 
-    def line(self, record: Record, snapshot: Snapshot, fixed: bytes, now: float) -> bytes:
-        """`now` is in seconds since the epoch. `fixed` comes from `fixed_part`; if it is empty, msgspec encodes all."""
-        first_byte_s, identity = record.first_byte_s, record.identity
-        usual = fixed and record.complete and record.error is None
-        if not usual or first_byte_s is None or identity is None:
-            return self._encode(log_line(record, snapshot.reads, now))
-        second = int(now)
+    def line(self, record: Record, reads: LoggedNames, now: float) -> bytes:
+        """The line of any request. `now` is in seconds since the epoch."""
+        return self._encode(log_line(record, reads, now))
+
+    def second(self, second: int) -> bytes:
+        """A whole second since the epoch, as it is written."""
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-        return _FORMAT % (
-            self._stamp,
-            (now - second) * 1e6,
-            record.draw_bp * _PER_CENT,
-            record.status,
-            record.received_bytes,
-            record.sent_bytes,
-            record.total_s * 1e3,
-            first_byte_s * 1e3,
-            record.attempts,
-            identity.request_id,
-            identity.trace_id,
-            fixed,
-        )
+        return self._stamp
 
 
-def fixed_part(
-    facts: Facts, decision: Decision, snapshot: Snapshot, request_id: bytes | None
-) -> bytes:
-    """The end of the line, the same for all requests with these facts and this decision.
-
-    `request_id` is the id that a trusted client sent. Empty if the id has to be escaped: then each line is encoded
-    in general.
-    """
-    if _is_escaped(request_id):
-        return b""
-    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
-    return msgspec.json.encode(members)[1:]
+def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
+    """The members that follow from the route and the reference, with a comma behind."""
+    members = {"route": route.name, "backend": backend, "reason": reason, "table": version}
+    return msgspec.json.encode(members)[1:-1] + b","
 
 
-def up_to_target(
-    facts: Facts, decision: Decision, snapshot: Snapshot, request_id: bytes | None
-) -> bytes | None:
-    """`fixed_part` up to the target, for `with_target`. None if rules read header fields, cookies or the query."""
-    if _is_escaped(request_id) or snapshot.reads != LoggedNames():
-        return None
-    members = _of_decision(decision, snapshot) | read_members(facts, snapshot.reads)
-    del members["target"]
-    return msgspec.json.encode(members)[1:-1] + b',"target":'
-
-
-def with_target(start: bytes, facts: Facts) -> bytes:
-    """The `fixed_part` that begins with `start`, with the target of `facts`."""
-    return b"%b%b}" % (start, msgspec.json.encode(facts.path.decode("latin-1")))
-
-
-def _is_escaped(request_id: bytes | None) -> bool:
-    return request_id is not None and any(each in request_id for each in _ESCAPED)
-
-
-def _of_decision(decision: Decision, snapshot: Snapshot) -> dict[str, object]:
-    return {
-        "route": decision.route.name,
-        "backend": decision.backend,
-        "reason": decision.reason,
-        "table": snapshot.version,
-    }
+def read_part(facts: Facts, reads: LoggedNames) -> bytes:
+    """The members that hold what the rules of the table read, with a comma in front; empty if there is nothing."""
+    members = read_values(facts, reads)
+    return b"," + msgspec.json.encode(members)[1:-1] if members else b""

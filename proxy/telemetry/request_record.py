@@ -28,8 +28,6 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it was tried."""
-    counted: dict[int, int] | None = None
-    """For requests with the same decision: by status, the offset of their counters. `RequestCounters` adds to it."""
 
 
 def reason_of(record: Record) -> str:

@@ -13,7 +13,7 @@ from proxy.errors import NoRoute, UpstreamBusy
 from proxy.routing.decide import decide
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.probes import HUNG_S, FleetHealth, OwnHealth, is_hung
-from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, Offset, RequestCounters
+from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, CountedRoute, Offset, RequestCounters
 from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import (
@@ -123,22 +123,34 @@ def test_a_response_whose_first_byte_is_its_end_counts_for_both_durations(
     assert metrics.value(counted, **to_new, code="200", reason="draw") == 3
 
 
-def test_requests_with_the_same_decision_are_counted_by_status_and_reason(
-    current_table: CurrentTable,
-) -> None:
+def test_usual_requests_count_like_others_that_came_at_once(current_table: CurrentTable) -> None:
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
-    shared: dict[int, int] = {}
+    usual = CountedRoute("list", "new", "draw")
     for _ in range(2):
-        counters.count_request(record(counted=shared))
-        counters.count_request(record(counted=shared, status=404))
-        counters.count_request(record(counted=shared, status=404, error=UpstreamBusy("full")))
+        counters.count_request(
+            record(first_byte_s=0.02, total_s=0.02, sent_bytes=5, received_bytes=7)
+        )
+        counters.count_usual(usual, 200, 7, 5, 0.02)
+        counters.count_usual(usual, 404, 0, 0, 0.02)
     metrics = scrape(stats, current_table)
     to_new = {"route": "list", "backend": "new"}
-    counted = "facade_requests_total"
-    for code, reason in (("200", "draw"), ("404", "draw"), ("404", "busy")):
-        assert metrics.value(counted, **to_new, code=code, reason=reason) == 2
-    assert set(shared) == {200, 404}
+    for code, count in (("200", 4), ("404", 2)):
+        assert metrics.value("facade_requests_total", **to_new, code=code, reason="draw") == count
+    assert metrics.value("facade_request_duration_seconds_count", **to_new) == 6
+    assert metrics.value("facade_request_duration_seconds_sum", **to_new) == pytest.approx(0.12)
+    assert metrics.value("facade_first_byte_seconds_count", **to_new) == 6
+    assert metrics.value("facade_sent_bytes_total", **to_new) == 20
+    assert metrics.value("facade_received_bytes_total", **to_new) == 28
+
+
+def test_each_usual_route_has_its_own_places() -> None:
+    """The default of a struct's field is not shared between structs."""
+    first, second = CountedRoute("a", "new", "draw"), CountedRoute("b", "new", "draw")
+    counters = RequestCounters(SharedStats().workers[0])
+    counters.count_usual(first, 200, 0, 0, 0.1)
+    counters.count_usual(second, 200, 0, 0, 0.1)
+    assert first.places[200] != second.places[200]
 
 
 def test_buckets_are_cumulative_and_include_their_bounds(current_table: CurrentTable) -> None:
