@@ -1,5 +1,6 @@
 """What is kept in the repository: what README's layout names, written by hand. A package once slipped in with 18 MB."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_no_module_has_the_name_of_a_package_beside_it() -> None:
     packages = {folder for path in paths for folder in path.parents}
     modules = {path.with_suffix("") for path in paths if path.suffix == ".py"}
     assert modules & packages == set()
+
+
+def test_tests_start_a_facade_through_their_support_alone() -> None:
+    starts = re.compile(r'"-m",\s*"proxy",\s*"serve"|from proxy\.server\.serve import .*\bserve\b')
+    files = [path for path in kept() if path.parts[0] == "tests" and path.suffix == ".py"]
+    starters = {path.name for path in files if starts.search((ROOT / path).read_text())}
+    assert starters == {"facade_in_loop.py", "facade_process.py"}
 
 
 def test_what_is_installed_from_a_lock_is_the_lock_and_nothing_pip_found() -> None:
