@@ -115,6 +115,17 @@ def resident_bytes(pid: int) -> int:
     return sum(resident_of(text) for text in texts if text)
 
 
+def tcp_buffer_bytes() -> int:
+    """How much the kernel may hold of one direction of a TCP connection, at both of its ends together."""
+    limits = _PROC / "sys/net/ipv4"
+    return sum(int(_text(limits / name).split()[2]) for name in ("tcp_wmem", "tcp_rmem"))
+
+
+def in_flight_bytes() -> int:
+    """The most that sockets and a facade's buffers hold of one transfer: 24 MB, or more where the kernel holds more."""
+    return max(24_000_000, tcp_buffer_bytes() + 8_000_000)
+
+
 def connections_of(pid: int, port: int) -> dict[int, int]:
     """How many connections to `port` each process of a tree holds."""
     inodes = accepted_inodes(_text(_PROC / "net" / "tcp"), port)
