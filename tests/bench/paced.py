@@ -112,14 +112,14 @@ def main(argv: list[str]) -> None:
     began = time.perf_counter()
     paced.run(float(seconds))
     waits = sorted(paced.waits_s)
-    told = {
+    figures = {
         "requests": len(waits),
         "per_second": len(waits) / (time.perf_counter() - began),
         "failed": paced.failed[:3],
         "p50_ms": percentile(waits, 0.5) * 1000,
         "p99_ms": percentile(waits, 0.99) * 1000,
     }
-    print(json.dumps(told))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
