@@ -122,17 +122,18 @@ def _told(identity: Identity | None) -> tuple[str, str] | tuple[()]:
 
 
 def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
-    headers = {name: header_values(facts, name) for name in reads.headers}
-    headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
-    cookies = {name: cookie_values(facts, name) for name in reads.cookies}
-    cookies |= {name: _hashed(cookie_values(facts, name)) for name in reads.hashed_cookies}
-    query = {name: query_values(facts, name) for name in reads.query}
-    found = {"headers": _present(headers), "cookies": _present(cookies), "query": _present(query)}
-    return {kind: values for kind, values in found.items() if values}
-
-
-def _present(found: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {name: values for name, values in found.items() if values}
+    found: dict[str, object] = {}
+    for kind, values_of, plain, hashed in (
+        ("headers", header_values, reads.headers, reads.hashed_headers),
+        ("cookies", cookie_values, reads.cookies, reads.hashed_cookies),
+        ("query", query_values, reads.query, ()),
+    ):
+        if plain or hashed:
+            values = {name: values_of(facts, name) for name in plain}
+            values |= {name: _hashed(values_of(facts, name)) for name in hashed}
+            if present := {name: each for name, each in values.items() if each}:
+                found[kind] = present
+    return found
 
 
 def _hashed(values: list[str]) -> list[str]:
