@@ -1,29 +1,30 @@
-"""Everything this package raises on purpose.
+"""The errors that the facade raises on purpose.
 
-FacadeError                         a sentence for a person
-+-- TableError                      the table is refused; carries every `Problem`
-+-- RequestError                    carries `status`, the answer the client gets
-    +-- BadRequest            400   the client's fault, nothing was sent on
-    |   +-- AmbiguousPath     400   readings of the path lead to different routes
+FacadeError                         with a message for a person
++-- TableError                      the table is refused; has every `Problem`
++-- EditError                       an edit of the table is refused; nothing was written
++-- RequestError                    has `status` and `reason` of the response to the client
+    +-- BadRequest            400   the client's fault; nothing was sent to a backend
+    |   +-- AmbiguousPath     400   path variants match different routes
     |   +-- UnknownCoding     501   a transfer coding other than `chunked`
-    |   +-- UriTooLong        414   beyond `limits.max_uri_bytes`
-    |   +-- HeadTooLarge      431   beyond `limits.max_headers` or `limits.max_header_bytes`
+    |   +-- UriTooLong        414   exceeds `limits.max_uri_bytes`
+    |   +-- HeadTooLarge      431   exceeds `limits.max_headers` or `limits.max_header_bytes`
     |   +-- ExpectationFailed 417   an `Expect` other than `100-continue`
     |   +-- UnknownVersion    505   neither HTTP/1.1 nor HTTP/1.0
     |   +-- MethodRefused     501   CONNECT and TRACE
-    |   +-- TooSlow           408   head or body did not come in time
-    +-- Unsupported           501   a kind of request that cannot be carried
-    +-- Overloaded            503   more connections than the listener takes
+    |   +-- TooSlow           408   the head or body did not come in time
+    +-- Unsupported           501   a kind of request that this tier cannot forward
+    +-- Overloaded            503   the listener has too many connections
     +-- NoRoute               404
-    +-- TooLarge              413   the body is beyond `limits.max_body_bytes`
-    +-- ClientGone            499   nobody is left to answer
-    +-- UpstreamError         502   carries `backend`
+    +-- TooLarge              413   the body exceeds `limits.max_body_bytes`
+    +-- ClientGone            499   the client has disconnected
+    +-- UpstreamError         502   has `backend`
         +-- UpstreamUnreachable   502   never sent: safe to try again
-        +-- UpstreamBusy          503   every connection is taken and the queue is full
-        +-- UpstreamTimeout       504   may have been acted on: not safe
+        +-- UpstreamBusy          503   all connections are in use and the queue is full
+        +-- UpstreamTimeout       504   the backend may have acted on it: not safe
         |   +-- ConnectTimeout    504   never sent: safe to try again
-        +-- UpstreamStale         502   a reused connection closed before its first byte
-        +-- UpstreamBroke         502   failed half-way, or answered what is not HTTP
+        +-- UpstreamStale         502   a reused connection closed before a response began
+        +-- UpstreamBroke         502   the response was truncated or is not HTTP
 """
 
 from typing import Any
@@ -32,11 +33,11 @@ from msgspec import Struct
 
 
 class FacadeError(Exception):
-    """A fault with a sentence for the person who can mend it."""
+    """An error with a message for the person who can fix its cause."""
 
 
 class Problem(Struct, frozen=True, order=True):
-    """One thing wrong in a table, at its place. Lines and columns count from 1; 0 is "the whole file"."""
+    """One mistake in a table, with its place. Lines and columns count from 1; 0 is "the whole file"."""
 
     line: int
     column: int
@@ -47,15 +48,15 @@ class Problem(Struct, frozen=True, order=True):
 
     def located(self, file: str) -> str:
         """`file:line:column: what is wrong — what to write instead`."""
-        what = f"{self.text} — {self.hint}" if self.hint else self.text
+        message = f"{self.text} — {self.hint}" if self.hint else self.text
         prefix = "warning: " if self.severity == "warning" else ""
-        return f"{file}:{self.line}:{self.column}: {prefix}{what}"
+        return f"{file}:{self.line}:{self.column}: {prefix}{message}"
 
 
 class TableError(FacadeError):
-    """The table is refused as a whole; `problems` holds every reason, in file order.
+    """The whole table is refused. `problems` has every reason, in file order.
 
-    `seams` are its routes as far as what they take is right: some reasons can be told of these alone.
+    `seams` are those of its routes whose `match` is valid: unreachable routes can be found among these already.
     """
 
     def __init__(
@@ -67,8 +68,12 @@ class TableError(FacadeError):
         self.seams = seams
 
 
+class EditError(FacadeError):
+    """An edit of the table is refused. Nothing was written."""
+
+
 class RequestError(FacadeError):
-    """A request that gets an answer of the facade's own: `status`, and the message as the detail."""
+    """A request that gets a local reply: a problem document with `status`, and the message as its detail."""
 
     status = 500
     reason = "error"
@@ -76,33 +81,33 @@ class RequestError(FacadeError):
 
 
 def without_trace(error: RequestError) -> RequestError:
-    """The same error, to be kept: the frames that it was raised in would keep its keeper, in a circle."""
+    """The same error without frames, for an object that keeps it: the frames would refer to that object, in a cycle."""
     error.__context__ = None
     return error.with_traceback(None)
 
 
 class BadRequest(RequestError):
-    """The request is refused before any upstream sees a byte."""
+    """The request is refused before any byte is sent to a backend."""
 
     status = 400
     reason = "bad_request"
 
 
 class AmbiguousPath(BadRequest):
-    """Plausible readings of the path lead to different routes (rule 12)."""
+    """Variants of the path, as other servers may decode it, match different routes (rule 12)."""
 
     reason = "ambiguous_path"
 
 
 class UriTooLong(BadRequest):
-    """The target is beyond the limit of its route."""
+    """The target exceeds the limit of its route."""
 
     status = 414
     reason = "uri_too_long"
 
 
 class HeadTooLarge(BadRequest):
-    """The header fields are beyond a limit of their route."""
+    """The header fields exceed a limit of their route."""
 
     status = 431
     reason = "head_too_large"
@@ -130,14 +135,14 @@ class UnknownVersion(BadRequest):
 
 
 class MethodRefused(BadRequest):
-    """A method that makes a tunnel or an echo of a proxy (RFC 9110 9.3.6, 9.3.8)."""
+    """CONNECT makes a proxy a tunnel, TRACE shows the fields that it adds (RFC 9110 9.3.6, 9.3.8)."""
 
     status = 501
     reason = "method_refused"
 
 
 class TooSlow(BadRequest):
-    """The client did not send in time. `reason` tells which limit was met."""
+    """The client did not send in time. `reason` names the limit."""
 
     status = 408
     reason = "too_slow"
@@ -148,7 +153,7 @@ class TooSlow(BadRequest):
 
 
 class Overloaded(RequestError):
-    """The listener has as many connections as it takes. `reason` tells which limit was met."""
+    """The listener, or one client, has too many connections. `reason` names the limit."""
 
     status = 503
     reason = "too_many_connections"
@@ -159,35 +164,35 @@ class Overloaded(RequestError):
 
 
 class Unsupported(RequestError):
-    """A kind of request that the part it came to cannot carry."""
+    """A kind of request that this tier cannot forward."""
 
     status = 501
     reason = "unsupported"
 
 
 class NoRoute(RequestError):
-    """No route of the table takes this request."""
+    """No route of the table matches the request."""
 
     status = 404
     reason = "no_route"
 
 
 class TooLarge(RequestError):
-    """The request's body is beyond the limit of its route."""
+    """The request's body exceeds the limit of its route."""
 
     status = 413
     reason = "too_large"
 
 
 class ClientGone(RequestError):
-    """The client left; the status is for the log alone."""
+    """The client has disconnected. The status appears in the log only."""
 
     status = 499
     reason = "client_gone"
 
 
 class UpstreamError(RequestError):
-    """The chosen backend did not give an answer that could be passed on."""
+    """The chosen backend gave no response that can be passed on."""
 
     status = 502
     reason = "upstream"
@@ -198,35 +203,35 @@ class UpstreamError(RequestError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection could be made, so nothing was sent: safe to try again."""
+    """No connection could be made. Nothing was sent: safe to try again."""
 
     reason = "unreachable"
 
 
 class UpstreamBusy(UpstreamError):
-    """Every connection is taken and the queue is full or its wait is over: nothing was sent."""
+    """All connections are in use, and the queue is full or the wait was too long. Nothing was sent."""
 
     status = 503
     reason = "busy"
 
 
 class UpstreamTimeout(UpstreamError):
-    """No answer in time; the request may have been acted on."""
+    """No response in time. The backend may have acted on the request."""
 
     status = 504
     reason = "timeout"
 
 
 class ConnectTimeout(UpstreamTimeout):
-    """No connection in time, so nothing was sent: safe to try again."""
+    """No connection in time. Nothing was sent: safe to try again."""
 
     reason = "connect_timeout"
 
 
 class UpstreamStale(UpstreamError):
-    """A reused connection closed before the first byte of its answer (findings, 3).
+    """A reused connection closed before the first byte of a response (finding 3).
 
-    `sent`: the request may have been received. If not, any request may be sent again.
+    `sent`: the backend may have received the request. If False, any request may be sent again.
     """
 
     reason = "stale"
@@ -237,6 +242,6 @@ class UpstreamStale(UpstreamError):
 
 
 class UpstreamBroke(UpstreamError):
-    """The answer broke off, or is not HTTP/1.1 that can be passed on."""
+    """The response was truncated, or is not valid HTTP/1.1."""
 
     reason = "broke"

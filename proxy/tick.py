@@ -1,67 +1,67 @@
-"""Coalesces writes: what connections send during one tick of the event loop goes out at its end (ADR 17).
+"""Coalesces the writes of one tick of the event loop (ADR 17).
 
     poll: read, decide, `BufferedWriter.write`; read, decide, `write`; ...   then `WriteBatch`: send, send, ...
 
-The deciding code and the kernel's sending code each stay in the processor's caches, and the peer is woken once
-instead of once a message. No write waits longer than one tick: the events of one poll.
+Our code and the kernel's code for sending each stay in the processor's caches for longer, and a peer is woken once for
+several messages. A tick is what one poll of the loop brings, so no write waits for a timer.
 """
 
 import asyncio
 
-MOST_BYTES = 16 * 1024
-"""What a connection may have waiting. A larger piece goes out at once, so that a slow reader is noticed at once."""
+MAX_BUFFERED_BYTES = 16 * 1024
+"""More than this is sent without waiting: the transport's buffer, and so its back-pressure, has to see large writes."""
 
 
 class WriteBatch:
-    """The outlets of one owner that have something to send before the loop polls again."""
+    """The writers with unsent bytes, of a group of connections."""
 
-    __slots__ = ("_loop", "outlets")
+    __slots__ = ("_loop", "writers")
 
     def __init__(self) -> None:
         # Kept, because asking for it costs a system call in CPython 3.11.
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.outlets: list[BufferedWriter] = []
-        """Whoever is added while there is none calls `begin`."""
+        self.writers: list[BufferedWriter] = []
+        """Call `schedule` before the first is added."""
 
-    def begin(self) -> None:
-        """Flush them at the end of this turn."""
+    def schedule(self) -> None:
+        """Flush all writers at the end of this tick."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        loop.call_soon(self._end)
+        loop.call_soon(self._flush)
 
-    def _end(self) -> None:
-        outlets, self.outlets = self.outlets, []
-        for outlet in outlets:
-            outlet.flush()
+    def _flush(self) -> None:
+        writers, self.writers = self.writers, []
+        for writer in writers:
+            writer.flush()
 
 
 class BufferedWriter:
-    """The way out of one connection. Whoever closes or half-closes the transport flushes first, or means to `drop`."""
+    """Writes to one transport. Call `flush` before it is closed or half-closed, or `drop` to discard the bytes."""
 
-    __slots__ = ("_transport", "_turn", "unsent")
+    __slots__ = ("_batch", "_transport", "unsent")
 
-    def __init__(self, turn: WriteBatch, transport: asyncio.Transport) -> None:
-        self._turn = turn
+    def __init__(self, batch: WriteBatch, transport: asyncio.Transport) -> None:
+        self._batch = batch
         self._transport = transport
         self.unsent = b""
 
     def write(self, data: bytes) -> None:
-        """Send at the end of the turn, after what was written before."""
+        """Send at the end of the tick, in one piece with the bytes written before."""
         unsent = self.unsent
         if unsent:
             data = unsent + data
         elif data:
-            outlets = self._turn.outlets
-            if not outlets:
-                self._turn.begin()
-            outlets.append(self)
+            writers = self._batch.writers
+            if not writers:
+                self._batch.schedule()
+            writers.append(self)
         self.unsent = data
-        if len(data) > MOST_BYTES:
+        if len(data) > MAX_BUFFERED_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Send now. A transport that was closed meanwhile takes nothing more."""
+        """Send now. Does nothing if the transport is closing."""
         unsent = self.unsent
         if unsent:
             self.unsent = b""
@@ -69,5 +69,5 @@ class BufferedWriter:
                 self._transport.write(unsent)
 
     def drop(self) -> None:
-        """Forget what was not sent."""
+        """Discard the unsent bytes."""
         self.unsent = b""

@@ -1,7 +1,7 @@
-"""YAML text to a RouteTable, or every problem at once with its place. Pure.
+"""Parses the YAML text of a table into a `RouteTable`, or reports every problem with its position. Pure.
 
-text -> reader (events, bounds, places) -> tree -> shorthand -> documents (types, rules of a block)
-     -> rules, assumptions (rules between blocks) -> nouns
+text -> reader (events, bounds, positions) -> tree -> shorthand -> documents (types, rules of a block)
+     -> rules, assumptions (rules between blocks) -> to_model
 """
 
 from proxy.config.expand import expand

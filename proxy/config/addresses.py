@@ -1,4 +1,4 @@
-"""Where things are: URLs of backends, hosts, networks."""
+"""Addresses in a table: URLs of backends, hosts, networks."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from proxy.config.faults import named, text_of, wrong
+from proxy.config.faults import checked_text, quoted, value_fault
 from proxy.model import Endpoint
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -20,21 +20,23 @@ _EXAMPLE = "write http://host:8080"
 
 
 def read_url(value: Any) -> str:
-    """A backend's address, in lower case where case does not count."""
-    text = text_of(value)
+    """A backend's address. Scheme and host become lower case."""
+    text = checked_text(value)
     if text.startswith("unix:"):
         return _unix(text)
-    found = _URL.fullmatch(text)
-    if found is None:
-        raise wrong(f"{named(text)} is no URL", f"{_EXAMPLE} or unix:/path/to.sock")
-    scheme, authority, rest = found["scheme"].lower(), found["authority"], found["rest"]
+    url = _URL.fullmatch(text)
+    if url is None:
+        raise value_fault(f"{quoted(text)} is no URL", f"{_EXAMPLE} or unix:/path/to.sock")
+    scheme, authority, rest = url["scheme"].lower(), url["authority"], url["rest"]
     if scheme not in _PORTS:
-        raise wrong(f"the scheme `{scheme}` is not spoken", "write http:// or https://")
+        raise value_fault(f"the scheme `{scheme}` is not spoken", "write http:// or https://")
     if "@" in authority:
-        raise wrong("a URL with a user name or password", "leave out all before the @")
+        raise value_fault("a URL with a user name or password", "leave out all before the @")
     if rest:
         hint = f"write {scheme}://{authority}, and a `url_rewrite` on the route for another path"
-        raise wrong(f"a backend's URL ends after host and port: {named(rest)} is too much", hint)
+        raise value_fault(
+            f"a backend's URL ends after host and port: {quoted(rest)} is too much", hint
+        )
     host, port = _split(authority)
     return f"{scheme}://{host}" if port in (None, _PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
@@ -42,9 +44,9 @@ def read_url(value: Any) -> str:
 def _unix(text: str) -> str:
     path = text.removeprefix("unix:")
     if not path.startswith("/") or path.startswith("//"):
-        raise wrong(f"{named(text)} has no absolute path", "write unix:/path/to.sock")
+        raise value_fault(f"{quoted(text)} has no absolute path", "write unix:/path/to.sock")
     if len(path.encode()) > _UNIX_PATH_MAX:
-        raise wrong("the path of a Unix socket is longer than 107 bytes", "use a shorter one")
+        raise value_fault("the path of a Unix socket is longer than 107 bytes", "use a shorter one")
     return text
 
 
@@ -54,27 +56,29 @@ def _split(authority: str) -> tuple[str, int | None]:
     if closing and not host:
         host = authority[:closing]
     elif ":" in port or closing:
-        raise wrong(f"{named(authority)} is no host", "write an IPv6 address in brackets: [::1]")
+        raise value_fault(
+            f"{quoted(authority)} is no host", "write an IPv6 address in brackets: [::1]"
+        )
     return _host(host), _port(port) if colon else None
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise wrong(f"{named(text)} is no port", "write a port from 1 to 65535, or none")
+        raise value_fault(f"{quoted(text)} is no port", "write a port from 1 to 65535, or none")
     return int(text)
 
 
 def _host(text: str) -> str:
-    """A host name or address in lower case, IPv6 in brackets. Raises what `wrong` makes."""
+    """A host name or address in lower case, IPv6 in brackets. Raises a `value_fault`."""
     host = text.lower()
     if host.startswith("["):
         return f"[{_address(host[1:-1], 6)}]"
     if not host.isascii():
-        raise wrong(f"{named(text)} is not ASCII", _punycode(host))
+        raise value_fault(f"{quoted(text)} is not ASCII", _punycode(host))
     if _NUMERIC.fullmatch(host):
         return _address(host, 4)
     if len(host) > 253 or not _HOST.fullmatch(host):
-        raise wrong(f"{named(text)} is no host name", "write letters, digits, - and dots")
+        raise value_fault(f"{quoted(text)} is no host name", "write letters, digits, - and dots")
     return host
 
 
@@ -84,7 +88,7 @@ def _address(text: str, version: int) -> str:
     except ValueError:
         address = IPv4Address(0) if version == 6 else IPv6Address(0)
     if address.version != version or "%" in text:
-        raise wrong(f"{named(text)} is no IPv{version} address", "check the address")
+        raise value_fault(f"{quoted(text)} is no IPv{version} address", "check the address")
     return str(address)
 
 
@@ -96,23 +100,31 @@ def _punycode(host: str) -> str:
 
 
 def read_host(value: Any) -> str:
-    """A host that requests name: `www.example.com`, or `*.example.com` for all below."""
-    text = text_of(value)
+    """A host to match: `www.example.com`, or `*.example.com` for every host below it."""
+    text = checked_text(value)
     if text == "*":
-        raise wrong("`*` takes every host", "leave `hosts` out")
+        raise value_fault("`*` takes every host", "leave `hosts` out")
     if "://" in text:
-        raise wrong(f"{named(text)} is a URL", f"write {text.split('://', 1)[1] or 'the host'}")
+        raise value_fault(
+            f"{quoted(text)} is a URL", f"write {text.split('://', 1)[1] or 'the host'}"
+        )
     if "/" in text:
-        raise wrong(f"{named(text)} holds a path", "write the host here, and `path` beside it")
+        raise value_fault(
+            f"{quoted(text)} holds a path", "write the host here, and `path` beside it"
+        )
     name = text.removeprefix("*.")
     if "*" in name:
-        raise wrong(f"{named(text)}: `*` stands for whole labels in front", "write *.example.com")
+        raise value_fault(
+            f"{quoted(text)}: `*` stands for whole labels in front", "write *.example.com"
+        )
     host, port = _split(name)
     if port is not None:
         prefix = text[: len(text) - len(name)]
-        raise wrong(f"{named(text)} holds a port", f"write {prefix}{host}: any port is taken")
+        raise value_fault(
+            f"{quoted(text)} holds a port", f"write {prefix}{host}: any port is taken"
+        )
     if name != text and (host.startswith("[") or _NUMERIC.fullmatch(host)):
-        raise wrong(f"{named(text)}: an address has no labels", "write a name after the *.")
+        raise value_fault(f"{quoted(text)}: an address has no labels", "write a name after the *.")
     return text[: len(text) - len(name)] + host.removesuffix(".")
 
 
@@ -120,41 +132,43 @@ def read_hostname(value: Any) -> str:
     """One host for a Host header or a Location, without port."""
     host = read_host(value)
     if host.startswith("*"):
-        raise wrong(f"{named(value)} is a pattern", "write one host name")
+        raise value_fault(f"{quoted(value)} is a pattern", "write one host name")
     return host
 
 
 def read_link(value: Any) -> str:
-    """A path or a URL that may stand in a Link header."""
-    text = text_of(value)
+    """A path or a URL for a Link header."""
+    text = checked_text(value)
     if not _LINK.fullmatch(text):
-        raise wrong(f"{named(text)} is no address", "write a path or a URL")
+        raise value_fault(f"{quoted(text)} is no address", "write a path or a URL")
     return text
 
 
 def read_network(value: Any) -> str:
-    """A network in CIDR form; a lone address is a network of one."""
-    text = text_of(value)
+    """A network in CIDR form. A single address is a network of one."""
+    text = checked_text(value)
     try:
         network = ip_network(text, strict=False)
     except ValueError:
-        raise wrong(f"{named(text)} is no network", "write 10.0.0.0/8 or ::1/128") from None
+        raise value_fault(f"{quoted(text)} is no network", "write 10.0.0.0/8 or ::1/128") from None
     if "/" in text and str(network.network_address) != str(ip_address(text.split("/")[0])):
-        raise wrong(f"{named(text)} is an address within a network", f"write {network}")
+        raise value_fault(f"{quoted(text)} is an address within a network", f"write {network}")
     return str(network)
 
 
 def read_address(value: Any) -> str:
     """One IP address."""
-    text = text_of(value)
+    text = checked_text(value)
     try:
         return str(ip_address(text))
     except ValueError:
-        raise wrong(f"{named(text)} is no IP address", "write 192.0.2.1 or 2001:db8::1") from None
+        raise value_fault(
+            f"{quoted(text)} is no IP address", "write 192.0.2.1 or 2001:db8::1"
+        ) from None
 
 
 def endpoint(url: str) -> Endpoint:
-    """The endpoint of a URL that `read_url` gave."""
+    """The endpoint for a URL that `read_url` returned."""
     if url.startswith("unix:"):
         return Endpoint("http", "localhost", 80, url.removeprefix("unix:"))
     scheme, _, authority = url.partition("://")

@@ -1,7 +1,7 @@
-"""What a test of the table may expect, and what it has to assume for that (rule 9).
+"""Checks the expectations of a table's tests against their assumptions (rule 9).
 
-No shift, rollback or kill switch may ever be refused because of a test. So a test says which stage
-or weights it assumes, or expects nothing that depends on them.
+No test may refuse a shift, a rollback or the kill switch. So a test states the stage or weights that it
+assumes, or expects nothing that depends on them.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from proxy.model import ALL_BP
 _HINT = "add `given: {stage: …, weights: {…}}`, so that no shift breaks the test"
 
 
-class Names(Struct, frozen=True):
-    """What tests may name; `routes` holds the documents of those that tests speak of and that are right."""
+class KnownNames(Struct, frozen=True):
+    """The names that tests may use. `routes` holds the valid documents of the routes that tests name."""
 
     route_names: dict[str, Loc]
     backends: dict[str, None]
@@ -27,18 +27,18 @@ class Names(Struct, frozen=True):
 
 
 def routes_named(tests: Any) -> frozenset[str]:
-    """The routes that tests, as they stand in the file, speak of."""
-    found = set()
+    """The names of routes in the `expect` blocks of unvalidated tests."""
+    names = set()
     for test in tests if isinstance(tests, list) else ():
         expect = test.get("expect") if isinstance(test, dict) else None
         name = expect.get("route") if isinstance(expect, dict) else None
         if isinstance(name, str):
-            found.add(name)
-    return frozenset(found)
+            names.add(name)
+    return frozenset(names)
 
 
-def assumption_faults(test: TestDoc, names: Names) -> Iterator[Fault]:
-    """Names of nothing, and expectations that a shift would break."""
+def assumption_faults(test: TestDoc, names: KnownNames) -> Iterator[Fault]:
+    """Unknown names, and expectations that a shift would break."""
     expect, given = test.expect, test.given
     if expect.route is not None and expect.route not in names.route_names:
         hint = did_you_mean(expect.route, names.route_names)
@@ -52,17 +52,17 @@ def assumption_faults(test: TestDoc, names: Names) -> Iterator[Fault]:
     if given.stage is not None and route.stage is None:
         text = f"the route `{route.name}` has no stage"
         yield Fault(("given", "stage"), text, "give `weights` instead", on_key=True)
-    yield from _unassumed(test, route)
+    yield from _missing_assumptions(test, route)
 
 
-def _backends(test: TestDoc, names: Names) -> Iterator[Fault]:
-    named: list[tuple[Loc, str]] = []
+def _backends(test: TestDoc, names: KnownNames) -> Iterator[Fault]:
+    mentioned: list[tuple[Loc, str]] = []
     if test.expect.backend is not None:
-        named.append((("expect", "backend"), test.expect.backend))
+        mentioned.append((("expect", "backend"), test.expect.backend))
     for position, name in enumerate(test.expect.mirrored_to or ()):
-        named.append((("expect", "mirrored_to", position), name))
-    named += [(("given", "weights", name), name) for name in test.given.weights or ()]
-    for at, name in named:
+        mentioned.append((("expect", "mirrored_to", position), name))
+    mentioned += [(("given", "weights", name), name) for name in test.given.weights or ()]
+    for at, name in mentioned:
         if name not in names.backends:
             hint = did_you_mean(name, names.backends) or "add it under `backends:`"
             on_key = at[0] == "given"
@@ -91,21 +91,22 @@ def _weights(test: TestDoc, route: RouteDoc) -> Iterator[Fault]:
         yield Fault(("given", "weights"), text, "see the table of stages")
 
 
-def _unassumed(test: TestDoc, route: RouteDoc) -> Iterator[Fault]:
-    """What the test expects and what depends on a stage or weights that it does not give."""
+def _missing_assumptions(test: TestDoc, route: RouteDoc) -> Iterator[Fault]:
+    """Expectations that depend on a stage or weights which the test does not give."""
     refs = route.backend_refs or ()
     given = test.given
     if len(refs) < 2 or given.weights is not None or given.kill_switch:
         return
     if given.stage is not None and given.stage != "canary":
         return
-    for key in _dependent(route):
+    for key in _dependent_keys(route):
         if getattr(test.expect, key) is not None:
             text = f"`{key}` depends on the stage or weights of `{route.name}`, which may change"
             yield Fault(("expect", key), text, _HINT, on_key=True)
 
 
-def _dependent(route: RouteDoc) -> tuple[str, ...]:
+def _dependent_keys(route: RouteDoc) -> tuple[str, ...]:
+    """The keys of `expect` whose values change with the stage or weights of the route."""
     rewrites = [ref.url_rewrite for ref in route.backend_refs or ()]
     same = all(rewrite == rewrites[0] for rewrite in rewrites)
     always: tuple[str, ...] = ("backend", "mirrored_to", "reason")

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import re2
 from pydantic import BeforeValidator
 
-from proxy.config.faults import named, text_of, wrong
+from proxy.config.faults import checked_text, quoted, value_fault
 from proxy.config.texts import described, read_header_name
 
 _PARAMETER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
@@ -19,19 +19,21 @@ _REGEX_MEMORY = 1024 * 1024
 
 
 def read_regex(value: Any) -> str:
-    """An RE2 expression. Its size and memory are bounded."""
-    text = text_of(value)
+    """An RE2 expression (ADR 4). Its size and memory are bounded."""
+    text = checked_text(value)
     if not text or len(text) > _MAX_REGEX:
-        raise wrong(f"{named(text)} is no usable expression", "write 1 to 1,000 characters")
+        raise value_fault(f"{quoted(text)} is no usable expression", "write 1 to 1,000 characters")
     options = re2.Options()
     options.max_mem = _REGEX_MEMORY
     options.log_errors = False
     try:
         re2.compile(text, options=options)
     except re2.error as error:
-        said = error.args[0]
-        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise wrong(f"{named(text)} is no RE2 expression: {reason}", _regex_hint(reason)) from None
+        message = error.args[0]
+        reason = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+        raise value_fault(
+            f"{quoted(text)} is no RE2 expression: {reason}", _regex_hint(reason)
+        ) from None
     return text
 
 
@@ -44,11 +46,12 @@ def _regex_hint(reason: str) -> str:
 
 
 def read_path(value: Any) -> str:
-    """A whole path, decoded."""
+    """A complete path, decoded."""
     text = _clean_path(value)
     if "{" in text or "}" in text:
-        raise wrong(
-            f"the path {named(text)} holds braces", "write `template:` for a path with {parameters}"
+        raise value_fault(
+            f"the path {quoted(text)} holds braces",
+            "write `template:` for a path with {parameters}",
         )
     return text
 
@@ -58,12 +61,12 @@ def read_prefix(value: Any) -> str:
     text = read_path(value)
     if text != "/" and text.endswith("/"):
         hint = f"write {text.rstrip('/')}: a prefix ends at a segment by itself"
-        raise wrong(f"the prefix {named(text)} ends in a slash", hint)
+        raise value_fault(f"the prefix {quoted(text)} ends in a slash", hint)
     return text
 
 
 def read_template(value: Any) -> str:
-    """A path in which `{name}` stands for one segment."""
+    """A path with `{name}` in place of a segment."""
     text = _clean_path(value)
     names: list[str] = []
     for segment in text.split("/"):
@@ -71,28 +74,32 @@ def read_template(value: Any) -> str:
             continue
         if not _PARAMETER.fullmatch(segment):
             hint = "write a whole segment as {name}, of letters, digits and _"
-            raise wrong(f"{named(segment)} is no parameter", hint)
+            raise value_fault(f"{quoted(segment)} is no parameter", hint)
         names.append(segment)
     if len(set(names)) < len(names):
-        raise wrong(f"{named(text)} has a parameter twice", "give each its own name")
+        raise value_fault(f"{quoted(text)} has a parameter twice", "give each its own name")
     return text
 
 
 def _clean_path(value: Any) -> str:
-    text = text_of(value)
+    text = checked_text(value)
     if not text:
-        raise wrong("the path is empty", "write /")
+        raise value_fault("the path is empty", "write /")
     if not text.startswith("/"):
-        raise wrong(f"the path {named(text)} does not start with a slash", f"write /{text}")
+        raise value_fault(f"the path {quoted(text)} does not start with a slash", f"write /{text}")
     if len(text) > _MAX_PATH:
-        raise wrong("a path of more than 4,096 characters", "shorten it")
+        raise value_fault("a path of more than 4,096 characters", "shorten it")
     if "%" in text:
-        raise wrong(f"the path {named(text)} holds a %", f"write it decoded: {unquote(text)}")
+        raise value_fault(
+            f"the path {quoted(text)} holds a %", f"write it decoded: {unquote(text)}"
+        )
     for sign, hint in _PATH_HINTS.items():
         if sign in text:
-            raise wrong(f"the path {named(text)} holds {sign}", hint)
+            raise value_fault(f"the path {quoted(text)} holds {sign}", hint)
     if _DOT_SEGMENT.search(text):
-        raise wrong(f"the path {named(text)} holds a dot segment", "write the path it leads to")
+        raise value_fault(
+            f"the path {quoted(text)} holds a dot segment", "write the path it leads to"
+        )
     return text
 
 
@@ -106,28 +113,30 @@ _PATH_HINTS = {
 
 
 def read_raw_path(value: Any) -> str:
-    """A request's target as sent, query included."""
-    text = text_of(value)
+    """A request target as it is sent, query included."""
+    text = checked_text(value)
     if not text.startswith("/") or " " in text or not text.isascii():
-        raise wrong(f"{named(text)} is no request target", "write it as sent: /path%20x?query")
+        raise value_fault(
+            f"{quoted(text)} is no request target", "write it as sent: /path%20x?query"
+        )
     return text
 
 
 def read_json_path(value: Any) -> str:
     """A place in a JSON body."""
-    text = text_of(value)
+    text = checked_text(value)
     if not _JSON_PATH.fullmatch(text):
-        raise wrong(f"{named(text)} is no JSON path", "write one like $[*].expiryDate")
+        raise value_fault(f"{quoted(text)} is no JSON path", "write one like $[*].expiryDate")
     return text
 
 
 def read_redaction(value: Any) -> str:
-    """What is never stored of a difference."""
-    text = text_of(value)
+    """A part of a message that is never stored: `header:authorization`, `body:$.id`."""
+    text = checked_text(value)
     kind, colon, rest = text.partition(":")
     kinds = ("header", "cookie", "query", "body")
     if kind not in kinds or not colon:
-        raise wrong(f"{named(text)} names nothing to redact", "write header:authorization")
+        raise value_fault(f"{quoted(text)} names nothing to redact", "write header:authorization")
     if kind == "body":
         read_json_path(rest)
     return f"{kind}:{read_header_name(rest)}" if kind == "header" else text

@@ -1,4 +1,4 @@
-"""How a rule says that it is broken, and how the words of a complaint are chosen."""
+"""Faults of a document, and the wording of their texts."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
-from proxy.config.scalars import NOTHING, Trap, as_number
+from proxy.config.scalars import NULL, AmbiguousScalar, as_number
 from proxy.config.tree import Loc, shorten
 
 NOT_A_LIST = "where a list is meant"
@@ -16,7 +16,7 @@ _WORDS_SHOWN = 12
 
 
 class Fault(Struct, frozen=True):
-    """What is wrong at `at`, seen from the block whose rule it breaks."""
+    """A broken rule. `at` is relative to the block that has the rule."""
 
     at: Loc
     text: str
@@ -26,18 +26,18 @@ class Fault(Struct, frozen=True):
     """Point at the key, not at its value."""
 
 
-def wrong(text: str, hint: str = "") -> PydanticCustomError:
-    """A single value breaks a rule of its own."""
+def value_fault(text: str, hint: str = "") -> PydanticCustomError:
+    """The exception for a single invalid value."""
     return PydanticCustomError("facade_fault", "{text}", {"text": text, "hint": hint})
 
 
-def broken(faults: Iterable[Fault]) -> PydanticCustomError:
-    """A block breaks rules between its keys."""
+def block_faults(faults: Iterable[Fault]) -> PydanticCustomError:
+    """The exception for a block that breaks rules between its keys."""
     return PydanticCustomError("facade_faults", "rules", {"faults": tuple(faults)})
 
 
-def named(value: object) -> str:
-    """A value as it stands in the file, for a sentence."""
+def quoted(value: object) -> str:
+    """A value as it is written in the file, for use in a sentence."""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
     if isinstance(value, dict):
@@ -48,47 +48,47 @@ def named(value: object) -> str:
 
 
 def not_text(value: object) -> tuple[str, str]:
-    """What to say of a value where text is meant."""
-    if value == NOTHING:
+    """Text and hint for a value in place of text."""
+    if value == NULL:
         return "nothing is given", "write a value, or leave the key out"
     if isinstance(value, dict | list):
-        return f"{named(value)} stands where text is meant", "write one text"
-    quoted = "true" if value is True else "false" if value is False else str(value)
-    hint = f'write it in quotes: "{shorten(quoted)}"'
-    if isinstance(value, Trap):
-        return f"{named(value)} without quotes is read differently by every YAML reader", hint
+        return f"{quoted(value)} stands where text is meant", "write one text"
+    written = "true" if value is True else "false" if value is False else str(value)
+    hint = f'write it in quotes: "{shorten(written)}"'
+    if isinstance(value, AmbiguousScalar):
+        return f"{quoted(value)} without quotes is read differently by every YAML reader", hint
     kind = "a boolean" if isinstance(value, bool) else "a number"
-    return f"{named(value)} is {kind}, and text is meant", hint
+    return f"{quoted(value)} is {kind}, and text is meant", hint
 
 
 def not_whole(value: object) -> tuple[str, str]:
-    """What to say of a value where a whole number is meant."""
-    if isinstance(value, Trap) and (meant := as_number(value)) is not None:
-        return f"{named(value)} is no plain number", f"write {meant}"
+    """Text and hint for a value in place of a whole number."""
+    if isinstance(value, AmbiguousScalar) and (meant := as_number(value)) is not None:
+        return f"{quoted(value)} is no plain number", f"write {meant}"
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return f'"{shorten(value)}" is text, and a number is meant', "leave the quotes out"
     if isinstance(value, Decimal):
-        return f"{named(value)} is no whole number", "leave the decimals out"
-    return f"{stands(value)} where a whole number is meant", "write a number like 20"
+        return f"{quoted(value)} is no whole number", "leave the decimals out"
+    return f"{misplaced(value)} where a whole number is meant", "write a number like 20"
 
 
 def not_boolean(value: object) -> tuple[str, str]:
-    """What to say of a value where true or false is meant."""
+    """Text and hint for a value in place of true or false."""
     word = str(value).lower()
     if word in ("yes", "on", "y", "true", "1"):
-        return f"{named(value)} is not read as a boolean", "write true"
+        return f"{quoted(value)} is not read as a boolean", "write true"
     if word in ("no", "off", "n", "false", "0"):
-        return f"{named(value)} is not read as a boolean", "write false"
-    return f"{stands(value)} where a boolean is meant", "write true or false"
+        return f"{quoted(value)} is not read as a boolean", "write false"
+    return f"{misplaced(value)} where a boolean is meant", "write true or false"
 
 
-def stands(value: object) -> str:
-    """The beginning of "… where … is meant"."""
-    return "nothing is given" if value == NOTHING else f"{named(value)} stands"
+def misplaced(value: object) -> str:
+    """The start of a sentence that ends in "where … is meant"."""
+    return "nothing is given" if value == NULL else f"{quoted(value)} stands"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt word: the nearest one, or the whole choice while it is short."""
+    """A hint for an unknown word: the nearest known one, or the first known ones."""
     words = list(known)
     if near := nearest(word, words):
         return f"did you mean `{near}`?"
@@ -98,19 +98,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: list[str]) -> str | None:
-    """The word that was probably meant. Bounded: at most 2,000 words of like length are looked at."""
+    """The known word that is most similar. Bounded: at most 2,000 words of similar length are compared."""
     if len(word) > 128:
         return None
     folded = {each.lower(): each for each in known if abs(len(each) - len(word)) <= 8}
     few = list(folded)[:2000]
-    found = get_close_matches(word.lower(), few, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    matches = get_close_matches(word.lower(), few, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
-def text_of(value: Any) -> str:
-    """`value` where it is text without control characters. Raises what `wrong` makes."""
+def checked_text(value: Any) -> str:
+    """`value`, if it is text without control characters. Raises a `value_fault`."""
     if type(value) is not str:
-        raise wrong(*not_text(value))
+        raise value_fault(*not_text(value))
     if not value.isprintable() and any(ord(each) < 32 or ord(each) == 127 for each in value):
-        raise wrong("a control character stands in this text", "take it out")
+        raise value_fault("a control character stands in this text", "take it out")
     return value

@@ -1,4 +1,4 @@
-"""Text -> a table that may serve: parsed, reachable, its tests run, ready for matching. Pure."""
+"""Loads a table from text: parses it, checks that routes are reachable, runs its tests, builds the index. Pure."""
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ from proxy.routing.match import Index
 
 
 class Loaded(Struct, frozen=True):
-    """A whole and valid table."""
+    """A valid table and its index."""
 
     table: RouteTable
     index: Index
@@ -20,11 +20,11 @@ class Loaded(Struct, frozen=True):
 
 
 def load(text: bytes, file: str) -> Loaded:
-    """Everything that `facade check` and a reload ask of a table. Raises TableError with every problem."""
+    """All checks of `facade check` and of a reload. Raises TableError with every problem."""
     try:
         table, warnings = parse_table(text, file)
     except TableError as refused:
-        # What no request can reach is told along with the rest: it depends on matches alone.
+        # Unreachable routes depend on matches only, so report them with the other problems.
         raise TableError(
             file, tuple(sorted([*refused.problems, *unreachable(refused.seams)]))
         ) from None

@@ -1,4 +1,4 @@
-"""What is wrong, in our words and with its place: the problems of one file."""
+"""Collects the problems of one file, with our texts and their positions."""
 
 from collections.abc import Iterator
 from types import UnionType
@@ -11,20 +11,20 @@ from proxy.config.documents.base import Doc
 from proxy.config.faults import (
     Fault,
     did_you_mean,
-    named,
+    misplaced,
     not_boolean,
     not_text,
     not_whole,
-    stands,
+    quoted,
 )
-from proxy.config.scalars import Trap
+from proxy.config.scalars import AmbiguousScalar
 from proxy.config.tree import Loc, Tree, one_line
 from proxy.errors import Problem
 
 MAX_PROBLEMS = 500
-"""Nobody mends more in one go; the rest is not looked for."""
+"""After so many errors the search ends: more are not fixed in one edit."""
 
-# Keys that people bring from elsewhere, or write one level too high.
+# Keys of other proxies, and keys that are often written one level too high.
 _MEANT = {
     "backend": "write `backend_refs: NAME`",
     "upstream": "write `backend_refs: NAME`",
@@ -54,33 +54,33 @@ _BOUNDS = {
 }
 
 
-class Complaints:
-    """Collects the problems of one file."""
+class Problems:
+    """The problems of one file."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self.problems: list[Problem] = []
+        self.listed: list[Problem] = []
         self.errors = 0
-        """How many of them are worse than a warning."""
+        """The number of problems that are errors, not warnings."""
 
     @property
     def full(self) -> bool:
-        """Whether there is no sense in looking for more. Warnings never end a search: the table may serve."""
+        """Whether the search for more ends. Warnings never end it: the table may still be loaded."""
         return self.errors >= MAX_PROBLEMS
 
     def add(self, fault: Fault, base: Loc = ()) -> None:
-        """A broken rule, whose place is seen from `base`."""
+        """Add a broken rule of the block at `base`."""
         is_error = fault.severity == "error"
-        if not is_error and len(self.problems) - self.errors >= MAX_PROBLEMS:
+        if not is_error and len(self.listed) - self.errors >= MAX_PROBLEMS:
             return
         loc = (*base, *fault.at)
-        place = self._tree.place_of_key(loc) if fault.on_key else self._tree.place(loc)
+        position = self._tree.key_position(loc) if fault.on_key else self._tree.position(loc)
         text, hint = one_line(fault.text), one_line(fault.hint)
-        self.problems.append(Problem(place.line, place.column, text, hint, fault.severity))
+        self.listed.append(Problem(position.line, position.column, text, hint, fault.severity))
         self.errors += is_error
 
     def add_all(self, error: ValidationError, base: Loc, model: type[Doc]) -> frozenset[str]:
-        """Everything that pydantic found in the block at `base`; gives the block's keys that are wrong."""
+        """Add every error of pydantic for the block at `base`. Returns the invalid keys of the block."""
         wrong_keys: set[str] = set()
         for detail in error.errors(include_url=False):
             wrong_keys.update(str(step) for step in detail["loc"][:1])
@@ -124,10 +124,10 @@ def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
 def _sentence(
     kind: str, value: Any, context: dict[str, Any], loc: Loc, model: type[Doc]
 ) -> tuple[str, str]:
-    """Text and hint for what pydantic refuses by itself."""
+    """Text and hint for an error of pydantic's own."""
     if kind in _BOUNDS:
         key, text, hint = _BOUNDS[kind]
-        return f"{named(value)} {text}", hint.format(context[key])
+        return f"{quoted(value)} {text}", hint.format(context[key])
     match kind:
         case "int_type" | "int_parsing" | "int_from_float":
             return not_whole(value)
@@ -136,20 +136,20 @@ def _sentence(
         case "literal_error":
             return _not_listed(value, context["expected"])
         case "list_type":
-            return f"{stands(value)} where a list is meant", _list_hint(value, loc)
+            return f"{misplaced(value)} where a list is meant", _list_hint(value, loc)
         case "too_short":
             return "the list is empty", "write at least one item"
         case _:
-            return f"{stands(value)} where keys are meant", _keys_hint(loc, model)
+            return f"{misplaced(value)} where keys are meant", _keys_hint(loc, model)
 
 
 def _not_listed(value: Any, expected: str) -> tuple[str, str]:
     words = expected.replace(" or ", ", ").replace("'", "").split(", ")
     if words == ["True"]:
-        return f"{named(value)} is not known here", "write true"
-    if isinstance(value, Trap):
+        return f"{quoted(value)} is not known here", "write true"
+    if isinstance(value, AmbiguousScalar):
         return not_text(value)[0], f"write {words[0]}"
-    return f"{named(value)} is not known here", did_you_mean(
+    return f"{quoted(value)} is not known here", did_you_mean(
         value if isinstance(value, str) else "", words
     )
 
@@ -168,14 +168,14 @@ def _keys_hint(loc: Loc, model: type[Doc]) -> str:
 
 
 def keys_of(annotation: Any) -> list[str]:
-    """The keys of the block that an annotation stands for."""
+    """The keys of the block that an annotation describes."""
     if isinstance(annotation, type) and issubclass(annotation, Doc):
         return [info.alias or name for name, info in annotation.model_fields.items()]
     return []
 
 
 def _annotation_at(annotation: Any, loc: Loc) -> Any:
-    """What a model says of the place at `loc`."""
+    """The annotation in a model for the value at `loc`."""
     for step in loc:
         annotation = _below(bare(annotation), step)
     return bare(annotation)
@@ -184,8 +184,8 @@ def _annotation_at(annotation: Any, loc: Loc) -> Any:
 def _below(annotation: Any, step: str | int) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Doc):
         fields = annotation.model_fields
-        found = [info for name, info in fields.items() if (info.alias or name) == step]
-        return found[0].annotation if found else None
+        infos = [info for name, info in fields.items() if (info.alias or name) == step]
+        return infos[0].annotation if infos else None
     arguments = get_args(annotation)
     return arguments[-1] if arguments else None
 

@@ -1,7 +1,7 @@
-"""YAML text to a `Tree`, out of the parser's events.
+"""Reads YAML text into a `Tree`, from the events of the parser.
 
-The events are taken one by one, because only so can nodes be counted before they cost memory,
-and because composing nodes in C is six times slower and holds the interpreter for all of it.
+The events are read one by one: only then can nodes be counted before they cost memory. Composing nodes in C is
+six times slower, and holds the interpreter lock for the whole document.
 """
 
 from array import array
@@ -19,7 +19,7 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
-from proxy.config.scalars import resolve
+from proxy.config.scalars import scalar_value
 from proxy.config.tree import COLUMN_BITS, Block, Items, Position, Tree, one_line, shorten, unpack
 from proxy.errors import Problem, TableError
 
@@ -71,7 +71,7 @@ _HINTS = {
 
 
 def read_tree(text: bytes, file: str) -> Tree:
-    """The one document in `text`. Raises TableError for what is no YAML, or more of it than is sane."""
+    """The document in `text`. Raises TableError for invalid YAML, and for YAML beyond the limits above."""
     text = text.removeprefix(b"\xef\xbb\xbf")
     if len(text) > MAX_BYTES:
         size = f"the file has {len(text):,} bytes, more than {MAX_BYTES:,}"
@@ -79,7 +79,7 @@ def read_tree(text: bytes, file: str) -> Tree:
     if text.startswith(_UTF16) or b"\x00" in text[:4]:
         raise _refused(file, Position(1, 1), "the file is not UTF-8", "save it as UTF-8")
     try:
-        # The C loader for its parser alone: none of its constructors runs.
+        # Of the C loader only the parser is used: none of its constructors runs.
         return _Builder(file, CSafeLoader(text)).build()
     except MarkedYAMLError as error:
         raise _translated(file, error) from None
@@ -88,12 +88,12 @@ def read_tree(text: bytes, file: str) -> Tree:
 
 
 class _Builder:
-    """Reads one document, downwards through its events. Used once."""
+    """Builds the tree of one document from its events, by recursive descent. Used once."""
 
     def __init__(self, file: str, loader: CSafeLoader) -> None:
         self._file = file
         self._next: Callable[[], Any] = loader.get_event
-        self._places: array[int] = array("Q")
+        self._positions: array[int] = array("Q")
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._memo: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class _Builder:
         self._depth = 0
 
     def build(self) -> Tree:
-        """The document, which has to be the only one."""
+        """The tree of the only document."""
         self._next()
         event = self._next()
         if type(event) is StreamEndEvent:
@@ -115,7 +115,7 @@ class _Builder:
         event = self._next()
         if type(event) is not StreamEndEvent:
             raise self._refuse(event, "a second document starts here", "leave out the `---`")
-        return Tree(root, _place(first), self._places)
+        return Tree(root, _position(first), self._positions)
 
     def _scalar(self, event: Any) -> Any:
         text = event.value
@@ -124,10 +124,10 @@ class _Builder:
         if event.style:
             value = text
         else:
-            # Most scalars of a table repeat: one object for each, resolved once.
+            # Most scalars of a table repeat: each is resolved once and shared.
             value = self._memo.get(text, _MISSING)
             if value is _MISSING:
-                value = resolve(text)
+                value = scalar_value(text)
                 if len(text) <= _MEMO_LENGTH and len(self._memo) < _MEMO_SIZE:
                     self._memo[text] = value
         if len(text) > MAX_SCALAR:
@@ -140,7 +140,7 @@ class _Builder:
         return value
 
     def _container(self, event: Any) -> Any:
-        """A mapping, a list, or an alias for what was read before."""
+        """A mapping, a list, or the value of an alias."""
         if type(event) is AliasEvent:
             return self._alias(event)
         anchor = event.anchor
@@ -166,40 +166,40 @@ class _Builder:
 
     def _mapping(self) -> Block:
         next_event, block = self._next, Block()
-        places: list[int] = []
+        positions: list[int] = []
         while True:
             event = next_event()
             if type(event) is MappingEndEvent:
                 break
             key = self._scalar(event) if type(event) is ScalarEvent else self._container(event)
             if type(key) is not str or key in block:
-                raise self._bad_key(event, key, block, places)
+                raise self._bad_key(event, key, block, positions)
             mark = event.start_mark
-            places.append(mark.line << COLUMN_BITS | mark.column)
+            positions.append(mark.line << COLUMN_BITS | mark.column)
             event = next_event()
             mark = event.start_mark
-            places.append(mark.line << COLUMN_BITS | mark.column)
+            positions.append(mark.line << COLUMN_BITS | mark.column)
             block[key] = (
                 self._scalar(event) if type(event) is ScalarEvent else self._container(event)
             )
-        block.at = len(self._places)
-        self._places.extend(places)
+        block.at = len(self._positions)
+        self._positions.extend(positions)
         return block
 
     def _list(self) -> Items:
         next_event, items = self._next, Items()
-        places: array[int] = array("Q")
+        positions: array[int] = array("Q")
         while True:
             event = next_event()
             if type(event) is SequenceEndEvent:
                 break
             mark = event.start_mark
-            places.append(mark.line << COLUMN_BITS | mark.column)
+            positions.append(mark.line << COLUMN_BITS | mark.column)
             items.append(
                 self._scalar(event) if type(event) is ScalarEvent else self._container(event)
             )
-        items.at = len(self._places)
-        self._places.extend(places)
+        items.at = len(self._positions)
+        self._positions.extend(positions)
         return items
 
     def _anchor(self, name: str, value: Any, size: int, event: Any) -> None:
@@ -221,7 +221,7 @@ class _Builder:
             raise self._too_many(event)
         return value
 
-    def _bad_key(self, event: Any, key: Any, block: Block, places: list[int]) -> TableError:
+    def _bad_key(self, event: Any, key: Any, block: Block, positions: list[int]) -> TableError:
         if isinstance(key, Block | Items):
             return self._refuse(event, "a list or mapping stands where a key is meant", _KEY_HINT)
         if event.value == "<<" and not event.style:
@@ -231,7 +231,7 @@ class _Builder:
             return self._refuse(
                 event, f"the key `{shown}` is no text", f'write "{shown}" in quotes'
             )
-        first = unpack(places[2 * list(block).index(key)])
+        first = unpack(positions[2 * list(block).index(key)])
         text = f"the key `{shorten(key)}` is given twice, first at {first}"
         return self._refuse(event, text, "keep one of the two")
 
@@ -244,35 +244,35 @@ class _Builder:
         return self._refuse(event, text, "split the table")
 
     def _refuse(self, event: Any, text: str, hint: str) -> TableError:
-        return _refused(self._file, unpack(_place(event)), text, hint)
+        return _refused(self._file, unpack(_position(event)), text, hint)
 
 
-def _place(event: Any) -> int:
+def _position(event: Any) -> int:
     mark = event.start_mark
     return int(mark.line << COLUMN_BITS | mark.column)
 
 
-def _refused(file: str, place: Position, text: str, hint: str) -> TableError:
-    return TableError(file, (Problem(place.line, place.column, one_line(text), one_line(hint)),))
+def _refused(file: str, position: Position, text: str, hint: str) -> TableError:
+    problem = Problem(position.line, position.column, one_line(text), one_line(hint))
+    return TableError(file, (problem,))
 
 
 def _translated(file: str, error: MarkedYAMLError) -> TableError:
     mark = error.problem_mark or error.context_mark
-    place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+    position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
     known = _HINTS.get(error.problem or "")
     text, hint = known or (f"this is no YAML: {error.problem}", "")
-    if error.context and error.context_mark and error.context_mark.line + 1 != place.line:
+    if error.context and error.context_mark and error.context_mark.line + 1 != position.line:
         text += f" (begun at line {error.context_mark.line + 1})"
-    return _refused(file, place, text, hint)
+    return _refused(file, position, text, hint)
 
 
 def _unreadable(file: str, text: bytes, error: ReaderError) -> TableError:
-    position = max(0, min(error.position, len(text)))
-    before = text[:position]
+    before = text[: max(0, min(error.position, len(text)))]
     line_start = before.rfind(b"\n") + 1
     column = len(before[line_start:].decode("utf-8", "replace")) + 1
-    place = Position(before.count(b"\n") + 1, column)
+    position = Position(before.count(b"\n") + 1, column)
     if "control characters" in str(error.reason):
         code = f"U+{int(error.character):04X}"
-        return _refused(file, place, f"the control character {code}", "take it out")
-    return _refused(file, place, "the file is not UTF-8 here", "save it as UTF-8")
+        return _refused(file, position, f"the control character {code}", "take it out")
+    return _refused(file, position, "the file is not UTF-8 here", "save it as UTF-8")

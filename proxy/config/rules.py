@@ -1,4 +1,4 @@
-"""The rules between the keys of a route, and between a route and the rest of the table."""
+"""Rules between the keys of a route, and between a route and the rest of the table."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,41 +11,41 @@ from proxy.config.faults import Fault, did_you_mean
 from proxy.config.units import format_share
 from proxy.model import ALL_BP
 
-_ANSWERS = ("backend_refs", "direct_response", "redirect")
+_DESTINATIONS = ("backend_refs", "direct_response", "redirect")
 
 
 class DeclaredNames(Struct, frozen=True):
-    """The names that routes may refer to, in the order of the file."""
+    """The names that routes may refer to, in file order."""
 
     backends: dict[str, None]
     cohorts: dict[str, None]
 
 
-def reference_faults(value: dict[str, Any], known: DeclaredNames) -> Iterator[Fault]:
-    """References to nothing, in a route in its long form that may have other faults."""
+def reference_faults(value: dict[str, Any], declared: DeclaredNames) -> Iterator[Fault]:
+    """Unknown names in a route. `value` is the long form of the route, and may have other faults."""
     refs = value.get("backend_refs")
     for position, ref in enumerate(refs if isinstance(refs, list) else ()):
         name = ref.get("name") if isinstance(ref, dict) else None
-        if isinstance(name, str) and name not in known.backends:
-            hint = did_you_mean(name, known.backends) or "add it under `backends:`"
+        if isinstance(name, str) and name not in declared.backends:
+            hint = did_you_mean(name, declared.backends) or "add it under `backends:`"
             yield Fault(("backend_refs", position, "name"), f"there is no backend `{name}`", hint)
     cohort = value.get("cohort")
-    if isinstance(cohort, str) and cohort not in known.cohorts:
-        hint = did_you_mean(cohort, known.cohorts) or "add it under `cohorts:`"
+    if isinstance(cohort, str) and cohort not in declared.cohorts:
+        hint = did_you_mean(cohort, declared.cohorts) or "add it under `cohorts:`"
         yield Fault(("cohort",), f"there is no cohort `{cohort}`", hint)
 
 
 def route_faults(route: RouteDoc, wrong_keys: frozenset[str]) -> Iterator[Fault]:
-    """Every rule between keys that is broken; rules about keys that are wrong by themselves are not asked."""
+    """The broken rules between keys. A rule is skipped if one of its keys is invalid by itself."""
     for keys, rule in _RULES:
         if wrong_keys.isdisjoint(keys):
             yield from rule(route)
 
 
-def _one_answer(route: RouteDoc) -> Iterator[Fault]:
-    given = [key for key in _ANSWERS if getattr(route, key) is not None]
+def _one_destination(route: RouteDoc) -> Iterator[Fault]:
+    given = [key for key in _DESTINATIONS if getattr(route, key) is not None]
     if route.stage == "retired":
-        # A retired route may keep its backends for the way back; they are not asked.
+        # A retired route may keep its backends for a rollback; they get no requests.
         given = [key for key in given if key != "backend_refs"]
     elif not given:
         hint = "write `backend_refs`, `direct_response` or `redirect`"
@@ -108,7 +108,7 @@ def _stage(route: RouteDoc) -> Iterator[Fault]:
 
 def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
     weight = ref.weight or 0
-    allowed, wanted = {
+    allowed, fitting_weights = {
         "legacy": (weight == 0, "0"),
         "shadow": (weight == 0, "0"),
         "canary": (0 < weight < ALL_BP, "more than 0 and less than 100"),
@@ -117,7 +117,7 @@ def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
     }[stage]
     if not allowed:
         fitting = "live" if weight == ALL_BP else "canary" if weight else "shadow"
-        text = f"stage {stage} wants weight {wanted} for the newcomer `{ref.name}`, not "
+        text = f"stage {stage} wants weight {fitting_weights} for the newcomer `{ref.name}`, not "
         hint = f"write `stage: {fitting}`, or change the weights"
         yield Fault(("backend_refs", 1, "weight"), f"{text}{format_share(weight)}", hint)
 
@@ -151,7 +151,7 @@ def _rewrites(route: RouteDoc) -> Iterator[Fault]:
 
 
 def _two_sides(route: RouteDoc) -> Iterator[Fault]:
-    """What speaks of "the other backend" needs one."""
+    """The keys about "the other backend" need a route with two."""
     if route.stage == "retired" or len(route.backend_refs or ()) == 2:
         return
     for key in ("mirror", "override", "fallback", "rollout"):
@@ -161,7 +161,7 @@ def _two_sides(route: RouteDoc) -> Iterator[Fault]:
             yield Fault((key,), text, hint, on_key=True)
 
 
-def _good_answer(route: RouteDoc) -> Iterator[Fault]:
+def _not_ok_trigger(route: RouteDoc) -> Iterator[Fault]:
     if route.fallback is not None and route.response_ok is None:
         for position, trigger in enumerate(route.fallback.triggers):
             if trigger == "not_ok":
@@ -178,12 +178,12 @@ def _rollout(route: RouteDoc) -> Iterator[Fault]:
 Rule = Callable[[RouteDoc], Iterator[Fault]]
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
-    (frozenset((*_ANSWERS, "stage", "name")), _one_answer),
+    (frozenset((*_DESTINATIONS, "stage", "name")), _one_destination),
     (frozenset(("stage", "retired")), _retired),
     (frozenset(("backend_refs",)), _weights),
     (frozenset(("backend_refs", "stage")), _stage),
     (frozenset(("backend_refs", "match", "redirect")), _rewrites),
     (frozenset(("backend_refs", "stage")), _two_sides),
-    (frozenset(("fallback", "response_ok")), _good_answer),
+    (frozenset(("fallback", "response_ok")), _not_ok_trigger),
     (frozenset(("stage", "rollout")), _rollout),
 )

@@ -1,8 +1,8 @@
-"""What an unquoted scalar means (rule 10).
+"""The values of unquoted scalars (rule 10).
 
-YAML 1.1, YAML 1.2 and the libraries that read them disagree about `010`, `1:30`, `yes` and their
-like. Here they mean nothing at all: they become a `Trap`, which no field takes, so that the writer
-has to say what was meant. Only `true`, `false`, plain numbers and text are left.
+YAML 1.1, YAML 1.2 and their libraries disagree about `010`, `1:30`, `yes` and similar scalars. Here each of
+them becomes an `AmbiguousScalar`, which no field accepts: the author has to write it unambiguously. The remaining
+values are `true`, `false`, plain numbers and text.
 """
 
 import re
@@ -11,7 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
-_TRAP = re.compile(
+_AMBIGUOUS = re.compile(
     r"""
       [-+]?\.?[0-9][0-9_,]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]*)?   # 010  1_000  +1  .5  5.  1e3
     | [-+]?0[xXob][0-9a-fA-F_]*                         # 0x1F  0o17  0b1
@@ -26,8 +26,8 @@ _WORDS = frozenset(("yes", "no", "on", "off", "y", "n", "true", "false", "null")
 _EMPTY = frozenset(("", "~", "null"))
 
 
-class Trap(Struct, frozen=True):
-    """An unquoted scalar that readers of YAML disagree about."""
+class AmbiguousScalar(Struct, frozen=True):
+    """An unquoted scalar that YAML readers interpret differently."""
 
     text: str
 
@@ -35,20 +35,20 @@ class Trap(Struct, frozen=True):
         return self.text
 
 
-NOTHING = Trap("")
-"""A key without a value, `~` or `null`. No field takes it: what is not given is left out."""
+NULL = AmbiguousScalar("")
+"""A key without a value, `~` or `null`. No field accepts it."""
 
-Scalar = str | int | Decimal | bool | Trap
+Scalar = str | int | Decimal | bool | AmbiguousScalar
 
 
-def resolve(text: str) -> Scalar:
-    """The value of an unquoted scalar. Text in quotes never comes here."""
+def scalar_value(text: str) -> Scalar:
+    """The value of an unquoted scalar. Quoted text is never passed in."""
     if text in _EMPTY:
-        return NOTHING
+        return NULL
     if text == "true" or text == "false":
         return text == "true"
     if text.lower() in _WORDS:
-        return Trap(text)
+        return AmbiguousScalar(text)
     if text[0].isalpha() or text[0] == "/":
         return text
     return _resolve_unusual(text)
@@ -58,11 +58,11 @@ def _resolve_unusual(text: str) -> Scalar:
     number = _NUMBER.fullmatch(text)
     if number and text != "-0":
         return Decimal(text) if number[1] else int(text)
-    return Trap(text) if _TRAP.fullmatch(text) else text
+    return AmbiguousScalar(text) if _AMBIGUOUS.fullmatch(text) else text
 
 
-def as_number(trap: Trap) -> int | None:
-    """The whole number that was probably meant."""
+def as_number(trap: AmbiguousScalar) -> int | None:
+    """The whole number that is probably meant."""
     text = trap.text.replace("_", "").replace(",", "")
     if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
         return int(text, 10)

@@ -8,6 +8,6 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """Draft 2020-12, short forms included. It knows shapes and words, not the rules between keys."""
-    made = TableDoc.model_json_schema()
-    return {"$schema": _DIALECT, **made, "title": "The route table of the facade"}
+    """A schema of draft 2020-12, short forms included. It lacks the rules between keys."""
+    schema = TableDoc.model_json_schema()
+    return {"$schema": _DIALECT, **schema, "title": "The route table of the facade"}

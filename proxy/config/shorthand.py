@@ -1,4 +1,4 @@
-"""Short forms to the long form that each stands for. What is neither is left for the rules to refuse."""
+"""Expands short forms. A value that is neither form stays as it is: validation refuses it."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,12 +9,12 @@ _WEIGHTS_OF_STAGE = {"legacy": (100, 0), "shadow": (100, 0), "live": (0, 100), "
 
 
 def long_backend(value: Any) -> Any:
-    """`http://host` is a backend with this url."""
+    """`http://host` becomes a backend with this URL."""
     return {"url": value} if isinstance(value, str) else value
 
 
 def long_route(value: Any) -> Any:
-    """References by name or as `{name: weight}`, and matches by their exact value."""
+    """Expands references by name or as `{name: weight}`, and matches by exact value."""
     if not isinstance(value, dict):
         return value
     changed = {}
@@ -43,7 +43,7 @@ def _long_refs(refs: Any) -> Any:
 
 
 def _weighted_by_stage(refs: Any, stage: Any) -> Any:
-    """Incumbent and newcomer without weights get those that the stage asks for; `canary` has to say its own."""
+    """Incumbent and newcomer without weights get those of the stage. `canary` has none: they have to be given."""
     weights = _WEIGHTS_OF_STAGE.get(stage) if isinstance(stage, str) else None
     if weights is None or not isinstance(refs, list) or len(refs) != 2:
         return refs
@@ -53,7 +53,7 @@ def _weighted_by_stage(refs: Any, stage: Any) -> Any:
 
 
 def is_one_reference(refs: dict[str, Any]) -> bool:
-    """A reference that stands where a list of them is meant: `{name: legacy, weight: 100}`."""
+    """Whether this is one reference in place of a list: `{name: legacy, weight: 100}`."""
     name = refs.get("name")
     return name is not None and not isinstance(name, int | Decimal) and refs.keys() <= _REF_KEYS
 
@@ -62,6 +62,6 @@ def _long_matches(matches: Any) -> Any:
     if not isinstance(matches, dict):
         return matches
     return {
-        name: {"exact": wanted} if isinstance(wanted, str) else wanted
-        for name, wanted in matches.items()
+        name: {"exact": match} if isinstance(match, str) else match
+        for name, match in matches.items()
     }

@@ -1,4 +1,4 @@
-"""Names, header fields, methods, paths and expressions: the texts with rules of their own."""
+"""Texts with rules: names, header fields, methods, dates."""
 
 import re
 from datetime import UTC, date, datetime
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from proxy.config.faults import did_you_mean, named, not_text, text_of, wrong
+from proxy.config.faults import checked_text, did_you_mean, not_text, quoted, value_fault
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
@@ -16,7 +16,7 @@ _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _MAX_VALUE = 8192
 _MAX_PATH = 4095
 
-# RFC 9110 7.6.1 and 8.6: they belong to one connection or to the framing, which is made anew.
+# RFC 9110 7.6.1 and 8.6: fields of one connection, and framing fields, which the facade writes itself.
 FRAMING = frozenset(
     (
         "connection",
@@ -32,137 +32,139 @@ FRAMING = frozenset(
 
 
 def read_name(value: Any) -> str:
-    """The name of a route, a backend or a cohort; it goes into headers and logs as it is."""
-    text = text_of(value)
+    """The name of a route, a backend or a cohort. It is used in headers and logs without escaping."""
+    text = checked_text(value)
     if not _NAME.fullmatch(text):
         hint = "use letters, digits, - _ and dots, at most 128, with a letter or digit first"
-        raise wrong(f"{named(text)} is no name", hint)
+        raise value_fault(f"{quoted(text)} is no name", hint)
     return text
 
 
 def read_title(value: Any) -> str:
-    """A line for people."""
-    text = text_of(value)
+    """A line of free text."""
+    text = checked_text(value)
     if not text.strip() or len(text) > 500:
-        raise wrong(f"{named(text)} is no title", "write 1 to 500 characters")
+        raise value_fault(f"{quoted(text)} is no title", "write 1 to 500 characters")
     return text
 
 
 def read_file_path(value: Any) -> str:
-    """The path of a file, as it is given to the operating system."""
-    text = text_of(value)
+    """The path of a file, as it is passed to the operating system."""
+    text = checked_text(value)
     if not text or len(text.encode()) > _MAX_PATH or not text.isprintable():
         hint = f"write a path of at most {_MAX_PATH:,} bytes, without control characters"
-        raise wrong(f"{named(text)} is no path of a file", hint)
+        raise value_fault(f"{quoted(text)} is no path of a file", hint)
     if text.endswith("/"):
-        raise wrong(f"{named(text)} is a folder", "write the path of a file")
+        raise value_fault(f"{quoted(text)} is a folder", "write the path of a file")
     return text
 
 
 def read_header_name(value: Any) -> str:
     """A header field's name, in lower case."""
-    text = text_of(value)
+    text = checked_text(value)
     if not TOKEN.fullmatch(text):
-        raise wrong(f"{named(text)} is no header name", "use letters, digits and -")
+        raise value_fault(f"{quoted(text)} is no header name", "use letters, digits and -")
     return text.lower()
 
 
 def read_edited_name(value: Any) -> str:
-    """The name of a header field that a route may change."""
+    """The name of a header field that a route may edit."""
     name = read_header_name(value)
     if name == "host":
-        raise wrong("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
+        raise value_fault("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
     if name in FRAMING:
-        raise wrong(f"`{name}` belongs to the connection", "leave it out: the facade makes it")
+        raise value_fault(
+            f"`{name}` belongs to the connection", "leave it out: the facade makes it"
+        )
     return name
 
 
 def read_cookie_name(value: Any) -> str:
-    """A cookie's name; case counts."""
-    text = text_of(value)
+    """The name of a cookie. It is case-sensitive."""
+    text = checked_text(value)
     if not TOKEN.fullmatch(text):
-        raise wrong(f"{named(text)} is no cookie name", "use letters, digits, - and _")
+        raise value_fault(f"{quoted(text)} is no cookie name", "use letters, digits, - and _")
     return text
 
 
 def read_query_name(value: Any) -> str:
     """A query parameter's name, decoded."""
-    text = text_of(value)
+    text = checked_text(value)
     if not text or len(text) > 256:
-        raise wrong(f"{named(text)} is no parameter name", "write 1 to 256 characters")
+        raise value_fault(f"{quoted(text)} is no parameter name", "write 1 to 256 characters")
     return text
 
 
 def read_value(value: Any) -> str:
-    """What a header, parameter or cookie is compared with or set to."""
-    text = text_of(value)
+    """A value that a header, parameter or cookie is compared with or set to."""
+    text = checked_text(value)
     if text != text.strip() or len(text) > _MAX_VALUE:
         hint = "leave out blanks at the ends, and write at most 8,192 characters"
-        raise wrong(f"{named(text)} is no field value", hint)
+        raise value_fault(f"{quoted(text)} is no field value", hint)
     return text
 
 
 def read_body(value: Any) -> str:
-    """The body of an answer: text with line ends and tabs."""
+    """The body of a response: text, line ends and tabs allowed."""
     if type(value) is not str:
-        raise wrong(*not_text(value))
+        raise value_fault(*not_text(value))
     if any((ord(each) < 32 and each not in "\t\r\n") or ord(each) == 127 for each in value):
-        raise wrong("a control character stands in this text", "take it out")
+        raise value_fault("a control character stands in this text", "take it out")
     return value
 
 
 def read_method(value: Any) -> str:
-    """An HTTP method; case counts, and those that are not registered are methods, too."""
-    text = text_of(value)
+    """An HTTP method. It is case-sensitive, and need not be a registered one."""
+    text = checked_text(value)
     if not TOKEN.fullmatch(text):
-        raise wrong(f"{named(text)} is no HTTP method", "write a token like GET")
+        raise value_fault(f"{quoted(text)} is no HTTP method", "write a token like GET")
     return text
 
 
 def read_date(value: Any) -> str:
     """A day, as YYYY-MM-DD."""
-    text = text_of(value)
+    text = checked_text(value)
     try:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise wrong(f"{named(text)} is no day", 'write one like "2027-03-31"')
+    raise value_fault(f"{quoted(text)} is no day", 'write one like "2027-03-31"')
 
 
 def read_instant(value: Any) -> datetime:
-    """A point in time with its zone, or a day, which begins in UTC."""
-    text = text_of(value)
+    """A point in time with a zone, or a day, which stands for its start in UTC."""
+    text = checked_text(value)
     hint = 'write one like "2026-03-01T00:00:00Z"'
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise wrong(f"{named(text)} is no point in time", hint) from None
+        raise value_fault(f"{quoted(text)} is no point in time", hint) from None
     if instant.tzinfo is None:
         if len(text) > len("2026-03-01"):
-            raise wrong(f"{named(text)} has no zone", hint)
+            raise value_fault(f"{quoted(text)} has no zone", hint)
         return instant.replace(tzinfo=UTC)
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise wrong(f"{named(text)} is out of range", hint) from None
+        raise value_fault(f"{quoted(text)} is out of range", hint) from None
 
 
 def read_zone(value: Any) -> str:
     """The name of a time zone."""
-    text = text_of(value)
+    text = checked_text(value)
     if not _ZONE.fullmatch(text):
-        raise wrong(f"{named(text)} is no time zone", "write UTC or Europe/Paris")
+        raise value_fault(f"{quoted(text)} is no time zone", "write UTC or Europe/Paris")
     return text
 
 
 def choice(what: str, *words: str) -> BeforeValidator:
-    """One of a few words."""
+    """A validator for one of several words."""
 
     def read(value: Any) -> str:
-        text = text_of(value)
+        text = checked_text(value)
         if text not in words:
-            raise wrong(f"{named(text)} is no {what}", did_you_mean(text, words))
+            raise value_fault(f"{quoted(text)} is no {what}", did_you_mean(text, words))
         return text
 
     return BeforeValidator(read)

@@ -1,4 +1,4 @@
-"""Documents to the nouns of `proxy.model`."""
+"""Converts documents into the values of `proxy.model`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -49,8 +49,8 @@ _N = TypeVar("_N", int, float)
 _GENERATED_TTL_S = 30 * 86_400.0
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_NOTHING_SAID = RouteDoc(name="_")
-"""What a route gets for keys that it does not give: the very same blocks in each."""
+_ROUTE_DEFAULTS = RouteDoc(name="_")
+"""The blocks of a route without keys. All routes share them, so `is` finds the unchanged ones."""
 
 
 def backend(name: str, doc: BackendDoc) -> Backend:
@@ -69,7 +69,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
 
 
 def _tls(doc: TlsDoc) -> BackendTls:
-    # An IPv6 address stands in brackets in a URL, and without them in a certificate.
+    # An IPv6 address has brackets in a URL, and none in a certificate.
     name = None if doc.server_name is None else doc.server_name.strip("[]")
     return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
 
@@ -93,44 +93,44 @@ def _hash_key(doc: HashKeyDoc) -> HashKey:
 
 
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
-    """`base` with what `doc` says, which wins: a `request` longer than the base's `total` makes that longer.
+    """`base` with the values of `doc`. A `request` that is longer than the `total` of `base` extends the total.
 
-    No part has longer than the whole: an attempt than its request, a request than the total.
+    An attempt gets at most the time of its request, a request at most the total.
     """
-    if doc is _NOTHING_SAID.timeouts:
+    if doc is _ROUTE_DEFAULTS.timeouts:
         return base
-    request_s = _or(doc.request, base.request_s)
-    total_s = _or(doc.total, max(base.total_s, request_s))
+    request_s = _given_or(doc.request, base.request_s)
+    total_s = _given_or(doc.total, max(base.total_s, request_s))
     request_s = min(request_s, total_s)
     return Timeouts(
-        _or(doc.connect, base.connect_s),
+        _given_or(doc.connect, base.connect_s),
         request_s,
-        min(_or(doc.backend_request, base.backend_request_s), request_s),
-        _or(doc.stream_idle, base.stream_idle_s),
-        _or(doc.body_idle, base.body_idle_s),
+        min(_given_or(doc.backend_request, base.backend_request_s), request_s),
+        _given_or(doc.stream_idle, base.stream_idle_s),
+        _given_or(doc.body_idle, base.body_idle_s),
         total_s,
     )
 
 
 def limits(doc: LimitsDoc, base: Limits) -> Limits:
-    """`base` with what `doc` says."""
-    if doc is _NOTHING_SAID.limits:
+    """`base` with the values of `doc`."""
+    if doc is _ROUTE_DEFAULTS.limits:
         return base
     return Limits(
-        _or(doc.max_header_bytes, base.max_header_bytes),
-        _or(doc.max_headers, base.max_headers),
-        _or(doc.max_uri_bytes, base.max_uri_bytes),
-        _or(doc.max_body_bytes, base.max_body_bytes),
-        _or(doc.min_body_rate, base.min_body_rate),
+        _given_or(doc.max_header_bytes, base.max_header_bytes),
+        _given_or(doc.max_headers, base.max_headers),
+        _given_or(doc.max_uri_bytes, base.max_uri_bytes),
+        _given_or(doc.max_body_bytes, base.max_body_bytes),
+        _given_or(doc.min_body_rate, base.min_body_rate),
     )
 
 
-def _or(given: _N | None, base: _N) -> _N:
+def _given_or(given: _N | None, base: _N) -> _N:
     return base if given is None else given
 
 
 def listener(doc: ListenerDoc) -> Listener:
-    """How those who connect are treated."""
+    """The limits of client connections."""
     return Listener(
         doc.head_timeout, doc.idle_timeout, doc.max_connections, doc.max_connections_per_client
     )
@@ -142,13 +142,13 @@ def explain(doc: DefaultsDoc) -> Explain:
 
 
 def forwarded(doc: DefaultsDoc) -> Forwarded:
-    """Whose forwarding headers are believed."""
+    """The trusted proxies, and the client headers that may pass."""
     given = doc.forwarded
     return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
 
 
-class Maker:
-    """Makes the routes of one table. What is equal in many routes is made once."""
+class RouteBuilder:
+    """Builds the routes of one table. Equal references are shared between routes."""
 
     def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
         self.timeouts = timeouts(defaults.timeouts, Timeouts())
@@ -157,7 +157,7 @@ class Maker:
         self._refs: dict[BackendRef, BackendRef] = {}
 
     def route(self, doc: RouteDoc, line: int) -> Route:
-        """A route that stands at `line`."""
+        """The route at `line` of the file."""
         refs = tuple(map(self._ref, doc.backend_refs or ()))
         return Route(
             doc.name,
@@ -167,7 +167,7 @@ class Maker:
             doc.priority,
             None if doc.cohort is None else self._cohorts[doc.cohort],
             None if doc.mirror is None else Mirror(doc.mirror.percent),
-            _own_response(doc),
+            _direct_response(doc),
             None if doc.redirect is None else _redirect(doc.redirect),
             _edits(doc.request),
             _edits(doc.response),
@@ -187,13 +187,13 @@ class Maker:
         return self._refs.setdefault(ref, ref)
 
 
-def seam(doc: RouteDoc, line: int) -> Route:
-    """What a route takes, and nothing of where it sends it."""
+def match_only(doc: RouteDoc, line: int) -> Route:
+    """The route with its match, without backends: enough to find unreachable routes."""
     return Route(doc.name, _match(doc.match), priority=doc.priority, line=line)
 
 
 def _match(doc: MatchDoc) -> Match:
-    if doc is _NOTHING_SAID.match:
+    if doc is _ROUTE_DEFAULTS.match:
         return Match()
     return Match(
         tuple(doc.hosts),
@@ -243,7 +243,7 @@ def _redirect(doc: RedirectDoc) -> Redirect:
     )
 
 
-def _own_response(doc: RouteDoc) -> DirectResponse | None:
+def _direct_response(doc: RouteDoc) -> DirectResponse | None:
     given = doc.direct_response
     if given is None and doc.stage != "retired":
         return None
@@ -261,13 +261,13 @@ def _retired_headers(doc: RetiredDoc) -> Iterable[tuple[bytes, bytes]]:
 
 
 def http_date(instant: datetime) -> str:
-    """An IMF-fixdate (RFC 9110 5.6.7) of a point in time in UTC, whatever the locale."""
+    """A point in time in UTC as an IMF-fixdate (RFC 9110 5.6.7), independent of the locale."""
     day, month = _DAYS[instant.weekday()], _MONTHS[instant.month - 1]
     return f"{day}, {instant.day:02} {month} {instant.year:04} {instant:%H:%M:%S} GMT"
 
 
 def _edits(doc: MessageDoc) -> HeaderEdits:
-    if doc is _NOTHING_SAID.request:
+    if doc is _ROUTE_DEFAULTS.request:
         return NO_EDITS
     edits = doc.headers
     remove = tuple(name.encode() for name in edits.remove)
@@ -278,30 +278,30 @@ def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
     return ((name.encode(), value.encode()) for name, value in fields.items())
 
 
-def table_test(doc: TestDoc, place: Position) -> TableTest:
-    """A test that stands at `place`."""
-    asked, wanted, given = doc.input, doc.expect, doc.given
+def table_test(doc: TestDoc, position: Position) -> TableTest:
+    """The test at `position` of the file."""
+    request, expected, given = doc.input, doc.expect, doc.given
     weights = None if given.weights is None else tuple(given.weights.items())
     return TableTest(
         doc.name,
-        asked.method,
-        asked.host,
-        asked.path,
+        request.method,
+        request.host,
+        request.path,
         Expectation(
-            wanted.route,
-            wanted.backend,
-            wanted.upstream_path,
-            wanted.upstream_host,
-            wanted.reason,
-            wanted.status,
-            wanted.location,
-            None if wanted.mirrored_to is None else tuple(wanted.mirrored_to),
+            expected.route,
+            expected.backend,
+            expected.upstream_path,
+            expected.upstream_host,
+            expected.reason,
+            expected.status,
+            expected.location,
+            None if expected.mirrored_to is None else tuple(expected.mirrored_to),
         ),
         Given(given.stage, weights, given.kill_switch),
-        tuple(asked.headers.items()),
-        tuple(asked.cookies.items()),
-        asked.client,
-        asked.bucket,
-        place.line,
-        place.column,
+        tuple(request.headers.items()),
+        tuple(request.cookies.items()),
+        request.client,
+        request.bucket,
+        position.line,
+        position.column,
     )

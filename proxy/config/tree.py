@@ -1,7 +1,7 @@
-"""A YAML document as plain values, with the place of each key and value beside them.
+"""A YAML document as plain values, with the position of each key and value.
 
-The places of the whole document stand in one array, because objects with a mark each would take
-ten times the memory. A container knows where in the array its own places begin.
+The positions of the whole document are in one array, because one object for each would take ten times the
+memory. A container holds the index of its first position in the array.
 """
 
 from array import array
@@ -11,10 +11,10 @@ from typing import Any
 from msgspec import Struct
 
 Loc = tuple[str | int, ...]
-"""A way down from the top of a document: keys and positions."""
+"""A path from the top of a document: keys and list indexes."""
 
 COLUMN_BITS = 25
-"""A place is packed as `line << COLUMN_BITS | column`, both from 0 as libyaml counts."""
+"""A position is packed as `line << COLUMN_BITS | column`, both counted from 0 as in libyaml."""
 _COLUMN_MASK = (1 << COLUMN_BITS) - 1
 
 
@@ -33,12 +33,12 @@ def unpack(packed: int) -> Position:
 
 
 def shorten(text: str) -> str:
-    """As much of `text` as fits into a sentence."""
+    """`text`, cut to a length that fits into a sentence."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def one_line(text: str) -> str:
-    """`text` as a line for a log or a terminal: bounded, and with nothing in it that could move a cursor."""
+    """`text` as a line for a log or a terminal: bounded, with control characters escaped."""
     bounded = text if len(text) <= 500 else f"{text[:497]}..."
     if bounded.isprintable():
         return bounded
@@ -46,16 +46,16 @@ def one_line(text: str) -> str:
 
 
 class Block(dict[str, Any]):
-    """A mapping. The places of key and value of its entry i stand at `at + 2i` and `at + 2i + 1`."""
+    """A mapping. The positions of key and value of entry i are at `at + 2i` and `at + 2i + 1`."""
 
     __slots__ = ("at", "size")
     at: int
     size: int
-    """How many nodes it holds, aliases expanded."""
+    """The number of nodes in it, aliases expanded."""
 
 
 class Items(list[Any]):
-    """A list. The place of item i stands at `at + i`."""
+    """A list. The position of item i is at `at + i`."""
 
     __slots__ = ("at", "size")
     at: int
@@ -63,48 +63,48 @@ class Items(list[Any]):
 
 
 class Tree:
-    """A document: its value and the places in it."""
+    """A document: its value and the positions of its parts."""
 
-    def __init__(self, root: Any, start: int, places: "array[int]") -> None:
+    def __init__(self, root: Any, start: int, positions: "array[int]") -> None:
         self.root = root
         self._start = start
-        self._places = places
+        self._positions = positions
 
-    def place(self, loc: Sequence[str | int]) -> Position:
-        """Where the value at `loc` stands, or the nearest thing above it that is in the document."""
+    def position(self, loc: Sequence[str | int]) -> Position:
+        """The position of the value at `loc`, or of the nearest parent that is in the document."""
         return unpack(self._find(loc, of_key=False))
 
-    def place_of_key(self, loc: Sequence[str | int]) -> Position:
-        """Where the last key of `loc` stands, or the nearest thing above it."""
+    def key_position(self, loc: Sequence[str | int]) -> Position:
+        """The position of the last key of `loc`, or of the nearest parent."""
         return unpack(self._find(loc, of_key=True))
 
     def _find(self, loc: Sequence[str | int], *, of_key: bool) -> int:
-        value, found = self.root, self._start
+        value, packed = self.root, self._start
         for position, step in enumerate(loc):
             index = _index(value, step)
             if index is None:
-                return found
+                return packed
             if isinstance(value, Block):
                 last = position == len(loc) - 1
-                # A short form `{legacy: 80}` stands for `[{name: legacy, weight: 80}]`.
+                # `{legacy: 80}` is the short form of `[{name: legacy, weight: 80}]`.
                 named = isinstance(step, int) and loc[position + 1 : position + 2] == ("name",)
                 at = value.at + 2 * index + (0 if (last and of_key) or named else 1)
                 value = list(value.values())[index]
             else:
                 at = value.at + index
                 value = value[index]
-            found = self._places[at]
-        return found
+            packed = self._positions[at]
+        return packed
 
 
 def _index(value: Any, step: str | int) -> int | None:
-    """The position of an entry; a position in a mapping means its nth entry."""
+    """The index of an entry. An index into a mapping means its nth entry."""
     if isinstance(step, int):
         return step if isinstance(value, Block | Items) and step < len(value) else None
     if not isinstance(value, Block):
         return None
     if step in value:
         return list(value).index(step)
-    # Header names are known in lower case, however they were written.
+    # The documents have header names in lower case; the file may have them in any case.
     folded = [key.lower() for key in value]
     return folded.index(step) if step in folded else None

@@ -1,4 +1,4 @@
-"""Durations, sizes and shares: numbers that carry their unit in the file (rule 11)."""
+"""Durations, sizes and percentages: numbers with units (rule 11)."""
 
 import re
 from abc import ABC, abstractmethod
@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
-from proxy.config.faults import named, not_text, stands, wrong
-from proxy.config.scalars import Trap
+from proxy.config.faults import misplaced, not_text, quoted, value_fault
+from proxy.config.scalars import AmbiguousScalar
 
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {
@@ -29,7 +29,7 @@ _BARE = re.compile(r"-?[0-9][0-9_.]*")
 
 
 class _Measure(ABC):
-    """A number with a unit, within two bounds that are written as in the file."""
+    """A number with a unit, between two bounds in the notation of the file."""
 
     shown: Callable[[Any], str]
     pattern: str
@@ -37,7 +37,7 @@ class _Measure(ABC):
 
     @abstractmethod
     def read(self, value: Any) -> Any:
-        """The value in its base unit. Raises what `wrong` makes."""
+        """The value in its base unit. Raises a `value_fault`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         written = core_schema.plain_serializer_function_ser_schema(self.shown)
@@ -59,12 +59,14 @@ class Duration(_Measure):
     def read(self, value: Any) -> float:
         milliseconds = _milliseconds(value)
         if not self._bounds[0] <= milliseconds <= self._bounds[1]:
-            raise wrong(f"{named(value)} is out of range", f"write {self._low} to {self._high}")
+            raise value_fault(
+                f"{quoted(value)} is out of range", f"write {self._low} to {self._high}"
+            )
         return milliseconds / 1000
 
 
 class Size(_Measure):
-    """A size; its value is bytes. `usual` is the unit that is proposed where none is given."""
+    """A size; its value is bytes. `usual` is the unit in the hint for a number without one."""
 
     def __init__(self, low: str, high: str, usual: str = "KiB") -> None:
         self._low, self._high, self._usual = low, high, usual
@@ -75,36 +77,39 @@ class Size(_Measure):
     def read(self, value: Any) -> int:
         count = _count(value, self._usual)
         if not self._bounds[0] <= count <= self._bounds[1]:
-            raise wrong(f"{named(value)} is out of range", f"write {self._low} to {self._high}")
+            raise value_fault(
+                f"{quoted(value)} is out of range", f"write {self._low} to {self._high}"
+            )
         return count
 
 
 def _milliseconds(value: Any) -> int:
-    found = _measure(value, _DURATION, "duration", "s", "250ms, 5s, 1m, 24h or 30d")
-    exact = Decimal(found[1]) * _MS[found[2]]
+    measure = _measure(value, _DURATION, "duration", "s", "250ms, 5s, 1m, 24h or 30d")
+    exact = Decimal(measure[1]) * _MS[measure[2]]
     if exact != exact.to_integral_value():
-        raise wrong(f"{named(value)} is finer than a millisecond", "write whole milliseconds")
+        raise value_fault(
+            f"{quoted(value)} is finer than a millisecond", "write whole milliseconds"
+        )
     return int(exact)
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest way to write a duration that was read."""
+    """The shortest notation of a duration."""
     milliseconds = round(seconds * 1000)
     unit = next(unit for unit in ("d", "h", "m", "s", "ms") if milliseconds % _MS[unit] == 0)
-    # A whole number of nothing is written in the smallest unit that reads well.
     return f"{milliseconds // _MS[unit]}{unit}" if milliseconds else "0s"
 
 
 def _count(value: Any, usual: str = "KiB") -> int:
-    found = _measure(value, _SIZE, "size", usual, "512B, 32KiB or 1MiB")
-    exact = Decimal(found[1]) * _BYTES[found[2]]
+    measure = _measure(value, _SIZE, "size", usual, "512B, 32KiB or 1MiB")
+    exact = Decimal(measure[1]) * _BYTES[measure[2]]
     if exact != exact.to_integral_value():
-        raise wrong(f"{named(value)} is no whole number of bytes", "write whole bytes")
+        raise value_fault(f"{quoted(value)} is no whole number of bytes", "write whole bytes")
     return int(exact)
 
 
 def format_size(count: int) -> str:
-    """The shortest way to write a size that was read."""
+    """The shortest notation of a size."""
     unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if count % _BYTES[unit] == 0)
     return f"{count // _BYTES[unit]}{unit}" if count else "0B"
 
@@ -113,37 +118,41 @@ def _measure(
     value: Any, pattern: re.Pattern[str], what: str, unit: str, examples: str
 ) -> re.Match[str]:
     if type(value) in (int, Decimal) or (
-        type(value) in (Trap, str) and _BARE.fullmatch(str(value))
+        type(value) in (AmbiguousScalar, str) and _BARE.fullmatch(str(value))
     ):
-        raise wrong(f"{named(value)} is a {what} without a unit", f"write {value}{unit}")
+        raise value_fault(f"{quoted(value)} is a {what} without a unit", f"write {value}{unit}")
     if type(value) is not str:
-        raise wrong(not_text(value)[0], f"write a {what}: {examples}")
-    found = pattern.fullmatch(value)
-    if found is None:
-        raise wrong(f"{named(value)} is no {what}", f"write {examples}")
-    return found
+        raise value_fault(not_text(value)[0], f"write a {what}: {examples}")
+    measure = pattern.fullmatch(value)
+    if measure is None:
+        raise value_fault(f"{quoted(value)} is no {what}", f"write {examples}")
+    return measure
 
 
 def share(high: int, decimals: int, what: str) -> Callable[[Any], int]:
-    """A reader of numbers from 0 to `high` with a few decimals; the value is in the last decimal's unit."""
+    """A validator for numbers from 0 to `high`. The value is a whole number of the last decimal: 0.25 with 2 is 25."""
     scale = 10**decimals
 
     def read(value: Any) -> int:
         if type(value) not in (int, Decimal):
-            raise wrong(f"{stands(value)} where {what} is meant", f"write a number, 0 to {high}")
+            raise value_fault(
+                f"{misplaced(value)} where {what} is meant", f"write a number, 0 to {high}"
+            )
         if not 0 <= value <= high:
-            raise wrong(f"{named(value)} is no {what.split(' ', 1)[1]}", f"write 0 to {high}")
+            raise value_fault(
+                f"{quoted(value)} is no {what.split(' ', 1)[1]}", f"write 0 to {high}"
+            )
         exact = Decimal(value) * scale
         if exact != exact.to_integral_value():
-            text = f"{named(value)} has more than {decimals} decimals"
-            raise wrong(text, f"write {Decimal(value):.{decimals}f}")
+            text = f"{quoted(value)} has more than {decimals} decimals"
+            raise value_fault(text, f"write {Decimal(value):.{decimals}f}")
         return int(exact)
 
     return read
 
 
 def format_share(scaled: int, scale: int = 100) -> int | float:
-    """The number that was read, whole where it is whole."""
+    """The number as it is written in the file, without decimals if it is whole."""
     return scaled // scale if scaled % scale == 0 else scaled / scale
 
 
@@ -159,7 +168,7 @@ Percent = Annotated[
 def _read_bucket(value: Any) -> int:
     bucket = share(100, 2, "a bucket")(value)
     if bucket == _ALL_BP:
-        raise wrong(f"{named(value)} is no bucket", "write 0 to 99.99")
+        raise value_fault(f"{quoted(value)} is no bucket", "write 0 to 99.99")
     return bucket
 
 

@@ -1,11 +1,11 @@
-"""What is allowed, and probably not meant."""
+"""Warnings: valid values that are probably mistakes."""
 
 from collections.abc import Iterator
 
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
 
-# RFC 9110 and RFC 5789, and what WebDAV adds.
+# RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
 METHODS = (
     "GET",
     "HEAD",
@@ -29,7 +29,7 @@ METHODS = (
 
 
 def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
-    """Warnings for one route; `allowed` are the header names that pass in spite of rule 14."""
+    """Warnings for one route. `allowed` are the names in `forwarded.allow_headers` (rule 14)."""
     for position, method in enumerate(route.match.methods):
         if method not in METHODS:
             yield from _unknown_method(method, position)

@@ -45,7 +45,7 @@ class ClientResponse(Struct, eq=False):
     def start(self, status: int, head_block: bytes, framing: Framing, more_follows: bool) -> None:
         """Write the head. `head_block` has no framing fields but Content-Length. Set `keep` before.
 
-        `more_follows`: the body comes in the same tick. The head waits for it, because one write is cheaper than two.
+        `more_follows`: the head waits for the first bytes of the body, because one write is cheaper than two.
         """
         self.status = status
         if framing in ("chunked", "until_close"):

@@ -1,4 +1,4 @@
-"""The interfaces between a client connection, the request that is active on it, and what serves requests."""
+"""The interfaces between a client connection, its active request, and the service that handles requests."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -34,11 +34,11 @@ class ConnectionLimits(Protocol):
 
     @property
     def max_head_bytes(self) -> int:
-        """The largest request head that some route takes."""
+        """The largest limit of a request head, of all routes."""
 
     @property
     def max_fields(self) -> int:
-        """The most header fields that some route takes."""
+        """The largest limit of the number of header fields, of all routes."""
 
     @property
     def listener(self) -> Listener: ...
@@ -52,7 +52,7 @@ class ClientConnection(Protocol):
     """A client connection, as its active request sees it."""
 
     peer: str
-    """The client's address; empty for a Unix socket."""
+    """The address at the other end of the connection; empty for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
 

@@ -101,7 +101,7 @@ class AsgiForwarder:
         sent = PreparedHead(usual.head.method, NO_BODY, prepared.timeouts, usual.raw)
         failure: RequestError | None = None
         try:
-            await exchange.run(prepared.upstream.ask(sent))
+            await exchange.run(prepared.upstream.open_prepared(sent))
         except RequestError as error:
             failure = error
         finally:
@@ -156,7 +156,7 @@ class AsgiForwarder:
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
             prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
-            return await upstream.ask(prepared.prepared_head())
+            return await upstream.open_prepared(prepared.prepared_head())
         forwarded = snapshot.table.forwarded
         sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)

@@ -29,7 +29,7 @@ class AsgiExchange(Struct, eq=False):
             exchange = await opening
             if exchange.has_body:
                 client.start_upload(exchange)
-            exchange.on_wait = client.watch
+            exchange.on_elapsed = client.watch
             try:
                 await self._pass_on(exchange)
             finally:
@@ -47,7 +47,7 @@ class AsgiExchange(Struct, eq=False):
         out = self.out
         await self.start(await exchange.head())
         data: bytes | None = exchange.take()
-        if exchange.over:
+        if exchange.complete:
             self.at_once = True
             await out.end(data or b"")
             return

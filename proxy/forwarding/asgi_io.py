@@ -38,7 +38,7 @@ class AsgiResponse:
         self.status = status
         self.started_at = time.monotonic()
         if status in BODILESS_STATUSES:
-            # Through ASGI a length here is a promise of a body (findings, 5).
+            # Through ASGI a length here is a promise of a body (finding 5).
             headers = [pair for pair in headers if pair[0] != b"content-length"]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 

@@ -41,7 +41,7 @@ class Attempts(Struct, eq=False):
     ) -> None:
         """Wait for a connection; `fresh`: a new one. Calls `found` or `failed`, once, maybe before it returns."""
         upstream, timeouts = self.prepared.upstream, self.timeouts()
-        self.search = upstream.search(first, timeouts, found, failed, on_attempt, fresh=fresh)
+        self.search = upstream.acquisition(first, timeouts, found, failed, on_attempt, fresh=fresh)
         self.search.begin()
 
     def may_repeat(self, error: UpstreamError, has_body: bool) -> bool:

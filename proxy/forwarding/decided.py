@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy.http1.request_head import RequestHead
 from proxy.model import Decision, Facts, Match, Route
 from proxy.routing.decide import decision_for, weighted_choice
-from proxy.routing.facts import facts_of, read_client
+from proxy.routing.facts import facts_of_request, read_client
 from proxy.routing.resolve import resolve
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, claimed_ids, identify
@@ -36,7 +36,7 @@ def decide_request(
     client = read_client(head.fields.pairs, peer, scheme, snapshot.trusted)
     claimed = claimed_ids(head.fields.pairs, client.peer_trusted)
     identity = record.identity = identify(claimed, random_bits)
-    facts = record.facts = facts_of(client, head.method, head.target, head.minor)
+    facts = record.facts = facts_of_request(client, head.method, head.target, head.minor)
     resolution = resolve(snapshot.table, snapshot.index, facts, client.header_bytes)
     route = record.route = resolution.route
     if resolution.error is not None:

@@ -3,7 +3,7 @@ r"""A request on the fast tier: the same steps as in `asgi_app`, without a task,
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
-The client's connection calls the methods of `ActiveRequest`, the upstream's those of `AnswerSink`.
+The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
 The first of their events that ends the request does; later ones are ignored.
 """
 
@@ -210,7 +210,7 @@ class FastRequest(Struct, eq=False):
                 self.response_data(body)
             self.response_ended([])
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
         self.record.first_byte_s = time.monotonic() - self.began
         if head.status == 101:
             self._switch(head)
@@ -218,7 +218,7 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
-        out.start(head.status, start, framing, goes_on)
+        out.start(head.status, start, framing, more_follows)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -241,7 +241,7 @@ class FastRequest(Struct, eq=False):
                 return
         self.refuse(error)
 
-    def backend_shut(self) -> None:
+    def backend_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.backend_ended():
             self._end_tunnel(self.tunnel)
 
@@ -251,7 +251,7 @@ class FastRequest(Struct, eq=False):
     def upload_resumed(self) -> None:
         self.client.resume_reading()
 
-    def waited(self, seconds: float) -> None:
+    def elapsed(self, seconds: float) -> None:
         """The sweep over client connections checks the deadlines."""
 
     # --- tunnels ----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class Forwarder(Struct, frozen=True):
 
     def finish(self, record: Record, snapshot: Snapshot) -> None:
         """Count a request that has ended, and log it."""
-        self.counters.note(record)
+        self.counters.count_request(record)
         log = self.access_log
         if log.enabled:
             log.offer(self.writer.line(record, snapshot.reads, time.time()))

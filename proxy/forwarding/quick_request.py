@@ -127,8 +127,8 @@ class QuickRequest(UsualRequest, eq=False):
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         self.general().interim_response(status, headers)
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
-        self.general().response_started(head, framing, goes_on)
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
+        self.general().response_started(head, framing, more_follows)
 
     def response_data(self, data: bytes) -> None:
         self.general().response_data(data)
@@ -139,8 +139,8 @@ class QuickRequest(UsualRequest, eq=False):
     def response_failed(self, error: UpstreamError) -> None:
         self.general().response_failed(error)
 
-    def backend_shut(self) -> None:
-        self.general().backend_shut()
+    def backend_half_closed(self) -> None:
+        self.general().backend_half_closed()
 
     def upload_paused(self) -> None:
         self.general().upload_paused()
@@ -148,7 +148,7 @@ class QuickRequest(UsualRequest, eq=False):
     def upload_resumed(self) -> None:
         self.general().upload_resumed()
 
-    def waited(self, seconds: float) -> None:
+    def elapsed(self, seconds: float) -> None:
         """The sweep over client connections checks the deadlines."""
 
 

@@ -82,7 +82,9 @@ class UsualRequest(Struct, eq=False):
         plan, head, forwarder = self.plan, self.head, self.forwarder
         prepared = plan.prepared
         received_bytes = len(head.body)
-        forwarder.counters.note_usual(prepared.counted, status, received_bytes, sent_bytes, total_s)
+        forwarder.counters.count_usual(
+            prepared.counted, status, received_bytes, sent_bytes, total_s
+        )
         log = forwarder.access_log
         if log.enabled:
             now = time.time()

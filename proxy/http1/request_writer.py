@@ -1,4 +1,4 @@
-"""The head of a request as it goes over the wire. Framing and Host are made here and nowhere else."""
+"""Writes the heads of requests to backends. Only this module writes Host and framing fields."""
 
 import re
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from msgspec import Struct
 from proxy.errors import BadRequest
 from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
 
-_MADE_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
+_WRITTEN_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
 _NO_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 _name = itemgetter(0)
 _line = b": ".join
 
 
 def request_head(request: Outgoing, authority: bytes) -> bytes:
-    """Request line, Host, fields and framing. `authority` is the Host where the request names none.
+    """A whole head. `authority` is the endpoint's: the Host of a request without one.
 
-    Raises BadRequest where a part would break out of its line.
+    Raises BadRequest for a part with a line break, which would let it inject fields.
     """
     method = request.method.encode("latin-1")
     target = request.target
     host = authority if request.host is None else request.host
     headers = request.headers
-    if not _MADE_HERE.isdisjoint(map(_name, headers)):
-        headers = [pair for pair in headers if pair[0] not in _MADE_HERE]
+    if not _WRITTEN_HERE.isdisjoint(map(_name, headers)):
+        headers = [pair for pair in headers if pair[0] not in _WRITTEN_HERE]
     lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method, target, host)]
     lines += map(_line, headers)
     body = request.body
@@ -38,7 +38,7 @@ def request_head(request: Outgoing, authority: bytes) -> bytes:
         )
     lines += (b"", b"")
     head = b"\r\n".join(lines)
-    # splitlines takes a lone CR or LF for a line end, as a lax server would. Host is the one line more.
+    # `splitlines` also splits at a bare CR or LF, as a lenient server would. It counts Host apart, not the last item.
     if len(head.splitlines()) != len(lines) or 0 in head:
         raise BadRequest("a header field, the target or the host has a line break or NUL in it")
     if b" " in target or b" " in method or not target or not method:
@@ -47,26 +47,26 @@ def request_head(request: Outgoing, authority: bytes) -> bytes:
 
 
 class PreparedHead(Struct, frozen=True):
-    """A request of which the head is made for the endpoint that it goes to."""
+    """A request whose head is written once its endpoint is known."""
 
     method: str
     body: Body
     timeouts: Timeouts
     head: Callable[[bytes], bytes]
-    """Takes the endpoint's authority. May raise BadRequest."""
+    """Writes the head for an endpoint with this authority. May raise BadRequest."""
 
 
 def prepared_head(request: Outgoing) -> PreparedHead:
-    """`request` as it is sent."""
+    """`request` as a `PreparedHead`."""
     return PreparedHead(
         request.method, request.body, request.timeouts, partial(request_head, request)
     )
 
 
 class HeadParts(Struct, frozen=True):
-    """A request's head but for its target, and the Host where that is the endpoint's own.
+    """A request's head without its target. `host` is None if it is the endpoint's authority.
 
-    `lines` are whole, each with its end.
+    `lines` are field lines with line ends.
     """
 
     method: str
@@ -76,7 +76,7 @@ class HeadParts(Struct, frozen=True):
     upgrade: bytes = b""
 
     def around(self, authority: bytes) -> tuple[bytes, bytes, bytes]:
-        """What goes before the target, behind it, and last: more lines may come between the last two."""
+        """The bytes before the target, those after it, and the end. Field lines can be added between the last two."""
         host = authority if self.host is None else self.host
         middle = b" HTTP/1.1\r\nhost: %b\r\n%b" % (host, self.lines)
         last = b""
@@ -90,8 +90,8 @@ class HeadParts(Struct, frozen=True):
 
 
 def field_lines(headers: HeaderPairs) -> bytes:
-    """Fields as lines, without Host and framing. Raises BadRequest where one would break out of its line."""
-    kept = [_line(pair) for pair in headers if pair[0] not in _MADE_HERE]
+    """Fields as lines with line ends, without Host and framing. Raises BadRequest for a line break in one."""
+    kept = [_line(pair) for pair in headers if pair[0] not in _WRITTEN_HERE]
     if not kept:
         return b""
     lines = b"\r\n".join(kept)
@@ -101,11 +101,11 @@ def field_lines(headers: HeaderPairs) -> bytes:
 
 
 def check_target(target: bytes) -> None:
-    """Raises BadRequest for a target that would break out of the request line."""
+    """Raises BadRequest for a target with a space or control character, which would change the request line."""
     if not target or _NO_TARGET.search(target):
         raise BadRequest("the target is empty, or has a space or control character in it")
 
 
 def has_body(body: Body) -> bool:
-    """There are body bytes to send, or at least their end."""
+    """Whether anything follows the head: body bytes, or the end of a chunked body."""
     return body.kind == "chunked" or body.length > 0

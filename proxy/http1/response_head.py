@@ -1,8 +1,8 @@
-"""What an upstream may answer. Pure rules, beside those of `proxy.reading` that hold for every message.
+"""Parses the head of a backend's response strictly, and decides how its body ends (RFC 9112 4, 6.3).
 
-Refused are other protocols and versions, statuses outside 100..599, control bytes, codings other than exactly
-`chunked`, coded HTTP/1.0, lengths that are repeated, negative or malformed, both lengths at once, empty lines in
-front (findings, 8).
+Refused: other protocols and versions; statuses outside 100 to 599; control characters; any transfer coding but exactly
+`chunked`, and that in HTTP/1.0; a repeated, negative or malformed length; a length beside a coding; empty lines before
+the head (finding 8).
 """
 
 import re
@@ -12,79 +12,59 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.http1.fields import cut_lines, read_field
+from proxy.http1.framing import BODILESS_STATUSES, MAX_LENGTH_DIGITS
+from proxy.http1.trailers import FORBIDDEN_IN_RESPONSES
 from proxy.model import HeaderPairs
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 256
 MAX_INTERIM = 32
-"""Interim answers (1xx) to one request."""
+"""Interim responses (1xx) to one request."""
 MAX_TRAILER_BYTES = 16 * 1024
 
 Framing = Literal["length", "chunked", "until_close", "none"]
-"""How the end of an answer's body is told (RFC 9112 6.3)."""
+"""How a body ends (RFC 9112 6.3)."""
 
-_MAX_LENGTH_DIGITS = 18
-_REMEMBERED_LINES = 64
-_REMEMBERED_BYTES = 128
-_OF_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+_MAX_KNOWN_LINES = 64
+_MAX_KNOWN_LINE_BYTES = 128
+_FRAMING_AND_CONNECTION = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
-USUAL_LINES = {
+_COMMON_STATUS_LINES = {
     b"HTTP/1.1 %d %b" % (status, status.phrase.encode()): int(status)
     for status in HTTPStatus
     if status >= 200
 }
-"""The status lines that need no second look."""
+"""Common status lines, parsed: these need no regex."""
 
-_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
-_NO_BODY = frozenset((204, 304))
-# A trailer cannot change framing, routing or authentication (RFC 9110 6.5.1).
-_NO_TRAILERS = frozenset(
-    (
-        b"transfer-encoding",
-        b"content-length",
-        b"host",
-        b"connection",
-        b"content-encoding",
-        b"content-type",
-        b"content-range",
-        b"trailer",
-        b"te",
-        b"upgrade",
-        b"set-cookie",
-        b"authorization",
-        b"cache-control",
-        b"location",
-    )
-)
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 
 
-class Malformed(Exception):
-    """An answer that cannot be passed on. Stays inside this package."""
+class MalformedResponse(Exception):
+    """A response that cannot be passed on. `proxy.upstream` turns it into an `UpstreamError`."""
 
 
-def status_of(line: bytes) -> int:
-    """The status of a status line. Raises Malformed unless it is one of HTTP/1.0 or 1.1."""
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise Malformed("its status line is not one of HTTP/1.1")
-    return int(found[1])
+def _parse_status(line: bytes) -> int:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise MalformedResponse("its status line is not one of HTTP/1.1")
+    return int(match[1])
 
 
-def check_beginning(head: bytes, seen: int = 0) -> None:
-    """Look at the first part of a head, so that nonsense need not wait for a time-out. Raises Malformed.
+def check_incomplete(head: bytes, checked: int = 0) -> None:
+    """Refuse a head early, before its end has come. Raises MalformedResponse.
 
-    The first `seen` bytes were looked at before: one that drips must not cost more than one that comes at once.
+    The first `checked` bytes passed an earlier check: the cost must not grow with the number of reads.
     """
     if len(head) > MAX_HEAD_BYTES:
-        raise Malformed(f"its head is larger than {MAX_HEAD_BYTES} bytes")
+        raise MalformedResponse(f"its head is larger than {MAX_HEAD_BYTES} bytes")
     if not head.startswith(b"HTTP/1."[: len(head)]):
-        raise Malformed("it does not begin with a status line of HTTP/1.1")
-    if head.count(b"\n", seen) != head.count(b"\r\n", max(seen - 1, 0)):
-        raise Malformed("a line of its head ends without CR")
+        raise MalformedResponse("it does not begin with a status line of HTTP/1.1")
+    if head.count(b"\n", checked) != head.count(b"\r\n", max(checked - 1, 0)):
+        raise MalformedResponse("a line of its head ends without CR")
 
 
 class ResponseFields(Struct, frozen=True):
-    """The fields of an answer, and what they say of its end."""
+    """The fields of a response, and what they mean for its body and its connection."""
 
     pairs: HeaderPairs
     length: int | None = None
@@ -94,13 +74,13 @@ class ResponseFields(Struct, frozen=True):
 
 
 class ResponseHead(Struct, frozen=True, eq=False):
-    """The head of an answer. `old` is one of HTTP/1.0. Equal heads of one connection share one value (ADR 11)."""
+    """A status line and its fields. Equal heads of one endpoint share one value (ADR 11)."""
 
     status: int
-    old: bool
+    is_http10: bool
     fields: ResponseFields
-    made: dict[bytes, tuple[bytes, HeaderPairs] | None] = {}
-    """What whoever passes it on made of it, to have it at hand when it comes again."""
+    rendered: dict[bytes, tuple[bytes, HeaderPairs] | None] = {}
+    """A cache for the code that passes the response on: heads for clients, by the name of the decision header."""
 
     @property
     def pairs(self) -> HeaderPairs:
@@ -109,95 +89,91 @@ class ResponseHead(Struct, frozen=True, eq=False):
 
 
 def read_response_head(raw: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> ResponseHead:
-    """A head without its empty line. Raises Malformed or BadRequest. `known` is for `read_response_fields`."""
+    """Parse a head without its empty line. Raises MalformedResponse, or BadRequest for a bad field.
+
+    `known` is a cache of field lines that were parsed before: the responses of a backend share many of them.
+    """
     lines = cut_lines(raw)
-    status = USUAL_LINES.get(lines[0]) or status_of(lines[0])
-    return ResponseHead(
-        status, lines[0].startswith(b"HTTP/1.0"), read_response_fields(lines, known)
-    )
+    status = _COMMON_STATUS_LINES.get(lines[0]) or _parse_status(lines[0])
+    return ResponseHead(status, lines[0].startswith(b"HTTP/1.0"), parse_fields(lines, known))
 
 
 def check_switch(head: ResponseHead, may_switch: bool) -> None:
-    """Raises Malformed for a 101 that nobody asked for (RFC 9110 15.2.2)."""
-    if head.old or not may_switch:
-        raise Malformed("it switched protocols unasked")
+    """Raises MalformedResponse for a 101 to a request without Upgrade (RFC 9110 15.2.2)."""
+    if head.is_http10 or not may_switch:
+        raise MalformedResponse("it switched protocols unasked")
 
 
-def read_response_fields(
-    lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]
-) -> ResponseFields:
-    """Reads the lines behind a status line. Raises Malformed, or BadRequest for what is no field.
-
-    `known` holds lines that were read before: those of one backend are much alike.
-    """
+def parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> ResponseFields:
+    """Parse the lines after the status line, the first of `lines`. Raises MalformedResponse, or BadRequest."""
     if len(lines) > MAX_HEADERS + 1:
-        raise Malformed(f"it has more than {MAX_HEADERS} header fields")
+        raise MalformedResponse(f"it has more than {MAX_HEADERS} header fields")
     pairs: HeaderPairs = []
-    framing: HeaderPairs = []
+    special: HeaderPairs = []
     for line in lines[1:]:
         pair = known.get(line)
         if pair is None:
-            pair = _new_field(line, known)
+            pair = _parse_field(line, known)
         pairs.append(pair)
-        if pair[0] in _OF_FRAMING:
-            framing.append(pair)
-    return _framed(pairs, framing) if framing else ResponseFields(pairs)
+        if pair[0] in _FRAMING_AND_CONNECTION:
+            special.append(pair)
+    return _with_framing(pairs, special) if special else ResponseFields(pairs)
 
 
-def _new_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+def _parse_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     pair = read_field(line)
-    # What is one client's alone is not kept.
-    if len(line) <= _REMEMBERED_BYTES and pair[0] != b"set-cookie":
-        if len(known) >= _REMEMBERED_LINES:
+    # Not Set-Cookie: such a line is for one client, and does not come again.
+    if len(line) <= _MAX_KNOWN_LINE_BYTES and pair[0] != b"set-cookie":
+        if len(known) >= _MAX_KNOWN_LINES:
             known.clear()
         known[line] = pair
     return pair
 
 
-def _framed(pairs: HeaderPairs, framing: HeaderPairs) -> ResponseFields:
+def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:
     length: int | None = None
     chunked = close = False
-    for name, value in framing:
+    for name, value in special:
         if name == b"content-length":
-            if length is not None or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-                raise Malformed("its Content-Length is not one whole number (RFC 9112 6.3)")
+            if length is not None or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
+                raise MalformedResponse("its Content-Length is not one whole number (RFC 9112 6.3)")
             length = int(value)
         elif name == b"transfer-encoding":
             if chunked or value.lower() != b"chunked":
-                raise Malformed("its Transfer-Encoding is not exactly `chunked`")
+                raise MalformedResponse("its Transfer-Encoding is not exactly `chunked`")
             chunked = True
         elif value != b"keep-alive":
             close = close or b"close" in (
-                token.strip(b" \t") for token in value.lower().split(b",")
+                option.strip(b" \t") for option in value.lower().split(b",")
             )
     if chunked and length is not None:
-        raise Malformed("its framing fields contradict each other")
+        raise MalformedResponse("its framing fields contradict each other")
     return ResponseFields(pairs, length, chunked, close)
 
 
 def framing_of(head: ResponseHead, is_head: bool) -> Framing:
-    """How the body ends (RFC 9112 6.3). Raises Malformed. `is_head`: it answers a HEAD."""
+    """How the body ends (RFC 9112 6.3). `is_head`: the request was a HEAD. Raises MalformedResponse."""
     fields = head.fields
-    if head.old and fields.chunked:
-        raise Malformed("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
-    if is_head or head.status in _NO_BODY:
+    if head.is_http10 and fields.chunked:
+        raise MalformedResponse("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
+    if is_head or head.status in BODILESS_STATUSES:
         return "none"
     if fields.chunked:
         return "chunked"
     return "until_close" if fields.length is None else "length"
 
 
-def check_interim(fields: ResponseFields, seen: int) -> None:
-    """An interim answer has no body and does not come for ever. Raises Malformed."""
-    if seen > MAX_INTERIM:
-        raise Malformed(f"it sent more than {MAX_INTERIM} interim answers")
+def check_interim(fields: ResponseFields, count: int) -> None:
+    """Raises MalformedResponse for an interim response with a body, or for the `count`th if that is too many."""
+    if count > MAX_INTERIM:
+        raise MalformedResponse(f"it sent more than {MAX_INTERIM} interim answers")
     if fields.chunked or fields.length is not None:
-        raise Malformed("its interim answer has a body (RFC 9110 15.2)")
+        raise MalformedResponse("its interim answer has a body (RFC 9110 15.2)")
 
 
-def kept_trailers(trailers: HeaderPairs) -> HeaderPairs:
-    """The trailer fields that may be passed on. Raises Malformed where there is no end of them."""
+def allowed_trailers(trailers: HeaderPairs) -> HeaderPairs:
+    """The trailers that may be passed on. Raises MalformedResponse if they are too large."""
     size = sum(len(name) + len(value) for name, value in trailers)
     if len(trailers) > MAX_HEADERS or size > MAX_TRAILER_BYTES:
-        raise Malformed("its trailers are too large")
-    return [pair for pair in trailers if pair[0] not in _NO_TRAILERS]
+        raise MalformedResponse("its trailers are too large")
+    return [pair for pair in trailers if pair[0] not in FORBIDDEN_IN_RESPONSES]

@@ -1,4 +1,4 @@
-"""The nouns: immutable values, each a plain frozen struct (ADR 20). Import them from this package."""
+"""The values that all layers share: table, backend, request. Each is a frozen struct. Import them from here."""
 
 from proxy.model.backend import (
     ALLOW_ALL,
@@ -33,6 +33,7 @@ from proxy.model.table import (
     Route,
     RouteTable,
     Timeouts,
+    UnimplementedField,
 )
 from proxy.model.table_test import Expectation, Given, TableTest
 
@@ -78,4 +79,5 @@ __all__ = [
     "TlsContexts",
     "TlsFile",
     "TlsKey",
+    "UnimplementedField",
 ]

@@ -1,4 +1,4 @@
-"""A backend: its endpoints, its TLS, what it may see."""
+"""A backend: its endpoints, its TLS, the header fields and cookies that it receives."""
 
 import ssl
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Endpoint(Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """As in a Host header: without the scheme's own port, IPv6 in brackets."""
+        """Host and port as in a Host header: without the default port, IPv6 in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
@@ -27,7 +27,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class Allow(Struct, frozen=True):
-    """Which names a backend may see: all, or `only` these, never those of `remove`. Lower case for headers."""
+    """Names that a backend receives: all, or those in `only`, but none in `remove`. Header names are in lower case."""
 
     only: frozenset[str] | None = None
     remove: frozenset[str] = frozenset()
@@ -40,46 +40,44 @@ ALLOW_ALL = Allow()
 
 
 class BackendTls(Struct, frozen=True):
-    """How an https backend is spoken to. Its certificate is always verified.
+    """TLS towards an https backend. Its certificate is always verified.
 
-    Paths are as they stand in the file, relative to its folder; in a table that serves they are absolute.
+    Paths are relative to the folder of the table; in a snapshot they are absolute.
     """
 
     ca_file: str | None = None
-    """The only authorities that are trusted; None is the system's."""
+    """The only trusted authorities. None stands for those of the system."""
     cert_file: str | None = None
     key_file: str | None = None
-    """None where the key stands in `cert_file`."""
+    """None if `cert_file` holds the key."""
     server_name: str | None = None
-    """The name for SNI and for the check of the certificate; None is the endpoint's host."""
+    """The name for SNI and for the verification. None stands for the endpoint's host."""
     content: str = ""
-    """A hash of what the files held when they were read: new files are another value."""
+    """A hash of the contents of the files. So changed files make another value."""
 
 
 class Backend(Struct, frozen=True):
-    """A system that answers: the monolith, the new service."""
+    """A system behind the facade: the monolith, a new service."""
 
     name: str
     endpoints: tuple[Endpoint, ...]
     preserve_host: bool = False
-    """Send the client's Host on, instead of the endpoint's own."""
+    """Forward the client's Host instead of the endpoint's authority."""
     max_connections: int = 100
     max_pending_requests: int = 1024
     headers: Allow = ALLOW_ALL
     cookies: Allow = ALLOW_ALL
     tls: BackendTls | None = None
     idle_timeout_s: float = 2.5
-    """Half of the common 5 s of servers (findings, 17)."""
+    """Half of 5 s, the default of many servers (finding 17)."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]
-
-
 TLS_KEYS: tuple[TlsKey, ...] = ("ca_file", "cert_file", "key_file")
 
 
 class TlsFile(Struct, frozen=True):
-    """A file that a backend's `tls` names, and where it does."""
+    """A file in the `tls` of a backend, and its position in the table."""
 
     backend: str
     key: TlsKey
@@ -89,7 +87,7 @@ class TlsFile(Struct, frozen=True):
 
 
 TlsContexts = Mapping[BackendTls | None, ssl.SSLContext]
-"""How connections to backends are encrypted, by the `tls` of a backend; None is https without any."""
+"""The TLS context for each `tls` of a backend. The key None is for https backends without `tls`."""
 
 FileSignatures = Mapping[str, tuple[int, ...]]
-"""Files that were read, by path, each with a value that changes when the file does."""
+"""Paths of files that were read, each with a value that changes with the file."""

@@ -1,13 +1,13 @@
-"""Header fields as they go over the wire, and the table's edits of them."""
+"""Header fields, and edits of header fields."""
 
 from msgspec import Struct
 
 HeaderPairs = list[tuple[bytes, bytes]]
-"""Header fields as they go over the wire, names in lower case, repeats and order kept."""
+"""Header fields as raw bytes: names in lower case, in order, with repeats."""
 
 
 class HeaderEdits(Struct, frozen=True):
-    """Applied in this order: remove, set, add. Names in lower case."""
+    """Edits, applied in this order: remove, set, add. Names are in lower case."""
 
     set: tuple[tuple[bytes, bytes], ...] = ()
     add: tuple[tuple[bytes, bytes], ...] = ()

@@ -1,4 +1,4 @@
-"""What a route takes: hosts, path, methods, headers, query parameters, cookies. Nouns, as in `proxy.model`."""
+"""The match of a route: hosts, path, methods, headers, query parameters, cookies."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class StringMatch(Struct, frozen=True):
-    """How a header, query parameter or cookie has to look. `present` wants `value` "true" or "false"."""
+    """A match of a header, query parameter or cookie. For `present` the value is "true" or "false"."""
 
     name: str
     kind: Literal["exact", "prefix", "regex", "present"]
@@ -14,20 +14,20 @@ class StringMatch(Struct, frozen=True):
 
 
 class PathMatch(Struct, frozen=True):
-    """`value` is written decoded. A regex (RE2) has to match the whole path."""
+    """A match of the path. `value` is decoded. A regex (RE2) has to match the whole path."""
 
     kind: Literal["exact", "prefix", "template", "regex"]
     value: str
     ignore_trailing_slash: bool = False
     params: tuple[tuple[str, str], ...] = ()
-    """Template parameters with the regex that each has to match as a whole."""
+    """Template parameters, each with the regex that its whole value has to match."""
 
 
 class Match(Struct, frozen=True):
-    """All of it has to hold. An empty part takes everything."""
+    """Every part has to match. An empty part matches every request."""
 
     hosts: tuple[str, ...] = ()
-    """In lower case, without port; `*.example.com` takes any number of labels in front."""
+    """In lower case, without port. `*.example.com` matches one or more labels in front."""
     path: PathMatch | None = None
     methods: tuple[str, ...] = ()
     headers: tuple[StringMatch, ...] = ()

@@ -1,4 +1,4 @@
-"""One request: its facts, the decision about it, and the request for the backend."""
+"""A request: its facts, the decision about it, and the upstream request."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 class Facts(Struct, frozen=True):
-    """What rules may see of a request. Bytes as they were sent."""
+    """The parts of a request that rules may read. Bytes are as they were sent."""
 
     method: str
     host: bytes
@@ -22,28 +22,28 @@ class Facts(Struct, frozen=True):
     query: bytes
     headers: HeaderPairs
     client: str
-    """The client's address without port, as far as it is known: the peer's, or what trusted proxies say."""
+    """The client's address without port: the peer's, or the one that trusted proxies report."""
     scheme: str = "http"
     peer: str = ""
-    """The address at the other end of the connection; empty for a Unix socket."""
+    """The address at the other end of the connection. Empty for a Unix socket."""
     peer_trusted: bool = False
-    """The peer is one of `forwarded.trusted_proxies`."""
+    """Whether the peer is in `forwarded.trusted_proxies`."""
     has_query: bool = False
-    """The target has a `?`, be it with nothing behind it: it goes on as it was sent."""
+    """Whether the target has a `?`. An empty query is forwarded as it was sent."""
     minor: int = 1
-    """The client spoke HTTP/1.0 or HTTP/1.1."""
+    """The minor version of HTTP/1 that the client uses."""
 
 
 class Decision(Struct, frozen=True):
-    """Where a request goes, and why. The same value is shown by `explain`, the log and the tests."""
+    """The backend for a request, and the reason. `explain`, the log and the tests show the same value."""
 
     route: Route
     reason: str
     """One word: only, draw, kill_switch, stage, direct_response, redirect, retired."""
     ref: BackendRef | None = None
-    """Absent when the facade answers by itself."""
+    """None for a local reply."""
     upstream_path: bytes = b""
-    """Path as it is asked upstream, without the query."""
+    """The raw path of the upstream request, without the query."""
     mirrored_to: tuple[str, ...] = ()
 
     @property
@@ -52,20 +52,20 @@ class Decision(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True):
-    """How a request's body is framed. `length` in bytes, for that kind alone."""
+    """The framing of a request body. `length` is in bytes, and only used by that kind."""
 
     kind: Literal["none", "length", "chunked"]
     length: int = 0
 
 
 class Outgoing(Struct, frozen=True):
-    """What a backend is asked. `headers` lack Host and framing: whoever writes the head makes them anew."""
+    """The upstream request. `headers` lack Host and framing: the writer of the head adds them."""
 
     method: str
     target: bytes
-    """Raw path and query, as they go over the wire."""
+    """The raw path and query."""
     host: bytes | None
-    """None is the endpoint's own authority."""
+    """None stands for the endpoint's authority."""
     headers: HeaderPairs
     body: Body
     timeouts: Timeouts

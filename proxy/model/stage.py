@@ -1,4 +1,4 @@
-"""How far the migration of a route has come."""
+"""The stages of a migration."""
 
 from typing import Literal
 

@@ -1,7 +1,7 @@
-"""The route table: routes, and the settings that stand beside them.
+"""The route table: routes and settings.
 
-Numbers carry their unit in the name. Shares of traffic are whole hundredths of a per cent
-(`*_bp`, 0..10,000): two decimals in the file, and no rounding anywhere else.
+Names of numbers end in their unit. Percentages of traffic are whole hundredths of a per cent (`*_bp`,
+0..10,000): two decimals in the file, and no rounding.
 """
 
 from typing import Literal
@@ -19,17 +19,17 @@ ALL_BP = 10_000
 
 
 class Rewrite(Struct, frozen=True):
-    """What a backend is asked instead of what the client sent. At most one of the path fields is set."""
+    """A rewrite of the upstream request. At most one of the path fields is set."""
 
     prefix: str | None = None
-    """Takes the place of the matched prefix (`replace_prefix_match`)."""
+    """Replaces the matched prefix (`replace_prefix_match`)."""
     full_path: str | None = None
     template: str | None = None
     hostname: str | None = None
 
 
 class BackendRef(Struct, frozen=True):
-    """A share of a route's traffic, and how that backend is spoken to on this route."""
+    """A backend of a route, with its weight, rewrite and header edits."""
 
     backend: str
     weight_bp: int = ALL_BP
@@ -39,10 +39,13 @@ class BackendRef(Struct, frozen=True):
 
 
 class Timeouts(Struct, frozen=True):
-    """Seconds. `request` runs from the request's last byte to the answer's head, over all attempts;
-    `backend_request` is the same for one attempt; then `stream_idle` bounds each silence of an answer's body.
-    `body_idle` bounds each silence of the client's body, and `total` all from the request's head to the end of
-    the answer; it does not hold for WebSockets."""
+    """Timeouts in seconds (ADR 7).
+
+    `request` runs from the last byte of the request to the head of the response, over all attempts;
+    `backend_request` is the same for one attempt. `stream_idle` bounds each pause in a response body, `body_idle`
+    each pause in a request body. `total` runs from the head of the request to the end of the response; it does not
+    apply to WebSockets.
+    """
 
     connect_s: float = 2.0
     request_s: float = 15.0
@@ -53,22 +56,22 @@ class Timeouts(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """Bytes and counts of one request."""
+    """Limits of one request."""
 
     max_header_bytes: int = 32 * 1024
     max_headers: int = 100
     max_uri_bytes: int = 8 * 1024
     max_body_bytes: int = 50 * 1024 * 1024
     min_body_rate: int = 240
-    """Bytes a second of a request's body, on average, judged once 5 seconds have passed; 0 is no bound."""
+    """The lowest average rate of a request body in bytes a second, checked after 5 seconds. 0 is no limit."""
 
 
 DEFAULTS = (Timeouts(), Limits())
-"""What a request may take before its route is known."""
+"""The timeouts and limits of a request before its route is known."""
 
 
 class DirectResponse(Struct, frozen=True):
-    """An answer by the facade itself."""
+    """A response of the facade itself."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -76,7 +79,7 @@ class DirectResponse(Struct, frozen=True):
 
 
 class Redirect(Struct, frozen=True):
-    """A Location made of the request's own parts, each replaced where it is given."""
+    """A redirect. Its Location has the parts of the request's URL, each replaced if it is given."""
 
     status: int = 302
     scheme: str | None = None
@@ -84,11 +87,11 @@ class Redirect(Struct, frozen=True):
     port: int | None = None
     path: str | None = None
     prefix: str | None = None
-    """Takes the place of the matched prefix."""
+    """Replaces the matched prefix."""
 
 
 class HashKey(Struct, frozen=True):
-    """Where a cohort finds its key: a cookie, a header, or the client's address."""
+    """A source of the key of a cohort: a cookie, a header, or the client's address."""
 
     kind: Literal["cookie", "header", "source_ip"]
     name: str = ""
@@ -97,7 +100,7 @@ class HashKey(Struct, frozen=True):
 
 
 class Cohort(Struct, frozen=True):
-    """Who moves together: the first key present, hashed with the salt."""
+    """A group of clients that move together. The bucket is a hash of the salt and the first key that is present."""
 
     name: str
     salt: str
@@ -105,19 +108,19 @@ class Cohort(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """A copy to the other backend. `percent_bp` of the requests that qualify."""
+    """Copies to the other backend. `percent_bp` is the percentage of the safe requests that are copied."""
 
     percent_bp: int = ALL_BP
 
 
 class Route(Struct, frozen=True):
-    """One seam of the monolith: what it takes, who answers, how far its migration has come."""
+    """A seam of the monolith: a match, its backends, and the stage of its migration."""
 
     name: str
     match: Match
     backend_refs: tuple[BackendRef, ...] = ()
-    """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`; a retired
-    route may keep them for the way back, but answers by itself."""
+    """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`. A retired route
+    may keep them for a rollback, but gives a local reply."""
     stage: Stage | None = None
     priority: int = 0
     cohort: Cohort | None = None
@@ -129,37 +132,50 @@ class Route(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     line: int = 0
-    """Where it stands in its file, from 1; 0 for a route that is in no file."""
+    """The line in the file, from 1; 0 for a route without a file."""
 
 
 class Explain(Struct, frozen=True):
-    """Which header tells the decision, and to clients of which networks (CIDR)."""
+    """The header with the decision, and the networks (CIDR) of the clients that get it."""
 
     response_header: str = "x-facade-decision"
     expose_to: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
 
 
 class Forwarded(Struct, frozen=True):
-    """Whose forwarding headers are believed (CIDR), and which client headers pass all the same (rule 14)."""
+    """The trusted networks (CIDR), and the client headers that pass although they are dropped by default (rule 14)."""
 
     trusted_proxies: tuple[str, ...] = ()
     allow_headers: frozenset[str] = frozenset()
 
 
 class Listener(Struct, frozen=True):
-    """How the facade treats those who connect to it. Bounds of one worker."""
+    """Limits of client connections, for each worker."""
 
     head_timeout_s: float = 10.0
-    """From the first byte of a head, or the beginning of the connection, to the head's end."""
+    """From the first byte of a head, or the start of the connection, to the end of the head."""
     idle_timeout_s: float = 75.0
-    """How long a connection may be kept open between two requests."""
+    """The longest pause between two requests of a connection."""
     max_connections: int = 10_000
     max_connections_per_client: int = 2_000
-    """By the address of the peer; peers within `trusted_proxies` are exempt."""
+    """Connections of one peer address. Peers in `trusted_proxies` are exempt."""
+
+
+class UnimplementedField(Struct, frozen=True):
+    """A field of a table that is validated but not implemented (rule 15)."""
+
+    section: Literal["backends", "cohorts", "routes"]
+    name: str
+    """The name of the backend, cohort or route that has the field."""
+    field: str
+    """The field within it, with dots: `mirror.compare`."""
+
+    def __str__(self) -> str:
+        return f"{self.section}[{self.name}].{self.field}"
 
 
 class RouteTable(Struct, frozen=True):
-    """What a file says, whole and valid. Routes in file order."""
+    """A valid table. Routes are in file order."""
 
     routes: tuple[Route, ...]
     backends: tuple[Backend, ...]
@@ -168,9 +184,8 @@ class RouteTable(Struct, frozen=True):
     forwarded: Forwarded = Forwarded()
     tests: tuple[TableTest, ...] = ()
     min_route_coverage: float = 0.0
-    """Per cent of the routes that the tests have to reach."""
-    unobeyed: tuple[str, ...] = ()
-    """Fields that were parsed and validated, but that no machinery obeys yet (rule 15)."""
+    """The percentage of routes that the tests have to reach."""
+    not_implemented: tuple[UnimplementedField, ...] = ()
     listener: Listener = Listener()
     tls_files: tuple[TlsFile, ...] = ()
-    """What whoever loads the table has to look at; the core reads no files."""
+    """The files that the loader of the table has to read; the core reads none."""

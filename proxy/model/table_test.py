@@ -1,4 +1,4 @@
-"""The tests that stand in a table: what is assumed, asked and expected. Nouns, as in `proxy.model`."""
+"""The tests of a table: assumption, request and expectation."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from proxy.model.stage import Stage
 
 
 class Given(Struct, frozen=True):
-    """What a test assumes, instead of what the file says now. Unset is "as the file has it"."""
+    """The assumptions of a test. None stands for the value in the file."""
 
     stage: Stage | None = None
     weights_bp: tuple[tuple[str, int], ...] | None = None
@@ -14,7 +14,7 @@ class Given(Struct, frozen=True):
 
 
 class Expectation(Struct, frozen=True):
-    """Unset is "whatever"."""
+    """The expected result. A value of None is not checked."""
 
     route: str | None = None
     backend: str | None = None
@@ -27,13 +27,13 @@ class Expectation(Struct, frozen=True):
 
 
 class TableTest(Struct, frozen=True):
-    """A request, and what the table has to do with it."""
+    """A request and its expected result."""
 
     name: str
     method: str
     host: str
     path: str
-    """As sent, query included."""
+    """The path as sent, query included."""
     expect: Expectation
     given: Given = Given()
     headers: tuple[tuple[str, str], ...] = ()

@@ -1,1 +1,1 @@
-"""The rules of a table: facts, match, decide, explain. Pure."""
+"""Routing: the facts of a request, its route, and the decision about it. Pure."""

@@ -1,31 +1,31 @@
-"""(route, facts, draw) -> Decision. The order of the rules is the order of the lines."""
+"""The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
 
 Choice = tuple[int, str]
-"""Which of a route's references, by its place, -1 for none; and why, in one word."""
+"""The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
 def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decision:
-    """Where a request that `route` takes goes.
+    """The decision about a request that `route` takes.
 
-    `draw_bp` is one uniform number from [0, 10,000) for each request. `explain`, `check` and `plan` call this.
-    Live traffic caches `fixed_choice` and `decision_for`; only the draw is made for each request.
+    `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
+    this. Live traffic caches `fixed_choice` and `decision_for`; only the draw is made for each request (ADR 14).
     """
     return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
-    """What is chosen for every request that `route` takes; None where the draw has to say.
+    """The choice for every request that `route` takes. None where the draw decides.
 
-    The order: kill switch, an answer of the facade's own, a lone reference, stage.
+    In this order: kill switch, local reply, a single reference, stage.
     """
     refs, stage = route.backend_refs, route.stage
     if stage is not None and table.kill_switch and refs:
         return 0, "kill_switch"
     if not refs or stage == "retired":
-        return -1, _own_answer(route)
+        return -1, _local_reply_reason(route)
     if len(refs) == 1:
         return 0, "only"
     if stage is None or stage == "canary":
@@ -34,10 +34,11 @@ def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
 
 
 def weighted_choice(route: Route, draw_bp: int) -> Choice:
-    """The last reference takes the buckets from 0 up to its weight, the one before it the next ones, and so on.
+    """The choice by draw.
 
-    So a newcomer, written after its incumbent, has all `bucket < weight`: raising its weight only ever
-    moves requests towards it (rule 3).
+    The last reference has the buckets from 0 up to its weight, the one before it the next ones, and so on (ADR 6).
+    So a newcomer, which is written after its incumbent, has every bucket below its weight: raising the weight moves
+    requests towards it only (rule 3).
     """
     refs, edge_bp = route.backend_refs, 0
     for at in range(len(refs) - 1, 0, -1):
@@ -48,29 +49,29 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
 
 
 def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
-    """The half that follows from the request and what was chosen for it."""
+    """The decision for a request and a choice."""
     at, reason = choice
     if at < 0:
         return Decision(route, reason)
     ref = route.backend_refs[at]
-    mirrored = route.stage is not None and reason != "kill_switch"
+    may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
         upstream_path(route, ref.rewrite, facts.path),
-        _mirrored_to(route, facts.method, ref) if mirrored else (),
+        _mirrored_to(route, facts.method, ref) if may_mirror else (),
     )
 
 
-def _own_answer(route: Route) -> str:
+def _local_reply_reason(route: Route) -> str:
     if route.redirect is not None:
         return "redirect"
     return "retired" if route.stage == "retired" else "direct_response"
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """Who gets a copy: never a write (rule 5), never the one who serves."""
+    """The backends that get a copy. Writes are not copied (rule 5), and not to the backend that serves."""
     if method not in SAFE_METHODS or len(route.backend_refs) != 2:
         return ()
     incumbent, newcomer = route.backend_refs
@@ -86,7 +87,7 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
 
 
 def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path that a backend is asked for a request that `route` has taken."""
+    """The raw path of the upstream request."""
     if rewrite is None:
         return path
     pattern = route.match.path.value if route.match.path is not None else "/"

@@ -1,4 +1,4 @@
-"""Answers by the facade itself: direct responses, redirects, and problems (RFC 9457)."""
+"""Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
 from proxy.model import DirectResponse, Facts, Redirect, Route
@@ -6,8 +6,8 @@ from proxy.routing.paths import replace_prefix, to_wire
 from proxy.routing.transforms.headers import apply_header_edits
 
 
-def asks_the_facade(facts: Facts) -> bool:
-    """An OPTIONS for the server as a whole, or one that may go no further (RFC 9110 7.6.2, 9.3.7)."""
+def is_for_facade(facts: Facts) -> bool:
+    """Whether this is OPTIONS for the server itself: target `*`, or Max-Forwards 0 (RFC 9110 7.6.2, 9.3.7)."""
     if facts.method != "OPTIONS":
         return False
     return facts.path == b"*" or any(
@@ -16,7 +16,7 @@ def asks_the_facade(facts: Facts) -> bool:
 
 
 def direct_response(route: Route, facts: Facts) -> LocalReply:
-    """What a route without backends answers. The route has a `direct_response` or a `redirect`."""
+    """The local reply of a route with a `direct_response` or a `redirect`."""
     if route.redirect is not None:
         location = redirect_location(route, route.redirect, facts)
         return LocalReply(
@@ -29,7 +29,7 @@ def direct_response(route: Route, facts: Facts) -> LocalReply:
 
 
 def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
-    """The Location: relative, unless another scheme, host or port is asked for (RFC 9110 10.2.2)."""
+    """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
     path = facts.path
     if redirect.path is not None:
         path = to_wire(redirect.path)
@@ -38,7 +38,7 @@ def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
     if facts.query:
         path += b"?" + facts.query
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:
-        # Two slashes in front would name another host.
+        # Two leading slashes would start an authority (RFC 3986 4.2).
         return b"/" + path.lstrip(b"/") if path.startswith(b"//") else path
     return b"%b://%b%b" % (_scheme(redirect, facts), _authority(redirect, facts), path)
 

@@ -1,10 +1,9 @@
-"""Why a request goes where it goes: the functions of live traffic, asked one by one and told in plain values.
+"""Explains the route of a request: calls the functions of live traffic one by one and returns plain values.
 
-The value is the same for `facade explain`, its `--json` and the admin listener's `GET /explain`, so that a
-running facade can be asked and its answer shown like a file's.
+`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation of a
+running facade is shown in the same way as that of a file.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -21,53 +20,51 @@ from proxy.routing.facts import Networks
 from proxy.routing.match import Index, first_failure, precedence
 from proxy.routing.paths import path_variants
 from proxy.routing.predicates import describe, text
-from proxy.routing.request_spec import Fields, RequestSpec, facts_of
+from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
 from proxy.routing.transforms.upstream_request import outgoing
 
-_NOT_OBEYED = re.compile(r"routes\[([^\]]*)\]\.(.+)")
-
 
 class PossibleDecision(Struct, frozen=True):
-    """One thing that happens to such a request."""
+    """One possible decision for the request."""
 
     share: float
-    """Per cent of the requests that the route takes."""
+    """The percentage of the route's requests with this decision."""
     reason: str
     buckets: tuple[float, float] | None = None
-    """The buckets that lead here, from and below; absent where nothing is drawn."""
+    """The range of buckets, upper bound excluded. None where no draw is made."""
     backend: str | None = None
     urls: tuple[str, ...] = ()
-    """What is asked; one for each endpoint of the backend, any of which may be chosen."""
+    """The URLs of the upstream request, one for each endpoint of the backend."""
     host: str | None = None
     headers: Fields = ()
-    """Sent to the backend; or, where the facade answers by itself, to the client."""
+    """The fields sent to the backend or, in a local reply, to the client."""
     mirrored_to: tuple[str, ...] = ()
     status: int | None = None
-    """Of an answer by the facade itself."""
+    """The status of a local reply."""
     detail: str = ""
 
 
 class PathVariant(Struct, frozen=True):
-    """A plausible reading of an ambiguous path, and the route it leads to."""
+    """A variant of an ambiguous path, and the route that it leads to."""
 
     path: str
     route: str | None
 
 
 class OtherRoute(Struct, frozen=True):
-    """A route that does not take the request."""
+    """A route that does not take the request, and the reason."""
 
     name: str
     line: int
     why: str
     holds: bool = False
-    """All of its predicates hold, but a better-placed route takes the request."""
+    """All of its predicates hold, but a route with higher precedence takes the request."""
     same_path: bool = False
 
 
 class Explanation(Struct, frozen=True):
-    """A request, the route that takes it, what happens then, and why no other route takes it."""
+    """A request, the route that takes it, the possible decisions, and the other routes. The names are JSON keys."""
 
     method: str
     target: str
@@ -81,19 +78,19 @@ class Explanation(Struct, frozen=True):
     match: str = ""
     stage: str | None = None
     not_obeyed: tuple[str, ...] = ()
-    """Fields of the route that nothing obeys yet."""
+    """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
     status: int | None = None
-    """Where no route takes the request: what the facade answers, and why."""
+    """The status of the local reply, where no route takes the request."""
     reason: str = ""
     detail: str = ""
     readings: tuple[PathVariant, ...] = ()
     others: tuple[OtherRoute, ...] = ()
-    """Those whose predicates hold come first, then those that share the path, then the rest in file order."""
+    """First the routes whose predicates hold, then those that match the path, then the rest in file order."""
 
 
 class InEffect(Protocol):
-    """A table in effect, as far as it is explained: a snapshot. `backends` are those in use, by name."""
+    """The part of a snapshot that is explained. `backends` are those in use, by name."""
 
     @property
     def table(self) -> RouteTable: ...
@@ -107,86 +104,86 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(where: InEffect, asked: RequestSpec) -> Explanation:
-    """What `where` does with the request. Raises FacadeError for what is no request."""
+def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
+    """The explanation of one request. Raises FacadeError for an invalid `spec`."""
     try:
-        facts = facts_of(asked, where.trusted)
-    except BadRequest as refused:
-        said = Explanation(asked.method, asked.url, "", asked.client, where.version)
-        return _refused(said, refused)
+        facts = facts_of_spec(spec, snapshot.trusted)
+    except BadRequest as refusal:
+        explanation = Explanation(spec.method, spec.url, "", spec.client, snapshot.version)
+        return _refused(explanation, refusal)
     target = facts.path + (b"?" + facts.query if facts.query else b"")
-    said = Explanation(
+    explanation = Explanation(
         facts.method,
         text(target),
         text(facts.host),
         facts.client,
-        where.version,
-        where.table.kill_switch,
+        snapshot.version,
+        snapshot.table.kill_switch,
     )
-    resolution = resolve(where.table, where.index, facts)
+    resolution = resolve(snapshot.table, snapshot.index, facts)
     route, error = resolution.route, resolution.error
     if isinstance(error, AmbiguousPath):
-        return replace(_refused(said, error), readings=tuple(_readings(where.index, facts)))
+        variants = tuple(_path_variants(snapshot.index, facts))
+        return replace(_refused(explanation, error), readings=variants)
     if isinstance(error, BadRequest):
-        return _refused(said, error)
+        return _refused(explanation, error)
     if resolution.for_facade:
         detail = "the facade answers this request itself (RFC 9110 7.6.2, 9.3.7)"
-        return replace(said, status=OPTIONS_REPLY.status, reason="options", detail=detail)
-    others = tuple(_others(where.table.routes, route, facts))
+        return replace(explanation, status=OPTIONS_REPLY.status, reason="options", detail=detail)
+    others = tuple(_other_routes(snapshot.table.routes, route, facts))
     if route is None:
-        missing = NoRoute("no route takes this request")
-        return replace(_refused(said, missing), others=others)
+        no_route = NoRoute("no route takes this request")
+        return replace(_refused(explanation, no_route), others=others)
     return replace(
-        said,
+        explanation,
         route=route.name,
         line=route.line,
         match=describe(route.match),
         stage=route.stage,
-        not_obeyed=not_obeyed(where.table.unobeyed).get(route.name, ()),
-        ways=tuple(_ways(where, route, facts, asked.bucket_bp)),
+        not_obeyed=_not_implemented(snapshot.table, route),
+        ways=tuple(_possible_decisions(snapshot, route, facts, spec.bucket_bp)),
         others=others,
     )
 
 
-def not_obeyed(fields: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The fields of each route that nothing obeys yet, out of a table's `unobeyed`."""
-    found: dict[str, tuple[str, ...]] = {}
-    for each in fields:
-        if taken := _NOT_OBEYED.fullmatch(each):
-            found[taken[1]] = (*found.get(taken[1], ()), taken[2])
-    return found
+def _not_implemented(table: RouteTable, route: Route) -> tuple[str, ...]:
+    return tuple(
+        each.field
+        for each in table.not_implemented
+        if each.section == "routes" and each.name == route.name
+    )
 
 
-def _refused(said: Explanation, error: RequestError) -> Explanation:
-    return replace(said, status=error.status, reason=error.reason, detail=str(error))
+def _refused(explanation: Explanation, error: RequestError) -> Explanation:
+    return replace(explanation, status=error.status, reason=error.reason, detail=str(error))
 
 
-def _readings(index: Index, facts: Facts) -> Iterator[PathVariant]:
-    for reading in path_variants(facts.path):
-        route = index.find(facts, reading)
-        yield PathVariant(text(reading), None if route is None else route.name)
+def _path_variants(index: Index, facts: Facts) -> Iterator[PathVariant]:
+    for path in path_variants(facts.path):
+        route = index.find(facts, path)
+        yield PathVariant(text(path), None if route is None else route.name)
 
 
-# --- what happens -------------------------------------------------------------------------------
+# --- the possible decisions ---------------------------------------------------------------------
 
 
-def _ways(
-    where: InEffect, route: Route, facts: Facts, bucket_bp: int | None
+def _possible_decisions(
+    snapshot: InEffect, route: Route, facts: Facts, bucket_bp: int | None
 ) -> Iterator[PossibleDecision]:
-    """Each thing that can happen; with a bucket, the one that does."""
-    spans = list(_spans(route)) or [(0, ALL_BP)]
-    if decide(where.table, route, facts, 0).reason != "draw":
-        yield _way(where, decide(where.table, route, facts, bucket_bp or 0), facts, None)
+    """Each possible decision; with a bucket, the decision for that bucket."""
+    if decide(snapshot.table, route, facts, 0).reason != "draw":
+        decision = decide(snapshot.table, route, facts, bucket_bp or 0)
+        yield _possible_decision(snapshot, decision, facts, None)
         return
-    for start, end in spans:
+    for start, end in list(_bucket_ranges(route)) or [(0, ALL_BP)]:
         if bucket_bp is not None and not start <= bucket_bp < end:
             continue
-        at = start if bucket_bp is None else bucket_bp
-        yield _way(where, decide(where.table, route, facts, at), facts, (start, end))
+        decision = decide(snapshot.table, route, facts, start if bucket_bp is None else bucket_bp)
+        yield _possible_decision(snapshot, decision, facts, (start, end))
 
 
-def _spans(route: Route) -> Iterator[tuple[int, int]]:
-    """The buckets of each reference that has any, from and below: the newcomer's first (rule 3)."""
+def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:
+    """The buckets of each reference with a weight, upper bound excluded; the newcomer's first (ADR 6)."""
     start = 0
     for ref in reversed(route.backend_refs):
         if ref.weight_bp:
@@ -194,25 +191,25 @@ def _spans(route: Route) -> Iterator[tuple[int, int]]:
         start += ref.weight_bp
 
 
-def _way(
-    where: InEffect, decision: Decision, facts: Facts, span: tuple[int, int] | None
+def _possible_decision(
+    snapshot: InEffect, decision: Decision, facts: Facts, buckets_bp: tuple[int, int] | None
 ) -> PossibleDecision:
-    share_bp = ALL_BP if span is None else span[1] - span[0]
-    buckets = None if span is None else (_per_cent(span[0]), _per_cent(span[1]))
-    way = PossibleDecision(
-        _per_cent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
+    share_bp = ALL_BP if buckets_bp is None else buckets_bp[1] - buckets_bp[0]
+    buckets = None if buckets_bp is None else (_percent(buckets_bp[0]), _percent(buckets_bp[1]))
+    possible = PossibleDecision(
+        _percent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
     )
     if decision.ref is None:
-        answer = direct_response(decision.route, facts)
-        return replace(way, status=answer.status, headers=_shown(answer.headers))
-    backend = where.backends[decision.ref.backend]
-    way = replace(way, backend=backend.name)
+        reply = direct_response(decision.route, facts)
+        return replace(possible, status=reply.status, headers=_shown(reply.headers))
+    backend = snapshot.backends[decision.ref.backend]
+    possible = replace(possible, backend=backend.name)
     try:
-        request = outgoing(facts, decision, backend, where.table.forwarded)
-    except BadRequest as refused:
-        return replace(way, status=refused.status, detail=str(refused))
+        request = outgoing(facts, decision, backend, snapshot.table.forwarded)
+    except BadRequest as error:
+        return replace(possible, status=error.status, detail=str(error))
     return replace(
-        way,
+        possible,
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
@@ -227,30 +224,30 @@ def _shown(headers: HeaderPairs) -> Fields:
     return tuple((text(name), text(value)) for name, value in headers)
 
 
-def _per_cent(share_bp: int) -> float:
+def _percent(share_bp: int) -> float:
     return share_bp * 100 / ALL_BP
 
 
-# --- what does not --------------------------------------------------------------------------------
+# --- the other routes ---------------------------------------------------------------------------
 
 
-def _others(routes: Sequence[Route], taken: Route | None, facts: Facts) -> list[OtherRoute]:
+def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -> list[OtherRoute]:
     path = path_variants(facts.path)[0]
-    found = []
+    ranked = []
     for position, route in enumerate(routes):
-        if route is taken:
+        if route is chosen:
             continue
         why = first_failure(route, facts, path)
-        if why is None and taken is not None:
+        if why is None and chosen is not None:
             other = OtherRoute(
-                route.name, route.line, f"holds, but {taken.name} goes first", True, True
+                route.name, route.line, f"holds, but {chosen.name} goes first", True, True
             )
         else:
-            wanted = route.match.path
-            shape = None if wanted is None else replace(wanted, params=())
+            path_match = route.match.path
+            shape = None if path_match is None else replace(path_match, params=())
             same = first_failure(Route(route.name, Match(path=shape)), facts, path) is None
             other = OtherRoute(route.name, route.line, why or "", same_path=same)
         near = other.holds or other.same_path
         rank = precedence(route, position) if near else (position,)
-        found.append(((not other.holds, not other.same_path, rank), other))
-    return [other for _, other in sorted(found, key=lambda each: each[0])]
+        ranked.append(((not other.holds, not other.same_path, rank), other))
+    return [other for _, other in sorted(ranked, key=lambda each: each[0])]

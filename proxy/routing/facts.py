@@ -1,4 +1,4 @@
-"""What rules may see of a request, and whom they believe."""
+"""The facts of a request, and the trusted networks that determine its client."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
 from proxy.http1.host import is_host
 from proxy.model import Facts, HeaderPairs, Limits
 
-_REMEMBERED = 4096
+_MAX_CACHED = 4096
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _NOT_ALLOWED = frozenset(("CONNECT", "TRACE"))
@@ -18,25 +18,25 @@ _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#]*)(?P<rest>.*)", r
 
 
 class Networks:
-    """Networks that answer `address in networks`. Remembers some addresses: parsing one costs 2 µs."""
+    """A set of networks, for `address in networks`. Caches results: parsing an address costs 2 µs."""
 
-    __slots__ = ("_known", "_networks")
+    __slots__ = ("_cache", "_networks")
 
     def __init__(self, cidrs: Iterable[str]) -> None:
         self._networks = tuple(ip_network(cidr, strict=False) for cidr in cidrs)
-        self._known: dict[str, bool] = {}
+        self._cache: dict[str, bool] = {}
 
     def __contains__(self, address: str) -> bool:
         if not self._networks:
             return False
-        known = self._known.get(address)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[address] = self._holds(address)
-        return known
+        cached = self._cache.get(address)
+        if cached is None:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            cached = self._cache[address] = self._look_up(address)
+        return cached
 
-    def _holds(self, address: str) -> bool:
+    def _look_up(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -47,9 +47,9 @@ class Networks:
 
 
 def client_address(peer: str, headers: HeaderPairs, trusted: Networks) -> str:
-    """Who asks: the peer, or, where trusted proxies stand in between, the last address that none of them has.
+    """The client's address: the peer's or, behind trusted proxies, the last untrusted one in X-Forwarded-For.
 
-    Reads X-Forwarded-For from the right, because only what a trusted proxy wrote can be believed.
+    X-Forwarded-For is read from the right, because only the entries of trusted proxies are reliable (rule 14).
     """
     if peer not in trusted:
         return peer
@@ -83,19 +83,19 @@ def _is_address(address: str) -> bool:
 
 
 def read_host(headers: HeaderPairs) -> bytes:
-    """The one Host; empty if there is none. Raises BadRequest for several, or for no host (RFC 9112 3.2)."""
-    found = [value for name, value in headers if name == b"host"]
-    if not found:
+    """The value of Host, empty if it is missing. Raises BadRequest for several, or for no host (RFC 9112 3.2)."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if not hosts:
         return b""
-    if len(found) > 1:
+    if len(hosts) > 1:
         raise BadRequest("the request has more than one Host header")
-    if found[0] and not is_host(found[0]):
+    if hosts[0] and not is_host(hosts[0]):
         raise BadRequest("the Host header is not a host name with an optional port up to 65535")
-    return found[0]
+    return hosts[0]
 
 
 class ClientFacts(Struct, frozen=True, eq=False):
-    """Who asks, and with which fields: what all requests of a connection that carry the same fields share."""
+    """The client and the header fields: the part of the facts that requests with the same fields share."""
 
     headers: HeaderPairs
     host: bytes
@@ -104,11 +104,11 @@ class ClientFacts(Struct, frozen=True, eq=False):
     peer: str
     peer_trusted: bool
     header_bytes: int
-    """Of names and values together."""
+    """The number of bytes in names and values together."""
 
 
 def read_client(headers: HeaderPairs, peer: str, scheme: str, trusted: Networks) -> ClientFacts:
-    """`headers` have names in lower case. Raises BadRequest."""
+    """The client and the fields of a request. `headers` have lower-case names. Raises BadRequest."""
     peer_trusted = peer in trusted
     return ClientFacts(
         headers,
@@ -122,29 +122,29 @@ def read_client(headers: HeaderPairs, peer: str, scheme: str, trusted: Networks)
 
 
 def fields_size(headers: HeaderPairs) -> int:
-    """Bytes of names and values together."""
+    """The number of bytes in names and values together."""
     return sum(len(name) + len(value) for name, value in headers)
 
 
-def facts_of(asker: ClientFacts, method: str, target: bytes, minor: int = 1) -> Facts:
-    """`target` as it was sent. Raises BadRequest."""
+def facts_of_request(client: ClientFacts, method: str, target: bytes, minor: int = 1) -> Facts:
+    """The facts of a request. `target` is the raw target. Raises BadRequest."""
     if method in _NOT_ALLOWED:
         raise MethodRefused(f"{method} is not passed on by a gateway (RFC 9110 9.3)")
     if b"#" in target:
         raise BadRequest("the request target has a fragment (RFC 9112 3.2)")
     if not target.startswith(b"/"):
-        target = _origin_form(target, asker.host, asker.scheme)
+        target = _origin_form(target, client.host, client.scheme)
     path, mark, query = target.partition(b"?")
     return Facts(
         method,
-        asker.host,
+        client.host,
         path,
         query,
-        asker.headers,
-        asker.client,
-        asker.scheme,
-        asker.peer,
-        asker.peer_trusted,
+        client.headers,
+        client.client,
+        client.scheme,
+        client.peer,
+        client.peer_trusted,
         mark != b"",
         minor,
     )
@@ -158,25 +158,25 @@ def read_facts(
     scheme: str,
     trusted: Networks,
 ) -> Facts:
-    """`target` as it was sent. `headers` have names in lower case. Raises BadRequest."""
-    return facts_of(read_client(headers, peer, scheme, trusted), method, target)
+    """The facts of a request. `target` is the raw target; `headers` have lower-case names. Raises BadRequest."""
+    return facts_of_request(read_client(headers, peer, scheme, trusted), method, target)
 
 
 def _origin_form(target: bytes, host: bytes, scheme: str) -> bytes:
-    """`http://host/path` as `/path` (RFC 9112 3.2.2). Raises BadRequest where it names another place."""
-    found = _ABSOLUTE.fullmatch(target)
-    if found is None:
+    """`http://host/path` as `/path` (RFC 9112 3.2.2). Raises BadRequest for another host or scheme."""
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
         return target
-    if found["host"].lower() != host.lower():
+    if absolute["host"].lower() != host.lower():
         raise BadRequest("the request target names another host than the Host header")
-    if found["scheme"].lower() != scheme.encode():
+    if absolute["scheme"].lower() != scheme.encode():
         raise BadRequest("the request target names another scheme than the connection's")
-    rest = found["rest"]
+    rest = absolute["rest"]
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def check_limits(facts: Facts, limits: Limits, header_bytes: int) -> None:
-    """Raises UriTooLong or HeadTooLarge. The bytes of a field are those of its name and value."""
+    """Raises UriTooLong or HeadTooLarge. `header_bytes` is the `fields_size` of the headers."""
     if len(facts.path) + len(facts.query) > limits.max_uri_bytes:
         raise UriTooLong(f"the request target is longer than {limits.max_uri_bytes} bytes")
     if len(facts.headers) > limits.max_headers:

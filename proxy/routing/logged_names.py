@@ -1,4 +1,4 @@
-"""The headers, query parameters and cookies that the rules of a table read: the access log holds their values."""
+"""The headers, query parameters and cookies that a table reads: their values are logged."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from proxy.model import RouteTable
 
 
 class LoggedNames(Struct, frozen=True):
-    """The names that a table's rules read. Those of cohorts are logged as hashes: they name people."""
+    """The names that a table reads. The values for cohorts are logged as hashes, because they identify people."""
 
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
@@ -18,7 +18,7 @@ class LoggedNames(Struct, frozen=True):
 
 
 def names_that_rules_read(table: RouteTable) -> LoggedNames:
-    """What the matches and cohorts of `table` read."""
+    """The names in the matches and cohorts of `table`."""
     keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
     hashed_headers = _names(key.name for key in keys if key.kind == "header")
     hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")

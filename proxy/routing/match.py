@@ -1,15 +1,15 @@
-"""(compiled table, facts) -> route.
+"""Finds the route for the facts of a request. Pure.
 
-Theory of operation. The total order of rule 2 gives each route a rank. A request's answer is the route of
-lowest rank of which every predicate holds. Three things make that quick without changing it:
+Theory of operation. The total order of rule 2 gives each route a rank. The result is the route of lowest rank whose
+predicates all hold. Three things make the search fast without changing the result:
 
-1. Routes are hung into trees, one for each exact host, each wildcard host, and one for "any host".
-2. A tree is a trie over path segments; a template parameter is the child `star`. Walking it yields every
-   node whose path holds, backtracking over parameters: at most as many steps as the trie has nodes.
-3. Each node keeps its routes by rank, so the walk over candidates stops at the first that cannot win.
+1. Routes are stored in trees: one for each exact host, one for each wildcard host, and one for any host.
+2. A tree is a trie over path segments; a template parameter is the child `star`. The search visits every node that
+   matches the path, with backtracking over parameters: at most as many steps as the trie has nodes.
+3. Each node has its routes in order of rank, so the search stops at the first one that cannot win.
 
-Regex routes and routes without a path hang beside the trie, again by rank: the cost of a regex is paid
-only by requests that nothing better has taken.
+Regex routes and routes without a path are stored beside the trie, in order of rank: a regex is evaluated only if no
+route of the trie has taken the request.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,15 @@ Rank = tuple[int, ...]
 
 
 def precedence(route: Route, position: int) -> Rank:
-    """Where `route`, written at `position` of its file, stands among all: smaller goes first (rule 2)."""
-    wanted = route.match
-    count = len(wanted.headers) + len(wanted.query) + len(wanted.cookies)
-    hosts = 2 if not wanted.hosts else min(int(host.startswith("*")) for host in wanted.hosts)
+    """The rank of a route; the lowest comes first (rule 2). `position` is its index in the file."""
+    match_ = route.match
+    count = len(match_.headers) + len(match_.query) + len(match_.cookies)
+    hosts = 2 if not match_.hosts else min(int(host.startswith("*")) for host in match_.hosts)
     return (
         -route.priority,
-        *_path_precedence(wanted.path),
+        *_path_precedence(match_.path),
         hosts,
-        0 if wanted.methods else 1,
+        0 if match_.methods else 1,
         -count,
         position,
     )
@@ -51,7 +51,7 @@ def _path_precedence(path: PathMatch | None) -> tuple[int, int]:
 
 
 class _Entry:
-    """A route at one place of the index."""
+    """A route in the index, with its rank and predicates."""
 
     __slots__ = ("predicates", "rank", "route")
 
@@ -62,12 +62,12 @@ class _Entry:
 
 
 class _Node:
-    """A place in the trie: what ends here, and what begins here and takes all below."""
+    """A node of the trie: the routes whose path ends here, and the prefixes that match everything below."""
 
     __slots__ = ("children", "ends", "prefixes", "star")
 
     def __init__(self) -> None:
-        # Nothing is made that stays empty: in a large table each object touched is a cache miss.
+        # Empty containers are not created: in a large table each object that is touched is a cache miss.
         self.children: dict[bytes, _Node] | None = None
         self.star: _Node | None = None
         self.ends: list[_Entry] | None = None
@@ -84,12 +84,12 @@ class _Node:
             self.children = {}
         return self.children.setdefault(segment.encode(), _Node())
 
-    def begin_here(self, entry: _Entry) -> None:
+    def add_prefix(self, entry: _Entry) -> None:
         if self.prefixes is None:
             self.prefixes = []
         self.prefixes.append(entry)
 
-    def end_here(self, entry: _Entry) -> None:
+    def add_end(self, entry: _Entry) -> None:
         if self.ends is None:
             self.ends = []
         self.ends.append(entry)
@@ -98,58 +98,58 @@ class _Node:
 class _Tree:
     """The routes of one host."""
 
-    __slots__ = ("anywhere", "mixed", "root")
+    __slots__ = ("mixed", "root", "without_path")
 
     def __init__(self) -> None:
         self.root = _Node()
-        self.anywhere: list[_Entry] = []
+        self.without_path: list[_Entry] = []
         self.mixed = False
-        """Some entry of `anywhere` goes before one of the trie: only `priority` can do that."""
+        """An entry of `without_path` has a lower rank than one of the trie: only `priority` causes that."""
 
     def add(self, entry: _Entry) -> None:
-        """Entries have to come in order of rank."""
+        """Entries have to be added in order of rank."""
         path = entry.route.match.path
         if path is None or path.kind == "regex":
-            self.anywhere.append(entry)
+            self.without_path.append(entry)
             return
-        self.mixed = bool(self.anywhere)
+        self.mixed = bool(self.without_path)
         node = self.root
         if path.kind == "prefix":
             for segment in segments_of(path.value):
                 node = node.child(segment)
-            node.begin_here(entry)
+            node.add_prefix(entry)
             return
-        # An exact path keeps its trailing slash as an empty last segment: `/a/` is not `/a`.
+        # An exact path has its trailing slash as an empty last segment: `/a/` is not `/a`.
         written = path.value.rstrip("/") if path.ignore_trailing_slash else path.value
         literal = path.kind == "exact"
         for segment in written.split("/")[1:]:
             node = node.literal(segment) if literal else node.child(segment)
-        node.end_here(entry)
+        node.add_end(entry)
         if path.ignore_trailing_slash:
-            node.literal("").end_here(entry)
+            node.literal("").add_end(entry)
 
     def best(
         self, segments: Sequence[bytes], facts: Facts, path: bytes, best: _Entry | None
     ) -> _Entry | None:
-        """The entry that goes first, of these and of `best` of another tree."""
-        found = _best(self.candidates(segments), facts, path, best)
-        if self.anywhere and (found is None or found is best or self.mixed):
-            found = _best([self.anywhere], facts, path, found)
-        return found
+        """The entry of lowest rank that matches, or `best` of another tree if that has a lower rank."""
+        result = _best(self.candidates(segments), facts, path, best)
+        if self.without_path and (result is None or result is best or self.mixed):
+            result = _best([self.without_path], facts, path, result)
+        return result
 
     def candidates(self, segments: Sequence[bytes]) -> list[list[_Entry]]:
-        """The entries of every node of the trie whose path holds, the deepest nodes last."""
-        found: list[list[_Entry]] = []
+        """The entries of every node that matches the path, the deepest nodes last."""
+        groups: list[list[_Entry]] = []
         waiting: list[tuple[_Node, int]] = []
         node: _Node | None = self.root
         depth, last = 0, len(segments)
         while True:
             while node is not None:
                 if node.prefixes:
-                    found.append(node.prefixes)
+                    groups.append(node.prefixes)
                 if depth == last:
                     if node.ends:
-                        found.append(node.ends)
+                        groups.append(node.ends)
                     break
                 segment = segments[depth]
                 depth += 1
@@ -161,12 +161,12 @@ class _Tree:
                     else:
                         waiting.append((star, depth))
             if not waiting:
-                return found
+                return groups
             node, depth = waiting.pop()
 
 
 class Index:
-    """A table made ready for matching. Built once for a table; never changes."""
+    """The routes of a table, indexed for matching. Immutable."""
 
     __slots__ = ("_any", "_hosts", "_wildcards", "size")
 
@@ -180,10 +180,10 @@ class Index:
         )
         for rank, position in enumerate(order):
             entry = _Entry(rank, routes[position])
-            for tree in self._trees_to_hang(entry.route.match.hosts):
+            for tree in self._trees_for(entry.route.match.hosts):
                 tree.add(entry)
 
-    def _trees_to_hang(self, hosts: Sequence[str]) -> Iterator[_Tree]:
+    def _trees_for(self, hosts: Sequence[str]) -> Iterator[_Tree]:
         if not hosts:
             yield self._any
         for host in hosts:
@@ -199,7 +199,7 @@ class Index:
         if exact is not None:
             yield exact
         if self._wildcards:
-            # `*.example.com` takes any number of labels, but at least one.
+            # `*.example.com` matches one or more labels in front.
             _, _, parent = host.partition(".")
             while parent:
                 tree = self._wildcards.get(parent)
@@ -208,7 +208,7 @@ class Index:
                 _, _, parent = parent.partition(".")
 
     def find(self, facts: Facts, path: bytes) -> Route | None:
-        """The route for one reading of the path, or None."""
+        """The route for one variant of the path, or None."""
         segments = path.split(b"/")
         del segments[0]
         if not self._hosts and not self._wildcards:
@@ -223,7 +223,7 @@ class Index:
 def _best(
     groups: list[list[_Entry]], facts: Facts, path: bytes, best: _Entry | None
 ) -> _Entry | None:
-    """The entry of lowest rank of which every predicate holds. Deep nodes are the likeliest: last first."""
+    """The entry of lowest rank whose predicates all hold. The deepest nodes, the most likely ones, come first."""
     for group in reversed(groups):
         for entry in group:
             if best is not None and entry.rank >= best.rank:
@@ -235,15 +235,15 @@ def _best(
 
 
 def match(index: Index, facts: Facts) -> Route | None:
-    """The route that takes the request; None if there is none.
+    """The route that takes the request, or None.
 
-    Raises BadRequest for a path that no server should be shown, and AmbiguousPath where its plausible
-    path_variants lead to different routes (rule 12).
+    Raises BadRequest for a path that must not be forwarded, and AmbiguousPath if its variants lead to different
+    routes (rule 12).
     """
-    found = path_variants(facts.path)
-    route = index.find(facts, found[0])
-    for reading in found[1:]:
-        other = index.find(facts, reading)
+    variants = path_variants(facts.path)
+    route = index.find(facts, variants[0])
+    for path in variants[1:]:
+        other = index.find(facts, path)
         if other is not route:
             raise AmbiguousPath(
                 f"the path can be read in ways that lead to different routes ({_name(route)}, {_name(other)}): "
@@ -253,24 +253,26 @@ def match(index: Index, facts: Facts) -> Route | None:
 
 
 def first_failure(route: Route, facts: Facts, path: bytes) -> str | None:
-    """The first thing about `route` that does not hold for this reading of the path; None if all does."""
-    wanted = route.match
+    """The first predicate of `route` that fails for this variant of the path, as text; None if all hold."""
+    match_ = route.match
     host = host_name(facts.host)
-    if wanted.hosts and not any(_host_holds(each, host) for each in wanted.hosts):
-        return f"host {host or '(none)'} is none of {', '.join(wanted.hosts)}"
-    if wanted.path is not None and wanted.path.kind != "regex":
+    if match_.hosts and not any(_host_matches(each, host) for each in match_.hosts):
+        return f"host {host or '(none)'} is none of {', '.join(match_.hosts)}"
+    if match_.path is not None and match_.path.kind != "regex":
         tree = _Tree()
         tree.add(_Entry(0, route))
         if not any(tree.candidates(path.split(b"/")[1:])):
-            return f"path {text(path)} is not {wanted.path.kind} {wanted.path.value}"
+            return f"path {text(path)} is not {match_.path.kind} {match_.path.value}"
     for predicate in predicates_of(route):
         if not predicate.holds(facts, path):
             return predicate.failure(facts, path)
     return None
 
 
-def _host_holds(wanted: str, host: str) -> bool:
-    return host.endswith(wanted[1:]) and host != wanted[2:] if wanted[0] == "*" else host == wanted
+def _host_matches(pattern: str, host: str) -> bool:
+    if pattern[0] == "*":
+        return host.endswith(pattern[1:]) and host != pattern[2:]
+    return host == pattern
 
 
 def _name(route: Route | None) -> str:

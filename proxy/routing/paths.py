@@ -1,7 +1,7 @@
-"""What a path may be taken for, and how it is rewritten.
+"""The variants of a path, and path rewrites.
 
-Rule 12: what is matched is what is sent. The bytes go on verbatim, so the route has to be the same
-under each reading that a server behind us may plausibly take; `path_variants` lists them.
+A path is forwarded byte by byte, and servers interpret paths differently. So the route has to be the same for every
+plausible interpretation (rule 12, ADR 2); `path_variants` lists them.
 """
 
 import re
@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from proxy.errors import BadRequest
 
-# A path without any of these has one reading only. It is the common case, and costs one search.
+# A path without any of these has one variant. It is the common case, and costs one search.
 _UNUSUAL = re.compile(rb"[\x00-\x20\x7f-\xff\\%;#?]|//|/\.")
 _REFUSED = re.compile(rb"[\x00-\x1f\x7f\\]")
 _RAW_REFUSED = re.compile(rb"[\x00-\x20\x7f-\xff\\#?]")
@@ -18,37 +18,37 @@ _OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|[\xf5-\xff]
 _SESSION = re.compile(rb";jsessionid=[^/;]*", re.IGNORECASE)
 _PARAMETERS = re.compile(rb";[^/]*")
 _SLASHES = re.compile(rb"/{2,}")
-# Space, quotes, braces, angle brackets and non-ASCII: nobody may write these unescaped.
+# Space, quotes, braces, angle brackets and non-ASCII: RFC 3986 allows these only as escapes.
 _ONLY_ESCAPED = re.compile(rb"(?:%(?:[89A-Fa-f][0-9A-Fa-f]|2[02]|3[CcEe]|60|7[BbDd]))+")
 
 
 def path_variants(path: bytes) -> tuple[bytes, ...]:
-    """Every plausible reading of a raw path, the one as sent first, without repeats.
+    """Every plausible interpretation of a raw path without repeats, the path as sent first.
 
-    In all of them a `;jsessionid=…` is stripped, and escapes of what nobody may write unescaped
-    (spaces, non-ASCII) are decoded. Raises BadRequest for a path that no server should be shown:
-    control characters and backslashes (escaped once or twice, too), malformed escapes, overlong UTF-8.
+    In all of them `;jsessionid=…` is removed, and escapes of characters that cannot be written otherwise (spaces,
+    non-ASCII) are decoded. Raises BadRequest for control characters and backslashes, also if they are escaped once or
+    twice, for malformed escapes and for overlong UTF-8.
     """
     if _UNUSUAL.search(path) is None and path.startswith(b"/"):
         return (path,)
-    _refuse(path)
-    sent = _ONLY_ESCAPED.sub(lambda found: unquote_to_bytes(found[0]), _SESSION.sub(b"", path))
+    _check_raw(path)
+    sent = _ONLY_ESCAPED.sub(lambda escapes: unquote_to_bytes(escapes[0]), _SESSION.sub(b"", path))
     once = unquote_to_bytes(sent)
     twice = unquote_to_bytes(once)
-    for reading in (sent, once, twice):
-        if _REFUSED.search(reading) or _OVERLONG.search(reading):
+    for decoded in (sent, once, twice):
+        if _REFUSED.search(decoded) or _OVERLONG.search(decoded):
             raise BadRequest("the path holds a control character, a backslash or overlong UTF-8")
-    found: dict[bytes, None] = {}
+    variants: dict[bytes, None] = {}
     for decoded in (sent, once, twice):
         for stripped in (decoded, _PARAMETERS.sub(b"", decoded)):
             merged = _SLASHES.sub(b"/", stripped)
-            for reading in (stripped, merged, resolve_dots(stripped), resolve_dots(merged)):
-                found[reading] = None
-                found[_SLASHES.sub(b"/", reading)] = None
-    return tuple(found)
+            for variant in (stripped, merged, resolve_dots(stripped), resolve_dots(merged)):
+                variants[variant] = None
+                variants[_SLASHES.sub(b"/", variant)] = None
+    return tuple(variants)
 
 
-def _refuse(path: bytes) -> None:
+def _check_raw(path: bytes) -> None:
     if not path.startswith(b"/"):
         raise BadRequest("the request target is not a path: it has to start with a slash")
     if _RAW_REFUSED.search(path):
@@ -75,10 +75,10 @@ def resolve_dots(path: bytes) -> bytes:
 
 
 def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
-    """`path` with `replacement` in the place of `prefix`, whose segments it is known to start with.
+    """`path` with `replacement` in place of `prefix`. The path has to start with the segments of the prefix.
 
-    Counts segments, so that escapes and parameters inside the prefix do not matter. A path
-    parameter of the last replaced segment stays, as it was sent.
+    Segments are counted, so escapes and parameters inside the prefix do not matter. A path parameter of the last
+    replaced segment is kept as it was sent.
     """
     count = len(segments_of(prefix))
     parts = path.split(b"/")
@@ -91,7 +91,7 @@ def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
 
 
 def fill_template(path: bytes, template: str, pattern: str) -> bytes:
-    """`template` with each `{name}` replaced by the raw segment that `pattern` has in its place."""
+    """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so."""
     parts = path.split(b"/")[1:]
     values = {
         segment: parts[position].partition(b";")[0]
@@ -103,7 +103,7 @@ def fill_template(path: bytes, template: str, pattern: str) -> bytes:
 
 
 def to_wire(path: str) -> bytes:
-    """A path that is written decoded, as it goes over the wire."""
+    """A decoded path, percent-encoded for the wire."""
     return quote(path, safe="/!$&'()*+,;=:@~").encode()
 
 

@@ -1,4 +1,4 @@
-"""What a route asks of a request beside host and literal path: small tests that can say why they fail."""
+"""Predicates: the parts of a match beside host and literal path. Each can explain its failure."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal, Protocol, assert_type
@@ -11,17 +11,17 @@ from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.paths import is_parameter, segments_of
 
-Looks = Callable[[list[str]], bool]
-"""Whether the values that a name has (none, one, or several) look as asked."""
+ValuesMatch = Callable[[list[str]], bool]
+"""Whether the values of a name (none, one, or several) match."""
 
 
 class Predicate(Protocol):
-    """One thing that has to hold. `path` is the reading of the path that is being matched."""
+    """One condition of a match. `path` is the variant of the path that is being matched."""
 
     def holds(self, facts: Facts, path: bytes) -> bool: ...
 
     def failure(self, facts: Facts, path: bytes) -> str:
-        """Why it does not hold, for `explain`."""
+        """The reason for a failure, for `explain`."""
         ...
 
 
@@ -36,15 +36,15 @@ class _Methods(Struct, frozen=True):
 
 
 class _Parameter(Struct, frozen=True):
-    """The segment at `position` has to look like `regex`."""
+    """The segment at `position` has to match `regex`."""
 
     name: str
     position: int
     regex: str
-    fits: Callable[[bytes], object]
+    fullmatch: Callable[[bytes], object]
 
     def holds(self, facts: Facts, path: bytes) -> bool:
-        return bool(self.fits(path.split(b"/")[self.position + 1]))
+        return bool(self.fullmatch(path.split(b"/")[self.position + 1]))
 
     def failure(self, facts: Facts, path: bytes) -> str:
         value = path.split(b"/")[self.position + 1]
@@ -53,49 +53,52 @@ class _Parameter(Struct, frozen=True):
 
 class _PathRegex(Struct, frozen=True):
     regex: str
-    fits: Callable[[bytes], object]
+    fullmatch: Callable[[bytes], object]
 
     def holds(self, facts: Facts, path: bytes) -> bool:
-        return bool(self.fits(path))
+        return bool(self.fullmatch(path))
 
     def failure(self, facts: Facts, path: bytes) -> str:
         return f"path {text(path)} does not match the regex {self.regex}"
 
 
 class _Value(Struct, frozen=True):
-    """A header, query parameter or cookie that has to look in a certain way."""
+    """A condition on the values of a header, query parameter or cookie."""
 
-    what: str
-    wanted: StringMatch
+    kind: str
+    match: StringMatch
     values: Callable[[Facts, str], list[str]]
-    looks: Looks
+    matches: ValuesMatch
 
     def holds(self, facts: Facts, path: bytes) -> bool:
-        return self.looks(self.values(facts, self.wanted.name))
+        return self.matches(self.values(facts, self.match.name))
 
     def failure(self, facts: Facts, path: bytes) -> str:
-        values = self.values(facts, self.wanted.name)
-        name = f"{self.what} {self.wanted.name}"
-        if self.wanted.kind == "present":
+        values = self.values(facts, self.match.name)
+        name = f"{self.kind} {self.match.name}"
+        if self.match.kind == "present":
             return f"{name} is {'there' if values else 'missing'}"
         if not values:
             return f"{name} is missing"
-        # Not what the client sent: a header or cookie may hold a secret, and this text is shown.
-        return f"{name} does not match {self.wanted.kind} {self.wanted.value!r}"
+        # Without the value of the client: a header or cookie may hold a secret, and this text is shown.
+        return f"{name} does not match {self.match.kind} {self.match.value!r}"
 
 
 def predicates_of(route: Route) -> tuple[Predicate, ...]:
-    """All of a route's predicates, in the order in which `explain` names the first that fails."""
-    wanted = route.match
-    made: list[Predicate] = []
-    if wanted.path is not None:
-        made += _path_predicates(wanted.path)
-    if wanted.methods:
-        made.append(_Methods(frozenset(wanted.methods)))
-    made += [_Value("header", each, header_values, _looks(each)) for each in wanted.headers]
-    made += [_Value("query parameter", each, query_values, _looks(each)) for each in wanted.query]
-    made += [_Value("cookie", each, cookie_values, _looks(each)) for each in wanted.cookies]
-    return tuple(made)
+    """The predicates of a route. `explain` shows the first that fails, in this order."""
+    match_ = route.match
+    predicates: list[Predicate] = []
+    if match_.path is not None:
+        predicates += _path_predicates(match_.path)
+    if match_.methods:
+        predicates.append(_Methods(frozenset(match_.methods)))
+    for kind, values, matches in (
+        ("header", header_values, match_.headers),
+        ("query parameter", query_values, match_.query),
+        ("cookie", cookie_values, match_.cookies),
+    ):
+        predicates += [_Value(kind, each, values, _values_match(each)) for each in matches]
+    return tuple(predicates)
 
 
 def _path_predicates(path: PathMatch) -> Iterator[Predicate]:
@@ -105,13 +108,13 @@ def _path_predicates(path: PathMatch) -> Iterator[Predicate]:
     for position, segment in enumerate(segments_of(path.value)):
         name = segment[1:-1]
         if is_parameter(segment) and name in constraints:
-            fits = re2.compile(constraints[name].encode()).fullmatch
-            yield _Parameter(name, position, constraints[name], fits)
+            fullmatch = re2.compile(constraints[name].encode()).fullmatch
+            yield _Parameter(name, position, constraints[name], fullmatch)
 
 
-def _looks(wanted: StringMatch) -> Looks:
-    value = wanted.value
-    kind = wanted.kind
+def _values_match(match_: StringMatch) -> ValuesMatch:
+    value = match_.value
+    kind = match_.kind
     match kind:
         case "present":
             return lambda values: bool(values) == (value == "true")
@@ -120,58 +123,58 @@ def _looks(wanted: StringMatch) -> Looks:
         case "prefix":
             return lambda values: any(each.startswith(value) for each in values)
         case _:
-            assert_type(kind, Literal["regex"])  # A kind more is told by the type checker.
-            fits = re2.compile(value).fullmatch
-            return lambda values: any(fits(each) for each in values)
+            assert_type(kind, Literal["regex"])  # The type checker reports a missing kind.
+            fullmatch = re2.compile(value).fullmatch
+            return lambda values: any(fullmatch(each) for each in values)
 
 
-# --- what a name has in a request ---------------------------------------------------------------
+# --- the values of a name in a request ----------------------------------------------------------
 
 
 def header_values(facts: Facts, name: str) -> list[str]:
     """Every value of a header; `name` in lower case."""
-    wanted = name.encode()
-    return [text(value) for key, value in facts.headers if key == wanted]
+    encoded = name.encode()
+    return [text(value) for key, value in facts.headers if key == encoded]
 
 
 def query_values(facts: Facts, name: str) -> list[str]:
     """Every value of a query parameter, decoded."""
-    found = []
+    values = []
     for pair in facts.query.split(b"&") if facts.query else ():
         key, _, value = pair.partition(b"=")
         if unquote_plus(text(key)) == name:
-            found.append(unquote_plus(text(value)))
-    return found
+            values.append(unquote_plus(text(value)))
+    return values
 
 
 def cookie_values(facts: Facts, name: str) -> list[str]:
     """Every value of a cookie, as sent (RFC 6265 5.4)."""
-    found = []
+    values = []
     for key, value in facts.headers:
         if key == b"cookie":
             for pair in text(value).split(";"):
                 cookie, equals, content = pair.strip().partition("=")
                 if equals and cookie == name:
-                    found.append(content)
-    return found
+                    values.append(content)
+    return values
 
 
 def text(raw: bytes) -> str:
-    """Bytes of a request as text that can be shown and compared; what is no UTF-8 is kept as escapes."""
+    """Bytes of a request as text for display and comparison. Bytes that are not UTF-8 become escapes."""
     return raw.decode("utf-8", "backslashreplace")
 
 
-def describe(wanted: Match) -> str:
-    """A match in one line, as a person reads it."""
+def describe(match_: Match) -> str:
+    """A match as one line of text."""
     parts = []
-    if wanted.hosts:
-        parts.append(f"host {' or '.join(wanted.hosts)}")
-    if wanted.path is not None:
-        slash = " (slash or not)" if wanted.path.ignore_trailing_slash else ""
-        parts.append(f"path {wanted.path.kind} {wanted.path.value}{slash}")
-    if wanted.methods:
-        parts.append(f"method {' or '.join(wanted.methods)}")
-    named = (("header", wanted.headers), ("query", wanted.query), ("cookie", wanted.cookies))
+    if match_.hosts:
+        parts.append(f"host {' or '.join(match_.hosts)}")
+    if match_.path is not None:
+        slash = " (slash or not)" if match_.path.ignore_trailing_slash else ""
+        parts.append(f"path {match_.path.kind} {match_.path.value}{slash}")
+    if match_.methods:
+        parts.append(f"method {' or '.join(match_.methods)}")
+    named = (("header", match_.headers), ("query", match_.query), ("cookie", match_.cookies))
     for what, values in named:
         parts += [f"{what} {each.name} {each.kind} {each.value}" for each in values]
     return ", ".join(parts) or "everything"

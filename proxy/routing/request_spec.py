@@ -1,4 +1,4 @@
-"""A request as a person writes it: on a command line, or in the query of `GET /explain`."""
+"""A request as text: from the command line, or from the query of `GET /explain`."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 class RequestSpec(Struct, frozen=True):
-    """The request that is asked about, as a person writes it."""
+    """The request to explain."""
 
     method: str
     url: str
@@ -33,7 +33,7 @@ class RequestSpec(Struct, frozen=True):
 def read_request_spec(
     method: str, url: str, headers: Sequence[str], client: str, bucket: str | None
 ) -> RequestSpec:
-    """A request out of what a person wrote. Raises FacadeError with one sentence."""
+    """Parse a request. Raises FacadeError with one sentence."""
     if not _TOKEN.fullmatch(method):
         raise FacadeError(f"{method!r} is no method: write one like GET")
     try:
@@ -46,33 +46,33 @@ def read_request_spec(
     return RequestSpec(method, url, tuple(map(_read_header, headers)), client, bucket_bp)
 
 
-def _read_header(said: str) -> tuple[str, str]:
-    name, colon, value = said.partition(":")
+def _read_header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
     if not colon or not _TOKEN.fullmatch(name.strip()):
-        raise FacadeError(f"{said!r} is no header: write 'name: value'")
+        raise FacadeError(f"{line!r} is no header: write 'name: value'")
     return name.strip().lower(), value.strip()
 
 
-def facts_of(asked: RequestSpec, trusted: Networks) -> Facts:
-    """The request as the facade would read it.
+def facts_of_spec(spec: RequestSpec, trusted: Networks) -> Facts:
+    """The facts of the request.
 
-    Raises FacadeError for what is no request, BadRequest for one that the facade refuses unread.
+    Raises FacadeError for an invalid URL, and BadRequest for a request that the facade refuses before it is routed.
     """
-    found = _URL.fullmatch(asked.url)
-    if found is None:
+    url = _URL.fullmatch(spec.url)
+    if url is None:
         raise FacadeError(
-            f"{asked.url!r} is no URL: write a path like /flights, or http://host/flights"
+            f"{spec.url!r} is no URL: write a path like /flights, or http://host/flights"
         )
-    target = found["target"] if found["target"].startswith("/") else f"/{found['target']}"
+    target = url["target"] if url["target"].startswith("/") else f"/{url['target']}"
     if "#" in target:
-        raise FacadeError(f"{asked.url!r} has a fragment, which no client sends: leave out the #")
-    headers = [(_raw(name), _raw(value)) for name, value in asked.headers]
+        raise FacadeError(f"{spec.url!r} has a fragment, which no client sends: leave out the #")
+    headers = [(_raw(name), _raw(value)) for name, value in spec.headers]
     if not any(name == b"host" for name, _ in headers):
-        headers.insert(0, (b"host", _raw(found["host"] or "localhost")))
-    scheme = (found["scheme"] or "http").lower()
-    return read_facts(asked.method, _raw(target), headers, asked.client, scheme, trusted)
+        headers.insert(0, (b"host", _raw(url["host"] or "localhost")))
+    scheme = (url["scheme"] or "http").lower()
+    return read_facts(spec.method, _raw(target), headers, spec.client, scheme, trusted)
 
 
-def _raw(said: str) -> bytes:
-    """Bytes as a person's shell passed them on."""
-    return said.encode("utf-8", "surrogateescape")
+def _raw(text: str) -> bytes:
+    """The bytes that the shell passed."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,6 +1,6 @@
-"""(table, facts) -> the route that takes a request, and what is fixed of its decision; or the refusal.
+"""Finds the route of a request and the fixed part of its decision, or the refusal. Pure.
 
-`decide` completes it with the draw. Live traffic, `check`, `plan` and `explain` call `resolve`.
+`decide` adds the draw. Live traffic, `check`, `plan` and `explain` call `resolve`.
 """
 
 from msgspec import Struct
@@ -8,13 +8,13 @@ from msgspec import Struct
 from proxy.errors import BadRequest, NoRoute, RequestError
 from proxy.model import Facts, Route, RouteTable
 from proxy.routing.decide import Choice, fixed_choice
-from proxy.routing.direct_response import asks_the_facade
+from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
 from proxy.routing.match import Index, match
 
 
 class Resolution(Struct, frozen=True):
-    """Exactly one of `route`, `error` and `for_facade` says what happens; `route` may come with an `error`."""
+    """Exactly one of `route`, `error` and `for_facade` is set. An exception: `route` may have an `error`."""
 
     route: Route | None = None
     fixed_choice: Choice | None = None
@@ -28,22 +28,22 @@ class Resolution(Struct, frozen=True):
 def resolve(
     table: RouteTable, index: Index, facts: Facts, header_bytes: int | None = None
 ) -> Resolution:
-    """`index` is of `table`. `header_bytes` is `facts.fields_size` of the request's fields, if that is known."""
+    """`index` is the index of `table`. `header_bytes` is the `fields_size` of the headers, if it is known."""
     if header_bytes is None:
         header_bytes = fields_size(facts.headers)
     if not facts.host and facts.minor:
         return Resolution(error=BadRequest("the request has no Host header (RFC 9112 3.2)"))
-    if facts.method == "OPTIONS" and asks_the_facade(facts):
+    if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
     try:
         route = match(index, facts)
-    except RequestError as refused:
-        return Resolution(error=refused)
+    except RequestError as error:
+        return Resolution(error=error)
     if route is None:
         text = f"no route takes {facts.method} {facts.path.decode('latin-1')}"
         return Resolution(error=NoRoute(text))
     try:
         check_limits(facts, route.limits, header_bytes)
-    except RequestError as refused:
-        return Resolution(route, error=refused)
+    except RequestError as error:
+        return Resolution(route, error=error)
     return Resolution(route, fixed_choice(table, route))

@@ -1,4 +1,4 @@
-"""A table in effect, with all that a request needs of it; and the place that holds the current one."""
+"""The snapshot: an immutable table in effect with its index; and the holder of the current one."""
 
 from collections.abc import Mapping
 
@@ -10,33 +10,33 @@ from proxy.routing.facts import Networks
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.match import Index
 
-# Of a request line, beside its target: method, version, spaces.
+# Bytes of a request line beside its target: method, version, spaces.
 _LINE_BYTES = 128
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything that one request needs of the table, from its first line to its last."""
+    """A table in effect. A request keeps the snapshot that it began with."""
 
     table: RouteTable
     index: Index
     version: str
     """The first 12 hexadecimal digits of the file's SHA-256."""
     loaded_at: float
-    """`time.time()` of the load."""
+    """The time of the load, as `time.time()`."""
     backends: Mapping[str, Backend]
     trusted: Networks
     exposed: Networks
     decision_header: bytes
     reads: LoggedNames
     max_head_bytes: int
-    """Beyond this no route takes a request's head: it need not be read to its end."""
+    """The largest head that some route accepts. A larger one is refused before it is complete."""
     max_fields: int
-    """The same for the number of its header fields."""
+    """The same for the number of header fields."""
     warnings: tuple[Problem, ...] = ()
     contexts: TlsContexts = {}
-    """How https backends are spoken to; empty without `with_credentials`."""
+    """The TLS contexts of https backends. Empty if no files were loaded (`proxy.control.tls_files`)."""
     files: FileSignatures = {}
-    """The files that backends were made ready with."""
+    """The files that the TLS contexts were loaded from."""
 
     @property
     def listener(self) -> Listener:
@@ -45,7 +45,7 @@ class Snapshot(Struct, frozen=True):
 
 
 class ReloadState(Struct, frozen=True):
-    """How the last look at the file ended."""
+    """The result of the last reload."""
 
     ok: bool = True
     error: str = ""
@@ -55,9 +55,9 @@ class ReloadState(Struct, frozen=True):
 
 
 class CurrentTable:
-    """The table in effect, and how the last look at its file ended. Its one writer is the table watcher.
+    """The current snapshot and the result of the last reload. The table watcher is its only writer.
 
-    `current` is replaced, never edited: a request keeps the snapshot that it began with.
+    A reload replaces `current`, so requests in flight keep their snapshot.
     """
 
     __slots__ = ("current", "state")
@@ -68,7 +68,7 @@ class CurrentTable:
 
 
 def head_bounds(table: RouteTable) -> tuple[int, int]:
-    """The most bytes and header fields that some route takes, request line and line ends included."""
+    """The largest number of bytes and of header fields in a head that some route accepts, request line included."""
     limits = {route.limits for route in table.routes} | {Limits()}
     sizes = (
         each.max_uri_bytes + each.max_header_bytes + 4 * each.max_headers + _LINE_BYTES

@@ -1,16 +1,122 @@
-"""A record as its line of the access log, in bytes.
+"""The line of a request in the access log.
 
-`record.log_line` says what a line holds. Here it is written: by msgspec in general, and for the requests that end
-as most do by filling a form of which msgspec wrote the part that does not change (ADR 14).
+A line holds what `plan` and `init` replay: method, host, path, and of headers, cookies and query only what the
+table's rules read. Nothing else of a request is logged, so no credentials are, unless a rule reads them.
+
+`log_line` defines the members of a line. `LineWriter` encodes it: in general with msgspec; for a request that ended
+normally with a format string, around a part that is encoded once for each prepared route (ADR 21).
 """
 
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
-from proxy.model import Facts, Route
+from proxy.model import ALL_BP, Facts, Route
 from proxy.routing.logged_names import LoggedNames
-from proxy.telemetry.request_record import Record, log_line, read_values
+from proxy.routing.predicates import cookie_values, header_values, query_values
+from proxy.routing.transforms.trace_context import Identity
+from proxy.telemetry.request_record import Record, reason_of
+
+
+class LogLine(Struct):
+    """One request as one JSON object. Durations are milliseconds; unset members are left out."""
+
+    time: datetime
+    route: str | None
+    backend: str | None
+    reason: str
+    bucket: float
+    status: int
+    complete: bool
+    received_bytes: int
+    sent_bytes: int
+    total_ms: float
+    attempts: int
+    table: str
+    request_id: str | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+    first_byte_ms: float | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    client: str | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    host: str | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+    headers: dict[str, list[str]] | UnsetType = UNSET
+    cookies: dict[str, list[str]] | UnsetType = UNSET
+    query: dict[str, list[str]] | UnsetType = UNSET
+
+
+def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
+    """`now` is in seconds since the epoch."""
+    facts, decision, route = record.facts, record.decision, record.route
+    ref = decision.ref if decision is not None else None
+    line = LogLine(
+        datetime.fromtimestamp(now, UTC),
+        route.name if route is not None else None,
+        ref.backend if ref is not None else None,
+        reason_of(record),
+        record.draw_bp * 100 / ALL_BP,
+        record.status,
+        record.complete,
+        record.received_bytes,
+        record.sent_bytes,
+        round(record.total_s * 1000, 3),
+        record.attempts,
+        record.table_version,
+        *_ids(record.identity),
+    )
+    if record.first_byte_s is not None:
+        line.first_byte_ms = round(record.first_byte_s * 1000, 3)
+    if record.error is not None:
+        line.error = str(record.error)
+    if facts is not None:
+        for name, value in read_members(facts, reads).items():
+            setattr(line, name, value)
+    return line
+
+
+def _ids(identity: Identity | None) -> tuple[str, str] | tuple[()]:
+    if identity is None:
+        return ()
+    return identity.request_id.decode(), identity.trace_id.decode("latin-1")
+
+
+def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
+    """The members that hold the request itself, and the values in it that the table's rules read."""
+    members: dict[str, object] = {
+        "client": facts.client,
+        "method": facts.method,
+        "host": facts.host.decode("latin-1"),
+        "target": facts.path.decode("latin-1"),
+    }
+    if reads != LoggedNames():
+        members |= read_values(facts, reads)
+    return members
+
+
+def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
+    """The values of the names that the rules read, by their kind; hashed where they name people."""
+    found: dict[str, object] = {}
+    for kind, values_of, plain, hashed in (
+        ("headers", header_values, reads.headers, reads.hashed_headers),
+        ("cookies", cookie_values, reads.cookies, reads.hashed_cookies),
+        ("query", query_values, reads.query, ()),
+    ):
+        if plain or hashed:
+            values = {name: values_of(facts, name) for name in plain}
+            values |= {name: _hashed(values_of(facts, name)) for name in hashed}
+            if present := {name: each for name, each in values.items() if each}:
+                found[kind] = present
+    return found
+
+
+def _hashed(values: list[str]) -> list[str]:
+    return [sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:16] for value in values]
+
+
+# --- bytes ----------------------------------------------------------------------------------------
 
 USUAL_LINE = (
     b'{"time":"%b.%06dZ","bucket":%.2f,"status":%d,"complete":true,"received_bytes":%d,"sent_bytes":%d,'
@@ -24,7 +130,7 @@ host, path, and `read_part`. Nothing in them may need an escape.
 
 
 class LineWriter:
-    """Writes lines, one after the other. Remembers how the current second is written."""
+    """Encodes lines. Keeps the text of the current second: most lines share it."""
 
     __slots__ = ("_encode", "_second", "_stamp")
 

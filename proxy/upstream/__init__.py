@@ -1,13 +1,14 @@
-"""The only place that speaks to an upstream.
+"""The client for backends. No other package opens connections to a backend.
 
-    open_upstream --> HttpUpstream       ours: endpoints in turn, a Pool each
-    |                   HttpExchange     what is awaited: one request, its answer
-    |                     Connection     pushes into an ExchangeSink; the fast tier uses it without the two above
-    |                       Reader       bytes in, answer out; rules in `answer`
-    +--> ForeignUpstream                 any httpx transport, at its own price
+    open_upstream --> HttpUpstream       our client: a Pool for each endpoint, used in turn
+    |                   HttpExchange     one request and its response, awaited: for the ASGI tier
+    |                     Connection     calls an ExchangeSink; the fast tier uses it directly
+    |                       ResponseParser   in `http1`: parses the response
+    +--> HttpxUpstream                   any httpx transport in place of our client
 
-`transport.UpstreamTransport` offers our client to users of httpx. Errors that leave this package are those of
-`proxy.errors`, or httpx's own where httpx is the caller.
+`httpx_transport.UpstreamTransport` is the other direction: it offers our client to users of httpx.
+
+This package raises the errors of `proxy.errors`; `UpstreamTransport` raises those of httpx.
 """
 
 import ssl
@@ -43,13 +44,13 @@ def open_upstream(
     transport: "httpx.AsyncBaseTransport | None" = None,
     tls: ssl.SSLContext | None = None,
 ) -> Upstream:
-    """The upstream of a backend. Nothing is connected yet. `transport` takes the place of our own client.
+    """The upstream of a backend, without any connection yet. A `transport` takes the place of our client.
 
-    `tls` is how https endpoints are spoken to; a transport brings its own.
+    `tls` is for https endpoints. A transport does not use it.
     """
     if transport is not None:
-        # With it comes httpx, which a facade with none but its own client neither waits for nor holds.
-        from proxy.upstream.httpx_upstream import ForeignUpstream
+        # Imported here: importing httpx costs time and memory, and only a transport needs it.
+        from proxy.upstream.httpx_upstream import HttpxUpstream
 
-        return ForeignUpstream(backend, transport)
+        return HttpxUpstream(backend, transport)
     return HttpUpstream(backend, tls)

@@ -1,10 +1,10 @@
-"""The way of one request to a connection: endpoint after endpoint, each waited for in turn (ADR 18).
+"""Gets a connection for one request: asks the pools of the endpoints one after the other (ADR 18).
 
-    begin --> an idle connection: found
-      \\--> waits in a pool's queue --> handed a connection: found
-              \\--> none to be had, or too late --> the next endpoint --> ... --> failed
+    begin --> an idle connection: on_acquired
+      \\--> a place in a pool's queue --> a connection: on_acquired
+              \\--> none, or too late: on_attempt --> the next endpoint --> ... --> on_failed
 
-A wait is a value in a queue. It has no task and no timer: the pool's sweep keeps its time.
+A request that waits is a value in a queue. It has no task and no timer: the pool's sweep checks its deadline.
 """
 
 import asyncio
@@ -16,34 +16,34 @@ from proxy.errors import UpstreamError
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import PendingRequest, Pool
 
-Found = Callable[[Pool, Connection], None]
-Failed = Callable[[UpstreamError], None]
+OnAcquired = Callable[[Pool, Connection], None]
+OnFailed = Callable[[UpstreamError], None]
 
 
 class Acquisition(Struct, eq=False):
-    """Calls `found` or `failed` once, maybe before `begin` returns; nothing was sent in either case.
+    """Calls `on_acquired` or `on_failed` once, maybe before `begin` returns. Nothing is sent in either case.
 
-    `failed` hears UpstreamBusy, ConnectTimeout or UpstreamUnreachable, of the endpoint asked last.
+    The error is UpstreamBusy, ConnectTimeout or UpstreamUnreachable, from the last endpoint.
     """
 
     pools: list[Pool]
-    """Still to be asked, in this order."""
+    """The pools that are left to ask, in this order."""
     connect_s: float
-    """How long each may take."""
+    """How long to wait for each."""
     until: float
-    """When the request's own time is over, as the loop tells time."""
-    found: Found
-    failed: Failed
-    missed: Callable[[], None]
+    """The deadline of the whole request, in the loop's time."""
+    on_acquired: OnAcquired
+    on_failed: OnFailed
+    on_attempt: Callable[[], None]
     """Called for each endpoint that had no connection."""
     fresh: bool = False
-    """A new connection is wanted, rather than an idle one."""
+    """Wait for a new connection instead of taking an idle one."""
     _pool: Pool | None = None
-    _waiter: PendingRequest | None = None
+    _pending: PendingRequest | None = None
     _error: UpstreamError | None = None
 
     def begin(self) -> None:
-        """Look for a connection."""
+        """Ask the pools."""
         now = asyncio.get_running_loop().time()
         while self.pools and (self._error is None or self.until > now):
             pool = self._pool = self.pools.pop(0)
@@ -51,71 +51,75 @@ class Acquisition(Struct, eq=False):
                 self._ask(pool, min(now + self.connect_s, self.until))
             except UpstreamError as error:
                 self._error = error
-                self.missed()
+                self.on_attempt()
             else:
                 return
         assert self._error is not None
-        self.failed(self._error)
+        self.on_failed(self._error)
 
     def stop(self) -> None:
-        """Look no more: neither `found` nor `failed` is called from here on."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and self._pool is not None:
-            self._pool.leave(waiter)
+        """Stop waiting. Neither `on_acquired` nor `on_failed` is called after this."""
+        pending, self._pending = self._pending, None
+        if pending is not None and self._pool is not None:
+            self._pool.cancel(pending)
 
     def _ask(self, pool: Pool, until: float) -> None:
         if self.fresh:
             pool.make_room()
         elif (connection := pool.take_idle()) is not None:
-            self.found(pool, connection)
+            self.on_acquired(pool, connection)
             return
-        waiter = PendingRequest(until, self._given, self._refused)
-        pool.queue(waiter)
-        self._waiter = waiter
+        pending = PendingRequest(until, self._connected, self._refused)
+        pool.enqueue(pending)
+        self._pending = pending
 
-    def _given(self, connection: Connection) -> None:
-        pool, self._waiter = self._pool, None
+    def _connected(self, connection: Connection) -> None:
+        pool, self._pending = self._pool, None
         assert pool is not None
-        self.found(pool, connection)
+        self.on_acquired(pool, connection)
 
     def _refused(self, error: UpstreamError) -> None:
-        self._waiter = None
+        self._pending = None
         self._error = error
-        self.missed()
+        self.on_attempt()
         self.begin()
 
 
-async def awaited(search_of: Callable[[Found, Failed], Acquisition]) -> tuple[Pool, Connection]:
-    """A search for somebody who can wait. Raises what `failed` hears. Cancelled, it leaves nothing taken."""
-    got: asyncio.Future[tuple[Pool, Connection]] = asyncio.get_running_loop().create_future()
+async def await_acquisition(
+    new_acquisition: Callable[[OnAcquired, OnFailed], Acquisition],
+) -> tuple[Pool, Connection]:
+    """Wait for an acquisition in a task. Raises its error. A task that is cancelled keeps no connection."""
+    future: asyncio.Future[tuple[Pool, Connection]] = asyncio.get_running_loop().create_future()
 
-    def found(pool: Pool, connection: Connection) -> None:
-        if got.done():
-            pool.released(connection)
+    def on_acquired(pool: Pool, connection: Connection) -> None:
+        if future.done():
+            pool.release(connection)
         else:
-            got.set_result((pool, connection))
+            future.set_result((pool, connection))
 
-    def failed(error: UpstreamError) -> None:
-        if not got.done():
-            got.set_exception(error)
+    def on_failed(error: UpstreamError) -> None:
+        if not future.done():
+            future.set_exception(error)
 
-    search = search_of(found, failed)
-    search.begin()
+    acquisition = new_acquisition(on_acquired, on_failed)
+    acquisition.begin()
     try:
-        return await got
+        return await future
     except asyncio.CancelledError:
-        search.stop()
-        if got.done() and not got.cancelled() and got.exception() is None:
-            pool, connection = got.result()
-            pool.released(connection)
+        acquisition.stop()
+        if future.done() and not future.cancelled() and future.exception() is None:
+            pool, connection = future.result()
+            pool.release(connection)
         raise
 
 
 async def acquire(pool: Pool, timeout_s: float, *, fresh: bool = False) -> Connection:
-    """A connection of one endpoint, in about `timeout_s` seconds. Raises as `awaited` does."""
+    """A connection of one endpoint, within about `timeout_s` seconds. Raises UpstreamError, as `Acquisition` does."""
     until = asyncio.get_running_loop().time() + timeout_s
 
-    def search_of(found: Found, failed: Failed) -> Acquisition:
-        return Acquisition([pool], timeout_s, until, found, failed, lambda: None, fresh)
+    def new_acquisition(on_acquired: OnAcquired, on_failed: OnFailed) -> Acquisition:
+        return Acquisition(
+            [pool], timeout_s, until, on_acquired, on_failed, lambda: None, fresh=fresh
+        )
 
-    return (await awaited(search_of))[1]
+    return (await await_acquisition(new_acquisition))[1]

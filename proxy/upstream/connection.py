@@ -1,10 +1,10 @@
-"""One connection to an endpoint. Pushes what it hears into a sink, without a task or a future for each request.
+"""One connection to an endpoint. It calls a sink, and needs no task or future for a request.
 
-It goes back to its pool only if both sides of an exchange ended cleanly: the upload was ended and is out of our
-hands, the answer ended with its last byte and not one more, and nobody said `close`. All else closes it.
+The connection is released to its pool only if both directions of the exchange ended cleanly: the whole request was
+sent, the response ended without surplus bytes, and neither side sent `close`. Otherwise it is closed.
 
-Time is kept by the pool's sweep. Nothing here reads a clock: what happens leaves a mark (`_stirred`), and the
-next sweep notes when. Deadlines are so kept to one or two sweeps, never early.
+The pool's sweep checks the deadlines. The connection does not read the clock: an event sets `_active`, and the next
+sweep notes the time. A deadline is noticed up to two sweeps late, and never early.
 """
 
 import asyncio
@@ -21,76 +21,76 @@ from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
 from proxy.upstream.interfaces import ExchangeSink
 
 
-class Owner(Protocol):
-    """Who a connection belongs to while it is idle."""
+class ConnectionOwner(Protocol):
+    """The pool of a connection, as the connection sees it."""
 
     backend: str
     idle_timeout_s: float
-    turn: WriteBatch
-    last: LastResponse
+    write_batch: WriteBatch
+    last_response: LastResponse
 
-    def released(self, connection: "Connection") -> None:
+    def release(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
 
-    def forget(self, connection: "Connection") -> None:
+    def discard(self, connection: "Connection") -> None:
         """The connection is closed, or about to be."""
 
 
 class Connection(asyncio.Protocol):
-    """See the top of the file. `reused`: an exchange before this one went over it."""
+    """`reused`: this is not the first exchange of the connection."""
 
     __slots__ = (
+        "_active",
+        "_active_at",
         "_backlog_bytes",
-        "_begun_at",
-        "_blocked",
-        "_closed",
-        "_marked_at",
-        "_outlet",
+        "_first_sweep_at",
+        "_is_closed",
+        "_is_paused",
+        "_is_uploading",
+        "_is_write_blocked",
         "_owner",
-        "_paused",
-        "_reader",
+        "_parser",
         "_sink",
-        "_stirred",
         "_timeouts",
         "_transport",
-        "_unheard",
-        "_uploading",
-        "held_s",
+        "_unread",
+        "_writer",
+        "paused_s",
         "reused",
     )
 
     _transport: asyncio.Transport
-    _outlet: BufferedWriter
+    _writer: BufferedWriter
     _timeouts: Timeouts
-    _unheard: Callable[[int], Sequence[object]]
+    _unread: Callable[[int], Sequence[object]]
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         self._owner = owner
-        self._reader = ResponseParser(owner.last)
+        self._parser = ResponseParser(owner.last_response)
         self._sink: ExchangeSink | None = None
-        self._closed = self._paused = self._blocked = self._uploading = False
-        self._stirred = True
-        self._marked_at = self._begun_at = 0.0
+        self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
+        self._active = True
+        self._active_at = self._first_sweep_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
-        self.held_s = 0.0
-        """How long the sink has kept the answer paused."""
+        self.paused_s = 0.0
+        """For how long the sink has paused the response."""
 
-    # --- what an owner and a sink may ask -----------------------------------------------------
+    # --- called by the pool and the sink ------------------------------------------------------------
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._is_closed
 
     def usable(self, repeatable: bool = False) -> bool:
-        """Idle, and the kernel holds neither a surplus byte nor a close that the loop has not seen yet.
+        """Whether the connection is idle, and the kernel has no byte and no close that the loop has not read yet.
 
-        For a `repeatable` request the kernel is asked only once a sweep has seen the connection idle: before
-        that the event loop has only just looked, and asking costs 2 µs.
+        For a `repeatable` request the kernel is asked only if a sweep has passed since the last event: the question
+        costs 2 µs, and until then the loop has polled the connection recently.
         """
-        if self._closed or self._sink is not None:
+        if self._is_closed or self._sink is not None:
             return False
-        return (repeatable and self._stirred) or not self._unheard(0)
+        return (repeatable and self._active) or not self._unread(0)
 
     def begin(
         self,
@@ -101,228 +101,231 @@ class Connection(asyncio.Protocol):
         uploading: bool,
         switching: bool = False,
     ) -> None:
-        """Send a request's head. With `uploading` its body follows: `write`, then `end_upload`.
+        """Send a request's head. With `uploading` the body follows: `write`, then `end_upload`.
 
-        With `switching` it asks for another protocol: a 101 makes the connection a tunnel, `write` and
-        `response_data` its two directions. Only right after `usable`: nothing may come between.
+        `switching`: the request has an Upgrade field. A 101 then makes the connection a tunnel. Call this in the same
+        tick as `usable`.
         """
-        self._reader.begin(sink, is_head, switching)
+        self._parser.begin(sink, is_head, switching)
         self._sink = sink
         self._timeouts = timeouts
-        self._uploading = uploading
-        self._stirred = True
-        self._begun_at = 0.0
-        self._outlet.write(head)
+        self._is_uploading = uploading
+        self._active = True
+        self._first_sweep_at = 0.0
+        self._writer.write(head)
 
     def write(self, data: bytes) -> None:
-        """More of the request, framed as its head said. Nothing happens once the upload is over."""
-        if self._uploading and not self._closed:
-            if self._outlet.unsent:
-                self._outlet.write(data)  # In one piece with the head.
+        """Send bytes of the request's body, framed. Does nothing after the end of the upload."""
+        if self._is_uploading and not self._is_closed:
+            if self._writer.unsent:
+                self._writer.write(data)  # One write together with the head.
             else:
                 self._transport.write(data)
 
     def write_eof(self) -> None:
-        """After a 101: nothing more comes from us; the backend may go on."""
-        if not self._closed and self._transport.can_write_eof():
+        """After a 101: half-close. The backend may still send."""
+        if not self._is_closed and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close_tunnel(self) -> None:
-        """After a 101: both have said all. What is written goes out; the sink hears nothing more."""
+        """After a 101: close after sending what is buffered. The sink is not called any more."""
         self._sink = None
-        if not self._closed:
-            self._closed = True
-            self._reader.stop()
-            self._owner.forget(self)
-            self._outlet.flush()
+        if not self._is_closed:
+            self._is_closed = True
+            self._parser.stop()
+            self._owner.discard(self)
+            self._writer.flush()
             self._transport.close()
 
     def write_through(self, data: bytes) -> None:
-        """Bytes of another protocol, after a 101. They count as a sign of life."""
-        if not self._closed:
-            self._stirred = True
+        """After a 101: send bytes of the other protocol. They restart the idle time-out."""
+        if not self._is_closed:
+            self._active = True
             self._transport.write(data)
 
     def end_upload(self) -> None:
-        """The request is complete: from here on the upstream's time runs."""
-        self._uploading = False
-        self._stirred = True
+        """The whole request was written. From now on the response time-out runs."""
+        self._is_uploading = False
+        self._active = True
 
     def pause_reading(self) -> None:
-        """Hear no more for now. The silence is then ours, not the upstream's."""
-        if not self._paused and not self._closed:
-            self._paused = True
+        """Read no more for now. No time-out of the backend runs meanwhile."""
+        if not self._is_paused and not self._is_closed:
+            self._is_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._paused and not self._closed:
-            self._paused = False
-            self._stirred = True
-            self.held_s = 0.0
+        if self._is_paused and not self._is_closed:
+            self._is_paused = False
+            self._active = True
+            self.paused_s = 0.0
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Give up the exchange, and the connection with it. The sink hears nothing more."""
+        """Give up the exchange, and close the connection. The sink is not called any more."""
         self._sink = None
-        self._drop()
+        self._abort()
 
-    def cut_off(self) -> None:
-        """End the exchange from our side; the sink is told."""
+    def close(self) -> None:
+        """Close the connection. Its exchange fails."""
         backend = self._owner.backend
         self._fail(UpstreamBroke(f"backend {backend} is being closed", backend))
 
-    # --- what the event loop calls --------------------------------------------------------------
+    # --- called by the event loop -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name.
-        self._outlet = BufferedWriter(self._owner.turn, self._transport)
-        self._unheard = _unheard(self._transport)
+        # uvloop's transports do not inherit from asyncio.Transport, but have its methods.
+        self._transport = cast(asyncio.Transport, transport)
+        self._writer = BufferedWriter(self._owner.write_batch, self._transport)
+        self._unread = _unread_poll(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        sink, reader = self._sink, self._reader
+        sink, parser = self._sink, self._parser
         if sink is None:
-            self._drop()  # Bytes nobody asked for: whose answer would they be?
+            self._abort()  # No request is active: these bytes are no response.
             return
-        if self._outlet.unsent:
-            self._lost(None)  # Nor is this an answer: the request was not sent yet.
+        if self._writer.unsent:
+            self._fail_lost(
+                None
+            )  # The request was not sent yet: these bytes are no response to it.
             return
         try:
-            reader.feed(data)
+            parser.feed(data)
         except NOT_HTTP as error:
             self._fail(not_http(error, self._owner.backend))
             return
-        if reader.phase == OVER:
+        if parser.phase == OVER:
             if self._sink is sink:
                 self._finish(sink)
-        elif reader.phase != HEAD:
-            self._stirred = True
+        elif parser.phase != HEAD:
+            self._active = True
 
     def eof_received(self) -> bool:
         sink = self._sink
-        if sink is not None and self._reader.switched and self._transport.can_write_eof():
-            sink.backend_shut()
+        if sink is not None and self._parser.switched and self._transport.can_write_eof():
+            sink.backend_half_closed()
             return True
-        self._ended()
+        self._end_of_stream()
         return False
 
-    def _ended(self) -> None:
+    def _end_of_stream(self) -> None:
         sink = self._sink
-        until_close = self._reader.phase == UNTIL_CLOSE
-        if sink is not None and until_close and _ended_cleanly(self._transport):
+        until_close = self._parser.phase == UNTIL_CLOSE
+        if sink is not None and until_close and _is_clean_end(self._transport):
             self._sink = None
-            self._drop()
+            self._abort()
             sink.response_ended([])
         else:
-            self._lost(None)
+            self._fail_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._closed:
-            self._lost(exc)
+        if not self._is_closed:
+            self._fail_lost(exc)
 
     def pause_writing(self) -> None:
-        self._blocked = True
+        self._is_write_blocked = True
         if self._sink is not None:
             self._sink.upload_paused()
 
     def resume_writing(self) -> None:
-        self._blocked = False
+        self._is_write_blocked = False
         if self._sink is not None:
             self._sink.upload_resumed()
 
-    # --- what the sweep calls ---------------------------------------------------------------------
+    # --- called by the sweep ------------------------------------------------------------------------
 
-    def swept(self, now: float) -> None:
-        """Note what happened since the last sweep, and end what takes too long. `now` in seconds, monotonic."""
+    def check_deadlines(self, now: float) -> None:
+        """Note when the last event was, and end what has taken too long. `now` in seconds, monotonic."""
         backlog = self._transport.get_write_buffer_size()
-        if self._stirred or backlog != self._backlog_bytes:
-            self._stirred = False
+        if self._active or backlog != self._backlog_bytes:
+            self._active = False
             self._backlog_bytes = backlog
-            self._marked_at = now
+            self._active_at = now
         sink = self._sink
         if sink is None:
-            if now - self._marked_at >= self._owner.idle_timeout_s:
-                self._drop()
+            if now - self._active_at >= self._owner.idle_timeout_s:
+                self._abort()
             return
-        self._judge(now)
+        self._check_exchange(now)
         if self._sink is not sink:
             return
-        if self._begun_at:
-            sink.waited(now - self._begun_at)
+        if self._first_sweep_at:
+            sink.elapsed(now - self._first_sweep_at)
         else:
-            self._begun_at = now
+            self._first_sweep_at = now
 
-    def _judge(self, now: float) -> None:
-        silence_s = now - self._marked_at
+    def _check_exchange(self, now: float) -> None:
+        silence_s = now - self._active_at
         timeouts = self._timeouts
-        if self._paused:
-            self.held_s += silence_s
-            self._marked_at = now
-        elif self._reader.phase != HEAD:
+        if self._is_paused:
+            self.paused_s += silence_s
+            self._active_at = now
+        elif self._parser.phase != HEAD:
             if silence_s >= timeouts.stream_idle_s:
-                self._timed_out("went silent in the middle of its answer")
-        elif not self._uploading:
+                self._time_out("went silent in the middle of its answer")
+        elif not self._is_uploading:
             if silence_s >= min(timeouts.backend_request_s, timeouts.request_s):
-                self._timed_out("did not answer in time")
-        elif not self._blocked:
-            self._marked_at = now  # The client's silence, not the upstream's.
+                self._time_out("did not answer in time")
+        elif not self._is_write_blocked:
+            self._active_at = now  # The client is slow, not the backend.
         elif silence_s >= timeouts.stream_idle_s:
-            self._timed_out("stopped taking the request")
+            self._time_out("stopped taking the request")
 
     # --- how an exchange ends ---------------------------------------------------------------------
 
     def _finish(self, sink: ExchangeSink) -> None:
-        reader = self._reader
-        # Whoever is given the connection begins at once, and the reader forgets.
-        whole, trailers = reader.whole, reader.trailers
+        parser = self._parser
+        # Read before `release`: the next request may begin inside that call, and resets the parser.
+        complete, trailers = parser.complete, parser.trailers
         self._sink = None
-        if self._paused:
+        if self._is_paused:
             self.resume_reading()
-        if reader.keep and not self._uploading and not self._transport.get_write_buffer_size():
-            self.reused = self._stirred = True
-            self._owner.released(self)
+        if parser.keep and not self._is_uploading and not self._transport.get_write_buffer_size():
+            self.reused = self._active = True
+            self._owner.release(self)
         else:
-            self._drop()
-        if whole is None:
+            self._abort()
+        if complete is None:
             sink.response_ended(trailers)
         else:
-            sink.response_complete(*whole)
+            sink.response_complete(*complete)
 
-    def _timed_out(self, what: str) -> None:
+    def _time_out(self, text: str) -> None:
         backend = self._owner.backend
-        self._fail(UpstreamTimeout(f"backend {backend} {what}", backend))
+        self._fail(UpstreamTimeout(f"backend {backend} {text}", backend))
 
-    def _lost(self, exc: Exception | None) -> None:
+    def _fail_lost(self, exc: Exception | None) -> None:
         backend = self._owner.backend
-        reader = self._reader
+        parser = self._parser
         if self._sink is None:
-            self._drop()
-        elif self._outlet.unsent:
-            what = f"backend {backend} ended a connection before the request was sent"
-            self._fail(UpstreamStale(what, backend, sent=False))
-        elif self.reused and not reader.heard:
+            self._abort()
+        elif self._writer.unsent:
+            text = f"backend {backend} ended a connection before the request was sent"
+            self._fail(UpstreamStale(text, backend, sent=False))
+        elif self.reused and not parser.has_received:
             self._fail(UpstreamStale(f"backend {backend} closed an idle connection", backend))
         else:
-            where = "before it answered" if reader.phase == HEAD else "in the middle of its answer"
+            where = "before it answered" if parser.phase == HEAD else "in the middle of its answer"
             self._fail(broken_off(exc, where, backend))
 
     def _fail(self, error: UpstreamError) -> None:
         sink, self._sink = self._sink, None
-        self._drop()
+        self._abort()
         if sink is not None:
             sink.response_failed(error)
 
-    def _drop(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._reader.stop()
-            self._outlet.drop()
-            self._owner.forget(self)
-            # Not close(): nothing is left that should still be sent, and TLS would linger.
+    def _abort(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._parser.stop()
+            self._writer.drop()
+            self._owner.discard(self)
+            # Not close(): nothing is left to send, and a TLS transport would wait for the peer.
             self._transport.abort()
 
 
-def _ended_cleanly(transport: asyncio.Transport) -> bool:
-    """Over TLS the end has to be told by `close_notify`: anyone can cut a TCP connection (RFC 9112 9.8)."""
+def _is_clean_end(transport: asyncio.Transport) -> bool:
+    """Whether the backend meant the end. TLS needs a `close_notify`: anyone can end a TCP connection (RFC 9112 9.8)."""
     tls = transport.get_extra_info("ssl_object")
     if tls is None:
         return True
@@ -332,10 +335,10 @@ def _ended_cleanly(transport: asyncio.Transport) -> bool:
         return False
 
 
-def _unheard(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:
-    """A function that tells, after a wait of so many milliseconds, whether the kernel has something to read.
+def _unread_poll(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:
+    """A function of milliseconds to wait, whose result is not empty if the kernel has something to read.
 
-    Over TLS that is nothing to go by: session tickets come when nobody asks for them (RFC 8446 4.6.1).
+    Over TLS always empty: unread bytes may be session tickets, which come without a request (RFC 8446 4.6.1).
     """
     if transport.get_extra_info("ssl_object") is not None:
         return lambda _: ()

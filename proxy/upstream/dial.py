@@ -1,6 +1,6 @@
-"""Makes connections: names with several addresses, Unix sockets, TLS.
+"""Connects to endpoints: host names with several addresses, Unix sockets, TLS.
 
-Our own race of addresses (RFC 8305) and not the loop's, because uvloop has none.
+Connecting to several addresses at the same time (Happy Eyeballs, RFC 8305) is done here, because uvloop does not.
 """
 
 import asyncio
@@ -14,56 +14,58 @@ from proxy.model import Endpoint
 from proxy.upstream.connection import Connection
 
 ATTEMPT_DELAY_S = 0.25
-"""How long one address is tried alone before the next joins in (RFC 8305 5)."""
+"""How long to wait for one address before the next is tried beside it (RFC 8305 5)."""
 
 _Address = tuple[int, tuple[str | int | bytes, ...]]
 
 
 async def dial(
     endpoint: Endpoint,
-    make: Callable[[], Connection],
+    new_connection: Callable[[], Connection],
     tls: ssl.SSLContext | None,
     server_name: str | None = None,
 ) -> Connection:
-    """A new connection, `make` being called for it. Raises one of `failures.NOT_CONNECTED`.
+    """Connect, and return the protocol that `new_connection` has made. Raises one of `failures.NOT_CONNECTED`.
 
-    With `tls` the certificate has to be for `server_name`; None is the endpoint's host.
+    With `tls` the certificate has to be valid for `server_name`, or for the endpoint's host without one.
     """
     loop = asyncio.get_running_loop()
     name = (server_name or endpoint.host) if tls is not None else None
     if endpoint.unix_path is not None:
-        _, made = await loop.create_unix_connection(
-            make, endpoint.unix_path, ssl=tls, server_hostname=name
+        _, connection = await loop.create_unix_connection(
+            new_connection, endpoint.unix_path, ssl=tls, server_hostname=name
         )
-        return made
+        return connection
     if _is_literal(endpoint.host):
-        # Nothing to resolve and nothing to race: the loop's own way costs a third.
-        _, made = await loop.create_connection(
-            make, endpoint.host, endpoint.port, ssl=tls, server_hostname=name
+        # One address without a resolver: the loop's own method takes a third of the time.
+        _, connection = await loop.create_connection(
+            new_connection, endpoint.host, endpoint.port, ssl=tls, server_hostname=name
         )
-        return made
-    connected = await _first_of(await _addresses(endpoint.host, endpoint.port))
+        return connection
+    sock = await _first_of(await _addresses(endpoint.host, endpoint.port))
     try:
-        _, made = await loop.create_connection(make, sock=connected, ssl=tls, server_hostname=name)
+        _, connection = await loop.create_connection(
+            new_connection, sock=sock, ssl=tls, server_hostname=name
+        )
     except BaseException:
-        connected.close()
+        sock.close()
         raise
-    return made
+    return connection
 
 
 async def _addresses(host: str, port: int) -> list[_Address]:
-    """Every address of a host, families taking turns (RFC 8305 4)."""
+    """All addresses of a host, alternating between the address families (RFC 8305 4)."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     families: dict[int, list[_Address]] = {}
-    for family, _, _, _, address in found:
+    for family, _, _, _, address in infos:
         families.setdefault(family, []).append((family, address))
-    turns = itertools.zip_longest(*families.values())
-    return [address for turn in turns for address in turn if address is not None]
+    rounds = itertools.zip_longest(*families.values())
+    return [address for each in rounds for address in each if address is not None]
 
 
 def _is_literal(host: str) -> bool:
-    """An address that needs no resolver, and so no thread. With a zone (`fe80::1%eth0`) it does."""
+    """Whether `host` is an address that needs no resolver, and so no thread. A zone (`fe80::1%eth0`) needs one."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -72,49 +74,49 @@ def _is_literal(host: str) -> bool:
 
 
 async def _first_of(addresses: list[_Address]) -> socket.socket:
-    """The first socket to connect. Raises the first failure where none does."""
+    """The first socket that connects. Raises the first error if none does."""
     if len(addresses) == 1:
         return await _connected(addresses[0])
-    waiting = iter(addresses)
+    remaining = iter(addresses)
     racing: set[asyncio.Task[socket.socket]] = set()
     failures: list[OSError] = []
-    won: socket.socket | None = None
+    winner: socket.socket | None = None
     try:
-        while won is None:
-            following = next(waiting, None)
-            if following is not None:
-                racing.add(asyncio.ensure_future(_connected(following)))
+        while winner is None:
+            address = next(remaining, None)
+            if address is not None:
+                racing.add(asyncio.ensure_future(_connected(address)))
             elif not racing:
                 raise failures[0]
             done, racing = await asyncio.wait(
                 racing,
-                timeout=None if following is None else ATTEMPT_DELAY_S,
+                timeout=None if address is None else ATTEMPT_DELAY_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            won = _winner(done, failures)
+            winner = _winner(done, failures)
     finally:
-        await _call_off(racing)
-    return won
+        await _cancel(racing)
+    return winner
 
 
 def _winner(
     done: set[asyncio.Task[socket.socket]], failures: list[OSError]
 ) -> socket.socket | None:
-    won: socket.socket | None = None
+    winner: socket.socket | None = None
     for task in done:
         error = task.exception()
         if isinstance(error, OSError):
             failures.append(error)
         elif error is not None:
             raise error
-        elif won is None:
-            won = task.result()
+        elif winner is None:
+            winner = task.result()
         else:
             task.result().close()
-    return won
+    return winner
 
 
-async def _call_off(racing: set[asyncio.Task[socket.socket]]) -> None:
+async def _cancel(racing: set[asyncio.Task[socket.socket]]) -> None:
     for task in racing:
         task.cancel()
     for result in await asyncio.gather(*racing, return_exceptions=True):
@@ -124,12 +126,12 @@ async def _call_off(racing: set[asyncio.Task[socket.socket]]) -> None:
 
 async def _connected(address: _Address) -> socket.socket:
     family, target = address
-    # With the protocol told: only then does asyncio switch Nagle off, who holds a small body back for 40 ms.
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # With IPPROTO_TCP asyncio sets TCP_NODELAY. Nagle's algorithm would delay a small body by 40 ms.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        made.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(made, target)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, target)
     except BaseException:
-        made.close()
+        sock.close()
         raise
-    return made
+    return sock

@@ -1,4 +1,4 @@
-"""An exchange that can be awaited, over a push connection: for the ASGI tier and for httpx users."""
+"""An exchange that can be awaited, on top of a `Connection`: for the ASGI tier and for users of httpx."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,37 +15,37 @@ from proxy.upstream.pool import Pool
 from proxy.upstream.upload import Upload
 
 HIGH_WATER_BYTES = 256 * 1024
-"""An answer nobody takes is read no further than this and one read more."""
+"""The connection is not read while more bytes than this wait for `next_chunk`."""
 
 
 class HttpExchange:
-    """Implements `Exchange` for whoever sends, and `AnswerSink` for the connection.
+    """Implements `Exchange` for the sender of the request, and `ExchangeSink` for the connection.
 
-    A safe request without a body is sent once more where a reused connection closed before the answer's first
-    byte (findings, 3); nothing else ever is (row W1 of the promises).
+    A safe request without a body is sent a second time if a reused connection closed before the first byte of a
+    response (finding 3). No other request is sent twice (promise W1).
     """
 
     __slots__ = (
         "_chunks",
         "_connection",
+        "_elapsed_s",
         "_error",
         "_head",
-        "_over",
         "_pool",
         "_repeated",
         "_request",
-        "_size",
+        "_response_complete",
+        "_unread_bytes",
         "_upload",
-        "_waited_s",
         "_waiter",
         "attempts",
         "on_1xx",
-        "on_wait",
+        "on_elapsed",
         "trailers",
     )
 
     _pool: Pool
-    on_wait: Callable[[float], None] | None
+    on_elapsed: Callable[[float], None] | None
     on_1xx: Callable[[int, HeaderPairs], None] | None
 
     def __init__(self, request: PreparedHead) -> None:
@@ -56,19 +56,19 @@ class HttpExchange:
         self._error: RequestError | None = None
         self._chunks: list[bytes] = []
         self._head: ResponseHead | None = None
-        self._size = self.attempts = 0
-        self._over = self._repeated = False
-        self._waited_s = 0.0
+        self._unread_bytes = self.attempts = 0
+        self._response_complete = self._repeated = False
+        self._elapsed_s = 0.0
         self.trailers: HeaderPairs = []
-        self.on_wait = self.on_1xx = None
+        self.on_elapsed = self.on_1xx = None
 
     def begin(self, pool: Pool, connection: Connection, timeouts: Timeouts) -> None:
-        """Send the head over a connection of `pool`. Raises BadRequest for what cannot be one."""
+        """Send the head over a connection of `pool`. Raises BadRequest for a head that cannot be sent."""
         request = self._request
         try:
             head = request.head(pool.authority)
         except BadRequest:
-            pool.released(connection)  # Not a byte went over it.
+            pool.release(connection)  # Nothing was sent over it.
             raise
         self._pool = pool
         self._connection = connection
@@ -77,7 +77,7 @@ class HttpExchange:
         connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
 
     def count_attempt(self) -> None:
-        """A connection was tried in vain."""
+        """An endpoint had no connection."""
         self.attempts += 1
 
     # --- Exchange -----------------------------------------------------------------------------------
@@ -92,13 +92,13 @@ class HttpExchange:
 
     @property
     def unread_s(self) -> float:
-        return 0.0 if self._connection is None else self._connection.held_s
+        return 0.0 if self._connection is None else self._connection.paused_s
 
     async def head(self) -> ResponseHead:
         while self._head is None:
             if self._error is None:
                 try:
-                    await self._news()
+                    await self._next_event()
                 except asyncio.CancelledError:
                     self.abort()
                     raise
@@ -112,23 +112,23 @@ class HttpExchange:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        self._size = 0
+        self._unread_bytes = 0
         if self._connection is not None:
             self._connection.resume_reading()
         return data
 
     @property
-    def over(self) -> bool:
-        return self._over and not self._chunks
+    def complete(self) -> bool:
+        return self._response_complete and not self._chunks
 
     async def next_chunk(self) -> bytes | None:
         while not self._chunks:
             if self._error is not None:
                 raise self._error
-            if self._over:
+            if self._response_complete:
                 return None
             try:
-                await self._news()
+                await self._next_event()
             except asyncio.CancelledError:
                 self.abort()
                 raise
@@ -145,7 +145,7 @@ class HttpExchange:
             if upload.paused:
                 await upload.drained()
         except (BadRequest, asyncio.CancelledError) as error:
-            self._contradicted(error)
+            self._fail_upload(error)
             raise
 
     def end_upload(self) -> None:
@@ -155,7 +155,7 @@ class HttpExchange:
         try:
             last = upload.end()
         except BadRequest as error:
-            self._contradicted(error)
+            self._fail_upload(error)
             raise
         if last:
             connection.write(last)
@@ -168,7 +168,7 @@ class HttpExchange:
             backend = self._pool.backend
             self.response_failed(UpstreamBroke("the exchange was given up", backend))
 
-    # --- AnswerSink ---------------------------------------------------------------------------------
+    # --- ExchangeSink ---------------------------------------------------------------------------------
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         if self.on_1xx is not None:
@@ -178,34 +178,34 @@ class HttpExchange:
         self._head = head
         if body:
             self._chunks.append(body)
-            self._size += len(body)
-        self._over = True
-        self._let_go()
+            self._unread_bytes += len(body)
+        self._response_complete = True
+        self._release()
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
         self._head = head
         if self._waiter is not None:
             self._wake()
 
     def response_data(self, data: bytes) -> None:
         self._chunks.append(data)
-        self._size += len(data)
-        if self._size > HIGH_WATER_BYTES and self._connection is not None:
+        self._unread_bytes += len(data)
+        if self._unread_bytes > HIGH_WATER_BYTES and self._connection is not None:
             self._connection.pause_reading()
         if self._waiter is not None:
             self._wake()
 
     def response_ended(self, trailers: HeaderPairs) -> None:
         self.trailers = trailers
-        self._over = True
-        self._let_go()
+        self._response_complete = True
+        self._release()
 
-    def backend_shut(self) -> None:
-        """Nothing here asks for another protocol."""
+    def backend_half_closed(self) -> None:
+        """Only after a 101, and no request here has an Upgrade field."""
 
     def response_failed(self, error: UpstreamError) -> None:
         self._error = error
-        self._let_go()
+        self._release()
 
     def upload_paused(self) -> None:
         if self._upload is not None:
@@ -215,15 +215,15 @@ class HttpExchange:
         if self._upload is not None:
             self._upload.resume()
 
-    def waited(self, seconds: float) -> None:
-        self._waited_s = seconds
-        if self.on_wait is not None:
-            self.on_wait(seconds)
+    def elapsed(self, seconds: float) -> None:
+        self._elapsed_s = seconds
+        if self.on_elapsed is not None:
+            self.on_elapsed(seconds)
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _news(self) -> asyncio.Future[None]:
-        """Something to await until the sink hears more."""
+    def _next_event(self) -> asyncio.Future[None]:
+        """Await the next call of the sink."""
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         return waiter
 
@@ -232,8 +232,8 @@ class HttpExchange:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _let_go(self) -> None:
-        """Forget the connection: it is somebody else's from here on."""
+    def _release(self) -> None:
+        """Drop the reference to the connection: it may serve another exchange."""
         self._connection = None
         if self._upload is not None:
             self._upload.resume()
@@ -242,20 +242,20 @@ class HttpExchange:
 
     @property
     def repeatable(self) -> bool:
-        """It may be sent once more: safe, without a body, and not sent twice already."""
+        """Whether the request may be sent again: it is safe, has no body and was sent only once."""
         return not self._repeated and self._upload is None and self._request.method in SAFE_METHODS
 
     async def _repeat(self) -> None:
-        """Send the request once more, over a new connection."""
+        """Send the request a second time, over a new connection."""
         self._error = None
         self._repeated = True
         timeouts = self._request.timeouts
-        rest_s = max(0.0, timeouts.request_s - self._waited_s)
-        connection = await acquire(self._pool, min(timeouts.connect_s, rest_s), fresh=True)
-        self.begin(self._pool, connection, replace(timeouts, request_s=rest_s))
+        remaining_s = max(0.0, timeouts.request_s - self._elapsed_s)
+        connection = await acquire(self._pool, min(timeouts.connect_s, remaining_s), fresh=True)
+        self.begin(self._pool, connection, replace(timeouts, request_s=remaining_s))
 
-    def _contradicted(self, error: BaseException) -> None:
-        """The upload broke off, or is not what its head said: it must not look complete to the upstream."""
+    def _fail_upload(self, error: BaseException) -> None:
+        """The body was truncated or has not the announced length: the backend must not take it for complete."""
         self.abort()
         if isinstance(error, RequestError):
             self._error = error

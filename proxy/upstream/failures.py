@@ -1,13 +1,11 @@
-"""Foreign errors stop here: whatever the operating system, TLS or the parser raise becomes one of ours.
+"""Turns errors of the operating system, of TLS and of the parser into those of `proxy.errors`.
 
-The details name the backend, never its address: they are shown to clients.
+The messages name the backend and never its address, because clients see them.
 """
 
 import errno
 import socket
 import ssl
-
-import httptools
 
 from proxy.errors import (
     BadRequest,
@@ -17,21 +15,21 @@ from proxy.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from proxy.http1.response_head import Malformed
+from proxy.http1.response_head import MalformedResponse
 
-# What runs out on our side. The upstream is well, and a moment later this may pass.
+# A resource of this machine is exhausted. The backend is not at fault, and a retry may succeed soon.
 _EXHAUSTED = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 )
 
 NOT_CONNECTED = (OSError, UnicodeError)
-"""What making a connection may raise. UnicodeError: a name that IDNA cannot carry."""
-NOT_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade, Malformed, BadRequest)
-"""What reading an answer may raise."""
+"""What connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
+NOT_HTTP = (MalformedResponse, BadRequest)
+"""What parsing a response may raise."""
 
 
 def not_connected(error: Exception, backend: str) -> UpstreamError:
-    """Why no connection was made; nothing was sent."""
+    """The error for a connection that was not made. Nothing was sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"has a certificate that is not valid: {_reason(error)}"
     elif isinstance(error, ssl.SSLError):
@@ -50,23 +48,23 @@ def not_connected(error: Exception, backend: str) -> UpstreamError:
 
 
 def not_http(error: Exception, backend: str) -> UpstreamError:
-    """Why an answer cannot be passed on."""
+    """The error for a response that cannot be passed on."""
     return UpstreamBroke(f"backend {backend} sent what is not HTTP/1.1: {error}", backend)
 
 
 def broken_off(error: Exception | None, where: str, backend: str) -> UpstreamError:
-    """A connection that ended at the wrong place. `where` completes the sentence; no error is a plain close."""
+    """The error for a connection that ended too early. `where` completes its message; without `error` it was closed."""
     how = "closed the connection" if error is None else f"lost the connection ({_reason(error)})"
-    broken = UpstreamBroke(f"backend {backend} {how} {where}", backend)
-    broken.__cause__ = error
-    return broken
+    broke = UpstreamBroke(f"backend {backend} {how} {where}", backend)
+    broke.__cause__ = error
+    return broke
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        # Those that Python raises by itself lack the attributes of those that OpenSSL gives.
-        said = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-        return str(said or "TLS failed")
+        # SSLErrors that Python raises itself lack the attributes of those from OpenSSL.
+        text = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        return str(text or "TLS failed")
     if isinstance(error, OSError) and error.errno is not None:
         return error.strerror or errno.errorcode.get(error.errno, "unknown error")
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""Our own upstream: one backend, its endpoints in turn, one pool each."""
+"""Our own client for one backend: a pool for each of its endpoints, used in turn (round robin)."""
 
 import asyncio
 import ssl
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from proxy.http1.request_writer import PreparedHead, prepared_head
 from proxy.model import Backend, Outgoing, Timeouts
 from proxy.tick import WriteBatch
-from proxy.upstream.acquire import Acquisition, Failed, Found, awaited
+from proxy.upstream.acquire import Acquisition, OnAcquired, OnFailed, await_acquisition
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.pool import Pool, PoolLimits
@@ -18,10 +18,10 @@ from proxy.upstream.tls import default_context
 
 
 class HttpUpstream:
-    """Implements `Upstream` over HTTP/1.1. The caps of the backend hold for each of its endpoints.
+    """Implements `Upstream` over HTTP/1.1. The limits of the backend hold for each of its endpoints.
 
-    An endpoint that cannot be reached is passed over for the next one: nothing was sent to it. `tls` holds for
-    https endpoints; without it the system's authorities are trusted.
+    If an endpoint cannot be reached, the next one is tried: nothing was sent. `tls` is for https endpoints; without
+    it the certificate authorities of the system are trusted.
     """
 
     def __init__(self, backend: Backend, tls: ssl.SSLContext | None = None) -> None:
@@ -31,104 +31,110 @@ class HttpUpstream:
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()
         server_name = None if backend.tls is None else backend.tls.server_name
-        self._sweep = Sweep(self._look)
-        turn = WriteBatch()
+        self._sweep = Sweep(self._check_deadlines)
+        write_batch = WriteBatch()
         self._pools = [
             Pool(
                 backend.name,
                 endpoint,
                 limits,
                 self._sweep,
-                turn,
+                write_batch,
                 tls if endpoint.scheme == "https" else None,
                 server_name,
             )
             for endpoint in backend.endpoints
         ]
-        self._turn = 0
+        self._next_index = 0
 
     async def open(self, request: Outgoing) -> HttpExchange:
-        """Send the head of a request. Raises UpstreamError, or BadRequest for what cannot be a head."""
-        return await self.ask(prepared_head(request))
+        """Send the head of a request. Raises UpstreamError, or BadRequest for a head that cannot be sent."""
+        return await self.open_prepared(prepared_head(request))
 
-    async def ask(self, request: PreparedHead) -> HttpExchange:
-        """`open` for a request whose head is at hand."""
+    async def open_prepared(self, request: PreparedHead) -> HttpExchange:
+        """`open` for a request whose head is prepared."""
         exchange = HttpExchange(request)
         pool = self.next_pool()
         connection = pool.take_idle(exchange.repeatable)
         if connection is not None:
             exchange.begin(pool, connection, request.timeouts)
         else:
-            await self._open_anew(exchange, pool, request.timeouts)
+            await self._wait_and_begin(exchange, pool, request.timeouts)
         return exchange
 
     def next_pool(self) -> Pool:
-        """The pool for the next request, endpoints taking turns; one with room before one that would queue."""
+        """The pool for the next request: round robin. Pools that would queue it are skipped, unless all would."""
         pools = self._pools
         count = len(pools)
         if count == 1:
             return pools[0]
         for ahead in range(count):
-            pool = pools[(self._turn + ahead) % count]
+            pool = pools[(self._next_index + ahead) % count]
             if pool.has_room:
                 break
         else:
-            pool, ahead = pools[self._turn % count], 0
-        self._turn = (self._turn + ahead + 1) % count
+            pool, ahead = pools[self._next_index % count], 0
+        self._next_index = (self._next_index + ahead + 1) % count
         return pool
 
     async def aclose(self, grace_s: float) -> None:
-        """Close what is idle, give what is in flight `grace_s` seconds, then cut it off."""
+        """Close idle connections, let exchanges finish within `grace_s` seconds, then end them."""
         for pool in self._pools:
             pool.close()
         try:
             async with asyncio.timeout(grace_s):
                 for pool in self._pools:
-                    await pool.emptied()
+                    await pool.wait_closed()
         except TimeoutError:
             for pool in self._pools:
                 pool.abort()
-                await pool.emptied()
+                await pool.wait_closed()
         self._sweep.stop()
-        await asyncio.sleep(0)  # An aborted transport closes its socket in the loop's next turn.
+        await asyncio.sleep(0)  # An aborted transport closes its socket in the next tick.
 
     def stats(self) -> Stats:
         return sum((pool.stats() for pool in self._pools), Stats())
 
-    def _look(self, now: float) -> bool:
-        alive = [pool.swept(now) for pool in self._pools]
-        return any(alive)
+    def _check_deadlines(self, now: float) -> bool:
+        busy = [pool.check_deadlines(now) for pool in self._pools]
+        return any(busy)
 
-    def search(
+    def acquisition(
         self,
         first: Pool,
         timeouts: Timeouts,
-        found: Found,
-        failed: Failed,
-        missed: Callable[[], None],
+        on_acquired: OnAcquired,
+        on_failed: OnFailed,
+        on_attempt: Callable[[], None],
         *,
         fresh: bool = False,
     ) -> Acquisition:
-        """For a connection of the first endpoint to have one, beginning with `first`: see `Search`.
+        """An acquisition that asks the endpoints from `first` on. Not begun yet.
 
-        A `fresh` one is of `first` alone.
+        `fresh`: only a new connection of `first`.
         """
         at = self._pools.index(first)
         pools = [first] if fresh else [*self._pools[at:], *self._pools[:at]]
         until = asyncio.get_running_loop().time() + timeouts.request_s
-        return Acquisition(pools, timeouts.connect_s, until, found, failed, missed, fresh)
+        return Acquisition(
+            pools, timeouts.connect_s, until, on_acquired, on_failed, on_attempt, fresh
+        )
 
-    async def _open_anew(self, exchange: HttpExchange, first: Pool, timeouts: Timeouts) -> None:
+    async def _wait_and_begin(
+        self, exchange: HttpExchange, first: Pool, timeouts: Timeouts
+    ) -> None:
         began = asyncio.get_running_loop().time()
 
-        def search_of(found: Found, failed: Failed) -> Acquisition:
-            return self.search(first, timeouts, found, failed, exchange.count_attempt)
+        def new_acquisition(on_acquired: OnAcquired, on_failed: OnFailed) -> Acquisition:
+            return self.acquisition(first, timeouts, on_acquired, on_failed, exchange.count_attempt)
 
-        pool, connection = await awaited(search_of)
-        exchange.begin(pool, connection, timeouts if exchange.has_body else less(timeouts, began))
+        pool, connection = await await_acquisition(new_acquisition)
+        if not exchange.has_body:
+            timeouts = _remaining(timeouts, began)
+        exchange.begin(pool, connection, timeouts)
 
 
-def less(timeouts: Timeouts, began: float) -> Timeouts:
-    """What is left of the whole request's time after waiting for a connection since `began`."""
+def _remaining(timeouts: Timeouts, began: float) -> Timeouts:
+    """`timeouts` less the time since `began`, which the request waited for a connection."""
     waited_s = asyncio.get_running_loop().time() - began
     return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))

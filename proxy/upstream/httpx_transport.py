@@ -1,6 +1,6 @@
-"""Our upstream client for users of httpx: `httpx.AsyncClient(transport=UpstreamTransport())`.
+"""Our client as a transport for httpx: `httpx.AsyncClient(transport=UpstreamTransport())`.
 
-Raw target bytes and header pairs go out as they are given. Errors are httpx's own.
+It sends target and fields as they are given, byte for byte. It raises the errors of httpx.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from proxy.http1.framing import NO_BODY
 from proxy.model import Backend, Body, Endpoint, HeaderPairs, Outgoing, Timeouts
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.http_upstream import HttpUpstream
 
-_FOREVER_S = 86_400.0
+_NO_TIMEOUT_S = 86_400.0
 _MAX_ORIGINS = 256
-_NOT_PASSED_ON = frozenset(
+_WRITTEN_BY_US = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive")
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -33,9 +34,9 @@ _Origin = tuple[str, str, int]
 
 
 class UpstreamTransport(httpx.AsyncBaseTransport):
-    """One upstream for each origin that is asked for. The limits hold for each of them.
+    """Keeps one upstream for each origin. The limits hold for each of them.
 
-    Of the timeouts of httpx, `connect` bounds the wait for a connection too, in place of `pool`.
+    The time-out `connect` of httpx also limits the wait for a free connection; `pool` is not used.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         max_pending_requests: int = 1024,
     ) -> None:
         self._tls = tls
-        self._caps = (max_connections, max_pending_requests)
+        self._limits = (max_connections, max_pending_requests)
         self._upstreams: dict[_Origin, HttpUpstream] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -64,7 +65,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             status,
             headers=headers,
-            stream=_Answer(exchange, upload, request),
+            stream=_ResponseBody(exchange, upload, request),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -80,7 +81,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
                 self._drop_unused()
             scheme, host, port = origin
             endpoint = Endpoint("https" if scheme == "https" else "http", host, port)
-            backend = Backend(endpoint.authority, (endpoint,), False, *self._caps)
+            backend = Backend(endpoint.authority, (endpoint,), False, *self._limits)
             upstream = self._upstreams[origin] = HttpUpstream(backend, self._tls)
         return upstream
 
@@ -91,14 +92,14 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
 
 
 class _Upload:
-    """Sends the request's body beside the wait for its answer: an early one must be seen (findings, 7)."""
+    """Sends the request's body in a task of its own, so that an early response is not missed (finding 7)."""
 
     def __init__(self, exchange: HttpExchange, request: httpx.Request) -> None:
         self._exchange = exchange
         self._request = request
         self._task: asyncio.Task[None] | None = None
-        self.fault: Exception | None = None
-        """What the source of the body raised, or httpx.WriteTimeout."""
+        self.error: Exception | None = None
+        """The error of the body's source, or httpx.WriteTimeout."""
         if exchange.has_body:
             self._task = asyncio.create_task(self._send())
 
@@ -117,26 +118,26 @@ class _Upload:
                     await exchange.send_body(data)
             exchange.end_upload()
         except RequestError:
-            exchange.abort()  # `head` and `next_chunk` tell it better.
+            exchange.abort()  # `head` and `next_chunk` raise the error.
         except TimeoutError:
-            self._give_up(httpx.WriteTimeout("the upstream stopped taking the request"))
-        except Exception as error:  # The caller's own: it is raised to the caller.
-            self._give_up(error)
+            self._fail(httpx.WriteTimeout("the upstream stopped taking the request"))
+        except Exception as error:  # An error of the body's source: `_as_httpx` raises it.
+            self._fail(error)
 
-    def _give_up(self, fault: Exception) -> None:
-        self.fault = fault
+    def _fail(self, error: Exception) -> None:
+        self.error = error
         self._exchange.abort()
 
     async def stop(self) -> None:
-        """End the exchange, whatever its state."""
+        """Abort the exchange, in any state, and end the task."""
         self._exchange.abort()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
 
 
-class _Answer(httpx.AsyncByteStream):
-    """The answer's body. Closing it early gives up the exchange."""
+class _ResponseBody(httpx.AsyncByteStream):
+    """The body of a response. Closing it early aborts the exchange."""
 
     def __init__(self, exchange: HttpExchange, upload: _Upload, request: httpx.Request) -> None:
         self._exchange = exchange
@@ -160,15 +161,15 @@ def _as_httpx(request: httpx.Request, upload: _Upload | None = None) -> Iterator
     try:
         yield
     except RequestError as error:
-        if upload is not None and upload.fault is not None:
-            raise upload.fault from error
-        raise _translated(error, upload is not None and upload.running)(
+        if upload is not None and upload.error is not None:
+            raise upload.error from error
+        raise _httpx_error(error, upload is not None and upload.running)(
             str(error), request=request
         ) from error
 
 
-def _translated(error: RequestError, uploading: bool) -> type[httpx.TransportError]:
-    """The name httpx has for one of our errors."""
+def _httpx_error(error: RequestError, uploading: bool) -> type[httpx.TransportError]:
+    """The class that httpx has for such an error."""
     if isinstance(error, BadRequest):
         return httpx.LocalProtocolError
     if isinstance(error, ConnectTimeout):
@@ -194,7 +195,7 @@ def _origin(request: httpx.Request) -> _Origin:
 def _outgoing(request: httpx.Request) -> Outgoing:
     headers: HeaderPairs = []
     host: bytes | None = None
-    body = Body("none")
+    body = NO_BODY
     for raw_name, value in request.headers.raw:
         name = raw_name.lower()
         if name == b"host":
@@ -203,7 +204,7 @@ def _outgoing(request: httpx.Request) -> Outgoing:
             body = Body("chunked")
         elif name == b"content-length":
             body = Body("length", int(value))
-        if name not in _NOT_PASSED_ON:
+        if name not in _WRITTEN_BY_US:
             headers.append((name, value))
     target = request.extensions.get("target", request.url.raw_path)
     return Outgoing(request.method, target, host, headers, body, _timeouts(request))
@@ -211,9 +212,9 @@ def _outgoing(request: httpx.Request) -> Outgoing:
 
 def _timeouts(request: httpx.Request) -> Timeouts:
     read_s = _seconds(request, "read")
-    return Timeouts(_seconds(request, "connect"), _FOREVER_S, read_s, read_s)
+    return Timeouts(_seconds(request, "connect"), _NO_TIMEOUT_S, read_s, read_s)
 
 
 def _seconds(request: httpx.Request, which: str) -> float:
-    given = request.extensions.get("timeout", {}).get(which)
-    return _FOREVER_S if given is None else float(given)
+    seconds = request.extensions.get("timeout", {}).get(which)
+    return _NO_TIMEOUT_S if seconds is None else float(seconds)

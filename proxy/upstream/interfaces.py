@@ -1,4 +1,4 @@
-"""What the rest of the facade sees of an upstream: one interface for our own client and foreign transports."""
+"""The interfaces of an upstream: the same for our own client and for httpx transports."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,7 +12,7 @@ from proxy.model import HeaderPairs, Outgoing
 
 
 class Stats(Struct, frozen=True):
-    """Connections of one upstream, by what they do. `pending` are requests that wait for one."""
+    """The connections of one upstream, by state. `pending` are requests that wait for a connection."""
 
     connections: int = 0
     idle: int = 0
@@ -29,87 +29,90 @@ class Stats(Struct, frozen=True):
 
 
 class ExchangeSink(ResponseSink, Protocol):
-    """Who hears the answer of one exchange, from the event loop and never after its end.
+    """Receives the events of one exchange from its connection.
 
-    The end is exactly one of `response_complete`, `response_ended` and `response_failed`, unless the sink itself called
-    `Connection.abort`. From then on the connection belongs to somebody else: forget it.
+    The last call is exactly one of `response_complete`, `response_ended` and `response_failed`; after
+    `Connection.abort` there is none. After its last call the sink must not use the connection: it may serve another
+    exchange.
     """
 
-    def backend_shut(self) -> None:
-        """After a 101: the backend has said all it will; it still listens."""
+    def backend_half_closed(self) -> None:
+        """After a 101: the backend sends no more bytes, but it still reads."""
 
     def response_failed(self, error: UpstreamError) -> None:
-        """No answer, or no more of it."""
+        """There is no response, or it was truncated."""
 
     def upload_paused(self) -> None:
-        """The upstream is slower than the upload: write no more for now."""
+        """The backend reads the request slower than it comes. Write no more for now."""
 
     def upload_resumed(self) -> None:
-        """Write on."""
+        """The backend has caught up. Write again."""
 
-    def waited(self, seconds: float) -> None:
-        """Called by the sweep, some times a second, while the exchange lasts: seconds since its beginning."""
+    def elapsed(self, seconds: float) -> None:
+        """Called some times a second by the sweep: seconds since the exchange began."""
 
 
 class Exchange(Protocol):
-    """One request to one backend, and its answer. One task reads, another may write."""
+    """One request to one backend, and its response. One task reads the response; another may write the request."""
 
-    on_wait: Callable[[float], None] | None
-    """Called some times a second while the exchange lasts, with the seconds since its beginning."""
+    on_elapsed: Callable[[float], None] | None
+    """Called some times a second, with the seconds since the exchange began."""
     on_1xx: Callable[[int, HeaderPairs], None] | None
-    """Called for each interim answer."""
+    """Called for each interim response."""
 
     @property
     def has_body(self) -> bool:
-        """The request has a body to be sent: `send_body`, then `end_upload`."""
+        """Whether the request has a body. Send it with `send_body`, then call `end_upload`."""
 
     @property
     def attempts(self) -> int:
-        """How often the request was sent, or a connection for it tried."""
+        """How often the request was sent, or an endpoint had no connection for it."""
 
     @property
     def address(self) -> str:
-        """Where it was sent last."""
+        """The endpoint that the request was sent to last."""
 
     @property
     def trailers(self) -> HeaderPairs:
-        """Fields after the body, known once `next_chunk` gave None."""
+        """The trailers of the response. Known after `next_chunk` has returned None."""
 
     @property
     def unread_s(self) -> float:
-        """How long the answer has been held back for want of a `next_chunk`. Not the upstream's silence."""
+        """For how long the response has waited for a call of `next_chunk`. This time is not the backend's."""
 
     @property
-    def over(self) -> bool:
-        """The answer is complete, and all of it was taken."""
+    def complete(self) -> bool:
+        """Whether the response is complete and the whole body was taken."""
 
     async def head(self) -> ResponseHead:
-        """The head of the final answer. Raises UpstreamError."""
+        """The head of the final response. Raises UpstreamError."""
 
     def take(self) -> bytes:
-        """What has come of the body since, without waiting for more; maybe nothing."""
+        """The bytes of the body that have come since the last call, maybe none. Does not wait."""
 
     async def next_chunk(self) -> bytes | None:
-        """What has come of the body since, at least one byte; None at its end. Raises UpstreamError."""
+        """The bytes of the body since the last call, at least one; None at its end. Raises UpstreamError."""
 
     async def send_body(self, data: bytes) -> None:
-        """Send raw body bytes on, at the pace of the upstream. Raises UpstreamError, or BadRequest past the
-        announced length. What comes after the end of the answer is dropped."""
+        """Send bytes of the request's body, unframed. Waits while the backend is slower. Ignored after the response.
+
+        Raises UpstreamError, or BadRequest for more bytes than Content-Length.
+        """
 
     def end_upload(self) -> None:
-        """The request's body is complete. Raises BadRequest short of the announced length."""
+        """The request's body is complete. Raises BadRequest for fewer bytes than Content-Length."""
 
     def abort(self) -> None:
-        """Give it up, and its connection. Harmless when the exchange is over."""
+        """Give the exchange up, and close its connection. Does nothing when the exchange is complete."""
 
 
 class Upstream(Protocol):
-    """One backend."""
+    """The client for one backend."""
 
     async def open(self, request: Outgoing) -> Exchange:
-        """Send the head of a request. Raises UpstreamError, or BadRequest for what cannot be a head."""
+        """Send the head of a request. Raises UpstreamError, or BadRequest for a head that cannot be sent."""
 
     async def aclose(self, grace_s: float) -> None:
-        """Close what is idle, give what is in flight `grace_s` seconds, then abort it."""
+        """Close idle connections, let exchanges finish within `grace_s` seconds, then abort them."""
 
     def stats(self) -> Stats: ...

@@ -1,13 +1,13 @@
-"""The connections of one endpoint: capped, with a bounded queue in front.
+"""The connections to one endpoint: a limited number, with a bounded queue of requests that wait for one.
 
-A request that finds no idle connection becomes a waiter. Connections are opened for waiters, but not tied to
-them: the first to be had, new or given back, goes to the waiter that came first. So one that is finished when
-its waiter is gone serves another, or becomes idle, and a slot is never lost.
+A request that finds no idle connection is queued. Connections are opened for queued requests, but not tied to them: the
+first connection that is free, new or released, goes to the first request in the queue. So if a request is cancelled
+while its connection opens, the connection serves another request or becomes idle.
 
-Opening costs as much as some requests do. So where there are some connections already, it begins 2 ms later, when those
-that were answered meanwhile are given back, and goes on with two each millisecond while somebody waits: a burst, or a
-stall of our own, must not be made longer by what it would have connected (ADR 16, 18). That somebody had to wait
-at all makes the pool grow by one or two.
+Opening a connection costs as much CPU time as a few requests, which would make a burst or a stall longer. With 8
+connections or more, opening begins 2 ms after a request was queued, because most waits end before with a released
+connection. Then two connections are opened each millisecond while requests wait (ADR 16, 18). If requests had to wait,
+one or two connections are opened even if none waits any more: otherwise a steady load would go on waiting.
 """
 
 import asyncio
@@ -31,30 +31,29 @@ from proxy.upstream.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
-
-_SOME = 8
-"""So many connections are opened at once, and without a wait."""
-_PATIENCE_S = 0.002
-_PACE_S = 0.001
-_STEP = 2
-"""So many are opened each `_PACE_S` after that."""
-_SPARE_S = 5.0
+_PROMPT_CONNECTIONS = 8
+"""Up to this number, connections are opened without a delay."""
+_OPEN_DELAY_S = 0.002
+_OPEN_INTERVAL_S = 0.001
+_OPENED_PER_INTERVAL = 2
+_SPARE_CONNECT_S = 5.0
+"""How long connecting may take if no request waits for the connection."""
 
 
 class PendingRequest(Struct, eq=False):
-    """A request that waits for a connection, `until` then, as the loop tells time.
+    """A request that waits for a connection until the deadline `until`, in the loop's time.
 
-    It leaves the queue before it is told, and one of the two is called once, unless it left by itself.
-    What it is given is usable (`Connection.usable`), for as long as it begins at once.
+    Exactly one of the two callbacks is called, once and after the request has left the queue; none after
+    `Pool.cancel`. The connection is usable only within the call (`Connection.usable`): use or release it there.
     """
 
     until: float
-    given: Callable[[Connection], None]
-    refused: Callable[[UpstreamError], None]
+    on_connection: Callable[[Connection], None]
+    on_error: Callable[[UpstreamError], None]
 
 
 class PoolLimits(Struct, frozen=True):
-    """Of one endpoint; see `Backend`."""
+    """The limits of one endpoint; see `Backend`."""
 
     max_connections: int
     max_pending_requests: int
@@ -62,7 +61,7 @@ class PoolLimits(Struct, frozen=True):
 
 
 class Pool:
-    """`backend` is for the errors. `sweep` is started with every connection; it has to call `swept`."""
+    """`backend` is the name in errors. The pool starts `sweep`, which has to call `check_deadlines`."""
 
     def __init__(
         self,
@@ -70,13 +69,13 @@ class Pool:
         endpoint: Endpoint,
         limits: PoolLimits,
         sweep: Sweep,
-        turn: WriteBatch,
+        write_batch: WriteBatch,
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
     ) -> None:
         self.backend = backend
-        self.turn = turn
-        self.last = LastResponse()
+        self.write_batch = write_batch
+        self.last_response = LastResponse()
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s
@@ -87,19 +86,19 @@ class Pool:
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[Connection]] = set()
-        self._waiters: deque[PendingRequest] = deque()
+        self._queue: deque[PendingRequest] = deque()
         self._closing = False
-        self._opens_soon: asyncio.TimerHandle | None = None
-        self._waited = 0
-        """How many have had to wait since connections were opened last."""
-        self._empty = asyncio.Event()
+        self._open_timer: asyncio.TimerHandle | None = None
+        self._queued_count = 0
+        """How many requests were queued since connections were opened last."""
+        self._closed = asyncio.Event()
 
-    # --- taking a connection --------------------------------------------------------------------
+    # --- called for a request -----------------------------------------------------------------------
 
     def take_idle(self, repeatable: bool = False) -> Connection | None:
-        """The connection used last, so that the others can age. None if there is no idle one.
+        """The idle connection that was used last, so that the others reach their idle time-out. None if none is idle.
 
-        `repeatable` is for a request that may be sent again: it costs less, see `Connection.usable`.
+        `repeatable`: the request may be sent again. The check of the connection is cheaper then (`Connection.usable`).
         """
         idle = self._idle
         while idle:
@@ -111,31 +110,31 @@ class Pool:
 
     @property
     def has_room(self) -> bool:
-        """A request would not have to queue."""
+        """Whether a request need not wait for another one."""
         return bool(self._idle) or self._may_open
 
-    def queue(self, waiter: PendingRequest) -> None:
-        """Wait for a connection. Raises UpstreamBusy or UpstreamUnreachable: there is nothing to wait for."""
+    def enqueue(self, pending: PendingRequest) -> None:
+        """Wait for a connection. Raises UpstreamBusy if the queue is full, UpstreamUnreachable while closing."""
         if self._closing:
             raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
-        most = self._limits.max_connections - len(self._live) + self._limits.max_pending_requests
-        if len(self._waiters) >= most:
+        limit = self._limits.max_connections - len(self._live) + self._limits.max_pending_requests
+        if len(self._queue) >= limit:
             raise UpstreamBusy(
                 f"backend {self.backend} has too many requests waiting", self.backend
             )
-        self._waiters.append(waiter)
-        self._waited += 1
+        self._queue.append(pending)
+        self._queued_count += 1
         self._sweep.start()
-        if self._opens_soon is None:
-            self._open_after(0.0 if self._count < _SOME else _PATIENCE_S)
+        if self._open_timer is None:
+            self._open_after(0.0 if self._count < _PROMPT_CONNECTIONS else _OPEN_DELAY_S)
 
-    def leave(self, waiter: PendingRequest) -> None:
-        """The wait was given up. Harmless when it is over."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-        self._note_empty()
+    def cancel(self, pending: PendingRequest) -> None:
+        """Stop waiting. Does nothing if the request is not in the queue."""
+        if pending in self._queue:
+            self._queue.remove(pending)
+        self._check_closed()
 
-    def _waited_too_long(self) -> UpstreamError:
+    def _timeout_error(self) -> UpstreamError:
         if len(self._live) >= self._limits.max_connections:
             return UpstreamBusy(
                 f"backend {self.backend} had no connection free in time", self.backend
@@ -148,7 +147,7 @@ class Pool:
 
     @property
     def _count(self) -> int:
-        """Connections, and those that are being opened."""
+        """How many connections are open or being opened."""
         return len(self._live) + len(self._opening)
 
     @property
@@ -156,42 +155,43 @@ class Pool:
         return self._count < self._limits.max_connections
 
     def make_room(self) -> None:
-        """Let the oldest idle connection go, where the cap would keep a new one from being opened."""
+        """Close the oldest idle connection if the limit would prevent a new one."""
         if not self._may_open and self._idle:
             self._idle[0].abort()
 
     def _open_after(self, wait_s: float) -> None:
-        self._opens_soon = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+        self._open_timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._opens_soon = None
-        spare, self._waited = min(_STEP, self._waited), 0
-        self._open(len(self._opening) + max(_STEP, _SOME - self._count), spare)
+        self._open_timer = None
+        spare, self._queued_count = min(_OPENED_PER_INTERVAL, self._queued_count), 0
+        prompt = _PROMPT_CONNECTIONS - self._count
+        self._open(len(self._opening) + max(_OPENED_PER_INTERVAL, prompt), spare)
         self._open_more()
 
     def _open_more(self) -> None:
-        """See to it that some are opened soon, while more wait than that."""
-        if self._opens_soon is None and len(self._waiters) > len(self._opening) and self._may_open:
-            self._open_after(_PACE_S if self._count >= _SOME else 0.0)
+        """Start the timer if more requests wait than connections are being opened."""
+        if self._open_timer is None and len(self._queue) > len(self._opening) and self._may_open:
+            self._open_after(_OPEN_INTERVAL_S if self._count >= _PROMPT_CONNECTIONS else 0.0)
 
-    def _open(self, most: int, spare: int) -> None:
-        """For each who waits, but `spare` at least; until `most` are being opened."""
-        wanted = min(max(len(self._waiters), spare), most)
+    def _open(self, limit: int, spare: int) -> None:
+        """Open a connection for each queued request, at least `spare`, until `limit` are being opened."""
+        wanted = min(max(len(self._queue), spare), limit)
         now = asyncio.get_running_loop().time()
         while not self._closing and len(self._opening) < wanted and self._may_open:
             at = len(self._opening)
-            left_s = self._waiters[at].until - now if at < len(self._waiters) else _SPARE_S
-            task = asyncio.get_running_loop().create_task(self._connect(max(0.0, left_s)))
+            timeout_s = self._queue[at].until - now if at < len(self._queue) else _SPARE_CONNECT_S
+            task = asyncio.get_running_loop().create_task(self._connect(max(0.0, timeout_s)))
             self._opening.add(task)
             task.add_done_callback(self._opened)
 
     async def _connect(self, timeout_s: float) -> Connection:
-        def made() -> Connection:
+        def new_connection() -> Connection:
             return Connection(self)
 
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await dial(self.endpoint, made, self._tls, self._server_name)
+                connection = await dial(self.endpoint, new_connection, self._tls, self._server_name)
         except NOT_CONNECTED as error:
             raise not_connected(error, self.backend) from error
         return connection
@@ -201,91 +201,92 @@ class Pool:
         if not task.cancelled():
             error = task.exception()
             if error is None:
-                self._adopt(task.result())
+                self._add(task.result())
             elif isinstance(error, UpstreamError):
-                self._refuse(error)
+                self._fail_first(error)
             else:
-                # A fault of ours. Whoever waits must not wait for nothing.
+                # A bug of ours. The requests in the queue must not wait in vain.
                 log.error("connecting to backend %s failed", self.backend, exc_info=error)
-                self._refuse(UpstreamUnreachable("connecting failed", self.backend))
+                self._fail_first(UpstreamUnreachable("connecting failed", self.backend))
         self._open_more()
-        self._note_empty()
+        self._check_closed()
 
-    def _adopt(self, connection: Connection) -> None:
+    def _add(self, connection: Connection) -> None:
         if not connection.usable():
             connection.abort()
-            what = f"backend {self.backend} closed a connection, or spoke, before it was asked anything"
-            self._refuse(UpstreamUnreachable(what, self.backend))
+            text = f"backend {self.backend} closed a connection, or spoke, before it was asked anything"
+            self._fail_first(UpstreamUnreachable(text, self.backend))
             return
         self._live.add(connection)
         self._sweep.start()
-        self.released(connection)
+        self.release(connection)
 
-    def _refuse(self, error: UpstreamError) -> None:
-        """Tell it to the first waiter, unless a connection is still being opened for each of them."""
-        if len(self._waiters) > len(self._opening):
-            self._waiters.popleft().refused(error)
+    def _fail_first(self, error: UpstreamError) -> None:
+        """Fail the first queued request, unless a connection is still being opened for each."""
+        if len(self._queue) > len(self._opening):
+            self._queue.popleft().on_error(error)
 
-    # --- what a connection tells its owner --------------------------------------------------------
+    # --- called by connections ----------------------------------------------------------------------
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Connection) -> None:
+        """The connection is closed, or about to be."""
         self._live.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._open_more()
-        self._note_empty()
+        self._check_closed()
 
-    def released(self, connection: Connection) -> None:
-        """To the first waiter, or to the idle ones. Nobody is given one that closed after its answer."""
-        if self._waiters:
+    def release(self, connection: Connection) -> None:
+        """The connection is free: give it to the first queued request, or keep it idle."""
+        if self._queue:
             if connection.usable():
-                self._waiters.popleft().given(connection)
+                self._queue.popleft().on_connection(connection)
             else:
-                connection.abort()  # So another is opened for whoever waits.
+                connection.abort()  # It calls `discard`, which opens another one.
         elif self._closing:
             connection.abort()
         else:
             self._idle.append(connection)
 
-    # --- watching and closing ---------------------------------------------------------------------
+    # --- sweep, statistics and closing --------------------------------------------------------------
 
-    def swept(self, now: float) -> bool:
-        """Look at every connection, and at who waits. False if there is nothing to look at."""
+    def check_deadlines(self, now: float) -> bool:
+        """Check every connection and queued request. False if there are none."""
         for connection in tuple(self._live):
-            connection.swept(now)
-        for waiter in [each for each in self._waiters if now >= each.until]:
-            self.leave(waiter)
-            waiter.refused(self._waited_too_long())
-        return bool(self._live or self._waiters)
+            connection.check_deadlines(now)
+        for pending in [each for each in self._queue if now >= each.until]:
+            self.cancel(pending)
+            pending.on_error(self._timeout_error())
+        return bool(self._live or self._queue)
 
     def stats(self) -> Stats:
-        idle, pending = len(self._idle), len(self._waiters)
+        idle, pending = len(self._idle), len(self._queue)
         return Stats(len(self._live), idle, len(self._live) - idle, pending)
 
     def close(self) -> None:
-        """Take no more requests. Idle connections go now, the others when their exchange ends."""
+        """Accept no more requests. Idle connections close now, the others when their exchange ends."""
         self._closing = True
         for connection in tuple(self._idle):
             connection.abort()
-        self._note_empty()
+        self._check_closed()
 
-    async def emptied(self) -> None:
-        """Wait for the last exchange, after `close`."""
-        await self._empty.wait()
+    async def wait_closed(self) -> None:
+        """Wait until the last connection has closed, after `close`."""
+        await self._closed.wait()
 
     def abort(self) -> None:
-        """Cut off what is still there; whoever waits is told."""
+        """Close all connections now. Their exchanges and the queued requests fail."""
         for task in tuple(self._opening):
             task.cancel()
-        gone = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
-        while self._waiters:
-            self._waiters.popleft().refused(gone)
+        error = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
+        while self._queue:
+            self._queue.popleft().on_error(error)
         for connection in tuple(self._live):
-            connection.cut_off()
+            connection.close()
 
-    def _note_empty(self) -> None:
-        if self._closing and not (self._live or self._waiters or self._opening):
-            self._empty.set()
+    def _check_closed(self) -> None:
+        if self._closing and not (self._live or self._queue or self._opening):
+            self._closed.set()
 
 
 def _authority(endpoint: Endpoint) -> bytes:

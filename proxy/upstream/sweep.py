@@ -1,4 +1,4 @@
-"""One timer for all deadlines of an upstream, running only while there is something to watch (findings, 9)."""
+"""One timer for all deadlines of an upstream. It runs only while there is something to check (finding 9)."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,26 +7,26 @@ SWEEP_S = 0.1
 
 
 class Sweep:
-    """Calls `look(now)` every `SWEEP_S` seconds, until it says that nothing is left to watch."""
+    """Calls `check(now)` every `SWEEP_S` seconds, until it returns False: nothing is left to check."""
 
-    def __init__(self, look: Callable[[float], bool]) -> None:
-        self._look = look
+    def __init__(self, check: Callable[[float], bool]) -> None:
+        self._check = check
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to watch, if that is not so already."""
+        """Start the timer, if it does not run."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
-    def _tick(self) -> None:
+    def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        # First: a hook that raises must not end the watch over all the others.
-        self._timer = loop.call_later(SWEEP_S, self._tick)
-        if not self._look(loop.time()):
+        # Scheduled first: a callback that raises must not end the checks of all other exchanges.
+        self._timer = loop.call_later(SWEEP_S, self._sweep)
+        if not self._check(loop.time()):
             self.stop()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

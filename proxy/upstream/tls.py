@@ -1,4 +1,4 @@
-"""TLS towards a backend: who is trusted, and who the facade is. The certificate is always verified."""
+"""TLS contexts for connections to backends. The backend's certificate is always verified."""
 
 import re
 import ssl
@@ -15,7 +15,7 @@ _ENCRYPTED = (b"ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 
 
 class TlsFault(FacadeError):
-    """A file that does not hold what its key promises. `text` and `hint` are for a `Problem`."""
+    """A file of a backend's `tls` has the wrong content. `key` names it; `text` and `hint` are for a `Problem`."""
 
     def __init__(self, key: TlsKey, text: str, hint: str) -> None:
         super().__init__(f"{text}: {hint}")
@@ -25,7 +25,7 @@ class TlsFault(FacadeError):
 
 
 class Pem(Struct, frozen=True):
-    """What the files of a `BackendTls` hold."""
+    """The contents of the files of a `BackendTls`."""
 
     ca: bytes | None = None
     cert: bytes | None = None
@@ -33,52 +33,52 @@ class Pem(Struct, frozen=True):
 
 
 def default_context() -> ssl.SSLContext:
-    """The system's authorities, TLS 1.2 or later, HTTP/1.1 alone."""
-    return _http(ssl.create_default_context())
+    """Trusts the certificate authorities of the system. TLS 1.2 or later, HTTP/1.1 only."""
+    return _for_http(ssl.create_default_context())
 
 
 def context_of(tls: BackendTls, pem: Pem) -> ssl.SSLContext:
-    """How connections to a backend are made. Raises TlsFault, or OSError for a file that is gone.
+    """The context for a backend. Raises TlsFault, or OSError for a file that is gone.
 
-    The client's certificate is read from its file once more, because OpenSSL takes it from nowhere else.
+    OpenSSL accepts a client certificate only as a file, so `load_cert_chain` reads it again.
     """
-    context = default_context() if pem.ca is None else _trusting(pem.ca)
+    context = default_context() if pem.ca is None else _context_with_authorities(pem.ca)
     if tls.cert_file is not None and pem.cert is not None:
-        _refuse_unusable(tls, pem)
+        _check_client_pem(tls, pem)
         try:
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=_never_asked)
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
         except ssl.SSLError as error:
-            raise _unfit(tls, error) from None
+            raise _client_fault(tls, error) from None
     return context
 
 
-def _trusting(authorities: bytes) -> ssl.SSLContext:
+def _context_with_authorities(authorities: bytes) -> ssl.SSLContext:
     hint = "write the file of an authority, which holds -----BEGIN CERTIFICATE-----"
-    # Without the remarks that stand between certificates in many bundles, in any encoding.
-    found = b"".join(_CERTIFICATE.findall(authorities))
-    if not found:
+    # Many bundles have comments between the certificates, in any encoding: leave them out.
+    certificates = b"".join(_CERTIFICATE.findall(authorities))
+    if not certificates:
         raise TlsFault("ca_file", "`ca_file` holds no certificate in PEM", hint)
     try:
-        context = ssl.create_default_context(cadata=found.decode("ascii"))
+        context = ssl.create_default_context(cadata=certificates.decode("ascii"))
     except (ssl.SSLError, UnicodeError) as error:
         raise TlsFault(
             "ca_file", f"`ca_file` holds a broken certificate: {_reason(error)}", hint
         ) from None
-    # The same on every version of Python: an intermediate that is trusted is enough, and authorities of
-    # one's own seldom follow RFC 5280 to the letter. Names, dates and signatures are checked all the same.
+    # Python 3.13 changed these defaults. Set them alike for all versions: a trusted intermediate is enough, and private
+    # authorities seldom follow RFC 5280 strictly. Names, dates and signatures are still checked.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return _http(context)
+    return _for_http(context)
 
 
-def _http(context: ssl.SSLContext) -> ssl.SSLContext:
+def _for_http(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def _refuse_unusable(tls: BackendTls, pem: Pem) -> None:
-    """What OpenSSL says in words that help nobody."""
+def _check_client_pem(tls: BackendTls, pem: Pem) -> None:
+    """Raises TlsFault for mistakes that OpenSSL reports with unhelpful messages."""
     cert = pem.cert or b""
     key = cert if pem.key is None else pem.key
     which: TlsKey = "cert_file" if pem.key is None else "key_file"
@@ -95,7 +95,7 @@ def _refuse_unusable(tls: BackendTls, pem: Pem) -> None:
         raise TlsFault(which, "`key_file` holds no private key in PEM", hint)
 
 
-def _unfit(tls: BackendTls, error: ssl.SSLError) -> TlsFault:
+def _client_fault(tls: BackendTls, error: ssl.SSLError) -> TlsFault:
     key: TlsKey = "cert_file" if tls.key_file is None else "key_file"
     if error.reason == "KEY_VALUES_MISMATCH":
         hint = "write the key with which the certificate was asked for"
@@ -104,8 +104,8 @@ def _unfit(tls: BackendTls, error: ssl.SSLError) -> TlsFault:
     return TlsFault("cert_file", text, "look at them with `openssl x509` and `openssl pkey`")
 
 
-def _never_asked() -> str:
-    """In the place of a prompt on the terminal of whoever started the facade."""
+def _no_passphrase() -> str:
+    """Without it OpenSSL would ask for a passphrase on the terminal."""
     return ""
 
 

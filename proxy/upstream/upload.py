@@ -1,4 +1,4 @@
-"""The request's half of an exchange: framing, length and pace of what is sent."""
+"""The body of a request that is being sent: framing, length and back-pressure."""
 
 import asyncio
 
@@ -8,41 +8,41 @@ from proxy.model import Body
 
 
 class Upload:
-    """A body on its way. What it gives out is framed; what it takes is raw."""
+    """Frames the bytes of a body, and checks its length."""
 
-    __slots__ = ("_chunked", "_drained", "_left", "paused")
+    __slots__ = ("_chunked", "_drain_waiter", "_remaining", "paused")
 
     def __init__(self, body: Body) -> None:
         self._chunked = body.kind == "chunked"
-        self._left = body.length
-        self._drained: asyncio.Future[None] | None = None
+        self._remaining = body.length
+        self._drain_waiter: asyncio.Future[None] | None = None
         self.paused = False
 
     def framed(self, data: bytes) -> bytes:
-        """Some body bytes, at least one. Raises BadRequest past the announced length."""
+        """Frame bytes of the body, at least one. Raises BadRequest for more bytes than Content-Length."""
         if self._chunked:
             return chunk(data)
-        self._left -= len(data)
-        if self._left < 0:
+        self._remaining -= len(data)
+        if self._remaining < 0:
             raise BadRequest("the request's body is longer than its Content-Length")
         return data
 
     def end(self) -> bytes:
-        """What marks the end. Raises BadRequest short of the announced length."""
+        """The bytes that end the body. Raises BadRequest for fewer bytes than Content-Length."""
         if self._chunked:
             return LAST_CHUNK
-        if self._left:
+        if self._remaining:
             raise BadRequest("the request's body is shorter than its Content-Length")
         return b""
 
     async def drained(self) -> None:
-        """Wait until the upstream takes more, or nothing more at all."""
+        """Wait until the backend has caught up, or the exchange is over."""
         while self.paused:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+            self._drain_waiter = asyncio.get_running_loop().create_future()
+            await self._drain_waiter
 
     def resume(self) -> None:
-        """The upstream takes more, or the exchange is over."""
+        """The backend has caught up, or the exchange is over."""
         self.paused = False
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        if self._drain_waiter is not None and not self._drain_waiter.done():
+            self._drain_waiter.set_result(None)

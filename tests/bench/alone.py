@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from tests.bench import holding, procfs
+from tests.bench import holding
 from tests.bench.contestants import Contestant, facade_argv, nginx_argv
 from tests.bench.loading import CONNECTIONS, Ground, leave_out, tell
 from tests.bench.processes import FAILURES, Up, loaded, up
 from tests.bench.report import Figures, Scenario, medians
+from tests.support import procfs
 
 IDLE_CLIENTS = 1_000
 STALLED_CLIENTS = 4

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench import configs
-from tests.integration.certificates import Authority
+from tests.support.certificates import Authority
 
 Argv = Callable[[int, int, Path], list[str]]
 

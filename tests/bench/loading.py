@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.bench import procfs
 from tests.bench.contestants import Contestant
 from tests.bench.processes import FAILURES, Cores, Up, loaded, quiet, told_by, up
 from tests.bench.report import LOADED, Figures, Scenario, medians
+from tests.support import procfs
 
 CONNECTIONS = dict.fromkeys(LOADED, 32) | {"tls-close": 8, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.bench.client import Client, WrongAnswer
 from tests.bench.load import percentile
-from tests.bench.wire import BUFFER_BYTES
+from tests.bench.wire import BUFFER_BYTES, requests_of
 
 _SEED = 7
 _DRAIN_S = 10.0
@@ -33,7 +33,7 @@ class Paced:
         self._poller = select.epoll()
         self._clients: dict[int, Client] = {}
         for _ in range(connections):
-            client = Client(port, "unlike", buffer)
+            client = Client(port, requests_of("unlike"), buffer)
             self._clients[client.fileno()] = client
             self._poller.register(client, select.EPOLLIN)
         self._free = list(self._clients.values())

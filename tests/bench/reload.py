@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.processes import free_port
+from tests.support.ports import free_port
 
 SIZES = (10, 1_000, 10_000)
 _EDITS = 7

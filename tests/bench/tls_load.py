@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from tests.bench.load import percentile
-from tests.bench.wire import heads_of
+from tests.bench.wire import requests_of
 
 _TIMEOUT_S = 10.0
 
@@ -22,7 +22,7 @@ class Clients:
 
     def __init__(self, port: int) -> None:
         self._address = ("127.0.0.1", port)
-        self._heads = heads_of("tls-close")
+        self._heads = requests_of("tls-close").heads
         # Whether the certificate is right is no matter of speed; it is one of the contestant's own making.
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False

@@ -4,6 +4,8 @@ Answers and requests are made once and compared, not parsed, where that is safe:
 and what they cost is missing from the load that they can give.
 """
 
+from dataclasses import dataclass
+
 SMALL = b'{"special":"' + b"x" * 488 + b'"}'
 BLOCK = b"x" * 262_144
 DOWNLOAD_BYTES = 1 << 20
@@ -43,8 +45,21 @@ CLOSING = ("close", "tls-close")
 HEADS = 1000
 
 
-def heads_of(kind: str) -> list[bytes]:
-    """The heads that a client sends in turn: one and the same, or a thousand that are unlike."""
+@dataclass(frozen=True)
+class Requests:
+    """What a client sends: these heads in turn, and so many bytes of a body behind each."""
+
+    heads: list[bytes]
+    body_bytes: int = 0
+
+
+def requests_of(kind: str) -> Requests:
+    """The requests of a kind."""
+    return Requests(_heads_of(kind), body_bytes(kind))
+
+
+def _heads_of(kind: str) -> list[bytes]:
+    """The same head each time, or a thousand that are unlike."""
     if kind not in UNLIKE:
         return [head_of(kind)]
     return [_unlike(kind, number) for number in range(HEADS)]

@@ -21,9 +21,9 @@ import httpx
 from deploy.local import postgres
 from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret
+from tests.support import procfs
 
 _ROOT = Path(__file__).parents[2]
-_TICKS = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS = 16
 _QUESTIONS = (
     ("list of 11", "list", 11),
@@ -113,28 +113,16 @@ def _answers(port: int) -> bool:
     return False
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that a process has used, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def round_of(pid: int, port: int, question: str, seconds: float, core: int) -> Figures:
     """One round of load on one contestant."""
-    before = cpu_s(pid)
+    before = procfs.cpu_s(pid)
     argv = ["-m", "tests.bench_service.load", str(port), str(_CONNECTIONS), str(seconds), question]
     load = subprocess.Popen([sys.executable, *argv], cwd=_ROOT, stdout=subprocess.PIPE)
     os.sched_setaffinity(load.pid, {core})
     told = json.loads(load.communicate(timeout=seconds + 30)[0])
     if told.pop("failed"):
         raise SystemExit(f"requests failed on port {port}")
-    told["cpu_us"] = (cpu_s(pid) - before) / told["requests"] * 1e6
+    told["cpu_us"] = (procfs.cpu_s(pid) - before) / told["requests"] * 1e6
     return {name: float(value) for name, value in told.items()}
 
 
@@ -160,7 +148,9 @@ def compared(
                         told[name].append(figures)
                         rate, cost = figures["per_second"], figures["cpu_us"]
                         print(f"{shown}: {name}: {rate:,.0f}/s, {cost:,.0f} µs", flush=True)
-            own["resident_mb"] = max(own.get("resident_mb", 0), resident_mb(up["ours"][0]))
+            own["resident_mb"] = max(
+                own.get("resident_mb", 0), procfs.resident_bytes(up["ours"][0]) / 1e6
+            )
         results[shown] = {name: _medians(each) for name, each in told.items()}
     return results, own
 

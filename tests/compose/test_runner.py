@@ -11,27 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.accepted import Talk
 from tests.compose.disturb import ALLOWED
 from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, faults, one_request, told
 from tests.compose.reading import ROOT
 from tests.compose.report import Report
 from tests.compose.shell import StepFailed, plain_environment, run, surely
 from tests.compose.stack import PARTS
-from tests.integration.running import backend
+from tests.support.origin import origin, responding_once
 
 _PROBLEM = b"content-type: application/problem+json\r\n"
-
-
-def saying(raw: bytes) -> Talk:
-    """A server that reads a request, says this, and hangs up."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(raw)
-        await writer.drain()
-
-    return talk
 
 
 @pytest.mark.parametrize(
@@ -47,14 +35,14 @@ def saying(raw: bytes) -> Talk:
     ],
 )
 async def test_a_request_comes_to(raw: bytes, outcome: str) -> None:
-    async with backend(saying(raw)) as server:
+    async with origin(responding_once(raw)) as server:
         with httpx.Client(base_url=server.url, trust_env=False) as client:
             assert await asyncio.to_thread(one_request, client, "/") == outcome
 
 
 async def test_a_load_counts_each_path_and_ends_with_its_block() -> None:
     whole = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"
-    async with backend(saying(whole)) as server:
+    async with origin(responding_once(whole)) as server:
         with Load(server.url, {"a": "/a", "b": "/b"}) as load:
             tally = await asyncio.to_thread(load.take, 3)
     assert tally["a", "200"] >= 3

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import Origin, origin
-from tests.conformance.wire import Cut, Head, Pairs, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, origin
+from tests.support.wire import Cut, Head, Pairs, Wire
 
 # What the facade adds for itself. Tests of their own look at each.
 _ADDED_TO_REQUESTS = frozenset(
@@ -210,7 +210,7 @@ async def converse(case: Case, tier: Tier, folder: Path) -> None:
             await hold(case.of(tier.name), up, made)
 
 
-async def hold(steps: tuple[Step, ...], up: Running, made: Origin) -> None:
+async def hold(steps: tuple[Step, ...], up: RunningFacade, made: Origin) -> None:
     """Hold a conversation over one connection to a facade that is up."""
     async with client(up) as wire:
         for number, step in enumerate(steps, 1):
@@ -235,7 +235,7 @@ async def _client(step: ClientStep, wire: Wire) -> None:
         case ClientGets():
             await _gets(step, wire)
         case ClientGetsHead():
-            head = await wire.answer_head()
+            head = await wire.response_head()
             assert head.status == step.status
             _same_fields(head, step.fields, _ADDED_TO_ANSWERS)
         case ClientGetsPiece():
@@ -253,7 +253,7 @@ async def _client(step: ClientStep, wire: Wire) -> None:
 
 
 async def _gets(step: ClientGets, wire: Wire) -> None:
-    got = await wire.answer(step.to)
+    got = await wire.response(step.to)
     head = got.head
     statuses = step.status if isinstance(step.status, tuple) else (step.status,)
     assert head.status in statuses

@@ -1,4 +1,4 @@
-"""How an answer's body is framed, towards clients of HTTP/1.1 and 1.0 (RFC 9112 6)."""
+"""Framing of response bodies, for clients of HTTP/1.1 and 1.0 (RFC 9112 6)."""
 
 from pathlib import Path
 
@@ -31,17 +31,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FRAMED = [
     Case(
-        "an answer with a length keeps it",
+        "a response with a length keeps it",
         "RFC 9112 6.3",
         (*asked(OriginSends(LENGTH_3 + b"one"), ClientGets(200, b"one", length=3)), *AGAIN),
     ),
     Case(
-        "an empty answer keeps its length of zero",
+        "an empty response keeps its length of zero",
         "RFC 9112 6.3",
         (*asked(OriginSends(OK + b"content-length: 0\r\n\r\n"), ClientGets(200, length=0)), *AGAIN),
     ),
     Case(
-        "a chunked answer stays chunked",
+        "a chunked response stays chunked",
         "RFC 9112 7.1",
         (
             *asked(
@@ -75,7 +75,7 @@ FRAMED = [
         ),
     ),
     Case(
-        "an answer of HTTP/1.0 is passed on as one of HTTP/1.1",
+        "a response of HTTP/1.0 is forwarded as HTTP/1.1",
         "RFC 9110 6.2",
         (
             *asked(
@@ -85,7 +85,7 @@ FRAMED = [
         ),
     ),
     Case(
-        "an origin that says close is asked no more over that connection, and the client stays",
+        "after close from the origin its connection is not reused, and the client stays connected",
         "RFC 9112 9.6",
         (
             *asked(
@@ -107,7 +107,7 @@ FRAMED = [
         ),
     ),
     Case(
-        "a client of HTTP/1.0 gets a chunked answer without chunks",
+        "a client of HTTP/1.0 gets a chunked response without chunks",
         "RFC 9112 6.1",
         asked(
             OriginSends(CHUNKED + b"3\r\none\r\n0\r\nx-trailer: 1\r\n\r\n"),
@@ -129,7 +129,7 @@ FRAMED = [
 
 WITHOUT_BODY = [
     Case(
-        "an answer to HEAD keeps its length and has no body",
+        "a response to HEAD keeps its length and has no body",
         "RFC 9110 9.3.2",
         (
             *asked(
@@ -142,7 +142,7 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "an answer to HEAD that says chunked has no body, and no length either",
+        "a response to HEAD with chunked coding has no body, and no length either",
         "RFC 9112 6.1",
         (
             *asked(
@@ -155,7 +155,7 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "an answer to HEAD without a word on its length has no body",
+        "a response to HEAD without framing fields has no body",
         "RFC 9110 9.3.2",
         (
             *asked(
@@ -181,7 +181,7 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "a length of a 204 is not passed on",
+        "a length of a 204 is not forwarded",
         "RFC 9110 8.6",
         (
             *asked(
@@ -203,7 +203,7 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "a 304 keeps the length of what it stands for",
+        "a 304 keeps the length of its representation",
         "RFC 9110 8.6",
         (
             *asked(

@@ -1,4 +1,4 @@
-"""Answers in pieces: none waits for the next, and one that breaks off does not look whole (RFC 9112 7, 8)."""
+"""Streamed responses: each piece is forwarded immediately, and truncation is visible (RFC 9112 7, 8)."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STREAMED = [
     Case(
-        "the first piece of a chunked answer arrives while the rest is not sent yet",
+        "the first piece of a chunked response arrives before the rest is sent",
         "RFC 9112 7.1",
         (
             *asked(
@@ -49,7 +49,7 @@ STREAMED = [
         ),
     ),
     Case(
-        "the first piece of an answer with a length arrives while the rest is not sent yet",
+        "the first piece of a response with a length arrives before the rest is sent",
         "RFC 9112 6.2",
         (
             *asked(
@@ -63,7 +63,7 @@ STREAMED = [
         ),
     ),
     Case(
-        "the head of an answer arrives while its body is not sent yet",
+        "the head of a response arrives before its body is sent",
         "RFC 9112 2.1",
         (
             *asked(
@@ -76,7 +76,7 @@ STREAMED = [
         ),
     ),
     Case(
-        "half a chunk arrives while the other half is not sent yet",
+        "half a chunk arrives before the other half is sent",
         "RFC 9112 7.1",
         (
             *asked(
@@ -107,7 +107,7 @@ STREAMED = [
         ),
     ),
     Case(
-        "events of an answer that ends by close arrive one by one",
+        "events of a response that ends by close arrive one by one",
         "HTML 9.2",
         asked(
             OriginSends(OK + b"content-type: text/event-stream\r\n\r\ndata: 1\n\n"),
@@ -143,23 +143,29 @@ def _cut(name: str, head: bytes, end: Step, raw: bytes = GET, reset: bool = Fals
 LONG = OK + b"content-length: 9\r\n\r\npart"
 PART = CHUNKED + b"4\r\npart\r\n"
 TRUNCATED = [
-    _cut("an answer that stops before its length is cut, by close", LONG, OriginCloses()),
-    _cut("an answer that stops before its length is cut, by reset", LONG, OriginResets()),
-    _cut("an answer without its last chunk is cut, by close", PART, OriginCloses()),
-    _cut("an answer without its last chunk is cut, by reset", PART, OriginResets()),
-    _cut("an answer cut inside a chunk is cut", CHUNKED + b"9\r\npart", OriginCloses()),
-    _cut("an answer with a broken chunk is cut", PART, OriginSends(b"zz\r\n")),
-    _cut("an answer until close that is reset is cut", UNTIL_CLOSE + b"part", OriginResets()),
-    _cut("a short answer is cut for HTTP/1.0", LONG, OriginCloses(), raw=OLD),
+    _cut("a response that closes before its length is truncated", LONG, OriginCloses()),
+    _cut("a response that is reset before its length is truncated", LONG, OriginResets()),
+    _cut("a response that closes before its last chunk is truncated", PART, OriginCloses()),
+    _cut("a response that is reset before its last chunk is truncated", PART, OriginResets()),
     _cut(
-        "an answer without its last chunk is reset for HTTP/1.0",
+        "a response that ends inside a chunk is truncated", CHUNKED + b"9\r\npart", OriginCloses()
+    ),
+    _cut("a response with a malformed chunk is truncated", PART, OriginSends(b"zz\r\n")),
+    _cut(
+        "a response that ends by close is truncated by a reset",
+        UNTIL_CLOSE + b"part",
+        OriginResets(),
+    ),
+    _cut("a short response is truncated for HTTP/1.0", LONG, OriginCloses(), raw=OLD),
+    _cut(
+        "a response without its last chunk is reset for HTTP/1.0",
         PART,
         OriginCloses(),
         raw=OLD,
         reset=True,
     ),
     _cut(
-        "an answer until close that is reset is reset for HTTP/1.0",
+        "a response that ends by close is reset for HTTP/1.0 after a reset",
         UNTIL_CLOSE + b"part",
         OriginResets(),
         raw=OLD,

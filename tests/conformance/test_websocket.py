@@ -1,4 +1,4 @@
-"""WebSockets are carried through: the handshake is read, the rest is bytes (RFC 6455, RFC 9110 7.8)."""
+"""WebSockets: the handshake is parsed, the rest is forwarded as bytes (RFC 6455, RFC 9110 7.8)."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.frames import BINARY, KEY, PING, PONG, TEXT, accepted, closing, frame
-from tests.conformance.harness import Tier, client, facade, log_lines, table
-from tests.conformance.origin import answering, ok, origin
+from tests.conformance.harness import Tier, client, facade, table
 from tests.conformance.websocket import ASKING, SWITCHING, opened
-from tests.conformance.wire import Cut, Message
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Cut, Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,7 +117,7 @@ async def test_frames_that_do_not_wait_for_the_101_arrive_after_the_handshake(
             upstream = await made.connection()
             await upstream.request_head()
             upstream.send(SWITCHING)
-            assert (await wire.answer_head()).status == 101
+            assert (await wire.response_head()).status == 101
             assert await upstream.exactly(len(hasty)) == hasty
 
 
@@ -136,10 +136,10 @@ async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
     """RFC 6455 4.2.2, RFC 9110 7.8: what the client sends then is no frame to anybody."""
     seen: list[Message] = []
     no = b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
-    async with origin(answering(no, seen)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(no, seen)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             wire.send(ASKING)
-            got = await wire.answer()
+            got = await wire.response()
             assert (got.head.status, got.body) == (int(status[:3]), body)
             assert not got.head.all(b"upgrade")
             wire.send(frame(TEXT, b"smuggled", masked=True))
@@ -153,7 +153,7 @@ async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
 SWITCHED = SWITCHING.replace(b"upgrade: websocket", b"upgrade: other")
 CASES = [
     Case(
-        "a switch to a protocol that was not asked for is refused",
+        "a switch to a protocol that was not requested is refused",
         "RFC 9110 7.8",
         (ClientSends(ASKING), OriginSees(LINE), OriginSends(SWITCHED), ClientGetsHead(502)),
     ),
@@ -168,7 +168,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade without Connection: upgrade is none",
+        "an upgrade without Connection: upgrade is ignored",
         "RFC 9110 7.8",
         (
             ClientSends(ASKING.replace(b"connection: Upgrade\r\n", b"")),
@@ -178,7 +178,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade to what the facade does not carry is left out",
+        "an upgrade to an unsupported protocol is dropped",
         "RFC 9110 7.8",
         (
             ClientSends(
@@ -215,11 +215,11 @@ async def test_an_upgrade_is_what_it_is(case: Case, tier: Tier, tmp_path: Path) 
 async def test_a_websocket_without_a_backend_is_a_502(tier: Tier, tmp_path: Path) -> None:
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(ASKING)
-        assert (await wire.answer()).head.status == 502
+        assert (await wire.response()).head.status == 502
 
 
 async def test_a_websocket_obeys_its_route(tier: Tier, tmp_path: Path) -> None:
-    """Row K2, rule 4: allow-lists and rewrites hold for handshakes, too."""
+    """Promise K2, rule 4: allow-lists and rewrites hold for handshakes, too."""
     async with origin() as made:
         routes = table(made.url, backend="cookies: {allow: [ok]}").replace(
             "backend_refs: legacy",
@@ -239,7 +239,7 @@ async def test_the_log_tells_of_a_websocket_at_its_end(tier: Tier, tmp_path: Pat
         await ws.upstream.exactly(7)
         ws.upstream.close()
         await ws.client.end()
-        (line,) = await log_lines(ws.up, 1)
+        (line,) = await ws.up.log_lines(1)
     assert (line["status"], line["method"], line["target"]) == (101, "GET", "/chat")
 
 
@@ -268,7 +268,7 @@ async def test_a_connection_that_was_switched_carries_no_other_request(
         upstream = await ws.made.connection(2)
         await upstream.request()
         upstream.send(ok(b"other"))
-        assert (await other.answer()).body == b"other"
+        assert (await other.response()).body == b"other"
         probe = frame(TEXT, b"mine")
         ws.upstream.send(probe)
         assert await ws.client.exactly(len(probe)) == probe

@@ -1,4 +1,4 @@
-"""WebSockets that live long: half closes, silence, drain, and a lot of traffic (RFC 6455, row C2)."""
+"""Long WebSockets: half-closes, idle times, drain, and much traffic (RFC 6455, promise C2)."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.frames import BINARY, TEXT, frame
 from tests.conformance.harness import Tier
 from tests.conformance.websocket import opened
-from tests.conformance.wire import Wire, dialled
+from tests.support.wire import Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,7 +64,7 @@ async def test_a_silent_websocket_outlives_the_timeouts_of_requests(
 
 
 async def test_a_websocket_counts_for_drain(tier: Tier, tmp_path: Path) -> None:
-    """Row P1: it goes on after the word to stop, and the facade ends when it does."""
+    """Promise P1: it goes on after the word to stop, and the facade ends when it does."""
     async with opened(tier, tmp_path, drain_s=30) as ws:
         ws.up.stop.set()
         await _nobody_accepts(ws.up.listen.port)
@@ -74,7 +74,7 @@ async def test_a_websocket_counts_for_drain(tier: Tier, tmp_path: Path) -> None:
 
 
 async def test_a_websocket_is_cut_when_the_drain_is_over(tier: Tier, tmp_path: Path) -> None:
-    """Row P1."""
+    """Promise P1."""
     async with opened(tier, tmp_path, drain_s=1) as ws:
         ws.up.stop.set()
         ended = await asyncio.gather(ws.client.end(), ws.upstream.end())
@@ -85,7 +85,7 @@ async def _nobody_accepts(port: int) -> None:
     async with asyncio.timeout(5):
         while True:
             try:
-                async with dialled("127.0.0.1", port):
+                async with connected("127.0.0.1", port):
                     await asyncio.sleep(0.02)
             except ConnectionError:
                 return
@@ -95,13 +95,13 @@ async def _nobody_accepts(port: int) -> None:
 async def test_nobody_is_fed_faster_than_they_read(
     direction: str, tier: Tier, tmp_path: Path
 ) -> None:
-    """Row C2: of 64 MB, the one side gets rid of what sockets and bounded buffers hold."""
+    """Promise C2: of 64 MB, the one side gets rid of what sockets and bounded buffers hold."""
     piece, taken = frame(BINARY, b"x" * 64 * 1024), 0
     async with opened(tier, tmp_path) as ws:
         sending = ws.upstream if direction == "down" else ws.client
         other = ws.client if direction == "down" else ws.upstream
-        ws.client.narrow()
-        ws.upstream.narrow()
+        ws.client.shrink_buffers()
+        ws.upstream.shrink_buffers()
         while taken < 64 * MB:
             sending.send(piece)
             try:

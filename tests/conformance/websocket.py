@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.conformance.frames import KEY, accepted
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import Origin, origin
-from tests.conformance.wire import Head, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, origin
+from tests.support.wire import Head, Wire
 
 ASKING = (
     b"GET /chat?room=1 HTTP/1.1\r\n"
@@ -38,7 +38,7 @@ SWITCHING = (
 class Opened:
     """A WebSocket whose handshake is over. Origins see it as `asked`, clients as `answered`."""
 
-    up: Running
+    up: RunningFacade
     made: Origin
     client: Wire
     upstream: Wire
@@ -59,6 +59,6 @@ async def opened(
             asked = await upstream.request_head()
             assert asked.all(b"upgrade") == [b"websocket"], asked
             upstream.send(SWITCHING + behind)
-            answered = await wire.answer_head()
+            answered = await wire.response_head()
             assert answered.status == 101, answered
             yield Opened(up, made, wire, upstream, asked, answered)

@@ -7,32 +7,24 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.hostile.contestants import TIERS, facade_in_a_thread, haproxy, naive, nginx, process
+from tests.hostile.contestants import PROGRAMS, facade, program
 from tests.hostile.corpus import HOSTILE, REQUESTS
 from tests.hostile.judge import Judge
 from tests.hostile.origin import Origin
+from tests.support.facade_in_loop import TIERS
 
-_OTHERS: dict[str, Callable[[int, Path], tuple[list[str], int]]] = {
-    "nginx": nginx,
-    "haproxy": haproxy,
-    "naive": naive,
-}
 _PATIENCE_S = 1.5
 
 
-@contextlib.contextmanager
-def _up(name: str, origin_port: int, folder: Path) -> Iterator[tuple[str, int]]:
+def _up(
+    name: str, origin_port: int, folder: Path
+) -> contextlib.AbstractContextManager[tuple[str, int]]:
     for tier in TIERS:
         if tier == name:
-            with facade_in_a_thread(tier, origin_port, folder) as address:
-                yield address
-            return
-    argv, port = _OTHERS[name](origin_port, folder)
-    with process(argv, port) as address:
-        yield address
+            return facade(tier, origin_port, folder)
+    return program(name, origin_port, folder)
 
 
 def failures(name: str) -> tuple[int, dict[str, list[str]]]:
@@ -58,7 +50,7 @@ def failures(name: str) -> tuple[int, dict[str, list[str]]]:
 
 def main(names: list[str]) -> int:
     """Print the table of those named, or of all that are installed."""
-    there = [name for name in _OTHERS if name == "naive" or shutil.which(name, path="/usr/sbin")]
+    there = [name for name in PROGRAMS if name == "naive" or shutil.which(name, path="/usr/sbin")]
     results = {name: failures(name) for name in names or [*TIERS, *there]}
     print("| contestant | rows | failed |\n| --- | --- | --- |")
     for name, (rows, found) in results.items():

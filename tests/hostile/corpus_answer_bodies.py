@@ -1,4 +1,4 @@
-"""Hostile answers of an upstream (findings, 8 and 12): lengths, chunks, lies and surplus bytes."""
+"""Hostile answers of an upstream (findings 8 and 12): lengths, chunks, lies and surplus bytes."""
 
 from tests.hostile.answer_rows import (
     CHUNK,

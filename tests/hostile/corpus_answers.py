@@ -1,4 +1,4 @@
-"""Hostile answers of an upstream (findings, 8 and 12): their heads."""
+"""Hostile answers of an upstream (findings 8 and 12): their heads."""
 
 from tests.hostile.answer_rows import FIELD, LINE, OK, bad, field, good, status
 from tests.hostile.cases import SECRET, head

@@ -153,7 +153,7 @@ class Answered:
 
 
 class _Hearing:
-    """An AnswerSink that remembers. The end and failures are told by a connection: here is none."""
+    """An ExchangeSink that records one response. The end and failures are for a connection to report."""
 
     def __init__(self) -> None:
         self.found = Answered()
@@ -175,7 +175,7 @@ class _Hearing:
     def response_ended(self, trailers: HeaderPairs) -> None:
         raise AssertionError("told by the connection")
 
-    def backend_shut(self) -> None: ...
+    def backend_half_closed(self) -> None: ...
 
     def response_failed(self, error: UpstreamError) -> None:
         raise AssertionError("told by the connection")
@@ -184,7 +184,7 @@ class _Hearing:
 
     def upload_resumed(self) -> None: ...
 
-    def waited(self, seconds: float) -> None: ...
+    def elapsed(self, seconds: float) -> None: ...
 
 
 def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
@@ -197,8 +197,8 @@ def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
             reader.feed(piece)
             if reader.phase == OVER:
                 break
-        if reader.whole is not None:
-            head, _, found.body = reader.whole
+        if reader.complete is not None:
+            head, _, found.body = reader.complete
             found.status, found.headers = head.status, head.pairs
     except NOT_HTTP:
         found.refused = True

@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -236,13 +235,3 @@ def _fields(request_head: bytes) -> dict[bytes, bytes]:
 def _ok(body: bytes, quiet: bool = False) -> bytes:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     return answer if quiet else answer + body
-
-
-def until(holds: Callable[[], bool], within_s: float) -> bool:
-    """Whether `holds()` comes true in time."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)
-    return True

@@ -1,4 +1,4 @@
-"""`facade serve` as a process: how it starts, what it says, how it ends."""
+"""`facade serve` as a process: start, log lines, errors, end."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def up(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(routes: Path, number: signal.Signals) -> None:
+def test_it_serves_until_a_signal(routes: Path, number: signal.Signals) -> None:
     with up(routes) as (process, facade, admin, _):
         with urllib.request.urlopen(f"{facade}/hello", timeout=5) as answer:
             assert answer.read() == b"hello"
@@ -76,7 +76,7 @@ def test_it_serves_until_it_is_told_to_stop(routes: Path, number: signal.Signals
         assert process.wait(15) == 0
 
 
-def test_it_says_what_it_does_not_obey_yet(routes: Path) -> None:
+def test_it_warns_about_fields_without_effect(routes: Path) -> None:
     with up(routes) as (_, _, admin, said):
         assert any(
             "routes[rest].cohort" in line and "nothing obeys it yet" in line for line in said
@@ -85,7 +85,7 @@ def test_it_says_what_it_does_not_obey_yet(routes: Path) -> None:
             assert json.loads(answer.read())["not_obeyed"] == ["routes[rest].cohort"]
 
 
-def test_a_backend_can_be_asked_at_another_address(routes: Path) -> None:
+def test_an_option_replaces_the_address_of_a_backend(routes: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend:
         port = backend.getsockname()[1]
         moved = (
@@ -113,7 +113,7 @@ def refused(*arguments: str) -> str:
     return ended.stderr.strip()
 
 
-def test_a_broken_table_at_the_start_is_refused_with_every_place(routes: Path) -> None:
+def test_an_invalid_table_at_the_start_is_refused_with_every_problem(routes: Path) -> None:
     routes.write_text(
         "version: 1\nbackends: {a: http://h:99999}\nroutes: [{name: r, backend_refs: b}]\n"
     )
@@ -127,7 +127,7 @@ def test_it_never_serves_an_empty_table(routes: Path, text: str) -> None:
     assert refused("--routes", str(routes)).startswith(str(routes))
 
 
-def test_one_sentence_says_what_to_do(routes: Path, tmp_path: Path) -> None:
+def test_an_error_is_one_sentence_with_a_hint(routes: Path, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.yaml")
     assert refused("--routes", missing) == f"facade: {missing}: No such file or directory"
     with socket.create_server(("127.0.0.1", 0)) as taken:

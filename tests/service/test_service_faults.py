@@ -19,7 +19,7 @@ from flightspecial_service.infrastructure.postgres.database import Database, con
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql, settings_for
-from tests.service.service_runner import DEADLINE_S, eventually, eventually_ready, serving
+from tests.service.service_runner import DEADLINE_S, OPEN, eventually, eventually_ready, serving
 from tests.service.test_service_api import change, is_problem
 
 
@@ -77,7 +77,7 @@ def killed_again_and_again(folder: Path, kills: int) -> int:
     with postgres.running(data, port=port) as endpoint:
         run_sql(settings_for(endpoint, "postgres"), "CREATE DATABASE dso")
     database = settings_for(endpoint, "dso")
-    with serving(build(Settings(database=database), lambda: None)) as client:
+    with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
         history = None
         recoveries_s = []
         for start in range(kills + 1):

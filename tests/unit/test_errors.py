@@ -6,7 +6,7 @@ from proxy.errors import NoRoute, RequestError, without_trace
 
 
 class Keeper:
-    """Remembers why it failed, as a request's record does."""
+    """Keeps its error, as a request's record does."""
 
     def __init__(self) -> None:
         self.error: RequestError | None = None
@@ -24,10 +24,10 @@ class Keeper:
             raise NoRoute("no route takes GET /x") from None
 
 
-def test_a_kept_error_says_what_it_said_and_holds_no_frame() -> None:
+def test_a_kept_error_has_its_message_and_no_frames() -> None:
     keeper = Keeper()
     keeper.fail()
     assert (type(keeper.error), str(keeper.error)) == (NoRoute, "no route takes GET /x")
-    gone = weakref.ref(keeper)
+    dead = weakref.ref(keeper)
     del keeper
-    assert gone() is None, "its keeper goes at once, not when the collector comes"
+    assert dead() is None, "the keeper is freed without the collector"

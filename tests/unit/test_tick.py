@@ -1,15 +1,15 @@
-"""What connections write goes out at the end of the loop's turn, in order, and nothing is lost or sent too late."""
+"""Writes of one tick are sent at its end, in order, and none is lost or late."""
 
 import asyncio
 from typing import cast
 
 import pytest
 
-from proxy.tick import MOST_BYTES, BufferedWriter, WriteBatch
+from proxy.tick import MAX_BUFFERED_BYTES, BufferedWriter, WriteBatch
 
 
-class Wire:
-    """A transport that notes what it is told."""
+class RecordingTransport:
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -23,14 +23,14 @@ class Wire:
         return self.closing
 
 
-def an_outlet(turn: WriteBatch) -> tuple[Wire, BufferedWriter]:
-    wire = Wire()
-    return wire, BufferedWriter(turn, cast(asyncio.Transport, wire))
+def new_writer(batch: WriteBatch) -> tuple[RecordingTransport, BufferedWriter]:
+    transport = RecordingTransport()
+    return transport, BufferedWriter(batch, cast(asyncio.Transport, transport))
 
 
-async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece() -> None:
-    turn = WriteBatch()
-    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
+async def test_writes_of_one_tick_are_sent_at_its_end_in_one_piece() -> None:
+    batch = WriteBatch()
+    (one, first), (two, second) = new_writer(batch), new_writer(batch)
     first.write(b"a")
     second.write(b"x")
     first.write(b"b")
@@ -42,18 +42,18 @@ async def test_what_is_written_in_one_turn_goes_out_at_its_end_and_in_one_piece(
     assert one.sent == [b"ab", b"c"]
 
 
-async def test_a_large_piece_does_not_wait_and_overtakes_nothing() -> None:
-    wire, outlet = an_outlet(WriteBatch())
-    outlet.write(b"a")
-    outlet.write(b"x" * MOST_BYTES)
-    assert wire.sent == [b"a" + b"x" * MOST_BYTES]
+async def test_a_large_write_does_not_wait_and_keeps_the_order() -> None:
+    transport, writer = new_writer(WriteBatch())
+    writer.write(b"a")
+    writer.write(b"x" * MAX_BUFFERED_BYTES)
+    assert transport.sent == [b"a" + b"x" * MAX_BUFFERED_BYTES]
     await asyncio.sleep(0)
-    assert len(wire.sent) == 1
+    assert len(transport.sent) == 1
 
 
-async def test_flushed_is_sent_once_and_dropped_never() -> None:
-    turn = WriteBatch()
-    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
+async def test_flushed_bytes_are_sent_once_and_dropped_bytes_never() -> None:
+    batch = WriteBatch()
+    (one, first), (two, second) = new_writer(batch), new_writer(batch)
     first.write(b"a")
     first.flush()
     second.write(b"x")
@@ -64,9 +64,9 @@ async def test_flushed_is_sent_once_and_dropped_never() -> None:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-async def test_a_transport_that_closed_in_the_turn_keeps_nobody_from_sending(closed: bool) -> None:
-    turn = WriteBatch()
-    (one, first), (two, second) = an_outlet(turn), an_outlet(turn)
+async def test_a_transport_that_closed_in_the_tick_does_not_stop_the_others(closed: bool) -> None:
+    batch = WriteBatch()
+    (one, first), (two, second) = new_writer(batch), new_writer(batch)
     first.write(b"a")
     second.write(b"x")
     one.closing = closed

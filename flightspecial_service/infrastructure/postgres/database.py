@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
@@ -36,18 +37,29 @@ async def connect(settings: DatabaseSettings) -> Session:
 
 
 class SlowQueries:
-    """Logs queries that take longer than `limit_s`, without their arguments."""
+    """Logs queries that take longer than `limit_s`, at level debug all, without their arguments.
 
-    def __init__(self, limit_s: float, count: Callable[[], None]) -> None:
+    `observe` gets the seconds of every query, `count` is called for the slow ones.
+    """
+
+    def __init__(
+        self, limit_s: float, count: Callable[[], None], observe: Callable[[float], None]
+    ) -> None:
         self._limit_s = limit_s
         self._count = count
+        self._observe = observe
 
     def __call__(self, record: Any) -> None:
         """Called by asyncpg after each query."""
-        if record.elapsed >= self._limit_s:
+        self._observe(record.elapsed)
+        slow = record.elapsed >= self._limit_s
+        if slow:
             self._count()
-            log.warning(
-                "a slow query",
+        level = logging.WARNING if slow else logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(
+                level,
+                "a slow query" if slow else "a query",
                 extra={
                     "took_ms": round(record.elapsed * 1000, 1),
                     "query": " ".join(record.query.split())[:_QUERY_SHOWN],
@@ -66,8 +78,10 @@ class Database:
         settings: DatabaseSettings,
         slow: SlowQueries | None = None,
         credentials: Credentials | None = None,
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._waited = waited
         self._credentials = credentials or FixedCredentials(settings)
         self._slow = slow
         self._pool: Pool | None = None
@@ -196,12 +210,16 @@ class Database:
 
     async def _acquire(self, pool: Pool) -> Connection:
         """A connection that the caller has to release. The time limit includes connecting."""
+        began = time.perf_counter()
         try:
             return await pool.acquire(timeout=self._settings.acquire_timeout_s)
         except TimeoutError as error:
             if pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size():
                 raise Exhausted("every connection to the database is in use") from error
             raise
+        finally:
+            if self._waited is not None:
+                self._waited(time.perf_counter() - began)
 
     def _log_loss(self, error: Unavailable) -> None:
         """Log the loss once, not for each request."""

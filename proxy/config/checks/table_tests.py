@@ -1,4 +1,4 @@
-"""A table's own tests, run through the functions that live traffic goes through (rule 9)."""
+"""Runs the tests of a table with the functions of live traffic (rule 9)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,14 +16,14 @@ from proxy.routing.facts import Networks, read_facts
 from proxy.routing.match import Index
 from proxy.routing.resolve import resolve
 
-_UNSAID = (
+_NO_ASSUMPTION = (
     "what it expects depends on the stage or weights of `{}`, which a shift changes: "
     "add `given: {{stage: …, weights: {{…}}}}`"
 )
 
 
 class Outcome(Struct, frozen=True):
-    """What a table does with one request. A status only where the facade answers by itself."""
+    """The result for one request. `status` and `location` are set for local replies only."""
 
     route: Route | None
     decision: Decision | None = None
@@ -32,7 +32,7 @@ class Outcome(Struct, frozen=True):
 
 
 class TestResult(Struct, frozen=True):
-    """One test, and why it fails; empty if it holds."""
+    """One test and its failures; none if it passes."""
 
     test: TableTest
     route: str | None
@@ -40,26 +40,26 @@ class TestResult(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """All verdicts, and the share of routes that a holding test reaches, in per cent."""
+    """All results, and the percentage of routes that a passing test reaches."""
 
-    verdicts: tuple[TestResult, ...]
+    results: tuple[TestResult, ...]
     coverage: float
     uncovered: tuple[str, ...]
 
     def problems(self, table: RouteTable) -> list[Problem]:
-        """What refuses the table: each failing test, and a coverage below the minimum."""
-        found = [
+        """The errors of the table: each failing test, and a coverage below the minimum."""
+        problems = [
             Problem(
-                verdict.test.line,
-                verdict.test.column,
-                f"test {verdict.test.name!r} fails: {'; '.join(verdict.failures)}",
+                result.test.line,
+                result.test.column,
+                f"test {result.test.name!r} fails: {'; '.join(result.failures)}",
                 "mend the route or the test",
             )
-            for verdict in self.verdicts
-            if verdict.failures
+            for result in self.results
+            if result.failures
         ]
         if self.coverage < table.min_route_coverage:
-            found.append(
+            problems.append(
                 Problem(
                     0,
                     0,
@@ -68,21 +68,21 @@ class Report(Struct, frozen=True):
                     f"add a test for {', '.join(self.uncovered[:5])}",
                 )
             )
-        return found
+        return problems
 
 
 def run_tests(table: RouteTable, index: Index) -> Report:
-    """Every test of the table, against `index` as it was built from that table."""
+    """Run every test of `table`. `index` is the index of that table."""
     trusted = Networks(table.forwarded.trusted_proxies)
-    verdicts = tuple(_run(table, index, test, trusted) for test in table.tests)
-    reached = {verdict.route for verdict in verdicts if not verdict.failures}
+    results = tuple(_run(table, index, test, trusted) for test in table.tests)
+    reached = {result.route for result in results if not result.failures}
     names = [route.name for route in table.routes]
     uncovered = tuple(name for name in names if name not in reached)
     coverage = 100 * (len(names) - len(uncovered)) / len(names) if names else 100.0
-    return Report(verdicts, coverage, uncovered)
+    return Report(results, coverage, uncovered)
 
 
-def facts_of(test: TableTest, trusted: Networks) -> Facts:
+def facts_of_test(test: TableTest, trusted: Networks) -> Facts:
     """The request that a test describes."""
     headers = [(b"host", test.host.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in test.headers]
@@ -93,7 +93,7 @@ def facts_of(test: TableTest, trusted: Networks) -> Facts:
 
 
 def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) -> TestResult:
-    facts = facts_of(test, trusted)
+    facts = facts_of_test(test, trusted)
     resolution = resolve(table, index, facts)
     route = resolution.route
     if resolution.error is not None:
@@ -103,25 +103,25 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
         outcome = Outcome(None, status=OPTIONS_REPLY.status)
         return TestResult(test, None, tuple(_differences(test.expect, outcome)))
     failures: dict[str, None] = {}
-    held = False
+    passed = False
     for decision in _decisions(table, route, test, facts):
-        answer = direct_response(decision.route, facts) if decision.ref is None else None
-        location = dict(answer.headers).get(b"location", b"").decode() if answer else None
-        outcome = Outcome(route, decision, answer.status if answer else None, location)
-        found = tuple(_differences(test.expect, outcome))
-        held = held or not found
-        failures.update(dict.fromkeys(found))
-    if failures and held and not _assumes(test.given):
-        return TestResult(test, route.name, (_UNSAID.format(route.name),))
+        reply = direct_response(decision.route, facts) if decision.ref is None else None
+        location = dict(reply.headers).get(b"location", b"").decode() if reply else None
+        outcome = Outcome(route, decision, reply.status if reply else None, location)
+        differences = tuple(_differences(test.expect, outcome))
+        passed = passed or not differences
+        failures.update(dict.fromkeys(differences))
+    if failures and passed and not _assumes(test.given):
+        return TestResult(test, route.name, (_NO_ASSUMPTION.format(route.name),))
     return TestResult(test, route.name, tuple(failures))
 
 
 def _decisions(
     table: RouteTable, route: Route, test: TableTest, facts: Facts
 ) -> Iterator[Decision]:
-    """The decision for the test; where it does not say what it assumes, each that a shift could lead to.
+    """The decision for the test. A test without assumptions is run for each decision that a shift could cause.
 
-    Only so can no shift, rollback or kill switch ever be refused by a test.
+    So no test can refuse a shift, a rollback or the kill switch (rule 9).
     """
     given = test.given
     table = replace(table, kill_switch=bool(given.kill_switch))
@@ -130,8 +130,8 @@ def _decisions(
         for bucket_bp in _buckets(route.backend_refs, test.bucket_bp):
             yield decide(table, route, facts, bucket_bp)
         return
-    for alone in route.backend_refs:
-        refs = tuple(replace(r, weight_bp=ALL_BP if r is alone else 0) for r in route.backend_refs)
+    for full in route.backend_refs:
+        refs = tuple(replace(r, weight_bp=ALL_BP if r is full else 0) for r in route.backend_refs)
         stage = None if route.stage is None else _stage_for(route.stage, refs[-1].weight_bp)
         yield decide(table, replace(route, backend_refs=refs, stage=stage), facts, 0)
 
@@ -141,7 +141,7 @@ def _assumes(given: Given) -> bool:
 
 
 def _buckets(refs: Sequence[BackendRef], bucket_bp: int | None) -> Iterator[int]:
-    """The bucket that the test names, or one in each reference's share."""
+    """The bucket of the test, or one bucket of each reference."""
     if bucket_bp is not None or len(refs) < 2:
         yield bucket_bp or 0
         return
@@ -153,7 +153,7 @@ def _buckets(refs: Sequence[BackendRef], bucket_bp: int | None) -> Iterator[int]
 
 
 def as_given(route: Route, given: Given) -> Route:
-    """`route` with the stage and the weights that a test assumes; weights alone bring the stage they need."""
+    """`route` with the stage and weights that a test assumes. Weights without a stage imply a stage that fits."""
     refs = route.backend_refs
     if given.weights_bp is not None:
         weights = dict(given.weights_bp)
@@ -176,7 +176,7 @@ def _differences(expect: Expectation, outcome: Outcome) -> Iterator[str]:
     decision = outcome.decision
     ref = decision.ref if decision is not None else None
     rewrite = ref.rewrite if ref is not None else None
-    got: dict[str, object] = {
+    actual: dict[str, object] = {
         "route": outcome.route.name if outcome.route is not None else None,
         "backend": decision.backend if decision is not None else None,
         "upstream_path": decision.upstream_path.decode("latin-1") if ref and decision else None,
@@ -186,13 +186,13 @@ def _differences(expect: Expectation, outcome: Outcome) -> Iterator[str]:
         "location": outcome.location,
         "mirrored_to": decision.mirrored_to if decision is not None else (),
     }
-    for field, value in got.items():
-        wanted = getattr(expect, field)
-        if wanted is not None and wanted != value:
-            yield f"expected {field} {_shown(wanted)}, got {_shown(value)}"
+    for field, value in actual.items():
+        expected = getattr(expect, field)
+        if expected is not None and expected != value:
+            yield f"expected {field} {_text_of(expected)}, got {_text_of(value)}"
 
 
-def _shown(value: object) -> str:
+def _text_of(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
     return "none" if value is None else str(value)

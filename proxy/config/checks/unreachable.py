@@ -1,12 +1,12 @@
-"""Routes that no request can reach, because one better-placed route takes all that they take.
+"""Finds routes that no request can reach, because one route with higher precedence covers them.
 
-Theory of operation. Routes are looked at in the order of rule 2, so that whatever was seen before a
-route is better placed. A route that takes all of another one shares its host (or has none), begins
-with the same path segments (or has no path) and asks for nothing that the other does not ask for:
-three keys by which the few candidates are found without comparing all with all. `_covers` then
-decides. It says yes only where that is certain, so no reachable route is ever refused; what several
-routes take together, and what one regex takes of another, is not looked for; a regex that is written as
-"everything" is known.
+Theory of operation. Routes are visited in order of precedence (rule 2). A route that covers another one has the same
+host (or none), the same first path segments (or no path), and no header, query or cookie match that the other
+lacks. These three parts form a key, by which the few candidates are found without comparing all pairs.
+
+`_covers` then decides. It is true only where that is certain, so no reachable route is refused. Not detected are
+routes that several others cover together, and a regex that covers another regex; a regex that is written as
+"everything" is detected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,29 +20,29 @@ from proxy.routing.match import precedence
 from proxy.routing.paths import is_parameter, segments_of
 
 _MAX_CANDIDATES = 200
-"""Looked at for one key. More share it only in tables that no person wrote."""
+"""Candidates that are compared for one key. Only generated tables have more."""
 
-_Wanted = tuple[str, StringMatch]
+_ValueMatch = tuple[str, StringMatch]
 _Key = tuple[str, object, object]
 _ANY_HOST = ""
-# A path begins with a slash, and control characters, which a dot does not take, are refused in it.
+# Each matches every path: a path starts with a slash and has no control characters, which a dot does not match.
 _ANY_PATH = frozenset((".*", "/.*", ".+", "/?.*", "(.*)", "/(.*)"))
 
 
 def unreachable(routes: Sequence[Route]) -> list[Problem]:
-    """One error for each route that another one hides, in file order."""
+    """One error for each unreachable route, in file order."""
     order = sorted(range(len(routes)), key=lambda position: precedence(routes[position], position))
-    seen: dict[_Key, list[Route]] = {}
-    found: list[tuple[int, Problem]] = []
+    earlier: dict[_Key, list[Route]] = {}
+    problems: list[tuple[int, Problem]] = []
     for position in order:
         route = routes[position]
-        cover = _cover_of(route, seen)
+        cover = _cover_of(route, earlier)
         if cover is not None:
-            found.append((position, _problem(route, cover)))
+            problems.append((position, _problem(route, cover)))
             continue
         for key in _keys_of_cover(route.match):
-            seen.setdefault(key, []).append(route)
-    return [problem for _, problem in sorted(found, key=lambda each: each[0])]
+            earlier.setdefault(key, []).append(route)
+    return [problem for _, problem in sorted(problems, key=lambda each: each[0])]
 
 
 def _problem(route: Route, cover: Route) -> Problem:
@@ -55,37 +55,37 @@ def _problem(route: Route, cover: Route) -> Problem:
     return Problem(route.line, 1, text, hint)
 
 
-def _cover_of(route: Route, seen: dict[_Key, list[Route]]) -> Route | None:
+def _cover_of(route: Route, earlier: dict[_Key, list[Route]]) -> Route | None:
     for key in _keys_of_covered(route.match):
-        for candidate in seen.get(key, ())[:_MAX_CANDIDATES]:
+        for candidate in earlier.get(key, ())[:_MAX_CANDIDATES]:
             if _covers(candidate.match, route.match):
                 return candidate
     return None
 
 
-# --- the keys under which a route is filed, and looked for ------------------------------------
+# --- keys for storing and finding covering routes ---------------------------------------------
 
 
 def _keys_of_cover(match: Match) -> Iterator[_Key]:
-    """Where a route is filed as one that may take all of others."""
-    path = _filed_path(match.path)
-    wanted = _filed_value(match)
+    """The keys under which a route is stored as a candidate for covering others."""
+    path = _path_key(match.path)
+    value = _value_key(match)
     for host in match.hosts or (_ANY_HOST,):
-        yield host, path, wanted
+        yield host, path, value
 
 
 def _keys_of_covered(match: Match) -> Iterator[_Key]:
-    """Where to look for one that takes all of this: each key under which such a one is filed."""
+    """The keys under which every route that covers `match` is stored."""
     hosts = [_ANY_HOST, *(_hosts_above(match.hosts[0]) if match.hosts else ())]
-    values = [None, *(key for each in _wanted(match) for key in _value_keys(*each))]
+    values = [None, *(key for each in _value_matches(match) for key in _value_keys(*each))]
     for path in _paths_above(match.path):
         for host in hosts:
             for value in values:
                 yield host, path, value
 
 
-def _filed_path(path: PathMatch | None) -> object:
-    if path is None or _takes_all(path):
+def _path_key(path: PathMatch | None) -> object:
+    if path is None or _matches_every_path(path):
         return ("prefix",)
     if path.kind == "prefix":
         return ("prefix", *segments_of(path.value))
@@ -130,7 +130,7 @@ def _hosts_above(host: str) -> Iterator[str]:
         yield f"*.{labels}"
 
 
-def _wanted(match: Match) -> Iterator[_Wanted]:
+def _value_matches(match: Match) -> Iterator[_ValueMatch]:
     for what, values in (
         ("header", match.headers),
         ("query", match.query),
@@ -140,9 +140,9 @@ def _wanted(match: Match) -> Iterator[_Wanted]:
             yield what, value
 
 
-def _filed_value(match: Match) -> object:
-    wanted = sorted(_wanted(match), key=lambda each: each[1].kind != "exact")
-    return next(_value_keys(*wanted[0])) if wanted else None
+def _value_key(match: Match) -> object:
+    values = sorted(_value_matches(match), key=lambda each: each[1].kind != "exact")
+    return next(_value_keys(*values[0])) if values else None
 
 
 def _value_keys(what: str, value: StringMatch) -> Iterator[object]:
@@ -151,7 +151,7 @@ def _value_keys(what: str, value: StringMatch) -> Iterator[object]:
     yield what, value.name
 
 
-# --- whether one match takes all that another takes -------------------------------------------
+# --- whether one match covers another ---------------------------------------------------------
 
 
 def _covers(upper: Match, lower: Match) -> bool:
@@ -175,39 +175,41 @@ def _hosts_cover(upper: Sequence[str], lower: Sequence[str]) -> bool:
 
 
 def _values_cover(upper: Match, lower: Match) -> bool:
-    given = list(_wanted(lower))
-    return all(any(_implies(each, wanted) for each in given) for wanted in _wanted(upper))
+    given = list(_value_matches(lower))
+    return all(any(_implies(each, match) for each in given) for match in _value_matches(upper))
 
 
-def _implies(given: _Wanted, wanted: _Wanted) -> bool:
-    """Whether a request that has `given` always has `wanted`."""
-    if given == wanted:
+def _implies(given: _ValueMatch, implied: _ValueMatch) -> bool:
+    """Whether every request that matches `given` matches `implied`."""
+    if given == implied:
         return True
-    (what, have), (other, want) = given, wanted
-    if what != other or have.name != want.name or have.kind == "present":
+    (kind, lower), (other_kind, upper) = given, implied
+    if kind != other_kind or lower.name != upper.name or lower.kind == "present":
         return False
-    if want.kind == "present":
-        return want.value == "true"
-    if want.kind == "prefix":
-        return have.kind in ("exact", "prefix") and have.value.startswith(want.value)
-    return want.kind == "regex" and have.kind == "exact" and _fits(want.value, have.value)
+    if upper.kind == "present":
+        return upper.value == "true"
+    if upper.kind == "prefix":
+        return lower.kind in ("exact", "prefix") and lower.value.startswith(upper.value)
+    if upper.kind != "regex" or lower.kind != "exact":
+        return False
+    return _regex_matches(upper.value, lower.value)
 
 
 def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
-    if upper is None or _takes_all(upper):
+    if upper is None or _matches_every_path(upper):
         return True
     if lower is None or lower.kind == "regex":
         return upper == lower
     if lower.kind == "exact":
-        return all(_takes(upper, path) for path in _paths_of(lower))
+        return all(_matches_path(upper, path) for path in _paths_of(lower))
     if upper.kind == "prefix":
-        wanted = segments_of(upper.value)
-        return _literal_head(segments_of(lower.value))[: len(wanted)] == wanted
+        prefix = segments_of(upper.value)
+        return _literal_head(segments_of(lower.value))[: len(prefix)] == prefix
     return upper.kind == lower.kind == "template" and _template_covers(upper, lower)
 
 
-def _takes_all(path: PathMatch) -> bool:
-    """Whether it is written so that every path fits. What other regexes come to is not looked into."""
+def _matches_every_path(path: PathMatch) -> bool:
+    """Whether this is written as a match for every path. Other regexes are not analysed."""
     if path.kind == "regex":
         return path.value.removeprefix("^").removesuffix("$") in _ANY_PATH
     return path.kind == "prefix" and not segments_of(path.value)
@@ -220,22 +222,22 @@ def _paths_of(exact: PathMatch) -> tuple[str, ...]:
     return (bare, f"{bare}/") if bare else ("/",)
 
 
-def _takes(upper: PathMatch, path: str) -> bool:
-    """Whether `upper` takes this one path."""
+def _matches_path(upper: PathMatch, path: str) -> bool:
+    """Whether `upper` matches this path."""
     match upper.kind:
         case "exact":
             return path in _paths_of(upper)
         case "prefix":
-            wanted = segments_of(upper.value)
-            return path.split("/")[1 : len(wanted) + 1] == wanted
+            prefix = segments_of(upper.value)
+            return path.split("/")[1 : len(prefix) + 1] == prefix
         case "regex":
-            return _fits(upper.value, path)
+            return _regex_matches(upper.value, path)
         case _:
             return _template_covers(upper, PathMatch("exact", path))
 
 
 def _template_covers(upper: PathMatch, lower: PathMatch) -> bool:
-    """`lower` is a template, or an exact path taken as one without parameters."""
+    """`lower` is a template, or an exact path as a template without parameters."""
     slashes = (upper.value.endswith("/"), lower.value.endswith("/"))
     if not upper.ignore_trailing_slash and (
         slashes[0] != slashes[1] or lower.ignore_trailing_slash
@@ -256,8 +258,8 @@ def _segment_covers(upper: str, lower: str, rules: dict[str, str], others: dict[
         return True
     if is_parameter(lower):
         return rule == others.get(lower[1:-1])
-    return _fits(rule, lower)
+    return _regex_matches(rule, lower)
 
 
-def _fits(regex: str, value: str) -> bool:
+def _regex_matches(regex: str, value: str) -> bool:
     return bool(re2.fullmatch(regex.encode(), value.encode()))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from proxy.config.addresses import Hostname, Url
-from proxy.config.documents.base import NO_REPEATS, Doc, RuledDoc, exactly_one, shared
+from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one, shared
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
 from proxy.config.expressions import Path
 from proxy.config.faults import Fault
@@ -17,18 +17,18 @@ from proxy.config.units import Duration
 class HealthCheckDoc(RuledDoc):
     """Active probes of each endpoint."""
 
-    path: Path = Field(description="What is asked; an answer of 2xx is healthy")
+    path: Path = Field(description="The path of the probe; a 2xx response is healthy")
     interval: Annotated[float, Duration("100ms", "1h")] = Field(
-        default=5.0, description="From probe to probe"
+        default=5.0, description="The time between two probes"
     )
     timeout: Annotated[float, Duration("10ms", "1m")] = Field(
-        default=2.0, description="How long a probe may take"
+        default=2.0, description="The timeout of a probe"
     )
     unhealthy_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=3, description="Failures in a row until an endpoint is left out"
+        default=3, description="Consecutive failures after which an endpoint is not used"
     )
     healthy_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=2, description="Successes in a row until it is taken back"
+        default=2, description="Consecutive successes after which it is used again"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -37,7 +37,7 @@ class HealthCheckDoc(RuledDoc):
 
 
 class CircuitBreakersDoc(Doc):
-    """Bounds that keep one slow backend from taking everything down."""
+    """Limits that keep a slow backend from slowing down the others."""
 
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=100, description="Connections to the backend, per worker"
@@ -48,18 +48,19 @@ class CircuitBreakersDoc(Doc):
 
 
 class OutlierDetectionDoc(Doc):
-    """Endpoints that answer badly are left out for a while."""
+    """Temporary ejection of endpoints that respond with errors."""
 
     consecutive_5xx: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=5, description="Answers of 5xx in a row until an endpoint is ejected"
+        default=5, description="Consecutive 5xx responses after which an endpoint is ejected"
     )
     base_ejection_time: Annotated[float, Duration("1s", "1h")] = Field(
-        default=30.0, description="How long, times the number of ejections so far"
+        default=30.0,
+        description="The duration of an ejection, times the number of ejections so far",
     )
 
 
 class TlsDoc(RuledDoc):
-    """How an https backend is spoken to. Its certificate is always verified."""
+    """TLS towards an https backend. Its certificate is always verified."""
 
     ca_file: FilePath | None = Field(
         default=None, description="PEM file of the only authorities to trust"
@@ -69,7 +70,8 @@ class TlsDoc(RuledDoc):
         default=None, description="PEM file of its private key, if `cert_file` has none"
     )
     server_name: Hostname | None = Field(
-        default=None, description="The name for SNI and in the certificate, if not the address's"
+        default=None,
+        description="The name for SNI and in the certificate, if not that of the address",
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -79,32 +81,33 @@ class TlsDoc(RuledDoc):
 
 
 class BackendDoc(RuledDoc):
-    """A system that answers."""
+    """A system behind the facade: the monolith or a new service."""
 
-    url: Url | None = Field(default=None, description="Its one address")
-    endpoints: Annotated[list[Url], NO_REPEATS] | None = Field(
-        default=None, description="Its addresses, where there are several"
+    url: Url | None = Field(default=None, description="Its address, if it has one")
+    endpoints: Annotated[list[Url], UNIQUE_ITEMS] | None = Field(
+        default=None, description="Its addresses, if it has several"
     )
     preserve_host: bool = Field(
-        default=False, description="Send the client's Host on, not the endpoint's own"
+        default=False, description="Forward the client's Host instead of the endpoint's"
     )
     health_check: HealthCheckDoc | None = Field(default=None, description="Active probes")
     circuit_breakers: CircuitBreakersDoc = Field(
         default_factory=shared(CircuitBreakersDoc()),
-        description="Bounds on connections and waiting requests",
+        description="Limits of connections and waiting requests",
     )
     outlier_detection: OutlierDetectionDoc | None = Field(
-        default=None, description="Leave endpoints out that answer badly"
+        default=None, description="Ejection of endpoints that respond with errors"
     )
     idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
         default=2.5,
-        description="How long an idle connection to it is kept; at most half of what it keeps one itself",
+        description="How long an idle connection to it is kept; at most half of its own idle timeout",
     )
     headers: AllowHeadersDoc = Field(
-        default_factory=shared(AllowHeadersDoc()), description="Which request headers it may see"
+        default_factory=shared(AllowHeadersDoc()),
+        description="The request headers that it receives",
     )
     cookies: AllowCookiesDoc = Field(
-        default_factory=shared(AllowCookiesDoc()), description="Which cookies it may see"
+        default_factory=shared(AllowCookiesDoc()), description="The cookies that it receives"
     )
     tls: TlsDoc | None = Field(default=None, description="Certificates and names for https")
 
@@ -125,12 +128,12 @@ class BackendDoc(RuledDoc):
 
 
 class HashKeyDoc(RuledDoc):
-    """One place to find a key of a cohort."""
+    """One source of the key of a cohort."""
 
     cookie: CookieName | None = Field(default=None, description="The value of this cookie")
     header: HeaderName | None = Field(default=None, description="The value of this header")
     source_ip: Literal[True] | None = Field(default=None, description="The client's address")
-    generate: bool = Field(default=False, description="Make up an id where the cookie is missing")
+    generate: bool = Field(default=False, description="Generate an id if the cookie is missing")
     ttl: Annotated[float, Duration("1m", "400d")] | None = Field(
         default=None, description="How long a generated cookie is kept; 30d if not given"
     )
@@ -144,18 +147,20 @@ class HashKeyDoc(RuledDoc):
 
 
 class ReadYourWritesDoc(Doc):
-    """After a write, the writer reads from where the write went."""
+    """After a write, the reads of the same client go to the backend of the write."""
 
-    ttl: Annotated[float, Duration("1s", "1h")] = Field(description="For how long")
+    ttl: Annotated[float, Duration("1s", "1h")] = Field(description="The duration")
 
 
 class CohortDoc(RuledDoc):
-    """Who moves together."""
+    """A group of clients that move to the newcomer together."""
 
     salt: Title = Field(description="Text hashed with each key; another salt, another assignment")
-    hash_policy: list[HashKeyDoc] = Field(description="Where the key is; the first present wins")
+    hash_policy: list[HashKeyDoc] = Field(
+        description="Where the key is found; the first present one is used"
+    )
     read_your_writes: ReadYourWritesDoc | None = Field(
-        default=None, description="Keep writers where they wrote"
+        default=None, description="Send the reads of a writer to the backend of the write"
     )
 
     def faults(self) -> Iterator[Fault]:

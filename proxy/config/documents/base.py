@@ -1,4 +1,4 @@
-"""What all documents share: strict types, no unknown keys, and rules between the keys of a block."""
+"""Base classes of documents: strict types, no unknown keys, rules between the keys of a block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from proxy.config.faults import Fault, broken, wrong
+from proxy.config.faults import Fault, block_faults, value_fault
 
 
 class Doc(BaseModel):
@@ -20,27 +20,27 @@ D = TypeVar("D", bound=Doc)
 
 
 def shared(doc: D) -> Callable[[], D]:
-    """A default that every block gets as it is: documents never change, and copies cost more than all else."""
+    """A default that all blocks share. Documents are frozen, and copying them would dominate a load."""
     return lambda: doc
 
 
 class RuledDoc(Doc, ABC):
-    """A block with rules between its keys. They are asked once each key is right by itself."""
+    """A block with rules between its keys. They are checked if every key is valid."""
 
     @abstractmethod
     def faults(self) -> Iterator[Fault]:
-        """Every rule that is broken."""
+        """The broken rules."""
 
     @model_validator(mode="after")
-    def _keeps_its_rules(self) -> Self:
-        found = tuple(self.faults())
-        if found:
-            raise broken(found)
+    def _check_rules(self) -> Self:
+        faults = tuple(self.faults())
+        if faults:
+            raise block_faults(faults)
         return self
 
 
 class ShortForm:
-    """Tells the JSON Schema of the short forms that stand for a field's long form."""
+    """Adds the short forms of a field to the JSON Schema."""
 
     def __init__(self, *schemas: dict[str, Any]) -> None:
         self._schemas = schemas
@@ -52,7 +52,7 @@ class ShortForm:
 
 
 def exactly_one(doc: Doc, keys: tuple[str, ...], what: str) -> Iterator[Fault]:
-    """The rule that one key of several is given."""
+    """The rule that exactly one of `keys` is given."""
     given = [key for key in keys if getattr(doc, key) is not None]
     if not given:
         shown = ", ".join(f"`{key}`" for key in keys)
@@ -62,28 +62,28 @@ def exactly_one(doc: Doc, keys: tuple[str, ...], what: str) -> Iterator[Fault]:
         yield Fault((extra,), text, f"{what} has one of them", on_key=True)
 
 
-def _no_repeats(value: Any) -> Any:
+def _unique_items(value: Any) -> Any:
     if isinstance(value, list):
         seen: set[object] = set()
         for each in value:
             if isinstance(each, str) and each in seen:
-                raise wrong(f"`{each}` is listed twice", "keep one of the two")
+                raise value_fault(f"`{each}` is listed twice", "keep one of the two")
             if isinstance(each, str):
                 seen.add(each)
     return value
 
 
-def _no_twins(value: Any) -> Any:
+def _unique_names(value: Any) -> Any:
     if isinstance(value, dict):
         seen: dict[str, str] = {}
         for name in value:
             folded = name.lower()
             if folded in seen:
                 text = f"`{name}` and `{seen[folded]}` are the same header"
-                raise wrong(text, "case does not count in header names: keep one of the two")
+                raise value_fault(text, "case does not count in header names: keep one of the two")
             seen[folded] = name
     return value
 
 
-NO_REPEATS = BeforeValidator(_no_repeats)
-NO_TWINS = BeforeValidator(_no_twins)
+UNIQUE_ITEMS = BeforeValidator(_unique_items)
+UNIQUE_NAMES = BeforeValidator(_unique_names)

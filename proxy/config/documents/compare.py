@@ -1,11 +1,11 @@
-"""Mirror and compare: copies to the other backend, and what counts as the same answer."""
+"""Mirror and compare: copies to the other backend, and the comparison of the two responses."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from proxy.config.documents.base import NO_REPEATS, Doc, RuledDoc, shared
+from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, shared
 from proxy.config.expressions import JsonPath, Redaction
 from proxy.config.faults import Fault
 from proxy.config.texts import Day, HeaderName, Title, Zone, choice
@@ -16,23 +16,23 @@ Format = Annotated[Literal["epoch_s", "epoch_ms", "iso", "iso_local"], choice("f
 
 
 class NoiseDoc(Doc):
-    """How differences are found that the baseline has with itself."""
+    """Detection of differences between two responses of the incumbent."""
 
     method: Annotated[Literal["baseline_replay"], choice("method", "baseline_replay")] = Field(
-        default="baseline_replay", description="The baseline is asked a second time"
+        default="baseline_replay", description="The incumbent gets the request a second time"
     )
     rate: Rate = Field(default=200, description="The share of compared requests, 0 to 1")
 
 
 class EqualDoc(RuledDoc):
-    """Two ways to write the same value."""
+    """Two formats of the same value."""
 
     as_: Annotated[Literal["instant"], choice("kind of value", "instant")] = Field(
-        alias="as", description="What the value is"
+        alias="as", description="The type of the value"
     )
-    left: Format = Field(description="How the incumbent writes it")
-    right: Format = Field(description="How the newcomer writes it")
-    tz: Zone | None = Field(default=None, description="The zone of a side that names none")
+    left: Format = Field(description="The format of the incumbent")
+    right: Format = Field(description="The format of the newcomer")
+    tz: Zone | None = Field(default=None, description="The zone of a format without a zone")
 
     def faults(self) -> Iterator[Fault]:
         if "iso_local" in (self.left, self.right) and self.tz is None:
@@ -40,25 +40,25 @@ class EqualDoc(RuledDoc):
 
 
 class IgnoreDoc(Doc):
-    """A difference that is accepted for a while."""
+    """A difference that is accepted until a date."""
 
-    path: JsonPath = Field(description="Where it is")
-    reason: Title = Field(description="Why it is accepted")
-    owner: Title = Field(description="Who answers for it")
-    expires: Day = Field(description="From this day on it counts again")
+    path: JsonPath = Field(description="The path of the difference")
+    reason: Title = Field(description="The reason for accepting it")
+    owner: Title = Field(description="The person or team that is responsible")
+    expires: Day = Field(description="The day from which it counts again")
 
 
 class BodyDoc(RuledDoc):
-    """What counts as the same body."""
+    """How bodies are compared."""
 
     type: Annotated[Literal["json", "text", "bytes"], choice("type", "json", "text", "bytes")] = (
-        Field(default="json", description="How bodies are read")
+        Field(default="json", description="How bodies are parsed")
     )
     equal: dict[JsonPath, EqualDoc] = Field(
-        default_factory=dict, description="Values that are written in two ways"
+        default_factory=dict, description="Values with two formats"
     )
     ignore: list[IgnoreDoc] = Field(
-        default_factory=list, description="Differences accepted for a while"
+        default_factory=list, description="Differences accepted until a date"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -69,35 +69,39 @@ class BodyDoc(RuledDoc):
 
 
 class CompareDoc(Doc):
-    """What counts as the same answer."""
+    """How two responses are compared."""
 
     status: Annotated[Literal["exact", "class"], choice("comparison", "exact", "class")] = Field(
-        default="exact", description="The same status, or the same hundred"
+        default="exact", description="The same status, or the same class (2xx)"
     )
-    headers: Annotated[list[HeaderName], NO_REPEATS] = Field(
-        default_factory=list, description="Headers that have to be the same"
+    headers: Annotated[list[HeaderName], UNIQUE_ITEMS] = Field(
+        default_factory=list, description="Headers that are compared"
     )
-    noise: NoiseDoc | None = Field(default=None, description="Learn the baseline's own noise")
-    body: BodyDoc = Field(
-        default_factory=shared(BodyDoc()), description="What counts as the same body"
+    noise: NoiseDoc | None = Field(
+        default=None, description="Detection of differences that the incumbent has with itself"
     )
-    redact: list[Redaction] = Field(default_factory=list, description="What is never stored")
+    body: BodyDoc = Field(default_factory=shared(BodyDoc()), description="How bodies are compared")
+    redact: list[Redaction] = Field(
+        default_factory=list, description="Parts of messages that are never stored"
+    )
     store_mismatches: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        default=100, description="How many differences are kept"
+        default=100, description="The number of differences that are kept"
     )
 
 
 class MirrorDoc(Doc):
-    """A copy to the other backend, whose answer no client sees."""
+    """A copy of requests to the other backend. Clients never get its response."""
 
-    percent: Percent = Field(default=10_000, description="The share that is copied")
+    percent: Percent = Field(
+        default=10_000, description="The percentage of requests that are copied"
+    )
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=20, description="Copies under way at once; more are dropped and counted"
+        default=20, description="Concurrent copies; more are dropped and counted"
     )
     timeout: Annotated[float, Duration("1ms", "5m")] = Field(
-        default=5.0, description="How long a copy may take"
+        default=5.0, description="The timeout of a copy"
     )
     max_body_bytes: Annotated[int, Size("0B", "64MiB")] = Field(
-        default=1024 * 1024, description="Larger bodies are not copied"
+        default=1024 * 1024, description="The largest body that is copied"
     )
-    compare: CompareDoc | None = Field(default=None, description="Compare the two answers")
+    compare: CompareDoc | None = Field(default=None, description="Comparison of the two responses")

@@ -1,25 +1,25 @@
-"""Header edits, and which names pass."""
+"""Header edits, and lists of names that are forwarded."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from proxy.config.documents.base import NO_TWINS, Doc, shared
+from proxy.config.documents.base import UNIQUE_NAMES, Doc, shared
 from proxy.config.texts import CookieName, EditedName, HeaderName, Value
 
-HeaderValues = Annotated[dict[EditedName, Value], NO_TWINS]
+HeaderValues = Annotated[dict[EditedName, Value], UNIQUE_NAMES]
 
 
 class HeaderEditsDoc(Doc):
-    """Changes of header fields, applied in the order remove, set, add."""
+    """Edits of header fields, applied in the order remove, set, add."""
 
-    set: HeaderValues = Field(default_factory=dict, description="Fields that get this one value")
-    add: HeaderValues = Field(default_factory=dict, description="Fields that get one value more")
-    remove: list[EditedName] = Field(default_factory=list, description="Fields that are taken out")
+    set: HeaderValues = Field(default_factory=dict, description="Fields to set to this one value")
+    add: HeaderValues = Field(default_factory=dict, description="Fields to add a value to")
+    remove: list[EditedName] = Field(default_factory=list, description="Fields to remove")
 
 
 class MessageDoc(Doc):
-    """Changes of a request or of an answer."""
+    """Edits of a request or of a response."""
 
     headers: HeaderEditsDoc = Field(
         default_factory=shared(HeaderEditsDoc()), description="Header edits"
@@ -27,14 +27,14 @@ class MessageDoc(Doc):
 
 
 class AllowHeadersDoc(Doc):
-    """Which request headers a backend may see."""
+    """The request headers that a backend receives."""
 
-    allow: list[HeaderName] | None = Field(default=None, description="Only these pass")
-    remove: list[HeaderName] = Field(default_factory=list, description="These never pass")
+    allow: list[HeaderName] | None = Field(default=None, description="Only these are forwarded")
+    remove: list[HeaderName] = Field(default_factory=list, description="These are never forwarded")
 
 
 class AllowCookiesDoc(Doc):
-    """Which cookies a backend may see."""
+    """The cookies that a backend receives."""
 
-    allow: list[CookieName] | None = Field(default=None, description="Only these pass")
-    remove: list[CookieName] = Field(default_factory=list, description="These never pass")
+    allow: list[CookieName] | None = Field(default=None, description="Only these are forwarded")
+    remove: list[CookieName] = Field(default_factory=list, description="These are never forwarded")

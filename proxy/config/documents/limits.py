@@ -11,26 +11,27 @@ from proxy.config.units import Duration, Size
 
 
 class TimeoutsDoc(RuledDoc):
-    """How long things may take. What is not given is taken from `defaults`."""
+    """Timeouts of requests. A value that is not given is taken from `defaults`."""
 
     connect: Annotated[float, Duration("1ms", "1m")] | None = Field(
-        default=None, description="Until a connection stands; 2s if not given"
+        default=None, description="Time for opening a connection; 2s if not given"
     )
     request: Annotated[float, Duration("1ms", "1d")] | None = Field(
-        default=None, description="From the request to the answer's head; 15s if not given"
+        default=None,
+        description="From the end of the request to the head of the response; 15s if not given",
     )
     backend_request: Annotated[float, Duration("1ms", "1d")] | None = Field(
         default=None, description="The same for one attempt; 15s, or `request` if that is shorter"
     )
     stream_idle: Annotated[float, Duration("1ms", "1d")] | None = Field(
-        default=None, description="Each silence of an answer's body; 60s if not given"
+        default=None, description="Each pause in a response body; 60s if not given"
     )
     body_idle: Annotated[float, Duration("1ms", "1d")] | None = Field(
-        default=None, description="Each silence of a request's body; 30s if not given"
+        default=None, description="Each pause in a request body; 30s if not given"
     )
     total: Annotated[float, Duration("1ms", "30d")] | None = Field(
         default=None,
-        description="From the request's head to the end of the answer; 1h if not given",
+        description="From the head of the request to the end of the response; 1h if not given",
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -44,7 +45,7 @@ class TimeoutsDoc(RuledDoc):
 
 
 class LimitsDoc(Doc):
-    """How large a request may be. What is not given is taken from `defaults`."""
+    """Limits of requests. A value that is not given is taken from `defaults`."""
 
     max_header_bytes: Annotated[int, Size("256B", "1MiB")] | None = Field(
         default=None, description="All headers together; 32KiB if not given"
@@ -60,12 +61,12 @@ class LimitsDoc(Doc):
     )
     min_body_rate: Annotated[int, Size("0B", "1GiB", "B")] | None = Field(
         default=None,
-        description="The body's bytes a second, on average, after 5s; 240B if not given, 0B for none",
+        description="Bytes a second of a body, on average, after 5s; 240B if not given, 0B for no limit",
     )
 
 
 class ListenerDoc(Doc):
-    """How the facade treats those who connect to it. Each worker counts for itself."""
+    """Limits of client connections, for each worker."""
 
     head_timeout: Annotated[float, Duration("100ms", "5m")] = Field(
         default=10.0, description="From the first byte of a request to the end of its head"
@@ -74,8 +75,9 @@ class ListenerDoc(Doc):
         default=75.0, description="How long a connection is kept open between two requests"
     )
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=10_000, description="Connections at once; more get a 503"
+        default=10_000, description="Concurrent connections; more get a 503"
     )
     max_connections_per_client: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=2_000, description="Of them, those of one address; trusted proxies are exempt"
+        default=2_000,
+        description="Concurrent connections of one address; trusted proxies are exempt",
     )

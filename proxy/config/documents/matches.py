@@ -1,4 +1,4 @@
-"""What a route takes."""
+"""The match of a route."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -6,19 +6,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from proxy.config.addresses import Host
-from proxy.config.documents.base import NO_REPEATS, NO_TWINS, RuledDoc, ShortForm, exactly_one
+from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, RuledDoc, ShortForm, exactly_one
 from proxy.config.expressions import Path, Prefix, Regex, Template
 from proxy.config.faults import Fault, did_you_mean
 from proxy.config.texts import CookieName, HeaderName, Method, QueryName, Value, choice
 
 
 class StringMatchDoc(RuledDoc):
-    """How a header, query parameter or cookie has to look."""
+    """A match of a header, query parameter or cookie."""
 
-    exact: Value | None = Field(default=None, description="It is this")
-    prefix: Value | None = Field(default=None, description="It starts with this")
-    regex: Regex | None = Field(default=None, description="As a whole it matches this (RE2)")
-    present: bool | None = Field(default=None, description="It is there, or it is not")
+    exact: Value | None = Field(default=None, description="The value is equal to this")
+    prefix: Value | None = Field(default=None, description="The value starts with this")
+    regex: Regex | None = Field(default=None, description="The whole value matches this (RE2)")
+    present: bool | None = Field(
+        default=None, description="Whether the name has to be present or absent"
+    )
 
     def faults(self) -> Iterator[Fault]:
         yield from exactly_one(self, ("exact", "prefix", "regex", "present"), "a match")
@@ -27,21 +29,21 @@ class StringMatchDoc(RuledDoc):
 
 
 class PathMatchDoc(RuledDoc):
-    """How the path has to look."""
+    """A match of the path."""
 
-    exact: Path | None = Field(default=None, description="It is this")
-    prefix: Prefix | None = Field(default=None, description="Its first segments are these")
+    exact: Path | None = Field(default=None, description="The value is equal to this")
+    prefix: Prefix | None = Field(default=None, description="The path starts with these segments")
     template: Template | None = Field(
-        default=None, description="Its segments are these, `{name}` stands for any one"
+        default=None, description="The path has these segments; `{name}` matches any segment"
     )
-    regex: Regex | None = Field(default=None, description="As a whole it matches this (RE2)")
+    regex: Regex | None = Field(default=None, description="The whole value matches this (RE2)")
     params: dict[str, Regex] = Field(
         default_factory=dict,
-        description="What a template's parameters have to match as a whole (RE2)",
+        description="Expressions that match the whole value of a parameter (RE2)",
     )
     trailing_slash: Annotated[
         Literal["ignore", "strict"], choice("way to treat a slash", "ignore", "strict")
-    ] = Field(default="strict", description="Whether `/a` also takes `/a/`, and the reverse")
+    ] = Field(default="strict", description="Whether `/a` also matches `/a/`, and the reverse")
 
     def faults(self) -> Iterator[Fault]:
         yield from exactly_one(self, ("exact", "prefix", "template", "regex"), "a path")
@@ -67,16 +69,17 @@ _EXACT = ShortForm({"type": "string", "description": "Exactly this value"})
 
 
 class MatchDoc(RuledDoc):
-    """What a route takes. All of it has to hold; what is not given takes everything."""
+    """The requests that a route takes. Every part that is given has to match."""
 
-    hosts: Annotated[list[Host], NO_REPEATS] = Field(
-        default_factory=list, description="Any of these hosts; `*.example.com` takes all below"
+    hosts: Annotated[list[Host], UNIQUE_ITEMS] = Field(
+        default_factory=list,
+        description="Any of these hosts; `*.example.com` matches every host below it",
     )
-    path: PathMatchDoc | None = Field(default=None, description="How the path has to look")
-    methods: Annotated[list[Method], NO_REPEATS] = Field(
+    path: PathMatchDoc | None = Field(default=None, description="The path")
+    methods: Annotated[list[Method], UNIQUE_ITEMS] = Field(
         default_factory=list, description="Any of these methods"
     )
-    headers: Annotated[dict[HeaderName, Annotated[StringMatchDoc, _EXACT]], NO_TWINS] = Field(
+    headers: Annotated[dict[HeaderName, Annotated[StringMatchDoc, _EXACT]], UNIQUE_NAMES] = Field(
         default_factory=dict, description="All of these headers"
     )
     query: dict[QueryName, Annotated[StringMatchDoc, _EXACT]] = Field(

@@ -1,4 +1,4 @@
-"""What a route does beside choosing a backend: override, fallback, retry, writes."""
+"""Further blocks of a route: override, response_ok, fallback, retry, writes."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from proxy.config.addresses import Network, Url
-from proxy.config.documents.base import NO_REPEATS, Doc, RuledDoc, exactly_one, shared
-from proxy.config.faults import Fault, did_you_mean, named, text_of, wrong
+from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one, shared
+from proxy.config.faults import Fault, checked_text, did_you_mean, quoted, value_fault
 from proxy.config.texts import CookieName, HeaderName, choice
 from proxy.config.units import Duration, Percent
 
@@ -19,11 +19,11 @@ ServerError = Annotated[int, Field(ge=500, le=599)]
 def _read_trigger(value: Any) -> str | int:
     if type(value) is int:
         if not 500 <= value <= 599:
-            raise wrong(f"{named(value)} is no trigger", "write a status from 500 to 599")
+            raise value_fault(f"{quoted(value)} is no trigger", "write a status from 500 to 599")
         return value
-    text = text_of(value)
+    text = checked_text(value)
     if text not in TRIGGERS:
-        raise wrong(f"{named(text)} is no trigger", did_you_mean(text, TRIGGERS))
+        raise value_fault(f"{quoted(text)} is no trigger", did_you_mean(text, TRIGGERS))
     return text
 
 
@@ -37,11 +37,15 @@ Trigger = Annotated[
 
 
 class OverrideDoc(RuledDoc):
-    """By what an authorised client chooses the backend."""
+    """How an authorised client chooses the backend."""
 
-    header: HeaderName | None = Field(default=None, description="A header that names it")
-    cookie: CookieName | None = Field(default=None, description="A cookie that names it")
-    allow_from: list[Network] = Field(description="The networks of those who may")
+    header: HeaderName | None = Field(
+        default=None, description="A header with the name of the backend"
+    )
+    cookie: CookieName | None = Field(
+        default=None, description="A cookie with the name of the backend"
+    )
+    allow_from: list[Network] = Field(description="The networks of the clients that may")
 
     def faults(self) -> Iterator[Fault]:
         yield from exactly_one(self, ("header", "cookie"), "an override")
@@ -50,10 +54,10 @@ class OverrideDoc(RuledDoc):
 
 
 class ResponseOkDoc(RuledDoc):
-    """What a good answer is; not asked of HEAD and 304."""
+    """The definition of a good response. It does not apply to HEAD and to status 304."""
 
-    status: Annotated[list[Status], NO_REPEATS] = Field(
-        default_factory=list, description="One of these"
+    status: Annotated[list[Status], UNIQUE_ITEMS] = Field(
+        default_factory=list, description="Any of these"
     )
     json_type: (
         Annotated[
@@ -69,31 +73,33 @@ class ResponseOkDoc(RuledDoc):
 
 
 class FallbackDoc(Doc):
-    """The other backend is asked when the chosen one fails before any byte went out."""
+    """Sends a request to the other backend if the chosen one fails before the response begins."""
 
-    triggers: Annotated[list[Trigger], NO_REPEATS, Field(min_length=1)] = Field(
-        description="When it is asked"
+    triggers: Annotated[list[Trigger], UNIQUE_ITEMS, Field(min_length=1)] = Field(
+        description="Failures that lead to the other backend"
     )
 
 
 class BudgetDoc(Doc):
-    """How much retries may add to the load."""
+    """The limit of the load that retries may add."""
 
-    percent: Percent = Field(default=2000, description="Of the requests under way")
+    percent: Percent = Field(default=2000, description="The percentage of requests in flight")
 
 
 class RetryDoc(Doc):
-    """The same backend is asked again, for safe methods."""
+    """Sends a request to the same backend again. For safe methods only."""
 
-    attempts: Annotated[int, Field(ge=1, le=10)] = Field(default=1, description="How often again")
-    codes: Annotated[list[ServerError], NO_REPEATS] = Field(
-        default_factory=list, description="Statuses that are worth another try"
+    attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        default=1, description="The number of retries"
+    )
+    codes: Annotated[list[ServerError], UNIQUE_ITEMS] = Field(
+        default_factory=list, description="Statuses that are retried"
     )
     backoff: Annotated[float, Duration("1ms", "1m")] = Field(
-        default=0.05, description="The pause before it"
+        default=0.05, description="The pause before a retry"
     )
     budget: BudgetDoc = Field(
-        default_factory=shared(BudgetDoc()), description="A bound on all retries"
+        default_factory=shared(BudgetDoc()), description="The limit of all retries together"
     )
 
 
@@ -103,11 +109,11 @@ class WritesDoc(RuledDoc):
     policy: Annotated[
         Literal["single_writer", "shadow_sandbox", "dual_write"],
         choice("policy", "single_writer", "shadow_sandbox", "dual_write"),
-    ] = Field(description="Once; once more into a sandbox; to both")
+    ] = Field(description="Once; once more into a sandbox; to both backends")
     idempotency_key: HeaderName | None = Field(
-        default=None, description="The header by which both know a repeated write"
+        default=None, description="The header with which both backends recognise a repeated write"
     )
-    shadow_url: Url | None = Field(default=None, description="The sandbox that gets the copies")
+    shadow_url: Url | None = Field(default=None, description="The URL of the sandbox")
 
     def faults(self) -> Iterator[Fault]:
         needs = {"idempotency_key": "dual_write", "shadow_url": "shadow_sandbox"}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from proxy.config.documents.base import Doc, RuledDoc, exactly_one
-from proxy.config.faults import Fault, did_you_mean, named, text_of, wrong
+from proxy.config.faults import Fault, checked_text, did_you_mean, quoted, value_fault
 from proxy.config.texts import Name, choice
 from proxy.config.units import Duration, Percent
 from proxy.model.stage import STAGES, Stage
@@ -23,12 +23,14 @@ _OPERANDS = ("new", "legacy", "lower_bound", "upper_bound")
 
 
 def _read_condition(value: Any) -> str:
-    text = text_of(value)
+    text = checked_text(value)
     if len(text) > 200 or not _CONDITION.fullmatch(text):
-        raise wrong(f"{named(text)} is no condition", 'write one like "new >= 0.995"')
+        raise value_fault(f"{quoted(text)} is no condition", 'write one like "new >= 0.995"')
     for word in _WORD.findall(text):
         if word not in (*_OPERANDS, "and", "or"):
-            raise wrong(f"{named(word)} is no value of a metric", did_you_mean(word, _OPERANDS))
+            raise value_fault(
+                f"{quoted(word)} is no value of a metric", did_you_mean(word, _OPERANDS)
+            )
     return text
 
 
@@ -40,26 +42,29 @@ Condition = Annotated[
 
 
 class SetMirrorDoc(Doc):
-    """A step that changes the mirrored share."""
+    """A step that changes the percentage of copies."""
 
-    percent: Percent = Field(description="The share that is copied from now on")
+    percent: Percent = Field(description="The percentage of requests that are copied from then on")
 
 
 class WaitDoc(Doc):
-    """How long a step takes."""
+    """The duration of a step."""
 
     duration: Annotated[float, Duration("1s", "90d")] | None = Field(
-        default=None, description="How long; without it, until a person or the analysis says so"
+        default=None,
+        description="The duration; without it, until a person or the analysis ends the step",
     )
 
 
 class StepDoc(RuledDoc):
     """One step of a rollout."""
 
-    set_mirror: SetMirrorDoc | None = Field(default=None, description="Change the mirrored share")
+    set_mirror: SetMirrorDoc | None = Field(
+        default=None, description="Change the percentage of copies"
+    )
     set_weight: Percent | None = Field(default=None, description="Change the newcomer's weight")
     set_stage: StageName | None = Field(default=None, description="Change the stage")
-    analysis: WaitDoc | None = Field(default=None, description="Ask the metrics")
+    analysis: WaitDoc | None = Field(default=None, description="Analyse the metrics")
     pause: WaitDoc | None = Field(default=None, description="Wait")
 
     def faults(self) -> Iterator[Fault]:
@@ -69,29 +74,31 @@ class StepDoc(RuledDoc):
 
 
 class MetricDoc(Doc):
-    """One figure and what it has to be."""
+    """A metric and its condition."""
 
-    name: Name = Field(description="Which figure")
-    success_condition: Condition = Field(description="What has to hold: comparisons, `and`, `or`")
+    name: Name = Field(description="The name of the metric")
+    success_condition: Condition = Field(description="The condition: comparisons, `and`, `or`")
 
 
 class AnalysisDoc(Doc):
-    """When the newcomer is good enough."""
+    """How the newcomer is judged."""
 
     interval: Annotated[float, Duration("1s", "1d")] = Field(
-        default=60.0, description="From one look to the next"
+        default=60.0, description="The time between two evaluations"
     )
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
-        default=100, description="With fewer it is inconclusive"
+        default=100, description="With fewer requests the analysis is inconclusive"
     )
     inconclusive: Annotated[
         Literal["pause", "fail", "proceed"], choice("reaction", "pause", "fail", "proceed")
-    ] = Field(default="pause", description="What follows where too little is known")
-    metrics: Annotated[list[MetricDoc], Field(min_length=1)] = Field(description="All have to hold")
+    ] = Field(default="pause", description="The reaction to an inconclusive analysis")
+    metrics: Annotated[list[MetricDoc], Field(min_length=1)] = Field(
+        description="Every condition has to hold"
+    )
 
 
 class OnFailureDoc(RuledDoc):
-    """What a failed analysis changes."""
+    """The reaction to a failed analysis."""
 
     set_weight: Percent | None = Field(default=None, description="The newcomer's weight")
     set_stage: StageName | None = Field(default=None, description="The stage")
@@ -102,11 +109,13 @@ class OnFailureDoc(RuledDoc):
 
 
 class RolloutDoc(RuledDoc):
-    """The way from one stage to another, in steps."""
+    """The steps from one stage to another."""
 
-    steps: Annotated[list[StepDoc], Field(min_length=1)] = Field(description="In this order")
-    analysis: AnalysisDoc | None = Field(default=None, description="What the analysis asks")
-    on_failure: OnFailureDoc | None = Field(default=None, description="What a failure changes")
+    steps: Annotated[list[StepDoc], Field(min_length=1)] = Field(description="The steps, in order")
+    analysis: AnalysisDoc | None = Field(default=None, description="The metrics of the analysis")
+    on_failure: OnFailureDoc | None = Field(
+        default=None, description="The reaction to a failed analysis"
+    )
 
     def faults(self) -> Iterator[Fault]:
         for position, step in enumerate(self.steps):

@@ -1,4 +1,4 @@
-"""Routes and what they send on."""
+"""Routes, backend references, rewrites, direct responses and redirects."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -27,14 +27,14 @@ from proxy.config.units import Percent
 
 
 class PathRewriteDoc(RuledDoc):
-    """What stands in the place of the path."""
+    """A new path."""
 
     replace_prefix_match: Path | None = Field(
-        default=None, description="In the place of the matched prefix"
+        default=None, description="Replaces the matched prefix"
     )
-    replace_full_path: Path | None = Field(default=None, description="In the place of all of it")
+    replace_full_path: Path | None = Field(default=None, description="Replaces the whole path")
     template: Template | None = Field(
-        default=None, description="With the parameters of the route's template"
+        default=None, description="A path with the parameters of the route's template"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -43,18 +43,18 @@ class PathRewriteDoc(RuledDoc):
 
 
 class ReverseDoc(Doc):
-    """How paths in an answer are mapped back where a rewrite cannot be inverted."""
+    """How paths in a response are mapped back, for a rewrite without an inverse."""
 
-    prefix: Path = Field(description="What the backend writes")
-    replace_prefix_match: Path = Field(description="What the client gets to see")
+    prefix: Path = Field(description="The prefix in the response")
+    replace_prefix_match: Path = Field(description="Replaces that prefix")
 
 
 class UrlRewriteDoc(RuledDoc):
-    """What a backend is asked instead of what the client sent."""
+    """Changes of path and Host of the upstream request."""
 
     path: PathRewriteDoc | None = Field(default=None, description="Another path")
     hostname: Hostname | None = Field(default=None, description="Another Host")
-    reverse: ReverseDoc | None = Field(default=None, description="The way back, for answers")
+    reverse: ReverseDoc | None = Field(default=None, description="The inverse, for responses")
 
     def faults(self) -> Iterator[Fault]:
         if self.path is None and self.hostname is None:
@@ -65,27 +65,29 @@ _UNCHANGED = MessageDoc()
 
 
 class BackendRefDoc(Doc):
-    """A share of a route's traffic."""
+    """A backend of a route, and its percentage of the requests."""
 
     name: Name = Field(description="A backend of this table")
     weight: Percent | None = Field(
-        default=None, description="Its share; 100 for the only reference of a route"
+        default=None,
+        description="The percentage of requests; 100 for the only reference of a route",
     )
-    url_rewrite: UrlRewriteDoc | None = Field(default=None, description="What it is asked instead")
+    url_rewrite: UrlRewriteDoc | None = Field(default=None, description="Changes of path and Host")
     request: MessageDoc = Field(
-        default_factory=shared(_UNCHANGED), description="Changes of requests to it"
+        default_factory=shared(_UNCHANGED), description="Header edits of requests to this backend"
     )
     response: MessageDoc = Field(
-        default_factory=shared(_UNCHANGED), description="Changes of its answers"
+        default_factory=shared(_UNCHANGED),
+        description="Header edits of responses from this backend",
     )
 
 
 class DirectResponseDoc(RuledDoc):
-    """An answer by the facade itself."""
+    """A response of the facade itself."""
 
-    status: Status = Field(description="Its status")
-    headers: HeaderValues = Field(default_factory=dict, description="Its headers")
-    body: Body = Field(default="", description="Its text")
+    status: Status = Field(description="The status")
+    headers: HeaderValues = Field(default_factory=dict, description="The headers")
+    body: Body = Field(default="", description="The body")
 
     def faults(self) -> Iterator[Fault]:
         if self.body and self.status in (204, 205, 304):
@@ -99,7 +101,7 @@ RedirectStatus = Annotated[
 
 
 class RedirectDoc(RuledDoc):
-    """A Location made of the request's own parts, each replaced where it is given."""
+    """A redirect. Its Location has the parts of the request's URL, each replaced if it is given."""
 
     status: RedirectStatus = Field(default=302, description="301, 302, 303, 307 or 308")
     scheme: Literal["http", "https"] | None = Field(default=None, description="Another scheme")
@@ -109,7 +111,7 @@ class RedirectDoc(RuledDoc):
     )
     path: Path | None = Field(default=None, description="Another path")
     replace_prefix_match: Path | None = Field(
-        default=None, description="In the place of the matched prefix"
+        default=None, description="Replaces the matched prefix"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -122,12 +124,12 @@ class RedirectDoc(RuledDoc):
 
 
 class RetiredDoc(Doc):
-    """What clients of a retired route are told (RFC 8594)."""
+    """Header fields in the responses of a retired route (RFC 8594)."""
 
     sunset: Annotated[
         Instant, PlainSerializer(lambda value: value.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    ] = Field(description="Since when it is gone")
-    successor: Link | None = Field(default=None, description="Where to go instead: path or URL")
+    ] = Field(description="The time at which it was retired")
+    successor: Link | None = Field(default=None, description="The replacement: a path or a URL")
 
 
 RefShort = ShortForm(
@@ -142,37 +144,49 @@ RefShort = ShortForm(
 
 
 class RouteDoc(Doc):
-    """One seam of the monolith."""
+    """A seam of the monolith: a match, its backends, and the stage of its migration."""
 
-    name: Name = Field(description="Its name, once in the table")
-    stage: StageName | None = Field(default=None, description="How far its migration has come")
+    name: Name = Field(description="The name, unique in the table")
+    stage: StageName | None = Field(default=None, description="The stage of its migration")
     priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
-        default=0, description="Higher goes first, whatever the match"
+        default=0, description="Routes with a higher priority come first, whatever the match"
     )
-    match: MatchDoc = Field(default_factory=shared(MatchDoc()), description="What it takes")
+    match: MatchDoc = Field(
+        default_factory=shared(MatchDoc()), description="The requests that it takes"
+    )
     backend_refs: Annotated[list[BackendRefDoc], Field(min_length=1), RefShort] | None = Field(
-        default=None, description="Who answers; with a stage: the incumbent, then the newcomer"
+        default=None, description="The backends; with a stage: the incumbent, then the newcomer"
     )
     direct_response: DirectResponseDoc | None = Field(
-        default=None, description="The facade answers by itself"
+        default=None, description="The facade responds itself"
     )
-    redirect: RedirectDoc | None = Field(default=None, description="The client is sent elsewhere")
-    retired: RetiredDoc | None = Field(default=None, description="With stage retired: since when")
+    redirect: RedirectDoc | None = Field(
+        default=None, description="The facade responds with a redirect"
+    )
+    retired: RetiredDoc | None = Field(default=None, description="Details of stage `retired`")
     request: MessageDoc = Field(
-        default_factory=shared(_UNCHANGED), description="Changes of requests"
+        default_factory=shared(_UNCHANGED), description="Header edits of requests"
     )
     response: MessageDoc = Field(
-        default_factory=shared(_UNCHANGED), description="Changes of answers"
+        default_factory=shared(_UNCHANGED), description="Header edits of responses"
     )
-    cohort: Name | None = Field(default=None, description="Who moves together")
-    override: OverrideDoc | None = Field(default=None, description="Who may choose the backend")
-    response_ok: ResponseOkDoc | None = Field(default=None, description="What a good answer is")
-    mirror: MirrorDoc | None = Field(default=None, description="A copy to the other backend")
-    fallback: FallbackDoc | None = Field(default=None, description="When the other one is asked")
+    cohort: Name | None = Field(default=None, description="The cohort")
+    override: OverrideDoc | None = Field(
+        default=None, description="Clients that may choose the backend"
+    )
+    response_ok: ResponseOkDoc | None = Field(
+        default=None, description="The definition of a good response"
+    )
+    mirror: MirrorDoc | None = Field(default=None, description="Copies to the other backend")
+    fallback: FallbackDoc | None = Field(
+        default=None, description="Use of the other backend after a failure"
+    )
     timeouts: TimeoutsDoc = Field(
-        default_factory=shared(TimeoutsDoc()), description="Its own timeouts"
+        default_factory=shared(TimeoutsDoc()), description="Timeouts of this route"
     )
-    limits: LimitsDoc = Field(default_factory=shared(LimitsDoc()), description="Its own limits")
-    retry: RetryDoc | None = Field(default=None, description="Ask the same backend again")
+    limits: LimitsDoc = Field(
+        default_factory=shared(LimitsDoc()), description="Limits of this route"
+    )
+    retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")
-    writes: WritesDoc | None = Field(default=None, description="How writes may be repeated")
+    writes: WritesDoc | None = Field(default=None, description="Repetition of writes")

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from proxy.config.addresses import Address, Network
 from proxy.config.documents.backends import BackendDoc, CohortDoc
-from proxy.config.documents.base import NO_REPEATS, NO_TWINS, Doc, RuledDoc, ShortForm, shared
+from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, Doc, RuledDoc, ShortForm, shared
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
@@ -18,26 +18,30 @@ from proxy.config.units import Bucket, Percent
 
 
 class ForwardedDoc(Doc):
-    """Whose forwarding headers are believed."""
+    """The proxies whose forwarding headers are trusted."""
 
-    trusted_proxies: list[Network] = Field(default_factory=list, description="Nobody, if not given")
-    allow_headers: Annotated[list[HeaderName], NO_REPEATS] = Field(
+    trusted_proxies: list[Network] = Field(
+        default_factory=list, description="The networks of trusted proxies; none if not given"
+    )
+    allow_headers: Annotated[list[HeaderName], UNIQUE_ITEMS] = Field(
         default_factory=list,
-        description="Client headers that pass although they are stopped by default",
+        description="Client headers that are forwarded although they are dropped by default",
     )
 
 
 class ExplainDoc(Doc):
-    """The header that tells the decision."""
+    """The header with the decision."""
 
-    response_header: HeaderName = Field(default="x-facade-decision", description="Its name")
+    response_header: HeaderName = Field(
+        default="x-facade-decision", description="The name of the header"
+    )
     expose_to: list[Network] = Field(
-        default=["127.0.0.0/8", "::1/128"], description="The networks of clients who get it"
+        default=["127.0.0.0/8", "::1/128"], description="The networks of the clients that get it"
     )
 
 
 class DefaultsDoc(Doc):
-    """What holds for every route that says nothing else."""
+    """Settings for all routes. A route may override timeouts and limits."""
 
     timeouts: TimeoutsDoc = Field(default_factory=shared(TimeoutsDoc()), description="Timeouts")
     limits: LimitsDoc = Field(default_factory=shared(LimitsDoc()), description="Limits")
@@ -50,7 +54,7 @@ class DefaultsDoc(Doc):
 
 
 class GivenDoc(RuledDoc):
-    """What a test assumes, instead of what the file says now."""
+    """The assumptions of a test. They replace the values in the file."""
 
     stage: StageName | None = Field(default=None, description="The stage of the route")
     weights: dict[Name, Percent] | None = Field(
@@ -67,30 +71,34 @@ class GivenDoc(RuledDoc):
 class InputDoc(Doc):
     """The request of a test."""
 
-    method: Method = Field(default="GET", description="Its method")
-    host: Value = Field(default="localhost", description="Its Host header")
-    path: RawPath = Field(description="Its target as sent, query included")
-    headers: Annotated[dict[HeaderName, Value], NO_TWINS] = Field(
-        default_factory=dict, description="Its headers"
+    method: Method = Field(default="GET", description="The method")
+    host: Value = Field(default="localhost", description="The Host header")
+    path: RawPath = Field(description="The target as sent, query included")
+    headers: Annotated[dict[HeaderName, Value], UNIQUE_NAMES] = Field(
+        default_factory=dict, description="The headers"
     )
-    cookies: dict[CookieName, Value] = Field(default_factory=dict, description="Its cookies")
+    cookies: dict[CookieName, Value] = Field(default_factory=dict, description="The cookies")
     client: Address = Field(default="127.0.0.1", description="The client's address")
-    bucket: Bucket | None = Field(default=None, description="Its place from 0 to below 100")
+    bucket: Bucket | None = Field(default=None, description="The bucket, from 0 to below 100")
 
 
 class ExpectDoc(RuledDoc):
-    """What the table has to do with it; what is not given may be anything."""
+    """The expected result. A key that is not given is not checked."""
 
     route: Name | None = Field(default=None, description="The route that takes it")
-    backend: Name | None = Field(default=None, description="The backend that answers")
-    upstream_path: RawPath | None = Field(default=None, description="The path it is asked")
-    upstream_host: Value | None = Field(default=None, description="The Host it is asked for")
+    backend: Name | None = Field(default=None, description="The backend that gets the request")
+    upstream_path: RawPath | None = Field(
+        default=None, description="The path of the upstream request"
+    )
+    upstream_host: Value | None = Field(
+        default=None, description="The Host of the upstream request"
+    )
     reason: Name | None = Field(default=None, description="The reason of the decision")
     status: Annotated[int, Field(ge=100, le=599)] | None = Field(
-        default=None, description="The status, where the facade answers by itself"
+        default=None, description="The status, if the facade responds itself"
     )
     location: Value | None = Field(default=None, description="The Location of a redirect")
-    mirrored_to: list[Name] | None = Field(default=None, description="Who gets a copy")
+    mirrored_to: list[Name] | None = Field(default=None, description="The backends that get a copy")
 
     def faults(self) -> Iterator[Fault]:
         if all(value is None for _, value in self):
@@ -98,24 +106,24 @@ class ExpectDoc(RuledDoc):
 
 
 class TestDoc(Doc):
-    """A request, and what the table has to do with it."""
+    """A request and its expected result."""
 
     # Not a test of this project: pytest leaves it alone.
     __test__ = False
 
-    name: Title = Field(description="A sentence, once in the table")
-    given: GivenDoc = Field(default_factory=shared(GivenDoc()), description="What it assumes")
+    name: Title = Field(description="A sentence, unique in the table")
+    given: GivenDoc = Field(default_factory=shared(GivenDoc()), description="The assumptions")
     input: InputDoc = Field(description="The request")
-    expect: ExpectDoc = Field(description="What has to come of it")
+    expect: ExpectDoc = Field(description="The expected result")
 
 
 class TestPolicyDoc(Doc):
-    """How much the tests have to cover."""
+    """The required coverage of the tests."""
 
     __test__ = False
 
     min_route_coverage: Percent = Field(
-        default=0, description="The share of routes that tests have to reach"
+        default=0, description="The percentage of routes that tests have to reach"
     )
 
 
@@ -132,10 +140,10 @@ class HeadDoc(Doc):
         default=False, description="Every route with a stage goes to its incumbent"
     )
     defaults: DefaultsDoc = Field(
-        default_factory=shared(DefaultsDoc()), description="What holds everywhere"
+        default_factory=shared(DefaultsDoc()), description="Settings for all routes"
     )
     listener: ListenerDoc = Field(
-        default_factory=shared(ListenerDoc()), description="How those who connect are treated"
+        default_factory=shared(ListenerDoc()), description="Limits of client connections"
     )
     test_policy: TestPolicyDoc = Field(
         default_factory=shared(TestPolicyDoc()), description="Coverage"
@@ -150,7 +158,7 @@ class TableDoc(HeadDoc):
     backends: dict[
         Name,
         Annotated[BackendDoc, ShortForm({"type": "string", "description": "Its url"})],
-    ] = Field(default_factory=dict, description="The systems that answer")
-    cohorts: dict[Name, CohortDoc] = Field(default_factory=dict, description="Who moves together")
-    routes: Annotated[list[RouteDoc], Field(min_length=1)] = Field(description="The seams")
-    tests: list[TestDoc] = Field(default_factory=list, description="Run at every load")
+    ] = Field(default_factory=dict, description="The backends")
+    cohorts: dict[Name, CohortDoc] = Field(default_factory=dict, description="The cohorts")
+    routes: Annotated[list[RouteDoc], Field(min_length=1)] = Field(description="The routes")
+    tests: list[TestDoc] = Field(default_factory=list, description="The tests, run at every load")

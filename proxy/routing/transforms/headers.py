@@ -1,8 +1,8 @@
-"""Which header fields go on, in both directions. Lists of byte pairs in, lists of byte pairs out.
+"""Header rules of requests and responses: which fields are forwarded. Fields are lists of byte pairs.
 
-The order guards against spoofing (findings, 15): hop-by-hop fields and what `Connection` nominates go
-first, then what a client may not say (rule 14), then the backend's allow-lists, then ours are added, and
-the table's edits come last. Framing fields and Host are left out: whoever writes the head makes them anew.
+The order guards against spoofing (finding 15). First hop-by-hop fields and those that `Connection` nominates are
+dropped, then fields that clients may not set (rule 14), then the backend's allow-lists apply, then the facade's own
+fields are added. The table's edits come last. Host and framing are not included: the writer of the head adds them.
 """
 
 from proxy.http1.trailers import FORBIDDEN_IN_REQUESTS
@@ -20,7 +20,7 @@ from proxy.model import (
 )
 from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 
-# RFC 9110 7.6.1, and what of HTTP/1.0 and HTTP/2 still turns up.
+# RFC 9110 7.6.1, and fields of HTTP/1.0 and HTTP/2 that still occur.
 _HOP_BY_HOP = frozenset(
     (
         b"connection",
@@ -34,9 +34,9 @@ _HOP_BY_HOP = frozenset(
         b"proxy-authenticate",
     )
 )
-# Made anew for the next hop. `Expect` is answered by the server in front of us (RFC 9110 10.1.1).
-_MADE_ANEW = frozenset((b"host", b"content-length", b"expect"))
-# A client cannot have these dropped by naming them in `Connection` (findings, 15).
+# Written by the facade for the next hop. `Expect` is handled by the client connection (RFC 9110 10.1.1).
+_NOT_FORWARDED = frozenset((b"host", b"content-length", b"expect"))
+# Naming these in `Connection` does not drop them (finding 15).
 _NOT_NOMINATED = frozenset((b"host", b"authorization", b"content-length", b"close", b"keep-alive"))
 _NOT_FROM_CLIENTS = frozenset(
     (
@@ -48,8 +48,8 @@ _NOT_FROM_CLIENTS = frozenset(
         b"proxy-authorization",
     )
 )
-# Names that need no second look. Most fields of most requests are among them.
-_PLAIN = frozenset(
+# Names that always pass. Most fields of most requests are among them.
+_ALWAYS_PASS = frozenset(
     (
         b"accept",
         b"accept-encoding",
@@ -99,19 +99,19 @@ def upstream_headers(
 ) -> HeaderPairs:
     """The fields for the backend, without Host and framing.
 
-    `allowed` are the client fields that rule 14 would drop and the table lets pass.
+    `allowed` are the client fields that pass although rule 14 drops them by default.
     """
     kept = [
         pair
         for pair in without_hop_by_hop(facts.headers)
-        if pair[0] in _PLAIN or _may_pass(pair[0], allowed, facts.peer_trusted)
+        if pair[0] in _ALWAYS_PASS or _may_pass(pair[0], allowed, facts.peer_trusted)
     ]
     if backend.headers is not ALLOW_ALL:
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
     if backend.cookies is not ALLOW_ALL:
         kept = with_cookies(kept, backend.cookies)
     if facts.method == "OPTIONS":
-        kept = [_one_hop_less(pair) for pair in kept]
+        kept = [_decrement_max_forwards(pair) for pair in kept]
     kept = _with_forwarded(kept, facts)
     if identity is not None:
         kept = _with_identity(kept, identity)
@@ -123,9 +123,9 @@ def upstream_headers(
 
 
 def client_headers(headers: HeaderPairs, decision: Decision, decision_header: bytes) -> HeaderPairs:
-    """The fields of an upstream's answer that the client gets. Framing is kept: it is the message's own.
+    """The fields of a backend's response that the client gets. Framing fields are kept.
 
-    `decision_header` is ours alone: an upstream's own field of that name does not pass.
+    A backend's field with the name `decision_header` is dropped.
     """
     kept = [pair for pair in without_hop_by_hop(headers) if pair[0] != decision_header]
     kept = apply_header_edits(kept, decision.route.response)
@@ -150,7 +150,7 @@ def without_hop_by_hop(headers: HeaderPairs) -> HeaderPairs:
 
 
 def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
-    if name in _MADE_ANEW:
+    if name in _NOT_FORWARDED:
         return False
     forwarding = name == b"forwarded" or name.startswith(b"x-forwarded-")
     if forwarding and peer_trusted:
@@ -162,7 +162,7 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
 
 def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
     """`headers` with the cookies that `allow` passes; a field without any is left out."""
-    found: HeaderPairs = []
+    filtered: HeaderPairs = []
     for name, value in headers:
         if name == b"cookie":
             pairs = (pair.strip() for pair in value.split(b";"))
@@ -170,27 +170,27 @@ def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
             if not kept:
                 continue
             value = b"; ".join(kept)
-        found.append((name, value))
-    return found
+        filtered.append((name, value))
+    return filtered
 
 
 def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
-    """A table may hide who came before, but not us: by it, loops end and the admin listener stays apart."""
+    """The fields with the facade's own Via. The table may drop Via, but not this entry: it detects loops."""
     ours = _VIA[facts.minor]
     if any(name == b"via" and value.endswith(ours) for name, value in headers):
         return headers
     return [*headers, (b"via", ours)]
 
 
-def _one_hop_less(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Max-Forwards counts hops down (RFC 9110 7.6.2); at zero the facade itself answers, see `answers`."""
+def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The field, with Max-Forwards decremented (RFC 9110 7.6.2). `is_for_facade` handles the value 0."""
     name, value = pair
     counts = name == b"max-forwards" and value.isdigit() and len(value) < 10
     return (name, b"%d" % max(0, int(value) - 1)) if counts else pair
 
 
 def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
-    """The fields behind a request's body that go on: none that had a meaning in front of it."""
+    """The trailers of a request that are forwarded: none that could act as a header field."""
     return [
         pair
         for pair in trailers
@@ -201,8 +201,8 @@ def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
 
 
 def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
-    gone = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
-    kept = [pair for pair in headers if pair[0] not in gone]
+    dropped = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
+    kept = [pair for pair in headers if pair[0] not in dropped]
     kept.append((REQUEST_ID, identity.request_id))
     kept.append((TRACEPARENT, identity.traceparent))
     return kept
@@ -247,15 +247,15 @@ def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
 
 
 def _node(peer: str) -> bytes:
-    """An address as RFC 7239 6 wants it: IPv6 in brackets and quotes."""
+    """A node of RFC 7239 6: IPv6 in brackets and quotes."""
     if not peer:
         return b"unknown"
     return b'"[%b]"' % peer.encode() if ":" in peer else peer.encode()
 
 
 def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:
-    """`headers` after the table's edits: remove, then set, then add."""
+    """`headers` with the table's edits: remove, then set, then add."""
     if not (edits.remove or edits.set or edits.add):
         return headers
-    gone = {*edits.remove, *(name for name, _ in edits.set)}
-    return [*(pair for pair in headers if pair[0] not in gone), *edits.set, *edits.add]
+    dropped = {*edits.remove, *(name for name, _ in edits.set)}
+    return [*(pair for pair in headers if pair[0] not in dropped), *edits.set, *edits.add]

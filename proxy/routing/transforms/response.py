@@ -1,4 +1,4 @@
-"""The response to the client: which fields of the backend's response go on, mapped back and edited."""
+"""Rules of responses: which fields of a backend's response the client gets, mapped back and edited."""
 
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
@@ -25,7 +25,7 @@ _MAX_KEPT = 16
 def client_response_headers(
     headers: HeaderPairs, snapshot: Snapshot, facts: Facts, decision: Decision
 ) -> HeaderPairs:
-    """The fields of a backend's response, interim or final, for the client: mapped back, then edited by the table."""
+    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table."""
     if decision.ref is not None:
         backend = snapshot.backends[decision.ref.backend]
         headers = mapped_back(headers, decision, backend, facts.host)
@@ -40,15 +40,15 @@ def decision_value(route: Route | None, backend: str | None, reason: str) -> byt
 
 
 def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
-    """Head block and fields for the client of a response that no rule changes; None for another response.
+    """The head and the fields for the client of a response that no rule changes. None if a rule applies.
 
-    Kept with `head`: the heads of a backend repeat themselves (ADR 11).
+    Cached in `head`, because a backend repeats its heads (ADR 11).
     """
-    if decision_header not in head.made:
-        if len(head.made) >= _MAX_KEPT:
-            head.made.clear()
-        head.made[decision_header] = _unchanged(head, decision_header)
-    return head.made[decision_header]
+    if decision_header not in head.rendered:
+        if len(head.rendered) >= _MAX_KEPT:
+            head.rendered.clear()
+        head.rendered[decision_header] = _unchanged(head, decision_header)
+    return head.rendered[decision_header]
 
 
 def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
@@ -63,7 +63,7 @@ def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Heade
 
 
 def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
-    """The status line of `head`, then `fields`, with Content-Length but no other framing. Each line with its end."""
+    """The status line of `head` and `fields`, with Content-Length but no other framing field, as complete lines."""
     lines = [STATUS_LINES[head.status], *lines_without_framing(fields)]
     length = head.fields.length
     if length is not None and head.status != 204:
@@ -73,5 +73,5 @@ def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
 
 
 def lines_without_framing(fields: HeaderPairs) -> list[bytes]:
-    """Fields as lines without their ends; fields of framing are left out."""
+    """Fields as lines without their ends. Framing fields are dropped."""
     return [_line(pair) for pair in fields if pair[0] not in _DROPPED]

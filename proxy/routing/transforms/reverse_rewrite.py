@@ -1,9 +1,8 @@
-"""An answer's addresses, mapped back to those that the client knows (rule 4).
+"""Maps addresses in responses back through a prefix rewrite (rule 4, ADR 9).
 
-A backend that is asked for `/svc/7` where the client asked for `/api/7` answers in its own words:
-`Location: /svc/8`, a cookie for `/svc`. What stands below the rewritten prefix gets the matched one again, and
-the backend's own authority, which no client can reach, is left out. What cannot be inverted (a full path, a
-template) is passed on (ADR 9).
+If `/api/7` is rewritten to `/svc/7`, the backend responds with its own paths: `Location: /svc/8`, a cookie for
+`/svc`. Paths below the rewritten prefix get the matched prefix again, and the backend's authority, which clients
+cannot reach, is removed. Rewrites without an inverse (full path, template) are not mapped.
 """
 
 import re
@@ -22,15 +21,17 @@ _DOMAIN = re.compile(rb";[ \t]*domain[ \t]*=[ \t]*\.?([^;]*)", re.IGNORECASE)
 
 
 class PrefixMapping(Struct, frozen=True):
-    """What was changed on the way there, and is changed back. Prefixes without a slash at the end."""
+    """A prefix rewrite and its hosts. Prefixes have no slash at the end."""
 
     inner: bytes
+    """The prefix that the backend knows."""
     outer: bytes
+    """The prefix that the client knows."""
     hosts: frozenset[bytes]
-    """Authorities that the backend was asked by, and that the client does not know. Lower case."""
+    """Authorities of the backend that the client does not know, in lower case."""
 
     def path(self, path: bytes) -> bytes:
-        """`path` below `inner`, below `outer`; any other as it is. Ends at a segment."""
+        """`path` with `outer` in place of `inner`. A path that is not below `inner` is returned unchanged."""
         if self.inner == self.outer or not path.startswith(b"/") or path.startswith(b"//"):
             return path
         rest = path[len(self.inner) :]
@@ -39,32 +40,33 @@ class PrefixMapping(Struct, frozen=True):
         return path
 
     def address(self, address: bytes) -> bytes:
-        """A URI reference. The backend's own authority goes; another host's address is not ours to change."""
-        found = _ABSOLUTE.fullmatch(address)
-        if found is None:
+        """A URI reference, mapped. The backend's authority is removed; addresses of other hosts are unchanged."""
+        absolute = _ABSOLUTE.fullmatch(address)
+        if absolute is None:
             return self.path(address)
-        if found[1].lower() not in self.hosts:
+        authority, rest = absolute[1], absolute[2]
+        if authority.lower() not in self.hosts:
             return address
-        rest = found[2] if found[2].startswith(b"/") else b"/" + found[2]
-        return self.path(rest)
+        return self.path(rest if rest.startswith(b"/") else b"/" + rest)
 
 
 def mapped_back(
     headers: HeaderPairs, decision: Decision, backend: Backend, client_host: bytes
 ) -> HeaderPairs:
-    """`headers` of an upstream's answer in the client's words."""
+    """`headers` of a backend's response, with addresses that the client knows."""
     if decision.ref is None or not any(name in _MAPPED for name, _ in headers):
         return headers
-    way = prefix_mapping(decision, decision.ref, backend, client_host)
+    mapping = prefix_mapping(decision, decision.ref, backend, client_host)
     return [
-        (name, _mapped(name, value, way) if name in _MAPPED else value) for name, value in headers
+        (name, _mapped(name, value, mapping) if name in _MAPPED else value)
+        for name, value in headers
     ]
 
 
 def prefix_mapping(
     decision: Decision, ref: BackendRef, backend: Backend, client_host: bytes
 ) -> PrefixMapping:
-    """What `decision` changed of path and host."""
+    """The mapping that inverts the rewrite of `decision`."""
     rewrite = ref.rewrite
     inner = outer = b""
     if rewrite is not None and rewrite.prefix is not None:
@@ -80,16 +82,16 @@ def prefix_mapping(
     return PrefixMapping(inner, outer, frozenset(hosts - {client_host.lower()}))
 
 
-def _mapped(name: bytes, value: bytes, way: PrefixMapping) -> bytes:
+def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:
     if name in _ADDRESSED:
-        return way.address(value)
+        return mapping.address(value)
     if name == b"link":
-        return _LINKED.sub(lambda found: b"<" + way.address(found[1]) + b">", value)
-    value = _PATH.sub(lambda found: found[1] + way.path(found[2].strip()), value)
-    return _DOMAIN.sub(lambda found: b"" if _names(found[1], way) else found[0], value)
+        return _LINKED.sub(lambda link: b"<" + mapping.address(link[1]) + b">", value)
+    value = _PATH.sub(lambda path: path[1] + mapping.path(path[2].strip()), value)
+    return _DOMAIN.sub(lambda domain: b"" if _is_backend(domain[1], mapping) else domain[0], value)
 
 
-def _names(domain: bytes, way: PrefixMapping) -> bool:
-    """Whether a cookie's domain is a host of the backend: a client would throw such a cookie away."""
+def _is_backend(domain: bytes, mapping: PrefixMapping) -> bool:
+    """Whether a cookie's domain is a host of the backend. A client would ignore such a cookie."""
     domain = domain.strip().lower()
-    return any(host.rpartition(b":")[0] == domain or host == domain for host in way.hosts)
+    return any(host.rpartition(b":")[0] == domain or host == domain for host in mapping.hosts)

@@ -1,4 +1,4 @@
-"""How a request is found again: its request id, and its place in a trace (W3C Trace Context, level 1)."""
+"""Request ids, and W3C Trace Context (level 1)."""
 
 import re
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from proxy.model import HeaderPairs
 
 RANDOM_BITS = 192
-"""How many random bits `identify` takes: a trace id of 128, and the id of its parent of 64."""
+"""The random bits for `identify`: a trace id of 128 and a parent id of 64."""
 
 REQUEST_ID = b"x-request-id"
 TRACEPARENT = b"traceparent"
@@ -25,22 +25,22 @@ ONES = 1 << 64 | 1
 
 
 class Identity(Struct, frozen=True):
-    """What is told to the backend, the client and the log."""
+    """The ids of a request, for the backend, the client and the log."""
 
     request_id: bytes
     traceparent: bytes
     trace_id: bytes
     """32 hexadecimal digits."""
     keeps_state: bool
-    """The trace is the client's own, so its `tracestate` goes on with it."""
+    """The trace is the client's, so its `tracestate` is forwarded."""
 
 
 NO_IDENTITY = Identity(b"", b"", b"", False)
-"""Of a request that was refused before it got one."""
+"""For a request that was refused before it got ids."""
 
 
 class ClaimedIds(Struct, frozen=True):
-    """What a client says of its request's identity, as far as that is believed."""
+    """The ids that a client sent, as far as they are accepted."""
 
     request_id: bytes | None = None
     traceparent: bytes | None = None
@@ -50,26 +50,29 @@ NO_CLAIMS = ClaimedIds()
 
 
 def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
-    """A request id is believed from trusted peers alone: others could make two requests look like one. A trace is
-    the client's to begin; a malformed one is begun anew, without its state.
+    """The accepted ids of a request.
+
+    A request id is accepted from trusted peers only: others could give two requests the same id. A trace is accepted
+    from every client; a malformed one is replaced, without its `tracestate`.
     """
-    said = [value for name, value in headers if name == REQUEST_ID]
+    ids = [value for name, value in headers if name == REQUEST_ID]
     parents = [value for name, value in headers if name == TRACEPARENT]
-    if not (said or parents):
+    if not (ids or parents):
         return NO_CLAIMS
     request_id = traceparent = None
-    if peer_trusted and len(said) == 1 and _ID.fullmatch(said[0]):
-        request_id = said[0]
+    if peer_trusted and len(ids) == 1 and _ID.fullmatch(ids[0]):
+        request_id = ids[0]
     if len(parents) == 1 and (_PARENT.fullmatch(parents[0]) or _LATER_PARENT.fullmatch(parents[0])):
         traceparent = parents[0]
     return ClaimedIds(request_id, traceparent)
 
 
-def identify(said: ClaimedIds, bits: int) -> Identity:
-    """`bits` is a random whole number of RANDOM_BITS bits."""
+def identify(claimed: ClaimedIds, bits: int) -> Identity:
+    """The ids of a request: claimed or generated. `bits` is a random number of RANDOM_BITS bits."""
     digits = b"%048x" % (bits | ONES)
-    made = digits[:32]
-    parent = said.traceparent
+    generated = digits[:32]
+    request_id = claimed.request_id or generated
+    parent = claimed.traceparent
     if parent is not None:
-        return Identity(said.request_id or made, parent, parent[3:35], True)
-    return Identity(said.request_id or made, b"00-%b-%b-00" % (made, digits[32:]), made, False)
+        return Identity(request_id, parent, parent[3:35], True)
+    return Identity(request_id, b"00-%b-%b-00" % (generated, digits[32:]), generated, False)

@@ -1,4 +1,4 @@
-"""(facts, decision) -> the request for a backend. `explain` shows the same value that live traffic sends."""
+"""The upstream request for a decision. `explain` shows the same value that live traffic sends."""
 
 from proxy.http1.request_head import RequestHead, read_framing
 from proxy.http1.request_writer import check_target, has_body
@@ -21,7 +21,7 @@ def outgoing(
     forwarded: Forwarded,
     identity: Identity | None = None,
 ) -> Outgoing:
-    """The request for a backend. `decision` has a reference. Raises BadRequest for contradicting framing."""
+    """The upstream request. `decision` has a reference. Raises BadRequest for contradicting framing."""
     route, ref = decision.route, decision.ref
     if ref is None:
         raise ValueError("the facade answers this request by itself")
@@ -36,20 +36,20 @@ def outgoing(
 
 
 def request_target(facts: Facts, decision: Decision) -> bytes:
-    """Path and query for the backend. `decision` has a reference."""
+    """Path and query of the upstream request. `decision` has a reference."""
     path = decision.upstream_path
     return b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
 
 
 def upstream_target(facts: Facts, decision: Decision) -> bytes:
-    """The same, checked. Raises BadRequest for a target that would break out of the request line."""
+    """The checked path and query. Raises BadRequest for a target that would split the request line."""
     target = request_target(facts, decision)
     check_target(target)
     return target
 
 
 def host_for(facts: Facts, ref: BackendRef, backend: Backend) -> bytes | None:
-    """The Host for the backend; None is the endpoint's own authority."""
+    """The Host of the upstream request. None stands for the endpoint's authority."""
     rewrite = ref.rewrite
     if rewrite is not None and rewrite.hostname is not None:
         return rewrite.hostname.encode()
@@ -59,7 +59,7 @@ def host_for(facts: Facts, ref: BackendRef, backend: Backend) -> bytes | None:
 
 
 def upgrade_of(head: RequestHead) -> bytes:
-    """The protocol to upgrade to, or empty: only the opening of a WebSocket is passed on as one (RFC 6455 4.1)."""
+    """The protocol to upgrade to, or empty. Only WebSocket handshakes are forwarded as upgrades (RFC 6455 4.1)."""
     if head.upgrade != b"websocket" or head.method != "GET" or has_body(head.body):
         return b""
     return head.upgrade

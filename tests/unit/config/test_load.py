@@ -23,7 +23,7 @@ def test_a_table_comes_with_its_index_its_warnings_and_the_report_of_its_tests()
     loaded = load((HEAD + HOLDS).encode(), "t")
     assert match(loaded.index, facts("/l/1")) is loaded.table.routes[0]
     assert [(each.line, each.severity) for each in loaded.warnings] == [(4, "warning")]
-    assert [verdict.failures for verdict in loaded.report.verdicts] == [()]
+    assert [result.failures for result in loaded.report.results] == [()]
     assert (loaded.report.coverage, loaded.report.uncovered) == (50.0, ("rest",))
 
 

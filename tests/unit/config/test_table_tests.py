@@ -28,7 +28,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def failures(test: TableTest, tested: RouteTable = TABLE) -> tuple[str, ...]:
-    return run_tests(replace(tested, tests=(test,)), Index(tested.routes)).verdicts[0].failures
+    return run_tests(replace(tested, tests=(test,)), Index(tested.routes)).results[0].failures
 
 
 def expect(**fields: object) -> Expectation:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.hostile.cases import Case, Hostile
 from tests.hostile.corpus import HOSTILE, REQUESTS
 from tests.hostile.strategies import answers, mutated, requests
-from tests.in_process import OK, InProcess, Seen
+from tests.support.facade_in_process import OK, InProcess, Seen
 
 _FUZZ = settings(
     max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck)

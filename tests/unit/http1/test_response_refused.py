@@ -1,10 +1,10 @@
-"""Answers that are refused, whole or cut into pieces (row U4 of the promises)."""
+"""Responses that are refused, in one read or in several (promise U4)."""
 
 import pytest
 
 from proxy.http1.response_head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
 from proxy.upstream.failures import NOT_HTTP
-from tests.unit.http1.test_response_parser import CHUNKED, OK, read
+from tests.unit.http1.responses import CHUNKED, OK, read
 
 
 def _ok(fields: bytes, body: bytes = b"") -> bytes:
@@ -18,7 +18,9 @@ BAD = [
     pytest.param(b"RTSP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", id="RTSP"),
     pytest.param(b"ICY 200 OK\r\n\r\n", id="ICY"),
     pytest.param(b"http/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", id="lower case"),
-    pytest.param(b"\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", id="an empty line in front"),
+    pytest.param(
+        b"\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", id="an empty line before the head"
+    ),
     pytest.param(b"HTTP/1.1 099 X\r\ncontent-length: 0\r\n\r\n", id="status 099"),
     pytest.param(b"HTTP/1.1 99 X\r\ncontent-length: 0\r\n\r\n", id="status 99"),
     pytest.param(b"HTTP/1.1 600 X\r\ncontent-length: 0\r\n\r\n", id="status 600"),
@@ -38,7 +40,8 @@ BAD = [
         _ok(b"content-length: 3\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\n"), id="both lengths"
     ),
     pytest.param(
-        _ok(b"transfer-encoding: chunked\r\ncontent-length: 3\r\n", b"0\r\n\r\n"), id="both, turned"
+        _ok(b"transfer-encoding: chunked\r\ncontent-length: 3\r\n", b"0\r\n\r\n"),
+        id="both, the other way round",
     ),
     pytest.param(_ok(b"content-length: 3\r\ncontent-length: 3\r\n", b"abc"), id="a length twice"),
     pytest.param(_ok(b"content-length: 3\r\ncontent-length: 2\r\n", b"abc"), id="two lengths"),
@@ -80,13 +83,14 @@ BAD = [
     pytest.param(_ok(b"a: " + b"b" * MAX_HEAD_BYTES + b"\r\n"), id="too long a head"),
     pytest.param(OK + b"a: b\r\n" * (MAX_HEAD_BYTES // 6), id="a head without end"),
     pytest.param(
-        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1), id="interim answers without end"
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1), id="interim responses without end"
     ),
     pytest.param(
-        b"HTTP/1.1 103 X\r\ncontent-length: 3\r\n\r\n", id="an interim answer with a length"
+        b"HTTP/1.1 103 X\r\ncontent-length: 3\r\n\r\n", id="an interim response with a length"
     ),
     pytest.param(
-        b"HTTP/1.1 103 X\r\ntransfer-encoding: chunked\r\n\r\n", id="an interim answer with chunks"
+        b"HTTP/1.1 103 X\r\ntransfer-encoding: chunked\r\n\r\n",
+        id="an interim response with chunks",
     ),
     pytest.param(b"<html>hello", id="no head at all"),
     pytest.param(CHUNKED + b"x\r\n", id="no chunk size"),
@@ -117,23 +121,23 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("answer", BAD)
-def test_an_answer_that_is_refused(answer: bytes) -> None:
+@pytest.mark.parametrize("response", BAD)
+def test_a_response_is_refused(response: bytes) -> None:
     with pytest.raises(NOT_HTTP):
-        read(answer)
+        read(response)
     with pytest.raises(NOT_HTTP):
-        read(*(answer[i : i + 7] for i in range(0, len(answer), 7)))
+        read(*(response[i : i + 7] for i in range(0, len(response), 7)))
 
 
-def test_switching_protocols_unasked_has_a_sentence_of_its_own() -> None:
+def test_a_101_to_a_request_without_upgrade_has_its_own_message() -> None:
     with pytest.raises(NOT_HTTP, match="switched protocols unasked"):
         read(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
 
 
-def test_a_large_body_earns_no_endless_trailer() -> None:
+def test_a_large_body_does_not_allow_large_trailers() -> None:
     body = b"x" * 100_000
-    heard, reader = read(CHUNKED + b"%x\r\n%b\r\n0\r\na: " % (len(body), body))
-    assert heard.body == body
-    reader.feed(b"b" * 5_000)
+    sink, parser = read(CHUNKED + b"%x\r\n%b\r\n0\r\na: " % (len(body), body))
+    assert sink.body == body
+    parser.feed(b"b" * 5_000)
     with pytest.raises(NOT_HTTP, match="too large"):
-        reader.feed(b"b" * 10_000)
+        parser.feed(b"b" * 10_000)

@@ -1,10 +1,10 @@
-"""What the response parser tells its sink: switched protocols, and a sink that no longer listens."""
+"""The calls of the response parser: after a 101, and to a sink that stops."""
 
 from collections.abc import Callable
 
 import pytest
 
-from proxy.http1.response_head import MAX_HEAD_BYTES, Framing, Malformed, ResponseHead
+from proxy.http1.response_head import MAX_HEAD_BYTES, Framing, MalformedResponse, ResponseHead
 from proxy.http1.response_parser import (
     CHUNKED,
     LENGTH,
@@ -37,8 +37,8 @@ class Sink:
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self._record("complete", head.status, framing, body)
 
-    def response_started(self, head: ResponseHead, framing: Framing, goes_on: bool) -> None:
-        self._record("started", head.status, framing, goes_on)
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
+        self._record("started", head.status, framing, more_follows)
 
     def response_data(self, data: bytes) -> None:
         self._record("data", data)
@@ -85,7 +85,7 @@ def test_after_a_101_all_bytes_belong_to_the_other_protocol(
 @pytest.mark.parametrize("field", [b"content-length: 2\r\n", b"transfer-encoding: chunked\r\n"])
 def test_a_101_with_a_body_is_refused(field: bytes) -> None:
     parser, sink = begun(may_switch=True)
-    with pytest.raises(Malformed, match="101 has a body"):
+    with pytest.raises(MalformedResponse, match="101 has a body"):
         parser.feed(SWITCH + field + b"\r\n")
     assert sink.calls == []
 
@@ -96,7 +96,7 @@ def test_a_parser_is_reset_by_begin_after_a_101() -> None:
     sink = Sink()
     parser.begin(sink, is_head=False)
     assert (parser.switched, parser.keep) == (False, True)
-    with pytest.raises(Malformed, match="unasked"):
+    with pytest.raises(MalformedResponse, match="unasked"):
         parser.feed(SWITCH + b"\r\n")
 
 
@@ -113,7 +113,7 @@ def test_a_parser_is_reset_by_begin_after_a_101() -> None:
         pytest.param(SWITCH + b"\r\nab", id="switched protocols"),
     ],
 )
-def test_after_stop_the_sink_hears_nothing(response: bytes) -> None:
+def test_after_stop_the_sink_is_not_called(response: bytes) -> None:
     parser, sink = begun(may_switch=True)
     parser.stop()
     parser.feed(response)
@@ -121,7 +121,7 @@ def test_after_stop_the_sink_hears_nothing(response: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "heard", "phase"),
+    ("response", "call", "phase"),
     [
         pytest.param(
             OK + b"content-length: 9\r\n\r\nab",
@@ -144,13 +144,13 @@ def test_after_stop_the_sink_hears_nothing(response: bytes) -> None:
     ],
 )
 def test_a_sink_that_stops_at_the_head_gets_no_body(
-    response: bytes, heard: tuple[object, ...], phase: int
+    response: bytes, call: tuple[object, ...], phase: int
 ) -> None:
     parser, sink = begun(may_switch=True)
     sink.on_call = parser.stop
     parser.feed(response)
     parser.feed(b"" if phase == CHUNKED else b"cd")
-    assert sink.calls == [heard]
+    assert sink.calls == [call]
     assert parser.phase == phase
 
 
@@ -159,7 +159,7 @@ def test_a_sink_that_stops_at_an_interim_response_gets_no_final_one() -> None:
     sink.on_call = parser.stop
     parser.feed(INTERIM + OK + b"content-length: 2\r\n\r\nab")
     assert sink.calls == [("interim", 103)]
-    assert parser.whole is None
+    assert parser.complete is None
 
 
 def test_bytes_after_a_sink_that_stopped_at_an_interim_response_are_not_parsed() -> None:
@@ -189,5 +189,5 @@ def test_a_complete_head_beyond_the_bound_is_refused() -> None:
     parser, _ = begun()
     head = OK + b"".join(b"x-%04d: %b\r\n" % (n, b"v" * 1000) for n in range(66)) + b"\r\n"
     assert len(head) > MAX_HEAD_BYTES
-    with pytest.raises(Malformed, match="head is larger"):
+    with pytest.raises(MalformedResponse, match="head is larger"):
         parser.feed(head)

@@ -8,7 +8,7 @@ from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
 from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
 from proxy.model.match import Match
-from proxy.routing.direct_response import asks_the_facade, direct_response, redirect_location
+from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
 
 
@@ -61,7 +61,7 @@ def test_the_facade_itself_is_asked_by_an_options_that_goes_no_further(
     method: str, path: str, max_forwards: str | None, asks: bool
 ) -> None:
     headers = {} if max_forwards is None else {"max-forwards": max_forwards}
-    assert asks_the_facade(facts(path, method, headers=headers)) is asks
+    assert is_for_facade(facts(path, method, headers=headers)) is asks
 
 
 def test_a_direct_response_carries_the_route_s_edits() -> None:

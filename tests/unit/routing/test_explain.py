@@ -16,13 +16,14 @@ from proxy.model import (
     Rewrite,
     Route,
     RouteTable,
+    UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
 from proxy.routing.decide import decide
-from proxy.routing.explain import Explanation, explain, not_obeyed
+from proxy.routing.explain import Explanation, explain
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
-from proxy.routing.request_spec import RequestSpec, facts_of, read_request_spec
+from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec
 from tests.make import exact, prefix, refs, route, snapshot, table, template
 
 CANARY = replace(
@@ -170,9 +171,13 @@ def test_every_endpoint_is_told_and_a_socket_by_its_path() -> None:
 
 
 def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
-    fields = ("routes[c].mirror", "backends[legacy].tls", "routes[c].backend_refs[a].x")
-    assert not_obeyed(fields) == {"c": ("mirror", "backend_refs[a].x")}
-    assert explained("/c", of=replace(TABLE, unobeyed=fields)).not_obeyed == (
+    fields = (
+        UnimplementedField("routes", "c", "mirror"),
+        UnimplementedField("routes", "other", "retry"),
+        UnimplementedField("backends", "c", "health_check"),
+        UnimplementedField("routes", "c", "backend_refs[a].x"),
+    )
+    assert explained("/c", of=replace(TABLE, not_implemented=fields)).not_obeyed == (
         "mirror",
         "backend_refs[a].x",
     )
@@ -196,20 +201,20 @@ def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
 def test_a_url_is_read_as_a_client_would_send_it(
     url: str, host: bytes, path: bytes, query: bytes, scheme: str
 ) -> None:
-    facts = facts_of(RequestSpec("GET", url), Networks(()))
+    facts = facts_of_spec(RequestSpec("GET", url), Networks(()))
     assert (facts.host, facts.path, facts.query, facts.scheme) == (host, path, query, scheme)
 
 
 @pytest.mark.parametrize("url", ["ftp://h/a", "flights", "http://", "http:///a", "/a#b"])
 def test_what_is_no_url_gets_a_sentence(url: str) -> None:
     with pytest.raises(FacadeError, match=r": write a path|leave out the #"):
-        facts_of(RequestSpec("GET", url), Networks(()))
+        facts_of_spec(RequestSpec("GET", url), Networks(()))
 
 
 def test_a_host_header_wins_over_the_url() -> None:
     asked = read_request_spec("GET", "http://a/x", ["Host: b"], "::1", "12.34")
     assert asked.bucket_bp == 1234
-    assert facts_of(asked, Networks(())).host == b"b"
+    assert facts_of_spec(asked, Networks(())).host == b"b"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +267,7 @@ def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, dra
     tested = table(*made)
     asked = RequestSpec("GET", path)
     said = explained(path, of=tested)
-    facts = facts_of(asked, Networks(()))
+    facts = facts_of_spec(asked, Networks(()))
     try:
         taken = match(Index(tested.routes), facts)
     except AmbiguousPath:

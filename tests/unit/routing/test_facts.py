@@ -34,7 +34,7 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
     networks = Networks(["10.0.0.0/8"])
     for number in range(10_000):
         assert f"192.168.{number // 256}.{number % 256}" not in networks
-    assert len(networks._known) <= 4096
+    assert len(networks._cache) <= 4096
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_the_results_that_are_kept_with_a_head_are_bounded() -> None:
             b"HTTP/1.1 200 OK\r\na: 1\r\n",
             [(b"a", b"1")],
         )
-        assert len(response.made) <= 16
+        assert len(response.rendered) <= 16
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is told of a request, and what never is."""
+"""The line of a request in the access log: its members, and its two encodings."""
 
 import json
 from typing import Any
@@ -15,8 +15,8 @@ from proxy.routing.decide import decide
 from proxy.routing.logged_names import LoggedNames, names_that_rules_read
 from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
-from proxy.telemetry.log_line import USUAL_LINE, LineWriter, read_part, route_part
-from proxy.telemetry.request_record import Record, log_line, reason_of
+from proxy.telemetry.log_line import USUAL_LINE, LineWriter, log_line, read_part, route_part
+from proxy.telemetry.request_record import Record, reason_of
 from tests.make import facts, refs, route, table
 
 TABLE = b"""
@@ -35,17 +35,17 @@ SECRET = {
 }
 
 
-def _logged(record: Record, reads: LoggedNames) -> dict[str, Any]:
-    logged: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(log_line(record, reads, 0.25)))
-    return logged
+def _line_of(record: Record, reads: LoggedNames) -> dict[str, Any]:
+    line: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(log_line(record, reads, 0.25)))
+    return line
 
 
-def test_a_decision_is_one_line() -> None:
+def test_the_decision_header_is_one_line() -> None:
     assert decision_value(route("list"), "new", "draw") == b"route=list backend=new reason=draw"
     assert decision_value(None, None, "no_route") == b"route=- backend=- reason=no_route"
 
 
-def test_the_reason_is_the_word_of_the_error_or_of_the_decision() -> None:
+def test_the_reason_is_that_of_the_error_or_of_the_decision() -> None:
     wanted = route("list", to=refs(legacy=80, new=20))
     decision = decide(table(wanted), wanted, facts(), 100)
     assert reason_of(Record("abc", 100, facts(), decision, wanted)) == "draw"
@@ -67,7 +67,7 @@ def test_a_line_holds_only_what_the_rules_read() -> None:
     assert reads == LoggedNames(("v",), (), ("beta",), ("x-user",), ("uid",))
     request = facts("/p", headers=SECRET, query="token=s3cret")
     record = Record("abc", 1234, request, decide(table(wanted), wanted, request, 1234), wanted)
-    line = _logged(record, reads)
+    line = _line_of(record, reads)
     assert line["headers"] == {"v": ["1"]}
     assert line["cookies"]["beta"] == ["1"]
     assert line["cookies"]["uid"] != ["alice"]
@@ -77,12 +77,12 @@ def test_a_line_holds_only_what_the_rules_read() -> None:
     assert "alice" not in json.dumps(line)
 
 
-def test_a_line_tells_how_it_ended() -> None:
+def test_a_line_has_the_error_and_the_durations() -> None:
     record = Record(
         "abc", error=NoRoute("none"), status=404, complete=True, sent_bytes=9, total_s=0.5
     )
     record.first_byte_s = 0.25
-    line = _logged(record, LoggedNames())
+    line = _line_of(record, LoggedNames())
     assert line["time"] == "1970-01-01T00:00:00.250000Z"
     assert (line["status"], line["error"], line["total_ms"], line["first_byte_ms"]) == (
         404,
@@ -97,7 +97,7 @@ def test_a_query_that_a_rule_reads_is_in_the_line() -> None:
     reads = names_that_rules_read(
         table(route(match=Match(query=(StringMatch("v", "exact", "1"),))))
     )
-    line = _logged(Record("abc", facts=facts(query="v=1&token=x")), reads)
+    line = _line_of(Record("abc", facts=facts(query="v=1&token=x")), reads)
     assert line["query"] == {"v": ["1"]}
 
 

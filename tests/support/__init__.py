@@ -1,0 +1,11 @@
+"""What tests of all kinds share. Nothing in here is a test of the product.
+
+A facade is started in one of three ways:
+
+    facade_in_loop.facade_in_loop       in the test's own event loop
+    facade_in_thread.facade_in_thread   in a thread, for a test that blocks
+    facade_process.facade_process       as a process, for signals, memory and descriptors
+
+Beside it stand `origin` (servers that do what a test says), `wire` (one connection, byte by byte), `raw_response`,
+`certificates`, `process` (any program that listens), `procfs`, `ports` and `waiting`.
+"""
