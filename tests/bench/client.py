@@ -16,7 +16,7 @@ class WrongAnswer(Exception):
 
 
 class Client:
-    """Asks for one thing, again and again. `began` is when it asked last, by `time.perf_counter`."""
+    """Sends one request again and again. `began` is when it sent the last one, by `time.perf_counter`."""
 
     __slots__ = ("_buffer", "_framing", "_heads", "_left", "_length", "_socket", "began", "idle")
 

@@ -102,7 +102,7 @@ def up(contestant: Contestant, origin_port: int, core: int) -> Iterator[Up]:
             yield Up(contestant, pid, port, core)
 
 
-def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
+def printed_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
     """What a load prints. Raises LoadFailed if a request failed."""
     argv = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
     with pinned(core):
@@ -120,7 +120,7 @@ def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -
     return {name: float(value) for name, value in figures.items()}
 
 
-def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
+def _printed_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
     with pinned(core), tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             wrk.argv(port, kind, connections, seconds, Path(folder)),
@@ -133,9 +133,9 @@ def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: i
 
 
 def quiet(core: int, busy_s: Callable[[int], float] = procfs.core_busy_s) -> bool:
-    """Wait until hardly anything runs on a core, 3 s at most: whoever was loaded before goes on for a while.
+    """Wait until hardly anything runs on a core, 3 s at most: a process that was loaded before goes on for a while.
 
-    Tells whether it got quiet. `busy_s` tells how long a core was busy since the machine started.
+    Returns whether it is quiet. `busy_s` gives how long a core was busy since the machine started.
     """
     for _ in range(round(_QUIET_S / _LOOK_S)):
         before = busy_s(core)
@@ -151,11 +151,13 @@ def loaded(
     """One round of load on one contestant, with what it cost."""
     quiet(each.core)
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
-    if wrk.takes(kind) and not at_most:
-        figures = _told_by_wrk(each.port, kind, connections, seconds, core)
+    if kind == "tls-close":
+        figures = printed_by("tls_load", [each.port, connections, seconds], core, seconds + 90)
+    elif wrk.takes(kind) and not at_most:
+        figures = _printed_by_wrk(each.port, kind, connections, seconds, core)
     else:
         arguments: list[object] = [each.port, kind, connections, seconds, at_most]
-        figures = told_by("load", arguments, core, seconds + 90)
+        figures = printed_by("load", arguments, core, seconds + 90)
     used = procfs.cpu_s(each.pid) - before
     figures["cpu_us"] = used / max(1.0, figures["requests"]) * 1e6
     figures["busy"] = used / figures["took_s"]

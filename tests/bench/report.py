@@ -1,4 +1,4 @@
-"""What a run has found, as a value: to be written down, compared, and drawn."""
+"""The result of a run, as a value: to be written down, compared, and drawn."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,16 @@ Figures = dict[str, float]
 """Of one contestant in one scenario. `cpu_us` and `per_second` are there in all that load."""
 Scenario = dict[str, Figures]
 
-LOADED = ("get", "varied", "post", "download", "upload")
+LOADED = (
+    *("get", "unlike", "close", "post", "unlike-post", "cohort", "edited", "tls-close"),
+    *("download", "upload"),
+)
+LATENCIES = {"latency-2000": 2_000, "latency-4000": 4_000}
+"""Scenarios at a rate, in requests a second."""
 
 
 class LoadFailed(Exception):
-    """A contestant did not start, or did not answer, or not with 200; the text tells."""
+    """A contestant did not start, or did not answer, or not with 200; the text says which."""
 
 
 class Report(Struct):
@@ -35,8 +40,8 @@ def medians(rounds: Sequence[Figures]) -> Figures:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def ratio(found: Mapping[str, Figures], name: str, base: str, figure: str) -> float | None:
+def ratio(scenario: Mapping[str, Figures], name: str, base: str, figure: str) -> float | None:
     """One contestant's figure, in multiples of another's; None where either is missing."""
-    if name not in found or not found.get(base, {}).get(figure):
+    if name not in scenario or not scenario.get(base, {}).get(figure):
         return None
-    return found[name][figure] / found[base][figure]
+    return scenario[name][figure] / scenario[base][figure]

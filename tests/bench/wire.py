@@ -1,6 +1,6 @@
-"""What goes over the wire in a bench: the requests, the answers, and their ends. Origin and load agree on it.
+"""The requests and responses of a bench, and where they end. Origin and load agree on them.
 
-Answers and requests are made once and compared, not parsed, where that is safe: load and origin share a core,
+Requests and responses are made once and compared, not parsed, where that is safe: load and origin share a core,
 and what they cost is missing from the load that they can give.
 """
 
@@ -13,22 +13,36 @@ UPLOAD_BYTES = 8 << 20
 STALLED_BYTES = 512 << 20
 POST_BYTES = 1024
 
-ASKED = b"/travelbuddy/flightspecials"
-# Routes of the facade's table, each with weights; the last segment tells the origin what is wanted.
+TARGET = b"/travelbuddy/flightspecials"
+# Routes of the facade's table, each with weights; the last segment says what the origin sends.
 TARGETS = {
-    "get": ASKED,
-    "varied": b"/svc6/v1/res56/item",
+    "get": TARGET,
+    "unlike": b"/svc6/v1/res56/item",
+    "unlike-post": b"/svc6/v1/res56/item",
+    "cohort": b"/cohort/v1/item",
+    "edited": b"/edited/v1/item",
+    "close": b"/svc6/v1/res56/item",
+    "tls-close": b"/svc6/v1/res56/item",
     "post": b"/svc7/v1/res57/post",
     "download": b"/svc8/v1/res58/download",
     "upload": b"/svc9/v1/res59/upload",
     "stalled-download": b"/svc10/v1/res60/stalled-download",
     "stalled-upload": b"/svc11/v1/res61/stalled-upload",
 }
-_BODIES = {"post": POST_BYTES, "upload": UPLOAD_BYTES, "stalled-upload": STALLED_BYTES}
+_BODIES = {
+    "post": POST_BYTES,
+    "unlike-post": POST_BYTES,
+    "upload": UPLOAD_BYTES,
+    "stalled-upload": STALLED_BYTES,
+}
 BUFFER_BYTES = 1 << 20
 
 
-VARIED = 1000
+UNLIKE = ("unlike", "unlike-post", "cohort", "edited", "close", "tls-close")
+"""Kinds of which no request is like the one before: another path, query, cookie, agent and client each time."""
+CLOSING = ("close", "tls-close")
+"""Kinds with a new connection for each request."""
+HEADS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,22 @@ def requests_of(kind: str) -> Requests:
 
 
 def _heads_of(kind: str) -> list[bytes]:
-    """The same head each time, or a thousand of them with different targets."""
-    head = head_of(kind)
-    if kind != "varied":
-        return [head]
-    target = TARGETS[kind]
-    return [head.replace(target, b"%b%d" % (target, number), 1) for number in range(VARIED)]
+    """The same head each time, or a thousand that are unlike."""
+    if kind not in UNLIKE:
+        return [head_of(kind)]
+    return [_unlike(kind, number) for number in range(HEADS)]
+
+
+def _unlike(kind: str, number: int) -> bytes:
+    target = b"%b%d?page=%d" % (TARGETS[kind], number, number % 9)
+    head = head_of(kind).replace(TARGETS[kind], target, 1)
+    fields = (
+        b"user-agent: Mozilla/5.0 (X11) Chrome/%d\r\naccept-language: en,ko;q=0.8\r\n"
+        b"cookie: TB_UID=%d\r\nx-forwarded-for: 203.0.113.%d\r\n"
+        % (number % 50, number, number % 250)
+    )
+    close = b"connection: close\r\n" if kind in CLOSING else b""
+    return head[:-2] + fields + close + head[-2:]
 
 
 def head_of(kind: str) -> bytes:
@@ -72,7 +96,7 @@ def body_bytes(kind: str) -> int:
     return _BODIES.get(kind, 0)
 
 
-def answer_head(length: int) -> bytes:
+def response_head(length: int) -> bytes:
     """The head of the origin's 200."""
     return (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % length
@@ -97,8 +121,8 @@ class Framing:
         """Whether the message is complete with `data`. `head` is set once it is."""
         if self.head:
             return self._more(data)
-        head, found, body = (self._tail + data).partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = (self._tail + data).partition(b"\r\n\r\n")
+        if not separator:
             self._tail += data
             return False
         self.head, self._tail = head, b""
@@ -124,6 +148,6 @@ class Framing:
 
 
 def content_length(lower: bytes) -> int:
-    """The length that a head in small letters tells; 0 where it tells none."""
+    """The Content-Length in a head of small letters; 0 without one."""
     at = lower.find(b"\r\ncontent-length:")
     return int(lower[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0

@@ -41,8 +41,8 @@ class Line:
 
 def modules() -> list[ModuleType]:
     """The listed test modules, by name."""
-    found = (info.name for info in pkgutil.iter_modules(tests.conformance.__path__))
-    listed = sorted(name for name in found if name.startswith("test_") and name not in _NOT_LISTED)
+    names = (info.name for info in pkgutil.iter_modules(tests.conformance.__path__))
+    listed = sorted(name for name in names if name.startswith("test_") and name not in _NOT_LISTED)
     return [importlib.import_module(f"tests.conformance.{name}") for name in listed]
 
 
@@ -78,14 +78,14 @@ def _references(text: str) -> str:
 
 def listed() -> str:
     """The list, as Markdown."""
-    found: list[str] = []
+    text: list[str] = []
     for module in modules():
         title, _, _ = (module.__doc__ or "").partition("\n")
-        found += [f"## {title.partition(' (')[0].rstrip('.')}", ""]
-        found += ["| test | reference | ASGI | fast |", "| --- | --- | --- | --- |"]
-        found += [_row(line) for line in lines(module)]
-        found.append("")
-    return "\n".join(found)
+        text += [f"## {title.partition(' (')[0].rstrip('.')}", ""]
+        text += ["| test | reference | ASGI | fast |", "| --- | --- | --- | --- |"]
+        text += [_row(line) for line in lines(module)]
+        text.append("")
+    return "\n".join(text)
 
 
 def _row(line: Line) -> str:

@@ -4,17 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.asking import (
-    AGAIN,
-    CHUNKED,
-    EVENTS,
-    GET,
-    LENGTH_3,
-    OK,
-    OLD,
-    UNTIL_CLOSE,
-    asked,
-)
 from tests.conformance.conversation import (
     Case,
     ClientGetsClosed,
@@ -30,6 +19,17 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier
+from tests.conformance.usual_steps import (
+    AGAIN,
+    CHUNKED,
+    EVENTS,
+    GET,
+    LENGTH_3,
+    OK,
+    OLD,
+    UNTIL_CLOSE,
+    after_request,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,7 +38,7 @@ STREAMED = [
         "the first piece of a chunked response arrives before the rest is sent",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"5\r\nfirst\r\n"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -52,7 +52,7 @@ STREAMED = [
         "the first piece of a response with a length arrives before the rest is sent",
         "RFC 9112 6.2",
         (
-            *asked(
+            *after_request(
                 OriginSends(OK + b"content-length: 9\r\n\r\nfirst"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -66,7 +66,7 @@ STREAMED = [
         "the head of a response arrives before its body is sent",
         "RFC 9112 2.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(LENGTH_3),
                 ClientGetsHead(200),
                 OriginSends(b"one"),
@@ -79,7 +79,7 @@ STREAMED = [
         "half a chunk arrives before the other half is sent",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"a\r\nfirst"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -93,7 +93,7 @@ STREAMED = [
         "server-sent events arrive one by one",
         "HTML 9.2",
         (
-            *asked(OriginSends(EVENTS), ClientGetsHead(200)),
+            *after_request(OriginSends(EVENTS), ClientGetsHead(200)),
             *(
                 step
                 for number in range(10)
@@ -109,7 +109,7 @@ STREAMED = [
     Case(
         "events of a response that ends by close arrive one by one",
         "HTML 9.2",
-        asked(
+        after_request(
             OriginSends(OK + b"content-type: text/event-stream\r\n\r\ndata: 1\n\n"),
             ClientGetsHead(200),
             ClientGetsPiece(b"data: 1\n\n"),
@@ -122,7 +122,7 @@ STREAMED = [
     Case(
         "events arrive one by one at a client of HTTP/1.0",
         "RFC 9112 6.1",
-        asked(
+        after_request(
             OriginSends(EVENTS + b"9\r\ndata: 1\n\n\r\n"),
             ClientGetsHead(200),
             ClientGetsPiece(b"data: 1\n\n"),
@@ -137,7 +137,7 @@ STREAMED = [
 
 def _cut(name: str, head: bytes, end: Step, raw: bytes = GET, reset: bool = False) -> Case:
     part = (OriginSends(head), ClientGetsHead(200), ClientGetsPiece(b"part"), end)
-    return Case(name, "RFC 9112 8", asked(*part, ClientGetsCut(reset), raw=raw))
+    return Case(name, "RFC 9112 8", after_request(*part, ClientGetsCut(reset), raw=raw))
 
 
 LONG = OK + b"content-length: 9\r\n\r\npart"

@@ -51,16 +51,16 @@ async def test_the_handshake_is_passed_on_with_subprotocols_and_extensions(
 ) -> None:
     """RFC 6455 4."""
     async with opened(tier, tmp_path) as ws:
-        assert ws.asked.line == LINE
-        assert ws.asked.one(b"connection").lower() == b"upgrade"
-        assert [pair for pair in ws.asked.fields if pair in SOCKET] == SOCKET
-        assert ws.asked.one(b"x-forwarded-for") == b"127.0.0.1"
-        assert ws.answered.one(b"upgrade") == b"websocket"
-        assert ws.answered.one(b"connection").lower() == b"upgrade"
-        assert ws.answered.one(b"sec-websocket-accept") == accepted(KEY)
-        assert ws.answered.one(b"sec-websocket-protocol") == b"chat.v2"
-        assert ws.answered.one(b"sec-websocket-extensions") == b"permessage-deflate"
-        assert not ws.answered.all(b"transfer-encoding")
+        assert ws.request.line == LINE
+        assert ws.request.one(b"connection").lower() == b"upgrade"
+        assert [pair for pair in ws.request.fields if pair in SOCKET] == SOCKET
+        assert ws.request.one(b"x-forwarded-for") == b"127.0.0.1"
+        assert ws.response.one(b"upgrade") == b"websocket"
+        assert ws.response.one(b"connection").lower() == b"upgrade"
+        assert ws.response.one(b"sec-websocket-accept") == accepted(KEY)
+        assert ws.response.one(b"sec-websocket-protocol") == b"chat.v2"
+        assert ws.response.one(b"sec-websocket-extensions") == b"permessage-deflate"
+        assert not ws.response.all(b"transfer-encoding")
 
 
 @pytest.mark.parametrize(("kind", "payload"), KINDS)
@@ -265,7 +265,7 @@ async def test_a_connection_that_was_switched_carries_no_other_request(
     """RFC 9110 7.8: it belongs to this client alone, and to no pool."""
     async with opened(tier, tmp_path) as ws, client(ws.up) as other:
         other.send(GET)
-        upstream = await ws.made.connection(2)
+        upstream = await ws.server.connection(2)
         await upstream.request()
         upstream.send(ok(b"other"))
         assert (await other.response()).body == b"other"

@@ -30,7 +30,7 @@ def _up(
 def failures(name: str) -> tuple[int, dict[str, list[str]]]:
     """How many rows were tried, and what each failed one was."""
     ours = name in TIERS
-    found: dict[str, list[str]] = {}
+    failed: dict[str, list[str]] = {}
     origin = Origin()
     origin.start()
     with tempfile.TemporaryDirectory() as folder:
@@ -40,12 +40,12 @@ def failures(name: str) -> tuple[int, dict[str, list[str]]]:
             answers = [case for case in HOSTILE if ours or not case.policy]
             for case in requests:
                 if wrong := judge.request(case):
-                    found[f"request: {case.name}"] = wrong
+                    failed[f"request: {case.name}"] = wrong
             for answer in answers:
                 if wrong := judge.answer(answer):
-                    found[f"answer: {answer.name}"] = wrong
+                    failed[f"answer: {answer.name}"] = wrong
     origin.stop()
-    return len(requests) + len(answers), found
+    return len(requests) + len(answers), failed
 
 
 def main(names: list[str]) -> int:
@@ -53,11 +53,11 @@ def main(names: list[str]) -> int:
     there = [name for name in PROGRAMS if name == "naive" or shutil.which(name, path="/usr/sbin")]
     results = {name: failures(name) for name in names or [*TIERS, *there]}
     print("| contestant | rows | failed |\n| --- | --- | --- |")
-    for name, (rows, found) in results.items():
-        print(f"| {name} | {rows} | {len(found)} |")
-    for name, (_, found) in results.items():
+    for name, (rows, failed) in results.items():
+        print(f"| {name} | {rows} | {len(failed)} |")
+    for name, (_, failed) in results.items():
         print(f"\n## {name}")
-        for case, wrong in found.items():
+        for case, wrong in failed.items():
             print(f"- {case}: {'; '.join(wrong)}"[:400])
     return 0
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes: CPU, memory, and who holds which connection. Linux only."""
+"""CPU, memory and connections of processes, from /proc. Linux only."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def parent_of(stat: str) -> int:
 
 
 def busy_of(stat: str, core: int) -> float:
-    """Seconds that a core was not idle, whoever had it, from the text of /proc/stat.
+    """Seconds that a core was not idle, for any process, from the text of /proc/stat.
 
     What another guest of the machine stole counts as busy.
     """
@@ -32,45 +32,45 @@ def busy_of(stat: str, core: int) -> float:
 
 
 def stolen_of(stat: str, core: int) -> float:
-    """Seconds that somebody wanted a core and another guest of the machine had it."""
+    """Seconds in which a process here wanted a core that another guest of the machine had."""
     return _ticks_of(stat, core)[7] / _TICKS
 
 
 def _ticks_of(stat: str, core: int) -> list[int]:
     """user nice system idle iowait irq softirq steal"""
-    told = re.search(rf"^cpu{core} (.+)$", stat, re.MULTILINE)
-    if told is None:
+    match = re.search(rf"^cpu{core} (.+)$", stat, re.MULTILINE)
+    if match is None:
         raise ValueError(f"no core {core} in /proc/stat")
-    return [int(field) for field in told[1].split()[:8]]
+    return [int(field) for field in match[1].split()[:8]]
 
 
 def descendants(pid: int, parents: Mapping[int, int]) -> set[int]:
     """`pid` and all below it, given each process's parent."""
-    found = {pid}
+    pids = {pid}
     grown = True
     while grown:
-        more = {child for child, parent in parents.items() if parent in found} - found
+        more = {child for child, parent in parents.items() if parent in pids} - pids
         grown = bool(more)
-        found |= more
-    return found
+        pids |= more
+    return pids
 
 
 def resident_of(rollup: str) -> int:
     """Resident bytes from the text of /proc/PID/smaps_rollup."""
-    told = re.search(r"^Rss:\s+(\d+) kB$", rollup, re.MULTILINE)
-    if told is None:
+    match = re.search(r"^Rss:\s+(\d+) kB$", rollup, re.MULTILINE)
+    if match is None:
         raise ValueError("no line Rss: in smaps_rollup")
-    return int(told[1]) * 1024
+    return int(match[1]) * 1024
 
 
 def accepted_inodes(tcp: str, port: int) -> set[str]:
     """Inodes of the established connections to a local port, from the text of /proc/net/tcp."""
-    found = set()
+    inodes = set()
     for line in tcp.splitlines()[1:]:
         fields = line.split()
         if fields[3] == _ESTABLISHED and int(fields[1].rpartition(":")[2], 16) == port:
-            found.add(fields[9])
-    return found
+            inodes.add(fields[9])
+    return inodes
 
 
 def shares(held: Mapping[int, Iterable[str]], inodes: set[str]) -> dict[int, int]:
@@ -115,6 +115,17 @@ def resident_bytes(pid: int) -> int:
     return sum(resident_of(text) for text in texts if text)
 
 
+def tcp_buffer_bytes() -> int:
+    """How much the kernel may hold of one direction of a TCP connection, at both of its ends together."""
+    limits = _PROC / "sys/net/ipv4"
+    return sum(int(_text(limits / name).split()[2]) for name in ("tcp_wmem", "tcp_rmem"))
+
+
+def in_flight_bytes() -> int:
+    """The most that sockets and a facade's buffers hold of one transfer: 24 MB, or more where the kernel holds more."""
+    return max(24_000_000, tcp_buffer_bytes() + 8_000_000)
+
+
 def connections_of(pid: int, port: int) -> dict[int, int]:
     """How many connections to `port` each process of a tree holds."""
     inodes = accepted_inodes(_text(_PROC / "net" / "tcp"), port)
@@ -122,13 +133,13 @@ def connections_of(pid: int, port: int) -> dict[int, int]:
 
 
 def _open_files(pid: int) -> list[str]:
-    found = []
+    targets = []
     for link in (_PROC / str(pid) / "fd").iterdir():
         try:
-            found.append(str(link.readlink()))
+            targets.append(str(link.readlink()))
         except FileNotFoundError:  # Closed since.
             continue
-    return found
+    return targets
 
 
 def _text(path: Path) -> str:

@@ -73,3 +73,7 @@ def test_this_process_has_used_cpu_and_memory_and_holds_its_connection() -> None
                 assert procfs.connections_of(os.getpid(), port) == {os.getpid(): 1}
     assert procfs.cpu_s(os.getpid()) > 0
     assert procfs.resident_bytes(os.getpid()) > 1_000_000
+
+
+def test_the_kernel_says_how_much_it_may_hold_of_a_connection() -> None:
+    assert 1_000_000 < procfs.tcp_buffer_bytes() < 10_000_000_000

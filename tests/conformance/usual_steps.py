@@ -1,4 +1,4 @@
-"""The usual words of a conversation: one request, and the beginnings of its answers."""
+"""Steps and messages that most conversations have: one request, and the beginnings of its responses."""
 
 from tests.conformance.conversation import (
     ClientGets,
@@ -19,9 +19,9 @@ UNTIL_CLOSE = OK + b"connection: close\r\n\r\n"
 EVENTS = OK + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-def asked(*answer: Step, raw: bytes = GET, line: bytes = LINE) -> tuple[Step, ...]:
-    """The client asks, the origin sees it; then the rest."""
-    return (ClientSends(raw), OriginSees(line), *answer)
+def after_request(*steps: Step, raw: bytes = GET, line: bytes = LINE) -> tuple[Step, ...]:
+    """The client sends a request, the origin sees it; then these steps."""
+    return (ClientSends(raw), OriginSees(line), *steps)
 
 
 AGAIN = (
