@@ -370,7 +370,8 @@ class DownstreamConnection(asyncio.Protocol):
         if complete and keep and not self._is_tunnel:
             if not self._is_parsing:  # Else `_parse_buffered` goes on when the parser returns.
                 self._next_request()
-                self._close_if_done()
+                if self._is_half_closed:
+                    self._close_if_done()
         elif complete:
             if self._is_tunnel or request is None or request.uploaded:
                 self._close()
