@@ -11,7 +11,7 @@ from typing import cast
 
 from proxy.downstream.client_response import refusal
 from proxy.downstream.connection_tracker import ConnectionTracker
-from proxy.downstream.interfaces import ActiveRequest, Drainable, RequestService
+from proxy.downstream.interfaces import ActiveRequest, Closable, Drainable, RequestService
 from proxy.downstream.lingering_close import LINGER_S, begin_lingering, has_unread, reset
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
@@ -50,6 +50,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_writer",
         "address",
         "peer",
+        "private",
         "scheme",
         "server",
         "state",
@@ -72,6 +73,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._timeouts = ClientTimeouts()
         self._request: ActiveRequest | None = None
         self.state: object = None
+        self.private: Closable | None = None
         self._request_count = 0
         self._held = b""
         """One read that waits for admission (ADR 19)."""
@@ -110,6 +112,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._tracker.remove(self, self.peer)
         if self._request is not None:
             self._request.client_disconnected()
+        if self.private is not None:
+            self.private.close()
         self._parser.stop()
 
     def eof_received(self) -> bool:

@@ -46,6 +46,12 @@ class ConnectionLimits(Protocol):
         """Addresses of trusted proxies: exempt from the limit of connections for each client."""
 
 
+class Closable(Protocol):
+    """A resource that ends with its owner."""
+
+    def close(self) -> None: ...
+
+
 class ClientConnection(Protocol):
     """A client connection, as its active request sees it."""
 
@@ -56,6 +62,8 @@ class ClientConnection(Protocol):
     server: tuple[str, int | None] | None
     state: object
     """For the service: its state of the connection. None until the service sets it."""
+    private: Closable | None
+    """For the service: what belongs to this connection alone. Closed with it. None until the service sets it."""
 
     @property
     def draining(self) -> bool:

@@ -12,6 +12,7 @@ from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, with
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.forwarding.fast_request import FastTier
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import Request, check_length, prepare
 from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
 from proxy.forwarding.route_cache import (
@@ -40,6 +41,8 @@ class Resolved(Struct, eq=False):
     cached: CachedDecision
     ref: BackendRef
     identity: Identity
+    client: ClientConnection | None
+    """None if another server than ours called."""
 
 
 class AsgiForwarder:
@@ -84,7 +87,10 @@ class AsgiForwarder:
         client = _client_side(scope, receive, decision.route)
         try:
             await self._forward(
-                Resolved(head, snapshot, cached, decision.ref, identity), client, out, record
+                Resolved(head, snapshot, cached, decision.ref, identity, _connection_of(scope)),
+                client,
+                out,
+                record,
             )
         except asyncio.CancelledError:
             if client.fault is None:
@@ -124,7 +130,11 @@ class AsgiForwarder:
                     cached.entry.prepared = prepared
             if not cached.target:
                 cached.target = upstream_target(facts, decision)
-            return await upstream.open_prepared(prepared.asked(cached.target, identity))
+            private, logged_in = private_connection(
+                request.client, facts, upstream, prepared.logs_in
+            )
+            asked = prepared.asked(cached.target, identity)
+            return await upstream.open_prepared(asked, private, logged_in)
         sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
@@ -195,6 +205,11 @@ def _head_of(scope: Scope) -> RequestHead:
     minor = int(scope["http_version"] != "1.0")
     pairs: HeaderPairs = list(scope["headers"])
     return RequestHead(scope["method"], target, minor, RequestFields(pairs, read_framing(pairs)))
+
+
+def _connection_of(scope: Scope) -> ClientConnection | None:
+    shared: AsgiExtension | None = scope.get("facade")
+    return None if shared is None else shared.client
 
 
 def _state_of(scope: Scope, head: RequestHead, snapshot: Snapshot) -> ConnectionState:

@@ -23,6 +23,7 @@ from proxy.errors import (
 )
 from proxy.forwarding.attempts import Attempts
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import PreparedRequest, Request, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
@@ -38,14 +39,14 @@ from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
-from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
+from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import client_response_headers
 from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, identify
 from proxy.routing.transforms.upstream_request import upgrade_of, upstream_target
 from proxy.telemetry.request_record import Record
-from proxy.upstream import Connection, Pool
+from proxy.upstream import Connection, Pool, PrivateConnections
 
 
 class FastRequest(Struct, eq=False):
@@ -71,6 +72,8 @@ class FastRequest(Struct, eq=False):
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
+    private: PrivateConnections | None = None
+    """Keeps the connection, if the request logs it in."""
     is_over: bool = False
 
     @property
@@ -105,6 +108,9 @@ class FastRequest(Struct, eq=False):
             self.prepared = prepared
             if not cached.target:
                 cached.target = upstream_target(cached.facts, cached.decision)
+            may_be_logged_in = prepared.logs_in or self.client.private is not None
+            if may_be_logged_in and self._send_logged_in(prepared, cached.facts):
+                return
             pool = prepared.upstream.next_pool()
             connection = pool.take_idle(prepared.repeatable)
             if connection is not None:
@@ -113,6 +119,16 @@ class FastRequest(Struct, eq=False):
                 self._acquire(Attempts(prepared, self.began), pool, fresh=False)
         except RequestError as error:
             self.refuse(error)
+
+    def _send_logged_in(self, prepared: PreparedRequest, facts: Facts) -> bool:
+        """Send the request over the connection that this client has logged in, if there is one."""
+        self.private, logged_in = private_connection(
+            self.client, facts, prepared.upstream, prepared.logs_in
+        )
+        if logged_in is None:
+            return False
+        self._send(*logged_in, prepared, prepared.timeouts)
+        return True
 
     def _prepare(self, cached: CachedDecision) -> PreparedRequest | None:
         """None for a local reply. Cached with the route, unless the table edits the ids. Raises RequestError."""
@@ -207,6 +223,8 @@ class FastRequest(Struct, eq=False):
         record.attempts += 1
         raw = prepared.head(self.cached.target, pool.authority, self.identity, self.sent)
         uploading = body_in is not None
+        if self.private is not None:
+            connection.private = self.private
         connection.begin(raw, self, prepared.is_head, timeouts, uploading, prepared.switching)
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from proxy.errors import TooLarge
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_writer import HeadParts, PreparedHead, has_body
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Timeouts
@@ -30,6 +31,8 @@ class PreparedRequest(Struct, eq=False):
     is_head: bool
     switching: bool
     """The request asks for another protocol."""
+    logs_in: bool
+    """The request has credentials for the connection that it is sent over (`connection_login`)."""
     around: dict[bytes, tuple[bytes, bytes, bytes]] = {}
     """`HeadParts.around`, by the endpoint's authority."""
 
@@ -91,6 +94,7 @@ def prepare(request: Request, snapshot: Snapshot, upstream: HttpUpstream) -> Pre
         repeatable=head.method in SAFE_METHODS and not has_body(body),
         is_head=facts.method == "HEAD",
         switching=upgrade != b"",
+        logs_in=has_login_credentials(facts.headers),
     )
 
 

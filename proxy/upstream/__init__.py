@@ -20,6 +20,7 @@ from proxy.upstream.connection import Connection
 from proxy.upstream.http_upstream import HttpUpstream
 from proxy.upstream.interfaces import Exchange, ExchangeSink, Stats, Upstream
 from proxy.upstream.pool import Pool
+from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import SWEEP_S
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ __all__ = [
     "ExchangeSink",
     "HttpUpstream",
     "Pool",
+    "PrivateConnections",
     "Stats",
     "Upstream",
     "open_upstream",
+    "single_use",
 ]
 
 

@@ -11,7 +11,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
 from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, LastResponse, ResponseParser
@@ -19,6 +19,9 @@ from proxy.model import Timeouts
 from proxy.tick import BufferedWriter, WriteBatch
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
 from proxy.upstream.interfaces import ExchangeSink
+
+if TYPE_CHECKING:
+    from proxy.upstream.private_connections import PrivateConnections
 
 
 class ConnectionOwner(Protocol):
@@ -34,6 +37,12 @@ class ConnectionOwner(Protocol):
 
     def discard(self, connection: "Connection") -> None:
         """The connection is closed, or about to be."""
+
+    def reserve(self, connection: "Connection") -> None:
+        """The connection waits for the next request of its client connection."""
+
+    def take_reserved(self, connection: "Connection") -> bool:
+        """Whether it still waits and can be used. It does not wait after this."""
 
 
 class Connection(asyncio.Protocol):
@@ -56,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_unread",
         "_writer",
         "paused_s",
+        "private",
         "reused",
     )
 
@@ -73,6 +83,8 @@ class Connection(asyncio.Protocol):
         self._active_at = self._first_sweep_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
+        self.private: PrivateConnections | None = None
+        """Set before `begin` if the request logs in the connection: it then belongs to one client connection."""
         self.paused_s = 0.0
         """For how long the sink has paused the response."""
 
@@ -243,7 +255,8 @@ class Connection(asyncio.Protocol):
             self._active_at = now
         sink = self._sink
         if sink is None:
-            if now - self._active_at >= self._owner.idle_timeout_s:
+            # A private connection lives as long as its client's: the login would be lost.
+            if self.private is None and now - self._active_at >= self._owner.idle_timeout_s:
                 self._abort()
             return
         self._check_exchange(now)
@@ -282,7 +295,12 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
         if parser.keep and not self._is_uploading and not self._transport.get_write_buffer_size():
             self.reused = self._active = True
-            self._owner.release(self)
+            if self.private is not None:
+                self.private.keep(self._owner, self)
+            elif parser.has_login:
+                self._abort()  # Begun without credentials. Nobody may continue it but the same client.
+            else:
+                self._owner.release(self)
         else:
             self._abort()
         if complete is None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import PreparedHead, prepared_head
 from proxy.model import Backend, Outgoing, Timeouts
 from proxy.tick import WriteBatch
 from proxy.upstream.acquire import Acquisition, OnAcquired, OnFailed, await_acquisition
+from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.pool import Pool, PoolLimits
+from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context
 
@@ -49,11 +52,23 @@ class HttpUpstream:
 
     async def open(self, request: Outgoing) -> HttpExchange:
         """Send the head of a request. Raises UpstreamError, or BadRequest for a head that cannot be sent."""
-        return await self.open_prepared(prepared_head(request))
+        private = single_use() if has_login_credentials(request.headers) else None
+        return await self.open_prepared(prepared_head(request), private)
 
-    async def open_prepared(self, request: PreparedHead) -> HttpExchange:
-        """`open` for a request whose head is prepared."""
-        exchange = HttpExchange(request)
+    async def open_prepared(
+        self,
+        request: PreparedHead,
+        private: PrivateConnections | None = None,
+        logged_in: tuple[Pool, Connection] | None = None,
+    ) -> HttpExchange:
+        """`open` for a request whose head is prepared. `private` gets the connection if the request logs it in.
+
+        `logged_in` is the result of `take_private`.
+        """
+        exchange = HttpExchange(request, private)
+        if logged_in is not None:
+            exchange.begin(*logged_in, request.timeouts)
+            return exchange
         pool = self.next_pool()
         connection = pool.take_idle(exchange.repeatable)
         if connection is not None:
@@ -76,6 +91,14 @@ class HttpUpstream:
             pool, ahead = pools[self._next_index % count], 0
         self._next_index = (self._next_index + ahead + 1) % count
         return pool
+
+    def take_private(self, private: PrivateConnections) -> tuple[Pool, Connection] | None:
+        """The connection to this backend that belongs to a client connection, if there is one."""
+        for pool in self._pools:
+            connection = private.take(pool)
+            if connection is not None:
+                return pool, connection
+        return None
 
     async def aclose(self, grace_s: float) -> None:
         """Close idle connections, let exchanges finish within `grace_s` seconds, then end them."""

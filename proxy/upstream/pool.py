@@ -85,6 +85,8 @@ class Pool:
         self._server_name = server_name
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
+        self._reserved: dict[Connection, None] = {}
+        """Private connections without an exchange, the oldest first."""
         self._opening: set[asyncio.Task[Connection]] = set()
         self._queue: deque[PendingRequest] = deque()
         self._closing = False
@@ -124,6 +126,7 @@ class Pool:
             )
         self._queue.append(pending)
         self._queued_count += 1
+        self.make_room()
         self._sweep.start()
         if self._open_timer is None:
             self._open_after(0.0 if self._count < _PROMPT_CONNECTIONS else _OPEN_DELAY_S)
@@ -155,9 +158,11 @@ class Pool:
         return self._count < self._limits.max_connections
 
     def make_room(self) -> None:
-        """Close the oldest idle connection if the limit would prevent a new one."""
-        if not self._may_open and self._idle:
-            self._idle[0].abort()
+        """Close the oldest connection without an exchange if the limit would prevent a new one."""
+        if not self._may_open:
+            oldest = self._idle[0] if self._idle else next(iter(self._reserved), None)
+            if oldest is not None:
+                oldest.abort()
 
     def _open_after(self, wait_s: float) -> None:
         self._open_timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
@@ -231,6 +236,7 @@ class Pool:
     def discard(self, connection: Connection) -> None:
         """The connection is closed, or about to be."""
         self._live.discard(connection)
+        self._reserved.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
         self._open_more()
@@ -248,6 +254,23 @@ class Pool:
         else:
             self._idle.append(connection)
 
+    def reserve(self, connection: Connection) -> None:
+        """A private connection waits for the next request of its client connection."""
+        if self._closing or (self._queue and not self._may_open):
+            connection.abort()
+        else:
+            self._reserved[connection] = None
+
+    def take_reserved(self, connection: Connection) -> bool:
+        """Whether it still waits and can be used. It does not wait after this."""
+        if connection not in self._reserved:
+            return False
+        del self._reserved[connection]
+        if connection.usable():
+            return True
+        connection.abort()
+        return False
+
     # --- sweep, statistics and closing --------------------------------------------------------------
 
     def check_deadlines(self, now: float) -> bool:
@@ -260,13 +283,13 @@ class Pool:
         return bool(self._live or self._queue)
 
     def stats(self) -> Stats:
-        idle, pending = len(self._idle), len(self._queue)
+        idle, pending = len(self._idle) + len(self._reserved), len(self._queue)
         return Stats(len(self._live), idle, len(self._live) - idle, pending)
 
     def close(self) -> None:
         """Accept no more requests. Idle connections close now, the others when their exchange ends."""
         self._closing = True
-        for connection in tuple(self._idle):
+        for connection in (*self._idle, *self._reserved):
             connection.abort()
         self._check_closed()
 
