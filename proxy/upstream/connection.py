@@ -8,6 +8,7 @@ sweep notes the time. A deadline is noticed up to two sweeps late, and never ear
 """
 
 import asyncio
+import os
 import select
 import ssl
 from collections.abc import Callable, Sequence
@@ -22,6 +23,9 @@ from proxy.upstream.interfaces import ExchangeSink
 
 if TYPE_CHECKING:
     from proxy.upstream.private_connections import PrivateConnections
+
+
+_READ_BYTES = 256 * 1024
 
 
 class ConnectionOwner(Protocol):
@@ -167,7 +171,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._is_paused and not self._is_closed:
+        if self._is_paused and not (self._is_closed or self._transport.is_closing()):
             self._is_paused = False
             self._active = True
             self.paused_s = 0.0
@@ -232,7 +236,23 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._is_closed:
+            self._read_rest()
+        if not self._is_closed:
             self._fail_lost(exc)
+
+    def _read_rest(self) -> None:
+        """Parse what came before the connection was lost, and the loop has not read.
+
+        A backend may respond to the head and close while the body is on its way. The next write fails then, and the
+        loop reads no more, but the kernel still has the response (RFC 9112 9.5). It holds no more than its own buffer.
+        """
+        self._is_paused = False
+        self._is_uploading = True  # `_finish` must not release this connection.
+        while self._sink is not None and not self._is_closed:
+            data = _unread_bytes(self._transport)
+            if not data:
+                return
+            self.data_received(data)
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -351,6 +371,16 @@ def _is_clean_end(transport: asyncio.Transport) -> bool:
         return not tls.read(1)
     except ssl.SSLError:
         return False
+
+
+def _unread_bytes(transport: asyncio.Transport) -> bytes:
+    """Bytes that the kernel has for a transport that reads no more; none over TLS, where they are encrypted."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return b""
+    try:
+        return os.read(transport.get_extra_info("socket").fileno(), _READ_BYTES)
+    except OSError:
+        return b""
 
 
 def _unread_poll(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:
