@@ -65,6 +65,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         _allow(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
+        frozenset(doc.tolerate),
     )
 
 

@@ -225,7 +225,7 @@ class ResponseParser:
             sink.response_data(data[body_at:])
 
     def _start_chunks(self, sink: ResponseSink, head: ResponseHead, data: bytes) -> None:
-        chunks = self._chunks = ChunkReader()
+        chunks = self._chunks = ChunkReader(padded=True)
         self.phase = CHUNKED
         pieces = chunks.feed(data) if data else []
         if chunks.complete and not chunks.trailers:

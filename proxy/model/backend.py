@@ -6,6 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+Deviation = Literal["folded_fields", "bare_lf", "space_before_colon", "repeated_content_length"]
+"""A deviation from RFC 9112 in the heads of responses, which a table may tolerate of a backend."""
+
 
 class Endpoint(Struct, frozen=True):
     """One address of a backend: host and port, or a Unix socket."""
@@ -70,6 +73,7 @@ class Backend(Struct, frozen=True):
     tls: BackendTls | None = None
     idle_timeout_s: float = 2.5
     """Half of 5 s, the default of many servers (finding 17)."""
+    tolerate: frozenset[Deviation] = frozenset()
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

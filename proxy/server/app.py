@@ -98,7 +98,9 @@ class Facade:
             time.process_time(),
             resident_bytes(),
             {
-                name: Connections(now.connections, now.idle, now.in_flight, now.pending)
+                name: Connections(
+                    now.connections, now.idle, now.in_flight, now.pending, dict(now.tolerated)
+                )
                 for name, now in self.stats().items()
             },
         )

@@ -37,6 +37,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
     "facade_upstream_connections": ("gauge", "Connections to a backend, by what they do."),
     "facade_upstream_pending": ("gauge", "Requests that wait for a connection to a backend."),
+    "facade_upstream_tolerated_total": (
+        "counter",
+        "Responses of a backend with a deviation from HTTP/1.1 that its table tolerates.",
+    ),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -194,6 +198,7 @@ def _of_workers(board: SharedStats) -> str:
 def _of_backends(statuses: list[Status]) -> str:
     connections: dict[tuple[str, str], int] = {}
     pending: dict[str, int] = {}
+    tolerated: dict[tuple[str, str], int] = {}
     in_flight = 0
     for status in statuses:
         for name, now in status.backends.items():
@@ -201,6 +206,8 @@ def _of_backends(statuses: list[Status]) -> str:
                 connections[name, state] = connections.get((name, state), 0) + count
             pending[name] = pending.get(name, 0) + now.pending
             in_flight += now.in_flight
+            for kind, count in now.tolerated.items():
+                tolerated[name, kind] = tolerated.get((name, kind), 0) + count
     by_state = (
         ((("backend", name), ("state", state)), count)
         for (name, state), count in connections.items()
@@ -209,6 +216,13 @@ def _of_backends(statuses: list[Status]) -> str:
         _single("facade_requests_in_flight", in_flight)
         + _family("facade_upstream_connections", by_state)
         + _family("facade_upstream_pending", _by("backend", pending))
+        + _family(
+            "facade_upstream_tolerated_total",
+            (
+                ((("backend", name), ("kind", kind)), count)
+                for (name, kind), count in tolerated.items()
+            ),
+        )
     )
 
 

@@ -61,6 +61,8 @@ class Connections(Struct, frozen=True, array_like=True):
     idle: int
     in_flight: int
     pending: int
+    tolerated: dict[str, int] = {}
+    """By the name of the deviation."""
 
 
 class Status(Struct, frozen=True):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
-from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, LastResponse, ResponseParser
+from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, ResponseParser
 from proxy.model import Timeouts
 from proxy.tick import BufferedWriter, WriteBatch
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
@@ -34,7 +34,9 @@ class ConnectionOwner(Protocol):
     backend: str
     idle_timeout_s: float
     write_batch: WriteBatch
-    last_response: LastResponse
+
+    def new_parser(self) -> ResponseParser:
+        """A parser for the responses of one connection."""
 
     def release(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
@@ -80,7 +82,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self._owner = owner
-        self._parser = ResponseParser(owner.last_response)
+        self._parser = owner.new_parser()
         self._sink: ExchangeSink | None = None
         self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
         self._active = True

@@ -29,7 +29,10 @@ class HttpUpstream:
 
     def __init__(self, backend: Backend, tls: ssl.SSLContext | None = None) -> None:
         limits = PoolLimits(
-            backend.max_connections, backend.max_pending_requests, backend.idle_timeout_s
+            backend.max_connections,
+            backend.max_pending_requests,
+            backend.idle_timeout_s,
+            backend.tolerate,
         )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()

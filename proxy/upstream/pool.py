@@ -20,8 +20,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
-from proxy.http1.response_parser import LastResponse
-from proxy.model import Endpoint
+from proxy.http1.lenient_response import LenientResponseParser
+from proxy.http1.response_parser import LastResponse, ResponseParser
+from proxy.model import Deviation, Endpoint
 from proxy.tick import WriteBatch
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
@@ -58,6 +59,7 @@ class PoolLimits(Struct, frozen=True):
     max_connections: int
     max_pending_requests: int
     idle_timeout_s: float
+    tolerate: frozenset[Deviation] = frozenset()
 
 
 class Pool:
@@ -75,7 +77,7 @@ class Pool:
     ) -> None:
         self.backend = backend
         self.write_batch = write_batch
-        self.last_response = LastResponse()
+        self._last_response = LastResponse()
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s
@@ -89,6 +91,7 @@ class Pool:
         """Private connections without an exchange, the oldest first."""
         self._opening: set[asyncio.Task[Connection]] = set()
         self._queue: deque[PendingRequest] = deque()
+        self._tolerated: dict[str, int] = {}
         self._closing = False
         self._open_timer: asyncio.TimerHandle | None = None
         self._queued_count = 0
@@ -231,6 +234,16 @@ class Pool:
         if len(self._queue) > len(self._opening):
             self._queue.popleft().on_error(error)
 
+    def new_parser(self) -> ResponseParser:
+        """A parser for the responses of one connection."""
+        tolerated = self._limits.tolerate
+        if not tolerated:
+            return ResponseParser(self._last_response)
+        return LenientResponseParser(self._last_response, tolerated, self._count_tolerated)
+
+    def _count_tolerated(self, deviation: Deviation) -> None:
+        self._tolerated[deviation] = self._tolerated.get(deviation, 0) + 1
+
     # --- called by connections ----------------------------------------------------------------------
 
     def discard(self, connection: Connection) -> None:
@@ -284,7 +297,7 @@ class Pool:
 
     def stats(self) -> Stats:
         idle, pending = len(self._idle) + len(self._reserved), len(self._queue)
-        return Stats(len(self._live), idle, len(self._live) - idle, pending)
+        return Stats(len(self._live), idle, len(self._live) - idle, pending, self._tolerated)
 
     def close(self) -> None:
         """Accept no more requests. Idle connections close now, the others when their exchange ends."""

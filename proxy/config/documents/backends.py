@@ -1,7 +1,7 @@
 """Backends and cohorts."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -10,8 +10,11 @@ from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
 from proxy.config.expressions import Path
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, FilePath, HeaderName, Title
+from proxy.config.texts import CookieName, FilePath, HeaderName, Title, choice
 from proxy.config.units import Duration
+from proxy.model import Deviation
+
+Tolerated = Annotated[Deviation, choice("deviation", *get_args(Deviation))]
 
 
 class HealthCheckDoc(RuledDoc):
@@ -101,6 +104,10 @@ class BackendDoc(RuledDoc):
     idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
+    )
+    tolerate: Annotated[list[Tolerated], UNIQUE_ITEMS] = Field(
+        default_factory=list,
+        description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",
     )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()),
