@@ -66,6 +66,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
         frozenset(doc.tolerate),
+        doc.circuit_breakers.max_tunnels,
     )
 
 
@@ -110,6 +111,7 @@ def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
         _given_or(doc.stream_idle, base.stream_idle_s),
         _given_or(doc.body_idle, base.body_idle_s),
         total_s,
+        _given_or(doc.tunnel_idle, base.tunnel_idle_s),
     )
 
 
@@ -174,6 +176,7 @@ class RouteBuilder:
             _edits(doc.response),
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
+            doc.tunnels,
             line,
         )
 

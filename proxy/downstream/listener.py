@@ -17,6 +17,7 @@ from socket import SOL_SOCKET, socket
 from typing import Any
 
 from proxy.downstream.interfaces import Drainable
+from proxy.tcp_keep_alive import keep_alive
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Listener:
         """Begin to accept. The listener owns the socket."""
         # The loop's server gets a duplicate: the backlog outlives the server's close as long as ours is open.
         self._listening = listening
+        keep_alive(listening)
         self._server = await asyncio.get_running_loop().create_server(
             self._connection,
             sock=listening.dup(),

@@ -112,6 +112,8 @@ class FastRequest(Struct, eq=False):
             if may_be_logged_in and self._send_logged_in(prepared, cached.facts):
                 return
             pool = prepared.upstream.next_pool()
+            if prepared.switching:
+                pool.check_tunnels()
             connection = pool.take_idle(prepared.repeatable)
             if connection is not None:
                 self._send(pool, connection, prepared, prepared.timeouts)
@@ -166,9 +168,11 @@ class FastRequest(Struct, eq=False):
 
     def check_deadlines(self, now: float) -> None:
         total_s = self.allowed[0].total_s
-        if self.tunnel is not None:
-            if self.tunnel.is_stale(now):
-                self._end_tunnel(self.tunnel)
+        tunnel = self.tunnel
+        if tunnel is not None:
+            current = self.forwarder.table.current
+            if tunnel.is_stale(now) or tunnel.is_drained(now, current, self.record):
+                self._end_tunnel(tunnel)
         elif now - self.began >= total_s:
             self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
 
@@ -315,10 +319,11 @@ class FastRequest(Struct, eq=False):
             return
         try:
             check_protocol(head.pairs, wanted, cached.decision.backend or "-")
+            connection.begin_tunnel()
         except UpstreamError as error:
             self.refuse(error)
             return
-        self.tunnel = Tunnel(self.client, connection)
+        self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switch_protocols()

@@ -66,7 +66,7 @@ class Backend(Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
     preserve_host: bool = False
     """Forward the client's Host instead of the endpoint's authority."""
-    max_connections: int = 100
+    max_connections: int = 1024
     max_pending_requests: int = 1024
     headers: Allow = ALLOW_ALL
     cookies: Allow = ALLOW_ALL
@@ -74,6 +74,8 @@ class Backend(Struct, frozen=True):
     idle_timeout_s: float = 2.5
     """Half of 5 s, the default of many servers (finding 17)."""
     tolerate: frozenset[Deviation] = frozenset()
+    max_tunnels: int = 4096
+    """Switched connections (WebSockets). They do not count against `max_connections`."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

@@ -99,7 +99,13 @@ class Facade:
             resident_bytes(),
             {
                 name: Connections(
-                    now.connections, now.idle, now.in_flight, now.pending, dict(now.tolerated)
+                    now.connections,
+                    now.idle,
+                    now.in_flight,
+                    now.pending,
+                    dict(now.tolerated),
+                    now.streams,
+                    now.tunnels,
                 )
                 for name, now in self.stats().items()
             },

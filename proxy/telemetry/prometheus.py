@@ -202,7 +202,12 @@ def _of_backends(statuses: list[Status]) -> str:
     in_flight = 0
     for status in statuses:
         for name, now in status.backends.items():
-            for state, count in (("idle", now.idle), ("active", now.connections - now.idle)):
+            for state, count in (
+                ("idle", now.idle),
+                ("active", now.connections - now.idle - now.streams),
+                ("stream", now.streams),
+                ("tunnel", now.tunnels),
+            ):
                 connections[name, state] = connections.get((name, state), 0) + count
             pending[name] = pending.get(name, 0) + now.pending
             in_flight += now.in_flight

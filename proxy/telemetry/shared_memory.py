@@ -63,6 +63,8 @@ class Connections(Struct, frozen=True, array_like=True):
     pending: int
     tolerated: dict[str, int] = {}
     """By the name of the deviation."""
+    streams: int = 0
+    tunnels: int = 0
 
 
 class Status(Struct, frozen=True):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
 from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, ResponseParser
 from proxy.model import Timeouts
+from proxy.tcp_keep_alive import keep_alive
 from proxy.tick import BufferedWriter, WriteBatch
 from proxy.upstream.failures import NOT_HTTP, broken_off, not_http
 from proxy.upstream.interfaces import ExchangeSink
@@ -43,6 +44,9 @@ class ConnectionOwner(Protocol):
 
     def discard(self, connection: "Connection") -> None:
         """The connection is closed, or about to be."""
+
+    def add_tunnel(self, connection: "Connection") -> None:
+        """The connection is a tunnel from now on. Raises UpstreamBusy."""
 
     def reserve(self, connection: "Connection") -> None:
         """The connection waits for the next request of its client connection."""
@@ -140,6 +144,15 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.write(data)
 
+    def begin_tunnel(self) -> None:
+        """After a 101: the connection counts as a tunnel from now on. Raises UpstreamBusy if there are too many."""
+        self._owner.add_tunnel(self)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the head of a response has come, and not yet the end of its body."""
+        return self._sink is not None and self._parser.phase != HEAD
+
     def write_eof(self) -> None:
         """After a 101: half-close. The backend may still send."""
         if not self._is_closed and self._transport.can_write_eof():
@@ -196,6 +209,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._writer = BufferedWriter(self._owner.write_batch, self._transport)
         self._unread = _unread_poll(self._transport)
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         sink, parser = self._sink, self._parser
@@ -296,7 +310,12 @@ class Connection(asyncio.Protocol):
             self.paused_s += silence_s
             self._active_at = now
         elif self._parser.phase != HEAD:
-            if silence_s >= timeouts.stream_idle_s:
+            if self._parser.switched:
+                if silence_s >= timeouts.tunnel_idle_s:
+                    self._time_out(
+                        f"and its client were silent for {timeouts.tunnel_idle_s:g} s (tunnel_idle)"
+                    )
+            elif silence_s >= timeouts.stream_idle_s:
                 self._time_out("went silent in the middle of its answer")
         elif not self._is_uploading:
             if silence_s >= min(timeouts.backend_request_s, timeouts.request_s):

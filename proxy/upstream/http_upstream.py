@@ -33,6 +33,7 @@ class HttpUpstream:
             backend.max_pending_requests,
             backend.idle_timeout_s,
             backend.tolerate,
+            backend.max_tunnels,
         )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()

@@ -20,6 +20,10 @@ class Stats(Struct, frozen=True):
     pending: int = 0
     tolerated: Mapping[str, int] = {}
     """How often each deviation of a response was tolerated."""
+    streams: int = 0
+    """Those in flight whose response has begun, and not ended."""
+    tunnels: int = 0
+    """Switched connections. They are not among `connections`."""
 
     def __add__(self, other: "Stats") -> "Stats":
         return Stats(
@@ -28,6 +32,8 @@ class Stats(Struct, frozen=True):
             self.in_flight + other.in_flight,
             self.pending + other.pending,
             _sum(self.tolerated, other.tolerated),
+            self.streams + other.streams,
+            self.tunnels + other.tunnels,
         )
 
 

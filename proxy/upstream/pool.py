@@ -60,6 +60,7 @@ class PoolLimits(Struct, frozen=True):
     max_pending_requests: int
     idle_timeout_s: float
     tolerate: frozenset[Deviation] = frozenset()
+    max_tunnels: int = 4096
 
 
 class Pool:
@@ -87,6 +88,8 @@ class Pool:
         self._server_name = server_name
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
+        self._tunnels: set[Connection] = set()
+        """Switched connections, which are not in `_live`."""
         self._reserved: dict[Connection, None] = {}
         """Private connections without an exchange, the oldest first."""
         self._opening: set[asyncio.Task[Connection]] = set()
@@ -249,6 +252,7 @@ class Pool:
     def discard(self, connection: Connection) -> None:
         """The connection is closed, or about to be."""
         self._live.discard(connection)
+        self._tunnels.discard(connection)
         self._reserved.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -266,6 +270,18 @@ class Pool:
             connection.abort()
         else:
             self._idle.append(connection)
+
+    def check_tunnels(self) -> None:
+        """Raises UpstreamBusy if there is no room for another tunnel."""
+        if len(self._tunnels) >= self._limits.max_tunnels:
+            raise UpstreamBusy(f"backend {self.backend} has too many WebSockets", self.backend)
+
+    def add_tunnel(self, connection: Connection) -> None:
+        """A connection was switched: it does not count against `max_connections` any more. Raises UpstreamBusy."""
+        self.check_tunnels()
+        self._live.discard(connection)
+        self._tunnels.add(connection)
+        self._open_more()
 
     def reserve(self, connection: Connection) -> None:
         """A private connection waits for the next request of its client connection."""
@@ -288,16 +304,19 @@ class Pool:
 
     def check_deadlines(self, now: float) -> bool:
         """Check every connection and queued request. False if there are none."""
-        for connection in tuple(self._live):
+        for connection in (*self._live, *self._tunnels):
             connection.check_deadlines(now)
         for pending in [each for each in self._queue if now >= each.until]:
             self.cancel(pending)
             pending.on_error(self._timeout_error())
-        return bool(self._live or self._queue)
+        return bool(self._live or self._tunnels or self._queue)
 
     def stats(self) -> Stats:
         idle, pending = len(self._idle) + len(self._reserved), len(self._queue)
-        return Stats(len(self._live), idle, len(self._live) - idle, pending, self._tolerated)
+        in_flight = len(self._live) - idle
+        streams = sum(connection.is_streaming for connection in self._live) if in_flight else 0
+        tunnels = len(self._tunnels)
+        return Stats(len(self._live), idle, in_flight, pending, self._tolerated, streams, tunnels)
 
     def close(self) -> None:
         """Accept no more requests. Idle connections close now, the others when their exchange ends."""
@@ -317,11 +336,11 @@ class Pool:
         error = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
         while self._queue:
             self._queue.popleft().on_error(error)
-        for connection in tuple(self._live):
+        for connection in (*self._live, *self._tunnels):
             connection.close()
 
     def _check_closed(self) -> None:
-        if self._closing and not (self._live or self._queue or self._opening):
+        if self._closing and not (self._live or self._tunnels or self._queue or self._opening):
             self._closed.set()
 
 

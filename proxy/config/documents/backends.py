@@ -43,7 +43,10 @@ class CircuitBreakersDoc(Doc):
     """Limits that keep a slow backend from slowing down the others."""
 
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=100, description="Connections to the backend, per worker"
+        default=1024, description="Connections to the backend, per worker; not those of WebSockets"
+    )
+    max_tunnels: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=4096, description="WebSockets to the backend, per worker; more get a 503"
     )
     max_pending_requests: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=1024, description="Requests that wait for a connection; more get a 503"

@@ -19,7 +19,7 @@ from proxy.server.admin.explain import explaining
 from proxy.server.probes import Health
 from proxy.server.settings import Token
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
-from proxy.telemetry.shared_memory import SharedStats
+from proxy.telemetry.shared_memory import Connections, SharedStats
 
 _PROBES = ("/healthz", "/readyz")
 
@@ -40,6 +40,25 @@ def table_state(table: CurrentTable) -> dict[str, Any]:
         "failed_reloads": state.failures,
         "not_obeyed": list(map(str, current.table.not_implemented)),
     }
+
+
+def backend_connections(table: CurrentTable, board: SharedStats) -> dict[str, dict[str, int]]:
+    """What the connections of each backend do now, over all workers, beside the limits of one worker and endpoint."""
+    sums: dict[str, dict[str, int]] = {}
+    for backend in table.current.table.backends:
+        workers = [
+            part.status().backends.get(backend.name, Connections(0, 0, 0, 0)) for part in board
+        ]
+        sums[backend.name] = {
+            "active": sum(now.in_flight - now.streams for now in workers),
+            "stream": sum(now.streams for now in workers),
+            "idle": sum(now.idle for now in workers),
+            "max_connections": backend.max_connections,
+            "tunnel": sum(now.tunnels for now in workers),
+            "max_tunnels": backend.max_tunnels,
+            "pending": sum(now.pending for now in workers),
+        }
+    return sums
 
 
 def route_row(route: Route) -> dict[str, Any]:
@@ -64,7 +83,11 @@ def admin_app(table: CurrentTable, board: SharedStats, health: Health, token: To
     """
 
     def probed(word: str, ok: bool) -> Response:
-        more = {} if token is not None else {**health.details(), **table_state(table)}
+        more: dict[str, Any] = {}
+        if token is None:
+            health.refresh()
+            more = {**health.details(), **table_state(table)}
+            more["backends"] = backend_connections(table, board)
         return JSONResponse({"status": word, **more}, 200 if ok else 503)
 
     async def healthz(_: Request) -> Response:

@@ -95,7 +95,7 @@ def test_the_long_form_says_the_same_and_is_its_own_long_form(text: str) -> None
 
 def test_the_long_form_writes_every_default() -> None:
     said: dict[str, Any] = yaml.safe_load(expand((HEAD + ONE_ROUTE).encode()))
-    assert said["routes"][0]["backend_refs"][0]["weight"] == 100
+    assert said["routes"][0]["backend_refs"][0]["weight"] == 1024
     assert said["routes"][0]["timeouts"]["connect"] == "2s"
     assert said["routes"][0]["timeouts"]["total"] == "1h"
     assert said["routes"][0]["timeouts"]["body_idle"] == "30s"
@@ -107,7 +107,7 @@ def test_the_long_form_writes_every_default() -> None:
         "max_connections_per_client": 2_000,
     }
     assert said["defaults"]["limits"]["max_body_bytes"] == "50MiB"
-    assert said["backends"]["legacy"]["circuit_breakers"]["max_connections"] == 100
+    assert said["backends"]["legacy"]["circuit_breakers"]["max_connections"] == 1024
 
 
 def test_the_long_form_has_no_anchors_and_nothing_of_the_free_keys() -> None:

@@ -105,12 +105,19 @@ def test_interim_responses_are_read_as_the_final_one() -> None:
 
 
 def test_an_interim_response_alone_waits_for_the_final_one() -> None:
-    parser, counted = feed(ALL, b"HTTP/1.1 103 Early\n\nHTTP", b"/1.1 204 No\n\n")
-    assert parser.phase == OVER
-    assert counted == ["bare_lf"] * 2
+    for first, then in ((b"HTTP", b"/1.1 204 No\n\n"), (b"", b"HTTP/1.1 204 No\n\n")):
+        parser, counted = feed(ALL, b"HTTP/1.1 103 Early\n\n" + first, then)
+        assert parser.phase == OVER
+        assert counted == ["bare_lf"] * 2
 
 
 def test_a_strict_head_stays_as_it_is() -> None:
     raw = OK + b"a: b\r\ncontent-length: 2\r\n\r\n"
     assert strict_head(raw, ALL) == (raw, [])
     assert strict_head(OK + b"a : b\r\n\r\n", frozenset()) == (OK + b"a : b\r\n\r\n", [])
+
+
+def test_a_head_with_strict_line_ends_may_come_in_pieces() -> None:
+    tolerated: frozenset[Deviation] = frozenset(("folded_fields",))
+    parser, counted = feed(tolerated, OK + b"a: b\r\n c\r\n", b"content-length: 0\r\n\r\n")
+    assert (parser.phase, counted) == (OVER, ["folded_fields"])
