@@ -67,6 +67,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.idle_timeout,
         frozenset(doc.tolerate),
         doc.circuit_breakers.max_tunnels,
+        doc.max_connection_age,
     )
 
 

@@ -76,6 +76,8 @@ class Backend(Struct, frozen=True):
     tolerate: frozenset[Deviation] = frozenset()
     max_tunnels: int = 4096
     """Switched connections (WebSockets). They do not count against `max_connections`."""
+    max_connection_age_s: float | None = None
+    """A connection that is older takes no further request. None is no limit."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

@@ -34,6 +34,7 @@ class ConnectionOwner(Protocol):
 
     backend: str
     idle_timeout_s: float
+    max_age_s: float | None
     write_batch: WriteBatch
 
     def new_parser(self) -> ResponseParser:
@@ -65,8 +66,10 @@ class Connection(asyncio.Protocol):
         "_first_sweep_at",
         "_is_closed",
         "_is_paused",
+        "_is_retired",
         "_is_uploading",
         "_is_write_blocked",
+        "_opened_at",
         "_owner",
         "_parser",
         "_sink",
@@ -89,8 +92,9 @@ class Connection(asyncio.Protocol):
         self._parser = owner.new_parser()
         self._sink: ExchangeSink | None = None
         self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
+        self._is_retired = False
         self._active = True
-        self._active_at = self._first_sweep_at = 0.0
+        self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
         self.private: PrivateConnections | None = None
@@ -197,6 +201,18 @@ class Connection(asyncio.Protocol):
         self._sink = None
         self._abort()
 
+    @property
+    def peer_address(self) -> str:
+        """The address of the backend, without port."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def retire(self) -> None:
+        """Take no further request: close now, or after the exchange."""
+        self._is_retired = True
+        if self._sink is None:
+            self._abort()
+
     def close(self) -> None:
         """Close the connection. Its exchange fails."""
         backend = self._owner.backend
@@ -289,8 +305,14 @@ class Connection(asyncio.Protocol):
             self._active = False
             self._backlog_bytes = backlog
             self._active_at = now
+        self._opened_at = self._opened_at or now
+        max_age_s = self._owner.max_age_s
+        if max_age_s is not None and now - self._opened_at >= max_age_s:
+            self.retire()
         sink = self._sink
         if sink is None:
+            if self._is_closed:
+                return
             # A private connection lives as long as its client's: the login would be lost.
             if self.private is None and now - self._active_at >= self._owner.idle_timeout_s:
                 self._abort()
@@ -334,7 +356,8 @@ class Connection(asyncio.Protocol):
         self._sink = None
         if self._is_paused:
             self.resume_reading()
-        if parser.keep and not self._is_uploading and not self._transport.get_write_buffer_size():
+        is_clean = parser.keep and not (self._is_uploading or self._is_retired)
+        if is_clean and not self._transport.get_write_buffer_size():
             self.reused = self._active = True
             if self.private is not None:
                 self.private.keep(self._owner, self)

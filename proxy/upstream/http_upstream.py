@@ -34,6 +34,7 @@ class HttpUpstream:
             backend.idle_timeout_s,
             backend.tolerate,
             backend.max_tunnels,
+            backend.max_connection_age_s,
         )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()

@@ -25,9 +25,10 @@ from proxy.http1.response_parser import LastResponse, ResponseParser
 from proxy.model import Deviation, Endpoint
 from proxy.tick import WriteBatch
 from proxy.upstream.connection import Connection
-from proxy.upstream.dial import dial
+from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, not_connected
 from proxy.upstream.interfaces import Stats
+from proxy.upstream.name_watch import NameWatch
 from proxy.upstream.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class PoolLimits(Struct, frozen=True):
     idle_timeout_s: float
     tolerate: frozenset[Deviation] = frozenset()
     max_tunnels: int = 4096
+    max_connection_age_s: float | None = None
 
 
 class Pool:
@@ -82,6 +84,7 @@ class Pool:
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s
+        self.max_age_s = limits.max_connection_age_s
         self._limits = limits
         self._sweep = sweep
         self._tls = tls
@@ -95,6 +98,9 @@ class Pool:
         self._opening: set[asyncio.Task[Connection]] = set()
         self._queue: deque[PendingRequest] = deque()
         self._tolerated: dict[str, int] = {}
+        self._name_watch: NameWatch | None = None
+        if endpoint.unix_path is None and not is_literal(endpoint.host):
+            self._name_watch = NameWatch(endpoint.host, endpoint.port, self._retire_all_but)
         self._closing = False
         self._open_timer: asyncio.TimerHandle | None = None
         self._queued_count = 0
@@ -306,10 +312,18 @@ class Pool:
         """Check every connection and queued request. False if there are none."""
         for connection in (*self._live, *self._tunnels):
             connection.check_deadlines(now)
+        if self._name_watch is not None and not self._closing:
+            self._name_watch.check(now)
         for pending in [each for each in self._queue if now >= each.until]:
             self.cancel(pending)
             pending.on_error(self._timeout_error())
         return bool(self._live or self._tunnels or self._queue)
+
+    def _retire_all_but(self, addresses: frozenset[str]) -> None:
+        """The name of the endpoint has only these addresses by now. Tunnels stay."""
+        for connection in tuple(self._live):
+            if connection.peer_address not in addresses:
+                connection.retire()
 
     def stats(self) -> Stats:
         idle, pending = len(self._idle) + len(self._reserved), len(self._queue)
@@ -342,6 +356,8 @@ class Pool:
     def _check_closed(self) -> None:
         if self._closing and not (self._live or self._tunnels or self._queue or self._opening):
             self._closed.set()
+            if self._name_watch is not None:
+                self._name_watch.stop()
 
 
 def _authority(endpoint: Endpoint) -> bytes:

@@ -108,6 +108,9 @@ class BackendDoc(RuledDoc):
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
     )
+    max_connection_age: Annotated[float, Duration("100ms", "30d")] | None = Field(
+        default=None, description="The age from which a connection to it takes no further request"
+    )
     tolerate: Annotated[list[Tolerated], UNIQUE_ITEMS] = Field(
         default_factory=list,
         description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",

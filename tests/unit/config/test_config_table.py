@@ -95,7 +95,7 @@ def test_the_long_form_says_the_same_and_is_its_own_long_form(text: str) -> None
 
 def test_the_long_form_writes_every_default() -> None:
     said: dict[str, Any] = yaml.safe_load(expand((HEAD + ONE_ROUTE).encode()))
-    assert said["routes"][0]["backend_refs"][0]["weight"] == 1024
+    assert said["routes"][0]["backend_refs"][0]["weight"] == 100
     assert said["routes"][0]["timeouts"]["connect"] == "2s"
     assert said["routes"][0]["timeouts"]["total"] == "1h"
     assert said["routes"][0]["timeouts"]["body_idle"] == "30s"
