@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -68,6 +70,19 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         frozenset(doc.tolerate),
         doc.circuit_breakers.max_tunnels,
         doc.max_connection_age,
+        doc.load_balancing,
+        None if doc.session_affinity is None else doc.session_affinity.cookie,
+    )
+
+
+def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
+    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    if not names:
+        return backends
+    return tuple(
+        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        for each in backends
     )
 
 

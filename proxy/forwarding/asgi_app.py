@@ -30,7 +30,7 @@ from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import Identity, identify
 from proxy.routing.transforms.upstream_request import outgoing, upstream_target
 from proxy.telemetry.request_record import Record
-from proxy.upstream import Exchange, HttpUpstream
+from proxy.upstream import Exchange, HttpExchange, HttpUpstream
 
 
 class Resolved(Struct, eq=False):
@@ -134,7 +134,8 @@ class AsgiForwarder:
                 request.client, facts, upstream, prepared.logs_in
             )
             asked = prepared.asked(cached.target, identity)
-            return await upstream.open_prepared(asked, private, logged_in)
+            first = upstream.pool_for(facts)
+            return await upstream.open_prepared(asked, private, logged_in, first)
         sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
@@ -156,11 +157,17 @@ async def _pass_on(
 ) -> None:
     head = await exchange.head()
     cached, snapshot = request.cached, request.snapshot
+    cookie = _affinity_cookie(exchange, cached)
     if out.takes_head_blocks:
         start = response_head(head, cached, snapshot, request.identity)
+        if cookie is not None:
+            start = b"%bset-cookie: %b\r\n" % (start, cookie)
         await out.open(head.status, start, head.fields.length)
     else:
-        await out.start(head.status, response_fields(head, cached, snapshot, record))
+        fields = response_fields(head, cached, snapshot, record)
+        if cookie is not None:
+            fields = [*fields, (b"set-cookie", cookie)]
+        await out.start(head.status, fields)
     data: bytes | None = exchange.take()
     if exchange.complete:
         await out.end(data or b"")
@@ -170,6 +177,13 @@ async def _pass_on(
         await out.chunk(data)
         data = await exchange.next_chunk()
     await out.end()
+
+
+def _affinity_cookie(exchange: Exchange, cached: CachedDecision) -> bytes | None:
+    """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
+    return (
+        exchange.pool.affinity_cookie(cached.facts) if isinstance(exchange, HttpExchange) else None
+    )
 
 
 def _close_after(error: RequestError) -> HeaderPairs:

@@ -111,7 +111,7 @@ class FastRequest(Struct, eq=False):
             may_be_logged_in = prepared.logs_in or self.client.private is not None
             if may_be_logged_in and self._send_logged_in(prepared, cached.facts):
                 return
-            pool = prepared.upstream.next_pool()
+            pool = prepared.upstream.pool_for(cached.facts)
             if prepared.switching:
                 pool.check_tunnels()
             connection = pool.take_idle(prepared.repeatable)
@@ -247,7 +247,8 @@ class FastRequest(Struct, eq=False):
         if self.is_over:
             return
         record, client = self.record, self.client
-        if self.out or self.body_in or not self.head.keep_alive or client.draining:
+        usual = self.head.keep_alive and not (self.out or self.body_in or client.draining)
+        if not usual or self._affinity_cookie() is not None:
             self.response_started(head, framing, True)
             if body:
                 self.response_data(body)
@@ -275,7 +276,14 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.cached, self.snapshot, self.identity)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            start = b"%bset-cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
+
+    def _affinity_cookie(self) -> bytes | None:
+        """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
+        return None if self.pool is None else self.pool.affinity_cookie(self.cached.facts)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -325,6 +333,9 @@ class FastRequest(Struct, eq=False):
             return
         self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            lines.append(b"set-cookie: " + cookie)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switch_protocols()
 

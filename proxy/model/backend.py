@@ -10,6 +10,10 @@ Deviation = Literal["folded_fields", "bare_lf", "space_before_colon", "repeated_
 """A deviation from RFC 9112 in the heads of responses, which a table may tolerate of a backend."""
 
 
+LoadBalancing = Literal["round_robin", "least_request", "hash"]
+"""The choice of an endpoint: in turn, the one with the fewest requests, or by the client's address."""
+
+
 class Endpoint(Struct, frozen=True):
     """One address of a backend: host and port, or a Unix socket."""
 
@@ -78,6 +82,9 @@ class Backend(Struct, frozen=True):
     """Switched connections (WebSockets). They do not count against `max_connections`."""
     max_connection_age_s: float | None = None
     """A connection that is older takes no further request. None is no limit."""
+    load_balancing: LoadBalancing = "round_robin"
+    affinity_cookie: str | None = None
+    """The cookie of the facade that keeps a client with one endpoint."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

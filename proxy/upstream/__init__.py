@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from proxy.model import Backend
 from proxy.upstream.acquire import Acquisition
 from proxy.upstream.connection import Connection
+from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.http_upstream import HttpUpstream
 from proxy.upstream.interfaces import Exchange, ExchangeSink, Stats, Upstream
 from proxy.upstream.pool import Pool
@@ -32,6 +33,7 @@ __all__ = [
     "Connection",
     "Exchange",
     "ExchangeSink",
+    "HttpExchange",
     "HttpUpstream",
     "Pool",
     "PrivateConnections",

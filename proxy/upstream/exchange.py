@@ -93,6 +93,11 @@ class HttpExchange:
         return self._upload is not None
 
     @property
+    def pool(self) -> Pool:
+        """The endpoint that the request was sent to last."""
+        return self._pool
+
+    @property
     def address(self) -> str:
         return str(self._pool.endpoint)
 

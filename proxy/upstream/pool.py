@@ -22,8 +22,9 @@ from msgspec.structs import replace
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
 from proxy.http1.lenient_response import LenientResponseParser
 from proxy.http1.response_parser import LastResponse, ResponseParser
-from proxy.model import Deviation, Endpoint
+from proxy.model import Deviation, Endpoint, Facts
 from proxy.tick import WriteBatch
+from proxy.upstream.affinity import Affinity
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, not_connected
@@ -77,8 +78,10 @@ class Pool:
         write_batch: WriteBatch,
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
+        affinity: Affinity | None = None,
     ) -> None:
         self.backend = backend
+        self.affinity = affinity
         self.write_batch = write_batch
         self._last_response = LastResponse()
         self.endpoint = endpoint
@@ -121,6 +124,15 @@ class Pool:
                 return connection
             connection.abort()
         return None
+
+    def affinity_cookie(self, facts: Facts) -> bytes | None:
+        """The value of Set-Cookie for a response, if the client has to get one."""
+        return None if self.affinity is None else self.affinity.set_cookie(self.endpoint, facts)
+
+    @property
+    def load(self) -> int:
+        """Requests that use a connection or wait for one."""
+        return len(self._live) - len(self._idle) - len(self._reserved) + len(self._queue)
 
     @property
     def has_room(self) -> bool:

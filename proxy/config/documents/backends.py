@@ -12,7 +12,7 @@ from proxy.config.expressions import Path
 from proxy.config.faults import Fault
 from proxy.config.texts import CookieName, FilePath, HeaderName, Title, choice
 from proxy.config.units import Duration
-from proxy.model import Deviation
+from proxy.model import Deviation, LoadBalancing
 
 Tolerated = Annotated[Deviation, choice("deviation", *get_args(Deviation))]
 
@@ -86,6 +86,14 @@ class TlsDoc(RuledDoc):
             yield Fault(("key_file",), "a `key_file` without a `cert_file`", hint, on_key=True)
 
 
+class SessionAffinityDoc(Doc):
+    """Keeps a client with the endpoint that served it first."""
+
+    cookie: CookieName = Field(
+        description="The name of a cookie of the facade; backends do not get it"
+    )
+
+
 class BackendDoc(RuledDoc):
     """A system behind the facade: the monolith or a new service."""
 
@@ -107,6 +115,12 @@ class BackendDoc(RuledDoc):
     idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
+    )
+    load_balancing: Annotated[LoadBalancing, choice("way", *get_args(LoadBalancing))] = Field(
+        default="round_robin", description="The choice of an endpoint for a request"
+    )
+    session_affinity: SessionAffinityDoc | None = Field(
+        default=None, description="Keeps a client with one endpoint, by a cookie"
     )
     max_connection_age: Annotated[float, Duration("100ms", "30d")] | None = Field(
         default=None, description="The age from which a connection to it takes no further request"
