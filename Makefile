@@ -31,7 +31,7 @@ LOCKED := install --no-deps --require-hashes -r
 up: .venv/.product ## PostgreSQL, the service, TravelBuddy and the facade, until Ctrl-C
 	@exec $(BIN)/python -m deploy.local
 
-check: .venv/.tools ## format, lint, types and the storeys
+check: .venv/.tools ## format, lint, types and the layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

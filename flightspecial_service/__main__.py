@@ -8,16 +8,18 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import NoReturn
 
 from flightspecial_service import database_commands
 from flightspecial_service.app import build
 from flightspecial_service.environment import with_files
-from flightspecial_service.errors import SettingsError
+from flightspecial_service.errors import ListenError, SettingsError
 from flightspecial_service.infrastructure.aws.client import read_parameters
+from flightspecial_service.interface.http.connection import Limits
 from flightspecial_service.interface.http.middleware import Drain
-from flightspecial_service.logs import log_to_stderr
-from flightspecial_service.server import Server, bound, ending_quietly
+from flightspecial_service.logs import log_to_stderr, set_level
+from flightspecial_service.server import Server, allow_descriptors, bound, ending_quietly
 from flightspecial_service.settings import Settings, profile_of, read_settings
 
 log = logging.getLogger("flightspecial_service")
@@ -36,6 +38,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     log_to_stderr()
     try:
         settings = read_settings(_all_variables(environ))
+        set_level(settings.edge.log_level)
         if arguments.command != "serve":
             return database_commands.run(arguments, settings.database)
         return _serve(settings, arguments.host, arguments.port)
@@ -55,14 +58,12 @@ def _all_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
-    try:
-        listener = bound(host, port)
-    except OSError as error:
-        print(
-            f"flightspecials: cannot listen on {host} port {port}: {error.strerror}",
-            file=sys.stderr,
-        )
-        return 1
+    edge = settings.edge
+    addresses = [(host, port)]
+    if edge.operations_port is not None:
+        if port and edge.operations_port == port:
+            raise SettingsError((f"OPS_PORT must be another port than --port, not {port}",))
+        addresses.append((edge.operations_host, edge.operations_port))
     failed = False
 
     def refused() -> None:
@@ -70,13 +71,24 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         failed = True
         server.should_exit = True
 
-    drain = Drain()
-    app = build(settings, refused, drain=drain)
+    drain, limits = Drain(), Limits(max_connections=edge.max_connections)
+    service = build(settings, refused, drain=drain)
     server = Server(
-        app, lambda url: log.info("listening", extra={"url": url}), drain, settings.drain_s
+        service,
+        lambda url: log.info("listening", extra={"url": url}),
+        drain,
+        settings.drain_s,
+        limits,
     )
-    with listener, ending_quietly(server):
-        server.run([listener])
+    allow_descriptors(limits.most_connections)
+    with ExitStack() as listeners:
+        try:
+            sockets = [listeners.enter_context(bound(*address)) for address in addresses]
+        except ListenError as error:
+            print(f"flightspecials: {error}", file=sys.stderr)
+            return 1
+        with ending_quietly(server):
+            server.run(sockets)
     return 1 if failed else 0
 
 

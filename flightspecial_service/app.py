@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -25,15 +28,28 @@ from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.flights import FlightsApi
 from flightspecial_service.interface.api.legacy import LegacyApi
 from flightspecial_service.interface.api.operations import Apis
+from flightspecial_service.interface.api.operations_listener import (
+    Info,
+    OperationsApi,
+    OperationsListener,
+)
 from flightspecial_service.interface.api.probes import Probes, Readiness
 from flightspecial_service.interface.api.routes import router
 from flightspecial_service.interface.api.special_commands import SpecialCommandsApi
 from flightspecial_service.interface.api.specials import SpecialsApi
+from flightspecial_service.interface.http.access import (
+    Access,
+    BearerToken,
+    open_to_all,
+    switched_off,
+)
 from flightspecial_service.interface.http.middleware import Drain, Middleware
-from flightspecial_service.settings import Settings
+from flightspecial_service.server import Service
+from flightspecial_service.settings import EdgeSettings, Settings
 from flightspecial_service.telemetry import Telemetry
 
 _HOUSEKEEPING_S = 300.0
+_PACKAGES = ("asyncpg", "httptools", "msgspec", "prometheus-client", "starlette", "uvicorn")
 
 
 def build(
@@ -42,14 +58,16 @@ def build(
     scripts: tuple[Script, ...] | None = None,
     drain: Drain | None = None,
     poll_s: float = POLL_S,
-) -> ASGIApp:
-    """The ASGI app on PostgreSQL. Its lifespan owns the connection pool and the background tasks."""
+) -> Service:
+    """The service on PostgreSQL. Its lifespan owns the connection pool and the background tasks."""
     scripts = own_scripts() if scripts is None else scripts
     schema = settings.database.schema
     telemetry = Telemetry()
-    slow = SlowQueries(settings.slow_query_s, telemetry.slow_queries.inc)
+    slow = SlowQueries(
+        settings.slow_query_s, telemetry.slow_queries.inc, telemetry.query_seconds.observe
+    )
     credentials = credentials_for(settings.database)
-    database = Database(settings.database, slow, credentials)
+    database = Database(settings.database, slow, credentials, telemetry.pool_wait_seconds.observe)
     telemetry.gauge("flightspecials_db_connections", "Open connections", database.size)
     telemetry.gauge("flightspecials_db_connections_idle", "Of them unused", database.idle)
     telemetry.gauge("flightspecials_db_up", "0 after the database was lost", database.up)
@@ -80,10 +98,14 @@ def build(
             await database.close()
 
     versions = [script.version for script in scripts if script.version is not None]
-    readiness = DatabaseReadiness(startup, database, versions)
+    readiness = DatabaseReadiness(startup, database, schema, scripts)
     stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
     http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain())
-    return http_app(stores, http_dependencies, settings, lifespan)
+    return Service(
+        http_app(stores, http_dependencies, settings, lifespan),
+        operations_app(http_dependencies, settings, versions[-1] if versions else ""),
+        telemetry,
+    )
 
 
 class HttpDependencies(Struct, frozen=True):
@@ -117,15 +139,48 @@ def http_app(
         SpecialCommandsApi(stores.specials, stores.store, build_label, settings.header_update),
         FlightsApi(stores.flights, stores.store),
         LegacyApi(cached_listing, http_dependencies.now, build_label),
-        Probes(http_dependencies.readiness, http_dependencies.telemetry, http_dependencies.drain),
+        Probes(http_dependencies.readiness, http_dependencies.drain),
+        special_writes(settings.edge),
     )
-    middleware = Middleware(
+    middleware = _middleware(http_dependencies, settings)
+    return router(apis, middleware, lifespan, settings.edge.cors_origins)
+
+
+def operations_app(
+    http_dependencies: HttpDependencies, settings: Settings, migration: str
+) -> ASGIApp:
+    """The app of the operations listener. `migration` is the newest one of this version."""
+    info = Info(
+        name="flightspecials",
+        version=version("strangler-facade"),
+        build=settings.build,
+        profile=settings.profile,
+        migration=migration,
+        started_at=http_dependencies.now().isoformat(timespec="seconds"),
+        python=python_version(),
+        packages={name: version(name) for name in _PACKAGES},
+    )
+    return OperationsListener(
+        Probes(http_dependencies.readiness, http_dependencies.drain),
+        OperationsApi(http_dependencies.telemetry, info),
+        _middleware(http_dependencies, settings),
+    )
+
+
+def special_writes(edge: EdgeSettings) -> Access:
+    """Who may create, change and delete specials. Raises SettingsError."""
+    if not edge.special_writes:
+        return switched_off
+    return BearerToken(Path(edge.token_file)) if edge.token_file else open_to_all
+
+
+def _middleware(http_dependencies: HttpDependencies, settings: Settings) -> Middleware:
+    return Middleware(
         http_dependencies.telemetry,
         http_dependencies.drain,
-        build_label.headers,
+        BuildLabel(settings.build, settings.show_build).headers,
         settings.access_log,
     )
-    return router(apis, middleware, lifespan)
 
 
 def utc_now() -> datetime:

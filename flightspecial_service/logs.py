@@ -7,6 +7,8 @@ import msgspec
 
 from flightspecial_service.tracing import current
 
+LEVELS = ("debug", "info", "warning", "error")
+_OWN = "flightspecial_service"
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -49,3 +51,16 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def set_level(level: str) -> None:
+    """Set the level of this package's loggers to one of `LEVELS`.
+
+    Loggers of libraries keep theirs: at level debug botocore would log secrets.
+    """
+    logging.getLogger(_OWN).setLevel(level.upper())
+
+
+def level() -> str:
+    """The level of this package's loggers."""
+    return logging.getLevelName(logging.getLogger(_OWN).getEffectiveLevel()).lower()

@@ -1,16 +1,23 @@
 """Settings from environment variables. All problems are reported together, without any password."""
 
 import re
+import ssl
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from flightspecial_service.errors import SettingsError
+from flightspecial_service.logs import LEVELS
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _BUILD = re.compile(r"[A-Za-z0-9._-]{0,64}")
+# RFC 6454 6.2: what a browser sends in Origin.
+_ORIGIN = re.compile(
+    r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
+)
 PROFILES = ("local", "test")
-_PROFILE_NAMES = ("PROFILE", "SPRING_PROFILES_ACTIVE")
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""libpq's words (its documentation, "SSL Support"): each protects more than the one before."""
 
 
 class Secret:
@@ -40,6 +47,12 @@ class DatabaseSettings(Struct, frozen=True):
     """Secrets Manager's secret with user and password (profile `test`); otherwise empty."""
     name: str = "dso"
     schema: str = "travelbuddy"
+    sslmode: str = "prefer"
+    """One of `SSLMODES`."""
+    sslrootcert: str = ""
+    """A file of root certificates; empty: the server's certificate is not verified."""
+    refuse_newer: bool = False
+    """Do not start on a schema that a newer version has migrated."""
     pool_size: int = 10
     connect_timeout_s: float = 2.0
     acquire_timeout_s: float = 0.8
@@ -49,10 +62,26 @@ class DatabaseSettings(Struct, frozen=True):
     """For a row that another transaction has locked."""
     probe_timeout_s: float = 1.0
     close_timeout_s: float = 3.0
-    migration_timeout_s: float = 60.0
-    """For the migrations of another replica and our own together."""
+    migration_wait_s: float = 60.0
+    """For the migrations of another replica. The run of a migration itself has no limit."""
     lock_timeout_s: float = 5.0
     """For a table that a migration locks. Other statements queue behind the migration meanwhile."""
+
+
+class EdgeSettings(Struct, frozen=True):
+    """What clients may do, and where operators look."""
+
+    special_writes: bool = False
+    """If off, creating, changing and deleting specials get 501. Header updates and names have their own."""
+    token_file: str = ""
+    """With it, these writes need its bearer token."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may use the API; `*` is any."""
+    max_connections: int = 1_000
+    operations_host: str = "127.0.0.1"
+    operations_port: int | None = None
+    """None: there is no operations listener. 0: a free port."""
+    log_level: str = "info"
 
 
 class Settings(Struct, frozen=True):
@@ -60,6 +89,7 @@ class Settings(Struct, frozen=True):
 
     profile: str = "local"
     database: DatabaseSettings = DatabaseSettings()
+    edge: EdgeSettings = EdgeSettings()
     header_update: bool = True
     """Feature flag: if off, header updates get 501."""
     build: str = ""
@@ -74,9 +104,11 @@ class Settings(Struct, frozen=True):
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from variables; unset ones take their defaults. Raises SettingsError."""
-    reader = _Reader(environ)
-    profile = reader.choice(_profile_variable(environ), PROFILES)
+    """Settings from variables; unset and empty ones take their defaults. Raises SettingsError."""
+    reader = _Reader(without_empty(environ))
+    profile = reader.profile()
+    usual = "require" if profile == "test" else "prefer"
+    sslmode = reader.choice("DB_SSLMODE", (usual, *SSLMODES))
     # Two sets of names: one for the profile `local`, one that the chart's ConfigMap sets (docs/service.md).
     local = profile != "test"
     settings = Settings(
@@ -89,10 +121,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             secret_id="" if local else reader.text("DATABASE_USERNAME", None),
             name=reader.text("DB_DATABASE_NAME", "dso"),
             schema=reader.identifier("DB_DEFAULT_SCHEMA", "travelbuddy"),
+            sslmode=sslmode,
+            sslrootcert=reader.root_certificates("DB_SSLROOTCERT", sslmode),
+            refuse_newer=reader.choice("DB_SCHEMA_AHEAD", ("warn", "refuse")) == "refuse",
             pool_size=reader.number("DB_POOL_SIZE", 10, 1_000),
             command_timeout_s=reader.number("DB_STATEMENT_TIMEOUT_MS", 5_000, 600_000) / 1000,
             row_lock_timeout_s=reader.number("DB_LOCK_TIMEOUT_MS", 2_000, 600_000) / 1000,
         ),
+        edge=_edge(reader),
         header_update=reader.choice("FEATURE_HEADER_UPDATE", ("on", "off")) == "on",
         build=reader.build("CODEBUILD_BUILD_NUMBER"),
         show_build=reader.choice("SHOW_BUILD_NUMBER", ("off", "on")) == "on",
@@ -106,13 +142,29 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _edge(reader: "_Reader") -> EdgeSettings:
+    token_file = reader.text("API_TOKEN_FILE", "")
+    # A token file switches the writes on, unless the switch says otherwise.
+    writes = ("on", "off") if token_file else ("off", "on")
+    return EdgeSettings(
+        special_writes=reader.choice("FEATURE_SPECIAL_WRITES", writes) == "on",
+        token_file=token_file,
+        cors_origins=reader.origins("CORS_ALLOW_ORIGINS"),
+        max_connections=reader.number("MAX_CONNECTIONS", 1_000, 100_000),
+        operations_host=reader.text("OPS_HOST", "127.0.0.1"),
+        operations_port=reader.optional_port("OPS_PORT"),
+        log_level=reader.choice("LOG_LEVEL", ("info", *LEVELS)),
+    )
+
+
+def without_empty(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are set: an empty one counts as unset."""
+    return {name: value for name, value in environ.items() if value}
+
+
 def profile_of(environ: Mapping[str, str]) -> str:
     """The requested profile, valid or not."""
-    return environ.get(_profile_variable(environ), PROFILES[0])
-
-
-def _profile_variable(environ: Mapping[str, str]) -> str:
-    return next((name for name in _PROFILE_NAMES if name in environ), _PROFILE_NAMES[0])
+    return _Reader(without_empty(environ)).profile()
 
 
 class _Reader:
@@ -124,7 +176,9 @@ class _Reader:
 
     def text(self, name: str, default: str | None) -> str:
         """`default` None: the variable is required."""
-        value = self._environ.get(name, default or "")
+        if default is not None and name not in self._environ:
+            return default
+        value = self._environ.get(name, "")
         if not value or not value.isprintable() or value != value.strip():
             self.problems.append(
                 f"{name} must be a text without control characters or blanks around it,"
@@ -164,10 +218,55 @@ class _Reader:
         return ""
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
+        """One of `known`, whose first is the default."""
         value = self._environ.get(name, known[0])
         if value not in known:
-            self.problems.append(f"{name} must be {' or '.join(known)}, not {value[:40]!a}")
+            words = " or ".join(dict.fromkeys(known))
+            self.problems.append(f"{name} must be {words}, not {value[:40]!a}")
         return value
+
+    def root_certificates(self, name: str, sslmode: str) -> str:
+        value = self._environ.get(name, "")
+        if not value:
+            if sslmode.startswith("verify-"):
+                self.problems.append(f"{name} must be a file, as DB_SSLMODE is {sslmode}")
+            return ""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+        except (OSError, ValueError):  # ssl.SSLError is an OSError
+            self.problems.append(
+                f"{name} must be a readable file of certificates in PEM, not {value[:80]!a}"
+            )
+        return value
+
+    def profile(self) -> str:
+        """PROFILE, else the one profile of this service that is active in Spring's list."""
+        if "PROFILE" in self._environ or "SPRING_PROFILES_ACTIVE" not in self._environ:
+            return self.choice("PROFILE", PROFILES)
+        value = self._environ["SPRING_PROFILES_ACTIVE"]
+        active = {each.strip() for each in value.split(",")}.intersection(PROFILES)
+        if len(active) == 1:
+            return active.pop()
+        self.problems.append(
+            f"SPRING_PROFILES_ACTIVE must be a list with {' or '.join(PROFILES)} in it,"
+            f" not {value[:40]!a}"
+        )
+        return value
+
+    def optional_port(self, name: str) -> int | None:
+        return self.number(name, 0, 65_535, smallest=0) if name in self._environ else None
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Origins, separated by commas."""
+        value = self._environ.get(name, "")
+        origins = tuple(filter(None, (each.strip() for each in value.split(","))))
+        if origins == ("*",) or all(map(_ORIGIN.fullmatch, origins)):
+            return origins
+        self.problems.append(
+            f"{name} must be * or a list of origins, as in https://shop.example:8443,"
+            f" not {value[:80]!a}"
+        )
+        return ()
 
     def password(self, name: str) -> str:
         value = self._environ.get(name, "")

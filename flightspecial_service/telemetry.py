@@ -36,12 +36,28 @@ class Telemetry:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        self._refusals = Counter(
+            "flightspecials_http_refusals_total",
+            "Connections ended because of a limit or of malformed HTTP",
+            ("status",),
+            registry=self._registry,
+        )
+        self.query_seconds = self._histogram(
+            "flightspecials_db_query_duration_seconds", "Time of one query"
+        )
+        self.pool_wait_seconds = self._histogram(
+            "flightspecials_db_pool_wait_seconds",
+            "Time until a connection of the pool was there, or the wait was given up",
+        )
         self.slow_queries = Counter(
             "flightspecials_slow_queries_total",
             "Queries slower than the limit",
             registry=self._registry,
         )
         self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def _histogram(self, name: str, help_text: str) -> Histogram:
+        return Histogram(name, help_text, buckets=_BUCKETS_S, registry=self._registry)
 
     def gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
         """Add a gauge whose value is read at each scrape."""
@@ -62,6 +78,10 @@ class Telemetry:
                 self._bound[key] = bound
         bound[0].inc()
         bound[1].observe(took_s)
+
+    def count_refusal(self, status: int) -> None:
+        """Count a connection that was ended before its request reached the app."""
+        self._refusals.labels(str(status)).inc()
 
     def text(self) -> bytes:
         """All metrics in the Prometheus text format."""

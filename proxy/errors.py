@@ -2,6 +2,7 @@
 
 FacadeError                         with a message for a person
 +-- TableError                      the table is refused; has every `Problem`
++-- EditError                       an edit of the table is refused; nothing was written
 +-- RequestError                    has `status` and `reason` of the response to the client
     +-- BadRequest            400   the client's fault; nothing was sent to a backend
     |   +-- AmbiguousPath     400   path variants match different routes
@@ -65,6 +66,10 @@ class TableError(FacadeError):
         self.file = file
         self.problems = problems
         self.seams = seams
+
+
+class EditError(FacadeError):
+    """An edit of the table is refused. Nothing was written."""
 
 
 class RequestError(FacadeError):

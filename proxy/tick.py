@@ -15,15 +15,20 @@ MAX_BUFFERED_BYTES = 16 * 1024
 class WriteBatch:
     """The writers with unsent bytes, of a group of connections."""
 
-    __slots__ = ("writers",)
+    __slots__ = ("_loop", "writers")
 
     def __init__(self) -> None:
+        # Kept, because asking for it costs a system call in CPython 3.11.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.writers: list[BufferedWriter] = []
         """Call `schedule` before the first is added."""
 
     def schedule(self) -> None:
         """Flush all writers at the end of this tick."""
-        asyncio.get_running_loop().call_soon(self._flush)
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         writers, self.writers = self.writers, []

@@ -1,13 +1,13 @@
 """Small tables in text, for tests of edits."""
 
-from proxy.control.edits.operations import Edited, Opened, open_table
+from proxy.control.edits.operations import EditedTable, ParsedTable, parsed_table
 
 HEAD = "version: 1\nbackends: {legacy: http://a:1, new: http://b:1, third: http://c:1}\nroutes:\n"
 REST = "  - name: rest\n    backend_refs: legacy\n"
 
 
-def opened(text: str | bytes) -> Opened:
-    return open_table(text.encode() if isinstance(text, str) else text, "routes.yaml")
+def parsed(text: str | bytes) -> ParsedTable:
+    return parsed_table(text.encode() if isinstance(text, str) else text, "routes.yaml")
 
 
 def table(refs: str, stage: str = "") -> str:
@@ -16,7 +16,7 @@ def table(refs: str, stage: str = "") -> str:
     return f"{HEAD}  - name: r\n{line}    match: {{path: {{prefix: /r}}}}\n{refs}{REST}"
 
 
-def after(edited: Edited | None) -> str:
+def after(edited: EditedTable | None) -> str:
     assert edited is not None
     return edited.text.decode()
 

@@ -12,7 +12,18 @@ from deploy.local.samples import DATABASE, ensure_database
 from deploy.local.settings import DEFAULT_PORTS, HOST, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_FOR_THE_SERVICE = ("DB_", "DATABASE_", "SPRING_", "PG", "SECRETS_", "FEATURE_", "CODEBUILD_")
+_NOT_FOR_THE_SERVICE = (
+    "DB_",
+    "DATABASE_",
+    "SPRING_",
+    "PG",
+    "SECRETS_",
+    "FEATURE_",
+    "CODEBUILD_",
+    "OPS_",
+    "API_",
+    "CORS_",
+)
 _POSTGRES_SETTINGS = {"max_connections": "200"}
 
 
@@ -65,6 +76,8 @@ def service(settings: Settings, server: Endpoint, environ: Mapping[str, str]) ->
         "DB_PASSWORD": server.password,
         "DB_DATABASE_NAME": DATABASE,
         "DB_DEFAULT_SCHEMA": "travelbuddy",
+        # It listens on this machine only.
+        "FEATURE_SPECIAL_WRITES": "on",
     }
     # Settings that the caller has for a deployed service must not reach this one.
     kept = {

@@ -19,5 +19,10 @@ class Flight(Struct, frozen=True):
 
     def renamed(self, name: str) -> "Flight":
         """A copy with another name. Raises BadFlightName."""
-        check_text("a flight name", name, NAME_MAX, BadFlightName)
+        check_flight_name(name)
         return replace(self, name=name)
+
+
+def check_flight_name(name: str) -> None:
+    """Raise BadFlightName if the name violates its rule."""
+    check_text("a flight name", name, NAME_MAX, BadFlightName)

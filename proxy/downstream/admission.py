@@ -26,11 +26,12 @@ class WaitingClient(Protocol):
 class Admission:
     """Counts the requests that begin in a tick: at most `max_per_tick`, which is at least 1."""
 
-    __slots__ = ("_begun", "_max_per_tick", "_waiting")
+    __slots__ = ("_begun", "_loop", "_max_per_tick", "_waiting")
 
     def __init__(self, max_per_tick: int = MAX_PER_TICK) -> None:
         self._max_per_tick = max_per_tick
         self._begun = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[WaitingClient] = deque()
 
     def admit(self, client: WaitingClient) -> bool:
@@ -39,7 +40,10 @@ class Admission:
             self._waiting.append(client)
             return False
         if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next_tick)
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.get_running_loop()
+            loop.call_soon(self._next_tick)
         self._begun += 1
         return True
 

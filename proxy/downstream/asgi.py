@@ -19,6 +19,7 @@ from proxy.downstream.interfaces import ActiveRequest, ClientConnection, Connect
 from proxy.errors import RequestError
 from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing
 from proxy.http1.response_writer import CONTINUE, STATUS_LINES
@@ -41,7 +42,7 @@ _APPLICATION_FAILED = LocalReply(
 class AsgiExtension(Struct, eq=False):
     """`scope["facade"]`: what our server and our own applications share about a request beside ASGI."""
 
-    head: RequestHead
+    head: RequestHead | QuickHead
     """The request as the client sent it. A scope would lose an empty query."""
     client: ClientConnection
     fault: RequestError | None = None
@@ -60,6 +61,14 @@ class AsgiService(Struct, frozen=True):
     @property
     def limits(self) -> ConnectionLimits:
         return self.limits_of()
+
+    @property
+    def known(self) -> None:
+        """The strict reader reads all requests."""
+        return None
+
+    def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
+        return AsgiRequest(self.app, self.tasks, client, head, head.body)
 
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
@@ -94,7 +103,7 @@ class AsgiRequest:
         app: App,
         tasks: set[asyncio.Task[None]],
         client: ClientConnection,
-        head: RequestHead,
+        head: RequestHead | QuickHead,
         body: bytes | None,
     ) -> None:
         self._app = app

@@ -15,11 +15,14 @@ from proxy.downstream.interfaces import ActiveRequest, Closable, Drainable, Requ
 from proxy.downstream.lingering_close import LINGER_S, begin_lingering, has_unread, reset
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
+from proxy.http1.quick_head import QuickHead, read_quick
 from proxy.http1.request_head import RequestHead
-from proxy.http1.request_parser import RequestParser
+from proxy.http1.request_parser import COMPLETE, RequestParser
 from proxy.model import DEFAULTS, HeaderPairs
 from proxy.tick import BufferedWriter
 
+MAX_LAST_BYTES = 2048
+"""A larger request is read anew each time: an idle connection must stay small."""
 AHEAD_BYTES = 64 * 1024
 """The connection is not read while more bytes than this wait in the parser behind the active request."""
 
@@ -38,6 +41,9 @@ class DownstreamConnection(asyncio.Protocol):
         "_is_reading",
         "_is_tunnel",
         "_is_write_blocked",
+        "_known",
+        "_last_data",
+        "_last_head",
         "_lingers_until",
         "_overloaded",
         "_parser",
@@ -52,8 +58,6 @@ class DownstreamConnection(asyncio.Protocol):
         "peer",
         "private",
         "scheme",
-        "server",
-        "state",
         "write",
     )
 
@@ -65,14 +69,13 @@ class DownstreamConnection(asyncio.Protocol):
     def __init__(
         self, service: RequestService, tracker: ConnectionTracker, connections: set[Drainable]
     ) -> None:
-        limits = service.limits
         self._service = service
         self._tracker = tracker
         self._connections = connections
-        self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
-        self._timeouts = ClientTimeouts()
+        self._known = service.known
+        self._parser: RequestParser | None = None
+        self._timeouts: ClientTimeouts | None = None
         self._request: ActiveRequest | None = None
-        self.state: object = None
         self.private: Closable | None = None
         self._request_count = 0
         self._held = b""
@@ -81,10 +84,11 @@ class DownstreamConnection(asyncio.Protocol):
         self._is_write_blocked = self._is_tunnel = self._is_parsing = False
         self._overloaded: Overloaded | None = None
         self._lingers_until = 0.0
+        self._last_data = b""
+        self._last_head: QuickHead | None = None
         self.peer = ""
         self.scheme = "http"
         self.address: tuple[str, int] | None = None
-        self.server: tuple[str, int | None] | None = None
 
     # --- called by the event loop, the listener and `Admission` ---------------------------------------
 
@@ -93,12 +97,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._writer = BufferedWriter(self._tracker.write_batch, self._transport)
         self.write = self._writer.write
-        peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.address = peer[0], peer[1]
             self.peer = peer[0]
-        if isinstance(own, tuple):
-            self.server = own[0], own[1]
         if transport.get_extra_info("ssl_object") is not None:
             self.scheme = "https"
         self._connections.add(self)
@@ -114,7 +116,8 @@ class DownstreamConnection(asyncio.Protocol):
             self._request.client_disconnected()
         if self.private is not None:
             self.private.close()
-        self._parser.stop()
+        if self._parser is not None:
+            self._parser.stop()
 
     def eof_received(self) -> bool:
         self.resume()
@@ -153,18 +156,55 @@ class DownstreamConnection(asyncio.Protocol):
         if self._overloaded is not None:
             self._refuse(self._overloaded)
             return
+        if self._receive_quick(data):
+            return
+        parser = self._parser
+        if parser is None:
+            parser = self._new_parser()
         self._is_parsing = True
         try:
-            self._parser.feed(data)
+            parser.feed(data)
             if self._request is None:
-                self._parse_buffered()
+                self._parse_buffered(parser)
         except RequestError as error:
             self._refuse(error)
         finally:
             self._is_parsing = False
-        parser = self._parser
         if parser.held and self._request is not None and parser.held_bytes > AHEAD_BYTES:
             self.pause_reading()
+
+    def _receive_quick(self, data: bytes) -> bool:
+        """Begin the usual request that `data` is, if it is one and nothing is before it (ADR 21)."""
+        known, parser = self._known, self._parser
+        if self._request is not None or known is None:
+            return False
+        if parser is not None and not parser.is_idle:
+            return False
+        # Some clients send the same bytes again and again on a connection: health checks, pollers, load tests.
+        if data == self._last_data:
+            head = self._last_head
+        else:
+            head = self._last_head = read_quick(data, known)
+            self._last_data = data if len(data) <= MAX_LAST_BYTES else b""
+        if head is None:
+            return False
+        if parser is not None:
+            parser.phase = COMPLETE
+        self._begin(self._service.new_quick_request(self, head))
+        return True
+
+    def _new_parser(self) -> RequestParser:
+        """Made for the first bytes that are not a usual request. It holds what comes while a request is active."""
+        limits = self._service.limits
+        parser = self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
+        if self._request is not None:
+            parser.phase = COMPLETE
+        return parser
+
+    def _begin(self, request: ActiveRequest) -> None:
+        self._request_count += 1
+        self._request = request
+        request.begin()
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -180,7 +220,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """The listener drains: close if idle. An active request and bytes that have come are served first."""
-        held = self._held or self._parser.held_bytes
+        held = self._held or self._buffered_bytes
         if self._request is None and not held and not has_unread(self._transport):
             self._close()
 
@@ -201,19 +241,24 @@ class DownstreamConnection(asyncio.Protocol):
             return
         request = self._request
         timeouts, limits = DEFAULTS if request is None else request.allowed
-        expiry = self._timeouts.check(
-            now, self._progress(), self._service.limits.listener, timeouts, limits
-        )
+        if self._timeouts is None:
+            self._timeouts = ClientTimeouts()
+        listener = self._service.limits.listener
+        expiry = self._timeouts.check(now, self._progress(), listener, timeouts, limits)
         if expiry is not None:
             self._expire(expiry)
         elif request is not None:
             request.check_deadlines(now)
 
+    @property
+    def _buffered_bytes(self) -> int:
+        return 0 if self._parser is None else self._parser.held_bytes
+
     def _progress(self) -> Progress:
         request = self._request
         unsent = self._transport.get_write_buffer_size()
         if request is None:
-            phase: Phase = "head" if self._held or self._parser.held_bytes else "idle"
+            phase: Phase = "head" if self._held or self._buffered_bytes else "idle"
             return Progress(phase, self._request_count, unsent_bytes=unsent)
         if request.uploaded:
             return Progress("response", self._request_count, unsent_bytes=unsent)
@@ -238,9 +283,7 @@ class DownstreamConnection(asyncio.Protocol):
     # --- called by the parser -------------------------------------------------------------------------
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None:
-        self._request_count += 1
-        self._request = request = self._service.new_request(self, head, body)
-        request.begin()
+        self._begin(self._service.new_request(self, head, body))
 
     def request_data(self, data: bytes) -> None:
         if self._request is not None:
@@ -251,6 +294,12 @@ class DownstreamConnection(asyncio.Protocol):
             self._request.body_ended(trailers)
 
     # --- called by the active request -----------------------------------------------------------------
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        # Asked for when it is wanted: it is a system call, and the fast tier does not need it.
+        own = self._transport.get_extra_info("sockname")
+        return (own[0], own[1]) if isinstance(own, tuple) else None
 
     @property
     def draining(self) -> bool:
@@ -277,7 +326,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def switch_protocols(self) -> None:
         self._is_tunnel = True
-        rest = self._parser.take_rest()
+        rest = b"" if self._parser is None else self._parser.take_rest()
         self.resume_reading()
         if rest and self._request is not None:
             self._request.body(rest)
@@ -305,22 +354,23 @@ class DownstreamConnection(asyncio.Protocol):
     def _next_request(self) -> None:
         """Parse pipelined requests. Not called while the parser runs."""
         parser = self._parser
+        if parser is None:
+            return
         if self._is_reading and not (parser.held or self._is_write_blocked):
             parser.proceed()  # The usual case: the client has sent nothing ahead.
             return
         self._is_parsing = True
         try:
-            self._parse_buffered()
+            self._parse_buffered(parser)
         except RequestError as error:
             self._refuse(error)
         finally:
             self._is_parsing = False
-        if self._request is None or self._parser.held_bytes <= AHEAD_BYTES:
+        if self._request is None or parser.held_bytes <= AHEAD_BYTES:
             self.resume_reading()
 
-    def _parse_buffered(self) -> None:
+    def _parse_buffered(self, parser: RequestParser) -> None:
         """Parse buffered requests until one stays active, or the client does not read its responses fast enough."""
-        parser = self._parser
         while self._request is None and parser.is_complete and not self._is_write_blocked:
             if self._lingers_until or self._transport.is_closing():
                 return

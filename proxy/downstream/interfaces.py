@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from proxy.errors import RequestError
+from proxy.http1.known_lines import KnownLines
+from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.model import HeaderPairs, Limits, Listener, Timeouts
 
@@ -59,11 +61,12 @@ class ClientConnection(Protocol):
     """The address at the other end of the connection; empty for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
-    server: tuple[str, int | None] | None
-    state: object
-    """For the service: its state of the connection. None until the service sets it."""
     private: Closable | None
     """For the service: what belongs to this connection alone. Closed with it. None until the service sets it."""
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        """The listener's own address."""
 
     @property
     def draining(self) -> bool:
@@ -145,3 +148,10 @@ class RequestService(Protocol):
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
         """A new request, not begun yet. `body` is the whole body, if it came with the head; see `RequestSink`."""
+
+    @property
+    def known(self) -> KnownLines | None:
+        """The lines that the quick reader knows; None where the strict reader reads all requests."""
+
+    def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
+        """A request that has not begun, as the quick reader read it."""

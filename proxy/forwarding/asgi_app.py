@@ -1,6 +1,5 @@
 """A request on the ASGI tier: the facade as an ASGI application. The same steps as in `fast_request`, awaited."""
 
-import asyncio
 import time
 
 from msgspec import Struct
@@ -9,28 +8,29 @@ from proxy.downstream.asgi import AsgiExtension, AsgiService
 from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
+from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
-from proxy.forwarding.fast_request import FastTier
+from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
-from proxy.forwarding.prepared_request import Request, check_length, prepare
+from proxy.forwarding.prepared_request import check_length, prepare
+from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
-from proxy.forwarding.route_cache import (
-    CachedDecision,
-    ConnectionState,
-    cached_decision,
-    connection_state,
-    new_connection_state,
-)
+from proxy.forwarding.usual_request import UsualRequest, usual_ids
+from proxy.http1.framing import NO_BODY
+from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import OPTIONS_REPLY, problem
+from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
+from proxy.http1.request_writer import PreparedHead
+from proxy.http1.response_head import ResponseHead
 from proxy.model import BackendRef, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.trace_context import Identity, identify
-from proxy.routing.transforms.upstream_request import outgoing, upstream_target
+from proxy.routing.transforms.upstream_request import outgoing
 from proxy.telemetry.request_record import Record
-from proxy.upstream import Exchange, HttpExchange, HttpUpstream
+from proxy.upstream import Exchange, HttpUpstream
 
 
 class Resolved(Struct, eq=False):
@@ -38,9 +38,8 @@ class Resolved(Struct, eq=False):
 
     head: RequestHead
     snapshot: Snapshot
-    cached: CachedDecision
+    decided: Decided
     ref: BackendRef
-    identity: Identity
     client: ClientConnection | None
     """None if another server than ours called."""
 
@@ -50,140 +49,152 @@ class AsgiForwarder:
 
     def __init__(self, forwarder: Forwarder) -> None:
         self._forwarder = forwarder
+        self._routes = CurrentQuickRoutes(forwarder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
-        snapshot = self._forwarder.table.current
+        draw_bp = self._forwarder.draw()
         out = AsgiResponse(send, HEAD_BLOCK in scope.get("extensions", ()))
-        record = self._forwarder.record(snapshot)
-        logged = b""
+        shared: AsgiExtension | None = scope.get("facade")
+        usual = None if shared is None else self._usual(shared, draw_bp, began)
+        if usual is not None and shared is not None:
+            await self._respond_usual(usual, shared, receive, out)
+            return
+        snapshot = self._forwarder.table.current
+        record = self._forwarder.record(snapshot, draw_bp)
         try:
-            logged = await self._respond(scope, receive, out, snapshot, record)
+            await self._respond(scope, receive, out, snapshot, record)
         except RequestError as error:
-            record.error = without_trace(error)
-            # Too late for a status once the response has begun: returning makes the server close the connection.
-            if not (out.status or isinstance(error, ClientGone)):
-                own = facade_headers(snapshot, record)
-                await out.answer(problem(error), [*own, *_close_after(error)])
+            await _fail(error, out, snapshot, record)
         finally:
-            self._finish(record, out, snapshot, began, logged)
+            self._finish(record, out, snapshot, began)
+
+    # --- usual requests -----------------------------------------------------------------------------
+
+    def _usual(self, shared: AsgiExtension, draw_bp: int, began: float) -> UsualRequest | None:
+        """None for a request that goes the general way."""
+        head, client, forwarder = shared.head, shared.client, self._forwarder
+        if not isinstance(head, QuickHead) or client.private is not None:
+            return None
+        routes = self._routes.get()
+        plan = routes.plan(head, client, draw_bp)
+        # An exchange sends a safe request again, and takes this one for one without a body.
+        if plan is None or (head.has_length and plan.prepared.repeatable):
+            return None
+        bits = forwarder.random_bits()
+        ids = usual_ids(plan.claimed, bits)
+        return UsualRequest(
+            forwarder, client, head, routes.snapshot, plan, draw_bp, bits, *ids, began
+        )
+
+    async def _respond_usual(
+        self, usual: UsualRequest, shared: AsgiExtension, receive: Receive, out: AsgiResponse
+    ) -> None:
+        prepared, snapshot = usual.plan.prepared, usual.snapshot
+
+        async def start(head: ResponseHead) -> None:
+            block = usual.response_block(head)
+            if block is None:
+                _, record, decided = usual.general_state()
+                block = response_head(head, decided, snapshot, record)
+            await out.open(head.status, block, head.fields.length)
+
+        client = _client_side(shared, receive, prepared.route)
+        exchange = AsgiExchange(client, out, start)
+        sent = PreparedHead(usual.head.method, NO_BODY, prepared.timeouts, usual.raw)
+        failure: RequestError | None = None
+        try:
+            await exchange.run(prepared.upstream.open_prepared(sent))
+        except RequestError as error:
+            failure = error
+        finally:
+            if out.complete and exchange.at_once and exchange.attempts == 1:
+                usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
+            else:
+                _, record, _ = usual.general_state()
+                record.attempts = exchange.attempts
+                if failure is not None:
+                    await _fail(failure, out, snapshot, record)
+                self._finish(record, out, snapshot, usual.began)
+
+    # --- all others ---------------------------------------------------------------------------------
 
     async def _respond(
         self, scope: Scope, receive: Receive, out: AsgiResponse, snapshot: Snapshot, record: Record
-    ) -> bytes:
-        """Respond to one request. Returns the cached part of its log line."""
-        head = _head_of(scope)
-        state = _state_of(scope, head, snapshot)
-        identity = record.identity = identify(state.said, self._forwarder.random_bits())
-        cached = cached_decision(state, head, record)
-        if cached is None:
-            await out.answer(OPTIONS_REPLY, facade_headers(snapshot, record))
-            return b""
-        decision = cached.decision
-        if decision.ref is None:
-            reply = direct_response(decision.route, cached.facts)
-            await out.answer(reply, facade_headers(snapshot, record))
-            return cached.logged
-        client = _client_side(scope, receive, decision.route)
-        try:
-            await self._forward(
-                Resolved(head, snapshot, cached, decision.ref, identity, _connection_of(scope)),
-                client,
-                out,
-                record,
-            )
-        except asyncio.CancelledError:
-            if client.fault is None:
-                raise  # Not ours: the server is stopping.
-            raise client.fault from None
-        finally:
-            if client.leave():
-                await client.settle()
-            record.received_bytes = client.received_bytes
-        return cached.logged
-
-    async def _forward(
-        self, request: Resolved, client: AsgiRequestBody, out: AsgiResponse, record: Record
     ) -> None:
-        exchange = await self._open(request)
-        if exchange.has_body:
-            client.start_upload(exchange)
-        exchange.on_elapsed = client.watch
+        """Respond to one request."""
+        head = _head_of(scope)
+        peer = scope["client"][0] if scope["client"] else ""
+        bits = self._forwarder.random_bits()
+        decided = decide_request(head, peer, scope["scheme"], snapshot, record, bits)
+        if decided is None:
+            await out.answer(OPTIONS_REPLY, facade_headers(snapshot, record))
+            return
+        decision = decided.decision
+        if decision.ref is None:
+            reply = direct_response(decision.route, decided.facts)
+            await out.answer(reply, facade_headers(snapshot, record))
+            return
+
+        async def start(head: ResponseHead) -> None:
+            cookie = exchange.affinity_cookie(decided.facts)
+            if out.takes_head_blocks:
+                block = response_head(head, decided, snapshot, record)
+                if cookie is not None:
+                    block = b"%bset-cookie: %b\r\n" % (block, cookie)
+                await out.open(head.status, block, head.fields.length)
+            else:
+                fields = response_fields(head, decided, snapshot, record)
+                added = [] if cookie is None else [(b"set-cookie", cookie)]
+                await out.start(head.status, [*fields, *added])
+
+        shared: AsgiExtension | None = scope.get("facade")
+        client = _client_side(shared, receive, decision.route)
+        connection = None if shared is None else shared.client
+        exchange = AsgiExchange(client, out, start)
         try:
-            await _pass_on(exchange, out, request, record)
+            await exchange.run(
+                self._open(Resolved(head, snapshot, decided, decision.ref, connection))
+            )
         finally:
             record.attempts = exchange.attempts
-            exchange.abort()
+            record.received_bytes = client.received_bytes
 
     async def _open(self, request: Resolved) -> Exchange:
         """Send the head of the request to its backend. Raises RequestError."""
-        snapshot, cached, identity = request.snapshot, request.cached, request.identity
-        facts, decision = cached.facts, cached.decision
+        snapshot, decided = request.snapshot, request.decided
+        facts, decision = decided.facts, decided.decision
         backend = snapshot.backends[request.ref.backend]
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
-            prepared = cached.entry.prepared
-            if prepared is None:
-                source = Request(request.head, facts, decision, request.ref, identity)
-                prepared = prepare(source, snapshot, upstream)
-                if prepared.adds_ids:
-                    cached.entry.prepared = prepared
-            if not cached.target:
-                cached.target = upstream_target(facts, decision)
+            prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
             private, logged_in = private_connection(
                 request.client, facts, upstream, prepared.logs_in
             )
-            asked = prepared.asked(cached.target, identity)
-            first = upstream.pool_for(facts)
-            return await upstream.open_prepared(asked, private, logged_in, first)
-        sent = outgoing(facts, decision, backend, snapshot.table.forwarded, identity)
+            sent_head, first = prepared.prepared_head(), upstream.pool_for(facts)
+            return await upstream.open_prepared(sent_head, private, logged_in, first)
+        forwarded = snapshot.table.forwarded
+        sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)
         return await upstream.open(sent)
 
-    def _finish(
-        self, record: Record, out: AsgiResponse, snapshot: Snapshot, began: float, logged: bytes
-    ) -> None:
+    def _finish(self, record: Record, out: AsgiResponse, snapshot: Snapshot, began: float) -> None:
         record.status = out.status or (record.error.status if record.error is not None else 0)
         record.complete = out.complete
         record.sent_bytes = out.sent_bytes
         record.total_s = time.monotonic() - began
         if out.started_at is not None:
             record.first_byte_s = out.started_at - began
-        self._forwarder.finish(record, snapshot, logged)
+        self._forwarder.finish(record, snapshot)
 
 
-async def _pass_on(
-    exchange: Exchange, out: AsgiResponse, request: Resolved, record: Record
-) -> None:
-    head = await exchange.head()
-    cached, snapshot = request.cached, request.snapshot
-    cookie = _affinity_cookie(exchange, cached)
-    if out.takes_head_blocks:
-        start = response_head(head, cached, snapshot, request.identity)
-        if cookie is not None:
-            start = b"%bset-cookie: %b\r\n" % (start, cookie)
-        await out.open(head.status, start, head.fields.length)
-    else:
-        fields = response_fields(head, cached, snapshot, record)
-        if cookie is not None:
-            fields = [*fields, (b"set-cookie", cookie)]
-        await out.start(head.status, fields)
-    data: bytes | None = exchange.take()
-    if exchange.complete:
-        await out.end(data or b"")
-        return
-    while data is not None:
-        # The first may be empty: a server holds the head back until something of the body comes.
-        await out.chunk(data)
-        data = await exchange.next_chunk()
-    await out.end()
-
-
-def _affinity_cookie(exchange: Exchange, cached: CachedDecision) -> bytes | None:
-    """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
-    return (
-        exchange.pool.affinity_cookie(cached.facts) if isinstance(exchange, HttpExchange) else None
-    )
+async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, record: Record) -> None:
+    """Respond with `error`, if that is still possible."""
+    record.error = without_trace(error)
+    # Too late for a status once the response has begun: returning makes the server close the connection.
+    if not (out.status or isinstance(error, ClientGone)):
+        own = facade_headers(snapshot, record)
+        await out.answer(problem(error), [*own, *_close_after(error)])
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -192,8 +203,7 @@ def _close_after(error: RequestError) -> HeaderPairs:
     return [(b"connection", b"close")] if ends else []
 
 
-def _client_side(scope: Scope, receive: Receive, route: Route) -> AsgiRequestBody:
-    shared: AsgiExtension | None = scope.get("facade")
+def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -> AsgiRequestBody:
     if shared is not None:
         # The server's sweep over client connections checks these deadlines.
         shared.allowed = (route.timeouts, route.limits)
@@ -212,29 +222,14 @@ def _head_of(scope: Scope) -> RequestHead:
     """
     shared: AsgiExtension | None = scope.get("facade")
     if shared is not None:
-        return shared.head
+        head = shared.head
+        return head.strict() if isinstance(head, QuickHead) else head
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
     target = path + b"?" + query if query else path
     minor = int(scope["http_version"] != "1.0")
     pairs: HeaderPairs = list(scope["headers"])
     return RequestHead(scope["method"], target, minor, RequestFields(pairs, read_framing(pairs)))
-
-
-def _connection_of(scope: Scope) -> ClientConnection | None:
-    shared: AsgiExtension | None = scope.get("facade")
-    return None if shared is None else shared.client
-
-
-def _state_of(scope: Scope, head: RequestHead, snapshot: Snapshot) -> ConnectionState:
-    """The state of the connection, if it is one of our server. Raises BadRequest."""
-    shared: AsgiExtension | None = scope.get("facade")
-    if shared is not None:
-        return connection_state(shared.client, head.headers, snapshot)
-    client = scope["client"]
-    return new_connection_state(
-        snapshot, head.headers, client[0] if client else "", scope["scheme"]
-    )
 
 
 class AsgiTier(Struct, frozen=True):
@@ -244,7 +239,7 @@ class AsgiTier(Struct, frozen=True):
     """
 
     asgi: AsgiService
-    fast: FastTier
+    fast: QuickTier
 
     @property
     def limits(self) -> Snapshot:
@@ -256,3 +251,12 @@ class AsgiTier(Struct, frozen=True):
         if head.upgrade == b"websocket" or not head.minor:
             return self.fast.new_request(client, head, body)
         return self.asgi.new_request(client, head, body)
+
+    @property
+    def known(self) -> KnownLines | None:
+        return self.fast.known
+
+    def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
+        if not head.minor:
+            return self.fast.new_quick_request(client, head)
+        return self.asgi.new_quick_request(client, head)

@@ -22,19 +22,13 @@ from proxy.errors import (
     UpstreamTimeout,
 )
 from proxy.forwarding.attempts import Attempts
+from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
-from proxy.forwarding.prepared_request import PreparedRequest, Request, prepare
+from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
-from proxy.forwarding.route_cache import (
-    UNDECIDED,
-    CachedDecision,
-    cached_decision,
-    connection_state,
-)
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.chunked import chunked_body
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
@@ -43,8 +37,7 @@ from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import client_response_headers
-from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, identify
-from proxy.routing.transforms.upstream_request import upgrade_of, upstream_target
+from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool, PrivateConnections
 
@@ -62,13 +55,12 @@ class FastRequest(Struct, eq=False):
     """The request's body, if it came with the head."""
     body_in: RequestBody | None
     """The request's body, if it comes after the head."""
-    cached: CachedDecision
+    decided: Decided
     """`UNDECIDED` until the route is known."""
     out: ClientResponse | None = None
-    identity: Identity = NO_IDENTITY
     prepared: PreparedRequest | None = None
     pool: Pool | None = None
-    """The endpoint that the request was sent to last."""
+    """The endpoint that the request is for, or was sent to last."""
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
@@ -92,35 +84,37 @@ class FastRequest(Struct, eq=False):
     # --- what the client's connection calls -------------------------------------------------------
 
     def begin(self) -> None:
-        head, record, forwarder = self.head, self.record, self.forwarder
         try:
-            state = connection_state(self.client, head.fields.pairs, self.snapshot)
-            self.identity = record.identity = identify(state.said, forwarder.random_bits())
-            cached = cached_decision(state, head, record)
-            if cached is None:
-                self._reply(OPTIONS_REPLY)
-                return
-            self.cached = cached
-            prepared = cached.entry.prepared or self._prepare(cached)
-            if prepared is None:
-                self._reply(direct_response(cached.decision.route, cached.facts))
-                return
-            self.prepared = prepared
-            if not cached.target:
-                cached.target = upstream_target(cached.facts, cached.decision)
-            may_be_logged_in = prepared.logs_in or self.client.private is not None
-            if may_be_logged_in and self._send_logged_in(prepared, cached.facts):
-                return
-            pool = prepared.upstream.pool_for(cached.facts)
-            if prepared.switching:
-                pool.check_tunnels()
-            connection = pool.take_idle(prepared.repeatable)
-            if connection is not None:
-                self._send(pool, connection, prepared, prepared.timeouts)
-            else:
-                self._acquire(Attempts(prepared, self.began), pool, fresh=False)
+            self._begin()
         except RequestError as error:
             self.refuse(error)
+
+    def _begin(self) -> None:
+        """Raises RequestError."""
+        client, head, snapshot, forwarder = self.client, self.head, self.snapshot, self.forwarder
+        bits = forwarder.random_bits()
+        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, bits)
+        if decided is None:
+            self._reply(OPTIONS_REPLY)
+            return
+        self.decided = decided
+        ref = decided.decision.ref
+        if ref is None:
+            self._reply(direct_response(decided.decision.route, decided.facts))
+            return
+        upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
+        prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)
+        may_be_logged_in = prepared.logs_in or client.private is not None
+        if may_be_logged_in and self._send_logged_in(prepared, decided.facts):
+            return
+        pool = self.pool or upstream.pool_for(decided.facts)
+        if prepared.switching:
+            pool.check_tunnels()
+        connection = pool.take_idle(prepared.repeatable)
+        if connection is not None:
+            self._send(pool, connection, prepared, prepared.timeouts)
+        else:
+            self._acquire(Attempts(prepared, self.began), pool, fresh=False)
 
     def _send_logged_in(self, prepared: PreparedRequest, facts: Facts) -> bool:
         """Send the request over the connection that this client has logged in, if there is one."""
@@ -131,18 +125,6 @@ class FastRequest(Struct, eq=False):
             return False
         self._send(*logged_in, prepared, prepared.timeouts)
         return True
-
-    def _prepare(self, cached: CachedDecision) -> PreparedRequest | None:
-        """None for a local reply. Cached with the route, unless the table edits the ids. Raises RequestError."""
-        ref, snapshot = cached.decision.ref, self.snapshot
-        if ref is None:
-            return None
-        request = Request(self.head, cached.facts, cached.decision, ref, self.identity)
-        upstream = self.forwarder.http_upstream(snapshot.backends[ref.backend])
-        prepared = prepare(request, snapshot, upstream)
-        if prepared.adds_ids:
-            cached.entry.prepared = prepared
-        return prepared
 
     def body(self, data: bytes) -> None:
         if self.is_over:
@@ -225,7 +207,7 @@ class FastRequest(Struct, eq=False):
         self.pool = pool
         self.connection = connection
         record.attempts += 1
-        raw = prepared.head(self.cached.target, pool.authority, self.identity, self.sent)
+        raw = prepared.head(pool.authority, self.sent)
         uploading = body_in is not None
         if self.private is not None:
             connection.private = self.private
@@ -238,35 +220,17 @@ class FastRequest(Struct, eq=False):
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
         if status != 100:
-            cached = self.cached
-            fields = client_response_headers(headers, self.snapshot, cached.facts, cached.decision)
+            facts, decision = self.decided.facts, self.decided.decision
+            fields = client_response_headers(headers, self.snapshot, facts, decision)
             self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         self.connection = None
-        if self.is_over:
-            return
-        record, client = self.record, self.client
-        usual = self.head.keep_alive and not (self.out or self.body_in or client.draining)
-        if not usual or self._affinity_cookie() is not None:
+        if not self.is_over:
             self.response_started(head, framing, True)
             if body:
                 self.response_data(body)
             self.response_ended([])
-            return
-        # The usual case. Equal to the three calls above.
-        record.status = head.status
-        record.sent_bytes = len(body)
-        record.complete = self.is_over = True
-        record.first_byte_s = record.total_s = time.monotonic() - self.began
-        start = response_head(head, self.cached, self.snapshot, self.identity)
-        if framing == "chunked":
-            body = chunked_body(body)
-            client.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (start, body))
-        else:
-            client.write(b"%b\r\n%b" % (start, body))
-        self.forwarder.finish(record, self.snapshot, self.cached.logged)
-        client.request_done(True, True, False)
 
     def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
         self.record.first_byte_s = time.monotonic() - self.began
@@ -275,7 +239,7 @@ class FastRequest(Struct, eq=False):
             return
         out = self._response()
         self._drop_keep_alive(out)
-        start = response_head(head, self.cached, self.snapshot, self.identity)
+        start = response_head(head, self.decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
             start = b"%bset-cookie: %b\r\n" % (start, cookie)
@@ -283,7 +247,7 @@ class FastRequest(Struct, eq=False):
 
     def _affinity_cookie(self) -> bytes | None:
         """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
-        return None if self.pool is None else self.pool.affinity_cookie(self.cached.facts)
+        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -322,17 +286,17 @@ class FastRequest(Struct, eq=False):
     # --- tunnels ----------------------------------------------------------------------------------
 
     def _switch(self, head: ResponseHead) -> None:
-        connection, wanted, cached = self.connection, upgrade_of(self.head), self.cached
+        connection, wanted, decided = self.connection, upgrade_of(self.head), self.decided
         if connection is None:
             return
         try:
-            check_protocol(head.pairs, wanted, cached.decision.backend or "-")
+            check_protocol(head.pairs, wanted, decided.decision.backend or "-")
             connection.begin_tunnel()
         except UpstreamError as error:
             self.refuse(error)
             return
         self.tunnel = Tunnel(self.client, connection, self.snapshot)
-        lines = switch_lines(head.pairs, cached, self.snapshot, self.record)
+        lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
             lines.append(b"set-cookie: " + cookie)
@@ -383,7 +347,7 @@ class FastRequest(Struct, eq=False):
         record.sent_bytes = out.sent_bytes
         record.complete = whole
         record.total_s = time.monotonic() - self.began
-        self.forwarder.finish(record, self.snapshot, self.cached.logged)
+        self.forwarder.finish(record, self.snapshot)
         self.client.request_done(whole, out.keep and self.uploaded, out.by_close)
 
 
@@ -397,17 +361,27 @@ class FastTier(Struct, frozen=True):
         return self.forwarder.table.current
 
     def new_request(
-        self, client: ClientConnection, head: RequestHead, body: bytes | None
+        self,
+        client: ClientConnection,
+        head: RequestHead,
+        body: bytes | None,
+        draw_bp: int | None = None,
+        pool: Pool | None = None,
     ) -> FastRequest:
-        """A request that has not begun. `body` is the whole body, if it came with the head."""
+        """A request that has not begun. `body` is the whole body, if it came with the head.
+
+        `draw_bp` and `pool` are what was chosen for it already.
+        """
         forwarder = self.forwarder
         snapshot = forwarder.table.current
-        record = forwarder.record(snapshot)
+        record = forwarder.record(snapshot, draw_bp)
         began = time.monotonic()
+        body_in = None
         if body is None:
             body_in = RequestBody(client, head.fields.body.kind == "chunked")
-            return FastRequest(
-                forwarder, client, head, snapshot, record, began, b"", body_in, UNDECIDED
-            )
-        record.received_bytes = len(body)
-        return FastRequest(forwarder, client, head, snapshot, record, began, body, None, UNDECIDED)
+        else:
+            record.received_bytes = len(body)
+        sent = body or b""
+        return FastRequest(
+            forwarder, client, head, snapshot, record, began, sent, body_in, UNDECIDED, pool=pool
+        )

@@ -9,6 +9,7 @@ from proxy.errors import Unsupported
 from proxy.model import Backend
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.access_log import AccessLog
+from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LineWriter
 from proxy.telemetry.request_record import Record
 from proxy.upstream import HttpUpstream
@@ -25,20 +26,19 @@ class Forwarder(Struct, frozen=True):
     """A uniform whole number from [0, 10,000). Called once for each request."""
     random_bits: Callable[[], int]
     """`trace_context.RANDOM_BITS` random bits. Called once for each request."""
-    count: Callable[[Record], None]
-    """Counts a request that has ended."""
+    counters: RequestCounters
     writer: LineWriter
 
-    def record(self, snapshot: Snapshot) -> Record:
-        """The empty record of a request that begins now."""
-        return Record(snapshot.version, self.draw())
+    def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
+        """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""
+        return Record(snapshot.version, self.draw() if draw_bp is None else draw_bp)
 
-    def finish(self, record: Record, snapshot: Snapshot, fixed: bytes = b"") -> None:
-        """Count a request that has ended, and log it. `fixed` is the cached part of its log line, or empty."""
-        self.count(record)
+    def finish(self, record: Record, snapshot: Snapshot) -> None:
+        """Count a request that has ended, and log it."""
+        self.counters.count_request(record)
         log = self.access_log
         if log.enabled:
-            log.offer(self.writer.line(record, snapshot, fixed, time.time()))
+            log.offer(self.writer.line(record, snapshot.reads, time.time()))
 
     def http_upstream(self, backend: Backend) -> HttpUpstream:
         """Our own client for `backend`. Raises Unsupported where an httpx transport takes its place."""

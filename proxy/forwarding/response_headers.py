@@ -1,8 +1,8 @@
 """Response heads for the client: the backend's fields, then the facade's own."""
 
-from proxy.forwarding.route_cache import CachedDecision
+from proxy.forwarding.decided import Decided
 from proxy.http1.response_head import ResponseHead
-from proxy.model import HeaderPairs
+from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import (
     client_response_headers,
@@ -11,44 +11,43 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
-from proxy.routing.transforms.trace_context import REQUEST_ID, Identity
+from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.request_record import Record, reason_of
 
 
 def response_head(
-    head: ResponseHead, cached: CachedDecision, snapshot: Snapshot, identity: Identity
+    head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> bytes:
     """Status line and fields as bytes, with Content-Length but no other framing."""
-    kept = None if cached.entry.edited else unchanged(head, snapshot.decision_header)
+    kept = None if edits_responses(decided.decision) else unchanged(head, snapshot.decision_header)
     if kept is not None:
         block = kept[0]
     else:
-        fields = client_response_headers(head.pairs, snapshot, cached.facts, cached.decision)
+        fields = client_response_headers(head.pairs, snapshot, decided.facts, decided.decision)
         block = head_block(head, fields)
-    return b"%bx-request-id: %b\r\n%b" % (
-        block,
-        identity.request_id,
-        cached.entry.decision_line,
-    )
+    return block + b"".join([b"%b: %b\r\n" % pair for pair in facade_headers(snapshot, record)])
 
 
 def response_fields(
-    head: ResponseHead, cached: CachedDecision, snapshot: Snapshot, record: Record
+    head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
     """The same as a list of fields, for an ASGI server that writes the head itself."""
-    kept = None if cached.entry.edited else unchanged(head, snapshot.decision_header)
-    if kept is not None:
-        return [*kept[1], *facade_headers(snapshot, record)]
-    fields = client_response_headers(head.pairs, snapshot, cached.facts, cached.decision)
+    fields = client_response_headers(head.pairs, snapshot, decided.facts, decided.decision)
     return [*fields, *facade_headers(snapshot, record)]
 
 
 def switch_lines(
-    headers: HeaderPairs, cached: CachedDecision, snapshot: Snapshot, record: Record
+    headers: HeaderPairs, decided: Decided, snapshot: Snapshot, record: Record
 ) -> list[bytes]:
     """The fields of a 101 response, each a line without its end."""
-    fields = client_response_headers(headers, snapshot, cached.facts, cached.decision)
+    fields = client_response_headers(headers, snapshot, decided.facts, decided.decision)
     return lines_without_framing([*fields, *facade_headers(snapshot, record)])
+
+
+def edits_responses(decision: Decision) -> bool:
+    """Whether the table edits the fields of the response."""
+    ref = decision.ref
+    return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
 
 
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:

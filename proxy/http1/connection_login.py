@@ -10,7 +10,7 @@ from proxy.model import HeaderPairs
 
 CHALLENGE_FIELDS = frozenset((b"www-authenticate", b"proxy-authenticate", b"persistent-auth"))
 """Fields of a response that may show that a connection is logged in, or about to be."""
-_CREDENTIALS_FIELDS = frozenset((b"authorization", b"proxy-authorization"))
+CREDENTIALS_FIELDS = frozenset((b"authorization", b"proxy-authorization"))
 # A field may list several challenges (RFC 9110 11.6.1). Quoted text that looks like one does no harm.
 _SCHEME = re.compile(
     rb"(?:^|[,\s])(?:ntlm|negotiate|nego2|kerberos|credssp)(?:$|[,\s])", re.IGNORECASE
@@ -27,5 +27,5 @@ def is_login_challenge(name: bytes, value: bytes) -> bool:
 def has_login_credentials(fields: HeaderPairs) -> bool:
     """Whether a request logs in its connection. Names are in lower case."""
     return any(
-        name in _CREDENTIALS_FIELDS and _SCHEME.match(value) is not None for name, value in fields
+        name in CREDENTIALS_FIELDS and _SCHEME.match(value) is not None for name, value in fields
     )

@@ -66,45 +66,20 @@ class RequestHead(Struct, frozen=True, eq=False):
         return self.fields.upgrade if self.minor else b""
 
 
-class RequestHeadReader:
-    """Parses the heads of one connection. Keeps the last one, because clients repeat themselves (ADR 11)."""
-
-    __slots__ = ("_field_lines", "_fields", "_head", "_raw")
-
-    def __init__(self) -> None:
-        self._field_lines = b""
-        self._raw: bytes | None = None
-        self._fields = RequestFields([])
-        self._head = RequestHead("", b"", 1, self._fields)
-
-    def read(self, raw: bytes) -> RequestHead:
-        """Parse a head without its empty line. Raises BadRequest, UnknownVersion or UnknownCoding."""
-        if raw == self._raw:
-            return self._head
-        request_line, _, field_lines = raw.partition(b"\r\n")
-        match = _REQUEST_LINE.fullmatch(request_line)
-        if match is None:
-            cut_lines(raw)
-            raise _bad_request_line(request_line)
-        method, target, minor = match.groups()
-        fields = self._fields
-        if field_lines != self._field_lines:
-            fields = parse_fields(cut_lines(field_lines)) if field_lines else RequestFields([])
-            self._field_lines, self._fields = field_lines, fields
-        is_http10 = minor == b"0"
-        if is_http10 and fields.body.kind == "chunked":
-            raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
-        name = _METHODS.get(method) or method.decode()
-        self._raw = raw
-        self._head = RequestHead(
-            name, target, 0 if is_http10 else 1, fields, not (is_http10 or fields.close)
-        )
-        return self._head
-
-
 def read_request_head(raw: bytes) -> RequestHead:
-    """Parse one head without its empty line. Raises BadRequest, UnknownVersion or UnknownCoding."""
-    return RequestHeadReader().read(raw)
+    """A head without its empty line. Raises BadRequest, UnknownVersion or UnknownCoding."""
+    line, _, lines = raw.partition(b"\r\n")
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        cut_lines(raw)
+        raise _bad_request_line(line)
+    method, target, minor = found.groups()
+    fields = parse_fields(cut_lines(lines)) if lines else RequestFields([])
+    is_old = minor == b"0"
+    if is_old and fields.body.kind == "chunked":
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
+    name = _METHODS.get(method) or method.decode()
+    return RequestHead(name, target, 0 if is_old else 1, fields, not (is_old or fields.close))
 
 
 def _bad_request_line(line: bytes) -> BadRequest:

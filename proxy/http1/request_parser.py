@@ -13,7 +13,7 @@ from typing import Protocol
 from proxy.errors import BadRequest, HeadTooLarge, UriTooLong
 from proxy.http1.chunked import ChunkReader
 from proxy.http1.fields import TCHAR, check_text
-from proxy.http1.request_head import RequestHead, RequestHeadReader
+from proxy.http1.request_head import RequestHead, read_request_head
 from proxy.model import HeaderPairs
 
 HEAD, LENGTH, CHUNKED, COMPLETE = range(4)
@@ -57,8 +57,6 @@ class RequestParser:
 
     __slots__ = (
         "_chunks",
-        "_heads",
-        "_last_whole",
         "_offset",
         "_remaining",
         "_sink",
@@ -71,15 +69,12 @@ class RequestParser:
 
     def __init__(self, sink: RequestSink, max_head_bytes: int, max_fields: int) -> None:
         self._sink = sink
-        self._heads = RequestHeadReader()
         self.held = b""
         """The buffer: an incomplete head, or requests that wait for `proceed`. Unparsed from `_offset` on."""
         # Cutting parsed requests off `held` one by one would cost time quadratic in their number.
         self._offset = 0
         self._skipped_empty_line = False
         self._remaining = 0
-        # The last request that came alone and whole in one read: head bytes, size with body, parsed head.
-        self._last_whole: tuple[bytes, int, RequestHead] | None = None
         self._chunks = ChunkReader()
         self.max_head_bytes = max_head_bytes
         self.max_fields = max_fields
@@ -94,6 +89,11 @@ class RequestParser:
     def is_complete(self) -> bool:
         """The current request was parsed to its end. The next one is parsed after `proceed`."""
         return self.phase == COMPLETE
+
+    @property
+    def is_idle(self) -> bool:
+        """Between two requests, and nothing of the next one has come."""
+        return self.phase == HEAD and not self.held and not self._skipped_empty_line
 
     def stop(self) -> None:
         """Parse nothing more. Drops the sink, which refers to the parser: a cycle would wake the collector (ADR 8)."""
@@ -110,18 +110,7 @@ class RequestParser:
         """Parse bytes from the client. Raises RequestError if they are not a request, or if it is too large."""
         phase = self.phase
         if phase == HEAD:
-            last = self._last_whole
-            if (
-                last is not None
-                and last[1] == len(data)
-                and data.startswith(last[0])
-                and not self.held
-            ):
-                # The same head again (ADR 11). The body may differ.
-                self._skipped_empty_line = False
-                self.phase = COMPLETE
-                self._sink.request_head(last[2], data[len(last[0]) :])
-            elif self.held:
+            if self.held:
                 searched = len(self.held)
                 self._read_head(self.held + data, self._offset, searched)
             else:
@@ -156,11 +145,8 @@ class RequestParser:
             return
         self._check_size(data, at, end)
         self._skipped_empty_line = False
-        head = self._heads.read(data[at:end])
+        head = read_request_head(data[at:end])
         end += 4
-        body = head.body
-        if not at and body.kind != "chunked" and end + body.length == len(data):
-            self._last_whole = data[:end], len(data), head
         self._begin_body(head, data, end)
 
     def _skip_empty_line(self, data: bytes, at: int) -> int:

@@ -7,13 +7,12 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from msgspec import Struct
 
 from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
+from proxy.http1.host import is_host
 from proxy.model import Facts, HeaderPairs, Limits
 
 _MAX_CACHED = 4096
 _NOT_ALLOWED = frozenset(("CONNECT", "TRACE"))
-# RFC 3986 3.2.2: a registered name or an IPv4 address, or an IP literal in brackets; then a port.
 _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#]*)(?P<rest>.*)", re.IGNORECASE)
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 
 class Networks:
@@ -86,11 +85,8 @@ def read_host(headers: HeaderPairs) -> bytes:
         return b""
     if len(hosts) > 1:
         raise BadRequest("the request has more than one Host header")
-    if hosts[0] and _HOST.fullmatch(hosts[0]) is None:
-        raise BadRequest("the Host header is not a host name with an optional port")
-    port = hosts[0].rpartition(b":")[2]
-    if port.isdigit() and int(port) > 65535:
-        raise BadRequest("the port of the Host header is beyond 65535")
+    if hosts[0] and not is_host(hosts[0]):
+        raise BadRequest("the Host header is not a host name with an optional port up to 65535")
     return hosts[0]
 
 

@@ -1,4 +1,4 @@
-"""Wires the parts: everything that outlives a request is made here, and nothing is made at import."""
+"""Builds the facade of one process: every object that outlives a request. Nothing is created at import."""
 
 import asyncio
 import contextlib
@@ -25,10 +25,10 @@ from proxy.telemetry.log_line import LineWriter
 from proxy.telemetry.shared_memory import (
     Connections,
     SharedStats,
-    State,
     StatField,
-    Status,
+    WorkerState,
     WorkerStats,
+    WorkerStatus,
 )
 from proxy.upstream import Stats, Upstream, open_upstream
 from proxy.upstream.registry import UpstreamRegistry
@@ -38,60 +38,61 @@ if TYPE_CHECKING:
 
 
 class WorkerSlot(Struct, frozen=True):
-    """Where a process stands among those of its facade."""
+    """The place of a process among the processes of its facade."""
 
-    board: SharedStats
+    stats: SharedStats
     number: int = 0
-    """Of its part of the board."""
-    turns: LogLock | None = None
-    """With whom it writes to the access log in turn. None for a process alone, which keeps the history, too."""
+    """The index of its part of `stats`."""
+    log_lock: LogLock | None = None
+    """For the access log that all workers write to. None for the process that also records the history: the only
+    process, or the admin process, which writes no access log."""
 
     @property
-    def part(self) -> WorkerStats:
-        return self.board.parts[self.number]
+    def worker(self) -> WorkerStats:
+        return self.stats.workers[self.number]
 
 
 class Facade:
-    """The facade of one process, ready to be served."""
+    """The facade of one process. `serve` opens its listeners."""
 
     def __init__(
         self,
         forwarder: Forwarder,
         watcher: TableWatcher,
-        meters: RequestCounters,
-        place: WorkerSlot,
-        is_foreign: bool = False,
+        counters: RequestCounters,
+        slot: WorkerSlot,
+        needs_asgi_tier: bool = False,
     ) -> None:
         self.forwarder = forwarder
         self.watcher = watcher
-        self.is_foreign = is_foreign
-        """Some backend is asked over a foreign transport, which the ASGI tier alone can."""
-        self.meters = meters
-        self.place = place
+        self.needs_asgi_tier = needs_asgi_tier
+        """Whether a backend is reached through an httpx transport, which only the ASGI tier supports."""
+        self.counters = counters
+        self.slot = slot
         self.table = watcher.table
-        self.handler = AsgiForwarder(forwarder)
-        self._pulse = Heartbeat(place.part, self._status)
+        self.asgi_app = AsgiForwarder(forwarder)
+        self._heartbeat = Heartbeat(slot.worker, self._status)
 
     @property
-    def state(self) -> State:
-        """Where this process is in its life, as everybody may see on the board."""
-        return State(self.place.part.head[StatField.STATE])
+    def state(self) -> WorkerState:
+        """The state of this process. All processes of the facade can read it."""
+        return WorkerState(self.slot.worker.head[StatField.STATE])
 
     @state.setter
-    def state(self, state: State) -> None:
-        self._pulse.beat()
-        self.place.part.head[StatField.STATE] = state
+    def state(self, state: WorkerState) -> None:
+        self._heartbeat.beat()
+        self.slot.worker.head[StatField.STATE] = state
 
-    def stats(self) -> dict[str, Stats]:
-        """What the connections of each backend do now, by its name."""
+    def upstream_stats(self) -> dict[str, Stats]:
+        """The connections of each backend, by its name."""
         return self.forwarder.upstreams.stats()
 
     def publish(self) -> None:
-        """Put the status of this moment on the board."""
-        self._pulse.publish()
+        """Publish the current status of this process."""
+        self._heartbeat.publish()
 
-    def _status(self, lag_s: float) -> Status:
-        return Status(
+    def _status(self, lag_s: float) -> WorkerStatus:
+        return WorkerStatus(
             self.table.current.version,
             lag_s,
             self.forwarder.access_log.dropped,
@@ -107,14 +108,14 @@ class Facade:
                     now.streams,
                     now.tunnels,
                 )
-                for name, now in self.stats().items()
+                for name, now in self.upstream_stats().items()
             },
         )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the table's file while inside; then finish, close and write down what is left."""
-        async with kept_running(self.watcher, self._pulse.run()):
+        """Watch the table's file inside the block; then close the upstreams and the access log."""
+        async with background_tasks(self.watcher, self._heartbeat.run()):
             yield
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
@@ -122,14 +123,14 @@ class Facade:
 
 
 @contextlib.asynccontextmanager
-async def kept_running(
+async def background_tasks(
     watcher: TableWatcher, *others: Coroutine[Any, Any, None]
 ) -> AsyncIterator[None]:
-    """Follow the table's file, record what takes effect, and run `others`, while inside."""
-    owned = [watcher.watch(), *others]
+    """Watch the table's file, record changes in the history, and run `others`, inside the block."""
+    coroutines = [watcher.watch(), *others]
     if watcher.recorder is not None:
-        owned.append(watcher.recorder.run())
-    tasks = [asyncio.create_task(each) for each in owned]
+        coroutines.append(watcher.recorder.run())
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         yield
     finally:
@@ -143,39 +144,39 @@ def build(
     *,
     draw: Callable[[], int] | None = None,
     transports: "Mapping[str, httpx.AsyncBaseTransport] | None" = None,
-    place: WorkerSlot | None = None,
+    slot: WorkerSlot | None = None,
 ) -> Facade:
-    """Make every part. Raises OSError, TableError or FacadeError where the facade cannot start.
+    """Create all objects of a process. Raises OSError, TableError or FacadeError if the facade cannot start.
 
-    `draw` gives whole numbers from [0, 10,000); `transports` take the place of the facade's own
-    upstream client, by backend name (a mock, a corporate proxy). Without a `place` the process is alone.
+    `draw` returns whole numbers from [0, 10,000). `transports` replace the facade's own upstream client, by the name
+    of the backend (a mock, a corporate proxy). Without `slot` this is the only process of the facade.
     """
-    others = dict(transports or {})
-    place = place or WorkerSlot(SharedStats())
+    transports = dict(transports or {})
+    slot = slot or WorkerSlot(SharedStats())
 
     def open_backend(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
-        return open_upstream(backend, others.get(backend.name), tls)
+        return open_upstream(backend, transports.get(backend.name), tls)
 
-    backends = UpstreamRegistry(open_backend, settings.drain_s)
+    upstreams = UpstreamRegistry(open_backend, settings.drain_s)
 
     def adopt(snapshot: Snapshot) -> None:
-        backends.adopt(snapshot.backends, snapshot.contexts)
+        upstreams.adopt(snapshot.backends, snapshot.contexts)
 
-    meters = RequestCounters(place.part)
-    alone = place.turns is None
-    watcher = TableWatcher(settings.routes, dict(settings.backends), adopt, recording=alone)
+    counters = RequestCounters(slot.worker)
+    recording = slot.log_lock is None
+    watcher = TableWatcher(settings.routes, dict(settings.backends), adopt, recording=recording)
     forwarder = Forwarder(
         watcher.table,
-        backends,
-        AccessLog(settings.access_log, place.turns),
+        upstreams,
+        AccessLog(settings.access_log, slot.log_lock),
         draw or _uniform_draw(),
         partial(random.getrandbits, RANDOM_BITS),
-        meters.note,
+        counters,
         LineWriter(),
     )
-    return Facade(forwarder, watcher, meters, place, bool(others))
+    return Facade(forwarder, watcher, counters, slot, bool(transports))
 
 
 def _uniform_draw() -> Callable[[], int]:
-    uniform = random.random  # 26 ns; randrange costs 400.
+    uniform = random.random  # 26 ns; randrange takes 400 ns.
     return lambda: int(uniform() * ALL_BP)

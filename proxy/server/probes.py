@@ -1,43 +1,43 @@
-"""What the probes tell: of one process by itself, or of workers by what they write on the board."""
+"""Liveness and readiness: of the only process of a facade, or of all workers by their shared statistics."""
 
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from proxy.telemetry.shared_memory import SharedStats, State, StatField, WorkerStats
+from proxy.telemetry.shared_memory import SharedStats, StatField, WorkerState, WorkerStats
 
 HUNG_S = 10.0
-"""A worker whose event loop did not turn for that long is not alive."""
+"""A worker without a heartbeat for this long counts as hung."""
 
 
 class Health(Protocol):
-    """Asked by the admin listener."""
+    """What the admin listener reports."""
 
     def alive(self) -> bool:
-        """It makes sense to wait for this facade; else to start it anew."""
+        """False if the facade has to be restarted."""
 
     def readiness(self) -> str:
         """`ready` for traffic, `starting` or `stopping`."""
 
     def details(self) -> dict[str, Any]:
-        """What else there is to say."""
+        """More members for the readiness probe."""
 
     def refresh(self) -> None:
-        """Make what is on the board as new as it can be."""
+        """Bring the shared statistics up to date, if this process writes them."""
 
 
 class OwnHealth:
-    """Of the process that asks: it is alive, or could not answer."""
+    """Of a facade with one process: it is alive if it can respond."""
 
-    def __init__(self, part: WorkerStats, publish: Callable[[], None]) -> None:
-        self._part = part
+    def __init__(self, worker: WorkerStats, publish: Callable[[], None]) -> None:
+        self._worker = worker
         self.refresh = publish
 
     def alive(self) -> bool:
         return True
 
     def readiness(self) -> str:
-        return _WORDS[State(self._part.state)]
+        return _READINESS[WorkerState(self._worker.state)]
 
     def details(self) -> dict[str, Any]:
         return {}
@@ -46,36 +46,36 @@ class OwnHealth:
 class FleetHealth:
     """Of all workers. `clock` is `time.monotonic`."""
 
-    def __init__(self, board: SharedStats, clock: Callable[[], float] = time.monotonic) -> None:
-        self._board = board
+    def __init__(self, stats: SharedStats, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stats = stats
         self._clock = clock
 
     def alive(self) -> bool:
         now = self._clock()
-        return not any(hung(part, now) for part in self._board)
+        return not any(is_hung(worker, now) for worker in self._stats)
 
     def readiness(self) -> str:
-        """Ready when all workers serve: a part of them would be less than what was asked for."""
-        if self._board.stopping:
+        """`ready` if all workers serve: with fewer, the facade would have less capacity than configured."""
+        if self._stats.stopping:
             return "stopping"
-        return "ready" if self._board.serving == len(self._board) else "starting"
+        return "ready" if self._stats.serving == len(self._stats) else "starting"
 
     def details(self) -> dict[str, Any]:
-        return {"workers": len(self._board), "workers_serving": self._board.serving}
+        return {"workers": len(self._stats), "workers_serving": self._stats.serving}
 
     def refresh(self) -> None:
-        """Workers publish by themselves, twice a second."""
+        """Nothing to do: workers publish twice a second."""
 
 
-def hung(part: WorkerStats, now: float) -> bool:
-    """The worker has begun to serve, and its heart does not beat any more. `now` is `time.monotonic()`."""
-    beating = part.state in (State.SERVING, State.STOPPING)
-    return beating and now - part.head[StatField.HEARTBEAT_MS] / 1000 > HUNG_S
+def is_hung(worker: WorkerStats, now: float) -> bool:
+    """Whether a worker that began to serve has no heartbeat any more. `now` is `time.monotonic()`."""
+    beating = worker.state in (WorkerState.SERVING, WorkerState.STOPPING)
+    return beating and now - worker.head[StatField.HEARTBEAT_MS] / 1000 > HUNG_S
 
 
-_WORDS = {
-    State.DOWN: "starting",
-    State.STARTING: "starting",
-    State.SERVING: "ready",
-    State.STOPPING: "stopping",
+_READINESS = {
+    WorkerState.DOWN: "starting",
+    WorkerState.STARTING: "starting",
+    WorkerState.SERVING: "ready",
+    WorkerState.STOPPING: "stopping",
 }

@@ -1,4 +1,4 @@
-"""Serves a facade: on two listeners in one process, or a worker's traffic. Ends in order when it is told to."""
+"""Serves a facade in one process: its traffic listener and its admin listener, from start to graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -15,105 +15,32 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import RequestService
 from proxy.downstream.listener import Listener
 from proxy.forwarding.asgi_app import AsgiTier
-from proxy.forwarding.fast_request import FastTier
+from proxy.forwarding.quick_request import QuickTier
+from proxy.http1.known_lines import KnownLines
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
 from proxy.server.probes import OwnHealth
-from proxy.server.settings import Address, Settings, SettingsError, Tier, TlsFiles
-from proxy.telemetry.shared_memory import State
+from proxy.server.settings import Address, Settings, Tier
+from proxy.server.sockets import address_of, bind, max_client_connections, tls_context
+from proxy.telemetry.shared_memory import WorkerState
 
 log = logging.getLogger(__name__)
 
 _ADMIN_CONNECTIONS = 100
-_ADMIN_ENDS_S = 1.0
-# Files, the table's watcher, the admin listener, and a few to spare.
-_OTHER_DESCRIPTORS = 64
-_WITHOUT_LIMIT = 8192
-
-
-def bind(address: Address, option: str, *, shared: bool = False) -> socket.socket:
-    """A socket that may listen. Raises SettingsError where there is none to have; `option` is what to change.
-
-    `shared`: other sockets of ours may have the same address, and the kernel deals connections out to them.
-    """
-    try:
-        family, kind, proto, _, target = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM
-        )[0]
-        made = socket.socket(family, kind, proto)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            made.bind(target)
-        except OSError:
-            made.close()
-            raise
-        made.setblocking(False)
-    except OSError as error:
-        why = error.strerror or error
-        raise SettingsError(
-            f"cannot listen on {address}: {why}; choose another with {option}"
-        ) from None
-    return made
-
-
-def tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:
-    """For the traffic listener. Raises SettingsError for files that cannot be used."""
-    if files is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    for option, path in (("--tls-cert", files.cert), ("--tls-key", files.key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise SettingsError(f"facade: {option} {path}: {error.strerror or error}") from None
-    try:
-        # Without an answer to a question for a passphrase, which would be asked on the terminal.
-        context.load_cert_chain(files.cert, files.key, password=lambda: "")
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise SettingsError(
-            f"facade: --tls-cert {files.cert} and --tls-key {files.key}: {reason}: "
-            "they have to be a certificate and its private key, as PEM, the key without a passphrase"
-        ) from None
-    return context
+_ADMIN_DRAIN_S = 1.0
 
 
 def service_of(tier: Tier, facade: Facade, tasks: set[asyncio.Task[None]]) -> RequestService:
-    """What serves the requests of the traffic listener. `tasks` holds the tasks of the ASGI tier."""
-    fast = FastTier(facade.forwarder)
+    """The service of the traffic listener. `tasks` holds the tasks of the ASGI tier."""
+    fast = QuickTier(facade.forwarder, KnownLines())
     if tier == "fast":
         return fast
-    return AsgiTier(AsgiService(facade.handler, tasks, lambda: fast.limits), fast)
-
-
-def raise_descriptor_limit() -> None:
-    """As many descriptors as this process may have; shells give fewer for the sake of old programs."""
-    if sys.platform == "win32":
-        return
-    import resource  # Not on Windows.
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # Some systems say "no limit", but mean one.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def most_connections() -> int:
-    """What the limit of descriptors leaves for clients: each may need a second one, for a backend."""
-    if sys.platform == "win32":
-        return _WITHOUT_LIMIT
-    import resource  # Not on Windows.
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, (soft - _OTHER_DESCRIPTORS) // 2)
+    return AsgiTier(AsgiService(facade.asgi_app, tasks, lambda: fast.limits), fast)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """For `asyncio.Runner`."""
+    """The event loop for `asyncio.Runner`; None is asyncio's own."""
     if sys.platform == "win32":
         return None
     import uvloop  # Not on Windows.
@@ -126,27 +53,31 @@ async def serve(
     settings: Settings,
     announce: Callable[[Address, Address], None],
     stop: asyncio.Event,
-    at_once: asyncio.Event | None = None,
+    stop_now: asyncio.Event | None = None,
 ) -> None:
-    """Serve traffic and admin in this process until `stop`. `announce` gets both addresses once they accept.
+    """Serve traffic and the admin application in this process until `stop` is set.
 
-    `at_once` cuts the drain short. Raises SettingsError if a listener cannot be had.
+    `announce` gets both addresses once they accept connections. `stop_now` ends the drain early. Raises SettingsError
+    for an address or a certificate that cannot be used.
     """
     tls = tls_context(settings.tls)
-    listening, own = bind(settings.listen, "--listen"), bind(settings.admin, "--admin")
-    at, admin_at = address_of(listening), address_of(own)
-    health = OwnHealth(facade.place.part, facade.publish)
-    admin = admin_app(facade.table, facade.place.board, health, settings.admin_token)
-    traffic = Traffic(facade, settings, listening, tls)
-    async with serving_admin(admin, facade.table, own), facade.running():
+    traffic_socket, admin_socket = (
+        bind(settings.listen, "--listen"),
+        bind(settings.admin, "--admin"),
+    )
+    listen, admin = address_of(traffic_socket), address_of(admin_socket)
+    health = OwnHealth(facade.slot.worker, facade.publish)
+    app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token)
+    traffic = Traffic(facade, settings, traffic_socket, tls)
+    async with serving_admin(app, facade.table, admin_socket), facade.running():
         await traffic.start()
-        announce(at, admin_at)
+        announce(listen, admin)
         await stop.wait()
-        await traffic.end(at_once or asyncio.Event())
+        await traffic.stop(stop_now or asyncio.Event())
 
 
 class Traffic:
-    """What a process takes of the traffic: from its first connection to the end of its last."""
+    """The traffic listener of a process and its connections."""
 
     def __init__(
         self,
@@ -159,9 +90,11 @@ class Traffic:
         self._settings = settings
         self._listening = listening
         self._clients = ConnectionTracker(
-            most_connections(), facade.meters.connections, facade.meters.refused
+            max_client_connections(),
+            facade.counters.count_connection,
+            facade.counters.count_refused,
         )
-        tier: Tier = "asgi" if facade.is_foreign else settings.tier
+        tier: Tier = "asgi" if facade.needs_asgi_tier else settings.tier
         self._listener = Listener(self._protocol, tls)
         self._service = service_of(tier, facade, self._listener.tasks)
 
@@ -169,26 +102,26 @@ class Traffic:
         return DownstreamConnection(self._service, self._clients, listener.connections)
 
     async def start(self) -> None:
-        """Accept from now on."""
+        """Accept connections."""
         await self._listener.start(self._listening)
-        self._facade.state = State.SERVING
+        self._facade.state = WorkerState.SERVING
 
-    async def end(self, at_once: asyncio.Event) -> None:
-        """Not ready any more; go on for the pause; take no more in; let what is in flight end (promise P1)."""
-        self._facade.state = State.STOPPING
+    async def stop(self, stop_now: asyncio.Event) -> None:
+        """Graceful shutdown: fail readiness, accept for `pause_s`, stop accepting, drain (promise P1)."""
+        self._facade.state = WorkerState.STOPPING
         self._clients.draining = True
         log.info("stopping: accepting for %g s more", self._settings.pause_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), self._settings.pause_s)
+            await asyncio.wait_for(stop_now.wait(), self._settings.pause_s)
         await self._listener.stop_accepting()
-        await self._listener.finish(self._settings.drain_s, at_once)
+        await self._listener.finish(self._settings.drain_s, stop_now)
 
 
 @contextlib.asynccontextmanager
 async def serving_admin(
     app: App, table: CurrentTable, listening: socket.socket
 ) -> AsyncIterator[None]:
-    """The admin listener serves `app` while inside: requests are handled like those of clients, but never forwarded."""
+    """Serve `app` on the admin listener inside the block. Its requests never reach the forwarder."""
     clients = ConnectionTracker(_ADMIN_CONNECTIONS, lambda _: None, lambda _: None)
 
     def protocol(listener: Listener) -> asyncio.Protocol:
@@ -201,10 +134,4 @@ async def serving_admin(
         yield
     finally:
         await listener.stop_accepting()
-        await listener.finish(_ADMIN_ENDS_S, asyncio.Event())
-
-
-def address_of(listening: socket.socket) -> Address:
-    """Where a bound socket listens."""
-    host, port = listening.getsockname()[:2]
-    return Address(host, port)
+        await listener.finish(_ADMIN_DRAIN_S, asyncio.Event())

@@ -1,4 +1,4 @@
-"""What `facade serve` was asked to do. Made by the command line; nobody else reads arguments or environment."""
+"""The settings of `facade serve`. The command line reads them; no other module reads arguments or the environment."""
 
 import hashlib
 import hmac
@@ -20,17 +20,17 @@ MAX_WORKERS = 128
 
 Tier = Literal["fast", "asgi"]
 
-# RFC 6750 2.1, b64token: what can stand behind `Bearer ` as it is.
+# b64token of RFC 6750 2.1: needs no encoding after `Bearer `.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*")
 _MAX_TOKEN_FILE_BYTES = 4096
 
 
 class SettingsError(FacadeError):
-    """A setting that cannot be used; the sentence says which and why."""
+    """A setting that cannot be used. The message is a sentence that names it and the reason."""
 
 
 class Address(Struct, frozen=True):
-    """Where a listener stands. Port 0 takes a free one."""
+    """The address of a listener. Port 0 stands for any free port."""
 
     host: str
     port: int
@@ -40,25 +40,25 @@ class Address(Struct, frozen=True):
 
     @property
     def is_loopback(self) -> bool:
-        """Only this machine can reach it. A name other than `localhost` is not looked up, so it may not."""
+        """Whether only this machine can reach it. Names other than `localhost` are not resolved and count as public."""
         if self.host == "localhost":
             return True
         try:
-            found = ipaddress.ip_address(self.host)
+            address = ipaddress.ip_address(self.host)
         except ValueError:
             return False
-        mapped = getattr(found, "ipv4_mapped", None)
-        return (mapped or found).is_loopback
+        mapped = getattr(address, "ipv4_mapped", None)
+        return (mapped or address).is_loopback
 
 
 class Token(Struct, frozen=True):
-    """The admin token. Only its SHA-256 is kept, so that nothing can print it."""
+    """The admin token, as its SHA-256: so it cannot be printed or logged by mistake."""
 
     sha256: bytes
 
-    def is_this(self, said: bytes) -> bool:
-        """In a time that tells nothing of where they differ."""
-        return hmac.compare_digest(self.sha256, hashlib.sha256(said).digest())
+    def matches(self, credentials: bytes) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(self.sha256, hashlib.sha256(credentials).digest())
 
 
 class TlsFiles(Struct, frozen=True):
@@ -69,7 +69,7 @@ class TlsFiles(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True):
-    """Everything that is not in the table."""
+    """All settings that are not in the route table."""
 
     routes: Path
     listen: Address
@@ -77,15 +77,15 @@ class Settings(Struct, frozen=True):
     access_log: str = "-"
     """A file that is appended to, `-` for standard output, or `none`."""
     backends: tuple[tuple[str, Endpoint], ...] = ()
-    """Endpoints that take the place of the table's, by backend name."""
+    """Endpoints that replace those of the table, by the name of the backend."""
     drain_s: float = 30.0
-    """How long requests in flight may take after SIGTERM."""
+    """How long requests in flight may take once the facade stops accepting."""
     pause_s: float = 0.0
-    """How long it goes on accepting after SIGTERM, not ready any more, so that balancers look away."""
+    """How long it accepts connections after SIGTERM although it is not ready: load balancers need time to react."""
     tier: Tier = "fast"
     workers: int = 1
     admin_token: Token | None = None
-    """Asked for on the admin listener. Never None where that is not on loopback."""
+    """Required on the admin listener. Never None unless that listens on loopback."""
     tls: TlsFiles | None = None
 
 
@@ -106,12 +106,12 @@ def parse_address(text: str) -> Address:
 
 
 def parse_seconds(text: str, low: str, high: str) -> float:
-    """A duration as the table writes them, `250ms` or `30s`, in seconds. Raises SettingsError."""
+    """The seconds of a duration that is written as in the table: `250ms`, `30s`. Raises SettingsError."""
     try:
         return Duration(low, high).read(text)
     except PydanticCustomError as error:
-        said = error.context or {}
-        raise SettingsError(f"{said['text']}: {said['hint']}") from None
+        problem = error.context or {}
+        raise SettingsError(f"{problem['text']}: {problem['hint']}") from None
 
 
 def parse_workers(text: str) -> int:
@@ -130,12 +130,12 @@ def parse_tier(text: str) -> Tier:
 
 
 def read_token(path: Path) -> Token:
-    """The token that a file holds; a newline at its end does not count. Raises SettingsError."""
+    """The token in a file, as its hash. Raises SettingsError."""
     return Token(hashlib.sha256(token_text(path).encode()).digest())
 
 
 def token_text(path: Path) -> str:
-    """The same as it is, for who has to tell it. Raises SettingsError."""
+    """The token in a file, without a newline at its end. Raises SettingsError."""
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_TOKEN_FILE_BYTES).decode("latin-1").strip()

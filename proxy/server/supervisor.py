@@ -1,12 +1,12 @@
-"""Keeps the processes of a facade running: forks them, starts anew what dies or hangs, and ends them in order.
+"""The supervisor of a facade with several workers: it forks them, restarts them when they die or hang, and stops them.
 
-Workers are forked and not spawned: a new one is there in milliseconds, shares the memory of what was imported,
-and has its listening socket and the board without being told where they are. Forking is safe because the
-supervisor has no thread, no event loop and nothing else to do: the admin listener is a child, too.
+Workers are forked, not spawned: a fork takes milliseconds, shares the memory of imported modules, and inherits the
+listening sockets and the shared statistics. Forking is safe because the supervisor has no threads and no event loop:
+the admin listener runs in a child, too.
 
-    supervisor --SIGTERM--> workers        end in order; said again it changes nothing
-               --SIGQUIT--> all            end at once
-               --SIGKILL--> what hangs     after its stacks were written to the log (SIGUSR2)
+    supervisor --SIGTERM--> workers         graceful shutdown; a second SIGTERM has no further effect
+               --SIGQUIT--> all children    immediate shutdown
+               --SIGKILL--> hung worker     after SIGUSR2, on which it writes its stacks to the log
 """
 
 import contextlib
@@ -24,122 +24,128 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from proxy.errors import FacadeError
-from proxy.server.probes import hung
-from proxy.telemetry.shared_memory import SharedStats, State, StatField, Status
+from proxy.server.probes import is_hung
+from proxy.telemetry.shared_memory import SharedStats, StatField, WorkerState, WorkerStatus
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 0.25
-_LIVED_S = 5.0
-"""A process that dies sooner is started anew after a while only, ever longer."""
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 4.0
+_POLL_S = 0.25
+_STABLE_S = 5.0
+"""A child that dies sooner is restarted with exponential backoff."""
+_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 4.0
 _START_S = 60.0
 _AFTER_DRAIN_S = 5.0
-_AT_ONCE_S = 3.0
+_QUIT_S = 3.0
 _STACKS_S = 0.5
-_OURS = (signal.SIGTERM, signal.SIGINT)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REFUSED = 2
-"""Exit status of a process that cannot serve as it was asked to."""
+"""Exit status of a child that cannot serve with these settings: restarting it would not help."""
 
 
 class Role(Struct, frozen=True):
-    """What a child does: `run` gives its exit status. `part` is its number on the board, if it has one."""
+    """What a child runs. `run` returns the exit status. `worker` is the worker's index; None for another child."""
 
     name: str
     run: Callable[[], int]
-    part: int | None = None
+    worker: int | None = None
 
 
 class _Child(Struct, eq=False):
     role: Role
     pid: int = 0
     """0 while it is not running."""
-    began: float = 0.0
-    due: float = 0.0
-    """When it is to be started."""
-    short_lives: int = 0
+    started_at: float = 0.0
+    start_at: float = 0.0
+    """When it is started next."""
+    early_deaths: int = 0
+    """Deaths one after the other, each soon after the start."""
     kill_at: float | None = None
 
 
 class Supervisor:
-    """`drain_s` is how long workers may take to end, with their pause. `announce` is called once all serve."""
+    """`drain_s` is the time for a graceful shutdown, pause included. `announce` is called when all workers serve."""
 
     def __init__(
         self,
-        board: SharedStats,
+        stats: SharedStats,
         workers: Sequence[Role],
         admin: Role,
         drain_s: float,
         announce: Callable[[], None],
     ) -> None:
-        self._board = board
+        self._stats = stats
         self._workers = [_Child(role) for role in workers]
         self._admin = _Child(admin)
         self._drain_s = drain_s
         self._announce = announce
         self._announced = False
         self._refused = False
-        self._told = 0
-        """How often it was told to stop."""
-        self._obeyed = 0
+        self._stop_requests = 0
+        """How often a signal asked for the shutdown."""
+        self._handled_requests = 0
+        """How many of them were passed on. The shutdown has begun if this is not 0."""
         self._kill_at: float | None = None
 
     def run(self, on_stop: Callable[[], None]) -> int:
-        """Supervise until everything has ended; the exit status. `on_stop` is called when that begins."""
-        with _Waker(self._tell) as waker:
+        """Supervise until all children have ended. Returns the exit status.
+
+        `on_stop` is called when the shutdown begins.
+        """
+        with _SignalWaiter(self._request_stop) as signals:
             while True:
                 self._reap()
-                if self._told > self._obeyed:
+                if self._stop_requests > self._handled_requests:
                     self._stop(on_stop)
-                if self._obeyed:
-                    if self._ended():
+                if self._handled_requests:
+                    if self._all_ended():
                         return REFUSED if self._refused else 0
                 else:
-                    self._look(waker)
-                waker.wait(_LOOK_S)
+                    self._start_and_check(signals)
+                signals.wait(_POLL_S)
 
     @property
     def _children(self) -> list[_Child]:
         return [self._admin, *self._workers]
 
-    def _tell(self) -> None:
-        self._told += 1
+    def _request_stop(self) -> None:
+        self._stop_requests += 1
 
     # --- while it serves ------------------------------------------------------------------------
 
-    def _look(self, waker: "_Waker") -> None:
+    def _start_and_check(self, signals: "_SignalWaiter") -> None:
         now = time.monotonic()
         for child in self._children:
-            if not child.pid and now >= child.due:
-                self._start(child, waker)
+            if not child.pid and now >= child.start_at:
+                self._start(child, signals)
         for child in self._workers:
-            self._judge(child, now)
-        up = self._board.admin_up and self._board.serving == len(self._board)
+            self._kill_if_hung(child, now)
+        up = self._stats.admin_up and self._stats.serving == len(self._stats)
         if up and not self._announced:
             self._announced = True
             self._announce()
 
-    def _start(self, child: _Child, waker: "_Waker") -> None:
-        child.began, child.kill_at = time.monotonic(), None
+    def _start(self, child: _Child, signals: "_SignalWaiter") -> None:
+        child.started_at, child.kill_at = time.monotonic(), None
         sys.stdout.flush()
-        # A signal that comes in between is kept for whom it is for.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+        # A signal must not reach the child while it still has the supervisor's handlers: it waits meanwhile.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         child.pid = os.fork()
         if not child.pid:
-            waker.leave()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
+            signals.reset_in_child()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         if not child.pid:
-            _live(child.role)
+            _run_child(child.role)
 
-    def _judge(self, child: _Child, now: float) -> None:
-        """Kill a worker that hangs, after it has told where."""
-        if not child.pid or child.role.part is None:
+    def _kill_if_hung(self, child: _Child, now: float) -> None:
+        """Kill a worker that hangs, after it has written its stacks to the log."""
+        if not child.pid or child.role.worker is None:
             return
-        part = self._board.parts[child.role.part]
+        worker = self._stats.workers[child.role.worker]
+        is_starting = worker.state == WorkerState.STARTING
         if child.kill_at is not None:
             if now >= child.kill_at:
                 _send(child.pid, signal.SIGKILL)
-        elif hung(part, now) or (part.state == State.STARTING and now - child.began > _START_S):
+        elif is_hung(worker, now) or (is_starting and now - child.started_at > _START_S):
             log.error("%s (pid %d) does not answer: killing it", child.role.name, child.pid)
             _send(child.pid, signal.SIGUSR2)
             child.kill_at = now + _STACKS_S
@@ -147,64 +153,65 @@ class Supervisor:
     def _reap(self) -> None:
         for child in self._children:
             if child.pid:
-                pid, how = os.waitpid(child.pid, os.WNOHANG)
+                pid, wait_status = os.waitpid(child.pid, os.WNOHANG)
                 if pid:
-                    self._gone(child, os.waitstatus_to_exitcode(how))
+                    self._on_exit(child, os.waitstatus_to_exitcode(wait_status))
 
-    def _gone(self, child: _Child, status: int) -> None:
+    def _on_exit(self, child: _Child, status: int) -> None:
         pid, child.pid = child.pid, 0
-        if child.role.part is not None:
-            head = self._board.parts[child.role.part].head
-            head[StatField.STATE], head[StatField.CONNECTIONS] = State.DOWN, 0
-            self._board.parts[child.role.part].publish(Status())
+        if child.role.worker is not None:
+            worker = self._stats.workers[child.role.worker]
+            worker.head[StatField.STATE] = WorkerState.DOWN
+            worker.head[StatField.CONNECTIONS] = 0
+            worker.publish(WorkerStatus())
         else:
-            self._board.admin_up = False
-        if self._obeyed:
+            self._stats.admin_up = False
+        if self._handled_requests:
             if status:
-                log.warning("%s (pid %d) ended %s", child.role.name, pid, _told(status))
+                log.warning("%s (pid %d) ended %s", child.role.name, pid, _exit_text(status))
             return
         if status == REFUSED and not self._announced:
             self._refused = True
-            self._tell()
+            self._request_stop()
             return
-        self._plan_anew(child, pid, status)
+        self._schedule_restart(child, pid, status)
 
-    def _plan_anew(self, child: _Child, pid: int, status: int) -> None:
+    def _schedule_restart(self, child: _Child, pid: int, status: int) -> None:
         now = time.monotonic()
-        if now - child.began >= _LIVED_S:
-            child.short_lives = 0
-        wait_s = 0.0
-        if child.short_lives:
-            wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(child.short_lives, 10))
-        child.short_lives += 1
-        child.due = now + wait_s
-        if child.role.part is not None:
-            self._board.parts[child.role.part].head[StatField.RESTARTS] += 1
+        if now - child.started_at >= _STABLE_S:
+            child.early_deaths = 0
+        backoff_s = 0.0
+        if child.early_deaths:
+            backoff_s = min(_MAX_BACKOFF_S, _MIN_BACKOFF_S * 2 ** min(child.early_deaths, 10))
+        child.early_deaths += 1
+        child.start_at = now + backoff_s
+        if child.role.worker is not None:
+            self._stats.workers[child.role.worker].head[StatField.RESTARTS] += 1
         log.error(
             "%s (pid %d) ended %s: starting it anew in %.1f s",
-            *(child.role.name, pid, _told(status), wait_s),
+            *(child.role.name, pid, _exit_text(status), backoff_s),
         )
 
     # --- while it stops -------------------------------------------------------------------------
 
     def _stop(self, on_stop: Callable[[], None]) -> None:
-        """Told once, end in order; told again, at once."""
-        again = self._obeyed > 0 or self._told > 1 or self._refused
-        if not self._obeyed:
-            self._board.stopping = True
+        """The first request stops the workers gracefully, a second one immediately."""
+        immediately = self._handled_requests > 0 or self._stop_requests > 1 or self._refused
+        if not self._handled_requests:
+            self._stats.stopping = True
             on_stop()
-        self._obeyed = self._told
+        self._handled_requests = self._stop_requests
         for child in self._workers:
-            _send(child.pid, signal.SIGQUIT if again else signal.SIGTERM)
-        in_s = _AT_ONCE_S if again else self._drain_s + _AFTER_DRAIN_S
-        self._kill_at = time.monotonic() + in_s
+            _send(child.pid, signal.SIGQUIT if immediately else signal.SIGTERM)
+        limit_s = _QUIT_S if immediately else self._drain_s + _AFTER_DRAIN_S
+        self._kill_at = time.monotonic() + limit_s
 
-    def _ended(self) -> bool:
-        """Whether everything has. The admin listener is the last: it tells "not ready" until then."""
+    def _all_ended(self) -> bool:
+        """Whether all children have ended. The admin process is the last: until then it responds "not ready"."""
         now = time.monotonic()
-        late = self._kill_at is not None and now >= self._kill_at
+        is_late = self._kill_at is not None and now >= self._kill_at
         running = [child for child in self._workers if child.pid]
-        if late:
+        if is_late:
             for child in running:
                 log.error("%s (pid %d) has not ended in time", child.role.name, child.pid)
                 _send(child.pid, signal.SIGKILL)
@@ -212,25 +219,25 @@ class Supervisor:
             return False
         if self._admin.pid and self._admin.kill_at is None:
             _send(self._admin.pid, signal.SIGQUIT)
-            self._admin.kill_at = now + _AT_ONCE_S
+            self._admin.kill_at = now + _QUIT_S
         elif self._admin.pid and self._admin.kill_at is not None and now >= self._admin.kill_at:
             _send(self._admin.pid, signal.SIGKILL)
         return not self._admin.pid
 
 
-class _Waker:
-    """Wakes the supervisor on a signal: `told` is called for SIGTERM and SIGINT, and SIGCHLD ends a wait."""
+class _SignalWaiter:
+    """Waits for signals. `on_stop_signal` is called for SIGTERM and SIGINT; these and SIGCHLD end a wait."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
-        self._told = told
+    def __init__(self, on_stop_signal: Callable[[], None]) -> None:
+        self._on_stop_signal = on_stop_signal
         self._read, self._write = socket.socketpair()
 
-    def __enter__(self) -> "_Waker":
+    def __enter__(self) -> "_SignalWaiter":
         self._read.setblocking(False)
         self._write.setblocking(False)
         signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        for number in _OURS:
-            signal.signal(number, lambda *_: self._told())
+        for number in _STOP_SIGNALS:
+            signal.signal(number, lambda *_: self._on_stop_signal())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
 
@@ -240,22 +247,22 @@ class _Waker:
         self._write.close()
 
     def wait(self, seconds: float) -> None:
-        """Until a signal comes, or that long."""
+        """Return after a signal, at the latest after `seconds`."""
         select.select([self._read], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             self._read.recv(4096)
 
-    def leave(self) -> None:
-        """In a child: signals are its own again."""
+    def reset_in_child(self) -> None:
+        """Restore the default handlers, in a child."""
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
-        # Ctrl-C reaches all processes of a terminal; the supervisor hears it, and tells.
+        # Ctrl-C reaches all processes of a terminal: the supervisor handles it and sends SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.__exit__()
 
 
-def _live(role: Role) -> None:
-    """A child's life. Does not come back."""
+def _run_child(role: Role) -> None:
+    """Run a child's role and exit. Never returns."""
     status = 1
     try:
         faulthandler.register(signal.SIGUSR2, file=sys.stderr, all_threads=True)
@@ -273,10 +280,10 @@ def _live(role: Role) -> None:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    """Only to children that were not reaped yet: their number is theirs until then."""
+    """Call this only for a child that was not reaped: until then no other process has its id."""
     if pid:
         os.kill(pid, number)
 
 
-def _told(status: int) -> str:
+def _exit_text(status: int) -> str:
     return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

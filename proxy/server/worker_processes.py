@@ -1,4 +1,4 @@
-"""What the processes of a facade with several workers do: workers take traffic, one more is for operators."""
+"""The processes of a facade with several workers: the workers serve traffic, one more process the admin listener."""
 
 import asyncio
 import functools
@@ -20,23 +20,24 @@ from proxy.routing.snapshot import Snapshot
 from proxy.server.admin.app import admin_app
 from proxy.server.app import WorkerSlot, build
 from proxy.server.probes import FleetHealth
-from proxy.server.serve import Traffic, address_of, bind, loop_factory, serving_admin, tls_context
+from proxy.server.serve import Traffic, loop_factory, serving_admin
 from proxy.server.settings import Address, Settings, SettingsError
+from proxy.server.sockets import address_of, bind, bind_shared, tls_context
 from proxy.server.supervisor import Role, Supervisor
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.shared_memory import SharedStats
 
 Announce = Callable[[Snapshot, Address, Address], None]
-_SETS_OF_NONE = 64
-_LOOK_FOR_PARENT_S = 0.5
+_UNUSED_SETS = 64
+_PARENT_POLL_S = 0.5
 
 
 class Shared(Struct, frozen=True):
-    """What all processes have from the supervisor."""
+    """What all processes inherit from the supervisor."""
 
     settings: Settings
-    board: SharedStats
-    turns: LogLock
+    stats: SharedStats
+    log_lock: LogLock
     tls: ssl.SSLContext | None
     supervisor: int
     """Its process id."""
@@ -44,21 +45,22 @@ class Shared(Struct, frozen=True):
     """One for each worker."""
     admin: socket.socket
 
-    def keep(self, own: socket.socket) -> None:
-        """Close the sockets that are for other processes."""
+    def close_others(self, own: socket.socket) -> None:
+        """Close all listening sockets but `own`."""
         for each in (*self.traffic, self.admin):
             if each is not own:
                 each.close()
 
 
 def run_workers(settings: Settings, announce: Announce) -> int:
-    """Serve until told to stop; the exit status. `announce` gets the addresses once every worker serves.
+    """Serve until a signal stops the facade. Returns the exit status.
 
-    Everything that can be refused is, before there is a process. Raises OSError or FacadeError.
+    `announce` gets the addresses once every worker serves. Raises OSError or FacadeError for settings that cannot
+    work, before any process is started.
     """
     if not (hasattr(os, "fork") and hasattr(socket, "SO_REUSEPORT")):
         raise SettingsError("facade: --workers: this system cannot do with more than 1")
-    # Parsed here to be refused or announced, and thrown away: every process watches the file by itself.
+    # Loaded to check and to announce it, and not kept: every process loads and watches the file itself.
     text = read_table(settings.routes)
     snapshot = snapshot_of(
         load(text, str(settings.routes)), text, dict(settings.backends), time.time()
@@ -73,92 +75,86 @@ def run_workers(settings: Settings, announce: Announce) -> int:
         bind_shared(settings.listen, settings.workers),
         bind(settings.admin, "--admin"),
     )
-    at, admin_at = address_of(shared.traffic[0]), address_of(shared.admin)
+    listen, admin = address_of(shared.traffic[0]), address_of(shared.admin)
     roles = [
-        Role(f"worker {number + 1}", functools.partial(_work, shared, number), number)
+        Role(f"worker {number + 1}", functools.partial(_run_worker, shared, number), number)
         for number in range(settings.workers)
     ]
     supervisor = Supervisor(
-        shared.board,
+        shared.stats,
         roles,
-        Role("admin", functools.partial(_administrate, shared)),
+        Role("admin", functools.partial(_run_admin, shared)),
         settings.pause_s + settings.drain_s,
-        lambda: announce(snapshot, at, admin_at),
+        lambda: announce(snapshot, listen, admin),
     )
-    # Held here, so that what waits for a worker that died is there for the next. Not while it stops:
-    # what connects after the last worker has closed must be refused, not left to wait.
-    return supervisor.run(lambda: shared.keep(shared.admin))
+    # The supervisor keeps the sockets open, so connections in the backlog of a dead worker wait for its successor.
+    # It closes them when the shutdown begins: a connection after the last worker has closed must be refused.
+    return supervisor.run(lambda: shared.close_others(shared.admin))
 
 
-def bind_shared(address: Address, count: int) -> list[socket.socket]:
-    """A socket for each worker, all of one address. Raises SettingsError if somebody else has it."""
-    bind(address, "--listen").close()  # Another facade's sockets would share with ours, unseen.
-    first = bind(address, "--listen", shared=True)
-    address = address_of(first)
-    return [first, *(bind(address, "--listen", shared=True) for _ in range(count - 1))]
-
-
-def _work(shared: Shared, number: int) -> int:
-    """A worker's life."""
+def _run_worker(shared: Shared, number: int) -> int:
+    """The worker process: it serves traffic."""
     own = shared.traffic[number]
-    shared.keep(own)
-    _log_as(f"worker {number + 1}")
+    shared.close_others(own)
+    _set_log_format(f"worker {number + 1}")
+    # Every process watches the table; the admin process logs for all of them.
+    table_watcher.log.setLevel(logging.CRITICAL)
 
-    async def work(stop: asyncio.Event, at_once: asyncio.Event) -> None:
-        facade = build(shared.settings, place=WorkerSlot(shared.board, number, shared.turns))
+    async def work(stop: asyncio.Event, stop_now: asyncio.Event) -> None:
+        facade = build(shared.settings, slot=WorkerSlot(shared.stats, number, shared.log_lock))
         traffic = Traffic(facade, shared.settings, own, shared.tls)
         async with facade.running():
             await traffic.start()
             await stop.wait()
-            await traffic.end(at_once)
+            await traffic.stop(stop_now)
 
-    return _until_told(shared.supervisor, work)
+    return _run_until_signal(shared.supervisor, work)
 
 
-def _administrate(shared: Shared) -> int:
-    """The life of the process for operators: it takes no traffic, tells of all, and keeps the history."""
-    shared.keep(shared.admin)
-    _log_as("admin", but_table=False)
+def _run_admin(shared: Shared) -> int:
+    """The admin process: it serves the admin listener, reports on all workers, and records the history."""
+    shared.close_others(shared.admin)
+    _set_log_format("admin")
 
     async def administrate(stop: asyncio.Event, _: asyncio.Event) -> None:
-        # Its own counters stay at nothing: it has a board for itself.
+        # It serves no traffic, so it counts in statistics of its own, which nothing reads.
         facade = build(
             replace(shared.settings, access_log="none"),
-            place=WorkerSlot(SharedStats(1, _SETS_OF_NONE)),
+            slot=WorkerSlot(SharedStats(1, _UNUSED_SETS)),
         )
-        health = FleetHealth(shared.board)
-        app = admin_app(facade.table, shared.board, health, shared.settings.admin_token)
+        health = FleetHealth(shared.stats)
+        app = admin_app(facade.table, shared.stats, health, shared.settings.admin_token)
         async with serving_admin(app, facade.table, shared.admin), facade.running():
-            shared.board.admin_up = True
+            shared.stats.admin_up = True
             await stop.wait()
 
-    return _until_told(shared.supervisor, administrate, orderly=False)
+    return _run_until_signal(shared.supervisor, administrate, ignore_sigterm=True)
 
 
-def _until_told(
+def _run_until_signal(
     supervisor: int,
-    live: Callable[[asyncio.Event, asyncio.Event], Awaitable[None]],
+    run: Callable[[asyncio.Event, asyncio.Event], Awaitable[None]],
     *,
-    orderly: bool = True,
+    ignore_sigterm: bool = False,
 ) -> int:
-    """Run `live` with the events of SIGTERM and SIGQUIT. A process whose supervisor is gone is told to end.
+    """Run `run` with two events: SIGTERM or the end of the supervisor sets the first, SIGQUIT both.
 
-    Without `orderly`, SIGTERM is for the others.
+    With `ignore_sigterm`, only SIGQUIT and the end of the supervisor stop this process.
     """
 
     async def main() -> None:
-        stop, at_once = asyncio.Event(), asyncio.Event()
+        stop, stop_now = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def quit_now() -> None:
             stop.set()
-            at_once.set()
+            stop_now.set()
 
-        loop.add_signal_handler(signal.SIGTERM, stop.set if orderly else _nothing)
+        loop.add_signal_handler(signal.SIGTERM, _ignore if ignore_sigterm else stop.set)
         loop.add_signal_handler(signal.SIGQUIT, quit_now)
         watching = asyncio.create_task(_stop_when_orphaned(supervisor, stop))
         try:
-            await live(stop, at_once)
+            await run(stop, stop_now)
         finally:
             watching.cancel()
 
@@ -167,20 +163,18 @@ def _until_told(
     return 0
 
 
-def _nothing() -> None:
-    """A signal is heard, and not obeyed."""
+def _ignore() -> None:
+    """The handler of a signal that has no effect."""
 
 
 async def _stop_when_orphaned(supervisor: int, stop: asyncio.Event) -> None:
-    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells a process that its parent died.
-        await asyncio.sleep(_LOOK_FOR_PARENT_S)
+    while os.getppid() == supervisor:  # noqa: ASYNC110 - no event reports the end of the parent.
+        await asyncio.sleep(_PARENT_POLL_S)
     logging.error("the supervisor is gone: ending, too")
     stop.set()
 
 
-def _log_as(name: str, *, but_table: bool = True) -> None:
-    """Lines say who writes them. What becomes of the table is told once, by the process for operators."""
+def _set_log_format(name: str) -> None:
+    """Put the name of this process into each log line."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {name}: %(message)s"))
-    if but_table:
-        table_watcher.log.setLevel(logging.CRITICAL)

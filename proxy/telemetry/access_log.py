@@ -1,7 +1,7 @@
-"""The access log: one JSON line a request, written in batches by a thread of its own.
+"""The access log: one JSON line for each request, written in batches by a thread.
 
-A request only appends to a list. Nothing that the log's reader does (a full disk, a pipe that nobody
-empties) reaches a request: what does not fit is dropped and counted.
+A request only appends to a list. A full disk or a pipe that is not read cannot delay a request: lines that do
+not fit into the queue are dropped and counted.
 """
 
 import asyncio
@@ -18,42 +18,42 @@ log = logging.getLogger(__name__)
 
 _FLUSH_S = 0.25
 _BATCH_LINES = 256
-"""Some 120 KB. A large batch is a pause: writing it takes the core from the requests, and freeing it too."""
-_WAITING_BATCHES = 400
+"""About 120 KB. Writing and freeing a larger batch would delay requests for longer, because of the GIL."""
+_QUEUED_BATCHES = 400
 _CLOSE_S = 2.0
 
 
 class LogLock:
-    """Whose turn it is to write: of several processes with one log, one at a time. Made before they fork.
+    """A lock among processes that write to the same log. Created before they fork.
 
-    Appending to a file is atomic, but a pipe takes a batch in parts, and those of others between them.
-    A record lock belongs to a process, and ends with it whatever its end is. The one byte of the locked file
-    tells whether a writer ended in the middle of a line.
+    Appending to a file is atomic, but a pipe splits a batch, and batches of other processes could come between.
+    The kernel releases a record lock when its process ends in any way. The locked file has one byte: `w` while a
+    process writes, so the next one knows whether the last line is incomplete.
     """
 
     def __init__(self) -> None:
-        self._number = _shared_byte()
+        self._fd = _shared_file()
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[bool]:
-        """Wait for the turn, and have it while inside. Gives whether the writer before was cut off."""
+    def held(self) -> Iterator[bool]:
+        """Wait for the lock and hold it. Yields whether the last writer ended in the middle of a batch."""
         import fcntl  # Not on Windows, where there is one process.
 
-        number = self._number
-        fcntl.lockf(number, fcntl.LOCK_EX)
+        fd = self._fd
+        fcntl.lockf(fd, fcntl.LOCK_EX)
         try:
-            yield os.pread(number, 1, 0) == b"w"
-            os.pwrite(number, b"-", 0)
+            yield os.pread(fd, 1, 0) == b"w"
+            os.pwrite(fd, b"-", 0)
         finally:
-            fcntl.lockf(number, fcntl.LOCK_UN)
+            fcntl.lockf(fd, fcntl.LOCK_UN)
 
-    def writing(self) -> None:
-        """Say so before the first byte."""
-        os.pwrite(self._number, b"w", 0)
+    def mark_writing(self) -> None:
+        """Call this before the first byte of a batch is written."""
+        os.pwrite(self._fd, b"w", 0)
 
 
-def _shared_byte() -> int:
-    """A file without a name. In memory where that can be had: a container's disk may be read-only."""
+def _shared_file() -> int:
+    """A file without a name, in memory if the system has that: a container's disk may be read-only."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("facade-access-log")
     with tempfile.TemporaryFile() as file:
@@ -61,24 +61,25 @@ def _shared_byte() -> int:
 
 
 class AccessLog:
-    """Appends lines to `target`: a file's path, `-` for standard output, `none` for nowhere.
+    """Appends lines to `target`: the path of a file, `-` for standard output, `none` for no log.
 
-    Owns one daemon thread while it is open. Raises OSError if the file cannot be opened. With `turns`, other
-    processes write to the same target.
+    Owns one daemon thread until `aclose`. Raises OSError if the file cannot be opened. With `lock`, other
+    processes may write to the same target.
     """
 
-    def __init__(self, target: str, turns: LogLock | None = None) -> None:
+    def __init__(self, target: str, lock: LogLock | None = None) -> None:
         self.dropped = 0
+        """Lines that were lost."""
         self.enabled = target != "none"
         self._lines: list[bytes] = []
-        self._batches: queue.Queue[list[bytes] | None] = queue.Queue(_WAITING_BATCHES)
+        self._batches: queue.Queue[list[bytes] | None] = queue.Queue(_QUEUED_BATCHES)
         self._timer: asyncio.TimerHandle | None = None
         self._fd = -1
         self._owned = target != "-"
-        self._turns = turns
+        self._lock = lock
         self._thread: threading.Thread | None = None
         if self.enabled:
-            self._fd = sys.stdout.fileno() if target == "-" else _opened(target)
+            self._fd = sys.stdout.fileno() if target == "-" else _open(target)
             self._thread = threading.Thread(target=self._write_batches, daemon=True)
             self._thread.start()
 
@@ -86,10 +87,10 @@ class AccessLog:
     def check(target: str) -> None:
         """Raises OSError if the file cannot be opened."""
         if target not in ("-", "none"):
-            os.close(_opened(target))
+            os.close(_open(target))
 
     def offer(self, line: bytes) -> None:
-        """Take one line, without its end, if `enabled`. Costs an append; written within 0.25 s."""
+        """Queue one line, without its line end. Call it only if `enabled`. The line is written within 0.25 s."""
         lines = self._lines
         lines.append(line)
         if len(lines) >= _BATCH_LINES:
@@ -111,7 +112,7 @@ class AccessLog:
             self.dropped += len(lines)
 
     async def aclose(self) -> None:
-        """Write what is there; give up on a reader that does not take it within 2 s."""
+        """Write the queued lines; give up after 2 s, for example on a pipe that is not read."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,18 +134,18 @@ class AccessLog:
                 self.dropped += len(lines)
                 log.error("access log: %d lines lost: %s", len(lines), error)
         if self._owned:
-            os.close(self._fd)  # By its only writer: anybody else might close it under a write.
+            os.close(self._fd)  # Closed by this thread: another one could close it during a write.
 
     def _write(self, data: bytes) -> None:
-        if self._turns is None:
+        if self._lock is None:
             _write_all(self._fd, data)
             return
-        with self._turns.taken() as cut_off:
-            self._turns.writing()
+        with self._lock.held() as cut_off:
+            self._lock.mark_writing()
             _write_all(self._fd, b"\n" + data if cut_off else data)
 
 
-def _opened(target: str) -> int:
+def _open(target: str) -> int:
     return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
 

@@ -1,11 +1,13 @@
-"""Counts requests, at about a microsecond each, where every process of the facade can read it.
+"""Counters of requests, in shared memory. Counting one request takes about a microsecond.
 
-One set of counters for each (route, backend, status, reason): found by one look into a dict, then added to.
-The number of requests is the sum of a set's buckets. What the counters mean to Prometheus is in `metrics`.
+There is one set of counters for each (route, backend, status, reason). Its offset is found in a dict; the rest is
+addition. The number of requests is the sum of the buckets of a set. `prometheus` turns the counters into metrics.
 """
 
 from bisect import bisect_left
 from enum import IntEnum
+
+from msgspec import Struct
 
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
@@ -14,14 +16,14 @@ BOUNDS_S = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
-"""Upper ends of the histograms' buckets; one more bucket has no end."""
+"""Upper bounds of the histograms' buckets; one more bucket has no bound."""
 BUCKETS = len(BOUNDS_S) + 1
-_KINDS = 64
+_MAX_KINDS = 64
 OTHER = "other"
 
 
-class At(IntEnum):
-    """Where in a set what is counted. Attempts are one a request but for what is counted here."""
+class Offset(IntEnum):
+    """The place of each counter in a set."""
 
     DURATION = 0
     FIRST_BYTE = BUCKETS
@@ -30,53 +32,59 @@ class At(IntEnum):
     RECEIVED = 2 * BUCKETS + 2
     SENT = 2 * BUCKETS + 3
     MORE_ATTEMPTS = 2 * BUCKETS + 4
-    AT_ONCE = 2 * BUCKETS + 5
-    """Of requests whose first byte was their end: both durations are this one."""
-    AT_ONCE_S = 3 * BUCKETS + 5
+    """Attempts beyond one for each request."""
+    BOTH = 2 * BUCKETS + 5
+    """Buckets of requests whose first byte was also their end: they count for both histograms."""
+    BOTH_S = 3 * BUCKETS + 5
 
 
-# An attribute of an enumeration costs as much as a counter.
-_FIRST_BYTE = int(At.FIRST_BYTE)
-_DURATION_S = int(At.DURATION_S)
-_FIRST_BYTE_S = int(At.FIRST_BYTE_S)
-_RECEIVED = int(At.RECEIVED)
-_SENT = int(At.SENT)
-_MORE_ATTEMPTS = int(At.MORE_ATTEMPTS)
-_AT_ONCE = int(At.AT_ONCE)
-_AT_ONCE_S = int(At.AT_ONCE_S)
+# Reading a member of an enumeration takes as long as counting.
+_FIRST_BYTE = int(Offset.FIRST_BYTE)
+_DURATION_S = int(Offset.DURATION_S)
+_FIRST_BYTE_S = int(Offset.FIRST_BYTE_S)
+_RECEIVED = int(Offset.RECEIVED)
+_SENT = int(Offset.SENT)
+_MORE_ATTEMPTS = int(Offset.MORE_ATTEMPTS)
+_BOTH = int(Offset.BOTH)
+_BOTH_S = int(Offset.BOTH_S)
+
+
+class CountedRoute(Struct, frozen=True, eq=False):
+    """The labels of usual requests that share all but their status, and where each status is counted."""
+
+    route: str
+    backend: str
+    reason: str
+    places: dict[int, int] = {}
 
 
 class RequestCounters:
-    """The counters of one worker: the only writer of its part of the board.
+    """The counters of one worker, which is the only writer of its part of the shared memory.
 
-    Labels are bounded: past the part's room, a request counts as route, backend and reason `other`,
-    with the class of its status (`5xx`).
+    Labels are bounded: once the memory is full, a request counts with route, backend and reason `other` and the
+    class of its status (`5xx`).
     """
 
-    def __init__(self, part: WorkerStats) -> None:
-        self._head = part.head
-        self._counters = part.counters
-        self._seconds = part.seconds
-        self._part = part
-        self._bases: dict[tuple[str, str, int, str], int] = {}
+    def __init__(self, worker: WorkerStats) -> None:
+        self._head = worker.head
+        self._counters = worker.counters
+        self._seconds = worker.seconds
+        self._worker = worker
+        self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
-        self._take_over()
-        part.begin()
+        self._continue()
+        worker.begin()
 
-    def note(self, record: Record) -> None:
-        """A request is over. Call it once, when the record is complete."""
-        at = None
-        if record.error is None and record.counted is not None:
-            at = record.counted.get(record.status)
-        if at is None:
-            at = self._set_of(record)
+    def count_request(self, record: Record) -> None:
+        """Count a request that has ended. Call it once, with the complete record."""
+        at = self._set_of(record)
         counters, seconds = self._counters, self._seconds
         total_s, first_s = record.total_s, record.first_byte_s
         bucket = bisect_left(BOUNDS_S, total_s)
         if first_s == total_s:
-            counters[at + _AT_ONCE + bucket] += 1
-            seconds[at + _AT_ONCE_S] += total_s
+            counters[at + _BOTH + bucket] += 1
+            seconds[at + _BOTH_S] += total_s
         else:
             counters[at + bucket] += 1
             seconds[at + _DURATION_S] += total_s
@@ -93,35 +101,55 @@ class RequestCounters:
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
         ref = decision.ref if decision is not None else None
-        word = error if error is not None else decision
+        cause = error if error is not None else decision
         key = (
             route.name if route is not None else "-",
             ref.backend if ref is not None else "-",
             record.status,
-            word.reason if word is not None else "-",
+            cause.reason if cause is not None else "-",
         )
-        at = self._bases.get(key)
-        if at is None:
-            at = self._new_set(key)
-        if error is None and record.counted is not None:
-            record.counted[record.status] = at
-        return at
+        at = self._offsets.get(key)
+        return self._new_set(key) if at is None else at
 
-    def connections(self, delta: int) -> None:
-        """A client connection came (1) or went (-1)."""
+    def count_usual(
+        self,
+        labels: CountedRoute,
+        status: int,
+        received_bytes: int,
+        sent_bytes: int,
+        total_s: float,
+    ) -> None:
+        """A usual request is over: sent once, its response complete with its first byte."""
+        at = labels.places.get(status)
+        if at is None:
+            key = (labels.route, labels.backend, status, labels.reason)
+            at = self._offsets.get(key)
+            if at is None:
+                at = self._new_set(key)
+            labels.places[status] = at
+        counters = self._counters
+        counters[at + _BOTH + bisect_left(BOUNDS_S, total_s)] += 1
+        self._seconds[at + _BOTH_S] += total_s
+        if sent_bytes:
+            counters[at + _SENT] += sent_bytes
+        if received_bytes:
+            counters[at + _RECEIVED] += received_bytes
+
+    def count_connection(self, delta: int) -> None:
+        """A client connection was opened (1) or closed (-1)."""
         self._head[StatField.CONNECTIONS] += delta
 
-    def refused(self, kind: str) -> None:
-        """Something was refused before there was a request. `kind` is the error's word."""
+    def count_refused(self, kind: str) -> None:
+        """A connection or message was refused before there was a request. `kind` is the reason of the error."""
         at = self._kinds.get(kind)
         if at is None:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
-    def _take_over(self) -> None:
-        """Count on where a predecessor ended. The room for what overflows is had before anything else."""
+    def _continue(self) -> None:
+        """Continue the counters of the worker before, and make room for overflow while there is some."""
         overflow: list[Name] = [(OTHER, OTHER, f"{number}xx", OTHER) for number in range(10)]
-        for number, name in enumerate(self._part.names()):
+        for number, name in enumerate(self._worker.names()):
             at = number * SET_SLOTS
             if name in overflow:
                 self._overflow[name] = at
@@ -129,7 +157,7 @@ class RequestCounters:
                 self._kinds[name[0]] = at
             else:
                 route, backend, status, reason = name
-                self._bases[(route, backend, int(status), reason)] = at
+                self._offsets[(route, backend, int(status), reason)] = at
         for name in overflow:
             if name not in self._overflow:
                 self._overflow[name] = self._added(name)
@@ -137,22 +165,22 @@ class RequestCounters:
             self._kinds[OTHER] = self._added((OTHER,))
 
     def _added(self, name: Name) -> int:
-        at = self._part.add_set(name)
+        at = self._worker.add_set(name)
         if at is None:
-            raise ValueError("the board is too small for any counter")
+            raise ValueError("the shared memory is too small for any counter")
         return at
 
     def _new_set(self, key: tuple[str, str, int, str]) -> int:
         route, backend, status, reason = key
-        at = self._part.add_set((route, backend, str(status), reason))
+        at = self._worker.add_set((route, backend, str(status), reason))
         if at is None:
-            # Not kept: what does not fit must not grow the dict either.
+            # Not remembered: then the dict would grow without bound.
             return self._overflow[(OTHER, OTHER, f"{min(status // 100, 9)}xx", OTHER)]
-        self._bases[key] = at
+        self._offsets[key] = at
         return at
 
     def _new_kind(self, kind: str) -> int:
-        at = self._part.add_set((kind,)) if len(self._kinds) < _KINDS else None
+        at = self._worker.add_set((kind,)) if len(self._kinds) < _MAX_KINDS else None
         if at is None:
             return self._kinds[OTHER]
         self._kinds[kind] = at

@@ -1,7 +1,8 @@
-"""The metrics of the whole facade in Prometheus' text format 0.0.4: all workers' counters, and the table's.
+"""The metrics of the facade in Prometheus' text format 0.0.4: of all workers, and of the table in effect.
 
-Written here and not by prometheus_client: a thousand routes make tens of thousands of lines, and where one
-process does everything they are made on its event loop. So they come in pieces, and traffic between them.
+Not written by prometheus_client, which renders the text in one step: a thousand routes have tens of thousands of
+lines, and a facade with one process renders them on the event loop that serves traffic. This module yields the text
+in short pieces, so requests are served in between.
 """
 
 import time
@@ -11,14 +12,14 @@ from itertools import accumulate
 from msgspec import Struct
 
 from proxy.routing.snapshot import CurrentTable
-from proxy.telemetry.counters import BOUNDS_S, BUCKETS, At
+from proxy.telemetry.counters import BOUNDS_S, BUCKETS, Offset
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,
     SharedStats,
-    State,
     StatField,
-    Status,
+    WorkerState,
     WorkerStats,
+    WorkerStatus,
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,15 +65,15 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_table_reloads_total": ("counter", "Tables that took effect after the first."),
     "facade_table_failed_reloads_total": ("counter", "Edits that were refused."),
 }
-"""Type and help of every metric there is, by its name."""
+"""Type and help of every metric, by its name."""
 
 Labels = tuple[tuple[str, str], ...]
-_SETS_A_PIECE = 100
+_SETS_IN_A_STEP = 100
 _LE = tuple(f'le="{bound}"' for bound in (*BOUNDS_S, "+Inf"))
 
 
 class _Sums(Struct):
-    """What is counted for one route and backend."""
+    """The sums for one route and backend, over all workers."""
 
     duration: list[int]
     first_byte: list[int]
@@ -83,7 +84,7 @@ class _Sums(Struct):
 
 
 class Totals:
-    """All parts of a board, summed up a few sets at a time."""
+    """The sums of all counters of all workers."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, str, str, str], int] = {}
@@ -91,26 +92,26 @@ class Totals:
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
 
-    def take(self, board: SharedStats) -> Iterator[None]:
-        """Add everything. Each step is short."""
-        for part in board:
-            for number, name in enumerate(tuple(part.names())):
+    def add(self, stats: SharedStats) -> Iterator[None]:
+        """Add all counters, a few sets in each step of the iterator."""
+        for worker in stats:
+            for number, name in enumerate(tuple(worker.names())):
                 if len(name) == 1:
-                    self._add_refused(name[0], part.counters[number * SET_SLOTS])
+                    self._add_refused(name[0], worker.counters[number * SET_SLOTS])
                 else:
                     route, backend, code, reason = name
-                    self._add((route, backend, code, reason), part, number * SET_SLOTS)
-                if number % _SETS_A_PIECE == 0:
+                    self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
+                if number % _SETS_IN_A_STEP == 0:
                     yield
 
     def _add_refused(self, kind: str, count: int) -> None:
         if count:
             self.refused[kind] = self.refused.get(kind, 0) + count
 
-    def _add(self, name: tuple[str, str, str, str], part: WorkerStats, at: int) -> None:
-        values = part.counters[at : at + SET_SLOTS].tolist()
-        at_once, at_once_s = values[At.AT_ONCE : At.AT_ONCE_S], part.seconds[at + At.AT_ONCE_S]
-        duration = _added(values[At.DURATION : At.DURATION + BUCKETS], at_once)
+    def _add_set(self, name: tuple[str, str, str, str], worker: WorkerStats, at: int) -> None:
+        values = worker.counters[at : at + SET_SLOTS].tolist()
+        both, both_s = values[Offset.BOTH : Offset.BOTH_S], worker.seconds[at + Offset.BOTH_S]
+        duration = _added(values[Offset.DURATION : Offset.DURATION + BUCKETS], both)
         count = sum(duration)
         if not count:
             return
@@ -119,25 +120,25 @@ class Totals:
         sums = self.pairs.get((route, backend))
         if sums is None:
             sums = self.pairs[route, backend] = _Sums([0] * BUCKETS, [0] * BUCKETS)
-        first_byte = _added(values[At.FIRST_BYTE : At.FIRST_BYTE + BUCKETS], at_once)
+        first_byte = _added(values[Offset.FIRST_BYTE : Offset.FIRST_BYTE + BUCKETS], both)
         sums.duration = _added(sums.duration, duration)
         sums.first_byte = _added(sums.first_byte, first_byte)
-        sums.duration_s += part.seconds[at + At.DURATION_S] + at_once_s
-        sums.first_byte_s += part.seconds[at + At.FIRST_BYTE_S] + at_once_s
-        sums.received += values[At.RECEIVED]
-        sums.sent += values[At.SENT]
+        sums.duration_s += worker.seconds[at + Offset.DURATION_S] + both_s
+        sums.first_byte_s += worker.seconds[at + Offset.FIRST_BYTE_S] + both_s
+        sums.received += values[Offset.RECEIVED]
+        sums.sent += values[Offset.SENT]
         if backend != "-":
-            more = count + values[At.MORE_ATTEMPTS]
-            self.attempts[backend] = self.attempts.get(backend, 0) + more
+            attempts = count + values[Offset.MORE_ATTEMPTS]
+            self.attempts[backend] = self.attempts.get(backend, 0) + attempts
 
 
-def exposition(board: SharedStats, table: CurrentTable) -> Iterator[str]:
-    """The text, in pieces that are quickly made; some of them are empty."""
+def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
+    """The text, in pieces that take little time each; some of them are empty."""
     totals = Totals()
-    for _ in totals.take(board):
+    for _ in totals.add(stats):
         yield ""
     yield from _of_requests(totals)
-    yield _of_workers(board)
+    yield _of_workers(stats)
     yield _of_table(table)
 
 
@@ -150,7 +151,7 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         ),
     )
     pairs = [
-        (_written((("route", route), ("backend", backend))), sums)
+        (_rendered((("route", route), ("backend", backend))), sums)
         for (route, backend), sums in totals.pairs.items()
     ]
     yield _head("facade_request_duration_seconds")
@@ -169,33 +170,37 @@ def _of_requests(totals: Totals) -> Iterator[str]:
     yield _family("facade_refused_total", _by("kind", totals.refused))
 
 
-def _of_workers(board: SharedStats) -> str:
-    each = [(str(number), part, part.status()) for number, part in enumerate(board, 1)]
-    states = {state.name.lower(): 0 for state in State}
-    for _, part, _ in each:
-        states[State(part.state).name.lower()] += 1
+def _of_workers(stats: SharedStats) -> str:
+    workers = [(str(number), worker, worker.status()) for number, worker in enumerate(stats, 1)]
+    states = {state.name.lower(): 0 for state in WorkerState}
+    for _, worker, _ in workers:
+        states[WorkerState(worker.state).name.lower()] += 1
     return "".join(
         (
             _by_worker(
                 "facade_client_connections",
-                [(n, part.head[StatField.CONNECTIONS]) for n, part, _ in each],
+                [(n, worker.head[StatField.CONNECTIONS]) for n, worker, _ in workers],
             ),
-            _of_backends([status for _, _, status in each]),
-            _by_worker("facade_access_log_dropped_total", [(n, s.log_dropped) for n, _, s in each]),
-            _by_worker("facade_event_loop_lag_seconds", [(n, s.lag_s) for n, _, s in each]),
-            _by_worker("facade_worker_cpu_seconds_total", [(n, s.cpu_s) for n, _, s in each]),
-            _by_worker("facade_worker_resident_bytes", [(n, s.resident_bytes) for n, _, s in each]),
+            _of_backends([status for _, _, status in workers]),
+            _by_worker(
+                "facade_access_log_dropped_total", [(n, s.log_dropped) for n, _, s in workers]
+            ),
+            _by_worker("facade_event_loop_lag_seconds", [(n, s.lag_s) for n, _, s in workers]),
+            _by_worker("facade_worker_cpu_seconds_total", [(n, s.cpu_s) for n, _, s in workers]),
+            _by_worker(
+                "facade_worker_resident_bytes", [(n, s.resident_bytes) for n, _, s in workers]
+            ),
             _family(
                 "facade_worker_table_info",
-                (((("worker", n), ("version", s.table)), 1) for n, _, s in each if s.table),
+                (((("worker", n), ("version", s.table)), 1) for n, _, s in workers if s.table),
             ),
             _family("facade_workers", _by("state", states)),
-            _single("facade_worker_restarts_total", sum(p.head[StatField.RESTARTS] for p in board)),
+            _single("facade_worker_restarts_total", sum(w.head[StatField.RESTARTS] for w in stats)),
         )
     )
 
 
-def _of_backends(statuses: list[Status]) -> str:
+def _of_backends(statuses: list[WorkerStatus]) -> str:
     connections: dict[tuple[str, str], int] = {}
     pending: dict[str, int] = {}
     tolerated: dict[tuple[str, str], int] = {}
@@ -250,12 +255,12 @@ def _of_table(table: CurrentTable) -> str:
 
 
 def _head(name: str) -> str:
-    kind, said = FAMILIES[name]
-    return f"# HELP {name} {said}\n# TYPE {name} {kind}\n"
+    kind, help_text = FAMILIES[name]
+    return f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
 
 
 def _family(name: str, samples: Iterable[tuple[Labels, float]]) -> str:
-    lines = (f"{name}{{{_written(labels)}}} {value}\n" for labels, value in samples)
+    lines = (f"{name}{{{_rendered(labels)}}} {value}\n" for labels, value in samples)
     return _head(name) + "".join(lines)
 
 
@@ -271,7 +276,7 @@ def _by(label: str, values: Mapping[str, float]) -> Iterator[tuple[Labels, float
     return ((((label, key),), value) for key, value in values.items())
 
 
-def _written(labels: Labels) -> str:
+def _rendered(labels: Labels) -> str:
     return ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
 
 

@@ -1,14 +1,14 @@
-"""Memory that all processes of a facade share: what each worker counts, and how it is.
+"""Memory shared by all processes of a facade: the counters and the status of each worker.
 
-    SharedStats     one anonymous mapping, made before the first worker is forked
-      WorkerStats    one worker's: written by that worker alone, read by all
-        head      numbers of fixed meaning (`StatField`)
-        status    the worker's state as JSON, replaced whole
-        names     what each set of counters is of, appended to
-        counters  `SET_SLOTS` numbers for each name; those that are sums of seconds are floats
+    SharedStats     one anonymous mapping, created before the first worker is forked
+      WorkerStats     the part of one worker: written by that worker, read by all processes
+        head            numbers with a fixed place (`StatField`)
+        status          the worker's status as JSON, replaced whole
+        names           the name of each set of counters, appended
+        counters        `SET_SLOTS` numbers for each name; sums of seconds are floats
 
-A number is eight bytes, aligned, and has one writer: it needs no lock, and what was written is there
-whatever becomes of the writer. A worker that takes the place of a dead one counts on where that one ended.
+A number has eight bytes, is aligned and has one writer. So it needs no lock, and it survives the end of its
+writer. A worker that replaces a dead one continues its counters.
 """
 
 import mmap
@@ -25,28 +25,31 @@ _HEAD_SLOTS = 64
 _HEAD_BYTES = _HEAD_SLOTS * 8
 _STATUS_BYTES = 256 * 1024
 _NAME_BYTES = 128
-"""Room for a name on average; names longer than that make room for fewer."""
-_LENGTH_AND_SUM = 8
+"""The average room for a name; longer names leave room for fewer sets."""
+_LENGTH_AND_CHECKSUM = 8
 
 Name = tuple[str, ...]
 
 
 class StatField(IntEnum):
-    """The numbers in a part's head. The first three are not the worker's own; two are in the first part alone."""
+    """The numbers in a worker's head.
+
+    The supervisor writes the first three; STOPPING and ADMIN_UP are used in the first worker's head only.
+    """
 
     RESTARTS = 0
     STOPPING = 1
     ADMIN_UP = 2
     HEARTBEAT_MS = 8
-    """`time.monotonic()`, the same in all processes of a machine."""
+    """`time.monotonic()`, which is the same in all processes of a machine."""
     STATE = 9
     CONNECTIONS = 10
     SETS = 11
     NAMES_END = 12
 
 
-class State(IntEnum):
-    """Where a worker is in its life."""
+class WorkerState(IntEnum):
+    """The state of a worker's process."""
 
     DOWN = 0
     STARTING = 1
@@ -55,7 +58,7 @@ class State(IntEnum):
 
 
 class Connections(Struct, frozen=True, array_like=True):
-    """What the connections of one backend do, as `proxy.upstream.Stats` says."""
+    """The connections to one backend, as in `proxy.upstream.Stats`."""
 
     connections: int
     idle: int
@@ -67,13 +70,13 @@ class Connections(Struct, frozen=True, array_like=True):
     tunnels: int = 0
 
 
-class Status(Struct, frozen=True):
-    """A worker's state of some moment."""
+class WorkerStatus(Struct, frozen=True):
+    """What a worker publishes about itself, twice a second."""
 
     table: str = ""
-    """The version in effect."""
+    """The version of its table."""
     lag_s: float = 0.0
-    """How late the event loop was, at worst, in the last quarter of a minute."""
+    """The largest delay of its event loop in the last 15 s."""
     log_dropped: int = 0
     cpu_s: float = 0.0
     resident_bytes: int = 0
@@ -81,7 +84,7 @@ class Status(Struct, frozen=True):
 
 
 class WorkerStats:
-    """One worker's part of the board. `max_sets` bounds the sets of counters."""
+    """The part of one worker. `max_sets` is the limit of its sets of counters."""
 
     def __init__(self, memory: memoryview, max_sets: int) -> None:
         self.max_sets = max_sets
@@ -92,117 +95,118 @@ class WorkerStats:
         self._names = memory[names_at:counters_at]
         self.counters = memory[counters_at:].cast("q")
         self.seconds = memory[counters_at:].cast("d")
-        self._known: list[Name] = []
+        self._read_names: list[Name] = []
         self._read_to = 0
-        self._last_status = Status()
+        self._last_status = WorkerStatus()
 
     @staticmethod
     def size(max_sets: int) -> int:
         """In bytes."""
         return _HEAD_BYTES + _STATUS_BYTES + max_sets * (_NAME_BYTES + SET_SLOTS * 8)
 
-    # --- the worker writes ----------------------------------------------------------------------
+    # --- written by the worker ------------------------------------------------------------------
 
     def begin(self) -> None:
-        """A worker starts: what its predecessor counted stays, what it was is over."""
+        """Reset what belongs to the process; counters continue those of the process before."""
         self.head[StatField.CONNECTIONS] = 0
-        self.head[StatField.STATE] = State.STARTING
-        self.publish(Status())
+        self.head[StatField.STATE] = WorkerState.STARTING
+        self.publish(WorkerStatus())
 
     def add_set(self, name: Name) -> int | None:
-        """A new set of counters: where its first one is. None where there is no room for it."""
+        """Add a set of counters. Returns the offset of its first counter; None if the memory is full."""
         text = msgspec.json.encode(name)
-        at, count = self.head[StatField.NAMES_END], self.head[StatField.SETS]
-        end = at + _LENGTH_AND_SUM + len(text)
+        start, count = self.head[StatField.NAMES_END], self.head[StatField.SETS]
+        end = start + _LENGTH_AND_CHECKSUM + len(text)
         if count >= self.max_sets or end > len(self._names):
             return None
-        self._names[at:end] = _sealed(text)
+        self._names[start:end] = _with_checksum(text)
         self.head[StatField.NAMES_END] = end
         self.head[StatField.SETS] = count + 1
         return count * SET_SLOTS
 
-    def publish(self, status: Status) -> None:
-        """Replace the status. One that is too long is told without its backends."""
+    def publish(self, status: WorkerStatus) -> None:
+        """Replace the status. One that is too long is published without its backends."""
         text = msgspec.json.encode(status)
-        if len(text) + _LENGTH_AND_SUM > len(self._status):
+        if len(text) + _LENGTH_AND_CHECKSUM > len(self._status):
             text = msgspec.json.encode(msgspec.structs.replace(status, backends={}))
-        sealed = _sealed(text)
-        self._status[: len(sealed)] = sealed
+        block = _with_checksum(text)
+        self._status[: len(block)] = block
 
-    # --- all read -------------------------------------------------------------------------------
+    # --- read by all processes ------------------------------------------------------------------
 
     @property
     def state(self) -> int:
         return self.head[StatField.STATE]
 
     def names(self) -> list[Name]:
-        """Of all sets, in the order of their counters."""
-        while len(self._known) < self.head[StatField.SETS]:
-            text = _unsealed(self._names[self._read_to :])
+        """The names of all sets, in the order of their counters."""
+        while len(self._read_names) < self.head[StatField.SETS]:
+            text = _checked(self._names[self._read_to :])
             if text is None:
-                break  # It is being written; the next look finds it.
-            self._known.append(tuple(msgspec.json.decode(text, type=list[str])))
-            self._read_to += _LENGTH_AND_SUM + len(text)
-        return self._known
+                break  # It is being written; the next call finds it.
+            self._read_names.append(tuple(msgspec.json.decode(text, type=list[str])))
+            self._read_to += _LENGTH_AND_CHECKSUM + len(text)
+        return self._read_names
 
-    def status(self) -> Status:
-        """What was published last; what came before it while it is being written."""
-        text = _unsealed(self._status)
+    def status(self) -> WorkerStatus:
+        """The last published status; while a new one is being written, the one before."""
+        text = _checked(self._status)
         if text is not None:
-            self._last_status = msgspec.json.decode(text, type=Status)
+            self._last_status = msgspec.json.decode(text, type=WorkerStatus)
         return self._last_status
 
 
 class SharedStats:
-    """The parts of `workers` workers. Pages that nobody writes to cost nothing."""
+    """The parts of `workers` workers. Pages that are never written take no memory."""
 
     def __init__(self, workers: int = 1, max_sets: int = 16_384) -> None:
         size = WorkerStats.size(max_sets)
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
-        self.parts = tuple(
+        self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)
         )
 
     def __iter__(self) -> Iterator[WorkerStats]:
-        return iter(self.parts)
+        return iter(self.workers)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.workers)
 
     @property
     def stopping(self) -> bool:
-        """The supervisor was told to stop."""
-        return bool(self.parts[0].head[StatField.STOPPING])
+        """Whether the supervisor is stopping the facade."""
+        return bool(self.workers[0].head[StatField.STOPPING])
 
     @stopping.setter
-    def stopping(self, is_so: bool) -> None:
-        self.parts[0].head[StatField.STOPPING] = is_so
+    def stopping(self, value: bool) -> None:
+        self.workers[0].head[StatField.STOPPING] = value
 
     @property
     def admin_up(self) -> bool:
-        """The admin listener accepts."""
-        return bool(self.parts[0].head[StatField.ADMIN_UP])
+        """Whether the admin listener accepts connections."""
+        return bool(self.workers[0].head[StatField.ADMIN_UP])
 
     @admin_up.setter
-    def admin_up(self, is_so: bool) -> None:
-        self.parts[0].head[StatField.ADMIN_UP] = is_so
+    def admin_up(self, value: bool) -> None:
+        self.workers[0].head[StatField.ADMIN_UP] = value
 
     @property
     def serving(self) -> int:
-        """How many workers take traffic."""
-        return sum(part.state == State.SERVING for part in self.parts)
+        """How many workers serve traffic."""
+        return sum(worker.state == WorkerState.SERVING for worker in self.workers)
 
 
-def _sealed(text: bytes) -> bytes:
-    """With its length and checksum in front, so that a reader can tell a half-written one."""
+def _with_checksum(text: bytes) -> bytes:
+    """`text` after its length and CRC: a reader recognizes text that is only partly written."""
     return len(text).to_bytes(4, "little") + zlib.crc32(text).to_bytes(4, "little") + text
 
 
-def _unsealed(memory: memoryview) -> bytes | None:
+def _checked(memory: memoryview) -> bytes | None:
+    """The text that `memory` begins with; None if it is only partly written."""
     length = int.from_bytes(memory[:4], "little")
-    if length > len(memory) - _LENGTH_AND_SUM:
+    if length > len(memory) - _LENGTH_AND_CHECKSUM:
         return None
-    text = bytes(memory[_LENGTH_AND_SUM : _LENGTH_AND_SUM + length])
+    text = bytes(memory[_LENGTH_AND_CHECKSUM : _LENGTH_AND_CHECKSUM + length])
     return text if text and zlib.crc32(text) == int.from_bytes(memory[4:8], "little") else None

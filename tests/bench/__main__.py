@@ -1,4 +1,4 @@
-"""Runs contestants through scenarios, and tells what a request costs.
+"""Runs contestants through scenarios, and measures what a request costs.
 
 A whole run - every contestant that is installed, every scenario - also writes docs/performance.md and
 docs/performance.svg. A run of a part, or with --no-docs, only prints.
@@ -50,15 +50,15 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--docs-from", type=Path, metavar="FILE", help="run nothing: write docs/ from such figures"
     )
-    told = parser.parse_args(argv)
-    told.scenario = told.scenario.split(",") if told.scenario else list(SCENARIOS)
+    options = parser.parse_args(argv)
+    options.scenario = options.scenario.split(",") if options.scenario else list(SCENARIOS)
     for what, given, known in (
-        ("contestant", told.contestants, names),
-        ("scenario", told.scenario, SCENARIOS),
+        ("contestant", options.contestants, names),
+        ("scenario", options.scenario, SCENARIOS),
     ):
         if unknown := sorted(set(given) - set(known)):
             parser.error(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-    return told
+    return options
 
 
 def _positive(text: str) -> int:
@@ -78,47 +78,47 @@ def _seconds(text: str) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    told = parsed(argv)
-    if told.docs_from:
+    options = parsed(argv)
+    if options.docs_from:
         try:
-            report = msgspec.json.decode(told.docs_from.read_bytes(), type=Report)
+            report = msgspec.json.decode(options.docs_from.read_bytes(), type=Report)
         except (OSError, msgspec.DecodeError) as error:
             raise SystemExit(
-                f"--docs-from {told.docs_from}: {error}; give what --json wrote"
+                f"--docs-from {options.docs_from}: {error}; give what --json wrote"
             ) from None
         write_docs(report)
         return
-    whole = not told.contestants and set(told.scenario) == set(SCENARIOS)
-    report = Report(told.rounds, told.seconds, machine())
-    chosen = _taking_part(told.contestants, report)
-    run(chosen, told.scenario, told.soak or 0, report)
+    whole = not options.contestants and set(options.scenario) == set(SCENARIOS)
+    report = Report(options.rounds, options.seconds, machine())
+    chosen = _taking_part(options.contestants, report)
+    run(chosen, options.scenario, options.soak or 0, report)
     if whole:
         tell("finding the route, swapping the table")
         report.matching, report.reload = matching.lines(), reload.lines()
-    if told.json:
-        told.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     print("\n".join([*page.tables(report.scenarios), *bars.lines(report.scenarios)]))
-    if whole and not told.no_docs:
+    if whole and not options.no_docs:
         if failed := [kind for kind in LOADED if "facade" not in report.scenarios[kind]]:
             raise SystemExit(f"the facade itself failed in {', '.join(failed)}: docs/ is as it was")
         write_docs(report)
 
 
-def _taking_part(asked: Sequence[str], report: Report) -> list[Contestant]:
-    """Who was asked for and is installed; who is not, is told."""
+def _taking_part(wanted: Sequence[str], report: Report) -> list[Contestant]:
+    """The wanted contestants that are installed. The others are named in the report."""
     chosen = []
     for each in CONTESTANTS:
-        if asked and each.name not in asked:
+        if wanted and each.name not in wanted:
             continue
         if missing := each.missing():
             report.left_out.append(f"Left out: {missing}.")
             tell(report.left_out[-1])
         else:
             chosen.append(each)
-            if told := each.version():
-                report.versions[each.name] = told
+            if version_text := each.version():
+                report.versions[each.name] = version_text
     if not chosen:
-        raise SystemExit("nobody takes part")
+        raise SystemExit("no contestant takes part")
     return chosen
 
 
@@ -190,8 +190,8 @@ def _built() -> str:
 def write_docs(report: Report) -> None:
     """The page and its chart."""
     (_DOCS / "performance.md").write_text(page.written(report))
-    if found := report.scenarios.get("get"):
-        drawn = chart.drawn(found, "What a small GET costs (logarithmic scale)")
+    if scenario := report.scenarios.get("get"):
+        drawn = chart.drawn(scenario, "What a small GET costs (logarithmic scale)")
         (_DOCS / "performance.svg").write_text(drawn)
     print("wrote docs/performance.md and docs/performance.svg", file=sys.stderr)
 

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from tests.bench import holding, procfs
+from tests.bench import holding
 from tests.bench.contestants import Contestant, facade_argv, nginx_argv
 from tests.bench.loading import CONNECTIONS, Ground, leave_out, tell
 from tests.bench.processes import FAILURES, Up, loaded, up
 from tests.bench.report import Figures, Scenario, medians
+from tests.support import procfs
 
 IDLE_CLIENTS = 1_000
 STALLED_CLIENTS = 4
@@ -29,21 +30,21 @@ Held = Callable[[int, int], contextlib.AbstractContextManager[None]]
 
 def idle(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
     """What an idle keep-alive client costs."""
-    found: Scenario = {}
+    results: Scenario = {}
     for each in _own(chosen, "idle"):
         try:
             grown = _grown_by(each, holding.idle, IDLE_CLIENTS, ground)
         except FAILURES as failure:
             leave_out(each.name, "idle", failure, ground)
             continue
-        found[each.name] = {"kb_each": grown / IDLE_CLIENTS / 1000}
-        tell(f"idle: {each.name}: {found[each.name]['kb_each']:.1f} KB a client")
-    return found
+        results[each.name] = {"kb_each": grown / IDLE_CLIENTS / 1000}
+        tell(f"idle: {each.name}: {results[each.name]['kb_each']:.1f} KB a client")
+    return results
 
 
 def memory(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
     """What stalled bodies cost, in each direction."""
-    found: Scenario = {}
+    results: Scenario = {}
     for each in _own(chosen, "memory"):
         try:
             down = _grown_by(each, holding.stalled_downloads, STALLED_CLIENTS, ground)
@@ -51,9 +52,9 @@ def memory(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
         except FAILURES as failure:
             leave_out(each.name, "memory", failure, ground)
             continue
-        found[each.name] = {"downloads_mb": down / 1e6, "uploads_mb": back / 1e6}
+        results[each.name] = {"downloads_mb": down / 1e6, "uploads_mb": back / 1e6}
         tell(f"memory: {each.name}: downloads {down / 1e6:.1f} MB, uploads {back / 1e6:.1f} MB")
-    return found
+    return results
 
 
 def _own(chosen: Sequence[Contestant], scenario: str) -> list[Contestant]:
@@ -90,7 +91,7 @@ def workers(facade: Contestant, nginx: Contestant | None, ground: Ground) -> Sce
     sides[TWO_FACADES] = sides["1 worker"] * 2
     if nginx is not None:
         sides |= _sides(nginx, "nginx, ", nginx_argv)
-    found: dict[str, list[Figures]] = {name: [] for name in sides}
+    results: dict[str, list[Figures]] = {name: [] for name in sides}
     with contextlib.ExitStack() as stack:
         started = {
             name: [
@@ -102,13 +103,13 @@ def workers(facade: Contestant, nginx: Contestant | None, ground: Ground) -> Sce
         most = ground.rounds * _WORKERS_ROUNDS
         for turn in range(1, most + 1):
             for name, those in started.items():
-                told = _loaded_at_once(those, 2 if name.endswith("2 workers") else 1, ground)
+                figures = _loaded_at_once(those, 2 if name.endswith("2 workers") else 1, ground)
                 tell(
-                    f"workers: round {turn}/{most}: {name}: {told['cpu_us']:,.0f} µs, "
-                    f"spread {told['spread']:.0f} %"
+                    f"workers: round {turn}/{most}: {name}: {figures['cpu_us']:,.0f} µs, "
+                    f"spread {figures['spread']:.0f} %"
                 )
-                found[name].append(told)
-    return _compared({name: medians(rounds) for name, rounds in found.items()})
+                results[name].append(figures)
+    return _compared({name: medians(rounds) for name, rounds in results.items()})
 
 
 def _sides(
@@ -132,28 +133,28 @@ def _loaded_at_once(those: Sequence[Up], count: int, ground: Ground) -> Figures:
 
     before = sum(procfs.cpu_s(each.pid) for each in those)
     with ThreadPoolExecutor(len(those) * count) as at_once:
-        told = list(at_once.map(one, [each for each in those for _ in range(count)]))
+        rounds = list(at_once.map(one, [each for each in those for _ in range(count)]))
     used_s = sum(procfs.cpu_s(each.pid) for each in those) - before
-    return together(told, used_s) | {"spread": max(_spread_of(each, count) for each in those)}
+    return together(rounds, used_s) | {"spread": max(_spread_of(each, count) for each in those)}
 
 
-def together(told: Sequence[Figures], used_s: float) -> Figures:
+def together(rounds: Sequence[Figures], used_s: float) -> Figures:
     """The figures of loads that ran at the same time and took `used_s` of CPU, as if they had been one."""
-    requests = sum(each["requests"] for each in told)
-    per_second = sum(each["per_second"] for each in told)
+    requests = sum(each["requests"] for each in rounds)
+    per_second = sum(each["per_second"] for each in rounds)
     return {"requests": requests, "per_second": per_second, "cpu_us": used_s / requests * 1e6}
 
 
-def _compared(found: Scenario) -> Scenario:
+def _compared(results: Scenario) -> Scenario:
     for of in ("", "nginx, "):
-        if both := found.get(f"{of}2 workers"):
-            both["cpu_of_one"] = both["cpu_us"] / found[f"{of}1 worker"]["cpu_us"]
-    if both := found.get(TWO_FACADES):
-        both["cpu_of_one"] = both["cpu_us"] / found["1 worker"]["cpu_us"]
-    if peer := found.get("nginx, 2 workers"):
-        facade = found["2 workers"]
+        if both := results.get(f"{of}2 workers"):
+            both["cpu_of_one"] = both["cpu_us"] / results[f"{of}1 worker"]["cpu_us"]
+    if both := results.get(TWO_FACADES):
+        both["cpu_of_one"] = both["cpu_us"] / results["1 worker"]["cpu_us"]
+    if peer := results.get("nginx, 2 workers"):
+        facade = results["2 workers"]
         facade["cpu_of_one_of_nginx"] = facade["cpu_of_one"] / peer["cpu_of_one"]
-    return found
+    return results
 
 
 def _spread_of(each: Up, count: int) -> float:

@@ -32,7 +32,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found for a bar, by each way to measure it: (`2.10 × `, met or not)."""
+    """What was measured for a bar, by each way to measure it: (`2.10 × `, met or not)."""
 
     words: str
     by_cpu: tuple[str, bool] | None
@@ -107,8 +107,8 @@ def judged(scenarios: Mapping[str, Scenario]) -> list[Verdict]:
 def _verdict(bar: Bar, found: Scenario) -> Verdict:
     if isinstance(bar, Absolute):
         value = found.get(bar.name, {}).get(bar.figure)
-        told = None if value is None else (f"{value:.2f}{bar.unit}", value <= bar.at_most)
-        return Verdict(bar.words, told, None)
+        measured = None if value is None else (f"{value:.2f}{bar.unit}", value <= bar.at_most)
+        return Verdict(bar.words, measured, None)
     cheaper = ratio(found, bar.name, bar.peer, "cpu_us")
     faster = ratio(found, bar.name, bar.peer, "per_second")
     if not cheaper or not faster:
@@ -141,5 +141,5 @@ def lines(scenarios: Mapping[str, Scenario]) -> list[str]:
 def _cells(found: tuple[str, bool] | None) -> str:
     if found is None:
         return "– | "
-    told, met = found
-    return f"{told} | {'met' if met else '**not met**'}"
+    value, met = found
+    return f"{value} | {'met' if met else '**not met**'}"

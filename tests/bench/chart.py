@@ -45,10 +45,12 @@ _PANELS = (
 )
 
 
-def drawn(found: Scenario, title: str) -> str:
+def drawn(scenario: Scenario, title: str) -> str:
     """The chart of one loaded scenario. Who answered nothing has no place on a logarithmic scale."""
-    found = {name: each for name, each in found.items() if each["cpu_us"] and each["per_second"]}
-    names = sorted(found, key=lambda name: found[name]["cpu_us"])
+    scenario = {
+        name: each for name, each in scenario.items() if each["cpu_us"] and each["per_second"]
+    }
+    names = sorted(scenario, key=lambda name: scenario[name]["cpu_us"])
     height = _TOP + _ROW * len(names) + _BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
@@ -58,7 +60,7 @@ def drawn(found: Scenario, title: str) -> str:
         *_labels(names),
     ]
     for panel in _PANELS:
-        parts += _panel(panel, names, found, height)
+        parts += _panel(panel, names, scenario, height)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -75,8 +77,8 @@ def _labels(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _panel(panel: Panel, names: Sequence[str], found: Scenario, height: int) -> list[str]:
-    values = [found[name][panel.figure] for name in names]
+def _panel(panel: Panel, names: Sequence[str], scenario: Scenario, height: int) -> list[str]:
+    values = [scenario[name][panel.figure] for name in names]
     low, high = panel.scale(values)
     parts = [_text(panel.left, 46, panel.title, "")]
     for power in range(low, high + 1):

@@ -16,16 +16,15 @@ class WrongAnswer(Exception):
 
 
 class Client:
-    """Asks for one thing, again and again. `began` is when it asked last, by `time.perf_counter`."""
+    """Sends one request again and again. `began` is when it sent the last one, by `time.perf_counter`."""
 
     __slots__ = ("_buffer", "_framing", "_heads", "_left", "_length", "_socket", "began", "idle")
 
-    def __init__(self, port: int, kind: str, buffer: bytearray) -> None:
+    def __init__(self, port: int, requests: wire.Requests, buffer: bytearray) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), 10)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        heads = wire.heads_of(kind)
-        self._length = wire.body_bytes(kind)
+        heads, self._length = requests.heads, requests.body_bytes
         if 0 < self._length < len(_BLOCK):  # One write is what a client of a small body does.
             heads, self._length = [each + wire.BLOCK[: self._length] for each in heads], 0
         self._heads = itertools.cycle(heads)

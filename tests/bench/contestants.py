@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench import configs
+from tests.support.facade_process import command
 
 Argv = Callable[[int, int, Path], list[str]]
 
@@ -81,7 +82,7 @@ def facade_argv(port: int, origin: int, folder: Path, tier: str, workers: int = 
     table.write_text(configs.routes(origin))
     log.mkdir(exist_ok=True)
     return [
-        *(sys.executable, "-m", "proxy", "serve", "--routes", str(table)),
+        *command("--routes", str(table)),
         *("--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"),
         *("--access-log", str(log / "access.jsonl")),
         *("--tier", tier, "--workers", str(workers)),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from tests.bench.client import Client, WrongAnswer
-from tests.bench.wire import BUFFER_BYTES
+from tests.bench.wire import BUFFER_BYTES, requests_of
 
 _ANSWER_S = 30.0
 _QUIET_S = 1.0
@@ -19,7 +19,9 @@ def idle(port: int, count: int) -> Iterator[None]:
     buffer = bytearray(BUFFER_BYTES)
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            client = stack.enter_context(contextlib.closing(Client(port, "get", buffer)))
+            client = stack.enter_context(
+                contextlib.closing(Client(port, requests_of("get"), buffer))
+            )
             client.ask()
             while not _readable(client, _ANSWER_S).read():
                 continue
@@ -33,7 +35,7 @@ def stalled_downloads(port: int, count: int) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             client = stack.enter_context(
-                contextlib.closing(Client(port, "stalled-download", buffer))
+                contextlib.closing(Client(port, requests_of("stalled-download"), buffer))
             )
             client.ask()
             _readable(client, _ANSWER_S).read()
@@ -48,7 +50,9 @@ def stalled_uploads(port: int, count: int) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(poller))
         for _ in range(count):
-            client = stack.enter_context(contextlib.closing(Client(port, "stalled-upload", buffer)))
+            client = stack.enter_context(
+                contextlib.closing(Client(port, requests_of("stalled-upload"), buffer))
+            )
             if not client.ask():
                 writing[client.fileno()] = client
                 poller.register(client, select.EPOLLOUT)

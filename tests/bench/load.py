@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.bench.client import Client, WrongAnswer
-from tests.bench.wire import BUFFER_BYTES
+from tests.bench.wire import BUFFER_BYTES, Requests, requests_of
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 _DRAIN_S = 30.0
@@ -20,7 +20,7 @@ _DRAIN_S = 30.0
 class Load:
     """`connections` clients of one poller."""
 
-    def __init__(self, port: int, kind: str, connections: int) -> None:
+    def __init__(self, port: int, requests: Requests, connections: int) -> None:
         buffer = bytearray(BUFFER_BYTES)
         self._poller = select.epoll()
         self._clients: dict[int, Client] = {}
@@ -28,7 +28,7 @@ class Load:
         self.failed: list[str] = []
         self._unasked = sys.maxsize
         for _ in range(connections):
-            client = Client(port, kind, buffer)
+            client = Client(port, requests, buffer)
             self._clients[client.fileno()] = client
             self._poller.register(client, _READ)
 
@@ -92,24 +92,25 @@ def percentile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
+def measured(load: Load, seconds: float, at_most: int = 0) -> dict[str, object]:
+    """Run a load. Returns what the program prints."""
+    began = time.perf_counter()
+    in_time, took_s = load.run(seconds, at_most)
+    waits = sorted(load.waits_s)
+    return {
+        "requests": len(waits),
+        "per_second": in_time / took_s,
+        "took_s": time.perf_counter() - began,
+        "failed": load.failed[:3],
+        "p50_ms": percentile(waits, 0.5) * 1000,
+        "p99_ms": percentile(waits, 0.99) * 1000,
+    }
+
+
 def main(argv: list[str]) -> None:
     port, kind, connections, seconds, at_most = argv
-    load = Load(int(port), kind, int(connections))
-    began = time.perf_counter()
-    in_time, took_s = load.run(float(seconds), int(at_most))
-    waits = sorted(load.waits_s)
-    print(
-        json.dumps(
-            {
-                "requests": len(waits),
-                "per_second": in_time / took_s,
-                "took_s": time.perf_counter() - began,
-                "failed": load.failed[:3],
-                "p50_ms": percentile(waits, 0.5) * 1000,
-                "p99_ms": percentile(waits, 0.99) * 1000,
-            }
-        )
-    )
+    load = Load(int(port), requests_of(kind), int(connections))
+    print(json.dumps(measured(load, float(seconds), int(at_most))))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.bench import procfs
 from tests.bench.contestants import Contestant
-from tests.bench.processes import FAILURES, Cores, Up, loaded, quiet, told_by, up
+from tests.bench.processes import FAILURES, Cores, Up, loaded, printed_by, quiet, up
 from tests.bench.report import Figures, Scenario, medians
+from tests.support import procfs
 
 CONNECTIONS = {"get": 32, "varied": 32, "post": 32, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256
@@ -56,23 +56,23 @@ def all_up(chosen: Sequence[Contestant], ground: Ground) -> Iterator[list[Up]]:
 def under_load(kind: str, contestants: Sequence[Up], ground: Ground) -> Scenario:
     """As many requests of a kind as a contestant takes."""
     contestants = [each for each in contestants if each.contestant.takes_part(kind)]
-    found: dict[str, list[Figures]] = {each.name: [] for each in contestants}
+    results: dict[str, list[Figures]] = {each.name: [] for each in contestants}
     for turn in range(ground.rounds + 1):
-        for each in [each for each in contestants if each.name in found]:
+        for each in [each for each in contestants if each.name in results]:
             seconds = ground.seconds if turn else _WARM_UP_S
             try:
-                told = loaded(each, kind, CONNECTIONS[kind], seconds, ground.cores.load)
+                figures = loaded(each, kind, CONNECTIONS[kind], seconds, ground.cores.load)
             except FAILURES as failure:
                 leave_out(each.name, kind, failure, ground)
-                del found[each.name]
+                del results[each.name]
                 continue
             which = f"round {turn}/{ground.rounds}" if turn else "warming up"
             tell(
-                f"{kind}: {which}: {each.name}: {told['per_second']:,.0f}/s, {told['cpu_us']:,.0f} µs"
+                f"{kind}: {which}: {each.name}: {figures['per_second']:,.0f}/s, {figures['cpu_us']:,.0f} µs"
             )
             if turn:
-                found[each.name].append(told)
-    return {name: medians(rounds) for name, rounds in found.items()}
+                results[each.name].append(figures)
+    return {name: medians(rounds) for name, rounds in results.items()}
 
 
 def leave_out(name: str, of: str, failure: Exception, ground: Ground) -> None:
@@ -84,23 +84,23 @@ def leave_out(name: str, of: str, failure: Exception, ground: Ground) -> None:
 def at_half_load(contestants: Sequence[Up], ground: Ground) -> Scenario:
     """Latency at half of what saturates the facade: of it, of nginx, and of the origin without a proxy.
 
-    What saturates it is found out anew before each round: shared machines are a third slower from one minute to the
+    What saturates it is measured again before each round: shared machines are a third slower from one minute to the
     next. And they stop altogether for milliseconds while another guest has the core, which is what a 99th percentile
     is made of: the quieter half of the rounds counts.
     """
     ground = replace(ground, seconds=ground.seconds / 2)
     facade = next(each for each in contestants if each.name == "facade")
-    asked = [(each.name, each.port) for each in contestants if each.name in ("facade", "nginx")]
-    asked.append((_DIRECT, ground.origin))
+    targets = [(each.name, each.port) for each in contestants if each.name in ("facade", "nginx")]
+    targets.append((_DIRECT, ground.origin))
     rounds: list[Scenario] = []
     most = ground.rounds * _LATENCY_ROUNDS
     for turn in range(1, most + 1):
         rate = _saturating_rate(facade, ground) / 2
-        rounds.append({name: _paced(port, rate, ground) for name, port in asked})
-        told = (f"{name} {each['p99_ms']:.2f} ms" for name, each in rounds[-1].items())
-        tell(f"latency: round {turn}/{most} at {rate:,.0f}/s: p99 {', '.join(told)}")
+        rounds.append({name: _paced(port, rate, ground) for name, port in targets})
+        latencies = (f"{name} {each['p99_ms']:.2f} ms" for name, each in rounds[-1].items())
+        tell(f"latency: round {turn}/{most} at {rate:,.0f}/s: p99 {', '.join(latencies)}")
     counted = quieter_half(rounds)
-    scenario = {name: medians([each[name] for each in counted]) for name, _ in asked}
+    scenario = {name: medians([each[name] for each in counted]) for name, _ in targets}
     for name, figures in scenario.items():
         worst = max(each[name]["p99_ms"] for each in rounds)
         figures |= {"rounds": len(rounds), "counted": len(counted), "worst_p99_ms": worst}
@@ -111,7 +111,7 @@ def at_half_load(contestants: Sequence[Up], ground: Ground) -> Scenario:
 
 def quieter_half(rounds: Sequence[Scenario]) -> list[Scenario]:
     """Those from which least was stolen, by the worst part of each; half of them, rounded up."""
-    by_theft = sorted(rounds, key=lambda each: max(told["stolen"] for told in each.values()))
+    by_theft = sorted(rounds, key=lambda each: max(figures["stolen"] for figures in each.values()))
     return by_theft[: (len(rounds) + 1) // 2]
 
 
@@ -120,9 +120,9 @@ def _paced(port: int, rate: float, ground: Ground) -> Figures:
     quiet(ground.cores.contestants)
     arguments: list[object] = [port, rate, ground.seconds, _PACED_CONNECTIONS]
     stolen, began = _stolen_s(cores), time.monotonic()
-    told = told_by("paced", arguments, ground.cores.load, ground.seconds + 60)
+    figures = printed_by("paced", arguments, ground.cores.load, ground.seconds + 60)
     share = (_stolen_s(cores) - stolen) / (time.monotonic() - began) / len(cores)
-    return {**told, "asked_per_second": rate, "stolen": share}
+    return {**figures, "asked_per_second": rate, "stolen": share}
 
 
 def _stolen_s(cores: Iterable[int]) -> float:
@@ -130,5 +130,5 @@ def _stolen_s(cores: Iterable[int]) -> float:
 
 
 def _saturating_rate(facade: Up, ground: Ground) -> float:
-    told = loaded(facade, "get", CONNECTIONS["get"], ground.seconds, ground.cores.load)
-    return told["per_second"]
+    figures = loaded(facade, "get", CONNECTIONS["get"], ground.seconds, ground.cores.load)
+    return figures["per_second"]

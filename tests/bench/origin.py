@@ -1,7 +1,7 @@
 """The origin: answers as the end of the path wants it, as cheaply as Python can. argv: port.
 
 `…/download` is 1 MB, `…/stalled-download` 512 MB, `…/stalled-upload` is never read; all else is 0.5 KB, once
-the body of the request is there. A load that asks for something else than it says is told so: 404.
+the body of the request is there. A request for something else than its target says gets a 404.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import sys
 
 from tests.bench import wire
 
-_SMALL = wire.answer_head(len(wire.SMALL)) + wire.SMALL
+_SMALL = wire.response_head(len(wire.SMALL)) + wire.SMALL
 _NOT_SO = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _LENGTHS = {b"download": wire.DOWNLOAD_BYTES, b"stalled-download": wire.STALLED_BYTES}
 _BLOCK = memoryview(wire.BLOCK)
@@ -35,17 +35,17 @@ class Connection:
         if framing is not None and framing.counted():
             number = self._peer.recv_into(buffer)
             if number and framing.count(number):
-                self._answer(framing.head)
+                self._respond(framing.head)
             return number > 0
         data = self._peer.recv(65_536)
         whole = framing is None and data.startswith(b"GET ") and data.endswith(b"\r\n\r\n")
         if whole and b"hunked" not in data:  # Some proxies send an empty chunked body with a GET.
-            self._answer(data)
+            self._respond(data)
             return True
         if framing is None and len(data) - data.find(b"\r\n\r\n") == wire.POST_BYTES + 4:
             head = data[: -wire.POST_BYTES]
             if wire.content_length(head.lower()) == wire.POST_BYTES:
-                self._answer(head)
+                self._respond(head)
                 return True
         if data:
             self._fed(framing or wire.Framing(), data)
@@ -54,20 +54,20 @@ class Connection:
     def _fed(self, framing: wire.Framing, data: bytes) -> None:
         self._framing = framing
         if framing.feed(data):
-            self._answer(framing.head)
+            self._respond(framing.head)
         elif b"/stalled-upload " in framing.head[:200]:
             self.wants = _NOTHING
 
-    def _answer(self, head: bytes) -> None:
+    def _respond(self, head: bytes) -> None:
         self._framing = None
         last = head[: head.find(b" ", 5)].rpartition(b"/")[2]
         length = _LENGTHS.get(last)
         if length is None:
             self._peer.send(_NOT_SO if _is_other(head, last) else _SMALL)
             return
-        told = wire.answer_head(length)
-        sent = self._peer.sendmsg([told, _BLOCK])
-        self._left = length + len(told) - sent
+        response_head = wire.response_head(length)
+        sent = self._peer.sendmsg([response_head, _BLOCK])
+        self._left = length + len(response_head) - sent
         self.write()
 
     def write(self) -> None:

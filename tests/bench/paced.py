@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.bench.client import Client, WrongAnswer
 from tests.bench.load import percentile
-from tests.bench.wire import BUFFER_BYTES
+from tests.bench.wire import BUFFER_BYTES, requests_of
 
 _SEED = 7
 _DRAIN_S = 10.0
@@ -33,7 +33,7 @@ class Paced:
         self._poller = select.epoll()
         self._clients: dict[int, Client] = {}
         for _ in range(connections):
-            client = Client(port, "get", buffer)
+            client = Client(port, requests_of("get"), buffer)
             self._clients[client.fileno()] = client
             self._poller.register(client, select.EPOLLIN)
         self._free = list(self._clients.values())
@@ -112,14 +112,14 @@ def main(argv: list[str]) -> None:
     began = time.perf_counter()
     paced.run(float(seconds))
     waits = sorted(paced.waits_s)
-    told = {
+    figures = {
         "requests": len(waits),
         "per_second": len(waits) / (time.perf_counter() - began),
         "failed": paced.failed[:3],
         "p50_ms": percentile(waits, 0.5) * 1000,
         "p99_ms": percentile(waits, 0.99) * 1000,
     }
-    print(json.dumps(told))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

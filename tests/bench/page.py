@@ -66,8 +66,8 @@ def tables(scenarios: Mapping[str, Scenario]) -> list[str]:
     lines: list[str] = []
     for kind in LOADED:
         if kind in scenarios:
-            told = f"{CONNECTIONS[kind]} keep-alive connections."
-            lines += [f"## {_TITLES[kind]}", "", told, "", *_loaded(scenarios[kind]), ""]
+            load = f"{CONNECTIONS[kind]} keep-alive connections."
+            lines += [f"## {_TITLES[kind]}", "", load, "", *_loaded(scenarios[kind]), ""]
     for name, section in (
         ("latency", _latency),
         ("idle", _idle),
@@ -80,21 +80,21 @@ def tables(scenarios: Mapping[str, Scenario]) -> list[str]:
     return lines
 
 
-def _loaded(found: Scenario) -> list[str]:
+def _loaded(scenario: Scenario) -> list[str]:
     lines = _columns(
         "contestant",
         *("requests/s", "of facade's", "of nginx's", "CPU µs", "of facade's", "of nginx's"),
         *("core busy", "p50 ms", "p99 ms"),
     )
-    for name in sorted(found, key=lambda name: found[name]["cpu_us"]):
-        figures = found[name]
+    for name in sorted(scenario, key=lambda name: scenario[name]["cpu_us"]):
+        figures = scenario[name]
         busy = f"{figures['busy']:.0%}" + ("" if figures["busy"] > _BUSY else " *")
         lines.append(
-            f"| {_SHOWN[name]} | {figures['per_second']:,.0f} | {_ratios(found, name, 'per_second')} "
-            f"| {figures['cpu_us']:,.1f} | {_ratios(found, name, 'cpu_us')} "
+            f"| {_SHOWN[name]} | {figures['per_second']:,.0f} | {_ratios(scenario, name, 'per_second')} "
+            f"| {figures['cpu_us']:,.1f} | {_ratios(scenario, name, 'cpu_us')} "
             f"| {busy} | {figures['p50_ms']:.2f} | {figures['p99_ms']:.2f} |"
         )
-    if any(each["busy"] <= _BUSY for each in found.values()):
+    if any(each["busy"] <= _BUSY for each in scenario.values()):
         lines += [
             "",
             "\\* its core was not busy with it: bound by the load (or, on a busy machine, by others).",
@@ -102,9 +102,9 @@ def _loaded(found: Scenario) -> list[str]:
     return lines
 
 
-def _ratios(found: Scenario, name: str, figure: str) -> str:
-    told = (ratio(found, name, base, figure) for base in ("facade", "nginx"))
-    return " | ".join("–" if each is None else f"{each:.2f}" for each in told)
+def _ratios(scenario: Scenario, name: str, figure: str) -> str:
+    ratios = (ratio(scenario, name, base, figure) for base in ("facade", "nginx"))
+    return " | ".join("–" if each is None else f"{each:.2f}" for each in ratios)
 
 
 def _columns(first: str, *others: str) -> list[str]:
@@ -114,8 +114,8 @@ def _columns(first: str, *others: str) -> list[str]:
     ]
 
 
-def _latency(found: Scenario) -> list[str]:
-    first = next(iter(found.values()))
+def _latency(scenario: Scenario) -> list[str]:
+    first = next(iter(scenario.values()))
     return [
         "## Latency at half of the facade's saturating load",
         "",
@@ -138,7 +138,7 @@ def _latency(found: Scenario) -> list[str]:
             f"| {_SHOWN.get(name, name)} | {each['per_second']:,.0f} | {each['p50_ms']:.3f} "
             f"| {each['p99_ms']:.3f} | {_optional(each, 'p99_of_nginx')} | {each['stolen']:.1%} "
             f"| {_optional(each, 'worst_p99_ms')} |"
-            for name, each in found.items()
+            for name, each in scenario.items()
         ),
     ]
 
@@ -147,7 +147,7 @@ def _optional(figures: Figures, name: str) -> str:
     return f"{figures[name]:.2f}" if name in figures else "–"
 
 
-def _idle(found: Scenario) -> list[str]:
+def _idle(scenario: Scenario) -> list[str]:
     return [
         "## Idle clients",
         "",
@@ -155,11 +155,11 @@ def _idle(found: Scenario) -> list[str]:
         "by.",
         "",
         *_columns("contestant", "KB a client"),
-        *(f"| {_SHOWN[name]} | {each['kb_each']:.1f} |" for name, each in found.items()),
+        *(f"| {_SHOWN[name]} | {each['kb_each']:.1f} |" for name, each in scenario.items()),
     ]
 
 
-def _memory(found: Scenario) -> list[str]:
+def _memory(scenario: Scenario) -> list[str]:
     return [
         "## Stalled bodies",
         "",
@@ -170,12 +170,12 @@ def _memory(found: Scenario) -> list[str]:
         *_columns("contestant", "downloads, MB", "uploads, MB"),
         *(
             f"| {_SHOWN[name]} | {each['downloads_mb']:.1f} | {each['uploads_mb']:.1f} |"
-            for name, each in found.items()
+            for name, each in scenario.items()
         ),
     ]
 
 
-def _workers(found: Scenario) -> list[str]:
+def _workers(scenario: Scenario) -> list[str]:
     return [
         "## Workers",
         "",
@@ -187,13 +187,13 @@ def _workers(found: Scenario) -> list[str]:
         *_columns("with", "CPU µs", "of one worker's", "spread"),
         *(
             f"| {name} | {each['cpu_us']:,.1f} | {_optional(each, 'cpu_of_one')} | {each['spread']:.0f} % |"
-            for name, each in found.items()
+            for name, each in scenario.items()
         ),
     ]
 
 
-def _soak(found: Scenario) -> list[str]:
-    figures = found["facade"]
+def _soak(scenario: Scenario) -> list[str]:
+    figures = scenario["facade"]
     sizes = [size for name, size in figures.items() if name.startswith("mb_")]
     return [
         "## A long run",
@@ -204,7 +204,7 @@ def _soak(found: Scenario) -> list[str]:
 
 
 def _fairness(report: Report) -> list[str]:
-    versions = "; ".join(f"{_SHOWN[name]}: {told}" for name, told in report.versions.items())
+    versions = "; ".join(f"{_SHOWN[name]}: {version}" for name, version in report.versions.items())
     return [
         "## How the others are set up",
         "",

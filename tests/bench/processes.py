@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,20 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import procfs, wrk
+from tests.bench import wrk
 from tests.bench.client import WrongAnswer
 from tests.bench.contestants import Contestant
 from tests.bench.report import Figures, LoadFailed
+from tests.support import procfs
+from tests.support.ports import free_port
+from tests.support.process import NotListening, listening_process
 
 ROOT = Path(__file__).parents[2]
-_START_S = 30
-_STOP_S = 10
 _LOOK_S = 0.1
 _QUIET_S = 3.0
 _QUIET_SHARE = 0.1
 
 
-FAILURES = (LoadFailed, WrongAnswer, OSError)
+FAILURES = (LoadFailed, NotListening, WrongAnswer, OSError)
 """How a contestant fails. It is left out, and the run of the others goes on."""
 
 
@@ -58,13 +58,6 @@ class Up:
         return self.contestant.name
 
 
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def pinned(core: int) -> Iterator[None]:
     """What is started inside runs on `core` from its first thread on."""
@@ -80,33 +73,11 @@ def pinned(core: int) -> Iterator[None]:
 def started(argv: list[str], port: int, core: int, folder: Path) -> Iterator[int]:
     """Run `argv` pinned to a core until the block ends; yields its pid once the port answers.
 
-    Raises LoadFailed if it does not within 30 s.
+    Raises NotListening if it does not within 30 s.
     """
-    told = folder / "stderr"
-    env = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    with (folder / "stdout").open("wb") as out, told.open("wb") as err, pinned(core):
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=out, stderr=err)
-    try:
-        _until_it_answers(process, port, told)
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _until_it_answers(process: "subprocess.Popen[bytes]", port: int, told: Path) -> None:
-    until = time.monotonic() + _START_S
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        if process.poll() is not None or time.monotonic() > until:
-            last = told.read_text(errors="replace").strip().rpartition("\n")[2]
-            raise LoadFailed(f"it did not start to answer, and said last: {last}")
-        time.sleep(0.02)
+    env = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with listening_process(argv, port, folder, env=env, core=core) as pid:
+        yield pid
 
 
 @contextlib.contextmanager
@@ -131,7 +102,7 @@ def up(contestant: Contestant, origin_port: int, core: int) -> Iterator[Up]:
             yield Up(contestant, pid, port, core)
 
 
-def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
+def printed_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
     """What a load prints. Raises LoadFailed if a request failed."""
     argv = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
     with pinned(core):
@@ -149,7 +120,7 @@ def told_by(module: str, arguments: list[object], core: int, timeout_s: float) -
     return {name: float(value) for name, value in figures.items()}
 
 
-def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
+def _printed_by_wrk(port: int, kind: str, connections: int, seconds: float, core: int) -> Figures:
     with pinned(core), tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             wrk.argv(port, kind, connections, seconds, Path(folder)),
@@ -162,9 +133,9 @@ def _told_by_wrk(port: int, kind: str, connections: int, seconds: float, core: i
 
 
 def quiet(core: int, busy_s: Callable[[int], float] = procfs.core_busy_s) -> bool:
-    """Wait until hardly anything runs on a core, 3 s at most: whoever was loaded before goes on for a while.
+    """Wait until hardly anything runs on a core, 3 s at most: a process that was loaded before goes on for a while.
 
-    Tells whether it got quiet. `busy_s` tells how long a core was busy since the machine started.
+    Returns whether it is quiet. `busy_s` gives how long a core was busy since the machine started.
     """
     for _ in range(round(_QUIET_S / _LOOK_S)):
         before = busy_s(core)
@@ -181,10 +152,10 @@ def loaded(
     quiet(each.core)
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
     if wrk.takes(kind) and not at_most:
-        figures = _told_by_wrk(each.port, kind, connections, seconds, core)
+        figures = _printed_by_wrk(each.port, kind, connections, seconds, core)
     else:
         arguments: list[object] = [each.port, kind, connections, seconds, at_most]
-        figures = told_by("load", arguments, core, seconds + 90)
+        figures = printed_by("load", arguments, core, seconds + 90)
     used = procfs.cpu_s(each.pid) - before
     figures["cpu_us"] = used / max(1.0, figures["requests"]) * 1e6
     figures["busy"] = used / figures["took_s"]

@@ -6,14 +6,14 @@ token of the new table in an answer. The pause is the longest answer around the 
 
 import asyncio
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.processes import free_port
+from tests.support.facade_process import command
+from tests.support.ports import free_port
+from tests.support.process import listening_process
 
 SIZES = (10, 1_000, 10_000)
 _EDITS = 7
@@ -52,14 +52,14 @@ class Client:
     async def run(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         while True:
-            asked = time.perf_counter()
+            sent = time.perf_counter()
             writer.write(b"GET /ping HTTP/1.1\r\nhost: bench\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
             token = (await reader.readexactly(length)).decode()
-            answered = time.perf_counter()
-            self.waits_ms.append((answered - asked) * 1000)
-            self.seen.setdefault(token, answered)
+            received = time.perf_counter()
+            self.waits_ms.append((received - sent) * 1000)
+            self.seen.setdefault(token, received)
             await asyncio.sleep(_BETWEEN_S)
 
 
@@ -67,23 +67,18 @@ def measure(size: int, folder: Path) -> tuple[float, float]:
     """Median milliseconds from an edit to its effect, and the longest answer around any of them."""
     routes, port = folder / "routes.yaml", free_port()
     routes.write_text(table(size, 0))
-    argv = [sys.executable, "-m", "proxy", "serve", "--routes", str(routes)]
-    argv += ["--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--access-log", "none"]
-    facade = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
-    try:
+    argv = command("--routes", str(routes), "--listen", f"127.0.0.1:{port}")
+    argv += ["--admin", "127.0.0.1:0", "--access-log", "none"]
+    with listening_process(argv, port, folder):
         return asyncio.run(_edited(size, routes, Client(port)))
-    finally:
-        facade.terminate()
-        facade.wait(10)
 
 
 async def _edited(size: int, routes: Path, client: Client) -> tuple[float, float]:
-    await _until_it_listens(client.port)
-    asking = asyncio.create_task(client.run())
+    running = asyncio.create_task(client.run())
     await asyncio.sleep(_AFTER_S)
     client.waits_ms.clear()
     effects = [await _edit(size, turn, routes, client) for turn in range(1, _EDITS + 1)]
-    asking.cancel()
+    running.cancel()
     return statistics.median(effects), max(client.waits_ms)
 
 
@@ -99,29 +94,17 @@ async def _edit(size: int, turn: int, routes: Path, client: Client) -> float:
     return (client.seen[f"token-{turn}"] - began) * 1000
 
 
-async def _until_it_listens(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
-
-
 def lines() -> list[str]:
     """A table of the figures, as Markdown."""
-    found = []
+    rows = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             effect_ms, pause_ms = measure(size, Path(folder))
-        found.append(f"| {size:,} | {effect_ms:,.0f} | {pause_ms:,.1f} |")
+        rows.append(f"| {size:,} | {effect_ms:,.0f} | {pause_ms:,.1f} |")
     return [
         "| routes | edit to effect, median ms | longest answer around a swap, ms |",
         "| ---: | ---: | ---: |",
-        *found,
+        *rows,
     ]
 
 

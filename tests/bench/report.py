@@ -1,4 +1,4 @@
-"""What a run has found, as a value: to be written down, compared, and drawn."""
+"""The result of a run, as a value: to be written down, compared, and drawn."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ LOADED = ("get", "varied", "post", "download", "upload")
 
 
 class LoadFailed(Exception):
-    """A contestant did not start, or did not answer, or not with 200; the text tells."""
+    """A contestant did not start, or did not answer, or not with 200; the text says which."""
 
 
 class Report(Struct):
@@ -35,8 +35,8 @@ def medians(rounds: Sequence[Figures]) -> Figures:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def ratio(found: Mapping[str, Figures], name: str, base: str, figure: str) -> float | None:
+def ratio(scenario: Mapping[str, Figures], name: str, base: str, figure: str) -> float | None:
     """One contestant's figure, in multiples of another's; None where either is missing."""
-    if name not in found or not found.get(base, {}).get(figure):
+    if name not in scenario or not scenario.get(base, {}).get(figure):
         return None
-    return found[name][figure] / found[base][figure]
+    return scenario[name][figure] / scenario[base][figure]

@@ -12,8 +12,10 @@ from tests.bench.client import Client
 from tests.bench.contestants import Contestant
 from tests.bench.load import Load, percentile
 from tests.bench.paced import Paced
-from tests.bench.processes import Cores, Up, free_port, loaded, started
+from tests.bench.processes import Cores, Up, loaded, started
 from tests.bench.report import LoadFailed
+from tests.bench.wire import requests_of
+from tests.support.ports import free_port
 
 _ALWAYS_404 = """
 import socket, sys
@@ -60,7 +62,7 @@ def test_a_percentile_stays_within_the_list(share: float, expected: float) -> No
 
 def test_each_kind_of_request_is_answered(origin: Up) -> None:
     for kind in ("get", "varied", "post", "download", "upload"):
-        with contextlib.closing(Load(origin.port, kind, 2)) as load:
+        with contextlib.closing(Load(origin.port, requests_of(kind), 2)) as load:
             load.run(10, at_most=5)
         assert not load.failed, kind
         assert len(load.waits_s) == 5, kind
@@ -103,9 +105,11 @@ def test_a_stalled_client_does_not_keep_the_origin_from_others(origin: Up) -> No
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding.stalled_downloads(origin.port, 2))
         stack.enter_context(holding.idle(origin.port, 3))
-        with contextlib.closing(Client(origin.port, "stalled-upload", bytearray(1024))) as client:
+        with contextlib.closing(
+            Client(origin.port, requests_of("stalled-upload"), bytearray(1024))
+        ) as client:
             assert not client.ask()
-            with contextlib.closing(Load(origin.port, "get", 1)) as load:
+            with contextlib.closing(Load(origin.port, requests_of("get"), 1)) as load:
                 load.run(10, at_most=3)
             assert not load.failed
 

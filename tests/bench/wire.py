@@ -1,8 +1,10 @@
-"""What goes over the wire in a bench: the requests, the answers, and their ends. Origin and load agree on it.
+"""The requests and responses of a bench, and where they end. Origin and load agree on them.
 
-Answers and requests are made once and compared, not parsed, where that is safe: load and origin share a core,
+Requests and responses are made once and compared, not parsed, where that is safe: load and origin share a core,
 and what they cost is missing from the load that they can give.
 """
+
+from dataclasses import dataclass
 
 SMALL = b'{"special":"' + b"x" * 488 + b'"}'
 BLOCK = b"x" * 262_144
@@ -11,10 +13,10 @@ UPLOAD_BYTES = 8 << 20
 STALLED_BYTES = 512 << 20
 POST_BYTES = 1024
 
-ASKED = b"/travelbuddy/flightspecials"
-# Routes of the facade's table, each with weights; the last segment tells the origin what is wanted.
+TARGET = b"/travelbuddy/flightspecials"
+# Routes of the facade's table, each with weights; the last segment says what the origin sends.
 TARGETS = {
-    "get": ASKED,
+    "get": TARGET,
     "varied": b"/svc6/v1/res56/item",
     "post": b"/svc7/v1/res57/post",
     "download": b"/svc8/v1/res58/download",
@@ -29,8 +31,21 @@ BUFFER_BYTES = 1 << 20
 VARIED = 1000
 
 
-def heads_of(kind: str) -> list[bytes]:
-    """The heads that a client sends in turn: one and the same, or a thousand with targets of their own."""
+@dataclass(frozen=True)
+class Requests:
+    """What a client sends: these heads in turn, and so many bytes of a body behind each."""
+
+    heads: list[bytes]
+    body_bytes: int = 0
+
+
+def requests_of(kind: str) -> Requests:
+    """The requests of a kind."""
+    return Requests(_heads_of(kind), body_bytes(kind))
+
+
+def _heads_of(kind: str) -> list[bytes]:
+    """The same head each time, or a thousand of them with different targets."""
     head = head_of(kind)
     if kind != "varied":
         return [head]
@@ -57,7 +72,7 @@ def body_bytes(kind: str) -> int:
     return _BODIES.get(kind, 0)
 
 
-def answer_head(length: int) -> bytes:
+def response_head(length: int) -> bytes:
     """The head of the origin's 200."""
     return (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % length
@@ -82,8 +97,8 @@ class Framing:
         """Whether the message is complete with `data`. `head` is set once it is."""
         if self.head:
             return self._more(data)
-        head, found, body = (self._tail + data).partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = (self._tail + data).partition(b"\r\n\r\n")
+        if not separator:
             self._tail += data
             return False
         self.head, self._tail = head, b""
@@ -109,6 +124,6 @@ class Framing:
 
 
 def content_length(lower: bytes) -> int:
-    """The length that a head in small letters tells; 0 where it tells none."""
+    """The Content-Length in a head of small letters; 0 without one."""
     at = lower.find(b"\r\ncontent-length:")
     return int(lower[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0

@@ -53,16 +53,16 @@ def argv(port: int, kind: str, connections: int, seconds: float, folder: Path) -
     ]
 
 
-def read(said: str) -> Figures:
+def read(output: str) -> Figures:
     """The figures in wrk's words. Raises LoadFailed."""
-    if failed := _FAILED.search(said):
+    if failed := _FAILED.search(output):
         raise LoadFailed(failed[0])
-    done = _DONE.search(said)
+    done = _DONE.search(output)
     waits = {
-        each: float(value) * _UNITS_MS[unit] for each, value, unit in _PERCENTILE.findall(said)
+        each: float(value) * _UNITS_MS[unit] for each, value, unit in _PERCENTILE.findall(output)
     }
     if done is None or len(waits) != 2:
-        raise LoadFailed(f"wrk said: {said.strip()[-200:]}")
+        raise LoadFailed(f"wrk output: {output.strip()[-200:]}")
     took_s = float(done[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[done[3]]
     requests = float(done[1])
     return {

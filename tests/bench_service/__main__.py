@@ -21,9 +21,9 @@ import httpx
 from deploy.local import postgres
 from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret
+from tests.support import procfs
 
 _ROOT = Path(__file__).parents[2]
-_TICKS = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS = 16
 _QUESTIONS = (
     ("list of 11", "list", 11),
@@ -113,29 +113,17 @@ def _answers(port: int) -> bool:
     return False
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that a process has used, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def round_of(pid: int, port: int, question: str, seconds: float, core: int) -> Figures:
     """One round of load on one contestant."""
-    before = cpu_s(pid)
+    before = procfs.cpu_s(pid)
     argv = ["-m", "tests.bench_service.load", str(port), str(_CONNECTIONS), str(seconds), question]
     load = subprocess.Popen([sys.executable, *argv], cwd=_ROOT, stdout=subprocess.PIPE)
     os.sched_setaffinity(load.pid, {core})
-    told = json.loads(load.communicate(timeout=seconds + 30)[0])
-    if told.pop("failed"):
+    figures = json.loads(load.communicate(timeout=seconds + 30)[0])
+    if figures.pop("failed"):
         raise SystemExit(f"requests failed on port {port}")
-    told["cpu_us"] = (cpu_s(pid) - before) / told["requests"] * 1e6
-    return {name: float(value) for name, value in told.items()}
+    figures["cpu_us"] = (procfs.cpu_s(pid) - before) / figures["requests"] * 1e6
+    return {name: float(value) for name, value in figures.items()}
 
 
 def compared(
@@ -152,21 +140,23 @@ def compared(
                 for name in _SHOWN
             }
             own.setdefault("ready_s", up["ours"][2])
-            told: dict[str, list[Figures]] = {name: [] for name in _SHOWN}
+            rounds_of: dict[str, list[Figures]] = {name: [] for name in _SHOWN}
             for turn in range(rounds + 1):
                 for name, (pid, port, _) in up.items():
                     figures = round_of(pid, port, question, seconds if turn else 0.5, cores[-1])
                     if turn:
-                        told[name].append(figures)
+                        rounds_of[name].append(figures)
                         rate, cost = figures["per_second"], figures["cpu_us"]
                         print(f"{shown}: {name}: {rate:,.0f}/s, {cost:,.0f} µs", flush=True)
-            own["resident_mb"] = max(own.get("resident_mb", 0), resident_mb(up["ours"][0]))
-        results[shown] = {name: _medians(each) for name, each in told.items()}
+            own["resident_mb"] = max(
+                own.get("resident_mb", 0), procfs.resident_bytes(up["ours"][0]) / 1e6
+            )
+        results[shown] = {name: _medians(each) for name, each in rounds_of.items()}
     return results, own
 
 
-def _medians(told: list[Figures]) -> Figures:
-    return {figure: statistics.median(each[figure] for each in told) for figure in told[0]}
+def _medians(rounds: list[Figures]) -> Figures:
+    return {figure: statistics.median(each[figure] for each in rounds) for figure in rounds[0]}
 
 
 def page(results: dict[str, dict[str, Figures]], own: Figures, rounds: int, seconds: float) -> str:
@@ -187,11 +177,11 @@ def page(results: dict[str, dict[str, Figures]], own: Figures, rounds: int, seco
     ]
     for question, contestants in results.items():
         ours, floor = contestants["ours"], contestants["floor"]
-        for name, told in contestants.items():
+        for name, figures in contestants.items():
             lines.append(
-                f"| {question} | {_SHOWN[name]} | {told['per_second']:,.0f} "
-                f"| {ours['per_second'] / told['per_second']:.2f} | {told['cpu_us']:,.0f} "
-                f"| {told['cpu_us'] / floor['cpu_us']:.2f} | {told['p50_ms']:.1f} | {told['p99_ms']:.1f} |"
+                f"| {question} | {_SHOWN[name]} | {figures['per_second']:,.0f} "
+                f"| {ours['per_second'] / figures['per_second']:.2f} | {figures['cpu_us']:,.0f} "
+                f"| {figures['cpu_us'] / floor['cpu_us']:.2f} | {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f} |"
             )
     start = f"Ready {own['ready_s']:.2f} s after its start (on the shared core)"
     lines += [
@@ -216,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench_service", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
-    told = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         fast = {"fsync": "off", "synchronous_commit": "off"}
         with postgres.running(Path(folder) / "data", settings=fast) as server:
@@ -227,9 +217,9 @@ def main(argv: list[str] | None = None) -> None:
                     server.host, server.port, server.user, password, name=f"bench_{rows}"
                 )
                 asyncio.run(prepared(databases[rows], rows))
-            results, own = compared(databases, told.rounds, told.seconds)
+            results, own = compared(databases, options.rounds, options.seconds)
     target = _ROOT / "docs" / "performance-service.md"
-    target.write_text(page(results, own, told.rounds, told.seconds))
+    target.write_text(page(results, own, options.rounds, options.seconds))
     print(f"wrote {target.relative_to(_ROOT)}")
 
 

@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from tests.compose.load import CUT, UNANSWERED, Load, Tally, faults, told
+from tests.compose.load import CUT, UNANSWERED, Load, Tally, as_text, faults
 from tests.compose.shell import StepFailed, surely
 from tests.compose.stack import HOTELS, LIST, PARTS, Stack, wait
 
@@ -70,7 +70,7 @@ def _disturbed(
         during = load.take()
         _surely_clean(during, allowed, "meanwhile")
         _surely_clean(load.take(_AFTERWARDS), {}, "afterwards")
-    return told(during)
+    return as_text(during)
 
 
 def _all_answer(stack: Stack) -> bool:
@@ -83,7 +83,7 @@ def _surely_clean(tally: Tally, allowed: dict[str, frozenset[str]], when: str) -
 
 
 def request_over_restart(stack: Stack, header: str) -> str:
-    """A write whose body is half sent when the facade is told to stop is done and answered."""
+    """A write whose body is half sent when the facade is stopped is done and answered."""
     body = b'{"id": 1, "flightSpecialHeader": "%s"}' % header.encode()
     head = (
         "POST /flightspecials/1/header HTTP/1.1\r\nhost: localhost\r\n"
@@ -118,10 +118,10 @@ def _accepts(address: tuple[str, int]) -> bool:
 
 def _all_of(connection: socket.socket) -> bytes:
     """Everything until the facade closes the connection, which it does while it stops."""
-    said = b""
+    received = b""
     try:
         while piece := connection.recv(65536):
-            said += piece
+            received += piece
     except OSError as error:
-        raise StepFailed(f"the connection ended with {error} after {said[:200]!r}") from None
-    return said
+        raise StepFailed(f"the connection ended with {error} after {received[:200]!r}") from None
+    return received

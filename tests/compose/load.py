@@ -1,4 +1,4 @@
-"""Requests without a pause while a part is disturbed, and what may be said of their answers."""
+"""Requests without a pause while a part is disturbed, and a tally of their outcomes."""
 
 import threading
 import time
@@ -93,7 +93,7 @@ def faults(tally: Tally, allowed: Mapping[str, frozenset[str]]) -> list[str]:
     ]
 
 
-def told(tally: Tally) -> str:
+def as_text(tally: Tally) -> str:
     """`hotels 120; list 80, of 92: 12 x 503`."""
     parts = []
     for name in sorted({name for name, _ in tally}):

@@ -42,8 +42,8 @@ def run(
     except OSError as error:
         raise StepFailed(f"`{argv[0]}` cannot be run: {error.strerror}") from None
     if done.returncode and not may_fail:
-        said = (done.stdout + (done.stderr or "")).splitlines()[-_TOLD_LINES:]
-        raise StepFailed(f"`{' '.join(argv)}` ended with {done.returncode}:\n" + "\n".join(said))
+        lines = (done.stdout + (done.stderr or "")).splitlines()[-_TOLD_LINES:]
+        raise StepFailed(f"`{' '.join(argv)}` ended with {done.returncode}:\n" + "\n".join(lines))
     return done.stdout.strip()
 
 

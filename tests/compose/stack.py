@@ -82,8 +82,8 @@ class Stack:
 
     def state(self, part: str) -> dict[str, Any]:
         """`State` and `RestartCount` of the part's container."""
-        told = json.loads(run(["docker", "inspect", self.container(part)]))[0]
-        state: dict[str, Any] = {**told["State"], "RestartCount": told["RestartCount"]}
+        inspected = json.loads(run(["docker", "inspect", self.container(part)]))[0]
+        state: dict[str, Any] = {**inspected["State"], "RestartCount": inspected["RestartCount"]}
         return state
 
     def health(self, part: str) -> str:

@@ -111,10 +111,12 @@ def test_the_service_understands_its_variables(name: str) -> None:
         "CODEBUILD_BUILD_NUMBER": "7",
         "SHOW_BUILD_NUMBER": "on",
         "FEATURE_HEADER_UPDATE": "off",
+        "FEATURE_SPECIAL_WRITES": "off",
     }
     settings = read_service_settings(service(name, **chosen)["environment"])
     assert (settings.profile, settings.build) == ("local", "7")
     assert (settings.show_build, settings.header_update) == (True, False)
+    assert not settings.edge.special_writes
     database = settings.database
     assert (database.host, database.port) == ("db", 5432)
     assert (database.username, database.password.reveal()) == ("somebody", "secret")
@@ -123,6 +125,7 @@ def test_the_service_understands_its_variables(name: str) -> None:
 
 def test_the_service_and_the_database_agree_on_the_defaults() -> None:
     settings = read_service_settings(service("app")["environment"])
+    assert settings.edge.special_writes
     made = service("db")["environment"]
     assert settings.database.password.reveal() == made["POSTGRES_PASSWORD"] == "P@ssw0rd"
     assert settings.database.username == made["POSTGRES_USER"] == "postgres"

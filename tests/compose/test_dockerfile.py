@@ -1,19 +1,20 @@
 """What can be said of the Dockerfile and the lock files without an engine."""
 
-import ast
 import re
-import sys
 import tomllib
-from pathlib import Path
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from tests.compose.reading import IMAGES, ROOT, dockerfile, of_target, pins, wanted
+from tests.support.imports import distributions, imported_packages
 
 TARGETS = ["service", "facade", "travelbuddy"]
 LOCKS = ["service", "facade", "travelbuddy", "build"]
-_CALLED = {"re2": "google-re2", "yaml": "pyyaml", "pydantic_core": "pydantic", "botocore": "boto3"}
-_OWN = {"proxy", "flightspecial_service", "deploy"}
+# Parts of another distribution, which pins their version.
+_COMES_WITH = {"pydantic-core", "botocore"}
+# uvicorn imports these by itself: its protocol and its event loop.
+_USED_BY_UVICORN = {"httptools", "uvloop"}
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -114,24 +115,12 @@ def test_a_lock_has_what_is_wanted_in_the_versions_that_are_tested(name: str) ->
         ("travelbuddy", "deploy/local/travelbuddy"),
     ],
 )
-def test_an_image_has_what_its_program_imports(name: str, package: str) -> None:
-    imported = {
-        _CALLED.get(top, top).replace("_", "-")
-        for file in (ROOT / package).rglob("*.py")
-        for top in _imports(file)
-        if top not in sys.stdlib_module_names and top not in _OWN
-    }
-    assert imported <= wanted(name), f"deploy/images/{name}.in leaves something out"
-
-
-def _imports(file: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+def test_an_image_has_what_its_program_imports_and_no_more(name: str, package: str) -> None:
+    imported = distributions(imported_packages(ROOT / package), packages_distributions())
+    direct = imported - _COMES_WITH
+    if "uvicorn" in direct:
+        direct |= _USED_BY_UVICORN
+    assert wanted(name) == direct, f"deploy/images/{name}.in differs from the imports"
 
 
 def test_the_build_gets_only_what_is_named() -> None:

@@ -6,32 +6,22 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import respx
 
-from tests.accepted import Talk
 from tests.compose.disturb import ALLOWED
-from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, faults, one_request, told
+from tests.compose.load import CUT, UNANSWERED, UNCLEAN, Load, as_text, faults, one_request
 from tests.compose.reading import ROOT
 from tests.compose.report import Report
 from tests.compose.shell import StepFailed, plain_environment, run, surely
 from tests.compose.stack import PARTS
-from tests.integration.running import backend
+from tests.support.origin import origin, responding_once
 
 _PROBLEM = b"content-type: application/problem+json\r\n"
-
-
-def saying(raw: bytes) -> Talk:
-    """A server that reads a request, says this, and hangs up."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(raw)
-        await writer.drain()
-
-    return talk
 
 
 @pytest.mark.parametrize(
@@ -47,14 +37,36 @@ def saying(raw: bytes) -> Talk:
     ],
 )
 async def test_a_request_comes_to(raw: bytes, outcome: str) -> None:
-    async with backend(saying(raw)) as server:
+    async with origin(responding_once(raw)) as server:
         with httpx.Client(base_url=server.url, trust_env=False) as client:
             assert await asyncio.to_thread(one_request, client, "/") == outcome
 
 
+def _leaves(kind: type[httpx.TransportError]) -> Iterator[type[httpx.TransportError]]:
+    below = kind.__subclasses__()
+    for each in below:
+        yield from _leaves(each)
+    if not below:
+        yield kind
+
+
+@pytest.mark.parametrize(
+    "error", list(_leaves(httpx.TransportError)), ids=lambda kind: kind.__name__
+)
+def test_any_failure_before_a_response_counts_as_unanswered(
+    error: type[httpx.TransportError],
+) -> None:
+    with (
+        respx.mock(base_url="http://facade.example") as network,
+        httpx.Client(base_url="http://facade.example", trust_env=False) as client,
+    ):
+        network.get("/").mock(side_effect=error("boom"))
+        assert one_request(client, "/") == UNANSWERED
+
+
 async def test_a_load_counts_each_path_and_ends_with_its_block() -> None:
     whole = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"
-    async with backend(saying(whole)) as server:
+    async with origin(responding_once(whole)) as server:
         with Load(server.url, {"a": "/a", "b": "/b"}) as load:
             tally = await asyncio.to_thread(load.take, 3)
     assert tally["a", "200"] >= 3
@@ -84,7 +96,7 @@ def test_what_is_allowed_for_one_path_is_a_fault_of_another() -> None:
 
 def test_a_tally_is_told_a_path_after_the_other() -> None:
     tally = Counter({("list", "200"): 80, ("list", "503"): 12, ("hotels", "200"): 120})
-    assert told(tally) == "hotels 120 x 200; list 80 x 200, 12 x 503"
+    assert as_text(tally) == "hotels 120 x 200; list 80 x 200, 12 x 503"
 
 
 def test_the_report_is_a_table_with_times_and_the_status_of_what_failed() -> None:

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md knows every answer that the facade gives by itself."""
+"""docs/troubleshooting.md explains every error response of the facade."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A conversation through the facade, as a value: who says what, who hears what, in one order.
+"""A conversation through the facade, as a value: what client and origin send and receive, in one order.
 
 The order is the proof: `ClientGetsPiece` before the `OriginSends` of the rest shows that nothing waits
 for the rest.
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import Origin, origin
-from tests.conformance.wire import Cut, Head, Pairs, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, origin
+from tests.support.wire import Cut, Head, Pairs, Wire
 
 # What the facade adds for itself. Tests of their own look at each.
 _ADDED_TO_REQUESTS = frozenset(
@@ -27,7 +27,7 @@ _ADDED_TO_REQUESTS = frozenset(
         b"traceparent",
     )
 )
-_ADDED_TO_ANSWERS = frozenset((b"x-facade-decision", b"x-request-id"))
+_ADDED_TO_RESPONSES = frozenset((b"x-facade-decision", b"x-request-id"))
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"trailer"))
 
 
@@ -41,7 +41,7 @@ class ClientSends:
 
 @dataclass(frozen=True)
 class ClientGets:
-    """A whole answer. What is None is not looked at; `interim` are the statuses of 1xx before it."""
+    """A whole response. What is None is not checked; `interim` are the statuses of 1xx before it."""
 
     status: int | tuple[int, ...]
     """Several: any of them."""
@@ -60,7 +60,7 @@ class ClientGets:
 
 @dataclass(frozen=True)
 class ClientGetsHead:
-    """An interim answer, or the head of one whose body comes in pieces."""
+    """An interim response, or the head of one whose body comes in pieces."""
 
     status: int
     fields: Pairs | None = None
@@ -73,14 +73,14 @@ class ClientGetsPiece:
 
 @dataclass(frozen=True)
 class ClientGetsRest:
-    """The end of the body, as its framing tells it."""
+    """The rest of the body, up to the end of its framing."""
 
     data: bytes = b""
 
 
 @dataclass(frozen=True)
 class ClientGetsCut:
-    """The connection ends, and the answer has not. With `reset` only an RST can tell."""
+    """The connection ends before the response does. `reset`: by RST, because a FIN would look complete."""
 
     reset: bool = False
 
@@ -105,7 +105,7 @@ class ClientCloses:
 
 @dataclass(frozen=True)
 class OriginSees:
-    """A whole request, over its connection of that number (from 1). What is None is not looked at."""
+    """A whole request, over its connection of that number (from 1). What is None is not checked."""
 
     line: bytes
     body: bytes = b""
@@ -203,14 +203,14 @@ def names(cases: Sequence[Case]) -> list[str]:
 
 
 async def converse(case: Case, tier: Tier, folder: Path) -> None:
-    """Hold the conversation. Fails at the first step that goes otherwise, and names it."""
-    async with origin() as made:
-        routes = table(made.url, backend=case.backend, route=case.route, rest=case.rest)
+    """Hold the conversation. Fails at the first step that differs, and names it."""
+    async with origin() as server:
+        routes = table(server.url, backend=case.backend, route=case.route, rest=case.rest)
         async with facade(tier, routes, folder) as up:
-            await hold(case.of(tier.name), up, made)
+            await hold(case.of(tier.name), up, server)
 
 
-async def hold(steps: tuple[Step, ...], up: Running, made: Origin) -> None:
+async def hold(steps: tuple[Step, ...], up: RunningFacade, server: Origin) -> None:
     """Hold a conversation over one connection to a facade that is up."""
     async with client(up) as wire:
         for number, step in enumerate(steps, 1):
@@ -218,12 +218,12 @@ async def hold(steps: tuple[Step, ...], up: Running, made: Origin) -> None:
                 if isinstance(step, ClientStep):
                     await _client(step, wire)
                 else:
-                    await _origin(step, await made.connection(step.on))
+                    await _origin(step, await server.connection(step.on))
             except (AssertionError, Cut, TimeoutError) as fault:
                 await wire.glance()
                 fault.add_note(f"in step {number} of {len(steps)}: {step}")
                 fault.add_note(f"the client has got {bytes(wire.received[-2000:])!r}")
-                seen = [bytes(each.received[-2000:]) for each in made.connections]
+                seen = [bytes(each.received[-2000:]) for each in server.connections]
                 fault.add_note(f"the origin has seen {seen!r}")
                 raise
 
@@ -235,9 +235,9 @@ async def _client(step: ClientStep, wire: Wire) -> None:
         case ClientGets():
             await _gets(step, wire)
         case ClientGetsHead():
-            head = await wire.answer_head()
+            head = await wire.response_head()
             assert head.status == step.status
-            _same_fields(head, step.fields, _ADDED_TO_ANSWERS)
+            _same_fields(head, step.fields, _ADDED_TO_RESPONSES)
         case ClientGetsPiece():
             assert await wire.piece(len(step.data)) == step.data
         case ClientGetsRest():
@@ -253,7 +253,7 @@ async def _client(step: ClientStep, wire: Wire) -> None:
 
 
 async def _gets(step: ClientGets, wire: Wire) -> None:
-    got = await wire.answer(step.to)
+    got = await wire.response(step.to)
     head = got.head
     statuses = step.status if isinstance(step.status, tuple) else (step.status,)
     assert head.status in statuses
@@ -264,7 +264,7 @@ async def _gets(step: ClientGets, wire: Wire) -> None:
         assert head.line.split(b" ", 2)[2] == step.reason
     if step.closes is not None:
         assert head.closes is step.closes
-    _same_fields(head, step.fields, _ADDED_TO_ANSWERS)
+    _same_fields(head, step.fields, _ADDED_TO_RESPONSES)
     _same_framing(head, step.length, step.chunked)
     assert not [name for name in step.without if head.all(name)]
     assert got.trailers == step.trailers
@@ -276,7 +276,7 @@ async def _gets_cut(step: ClientGetsCut, wire: Wire) -> None:
         got = await wire.rest()
     except Cut as cut:
         was_reset = cut.reset
-    assert was_reset is not None, f"the answer looks complete: {got!r}"
+    assert was_reset is not None, f"the response looks complete: {got!r}"
     assert was_reset or not step.reset, "the connection ended with FIN: it looks complete"
 
 

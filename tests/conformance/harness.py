@@ -1,64 +1,44 @@
-"""A facade of either tier, in this process, on a free port."""
+"""A facade of either tier, and the table that most conformance tests have."""
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
-from proxy.server.settings import Settings
-from tests.conformance.wire import Wire, dialled
-from tests.integration.running import Running, eventually, running
-
-__all__ = ["TIERS", "Tier", "client", "eventually", "facade", "log_lines", "table"]
-
-TIERS = ("asgi", "fast") if "tier" in Settings.__struct_fields__ else ("asgi",)
+from proxy.server import settings
+from tests.support.facade_in_loop import RunningFacade, facade_in_loop
+from tests.support.wire import Wire, connected
 
 
 @dataclass(frozen=True)
 class Tier:
-    """Which tier a test runs over, and who waits for its facades to end."""
+    """Which tier a test uses, and the facades of its module that are stopping."""
 
-    name: str
-    ending: set[asyncio.Task[None]]
+    name: settings.Tier
+    stopping: set[asyncio.Task[None]]
 
 
 @contextlib.asynccontextmanager
 async def facade(
-    tier: Tier,
-    routes: str,
-    folder: Path,
-    *,
-    drain_s: float = 1.0,
-    draw: Callable[[], int] | None = None,
-    **settings: Any,
-) -> AsyncIterator[Running]:
-    """A facade that serves `routes`. `settings` are fields of `Settings` that the test is about."""
-    if len(TIERS) > 1:
-        settings["tier"] = tier.name
-
-    def adapt(usual: Settings) -> Settings:
-        return replace(usual, **settings)
-
+    tier: Tier, routes: str, folder: Path, **settings: Any
+) -> AsyncIterator[RunningFacade]:
+    """A facade that serves `routes`. It is stopped in the background: the next test need not wait for that."""
     async with contextlib.AsyncExitStack() as stack:
-        up = await stack.enter_async_context(
-            running(routes, folder, draw=draw, drain_s=drain_s, adapt=adapt)
-        )
-        left = stack.pop_all()
+        running = facade_in_loop(routes, folder, **{"drain_s": 1.0, "tier": tier.name, **settings})
+        up = await stack.enter_async_context(running)
+        stop = stack.pop_all()
     try:
         yield up
     finally:
-        tier.ending.add(asyncio.create_task(left.aclose()))
+        tier.stopping.add(asyncio.create_task(stop.aclose()))
 
 
 @contextlib.asynccontextmanager
-async def client(up: Running) -> AsyncIterator[Wire]:
-    """A connection to the facade, closed on the way out."""
-    async with dialled(up.listen.host, up.listen.port) as wire:
+async def client(up: RunningFacade) -> AsyncIterator[Wire]:
+    """A connection to the facade, closed at the end."""
+    async with connected(up.listen.host, up.listen.port) as wire:
         yield wire
 
 
@@ -70,9 +50,3 @@ def table(*urls: str, backend: str = "", route: str = "", rest: str = "") -> str
         f"backends: {{legacy: {{endpoints: [{endpoints}]{', ' + backend if backend else ''}}}}}\n"
         f"routes: [{{name: all, backend_refs: legacy{', ' + route if route else ''}}}]\n{rest}"
     )
-
-
-async def log_lines(up: Running, count: int) -> list[dict[str, Any]]:
-    """The first lines of the access log, once there are so many."""
-    await eventually(lambda: up.access_log.read_bytes().count(b"\n") >= count)
-    return [json.loads(line) for line in up.access_log.read_text().splitlines()]

@@ -1,26 +1,26 @@
-"""What one tier cannot carry, and why. These cases run there, too, and hold it to what it does instead.
+"""Features that the ASGI tier does not support, and the reasons. The cases run there, too, with other expectations.
 
 python -m tests.conformance.limits      prints the table
 """
 
-_NO_INTERIM = "ASGI has no message for interim answers: they are left out"
-_NO_TRAILERS = "the server has no trailers: they are left out"
+_NO_INTERIM = "ASGI has no message for interim responses: they are dropped"
+_NO_TRAILERS = "the server does not support trailers: they are dropped"
 
 ASGI_LIMITS: dict[str, str] = {
-    "early hints arrive, with their fields, before the answer is made": _NO_INTERIM,
-    "a 103 in one packet with the answer comes before it": _NO_INTERIM,
-    "a 102 is passed on": _NO_INTERIM,
-    "several interim answers come in order": _NO_INTERIM,
-    "trailers of an answer arrive as trailers": _NO_TRAILERS,
+    "early hints arrive, with their fields, before the response exists": _NO_INTERIM,
+    "a 103 in one packet with the response comes before it": _NO_INTERIM,
+    "a 102 is forwarded": _NO_INTERIM,
+    "several interim responses come in order": _NO_INTERIM,
+    "trailers of a response arrive as trailers": _NO_TRAILERS,
     "trailers of a request reach the origin as trailers": _NO_TRAILERS,
 }
-"""Case -> reason, for the ASGI tier. The fast tier has no such table: everything holds there."""
+"""Case -> reason, for the ASGI tier. The fast tier supports every case."""
 
 
 def printed() -> str:
     """The table, as Markdown."""
     lines = [
-        "| what the ASGI tier does not carry | why, and what it does instead |",
+        "| not supported by the ASGI tier | reason, and what it does instead |",
         "| --- | --- |",
     ]
     lines += [f"| {name} | {why} |" for name, why in ASGI_LIMITS.items()]

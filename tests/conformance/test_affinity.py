@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.harness import Tier, client, eventually, facade, table
-from tests.conformance.origin import Origin, answering, ok, origin
-from tests.conformance.wire import Message, Wire
-from tests.integration.running import Running
+from tests.conformance.harness import Tier, client, facade, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, ok, origin, responding
+from tests.support.waiting import eventually
+from tests.support.wire import Message, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,7 +24,7 @@ async def endpoints(count: int, seen: list[Message]) -> AsyncIterator[list[Origi
     """Origins whose response is their number."""
     async with contextlib.AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(origin(answering(ok(b"%d" % number), seen)))
+            await stack.enter_async_context(origin(responding(ok(b"%d" % number), seen)))
             for number in range(count)
         ]
 
@@ -31,14 +32,14 @@ async def endpoints(count: int, seen: list[Message]) -> AsyncIterator[list[Origi
 async def ask(wire: Wire, *fields: bytes, method: bytes = b"GET") -> Message:
     start = method + b" /a HTTP/1.1"
     wire.send(b"\r\n".join((start, b"host: facade.example", *fields, b"", b"")))
-    return await wire.answer()
+    return await wire.response()
 
 
 def cookies_of(answer: Message) -> list[bytes]:
     return [value.strip().partition(b";")[0] for value in answer.head.all(b"set-cookie")]
 
 
-async def new_client(up: Running) -> tuple[bytes, bytes]:
+async def new_client(up: RunningFacade) -> tuple[bytes, bytes]:
     """A client without a cookie: the endpoint that serves it, and the cookie that it gets."""
     async with client(up) as wire:
         answer = await ask(wire)
@@ -46,15 +47,15 @@ async def new_client(up: Running) -> tuple[bytes, bytes]:
         return answer.body, cookie
 
 
-async def served_by(up: Running, cookie: bytes) -> Message:
+async def served_by(up: RunningFacade, cookie: bytes) -> Message:
     async with client(up) as wire:
         return await ask(wire, b"cookie: a=b; " + cookie)
 
 
-async def reload(up: Running, routes: str) -> None:
-    before = up.facade.table.current.version
+async def reload(up: RunningFacade, routes: str) -> None:
+    before = up.app.table.current.version
     up.routes.write_text(routes)
-    await eventually(lambda: up.facade.table.current.version != before)
+    await eventually(lambda: up.app.table.current.version != before)
 
 
 async def test_a_client_stays_with_the_endpoint_of_its_cookie(tier: Tier, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ async def test_an_endpoint_that_is_gone_moves_its_clients(tier: Tier, tmp_path: 
 
 async def test_an_endpoint_that_is_down_moves_its_clients(tier: Tier, tmp_path: Path) -> None:
     async with endpoints(1, []) as made, contextlib.AsyncExitStack() as stack:
-        other = await stack.enter_async_context(origin(answering(ok(b"1"))))
+        other = await stack.enter_async_context(origin(responding(ok(b"1"))))
         routes = table(made[0].url, other.url, backend=STICKY)
         async with facade(tier, routes, tmp_path) as up:
             clients = dict([await new_client(up) for _ in range(4)])
@@ -125,7 +126,7 @@ async def test_a_hash_keeps_an_address_with_its_endpoint(tier: Tier, tmp_path: P
     async with endpoints(3, []) as made:
         urls = [each.url for each in made]
 
-        async def served(up: Running) -> dict[int, bytes]:
+        async def served(up: RunningFacade) -> dict[int, bytes]:
             async with client(up) as wire:
                 return {
                     each: (await ask(wire, b"x-forwarded-for: 203.0.113.%d" % each)).body
@@ -143,14 +144,14 @@ async def test_a_hash_keeps_an_address_with_its_endpoint(tier: Tier, tmp_path: P
 
 
 async def test_the_least_busy_endpoint_serves(tier: Tier, tmp_path: Path) -> None:
-    async with origin() as slow, origin(answering(ok(b"quick"))) as quick:
+    async with origin() as slow, origin(responding(ok(b"quick"))) as quick:
         routes = table(slow.url, quick.url, backend="load_balancing: least_request")
         async with facade(tier, routes, tmp_path) as up, contextlib.AsyncExitStack() as stack:
             waiting = await stack.enter_async_context(client(up))
             bodies: Counter[bytes] = Counter()
             waiting.send(b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n")
             with contextlib.suppress(TimeoutError):
-                bodies[(await asyncio.wait_for(waiting.answer(), 0.5)).body] += 1
+                bodies[(await asyncio.wait_for(waiting.response(), 0.5)).body] += 1
                 waiting.send(b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n")
             await slow.connection()
             async with client(up) as wire:

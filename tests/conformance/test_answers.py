@@ -1,20 +1,9 @@
-"""How an answer's body is framed, towards clients of HTTP/1.1 and 1.0 (RFC 9112 6)."""
+"""Framing of response bodies, for clients of HTTP/1.1 and 1.0 (RFC 9112 6)."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.asking import (
-    AGAIN,
-    ANEW,
-    CHUNKED,
-    HEAD,
-    LENGTH_3,
-    OK,
-    OLD,
-    UNTIL_CLOSE,
-    asked,
-)
 from tests.conformance.conversation import (
     Case,
     ClientGets,
@@ -26,25 +15,41 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier
+from tests.conformance.usual_steps import (
+    AGAIN,
+    ANEW,
+    CHUNKED,
+    HEAD,
+    LENGTH_3,
+    OK,
+    OLD,
+    UNTIL_CLOSE,
+    after_request,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FRAMED = [
     Case(
-        "an answer with a length keeps it",
+        "a response with a length keeps it",
         "RFC 9112 6.3",
-        (*asked(OriginSends(LENGTH_3 + b"one"), ClientGets(200, b"one", length=3)), *AGAIN),
+        (*after_request(OriginSends(LENGTH_3 + b"one"), ClientGets(200, b"one", length=3)), *AGAIN),
     ),
     Case(
-        "an empty answer keeps its length of zero",
+        "an empty response keeps its length of zero",
         "RFC 9112 6.3",
-        (*asked(OriginSends(OK + b"content-length: 0\r\n\r\n"), ClientGets(200, length=0)), *AGAIN),
+        (
+            *after_request(
+                OriginSends(OK + b"content-length: 0\r\n\r\n"), ClientGets(200, length=0)
+            ),
+            *AGAIN,
+        ),
     ),
     Case(
-        "a chunked answer stays chunked",
+        "a chunked response stays chunked",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"3\r\none\r\n4;ext=1\r\nmore\r\n0\r\n\r\n"),
                 ClientGets(200, b"onemore", chunked=True),
             ),
@@ -55,7 +60,7 @@ FRAMED = [
         "chunk sizes in hexadecimal of either case with leading zeros are read",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"00A\r\n0123456789\r\nb\r\n0123456789a\r\n000\r\n\r\n"),
                 ClientGets(200, b"01234567890123456789a"),
             ),
@@ -66,7 +71,7 @@ FRAMED = [
         "a body that ends by close is chunked for a client of HTTP/1.1, which stays connected",
         "RFC 9112 6.3",
         (
-            *asked(
+            *after_request(
                 OriginSends(UNTIL_CLOSE + b"to the end"),
                 OriginCloses(),
                 ClientGets(200, b"to the end", chunked=True),
@@ -75,20 +80,20 @@ FRAMED = [
         ),
     ),
     Case(
-        "an answer of HTTP/1.0 is passed on as one of HTTP/1.1",
+        "a response of HTTP/1.0 is forwarded as HTTP/1.1",
         "RFC 9110 6.2",
         (
-            *asked(
+            *after_request(
                 OriginSends(b"HTTP/1.0 200 OK\r\n\r\nold"), OriginCloses(), ClientGets(200, b"old")
             ),
             *ANEW,
         ),
     ),
     Case(
-        "an origin that says close is asked no more over that connection, and the client stays",
+        "after close from the origin its connection is not reused, and the client stays connected",
         "RFC 9112 9.6",
         (
-            *asked(
+            *after_request(
                 OriginSends(OK + b"connection: close\r\ncontent-length: 2\r\n\r\nok"),
                 ClientGets(200, b"ok", closes=False),
                 OriginSeesEnd(),
@@ -99,7 +104,7 @@ FRAMED = [
     Case(
         "a client of HTTP/1.0 gets a body that ends by close without chunks",
         "RFC 9112 6.1",
-        asked(
+        after_request(
             OriginSends(UNTIL_CLOSE + b"to the end"),
             OriginCloses(),
             ClientGets(200, b"to the end", chunked=False, closes=True),
@@ -107,9 +112,9 @@ FRAMED = [
         ),
     ),
     Case(
-        "a client of HTTP/1.0 gets a chunked answer without chunks",
+        "a client of HTTP/1.0 gets a chunked response without chunks",
         "RFC 9112 6.1",
-        asked(
+        after_request(
             OriginSends(CHUNKED + b"3\r\none\r\n0\r\nx-trailer: 1\r\n\r\n"),
             ClientGets(200, b"one", chunked=False, closes=True),
             raw=OLD,
@@ -118,7 +123,7 @@ FRAMED = [
     Case(
         "a client of HTTP/1.0 gets a length, and then the end of its connection",
         "RFC 9112 9.3",
-        asked(
+        after_request(
             OriginSends(LENGTH_3 + b"one"),
             ClientGets(200, b"one", length=3, closes=True),
             ClientGetsClosed(),
@@ -129,10 +134,10 @@ FRAMED = [
 
 WITHOUT_BODY = [
     Case(
-        "an answer to HEAD keeps its length and has no body",
+        "a response to HEAD keeps its length and has no body",
         "RFC 9110 9.3.2",
         (
-            *asked(
+            *after_request(
                 OriginSends(OK + b"content-length: 5000\r\n\r\n"),
                 ClientGets(200, to="HEAD", length=5000),
                 raw=HEAD,
@@ -142,10 +147,10 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "an answer to HEAD that says chunked has no body, and no length either",
+        "a response to HEAD with chunked coding has no body, and no length either",
         "RFC 9112 6.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED),
                 ClientGets(200, to="HEAD", fields=[]),
                 raw=HEAD,
@@ -155,10 +160,10 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "an answer to HEAD without a word on its length has no body",
+        "a response to HEAD without framing fields has no body",
         "RFC 9110 9.3.2",
         (
-            *asked(
+            *after_request(
                 OriginSends(OK + b"etag: x\r\n\r\n"),
                 ClientGets(200, to="HEAD", fields=[(b"etag", b"x")]),
                 raw=HEAD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"),
@@ -171,7 +176,7 @@ WITHOUT_BODY = [
         "a 204 has no body and no framing",
         "RFC 9110 8.6",
         (
-            *asked(
+            *after_request(
                 OriginSends(b"HTTP/1.1 204 No Content\r\netag: x\r\n\r\n"),
                 ClientGets(
                     204, fields=[(b"etag", b"x")], without=(b"content-length",), chunked=False
@@ -181,10 +186,10 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "a length of a 204 is not passed on",
+        "a length of a 204 is not forwarded",
         "RFC 9110 8.6",
         (
-            *asked(
+            *after_request(
                 OriginSends(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"),
                 ClientGets(204, without=(b"content-length", b"transfer-encoding")),
             ),
@@ -195,7 +200,7 @@ WITHOUT_BODY = [
         "a 304 without a length has no body",
         "RFC 9110 15.4.5",
         (
-            *asked(
+            *after_request(
                 OriginSends(b"HTTP/1.1 304 Not Modified\r\netag: x\r\n\r\n"),
                 ClientGets(304, fields=[(b"etag", b"x")], chunked=False),
             ),
@@ -203,10 +208,10 @@ WITHOUT_BODY = [
         ),
     ),
     Case(
-        "a 304 keeps the length of what it stands for",
+        "a 304 keeps the length of its representation",
         "RFC 9110 8.6",
         (
-            *asked(
+            *after_request(
                 OriginSends(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n"),
                 ClientGets(304, length=9),
             ),

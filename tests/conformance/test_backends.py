@@ -1,4 +1,4 @@
-"""Where a request goes: endpoints in turn, IPv6, Unix sockets, names with several addresses."""
+"""Backend addresses: several endpoints, IPv6, Unix sockets, names with several addresses."""
 
 import contextlib
 import socket
@@ -9,10 +9,10 @@ import pytest
 
 from proxy.server.settings import Address
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import dialled
-from tests.integration.running import Running
-from tests.integration.upstream_servers import refused_port
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import ok, origin, responding
+from tests.support.ports import free_port
+from tests.support.wire import connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,28 +36,28 @@ def _refusing(address: str) -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def _bodies(up: Running, count: int) -> list[bytes]:
+async def _bodies(up: RunningFacade, count: int) -> list[bytes]:
     async with client(up) as wire:
         bodies = []
         for _ in range(count):
             wire.send(GET)
-            bodies.append((await wire.answer()).body)
+            bodies.append((await wire.response()).body)
     return bodies
 
 
 async def test_endpoints_take_turns(tier: Tier, tmp_path: Path) -> None:
     async with (
-        origin(answering(ok(b"1"))) as one,
-        origin(answering(ok(b"2"))) as two,
-        origin(answering(ok(b"3"))) as three,
+        origin(responding(ok(b"1"))) as one,
+        origin(responding(ok(b"2"))) as two,
+        origin(responding(ok(b"3"))) as three,
         facade(tier, table(one.url, two.url, three.url), tmp_path) as up,
     ):
         assert await _bodies(up, 9) == [b"1", b"2", b"3"] * 3
 
 
 async def test_an_endpoint_that_is_down_is_passed_over(tier: Tier, tmp_path: Path) -> None:
-    down = f"http://127.0.0.1:{refused_port()}"
-    async with origin(answering(ok(b"up"))) as made:
+    down = f"http://127.0.0.1:{free_port()}"
+    async with origin(responding(ok(b"up"))) as made:
         async with facade(tier, table(down, made.url), tmp_path) as up:
             assert await _bodies(up, 6) == [b"up"] * 6
 
@@ -66,7 +66,7 @@ async def test_an_endpoint_that_is_down_is_passed_over(tier: Tier, tmp_path: Pat
 async def test_an_address_of_either_family_is_reached(
     host: str, tier: Tier, tmp_path: Path
 ) -> None:
-    async with origin(answering(ok(b"hi")), host=host) as made:
+    async with origin(responding(ok(b"hi")), host=host) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             assert await _bodies(up, 2) == [b"hi"] * 2
             assert len(made.connections) == 1
@@ -76,12 +76,12 @@ async def test_an_address_of_either_family_is_reached(
 async def test_clients_of_either_family_are_served(host: str, tier: Tier, tmp_path: Path) -> None:
     async with origin() as made:
         async with facade(tier, table(made.url), tmp_path, listen=Address(host, 0)) as up:
-            async with dialled(host, up.listen.port) as wire:
+            async with connected(host, up.listen.port) as wire:
                 wire.send(GET)
                 upstream = await made.connection()
                 head = (await upstream.request()).head
                 upstream.send(ok())
-                assert (await wire.answer()).body == b"ok"
+                assert (await wire.response()).body == b"ok"
     assert head.one(b"x-forwarded-for") == host.encode()
     node = b'"[::1]"' if ":" in host else b"127.0.0.1"
     assert head.one(b"forwarded").startswith(b"for=" + node + b";")
@@ -89,7 +89,7 @@ async def test_clients_of_either_family_are_served(host: str, tier: Tier, tmp_pa
 
 async def test_a_unix_socket_is_reached(tier: Tier, tmp_path: Path) -> None:
     path = tmp_path / "o.sock"
-    async with origin(answering(ok(b"unix")), unix=path) as made:
+    async with origin(responding(ok(b"unix")), unix=path) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             assert await _bodies(up, 2) == [b"unix"] * 2
 
@@ -114,17 +114,17 @@ async def test_the_address_of_a_name_that_answers_is_used(
             return [each for family in found for each in family]
 
         monkeypatch.setattr(socket, "getaddrinfo", both)
-        async with origin(answering(ok(b"hi")), host=listening, name="two.example") as made:
+        async with origin(responding(ok(b"hi")), host=listening, name="two.example") as made:
             async with facade(tier, table(made.url), tmp_path) as up:
                 assert await _bodies(up, 2) == [b"hi"] * 2
 
 
 async def test_nobody_there_is_a_502(tier: Tier, tmp_path: Path) -> None:
     """RFC 9110 15.6.3."""
-    down = f"http://127.0.0.1:{refused_port()}"
+    down = f"http://127.0.0.1:{free_port()}"
     async with facade(tier, table(down), tmp_path) as up, client(up) as wire:
         for _ in range(2):
             wire.send(GET)
-            got = await wire.answer()
+            got = await wire.response()
             assert got.head.status == 502
             assert got.head.one(b"content-type") == b"application/problem+json"

@@ -1,4 +1,4 @@
-"""Clients that others wrote, end to end: what they take for right is right."""
+"""HTTP clients of other projects, end to end."""
 
 import asyncio
 import socket
@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from tests.conformance.harness import Tier, facade, table
-from tests.conformance.origin import Origin, answering, ok, origin
-from tests.conformance.wire import Message, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, ok, origin, responding
+from tests.support.wire import Message, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +28,7 @@ def _echo(asked: Message) -> bytes:
     return ok(asked.head.target + b" " + asked.body, b"x-method: " + asked.head.line.split(b" ")[0])
 
 
-def _url(up: Running) -> str:
+def _url(up: RunningFacade) -> str:
     return f"http://127.0.0.1:{up.listen.port}"
 
 
@@ -37,7 +37,7 @@ async def test_httpx_streams_both_ways(tier: Tier, tmp_path: Path) -> None:
         for number in range(5):
             yield b"%d," % number
 
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with httpx.AsyncClient(trust_env=False) as browser:
             got = await browser.post(f"{_url(up)}/p?q=1", content=upload())
             assert got.content == b"/p?q=1 0,1,2,3,4,"
@@ -59,7 +59,7 @@ async def test_httpx_sees_a_truncated_answer(tier: Tier, tmp_path: Path) -> None
 
 
 async def test_aiohttp_asks_in_parallel_and_gets_each_its_own(tier: Tier, tmp_path: Path) -> None:
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with aiohttp.ClientSession() as session:
 
             async def ask(number: int) -> tuple[int, bytes]:
@@ -73,7 +73,7 @@ async def test_aiohttp_asks_in_parallel_and_gets_each_its_own(tier: Tier, tmp_pa
 
 async def test_aiohttp_waits_for_100_continue(tier: Tier, tmp_path: Path) -> None:
     """RFC 9110 10.1.1."""
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with aiohttp.ClientSession() as session:
             async with session.put(_url(up), data=b"body", expect100=True) as got:
                 assert await got.read() == b"/ body"
@@ -81,7 +81,7 @@ async def test_aiohttp_waits_for_100_continue(tier: Tier, tmp_path: Path) -> Non
 
 async def test_h11_reads_every_answer_of_a_connection(tier: Tier, tmp_path: Path) -> None:
     answers = [ok(b"one"), CHUNKS, b"HTTP/1.1 204 No Content\r\n\r\n", ok(b"four")]
-    async with origin(answering(lambda _: answers.pop(0))) as made:
+    async with origin(responding(lambda _: answers.pop(0))) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             bodies = await asyncio.to_thread(_with_h11, up.listen.port, 4)
     assert bodies == [b"one", b"onetwo", b"", b"four"]
@@ -134,7 +134,7 @@ async def test_aiohttp_talks_to_aiohttp_over_a_websocket(tier: Tier, tmp_path: P
         await runner.cleanup()
 
 
-async def _chat(up: Running) -> None:
+async def _chat(up: RunningFacade) -> None:
     async with aiohttp.ClientSession() as session:
         url = f"{_url(up)}/chat"
         async with session.ws_connect(url, protocols=("chat.v2",), compress=15) as ws:

@@ -1,4 +1,4 @@
-"""Persistence: who closes when, pipelining, and HTTP/1.0 (RFC 9112 9)."""
+"""Persistent connections, pipelining, and HTTP/1.0 (RFC 9112 9)."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import Message
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,27 +45,27 @@ def _first(*after: Step, raw: bytes = GET % 1, closes: bool | None = None) -> tu
 
 CASES = [
     Case(
-        "a client of HTTP/1.1 stays connected unless someone says otherwise",
+        "a connection of HTTP/1.1 is kept unless one side sends close",
         "RFC 9112 9.3",
         _first(ClientSends(GET % 2), SEES_2, ANSWER_2, GETS_2, closes=False),
     ),
     Case(
-        "a client that says close is told so, and let go after its answer",
+        "a client that sends close gets close, and is disconnected after its response",
         "RFC 9112 9.6",
         _first(ClientGetsClosed(), raw=CLOSING % 1, closes=True),
     ),
     Case(
-        "close in other letters and among other options is close",
+        "close is recognised in any case and among other options",
         "RFC 9110 7.6.1",
         _first(ClientGetsClosed(), raw=(CLOSING % 1).replace(b"close", b"x-a, Close"), closes=True),
     ),
     Case(
-        "nothing behind a request that says close is answered",
+        "requests after one with close get no response",
         "RFC 9112 9.6",
         _first(ClientGetsClosed(), raw=CLOSING % 1 + GET % 2, closes=True),
     ),
     Case(
-        "a client of HTTP/1.0 is let go after its answer",
+        "a client of HTTP/1.0 is disconnected after its response",
         "RFC 9112 9.3",
         _first(ClientGetsClosed(), raw=OLD % 1, closes=True),
     ),
@@ -80,12 +80,12 @@ CASES = [
         (ClientSends(b"GET / HTTP/1.1\r\n\r\n"), ClientGetsHead(400)),
     ),
     Case(
-        "an empty Host is none",
+        "an empty Host is no host",
         "RFC 9110 4.2.1",
         (ClientSends(b"GET /1 HTTP/1.1\r\nhost:\r\n\r\n"), ClientGetsHead(400)),
     ),
     Case(
-        "a body of HTTP/1.0 is passed on",
+        "a body of HTTP/1.0 is forwarded",
         "RFC 9112 6.3",
         (
             ClientSends(b"POST /1 HTTP/1.0\r\ncontent-length: 4\r\n\r\nbody"),
@@ -100,7 +100,7 @@ CASES = [
         _first(raw=b"\r\n" + GET % 1),
     ),
     Case(
-        "a pipelined request waits until a streamed answer before it is over",
+        "a pipelined request waits for the end of the streamed response before it",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + GET % 2),
@@ -116,7 +116,7 @@ CASES = [
         ),
     ),
     Case(
-        "a request behind a POST goes on after the answer to the POST",
+        "a request behind a POST is forwarded after the response to the POST",
         "RFC 9112 9.3.2",
         (
             ClientSends(POST % 1 + GET % 2),
@@ -129,17 +129,17 @@ CASES = [
         ),
     ),
     Case(
-        "a bad request behind a good one is answered after it",
+        "the 400 for a bad request comes after the response to the good one before it",
         "RFC 9112 9.3.2",
         (ClientSends(GET % 1 + BAD), SEES_1, ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
-        "a bad request in a packet of its own is answered after the good one",
+        "so does the 400 for a bad request in a packet of its own",
         "RFC 9112 9.3.2",
         (ClientSends(GET % 1), SEES_1, ClientSends(BAD), ANSWER_1, GETS_1, ClientGetsHead(400)),
     ),
     Case(
-        "an error of the facade's own keeps the order",
+        "an error of the facade keeps the order",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + b"GET /a%00 HTTP/1.1\r\n" + H + b"\r\n"),
@@ -150,7 +150,7 @@ CASES = [
         ),
     ),
     Case(
-        "half a request behind a whole one waits for its other half",
+        "half a request behind a complete one waits for its other half",
         "RFC 9112 9.3.2",
         (
             ClientSends(GET % 1 + (GET % 2)[:20]),
@@ -197,14 +197,14 @@ async def test_pipelined_requests_are_answered_in_order(
 ) -> None:
     """RFC 9112 9.3.2."""
     raw = b"".join(kind % number for number, kind in enumerate(kinds))
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             for at in range(0, len(raw), cut_at or len(raw)):
                 wire.send(raw[at : at + (cut_at or len(raw))])
                 await wire.flush()
             for number, kind in enumerate(kinds):
                 method = kind.split(b" ")[0]
-                got = await wire.answer(method.decode())
+                got = await wire.response(method.decode())
                 body = b"body" if method == b"POST" else b""
                 echoed = method + b" /%d " % number + body
                 assert (got.head.status, got.body) == (
@@ -218,14 +218,14 @@ async def test_http_1_0_keep_alive_is_granted_with_a_word_or_not_at_all(
     tier: Tier, tmp_path: Path
 ) -> None:
     """RFC 9112 9.3."""
-    async with origin(answering(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(_echo)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             wire.send(OLD_KEPT % 1)
-            got = await wire.answer()
+            got = await wire.response()
             assert got.body == b"GET /1 "
             if b"keep-alive" in b",".join(got.head.all(b"connection")).lower():
                 wire.send(OLD_KEPT % 2)
-                assert (await wire.answer()).body == b"GET /2 "
+                assert (await wire.response()).body == b"GET /2 "
             else:
                 assert got.head.closes
                 assert await wire.end() == (b"", False)

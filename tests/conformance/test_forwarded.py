@@ -1,4 +1,4 @@
-"""What a backend is told of the client, and the client of the backend (RFC 9110 7.6, RFC 7239, rule 14)."""
+"""Forwarding fields, Via and Max-Forwards (RFC 9110 7.6, RFC 7239, rule 14)."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier
-from tests.conformance.wire import Pairs
+from tests.support.wire import Pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,16 +67,21 @@ FORGED: Pairs = [
 ]
 
 TELLING = [
-    _told("the backend is told the client's address", [], [(FOR, b"127.0.0.1")]),
-    _told("the backend is told the client's scheme", [], [(PROTO, b"http")]),
-    _told("the backend is told the host that was asked", [], [(HOST, b"facade.example")]),
-    _told("the backend is told all of it as RFC 7239 has it", [], [(ELEMENT, FORWARDED)]),
-    _told("a stranger's forwarding fields do not pass", FORGED, []),
+    _told("the backend gets the client's address", [], [(FOR, b"127.0.0.1")]),
+    _told("the backend gets the client's scheme", [], [(PROTO, b"http")]),
+    _told("the backend gets the requested host", [], [(HOST, b"facade.example")]),
+    _told("the backend gets all of them in Forwarded (RFC 7239)", [], [(ELEMENT, FORWARDED)]),
+    _told("a stranger's forwarding fields are dropped", FORGED, []),
     _told("a stranger's X-Forwarded-For is replaced", FORGED, [(FOR, b"127.0.0.1")]),
     _told("a stranger's X-Forwarded-Proto is replaced", FORGED, [(PROTO, b"http")]),
     _told("a stranger's X-Forwarded-Host is replaced", FORGED, [(HOST, b"facade.example")]),
     _told("a stranger's Forwarded is replaced", FORGED, [(ELEMENT, FORWARDED)]),
-    _told("trust in others is no trust", FORGED, [(FOR, b"127.0.0.1")], rest=ELSEWHERE),
+    _told(
+        "a peer outside trusted_proxies is not trusted",
+        FORGED,
+        [(FOR, b"127.0.0.1")],
+        rest=ELSEWHERE,
+    ),
     _told(
         "a trusted proxy's X-Forwarded-For is appended to",
         [(FOR, b"192.0.2.7"), (FOR, b"198.51.100.1")],
@@ -102,7 +107,7 @@ TELLING = [
         rest=TRUSTED,
     ),
     _told(
-        "a trusted proxy's Proxy and X-Original-URL do not pass either",
+        "a trusted proxy's Proxy and X-Original-URL are dropped, too",
         [(b"proxy", b"x"), (b"x-original-url", b"/x"), (b"x-real-ip", b"1.2.3.4")],
         [],
         rest=TRUSTED,
@@ -115,7 +120,7 @@ TELLING = [
         rfc="RFC 9110 7.6.3",
     ),
     _told(
-        "Via tells the protocol of the message that was received",
+        "Via has the protocol of the received message",
         [],
         [(b"via", b"1.0 facade")],
         rfc="RFC 9110 7.6.3",
@@ -129,7 +134,7 @@ def _hops(method: str, sent: bytes, seen: bytes) -> Case:
     line = f"{method} /a HTTP/1.1".encode()
     sees = OriginSees(line, fields=[(b"max-forwards", seen)])
     steps = (ClientSends(raw), sees, OriginSends(OK), ClientGets(200, b"ok"))
-    name = f"Max-Forwards: {sent.decode()} of {method} goes on as {seen.decode()}"
+    name = f"Max-Forwards: {sent.decode()} of {method} is forwarded as {seen.decode()}"
     return Case(name, "RFC 9110 7.6.2", steps)
 
 
@@ -138,7 +143,7 @@ HOPS = [
     _hops("OPTIONS", b"1", b"0"),
     _hops("GET", b"5", b"5"),
     Case(
-        "OPTIONS with Max-Forwards: 0 is answered by the facade",
+        "OPTIONS with Max-Forwards: 0 gets a response of the facade",
         "RFC 9110 7.6.2",
         (
             ClientSends(b"OPTIONS /a HTTP/1.1\r\nhost: h\r\nmax-forwards: 0\r\n\r\n"),
@@ -149,7 +154,7 @@ HOPS = [
 
 
 PRESERVED = Case(
-    "the client's Host is preserved where the table says so, byte by byte",
+    "the client's Host is forwarded byte by byte with preserve_host",
     "RFC 9110 7.2",
     (
         ClientSends(b"GET /a HTTP/1.1\r\nhost: Facade.example:81\r\n\r\n"),

@@ -1,4 +1,4 @@
-"""Start lines and header fields, both ways: what arrives is what was sent (RFC 9110 5, 9112 3 to 5)."""
+"""Start lines and header fields, in both directions (RFC 9110 5, 9112 3 to 5)."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.wire import Pairs
+from tests.support.wire import Pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,7 +84,7 @@ def _method(method: str) -> Case:
         OriginSends(OK),
         GETS,
     )
-    return Case(f"the method {method} is passed on", "RFC 9110 9.1", steps)
+    return Case(f"the method {method} is forwarded", "RFC 9110 9.1", steps)
 
 
 METHODS = [
@@ -103,12 +103,12 @@ METHODS = [
         ),
     ),
     Case(
-        "methods are told apart by their letters' case",
+        "methods are case-sensitive",
         "RFC 9110 9.1",
         (ClientSends(b"get /a HTTP/1.1\r\nhost: h\r\n\r\n"), OriginSees(b"get /a HTTP/1.1")),
     ),
     Case(
-        "`OPTIONS *` asks the facade itself, and it answers",
+        "`OPTIONS *` gets a response of the facade",
         "RFC 9110 9.3.7",
         (
             ClientSends(b"OPTIONS * HTTP/1.1\r\nhost: facade.example\r\n\r\n"),
@@ -116,7 +116,7 @@ METHODS = [
         ),
     ),
     Case(
-        "an asterisk is a target for OPTIONS alone",
+        "an asterisk is a target for OPTIONS only",
         "RFC 9112 3.2.4",
         (ClientSends(b"GET * HTTP/1.1\r\nhost: facade.example\r\n\r\n"), ClientGetsHead(400)),
     ),
@@ -187,7 +187,7 @@ FIELDS = [
     _request("two Cookie fields stay two", [(b"cookie", b"a=1"), (b"cookie", b"b=2; c")]),
     _request("many fields of a request arrive", MANY),
     _request("a big field of a request arrives", BIG),
-    _request("a request's hop-by-hop fields go no further", HOP_BY_HOP, ENDS, "RFC 9110 7.6.1"),
+    _request("a request's hop-by-hop fields are dropped", HOP_BY_HOP, ENDS, "RFC 9110 7.6.1"),
     _request(
         "credentials cannot be dropped by naming them in Connection",
         [(b"connection", b"authorization"), (b"authorization", b"Basic x")],
@@ -201,16 +201,16 @@ FIELDS = [
         "RFC 9110 5.5",
     ),
     _request(
-        "a request's Range and conditions are the origin's business",
+        "a request's Range and conditions are left to the origin",
         [(b"range", b"bytes=0-9"), (b"if-none-match", b'"x"'), (b"if-range", b'"y"')],
     ),
-    _answer("an answer's fields keep order, repeats and bytes", ODD),
+    _answer("a response's fields keep order, repeats and bytes", ODD),
     _answer("several Set-Cookie fields stay several", COOKIES, rfc="RFC 6265 3"),
-    _answer("many fields of an answer arrive", MANY),
-    _answer("a big field of an answer arrives", BIG),
-    _answer("Date, Server and Age are the origin's own", RELAYED, rfc="RFC 9110 6.6.1"),
+    _answer("many fields of a response arrive", MANY),
+    _answer("a big field of a response arrives", BIG),
+    _answer("Date, Server and Age of the origin are kept", RELAYED, rfc="RFC 9110 6.6.1"),
     _answer(
-        "an answer's hop-by-hop fields go no further",
+        "a response's hop-by-hop fields are dropped",
         HOP_BY_HOP,
         ENDS,
         "RFC 9110 7.6.1",
@@ -246,7 +246,7 @@ def _status(status: int) -> Case:
         OriginSends(b"HTTP/1.1 %d X\r\ncontent-length: 2\r\n\r\nno" % status),
         ClientGets(status, b"no"),
     )
-    return Case(f"a {status} is passed on with its body", "RFC 9110 15", steps)
+    return Case(f"a {status} is forwarded with its body", "RFC 9110 15", steps)
 
 
 def _reason(status: int, reason: bytes, heard: bytes, name: str) -> Case:
@@ -263,8 +263,8 @@ REASONS = [
     _reason(
         404, b"Nobody Home", b"Not Found", "a reason phrase is the registry's, not the origin's"
     ),
-    _reason(404, b"", b"Not Found", "a reason phrase that is missing is written"),
-    _reason(404, b"Pas trouv\xe9", b"Not Found", "a reason phrase in latin-1 does no harm"),
+    _reason(404, b"", b"Not Found", "a missing reason phrase is added"),
+    _reason(404, b"Pas trouv\xe9", b"Not Found", "a reason phrase in Latin-1 is accepted"),
     _reason(299, b"Own", b"", "a status that no registry has gets no phrase"),
 ]
 CASES = [*TARGETS, *METHODS, *FIELDS, *map(_status, STATUSES), *REASONS]
@@ -278,7 +278,7 @@ async def test_a_method_that_no_gateway_passes_on_is_refused_with_what_is_allowe
     target = "h.example:443" if method == "CONNECT" else "/a"
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(f"{method} {target} HTTP/1.1\r\nhost: h.example:443\r\n\r\n".encode())
-        head = await wire.answer_head()
+        head = await wire.response_head()
     assert head.status in (405, 501)
     assert head.status == 501 or head.all(b"allow")
 

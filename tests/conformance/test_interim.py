@@ -1,4 +1,4 @@
-"""Interim answers, `Expect: 100-continue` and trailers (RFC 9110 6.5, 10.1.1, 15.2)."""
+"""Interim responses, `Expect: 100-continue` and trailers (RFC 9110 6.5, 10.1.1, 15.2)."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def _interim(name: str, sent: bytes, statuses: tuple[int, ...]) -> Case:
 
 INTERIM = [
     Case(
-        "early hints arrive, with their fields, before the answer is made",
+        "early hints arrive, with their fields, before the response exists",
         "RFC 8297 2",
         asked(
             OriginSends(HINTS),
@@ -64,11 +64,13 @@ INTERIM = [
         ),
         asgi=asked(OriginSends(HINTS), OriginSends(OK), ClientGets(200, b"ok", fields=[])),
     ),
-    _interim("a 103 in one packet with the answer comes before it", HINTS, (103,)),
-    _interim("a 102 is passed on", PROCESSING, (102,)),
-    _interim("several interim answers come in order", PROCESSING + HINTS + HINTS, (102, 103, 103)),
+    _interim("a 103 in one packet with the response comes before it", HINTS, (103,)),
+    _interim("a 102 is forwarded", PROCESSING, (102,)),
+    _interim(
+        "several interim responses come in order", PROCESSING + HINTS + HINTS, (102, 103, 103)
+    ),
     Case(
-        "a 100 that nobody asked for is no answer",
+        "a 100 without an expectation is no response",
         "RFC 9110 15.2.1",
         asked(
             OriginSends(b"HTTP/1.1 100 Continue\r\n\r\n" + OK),
@@ -80,7 +82,7 @@ INTERIM = [
         ),
     ),
     Case(
-        "a 101 that nobody asked for is refused",
+        "a 101 without an upgrade is refused",
         "RFC 9110 15.2.2",
         asked(
             OriginSends(
@@ -90,7 +92,7 @@ INTERIM = [
         ),
     ),
     Case(
-        "a client of HTTP/1.0 gets no interim answer",
+        "a client of HTTP/1.0 gets no interim response",
         "RFC 9110 15.2",
         asked(
             OriginSends(HINTS + PROCESSING + OK),
@@ -100,7 +102,7 @@ INTERIM = [
         ),
     ),
     Case(
-        "interim fields do not get into the answer",
+        "interim fields do not get into the response",
         "RFC 9110 15.2",
         asked(OriginSends(HINTS + OK), ClientGets(200, b"ok", fields=[], interim=None)),
     ),
@@ -121,7 +123,7 @@ EXPECT = [
         ),
     ),
     Case(
-        "the expectation's case does not matter",
+        "the expectation is case-insensitive",
         "RFC 9110 10.1.1",
         (
             ClientSends(EXPECTING.replace(b"expect: 100-continue", b"Expect: 100-Continue")),
@@ -133,7 +135,7 @@ EXPECT = [
         ),
     ),
     Case(
-        "a body that comes without waiting for the 100 is taken",
+        "a body that comes before the 100 is accepted",
         "RFC 9110 10.1.1",
         (
             ClientSends(EXPECTING + b"body"),
@@ -143,7 +145,7 @@ EXPECT = [
         ),
     ),
     Case(
-        "an early final answer arrives though the body was not sent",
+        "an early final response arrives although the body was not sent",
         "RFC 9110 10.1.1",
         (
             ClientSends(EXPECTING),
@@ -168,7 +170,7 @@ EXPECT = [
         (ClientSends(EXPECTING.replace(b" /a ", b" /a%00 ")), ClientGetsHead(400)),
     ),
     Case(
-        "a length beyond the limit is refused without a 100",
+        "a length above the limit is refused without a 100",
         "RFC 9110 15.5.14",
         (ClientSends(EXPECTING.replace(b"length: 4", b"length: 99")), ClientGetsHead(413)),
         route="limits: {max_body_bytes: 50B}",
@@ -180,7 +182,7 @@ FORBIDDEN = CHUNKED + b"2\r\nok\r\n0\r\ncontent-type: text/x\r\nset-cookie: a=1\
 SENT = b"4\r\nbody\r\n0\r\nx-check: abc\r\n\r\n"
 TRAILERS = [
     Case(
-        "trailers of an answer arrive as trailers",
+        "trailers of a response arrive as trailers",
         "RFC 9110 6.5",
         asked(
             OriginSends(TRAILED),

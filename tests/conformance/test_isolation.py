@@ -1,4 +1,4 @@
-"""What one client says reaches no other, and a backend only what the table allows (promise K2, findings 1 and 12)."""
+"""Isolation of clients that share upstream connections (promise K2, findings 1 and 12)."""
 
 import asyncio
 import re
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import Message, Pairs, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message, Pairs, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,7 +49,7 @@ def _only(user: str, got: Message) -> None:
     assert got.head.all(b"set-cookie") == [b"JSESSIONID=%b-answer" % user.encode()]
 
 
-async def _one_user(up: Running, user: str, turns: range) -> None:
+async def _one_user(up: RunningFacade, user: str, turns: range) -> None:
     async with client(up) as wire:
         for number in turns:
             await _turn(wire, user, number)
@@ -57,14 +57,14 @@ async def _one_user(up: Running, user: str, turns: range) -> None:
 
 async def _turn(wire: Wire, user: str, number: int) -> None:
     wire.send(_asking(user, number))
-    got = await wire.answer()
+    got = await wire.response()
     assert got.body.startswith(f"/{user}/{number}|".encode())
     _only(user, got)
 
 
 async def _interleaved(tier: Tier, folder: Path, turns: int) -> None:
     """Both users over a single upstream connection, so that all of it is shared that can be."""
-    async with origin(answering(_answer)) as made:
+    async with origin(responding(_answer)) as made:
         breaker = "circuit_breakers: {max_connections: 1, max_pending_requests: 10}"
         async with facade(tier, table(made.url, backend=breaker), folder) as up:
             await asyncio.gather(*(_one_user(up, user, range(turns)) for user in USERS))
@@ -83,7 +83,7 @@ async def test_two_users_by_turns_never_meet_in_ten_thousand(tier: Tier, tmp_pat
 async def test_two_users_through_the_same_connection_of_a_balancer_never_meet(
     tier: Tier, tmp_path: Path
 ) -> None:
-    async with origin(answering(_answer)) as made:
+    async with origin(responding(_answer)) as made:
         async with facade(tier, table(made.url), tmp_path) as up, client(up) as wire:
             for number in range(100):
                 await _turn(wire, USERS[number % 2], number)
@@ -132,11 +132,11 @@ async def test_a_backend_sees_only_what_it_may(
     """Promise K2."""
     seen: list[Message] = []
     lines = b"".join(b"%b: %b\r\n" % pair for pair in SECRETS)
-    async with origin(answering(ok(), seen)) as made:
+    async with origin(responding(ok(), seen)) as made:
         async with facade(tier, table(made.url, backend=backend), tmp_path) as up:
             async with client(up) as wire:
                 wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n%b\r\n" % lines)
-                assert (await wire.answer()).head.status == 200
+                assert (await wire.response()).head.status == 200
     names = {name for name, _ in SECRETS}
     assert [pair for pair in seen[0].head.fields if pair[0] in names] == kept
 
@@ -146,12 +146,12 @@ async def test_cookies_that_a_backend_sets_are_not_kept_by_the_facade(
 ) -> None:
     """Finding 1."""
     seen: list[Message] = []
-    async with origin(answering(ok(b"", b"set-cookie: JSESSIONID=alice"), seen)) as made:
+    async with origin(responding(ok(b"", b"set-cookie: JSESSIONID=alice"), seen)) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             for _ in range(2):
                 async with client(up) as wire:
                     wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n")
-                    assert (await wire.answer()).head.all(b"set-cookie")
+                    assert (await wire.response()).head.all(b"set-cookie")
     assert [message.head.all(b"cookie") for message in seen] == [[], []]
 
 
@@ -180,13 +180,13 @@ async def test_what_comes_beyond_the_end_of_an_answer_reaches_nobody(
     def answer(asked: Message) -> bytes:
         return raw if asked.head.target == b"/evil" else ok(b"own")
 
-    async with origin(answering(answer)) as made:
+    async with origin(responding(answer)) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             for _ in range(5):
                 async with client(up) as wire, client(up) as other:
                     wire.send(f"{method} /evil HTTP/1.1\r\nhost: h\r\n\r\n".encode())
-                    await wire.answer(method)
+                    await wire.response(method)
                     for victim in (other, wire):
                         victim.send(b"GET /own HTTP/1.1\r\nhost: h\r\n\r\n")
-                        assert (await victim.answer()).body == b"own"
+                        assert (await victim.response()).body == b"own"
                     assert not re.search(b"secret", bytes(wire.received + other.received))

@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conformance.harness import Tier, client, eventually, facade, table
-from tests.conformance.origin import Origin, Script, origin
-from tests.conformance.wire import Cut, Wire
-from tests.integration.running import Running, running
+from tests.conformance.harness import Tier, client, facade, table
+from tests.support.facade_in_loop import RunningFacade, facade_in_loop
+from tests.support.origin import Origin, Script, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Cut, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,7 +50,7 @@ def logging_in(challenge: bytes = b"NTLM", seen: list[int] | None = None) -> Scr
 @contextlib.asynccontextmanager
 async def logged_in_backend(
     tier: Tier, folder: Path, *, seen: list[int] | None = None, backend: str = "", rest: str = ""
-) -> AsyncIterator[tuple[Origin, Running]]:
+) -> AsyncIterator[tuple[Origin, RunningFacade]]:
     async with (
         origin(logging_in(seen=seen)) as made,
         facade(tier, table(made.url, backend=backend, rest=rest), folder) as up,
@@ -60,7 +61,7 @@ async def logged_in_backend(
 async def user_of(wire: Wire, *fields: bytes) -> bytes:
     """The user that the backend takes a request for; empty if it refuses the request."""
     wire.send(b"\r\n".join((b"GET /a HTTP/1.1", b"host: facade.example", *fields, b"", b"")))
-    answer = await wire.answer()
+    answer = await wire.response()
     return answer.body.removeprefix(b"user=") if answer.head.status == 200 else b""
 
 
@@ -112,7 +113,7 @@ async def test_the_login_ends_with_the_client_connection(tier: Tier, tmp_path: P
             assert await user_of(alice, b"authorization: NTLM alice") == b"alice"
         upstream = await made.connection()
         await upstream.closed()
-        await eventually(lambda: up.facade.stats()["legacy"].connections == 0)
+        await eventually(lambda: up.app.upstream_stats()["legacy"].connections == 0)
 
 
 async def test_a_connection_that_was_challenged_is_not_used_again(
@@ -168,7 +169,7 @@ async def test_a_foreign_transport_closes_a_connection_with_a_login(tmp_path: Pa
     seen: list[int] = []
     async with origin(logging_in(seen=seen)) as made, httpx.AsyncHTTPTransport() as transport:
         others = {"legacy": transport}
-        async with running(table(made.url), tmp_path, transports=others) as up:
+        async with facade_in_loop(table(made.url), tmp_path, transports=others) as up:
             async with client(up) as alice:
                 assert await user_of(alice, b"authorization: NTLM alice") == b"alice"
             async with client(up) as bob:

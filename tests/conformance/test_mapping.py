@@ -1,12 +1,12 @@
-"""Rewrites, and how an answer's addresses are mapped back through them (rule 4)."""
+"""Rewrites, and the mapping of addresses in responses (rule 4)."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.harness import Tier, client, facade
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import Message
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,10 +46,10 @@ async def test_a_backend_is_asked_in_its_own_words(
 ) -> None:
     """Rule 4."""
     got: list[Message] = []
-    async with origin(answering(ok(), got)) as made:
+    async with origin(responding(ok(), got)) as made:
         async with facade(tier, TABLE.format(url=made.url), tmp_path) as up, client(up) as wire:
             wire.send(f"GET {asked} HTTP/1.1\r\nhost: facade.example\r\n\r\n".encode())
-            assert (await wire.answer()).body == b"ok"
+            assert (await wire.response()).body == b"ok"
         authority = made.url.removeprefix("http://")
     assert got[0].head.target == seen.encode()
     wanted = "svc.example" if asked.startswith("/one") else authority
@@ -96,7 +96,7 @@ async def test_an_answers_addresses_are_mapped_back(
             await upstream.request()
             field = f"{name}: {said.format(url=made.url)}".encode()
             upstream.send(ok(b"", field, b"x-other: 1"))
-            got = await wire.answer()
+            got = await wire.response()
     assert got.head.all(name.encode()) == [heard.encode()]
     assert got.head.one(b"x-other") == b"1"
 
@@ -104,9 +104,9 @@ async def test_an_answers_addresses_are_mapped_back(
 async def test_two_set_cookie_fields_are_each_mapped_back(tier: Tier, tmp_path: Path) -> None:
     """RFC 6265 3: they are never folded into one."""
     async with origin(
-        answering(ok(b"", b"set-cookie: a=1; path=/svc", b"set-cookie: b=2"))
+        responding(ok(b"", b"set-cookie: a=1; path=/svc", b"set-cookie: b=2"))
     ) as made:
         async with facade(tier, TABLE.format(url=made.url), tmp_path) as up, client(up) as wire:
             wire.send(b"GET /api/v1/7 HTTP/1.1\r\nhost: facade.example\r\n\r\n")
-            got = await wire.answer()
+            got = await wire.response()
     assert got.head.all(b"set-cookie") == [b"a=1; path=/api/v1", b"b=2"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from proxy.upstream import name_watch
-from tests.conformance.harness import Tier, client, eventually, facade, table
-from tests.conformance.origin import Origin, answering, ok, origin
-from tests.conformance.wire import DEADLINE_S, Wire
+from tests.conformance.harness import Tier, client, facade, table
+from tests.support.origin import Origin, ok, origin, responding
+from tests.support.waiting import eventually
+from tests.support.wire import DEADLINE_S, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,7 +59,7 @@ def at(made: Origin, host: str) -> tuple[str, int]:
 
 async def body_of(wire: Wire, request: bytes) -> bytes:
     wire.send(request)
-    answer = await wire.answer()
+    answer = await wire.response()
     assert answer.head.status == 200
     return answer.body
 
@@ -66,8 +67,8 @@ async def body_of(wire: Wire, request: bytes) -> bytes:
 @contextlib.asynccontextmanager
 async def two_places() -> AsyncIterator[tuple[Origin, Origin]]:
     async with (
-        origin(answering(ok(b"old")), host="127.0.0.2", name="moving.example") as old,
-        origin(answering(ok(b"new")), host="127.0.0.3") as new,
+        origin(responding(ok(b"old")), host="127.0.0.2", name="moving.example") as old,
+        origin(responding(ok(b"new")), host="127.0.0.3") as new,
     ):
         yield old, new
 
@@ -85,7 +86,7 @@ async def test_a_busy_connection_follows_a_name_that_moves(
                     await asyncio.sleep(0.01)
             for _ in range(20):
                 assert await body_of(wire, POST) == b"new"
-            await eventually(lambda: up.facade.stats()["legacy"].connections == 1)
+            await eventually(lambda: up.app.upstream_stats()["legacy"].connections == 1)
 
 
 async def test_a_request_in_flight_ends_in_peace(
@@ -93,7 +94,7 @@ async def test_a_request_in_flight_ends_in_peace(
 ) -> None:
     async with (
         origin(host="127.0.0.2", name="moving.example") as old,
-        origin(answering(ok(b"new")), host="127.0.0.3") as new,
+        origin(responding(ok(b"new")), host="127.0.0.3") as new,
     ):
         resolver.answers = [[at(old, "127.0.0.2")]]
         async with facade(tier, table(old.url), tmp_path) as up, client(up) as wire:
@@ -104,7 +105,7 @@ async def test_a_request_in_flight_ends_in_peace(
             before = resolver.lookups
             await eventually(lambda: resolver.lookups >= before + 4)
             upstream.send(ok(b"old"))
-            assert (await wire.answer()).body == b"old"
+            assert (await wire.response()).body == b"old"
             assert await upstream.end() == (b"", False)
             assert await body_of(wire, GET) == b"new"
 
@@ -129,7 +130,7 @@ async def test_a_connection_stays_if_its_address_may_still_be_of_the_name(
 
 
 async def test_a_connection_is_renewed_by_its_age(tier: Tier, tmp_path: Path) -> None:
-    async with origin(answering(ok())) as made:
+    async with origin(responding(ok())) as made:
         routes = table(made.url, backend="max_connection_age: 300ms")
         async with facade(tier, routes, tmp_path) as up, client(up) as wire:
             async with asyncio.timeout(DEADLINE_S):

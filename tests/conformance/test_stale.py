@@ -1,12 +1,13 @@
-"""Idle connections that end: no safe request fails by it, no other is sent twice (promises U6, W1; RFC 9110 9.2.2)."""
+"""Idle connections that the backend closes: retries of safe requests only (promises U6, W1; RFC 9110 9.2.2)."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.harness import Tier, client, eventually, facade, table
-from tests.conformance.origin import Script, ok, origin
-from tests.conformance.wire import Cut, Wire, dialled
+from tests.conformance.harness import Tier, client, facade, table
+from tests.support.origin import Script, ok, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Cut, Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,7 +57,7 @@ async def test_a_safe_request_never_fails_by_a_stale_connection(
         async with client(up) as wire:
             for number in range(TRIES):
                 wire.send(GET % number)
-                got = await wire.answer()
+                got = await wire.response()
                 assert (got.head.status, got.body) == (200, b"ok"), number
     assert all(1 <= script.times(number) <= 2 for number in range(TRIES))
 
@@ -76,12 +77,12 @@ async def test_what_may_have_been_received_is_never_sent_again(
 async def _alternate(port: int, raw: bytes) -> list[int]:
     """A GET that leaves an idle connection behind, then `raw` over that one; so often."""
     statuses = []
-    async with dialled("127.0.0.1", port) as wire:
+    async with connected("127.0.0.1", port) as wire:
         for number in range(TRIES):
             wire.send(GET % (TRIES + number))
-            assert (await wire.answer()).head.status == 200
+            assert (await wire.response()).head.status == 200
             wire.send(raw % number)
-            statuses.append((await wire.answer()).head.status)
+            statuses.append((await wire.response()).head.status)
     return statuses
 
 
@@ -95,7 +96,7 @@ async def test_an_origin_that_closes_at_once_races_with_the_next_request(
         async with facade(tier, table(made.url), tmp_path) as up, client(up) as wire:
             for number in range(TRIES):
                 wire.send(raw % number)
-                status = (await wire.answer()).head.status
+                status = (await wire.response()).head.status
                 target = b"/%d" % number
                 if raw is GET:
                     assert status == 200
@@ -114,9 +115,9 @@ async def test_a_close_that_is_known_fails_no_request(tier: Tier, tmp_path: Path
                 upstream = await made.connection(number + 1)
                 await upstream.request()
                 upstream.send(ok())
-                assert (await wire.answer()).head.status == 200
+                assert (await wire.response()).head.status == 200
                 upstream.close()
-                await eventually(lambda: not up.facade.stats()["legacy"].connections)
+                await eventually(lambda: not up.app.upstream_stats()["legacy"].connections)
 
 
 async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_path: Path) -> None:
@@ -128,12 +129,12 @@ async def test_surplus_bytes_of_an_idle_connection_reach_nobody(tier: Tier, tmp_
             first = await made.connection()
             await first.request()
             first.send(ok(b"one") + evil)
-            assert (await wire.answer()).body == b"one"
+            assert (await wire.response()).body == b"one"
             wire.send(GET % 2)
             second = await made.connection(2)
             await second.request()
             second.send(ok(b"two"))
-            assert (await wire.answer()).body == b"two"
+            assert (await wire.response()).body == b"two"
         with pytest.raises(Cut):
             await first.more()
 
@@ -146,7 +147,9 @@ async def test_an_idle_connection_is_given_up_in_time(tier: Tier, tmp_path: Path
             upstream = await made.connection()
             await upstream.request()
             upstream.send(ok())
-            assert (await wire.answer()).head.status == 200
+            assert (await wire.response()).head.status == 200
             with pytest.raises(Cut):
                 await upstream.more()
-            await eventually(lambda: all(s.connections == 0 for s in up.facade.stats().values()))
+            await eventually(
+                lambda: all(s.connections == 0 for s in up.app.upstream_stats().values())
+            )

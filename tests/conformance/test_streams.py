@@ -1,20 +1,9 @@
-"""Answers in pieces: none waits for the next, and one that breaks off does not look whole (RFC 9112 7, 8)."""
+"""Streamed responses: each piece is forwarded immediately, and truncation is visible (RFC 9112 7, 8)."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.asking import (
-    AGAIN,
-    CHUNKED,
-    EVENTS,
-    GET,
-    LENGTH_3,
-    OK,
-    OLD,
-    UNTIL_CLOSE,
-    asked,
-)
 from tests.conformance.conversation import (
     Case,
     ClientGetsClosed,
@@ -30,15 +19,26 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.harness import Tier
+from tests.conformance.usual_steps import (
+    AGAIN,
+    CHUNKED,
+    EVENTS,
+    GET,
+    LENGTH_3,
+    OK,
+    OLD,
+    UNTIL_CLOSE,
+    after_request,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STREAMED = [
     Case(
-        "the first piece of a chunked answer arrives while the rest is not sent yet",
+        "the first piece of a chunked response arrives before the rest is sent",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"5\r\nfirst\r\n"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -49,10 +49,10 @@ STREAMED = [
         ),
     ),
     Case(
-        "the first piece of an answer with a length arrives while the rest is not sent yet",
+        "the first piece of a response with a length arrives before the rest is sent",
         "RFC 9112 6.2",
         (
-            *asked(
+            *after_request(
                 OriginSends(OK + b"content-length: 9\r\n\r\nfirst"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -63,10 +63,10 @@ STREAMED = [
         ),
     ),
     Case(
-        "the head of an answer arrives while its body is not sent yet",
+        "the head of a response arrives before its body is sent",
         "RFC 9112 2.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(LENGTH_3),
                 ClientGetsHead(200),
                 OriginSends(b"one"),
@@ -76,10 +76,10 @@ STREAMED = [
         ),
     ),
     Case(
-        "half a chunk arrives while the other half is not sent yet",
+        "half a chunk arrives before the other half is sent",
         "RFC 9112 7.1",
         (
-            *asked(
+            *after_request(
                 OriginSends(CHUNKED + b"a\r\nfirst"),
                 ClientGetsHead(200),
                 ClientGetsPiece(b"first"),
@@ -93,7 +93,7 @@ STREAMED = [
         "server-sent events arrive one by one",
         "HTML 9.2",
         (
-            *asked(OriginSends(EVENTS), ClientGetsHead(200)),
+            *after_request(OriginSends(EVENTS), ClientGetsHead(200)),
             *(
                 step
                 for number in range(10)
@@ -107,9 +107,9 @@ STREAMED = [
         ),
     ),
     Case(
-        "events of an answer that ends by close arrive one by one",
+        "events of a response that ends by close arrive one by one",
         "HTML 9.2",
-        asked(
+        after_request(
             OriginSends(OK + b"content-type: text/event-stream\r\n\r\ndata: 1\n\n"),
             ClientGetsHead(200),
             ClientGetsPiece(b"data: 1\n\n"),
@@ -122,7 +122,7 @@ STREAMED = [
     Case(
         "events arrive one by one at a client of HTTP/1.0",
         "RFC 9112 6.1",
-        asked(
+        after_request(
             OriginSends(EVENTS + b"9\r\ndata: 1\n\n\r\n"),
             ClientGetsHead(200),
             ClientGetsPiece(b"data: 1\n\n"),
@@ -137,29 +137,35 @@ STREAMED = [
 
 def _cut(name: str, head: bytes, end: Step, raw: bytes = GET, reset: bool = False) -> Case:
     part = (OriginSends(head), ClientGetsHead(200), ClientGetsPiece(b"part"), end)
-    return Case(name, "RFC 9112 8", asked(*part, ClientGetsCut(reset), raw=raw))
+    return Case(name, "RFC 9112 8", after_request(*part, ClientGetsCut(reset), raw=raw))
 
 
 LONG = OK + b"content-length: 9\r\n\r\npart"
 PART = CHUNKED + b"4\r\npart\r\n"
 TRUNCATED = [
-    _cut("an answer that stops before its length is cut, by close", LONG, OriginCloses()),
-    _cut("an answer that stops before its length is cut, by reset", LONG, OriginResets()),
-    _cut("an answer without its last chunk is cut, by close", PART, OriginCloses()),
-    _cut("an answer without its last chunk is cut, by reset", PART, OriginResets()),
-    _cut("an answer cut inside a chunk is cut", CHUNKED + b"9\r\npart", OriginCloses()),
-    _cut("an answer with a broken chunk is cut", PART, OriginSends(b"zz\r\n")),
-    _cut("an answer until close that is reset is cut", UNTIL_CLOSE + b"part", OriginResets()),
-    _cut("a short answer is cut for HTTP/1.0", LONG, OriginCloses(), raw=OLD),
+    _cut("a response that closes before its length is truncated", LONG, OriginCloses()),
+    _cut("a response that is reset before its length is truncated", LONG, OriginResets()),
+    _cut("a response that closes before its last chunk is truncated", PART, OriginCloses()),
+    _cut("a response that is reset before its last chunk is truncated", PART, OriginResets()),
     _cut(
-        "an answer without its last chunk is reset for HTTP/1.0",
+        "a response that ends inside a chunk is truncated", CHUNKED + b"9\r\npart", OriginCloses()
+    ),
+    _cut("a response with a malformed chunk is truncated", PART, OriginSends(b"zz\r\n")),
+    _cut(
+        "a response that ends by close is truncated by a reset",
+        UNTIL_CLOSE + b"part",
+        OriginResets(),
+    ),
+    _cut("a short response is truncated for HTTP/1.0", LONG, OriginCloses(), raw=OLD),
+    _cut(
+        "a response without its last chunk is reset for HTTP/1.0",
         PART,
         OriginCloses(),
         raw=OLD,
         reset=True,
     ),
     _cut(
-        "an answer until close that is reset is reset for HTTP/1.0",
+        "a response that ends by close is reset for HTTP/1.0 after a reset",
         UNTIL_CLOSE + b"part",
         OriginResets(),
         raw=OLD,

@@ -1,4 +1,4 @@
-"""TLS on either side: verified towards backends, and spoken by the listener (RFC 8446, RFC 9110 4.3.4)."""
+"""TLS: verification of backends, and TLS on the listener (RFC 8446, RFC 9110 4.3.4)."""
 
 import ssl
 import warnings
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from proxy.server import settings as settings_of
-from tests.conformance.certificates import Authority
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import answering, ok, origin
-from tests.conformance.wire import Message, Wire, dialled
-from tests.integration.running import Running
+from tests.support.certificates import Authority, client_context, server_context
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message, Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,15 +19,18 @@ GET = b"GET /a HTTP/1.1\r\nhost: facade.example\r\n\r\n"
 NAMES = ("localhost", "127.0.0.1")
 
 
-async def _ask(up: Running, raw: bytes = GET) -> Message:
+async def _ask(up: RunningFacade, raw: bytes = GET) -> Message:
     async with client(up) as wire:
         wire.send(raw)
-        return await wire.answer()
+        return await wire.response()
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+    """Its own certificate is in `ca.pem`."""
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(authority.chain())
+    return authority
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,9 +39,9 @@ async def test_a_backend_is_verified_by_an_authority_of_its_own(
 ) -> None:
     """RFC 9110 4.3.4."""
     seen: list[Message] = []
-    server = authority.issue(NAMES).server()
-    async with origin(answering(ok(b"hi"), seen), tls=server, name=name) as made:
-        routes = table(made.url, backend=f"tls: {{ca_file: {authority.ca}}}")
+    server = server_context(tmp_path, authority.issue(*NAMES))
+    async with origin(responding(ok(b"hi"), seen), tls=server, name=name) as made:
+        routes = table(made.url, backend=f"tls: {{ca_file: {tmp_path}/ca.pem}}")
         async with facade(tier, routes, tmp_path) as up:
             assert [(await _ask(up)).body for _ in range(3)] == [b"hi"] * 3
             assert len(made.connections) == 1
@@ -46,17 +49,17 @@ async def test_a_backend_is_verified_by_an_authority_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("names", "days", "trusted"),
+    ("names", "expired", "trusted"),
     [
-        pytest.param(NAMES, 30, False, id="an authority that nobody trusts"),
-        pytest.param(("other.example",), 30, True, id="another's name"),
-        pytest.param(("*.localhost",), 30, True, id="a wildcard one label too low"),
-        pytest.param(NAMES, -2, True, id="expired"),
+        pytest.param(NAMES, False, False, id="an authority that nobody trusts"),
+        pytest.param(("other.example",), False, True, id="another's name"),
+        pytest.param(("*.localhost",), False, True, id="a wildcard one label too low"),
+        pytest.param(NAMES, True, True, id="expired"),
     ],
 )
 async def test_a_certificate_that_does_not_hold_is_refused(
     names: tuple[str, ...],
-    days: int,
+    expired: bool,
     trusted: bool,
     tier: Tier,
     tmp_path: Path,
@@ -64,10 +67,13 @@ async def test_a_certificate_that_does_not_hold_is_refused(
 ) -> None:
     """RFC 9110 4.3.4: not a byte of the request goes to such a server."""
     seen: list[Message] = []
-    server = authority.issue(names, days=days).server()
-    ca = authority.ca if trusted else Authority(tmp_path, "another").ca
-    async with origin(answering(ok(b"hi"), seen), tls=server, name="localhost") as made:
-        async with facade(tier, table(made.url, backend=f"tls: {{ca_file: {ca}}}"), tmp_path) as up:
+    server = server_context(tmp_path, authority.issue(*names, expired=expired))
+    if not trusted:
+        (tmp_path / "ca.pem").write_bytes(Authority("another").chain())
+    async with origin(responding(ok(b"hi"), seen), tls=server, name="localhost") as made:
+        async with facade(
+            tier, table(made.url, backend=f"tls: {{ca_file: {tmp_path}/ca.pem}}"), tmp_path
+        ) as up:
             got = await _ask(up)
     assert (got.head.status, seen) == (502, [])
 
@@ -76,8 +82,8 @@ async def test_without_a_word_the_systems_authorities_count(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     """RFC 9110 4.3.4."""
-    server = authority.issue(NAMES).server()
-    async with origin(answering(ok()), tls=server, name="localhost") as made:
+    server = server_context(tmp_path, authority.issue(*NAMES))
+    async with origin(responding(ok()), tls=server, name="localhost") as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             assert (await _ask(up)).head.status == 502
 
@@ -91,10 +97,10 @@ async def test_a_server_name_is_asked_for_and_verified(
     def note(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
         asked.append(name)
 
-    server = authority.issue(("travelbuddy.example",)).server()
+    server = server_context(tmp_path, authority.issue("travelbuddy.example"))
     server.sni_callback = note
-    async with origin(answering(ok(b"hi")), tls=server) as made:
-        tls = f"tls: {{ca_file: {authority.ca}, server_name: travelbuddy.example}}"
+    async with origin(responding(ok(b"hi")), tls=server) as made:
+        tls = f"tls: {{ca_file: {tmp_path}/ca.pem, server_name: travelbuddy.example}}"
         async with facade(tier, table(made.url, backend=tls), tmp_path) as up:
             assert (await _ask(up)).body == b"hi"
     assert asked == ["travelbuddy.example"]
@@ -106,11 +112,11 @@ async def test_a_backend_may_want_a_client_certificate(
 ) -> None:
     """RFC 8446 4.3.2."""
     seen: list[Message] = []
-    server = authority.issue(NAMES).server(clients=authority.ca)
-    mine = authority.issue(("facade.example",), "mine")
+    server = server_context(tmp_path, authority.issue(*NAMES), clients_of=authority)
+    mine = authority.issue("facade.example").write(tmp_path, "mine")
     more = f", cert_file: {mine.cert}, key_file: {mine.key}" if shown else ""
-    async with origin(answering(ok(b"hi"), seen), tls=server, name="localhost") as made:
-        routes = table(made.url, backend=f"tls: {{ca_file: {authority.ca}{more}}}")
+    async with origin(responding(ok(b"hi"), seen), tls=server, name="localhost") as made:
+        routes = table(made.url, backend=f"tls: {{ca_file: {tmp_path}/ca.pem{more}}}")
         async with facade(tier, routes, tmp_path) as up:
             got = await _ask(up)
     assert (got.head.status, len(seen)) == ((200, 1) if shown else (502, 0))
@@ -125,7 +131,7 @@ async def test_a_backend_without_tls_is_not_taken_for_one_with_it(
 
     async with origin(plain) as made:
         url = made.url.replace("http:", "https:")
-        tls = f"tls: {{ca_file: {authority.ca}}}"
+        tls = f"tls: {{ca_file: {tmp_path}/ca.pem}}"
         async with facade(tier, table(url, backend=tls), tmp_path) as up:
             assert (await _ask(up)).head.status == 502
 
@@ -134,11 +140,11 @@ async def test_megabytes_go_through_tls_both_ways(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     body = bytes(range(256)) * 8192
-    server = authority.issue(NAMES).server()
+    server = server_context(tmp_path, authority.issue(*NAMES))
     async with origin(
-        answering(lambda asked: ok(asked.body)), tls=server, name="localhost"
+        responding(lambda asked: ok(asked.body)), tls=server, name="localhost"
     ) as made:
-        routes = table(made.url, backend=f"tls: {{ca_file: {authority.ca}}}")
+        routes = table(made.url, backend=f"tls: {{ca_file: {tmp_path}/ca.pem}}")
         async with facade(tier, routes, tmp_path) as up:
             head = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % len(body)
             assert (await _ask(up, head + body)).body == body
@@ -151,21 +157,21 @@ async def test_the_listener_speaks_tls_and_says_so(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     """RFC 9110 4.2.2."""
-    mine = authority.issue(NAMES)
+    mine = authority.issue(*NAMES).write(tmp_path, "mine")
     files = settings_of.TlsFiles(mine.cert, mine.key)
-    trusting = ssl.create_default_context(cafile=authority.ca)
+    trusting = client_context(authority)
     seen: list[Message] = []
     body = bytes(range(256)) * 4096
-    async with origin(answering(lambda asked: ok(asked.body or b"hi"), seen)) as made:
+    async with origin(responding(lambda asked: ok(asked.body or b"hi"), seen)) as made:
         async with facade(tier, table(made.url), tmp_path, tls=files) as up:
-            async with dialled("127.0.0.1", up.listen.port, trusting, "localhost") as wire:
+            async with connected("127.0.0.1", up.listen.port, trusting, "localhost") as wire:
                 wire.send(GET)
-                assert (await wire.answer()).body == b"hi"
+                assert (await wire.response()).body == b"hi"
                 wire.send(GET + GET)
-                assert [(await wire.answer()).body for _ in range(2)] == [b"hi"] * 2
+                assert [(await wire.response()).body for _ in range(2)] == [b"hi"] * 2
                 head = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n"
                 wire.send(head % len(body) + body)
-                assert (await wire.answer()).body == body
+                assert (await wire.response()).body == body
     assert seen[0].head.one(b"x-forwarded-proto") == b"https"
     assert b"proto=https" in seen[0].head.one(b"forwarded")
 
@@ -173,10 +179,10 @@ async def test_the_listener_speaks_tls_and_says_so(
 async def test_plain_http_on_the_tls_listener_gets_no_answer_of_a_backend(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
-    mine = authority.issue(NAMES)
+    mine = authority.issue(*NAMES).write(tmp_path, "mine")
     files = settings_of.TlsFiles(mine.cert, mine.key)
     seen: list[Message] = []
-    async with origin(answering(ok(b"hi"), seen)) as made:
+    async with origin(responding(ok(b"hi"), seen)) as made:
         async with facade(tier, table(made.url), tmp_path, tls=files) as up, client(up) as wire:
             wire.send(GET)
             got, _ = await wire.end()
@@ -199,10 +205,10 @@ async def test_versions_before_1_2_are_refused(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     """RFC 8996 4, 5."""
-    mine = authority.issue(NAMES)
+    mine = authority.issue(*NAMES).write(tmp_path, "mine")
     files = settings_of.TlsFiles(mine.cert, mine.key)
-    old = _before_1_2(authority.ca)
+    old = _before_1_2(tmp_path / "ca.pem")
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path, tls=files) as up:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            async with dialled("127.0.0.1", up.listen.port, old, "localhost"):
+            async with connected("127.0.0.1", up.listen.port, old, "localhost"):
                 pass

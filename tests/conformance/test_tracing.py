@@ -1,13 +1,13 @@
-"""Request ids and W3C trace context: passed on where they may be believed, made where not."""
+"""Request ids and W3C trace context: forwarded from trusted peers, otherwise generated."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.harness import Tier, client, facade, log_lines, table
-from tests.conformance.origin import Origin, answering, ok, origin
-from tests.conformance.wire import Message, Pairs
+from tests.conformance.harness import Tier, client, facade, table
+from tests.support.origin import Origin, ok, origin, responding
+from tests.support.wire import Message, Pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,12 +26,12 @@ async def _ask(
     got: list[Message] = []
     lines = b"".join(b"%b: %b\r\n" % pair for pair in sent)
     made: Origin
-    async with origin(answering(answer or ok(), seen)) as made:
+    async with origin(responding(answer or ok(), seen)) as made:
         async with facade(tier, table(made.url, rest=rest), folder) as up, client(up) as wire:
             for _ in range(times):
                 wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n%b\r\n" % lines)
-                got.append(await wire.answer())
-            logged = [str(line.get("request_id")) for line in await log_lines(up, times)]
+                got.append(await wire.response())
+            logged = [str(line.get("request_id")) for line in await up.log_lines(times)]
     return seen, got, logged
 
 
@@ -92,8 +92,8 @@ async def test_a_backends_own_request_id_does_not_come_beside_ours(
 async def test_an_answer_of_the_facades_own_tells_the_id(tier: Tier, tmp_path: Path) -> None:
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n")
-        got = await wire.answer()
-        (line,) = await log_lines(up, 1)
+        got = await wire.response()
+        (line,) = await up.log_lines(1)
     assert got.head.status == 502
     assert got.head.one(ID) == str(line["request_id"]).encode()
 

@@ -11,11 +11,12 @@ import pytest
 
 from proxy.tcp_keep_alive import IDLE_S
 from tests.conformance.frames import TEXT, frame
-from tests.conformance.harness import Tier, client, eventually, facade, log_lines, table
-from tests.conformance.origin import Origin, ok, origin
+from tests.conformance.harness import Tier, client, facade, table
 from tests.conformance.websocket import ASKING, SWITCHING, opened
-from tests.conformance.wire import Wire, dialled
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, ok, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,13 +37,13 @@ async def serve(wire: Wire) -> None:
 
 async def status_of(wire: Wire, request: bytes) -> int:
     wire.send(request)
-    return (await wire.answer_head()).status
+    return (await wire.response_head()).status
 
 
-async def readyz(up: Running) -> dict[str, Any]:
-    async with dialled(up.admin.host, up.admin.port) as wire:
+async def readyz(up: RunningFacade) -> dict[str, Any]:
+    async with connected(up.admin.host, up.admin.port) as wire:
         wire.send(b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        found: dict[str, Any] = json.loads((await wire.answer()).body)["backends"]["legacy"]
+        found: dict[str, Any] = json.loads((await wire.response()).body)["backends"]["legacy"]
         return found
 
 
@@ -64,7 +65,7 @@ async def test_a_websocket_that_is_silent_for_tunnel_idle_ends(tier: Tier, tmp_p
             await asyncio.sleep(0.1)
         ended = await asyncio.gather(ws.client.end(), ws.upstream.end())
         assert [data for data, _ in ended] == [b"", b""]
-        line = (await log_lines(ws.up, 1))[0]
+        line = (await ws.up.log_lines(1))[0]
         assert (line["reason"], "tunnel_idle" in line["error"]) == ("timeout", True)
 
 
@@ -97,7 +98,7 @@ async def test_websockets_do_not_take_the_connections_of_requests(
             "pending": 0,
         }
         wires[0].close()
-        await eventually(lambda: up.facade.stats()["legacy"].tunnels == 4)
+        await eventually(lambda: up.app.upstream_stats()["legacy"].tunnels == 4)
         async with client(up) as wire:
             assert await status_of(wire, ASKING) == 101
 
@@ -111,10 +112,10 @@ async def test_a_response_that_goes_on_is_shown_as_a_stream(tier: Tier, tmp_path
         wire.send(GET)
         upstream = await made.connection()
         await upstream.request_head()
-        assert up.facade.stats()["legacy"].streams == 0
+        assert up.app.upstream_stats()["legacy"].streams == 0
         upstream.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n")
-        await wire.answer_head()
-        assert up.facade.stats()["legacy"].streams == 1
+        await wire.response_head()
+        assert up.app.upstream_stats()["legacy"].streams == 1
 
 
 def moving(made: Origin, other: Origin, weight: int, route: str) -> str:
@@ -126,10 +127,10 @@ def moving(made: Origin, other: Origin, weight: int, route: str) -> str:
     )
 
 
-async def reload(up: Running, routes: str) -> None:
-    before = up.facade.table.current.version
+async def reload(up: RunningFacade, routes: str) -> None:
+    before = up.app.table.current.version
     up.routes.write_text(routes)
-    await eventually(lambda: up.facade.table.current.version != before)
+    await eventually(lambda: up.app.table.current.version != before)
 
 
 @pytest.mark.parametrize(("way", "ends"), [("drain", True), ("keep", False)])
@@ -144,7 +145,7 @@ async def test_a_rollback_ends_the_websockets_of_a_route_that_drains_them(
             upstream = await newcomer.connection()
             await upstream.request_head()
             upstream.send(SWITCHING)
-            assert (await wire.answer_head()).status == 101
+            assert (await wire.response_head()).status == 101
             await reload(up, moving(legacy, newcomer, 30, route))
             with pytest.raises(TimeoutError):  # It still may be sent requests: the tunnel stays.
                 await asyncio.wait_for(wire.more(), 1.2)
@@ -162,7 +163,7 @@ async def test_both_sides_have_tcp_keep_alive(tier: Tier, tmp_path: Path) -> Non
     """A peer that is gone without a word ends a tunnel long before `tunnel_idle`."""
     seen: list[tuple[int, int]] = []
     async with opened(tier, tmp_path) as ws:
-        for sock in _own_sockets(ws.up.listen.port, ws.made.port):
+        for sock in _own_sockets(ws.up.listen.port, ws.server.port):
             on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             seen.append((on, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)))
             sock.detach()

@@ -1,4 +1,4 @@
-"""Request bodies: framing, streaming, and answers that come while they are sent (RFC 9112 6, 9110 9.3)."""
+"""Request bodies: framing, streaming, and responses during the upload (RFC 9112 6, 9110 9.3)."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def _method(method: bytes) -> Case:
     raw = LENGTH.replace(b"POST", method) % 4 + b"body"
     line = LINE.replace(b"POST", method)
     steps = (ClientSends(raw), OriginSees(line, b"body", length=4), *ANSWERED, *AGAIN)
-    return Case(f"a {method.decode()} takes a body", "RFC 9110 9.3", steps)
+    return Case(f"the method {method.decode()} may have a body", "RFC 9110 9.3", steps)
 
 
 WHOLE = [
@@ -89,7 +89,7 @@ WHOLE = [
         ),
     ),
     Case(
-        "`Chunked` in other letters is the same coding",
+        "`Chunked` is case-insensitive",
         "RFC 9112 7",
         (
             ClientSends(CHUNKED.replace(b": chunked", b": Chunked") + b"4\r\nbody\r\n0\r\n\r\n"),
@@ -152,7 +152,7 @@ STREAMED = [
         ),
     ),
     Case(
-        "request and answer stream at the same time",
+        "request and response stream at the same time",
         "RFC 9112 9.5",
         (
             ClientSends(CHUNKED + b"3\r\none\r\n"),
@@ -168,7 +168,7 @@ STREAMED = [
 
 EARLY = [
     Case(
-        "an early answer reaches the client while its upload goes on",
+        "an early response reaches the client while its upload goes on",
         "RFC 9112 9.5",
         (
             ClientSends(LENGTH % 1000 + b"start"),
@@ -180,7 +180,7 @@ EARLY = [
         ),
     ),
     Case(
-        "an early answer to a chunked upload reaches the client",
+        "an early response to a chunked upload reaches the client",
         "RFC 9112 9.5",
         (
             ClientSends(CHUNKED + b"5\r\nstart\r\n"),
@@ -192,7 +192,7 @@ EARLY = [
         ),
     ),
     Case(
-        "an answer before any byte of the upload reaches the client",
+        "a response before any byte of the upload reaches the client",
         "RFC 9112 9.5",
         (
             ClientSends(LENGTH % 1000),
@@ -206,7 +206,7 @@ EARLY = [
 
 BROKEN_OFF = [
     Case(
-        "an upload that stops before its length does not end well at the origin",
+        "an upload that stops before its length is not completed at the origin",
         "RFC 9112 8",
         (
             ClientSends(LENGTH % 9 + b"part"),
@@ -217,7 +217,7 @@ BROKEN_OFF = [
         ),
     ),
     Case(
-        "an upload without its last chunk gets none at the origin",
+        "an upload without its last chunk gets no last chunk at the origin",
         "RFC 9112 8",
         (
             ClientSends(CHUNKED + b"4\r\npart\r\n"),
@@ -228,7 +228,7 @@ BROKEN_OFF = [
         ),
     ),
     Case(
-        "an upload with a broken chunk gets no last one at the origin",
+        "an upload with a malformed chunk gets no last chunk at the origin",
         "RFC 9112 7.1",
         (
             ClientSends(CHUNKED + b"4\r\npart\r\n"),
@@ -240,7 +240,7 @@ BROKEN_OFF = [
     ),
 ]
 LIMITED = Case(
-    "a chunked body beyond the limit is refused, and gets no last chunk at the origin",
+    "a chunked body above the limit is refused, and gets no last chunk at the origin",
     "RFC 9110 15.5.14",
     (
         ClientSends(CHUNKED + b"5\r\nstart\r\n"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.harness import Tier, facade, table
-from tests.conformance.wire import DEADLINE_S
+from tests.support.wire import DEADLINE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

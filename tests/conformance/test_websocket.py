@@ -1,4 +1,4 @@
-"""WebSockets are carried through: the handshake is read, the rest is bytes (RFC 6455, RFC 9110 7.8)."""
+"""WebSockets: the handshake is parsed, the rest is forwarded as bytes (RFC 6455, RFC 9110 7.8)."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from tests.conformance.conversation import (
     names,
 )
 from tests.conformance.frames import BINARY, KEY, PING, PONG, TEXT, accepted, closing, frame
-from tests.conformance.harness import Tier, client, facade, log_lines, table
-from tests.conformance.origin import answering, ok, origin
+from tests.conformance.harness import Tier, client, facade, table
 from tests.conformance.websocket import ASKING, SWITCHING, opened
-from tests.conformance.wire import Cut, Message
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Cut, Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,16 +51,16 @@ async def test_the_handshake_is_passed_on_with_subprotocols_and_extensions(
 ) -> None:
     """RFC 6455 4."""
     async with opened(tier, tmp_path) as ws:
-        assert ws.asked.line == LINE
-        assert ws.asked.one(b"connection").lower() == b"upgrade"
-        assert [pair for pair in ws.asked.fields if pair in SOCKET] == SOCKET
-        assert ws.asked.one(b"x-forwarded-for") == b"127.0.0.1"
-        assert ws.answered.one(b"upgrade") == b"websocket"
-        assert ws.answered.one(b"connection").lower() == b"upgrade"
-        assert ws.answered.one(b"sec-websocket-accept") == accepted(KEY)
-        assert ws.answered.one(b"sec-websocket-protocol") == b"chat.v2"
-        assert ws.answered.one(b"sec-websocket-extensions") == b"permessage-deflate"
-        assert not ws.answered.all(b"transfer-encoding")
+        assert ws.request.line == LINE
+        assert ws.request.one(b"connection").lower() == b"upgrade"
+        assert [pair for pair in ws.request.fields if pair in SOCKET] == SOCKET
+        assert ws.request.one(b"x-forwarded-for") == b"127.0.0.1"
+        assert ws.response.one(b"upgrade") == b"websocket"
+        assert ws.response.one(b"connection").lower() == b"upgrade"
+        assert ws.response.one(b"sec-websocket-accept") == accepted(KEY)
+        assert ws.response.one(b"sec-websocket-protocol") == b"chat.v2"
+        assert ws.response.one(b"sec-websocket-extensions") == b"permessage-deflate"
+        assert not ws.response.all(b"transfer-encoding")
 
 
 @pytest.mark.parametrize(("kind", "payload"), KINDS)
@@ -117,7 +117,7 @@ async def test_frames_that_do_not_wait_for_the_101_arrive_after_the_handshake(
             upstream = await made.connection()
             await upstream.request_head()
             upstream.send(SWITCHING)
-            assert (await wire.answer_head()).status == 101
+            assert (await wire.response_head()).status == 101
             assert await upstream.exactly(len(hasty)) == hasty
 
 
@@ -136,10 +136,10 @@ async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
     """RFC 6455 4.2.2, RFC 9110 7.8: what the client sends then is no frame to anybody."""
     seen: list[Message] = []
     no = b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
-    async with origin(answering(no, seen)) as made, facade(tier, table(made.url), tmp_path) as up:
+    async with origin(responding(no, seen)) as made, facade(tier, table(made.url), tmp_path) as up:
         async with client(up) as wire:
             wire.send(ASKING)
-            got = await wire.answer()
+            got = await wire.response()
             assert (got.head.status, got.body) == (int(status[:3]), body)
             assert not got.head.all(b"upgrade")
             wire.send(frame(TEXT, b"smuggled", masked=True))
@@ -153,7 +153,7 @@ async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
 SWITCHED = SWITCHING.replace(b"upgrade: websocket", b"upgrade: other")
 CASES = [
     Case(
-        "a switch to a protocol that was not asked for is refused",
+        "a switch to a protocol that was not requested is refused",
         "RFC 9110 7.8",
         (ClientSends(ASKING), OriginSees(LINE), OriginSends(SWITCHED), ClientGetsHead(502)),
     ),
@@ -168,7 +168,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade without Connection: upgrade is none",
+        "an upgrade without Connection: upgrade is ignored",
         "RFC 9110 7.8",
         (
             ClientSends(ASKING.replace(b"connection: Upgrade\r\n", b"")),
@@ -178,7 +178,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upgrade to what the facade does not carry is left out",
+        "an upgrade to an unsupported protocol is dropped",
         "RFC 9110 7.8",
         (
             ClientSends(
@@ -215,7 +215,7 @@ async def test_an_upgrade_is_what_it_is(case: Case, tier: Tier, tmp_path: Path) 
 async def test_a_websocket_without_a_backend_is_a_502(tier: Tier, tmp_path: Path) -> None:
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(ASKING)
-        assert (await wire.answer()).head.status == 502
+        assert (await wire.response()).head.status == 502
 
 
 async def test_a_websocket_obeys_its_route(tier: Tier, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ async def test_the_log_tells_of_a_websocket_at_its_end(tier: Tier, tmp_path: Pat
         await ws.upstream.exactly(7)
         ws.upstream.close()
         await ws.client.end()
-        (line,) = await log_lines(ws.up, 1)
+        (line,) = await ws.up.log_lines(1)
     assert (line["status"], line["method"], line["target"]) == (101, "GET", "/chat")
 
 
@@ -265,10 +265,10 @@ async def test_a_connection_that_was_switched_carries_no_other_request(
     """RFC 9110 7.8: it belongs to this client alone, and to no pool."""
     async with opened(tier, tmp_path) as ws, client(ws.up) as other:
         other.send(GET)
-        upstream = await ws.made.connection(2)
+        upstream = await ws.server.connection(2)
         await upstream.request()
         upstream.send(ok(b"other"))
-        assert (await other.answer()).body == b"other"
+        assert (await other.response()).body == b"other"
         probe = frame(TEXT, b"mine")
         ws.upstream.send(probe)
         assert await ws.client.exactly(len(probe)) == probe

@@ -1,4 +1,4 @@
-"""WebSockets that live long: half closes, silence, drain, and a lot of traffic (RFC 6455, promise C2)."""
+"""Long WebSockets: half-closes, idle times, drain, and much traffic (RFC 6455, promise C2)."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.frames import BINARY, TEXT, frame
 from tests.conformance.harness import Tier
 from tests.conformance.websocket import opened
-from tests.conformance.wire import Wire, dialled
+from tests.support.wire import Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +85,7 @@ async def _nobody_accepts(port: int) -> None:
     async with asyncio.timeout(5):
         while True:
             try:
-                async with dialled("127.0.0.1", port):
+                async with connected("127.0.0.1", port):
                     await asyncio.sleep(0.02)
             except ConnectionError:
                 return
@@ -100,8 +100,8 @@ async def test_nobody_is_fed_faster_than_they_read(
     async with opened(tier, tmp_path) as ws:
         sending = ws.upstream if direction == "down" else ws.client
         other = ws.client if direction == "down" else ws.upstream
-        ws.client.narrow()
-        ws.upstream.narrow()
+        ws.client.shrink_buffers()
+        ws.upstream.shrink_buffers()
         while taken < 64 * MB:
             sending.send(piece)
             try:

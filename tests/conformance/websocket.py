@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.conformance.frames import KEY, accepted
 from tests.conformance.harness import Tier, client, facade, table
-from tests.conformance.origin import Origin, origin
-from tests.conformance.wire import Head, Wire
-from tests.integration.running import Running
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Origin, origin
+from tests.support.wire import Head, Wire
 
 ASKING = (
     b"GET /chat?room=1 HTTP/1.1\r\n"
@@ -36,14 +36,14 @@ SWITCHING = (
 
 @dataclass
 class Opened:
-    """A WebSocket whose handshake is over. Origins see it as `asked`, clients as `answered`."""
+    """A WebSocket after its handshake: the request as the origin got it, the response as the client did."""
 
-    up: Running
-    made: Origin
+    up: RunningFacade
+    server: Origin
     client: Wire
     upstream: Wire
-    asked: Head
-    answered: Head
+    request: Head
+    response: Head
 
 
 @contextlib.asynccontextmanager
@@ -51,14 +51,14 @@ async def opened(
     tier: Tier, folder: Path, *, route: str = "", drain_s: float = 1.0, behind: bytes = b""
 ) -> AsyncIterator[Opened]:
     """Shake hands; `behind` comes from the origin in one packet with its 101."""
-    async with origin() as made:
-        routes = table(made.url, route=route)
+    async with origin() as server:
+        routes = table(server.url, route=route)
         async with facade(tier, routes, folder, drain_s=drain_s) as up, client(up) as wire:
             wire.send(ASKING)
-            upstream = await made.connection()
-            asked = await upstream.request_head()
-            assert asked.all(b"upgrade") == [b"websocket"], asked
+            upstream = await server.connection()
+            request = await upstream.request_head()
+            assert request.all(b"upgrade") == [b"websocket"], request
             upstream.send(SWITCHING + behind)
-            answered = await wire.answer_head()
-            assert answered.status == 101, answered
-            yield Opened(up, made, wire, upstream, asked, answered)
+            response = await wire.response_head()
+            assert response.status == 101, response
+            yield Opened(up, server, wire, upstream, request, response)

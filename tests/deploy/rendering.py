@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 TREE = Path(__file__).parents[2]
@@ -78,6 +79,13 @@ class Helm:
         assert line, "Helm's process has ended"
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def refusal(helm: Helm, values: Values, **where: str) -> list[str]:
+    """The sentences with which the chart refuses these values."""
+    with pytest.raises(Refused) as refused:
+        helm.files(values, **where)
+    return [line[2:] for line in str(refused.value).splitlines() if line.startswith("- ")]
 
 
 @contextmanager
@@ -157,8 +165,16 @@ def _everything(seed: Values) -> Values:
         imagePullSecrets=["registry"],
         database__existingSecret="more-variables",
         database__maxConnections=200,
+        database__sslmode="require",
+        database__rootCertificates="database-certificates",
+        database__schemaAhead="refuse",
         service__autoscaling__enabled=True,
-        service__settings={"FEATURE_HEADER_UPDATE": "off", "SLOW_QUERY_MS": "250"},
+        service__settings={
+            "CORS_ALLOW_ORIGINS": "https://shop.example,http://localhost:3000",
+            "FEATURE_HEADER_UPDATE": "off",
+            "SLOW_QUERY_MS": "250",
+        },
+        service__apiToken__existingSecret="writers",
         service__serviceAccount__roleArn="arn:aws:iam::123456789012:role/flightspecials",
         facade__kind="Rollout",
         facade__image__tag="t9z8y7x",

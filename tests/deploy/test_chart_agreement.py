@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flightspecial_service.server import GRACE_S
-from flightspecial_service.settings import read_settings
+from flightspecial_service.settings import Settings, read_settings
 from proxy.cli.serve_options import OPTIONS, add_options
 from proxy.cli.serve_options import read_settings as facade_settings
 from proxy.config.load import load
@@ -23,12 +23,17 @@ every_scenario = pytest.mark.parametrize("scenario", SCENARIOS)
 OF_AWS = {"AWS_DEFAULT_REGION"}
 
 
+def service_settings(found: dict[str, str]) -> Settings:
+    """The settings of the service, without a file that is in the pod only."""
+    return read_settings({name: found[name] for name in found if name != "DB_SSLROOTCERT"})
+
+
 @every_scenario
 def test_the_service_takes_the_settings_it_gets(helm: Helm, scenario: str) -> None:
     manifests = helm.manifests(scenario_values(scenario))
     config = config_of(manifests)
     found = variables(workloads(manifests)["flightspecials"], config)
-    settings = read_settings(found)
+    settings = service_settings(found)
     assert settings.database.host == config["database_endpoint"]
     assert settings.database.secret_id == (
         config["database_username"] if settings.profile == "test" else ""
@@ -64,6 +69,23 @@ def test_the_migrations_find_the_same_database_as_the_service(helm: Helm, values
     assert container(job)["image"] == container(workloads(manifests)["flightspecials"])["image"]
 
 
+def test_both_find_the_root_certificates_where_they_are_mounted(helm: Helm, values: Values) -> None:
+    manifests = helm.manifests(
+        changed(values, database__sslmode="verify-full", database__rootCertificates="roots")
+    )
+    for name in ("flightspecials", "flightspecials-migration"):
+        workload = workloads(manifests)[name]
+        found = variables(workload, config_of(manifests))
+        assert found["DB_SSLMODE"] == "verify-full"
+        [mount] = [
+            each
+            for each in container(workload)["volumeMounts"]
+            if found["DB_SSLROOTCERT"] == f"{each['mountPath']}/root.pem"
+        ]
+        [volume] = [each for each in pod(workload)["volumes"] if each["name"] == mount["name"]]
+        assert volume["configMap"] == {"name": "roots"}
+
+
 def _probed(probe: dict[str, Any]) -> tuple[str, str]:
     """The path and the port that a probe asks."""
     if "httpGet" in probe:
@@ -76,7 +98,7 @@ def _probed(probe: dict[str, Any]) -> tuple[str, str]:
 @pytest.mark.parametrize("secret", ["", "facade-admin"])
 def test_probes_ask_what_the_programs_answer(helm: Helm, values: Values, secret: str) -> None:
     made = helm.manifests(changed(values, facade__admin__existingSecret=secret))
-    expected = {"flightspecials": "http", "facade": "admin" if secret else "9901"}
+    expected = {"flightspecials": "operations", "facade": "admin" if secret else "9901"}
     for name, port in expected.items():
         probes = container(workloads(made)[name])
         assert _probed(probes["startupProbe"]) == ("/healthz", port)
@@ -86,7 +108,9 @@ def test_probes_ask_what_the_programs_answer(helm: Helm, values: Values, secret:
 
 def test_both_programs_have_these_paths() -> None:
     admin = (TREE / "proxy" / "server" / "admin" / "app.py").read_text()
-    service = (TREE / "flightspecial_service" / "interface" / "api" / "operations.py").read_text()
+    service = (
+        TREE / "flightspecial_service" / "interface" / "api" / "operations_listener.py"
+    ).read_text()
     for path in ("/healthz", "/readyz"):
         assert f'"{path}"' in admin
         assert f'"{path}"' in service
@@ -99,7 +123,10 @@ def test_listeners_are_on_the_ports_that_the_pod_names(helm: Helm, scenario: str
     pods = workloads(manifests)
     service = container(pods["flightspecials"])
     assert service["args"] == ["serve", "--host", "0.0.0.0", "--port", "8080"]
-    assert {p["name"]: p["containerPort"] for p in service["ports"]} == {"http": 8080}
+    service_ports = {p["name"]: p["containerPort"] for p in service["ports"]}
+    edge = service_settings(variables(pods["flightspecials"], config)).edge
+    assert edge.operations_host == "0.0.0.0"
+    assert service_ports == {"http": 8080, "operations": edge.operations_port}
     if "facade" not in pods:
         return
     facade = container(pods["facade"])
@@ -126,7 +153,7 @@ def test_the_admin_token_is_a_mounted_file_of_the_named_secret(
     assert not [m for m in made if m["kind"] == "Secret"]
     # As the page tells to make it.
     (tmp_path / file.name).write_text("0123456789abcdef" * 4)
-    assert read_token(tmp_path / file.name).is_this(b"0123456789abcdef" * 4)
+    assert read_token(tmp_path / file.name).matches(b"0123456789abcdef" * 4)
 
 
 @pytest.mark.parametrize(("drain", "pause"), [(0, 0), (15, 10), (600, 600)])
@@ -211,6 +238,65 @@ def test_the_analysis_asks_for_metrics_that_the_service_has(helm: Helm) -> None:
     assert analysis["templates"] == [{"templateName": "flightspecials-canary"}]
     monitor = named(made, "ServiceMonitor", "flightspecials")["spec"]
     assert monitor["podTargetLabels"] == ["rollouts-pod-template-hash"]
+    scraped = named(made, "Service", "flightspecials-operations")
+    assert monitor["selector"]["matchLabels"].items() <= scraped["metadata"]["labels"].items()
+    taking_traffic = named(made, "Service", "flightspecials-service")
+    for service in (scraped, taking_traffic):
+        matches = (
+            monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        )
+        assert matches is (service is scraped)
+    assert [each["port"] for each in monitor["endpoints"]] == ["operations"]
+    assert [each["port"] for each in taking_traffic["spec"]["ports"]] == [80]
+
+
+@pytest.mark.parametrize(
+    ("changes", "writes", "note"),
+    [
+        pytest.param({}, False, "deleting specials is off (501)", id="as it comes"),
+        pytest.param(
+            {"service__apiToken__existingSecret": "writers"},
+            True,
+            "needs the token of the Secret writers",
+            id="a token",
+        ),
+        pytest.param(
+            {"service__settings": {"FEATURE_SPECIAL_WRITES": "on"}},
+            True,
+            "WARNING: everybody can create, change and delete specials",
+            id="open to all",
+        ),
+        pytest.param(
+            {
+                "service__apiToken__existingSecret": "writers",
+                "service__settings": {"FEATURE_SPECIAL_WRITES": "off"},
+            },
+            False,
+            "deleting specials is off (501)",
+            id="a token, and off",
+        ),
+    ],
+)
+def test_the_notes_tell_who_may_write(
+    helm: Helm, values: Values, changes: dict[str, Any], writes: bool, note: str
+) -> None:
+    values = changed(values, **changes)
+    made = helm.manifests(values)
+    found = variables(workloads(made)["flightspecials"], config_of(made))
+    assert read_settings(found).edge.special_writes is writes
+    assert note in helm.files(values)["NOTES.txt"]
+
+
+def test_the_api_token_is_a_mounted_file_of_the_named_secret(helm: Helm, values: Values) -> None:
+    made = helm.manifests(changed(values, service__apiToken__existingSecret="writers"))
+    service = workloads(made)["flightspecials"]
+    file = Path(variables(service, config_of(made))["API_TOKEN_FILE"])
+    mounts = container(service)["volumeMounts"]
+    (mount,) = [each for each in mounts if each["mountPath"] == str(file.parent)]
+    assert "subPath" not in mount
+    (volume,) = [each for each in pod(service)["volumes"] if each["name"] == mount["name"]]
+    assert volume["secret"]["secretName"] == "writers"
+    assert volume["secret"]["items"] == [{"key": "token", "path": file.name}]
 
 
 def test_the_facade_takes_the_options_it_gets(helm: Helm, tmp_path: Path) -> None:

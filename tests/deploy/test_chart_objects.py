@@ -110,7 +110,7 @@ def test_selectors_find_what_they_are_for(helm: Helm, scenario: str) -> None:
             for spread in spec["template"]["spec"]["topologySpreadConstraints"]:
                 assert chosen(spread["labelSelector"]["matchLabels"]) == {name}
         elif kind == "Service":
-            assert chosen(spec["selector"]) == {re.sub("-(service|admin)$", "", name)}
+            assert chosen(spec["selector"]) == {re.sub("-(service|admin|operations)$", "", name)}
         elif kind == "PodDisruptionBudget":
             assert chosen(spec["selector"]["matchLabels"]) == {name}
         elif kind == "NetworkPolicy":

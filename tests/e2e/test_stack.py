@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser import chromium, complaints_of
 from tests.e2e.conftest import Stack
+from tests.support.browser import chromium, complaints_of
 
 PAGE = "/travelbuddy/"
 FRONT_END = "/travelbuddy/app/"

@@ -1,8 +1,8 @@
-"""Every fault is tried on both tiers."""
+"""Each fault happens on both tiers."""
 
 import pytest
 
-from tests.hostile.contestants import TIERS
+from tests.support.facade_in_loop import TIERS
 
 
 @pytest.fixture(params=TIERS)

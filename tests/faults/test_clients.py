@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import OK, standing, status_of, table
-from tests.integration.running import Running
-from tests.integration.upstream_servers import Peer, eventually, serving
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import origin
+from tests.support.raw_response import final_status_of
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 MEGABYTE = 1_000_000
 
 
 async def _connected(
-    facade: Running, limit: int = 65536
+    facade: RunningFacade, limit: int = 65536
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     sock = socket.socket()
     # The kernel would hold tens of megabytes for a reader that does not read.
@@ -56,13 +59,16 @@ async def test_a_client_that_leaves_takes_its_request_with_it(
     bodies: list[bytes] = []
     asked, gone = asyncio.Event(), asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
         asked.set()
-        bodies.append(await peer.until_closed())
+        bodies.append((await wire.end())[0])
         gone.set()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         _, writer = await _connected(facade)
         writer.write(sent)
         await writer.drain()
@@ -83,17 +89,20 @@ async def test_a_client_that_leaves_its_download_ends_it(
 ) -> None:
     gone = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         try:
-            await peer.request()
-            peer.send(OK + b"content-length: %d\r\n\r\n" % (100 * MEGABYTE))
+            await wire.request_head()
+            wire.send(OK + b"content-length: %d\r\n\r\n" % (100 * MEGABYTE))
             for _ in range(100):
-                peer.send(b"x" * MEGABYTE)
-                await peer.flush()
+                wire.send(b"x" * MEGABYTE)
+                await wire.flush()
         finally:
             gone.set()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         reader, writer = await _connected(facade)
         writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
         await reader.readexactly(100_000)
@@ -104,16 +113,19 @@ async def test_a_client_that_leaves_its_download_ends_it(
 async def test_a_slow_reader_holds_a_bounded_part_of_its_answer(tmp_path: Path, tier: str) -> None:
     taken = 0
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal taken
-        await peer.request()
-        peer.send(OK + b"content-length: %d\r\n\r\n" % (64 * MEGABYTE))
+        await wire.request_head()
+        wire.send(OK + b"content-length: %d\r\n\r\n" % (64 * MEGABYTE))
         for _ in range(640):
-            peer.send(b"x" * 100_000)
-            await peer.flush()
+            wire.send(b"x" * 100_000)
+            await wire.flush()
             taken += 100_000
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         reader, writer = await _connected(facade, limit=1000)
         writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
@@ -128,17 +140,17 @@ async def test_an_upload_goes_no_faster_than_the_upstream_takes_it(
     sent = 0
     asked = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.pause_reading()
         asked.set()
         await go_on.wait()
 
     go_on = asyncio.Event()
     limits = "{limits: {max_body_bytes: 100MiB}}"
     async with (
-        serving(script) as up,
-        standing(table(up, defaults=limits), tmp_path, tier, up, warm=False) as facade,
+        origin(script) as up,
+        leak_checked(table(up.port, defaults=limits), tmp_path, tier, up, warm=False) as facade,
     ):
         _, writer = await _connected(facade)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % (64 * MEGABYTE))
@@ -167,15 +179,18 @@ async def test_a_flood_of_requests_goes_no_faster_than_they_are_answered(
     asked = 0
     request = b"GET / HTTP/1.1\r\nhost: h\r\nx: %b\r\n\r\n" % (b"y" * 900)
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal asked
         while True:
-            await peer.request()
+            await wire.request_head()
             asked += 1
-            peer.send(OK + b"content-length: %d\r\n\r\n" % MEGABYTE + b"x" * MEGABYTE)
-            await peer.flush()
+            wire.send(OK + b"content-length: %d\r\n\r\n" % MEGABYTE + b"x" * MEGABYTE)
+            await wire.flush()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         reader, writer = await _connected(facade, limit=1000)
 
         async def flood() -> None:
@@ -198,15 +213,15 @@ async def test_a_body_beyond_its_limit_is_refused_and_goes_no_further(
 ) -> None:
     bodies: list[bytes] = []
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        bodies.append(await peer.until_closed())
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        bodies.append((await wire.end())[0])
 
     limit = 256 * 1024
     limits = "{limits: {max_body_bytes: 256KiB}}"
     async with (
-        serving(script) as up,
-        standing(table(up, defaults=limits), tmp_path, tier, up, warm=False) as facade,
+        origin(script) as up,
+        leak_checked(table(up.port, defaults=limits), tmp_path, tier, up, warm=False) as facade,
     ):
         reader, writer = await _connected(facade)
         head = (
@@ -227,7 +242,7 @@ async def test_a_body_beyond_its_limit_is_refused_and_goes_no_further(
         uploading.cancel()
         await asyncio.wait((uploading,))
         writer.transport.abort()
-    assert status_of(answer) == 413
+    assert final_status_of(answer) == 413
     assert all(len(body) <= limit + 65536 + 1000 for body in bodies)
     assert not any(body.endswith(b"0\r\n\r\n") for body in bodies)
     assert framing == "chunks" or not bodies
@@ -245,29 +260,35 @@ async def test_a_body_beyond_its_limit_is_refused_and_goes_no_further(
 async def test_a_head_beyond_its_limits_is_refused(
     tmp_path: Path, tier: str, request_line: bytes, fields: bytes, status: int
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
+    async def script(wire: Wire) -> None:
+        await wire.respond()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         raw = request_line + b"\r\nhost: h\r\nconnection: close\r\n" + fields + b"\r\n"
-        assert status_of(await facade.ask(raw)) == status
+        assert final_status_of(await facade.send(raw)) == status
         assert up.accepted == 0
 
 
 async def test_an_early_answer_ends_the_upload_and_reaches_the_client(
     tmp_path: Path, tier: str
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
+        await wire.end()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up, warm=False) as facade:
+    async with (
+        origin(script) as up,
+        leak_checked(table(up.port), tmp_path, tier, up, warm=False) as facade,
+    ):
         reader, writer = await _connected(facade)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000000\r\n\r\nstart")
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\nno"), 5)
         writer.close()
-    assert status_of(answer) == 403
+    assert final_status_of(answer) == 403
 
 
 async def _stands_still(count: Callable[[], int]) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import OK, standing, status_of, table
-from tests.integration.upstream_servers import Peer, eventually, serving
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.origin import origin
+from tests.support.raw_response import final_status_of
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 LIMITS = "{timeouts: {request: 10s, backend_request: 10s, stream_idle: 10s, body_idle: 10s}}"
 
@@ -19,20 +22,20 @@ async def test_a_step_of_the_wall_clock_ends_nothing(
     """What waits, what uploads and what is idle, on both sides, goes on; more than one sweep sees the step."""
     waiting, go_on = 0, asyncio.Event()
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal waiting
         while True:
-            asked = await peer.request()
+            asked = await wire.request_head()
             if asked.line.startswith(b"POST"):
-                await peer.reader.readexactly(8)
+                await wire.exactly(8)
             if b"/wait" in asked.line:
                 waiting += 1
                 await go_on.wait()
-            peer.send(OK + b"content-length: 2\r\n\r\nok")
+            wire.send(OK + b"content-length: 2\r\n\r\nok")
 
     real = time.time
-    async with serving(script) as up:
-        async with standing(table(up, defaults=LIMITS), tmp_path, tier, up) as facade:
+    async with origin(script) as up:
+        async with leak_checked(table(up.port, defaults=LIMITS), tmp_path, tier, up) as facade:
             idle_in, idle_out = await asyncio.open_connection(*_at(facade.listen))
             idle_out.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
             await idle_in.readuntil(b"ok")
@@ -45,7 +48,7 @@ async def test_a_step_of_the_wall_clock_ends_nothing(
                 monkeypatch.setattr(time, "time", stepped)
                 await asyncio.sleep(0.6)  # A sweep of the clients, and many of the upstreams.
             go_on.set()
-            assert status_of(await asked) == 200
+            assert final_status_of(await asked) == 200
             accepted = up.accepted
             for reader, writer, sent in (
                 (body_in, body_out, b"half"),
@@ -53,7 +56,7 @@ async def test_a_step_of_the_wall_clock_ends_nothing(
             ):
                 writer.write(sent)
                 answer = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
-                assert status_of(answer) == 200
+                assert final_status_of(answer) == 200
                 writer.close()
             assert up.accepted == accepted
             monkeypatch.undo()

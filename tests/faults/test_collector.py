@@ -15,9 +15,11 @@ import pytest
 from proxy.errors import ClientGone
 from proxy.forwarding.asgi_io import AsgiRequestBody, Upload
 from proxy.telemetry.shared_memory import StatField
-from tests.faults.standing import OK, standing, table
-from tests.integration.running import Running
-from tests.integration.upstream_servers import Peer, eventually, serving
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 _A_WHILE_S = 0.1
 """How long a client stays that is told nothing more."""
@@ -49,29 +51,29 @@ ENDS = {
 }
 
 
-async def script(peer: Peer) -> None:
+async def script(wire: Wire) -> None:
     """A backend that answers as it is asked to."""
     while True:
-        request = await peer.request()
+        request = await wire.request_head()
         if b"/never " in request.line:
-            await peer.until_closed()
+            await wire.end()
             return
         if b"/tunnel " in request.line:
-            peer.send(SWITCHED)
-            await peer.until_closed()
+            wire.send(SWITCHED)
+            await wire.end()
             return
         if b"/broken " in request.line:
-            peer.send(OK + b"content-length: 9\r\n\r\nhalf")
+            wire.send(OK + b"content-length: 9\r\n\r\nhalf")
             return
         if b"/pieces " in request.line:
-            peer.send(OK + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n")
-            await peer.flush()
+            wire.send(OK + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n")
+            await wire.flush()
             await asyncio.sleep(0.01)  # So that the rest comes in another read of the facade's.
-            peer.send(b"1\r\nb\r\n0\r\n\r\n")
+            wire.send(b"1\r\nb\r\n0\r\n\r\n")
             continue
         if request.all(b"content-length"):
-            await peer.reader.readexactly(8)
-        peer.send(OK + b"content-length: 2\r\n\r\nok")
+            await wire.exactly(8)
+        wire.send(OK + b"content-length: 2\r\n\r\nok")
 
 
 @contextlib.contextmanager
@@ -91,7 +93,7 @@ def unreachable() -> Iterator[list[str]]:
         gc.enable()
 
 
-async def _status(facade: Running, sent: bytes, patience_s: float) -> int:
+async def _status(facade: RunningFacade, sent: bytes, patience_s: float) -> int:
     """Of the answer to what was sent, on a connection of its own; 0 where none came until the client left."""
     reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
     writer.write(sent)
@@ -111,9 +113,9 @@ async def _status(facade: Running, sent: bytes, patience_s: float) -> int:
 async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
     tmp_path: Path, tier: str, sent: bytes, status: int
 ) -> None:
-    async with serving(script) as upstream:
-        async with standing(table(upstream), tmp_path, tier, upstream) as facade:
-            head = facade.facade.place.part.head
+    async with origin(script) as upstream:
+        async with leak_checked(table(upstream.port), tmp_path, tier, upstream) as facade:
+            head = facade.app.slot.worker.head
             with unreachable() as kinds:
                 for _ in range(3):
                     assert await _status(facade, sent, 5.0 if status else _A_WHILE_S) == status

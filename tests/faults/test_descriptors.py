@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 
 from proxy.server.settings import Address
-from tests.faults.processes import Serving, eventually, serving_process
+from tests.support.facade_process import FacadeProcess, facade_process
+from tests.support.waiting import until
 
 TABLE = """
 version: 1
@@ -32,7 +33,7 @@ def _ask(address: Address, timeout_s: float = 5.0) -> int:
         return 0
 
 
-def _settled(facade: Serving) -> int:
+def _settled(facade: FacadeProcess) -> int:
     """Its descriptors, once half a second has brought no other: a watcher may come up late."""
     last, since = facade.descriptors, time.monotonic()
     while time.monotonic() - since < 0.5:
@@ -42,7 +43,7 @@ def _settled(facade: Serving) -> int:
     return last
 
 
-def _opened(held: contextlib.ExitStack, facade: Serving) -> list[socket.socket]:
+def _opened(held: contextlib.ExitStack, facade: FacadeProcess) -> list[socket.socket]:
     """As many connections as the kernel gives us, none of which ever asks."""
     found = []
     for _ in range(_CONNECTIONS):
@@ -54,10 +55,7 @@ def _opened(held: contextlib.ExitStack, facade: Serving) -> list[socket.socket]:
 
 
 def test_out_of_descriptors_it_lives_on_and_recovers(tmp_path: Path, tier: str) -> None:
-    routes = tmp_path / "routes.yaml"
-    routes.write_text(TABLE)
-    log = ("--access-log", "none")
-    with serving_process(routes, tier, *log, descriptors=_LIMIT) as facade:
+    with facade_process(tmp_path, "--tier", tier, table=TABLE, max_descriptors=_LIMIT) as facade:
         assert _ask(facade.listen) == 200
         before = _settled(facade)
         with contextlib.ExitStack() as held:
@@ -68,6 +66,6 @@ def test_out_of_descriptors_it_lives_on_and_recovers(tmp_path: Path, tier: str) 
             time.sleep(1.5)  # What is measured: the CPU time of doing nothing.
             busy = (facade.cpu_s - used) / (time.monotonic() - began)
             assert busy < 0.5, f"{busy:.0%} of a core while nothing can be done"
-            assert facade.process.poll() is None
-        eventually(lambda: _ask(facade.listen, 1.0) == 200, within_s=20)
-        eventually(lambda: facade.descriptors <= before + 1, within_s=20)
+            assert facade.popen.poll() is None
+        until(lambda: _ask(facade.listen, 1.0) == 200, within_s=20)
+        until(lambda: facade.descriptors <= before + 1, within_s=20)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import OK, standing, status_of, table
-from tests.integration.running import Running
-from tests.integration.upstream_servers import Peer, serving
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import origin
+from tests.support.raw_response import final_status_of
+from tests.support.wire import Wire
 
 _SERVICE_S = 0.1
 _AT_ONCE = 4
@@ -26,27 +28,27 @@ async def test_overload_is_told_early_and_goodput_is_kept(
     working = most = 0
     busy_at_refusal: list[int] = []
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal working, most
         while True:
-            await peer.request()
+            await wire.request_head()
             working += 1
             most = max(most, working)
             await asyncio.sleep(_SERVICE_S)  # The work of a backend.
             working -= 1
-            peer.send(OK + b"content-length: 2\r\n\r\nok")
+            wire.send(OK + b"content-length: 2\r\n\r\nok")
 
-    async def client(facade: Running, until: float, found: list[int]) -> None:
+    async def client(facade: RunningFacade, until: float, found: list[int]) -> None:
         while time.monotonic() < until:
             answer = await asyncio.wait_for(facade.get("/"), 5)
-            found.append(status_of(answer))
+            found.append(final_status_of(answer))
             if found[-1] == 503:
                 busy_at_refusal.append(working)
                 assert b"retry-after: " in answer
                 assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "busy"
                 await asyncio.sleep(0.5)  # As `Retry-After` asks, if less patiently.
 
-    async def of(facade: Running, clients: int) -> list[int]:
+    async def of(facade: RunningFacade, clients: int) -> list[int]:
         found: list[int] = []
         until = time.monotonic() + _ROUND_S
         await asyncio.gather(*(client(facade, until, found) for _ in range(clients)))
@@ -54,8 +56,8 @@ async def test_overload_is_told_early_and_goodput_is_kept(
 
     breakers = f"{{max_connections: {_AT_ONCE}, max_pending_requests: {_AT_ONCE}}}"
     async with (
-        serving(script) as up,
-        standing(table(up, breakers=breakers), tmp_path, tier, up, warm=False) as facade,
+        origin(script) as up,
+        leak_checked(table(up.port, breakers=breakers), tmp_path, tier, up, warm=False) as facade,
     ):
         peak = await of(facade, 2 * _AT_ONCE)
         overload = await of(facade, 10 * _AT_ONCE)
@@ -73,23 +75,23 @@ async def test_overload_is_told_early_and_goodput_is_kept(
 async def test_a_request_that_waits_in_vain_is_told_before_its_client_gives_up(
     tmp_path: Path, tier: str
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        await wire.end()
 
     breakers = "{max_connections: 1, max_pending_requests: 5}"
     timeouts = "{timeouts: {connect: 300ms, request: 5s, backend_request: 5s}}"
     async with (
-        serving(script) as up,
-        standing(
-            table(up, breakers=breakers, defaults=timeouts), tmp_path, tier, up, warm=False
+        origin(script) as up,
+        leak_checked(
+            table(up.port, breakers=breakers, defaults=timeouts), tmp_path, tier, up, warm=False
         ) as facade,
     ):
         first = asyncio.create_task(facade.get("/"))
         while not up.accepted:
             await asyncio.sleep(0.005)
         began = time.monotonic()
-        assert status_of(await facade.get("/")) == 503
+        assert final_status_of(await facade.get("/")) == 503
         assert time.monotonic() - began < 2
         first.cancel()
         await asyncio.wait((first,))

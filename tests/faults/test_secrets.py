@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import answering, standing, status_of, table
-from tests.integration.upstream_servers import serving
+from tests.faults.leak_check import leak_checked, table
+from tests.support.origin import ok, origin, responding
+from tests.support.raw_response import final_status_of
 
 CANARY = "c4n4ry-7f3a"
-
 PLANTED = {
     "authorization": (f"Authorization: Bearer {CANARY}",),
     "basic": (f"Authorization: Basic {CANARY}",),
@@ -28,10 +28,13 @@ async def test_a_credential_in_a_field_is_in_no_line(
     tmp_path: Path, tier: str, fields: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(answering) as up, standing(table(up), tmp_path, tier, up) as facade:
-        assert status_of(await facade.get("/ok", *fields)) == 200
-        assert status_of(await facade.get("/%2e%2e/%00", *fields)) == 400
-        assert status_of(await facade.get("/long/" + "a" * 9000, *fields)) == 414
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
+        assert final_status_of(await facade.get("/ok", *fields)) == 200
+        assert final_status_of(await facade.get("/%2e%2e/%00", *fields)) == 400
+        assert final_status_of(await facade.get("/long/" + "a" * 9000, *fields)) == 414
         await facade.get("/ok", *fields, "X : y")
         await facade.get("/ok", *fields, "X: \x01")
         log = facade.access_log
@@ -45,13 +48,16 @@ async def test_a_credential_in_the_query_or_the_target_is_in_no_line(
     tmp_path: Path, tier: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(answering) as up, standing(table(up), tmp_path, tier, up) as facade:
-        assert status_of(await facade.get(f"/ok?token={CANARY}")) == 200
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
+        assert final_status_of(await facade.get(f"/ok?token={CANARY}")) == 200
         await facade.get(f"/%00?token={CANARY}")
         await facade.get(f"http://user:{CANARY}@facade.example/ok")
         await facade.get(f"/a#{CANARY}")
-        await facade.ask(f"GET /ok?t={CANARY} HTTP/9.9\r\nhost: h\r\n\r\n".encode())
-        await facade.ask(f"GET /ok\r\nhost: {CANARY}\x00\r\n\r\n".encode())
+        await facade.send(f"GET /ok?t={CANARY} HTTP/9.9\r\nhost: h\r\n\r\n".encode())
+        await facade.send(f"GET /ok\r\nhost: {CANARY}\x00\r\n\r\n".encode())
         log = facade.access_log
     assert CANARY not in log.read_text()
     assert CANARY not in caplog.text
@@ -70,13 +76,16 @@ async def test_no_request_forges_a_line(tmp_path: Path, tier: str) -> None:
         b"/%1b[2J%1b[31m",
         b"/%c2%85%c2%9b",
     ]
-    async with serving(answering) as up, standing(table(up), tmp_path, tier, up) as facade:
+    async with (
+        origin(responding(ok())) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
+    ):
         for target in targets:
-            await facade.ask(b"GET %b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n" % target)
+            await facade.send(b"GET %b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n" % target)
         for host in (b'a","forged":"x', b"a\nforged", b"a\x1b[2J"):
             raw = b"GET /a HTTP/1.1\r\nhost: %b\r\nconnection: close\r\n\r\n" % host
-            await facade.ask(raw)
-        await facade.ask(b"GE\x1bT / HTTP/1.1\r\nhost: h\r\n\r\n")
+            await facade.send(raw)
+        await facade.send(b"GE\x1bT / HTTP/1.1\r\nhost: h\r\n\r\n")
         log = facade.access_log
     raw_lines = log.read_bytes().splitlines()
     assert raw_lines

@@ -4,22 +4,24 @@ import asyncio
 import random
 from pathlib import Path
 
-from tests.faults.standing import OK, standing, status_of, table
-from tests.integration.running import Running
+from tests.faults.leak_check import OK, leak_checked, table
 from tests.integration.test_upstream_bounds import SHAPES
-from tests.integration.upstream_servers import Peer, serving
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import origin
+from tests.support.raw_response import final_status_of
+from tests.support.wire import Wire
 
 _REQUESTS = 1_500
 _CLIENTS = 8
 
 
-async def _mixed(peer: Peer) -> None:
+async def _mixed(wire: Wire) -> None:
     """Answers in the shape that the path asks for, some with bytes beyond their end."""
     while True:
-        asked = await peer.request()
+        asked = await wire.request_head()
         path = asked.line.split(b" ")[1]
         shape = SHAPES.get(path, SHAPES[b"/length"])
-        peer.send(shape(b"".join(asked.all(b"x-name"))))
+        wire.send(shape(b"".join(asked.all(b"x-name"))))
         if path == b"/close":
             return
 
@@ -29,7 +31,7 @@ async def test_no_byte_of_one_answer_is_in_another(tmp_path: Path, tier: str) ->
     plan = [draw.choice([*SHAPES, *[b"/length", b"/chunked"] * 8]) for _ in range(_REQUESTS)]
     left = iter(enumerate(plan))
 
-    async def client(facade: Running) -> None:
+    async def client(facade: RunningFacade) -> None:
         address = (facade.listen.host, facade.listen.port)
         reader, writer = await asyncio.open_connection(*address)
         for number, path in left:
@@ -47,7 +49,7 @@ async def test_no_byte_of_one_answer_is_in_another(tmp_path: Path, tier: str) ->
                 reader, writer = await asyncio.open_connection(*address)
         writer.close()
 
-    async with serving(_mixed) as up, standing(table(up), tmp_path, tier, up) as facade:
+    async with origin(_mixed) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
         await asyncio.gather(*(client(facade) for _ in range(_CLIENTS)))
         assert next(left, None) is None
 
@@ -71,30 +73,30 @@ async def test_an_upstream_that_closes_what_is_idle_fails_no_request(
     """Promise U6: it closes after 100 ms, and is asked after 95 to 105: some requests meet the close."""
     writes = 0
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal writes
         asked = None
         while True:
             # What is new is not idle: on a loaded machine its first request is late.
             async with asyncio.timeout(0.1 if asked else 5):
-                asked = await peer.request()
+                asked = await wire.request_head()
             writes += asked.line.startswith(b"POST")
-            peer.send(OK + b"content-length: 2\r\n\r\nok")
+            wire.send(OK + b"content-length: 2\r\n\r\nok")
 
-    async def quiet(peer: Peer) -> None:
+    async def quiet(wire: Wire) -> None:
         try:
-            await script(peer)
+            await script(wire)
         except TimeoutError:
             return
 
     draw = random.Random(3)
-    async with serving(quiet) as up, standing(table(up), tmp_path, tier, up) as facade:
+    async with origin(quiet) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
 
         async def client() -> list[tuple[str, int]]:
             found = []
             for number in range(12):
                 method = "POST" if number % 4 == 3 else "GET"
-                found.append((method, status_of(await facade.get("/", method=method))))
+                found.append((method, final_status_of(await facade.get("/", method=method))))
                 await asyncio.sleep(draw.uniform(0.095, 0.105))
             return found
 

@@ -6,56 +6,51 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import OK, answering, complete, standing, status_of, table, taking
-from tests.integration.running import Running
-from tests.integration.upstream_servers import (
-    Peer,
-    Script,
-    Server,
-    full_backlog,
-    refused_port,
-    serving,
-)
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import Script, ok, origin, responding, silent
+from tests.support.ports import free_port, full_backlog
+from tests.support.raw_response import final_status_of, is_complete
+from tests.support.wire import Wire
 
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 
 
 def _sends(data: bytes, end: str) -> Script:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(data)
-        await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(data)
+        await wire.flush()
         if end == "reset":
             await asyncio.sleep(0.02)  # Let the bytes out: a reset overtakes what is still queued.
-            peer.reset()
+            wire.reset()
         elif end == "half":
-            peer.writer.write_eof()
-            await peer.until_closed()
+            wire.half_close()
+            await wire.end()
         elif end == "stay":
-            await peer.until_closed()
+            await wire.end()
 
     return script
 
 
 async def test_an_upstream_that_refuses_is_told_at_once(tmp_path: Path, tier: str) -> None:
-    nobody = Server(taking, refused_port())
-    async with standing(table(nobody), tmp_path, tier) as facade:
+    async with leak_checked(table(free_port()), tmp_path, tier) as facade:
         began = time.monotonic()
         answers = [await facade.get("/") for _ in range(10)]
         assert time.monotonic() - began < 2
-    assert [status_of(each) for each in answers] == [502] * 10
+    assert [final_status_of(each) for each in answers] == [502] * 10
 
 
 async def test_an_upstream_that_does_not_take_connections_is_a_504(
     tmp_path: Path, tier: str
 ) -> None:
     with full_backlog() as port:
-        text = table(Server(taking, port), defaults="{timeouts: {connect: 300ms}}")
-        async with standing(text, tmp_path, tier, warm=False) as facade:
+        text = table(port, defaults="{timeouts: {connect: 300ms}}")
+        async with leak_checked(text, tmp_path, tier, warm=False) as facade:
             began = time.monotonic()
             answer = await facade.get("/")
             assert time.monotonic() - began < 2
-    assert status_of(answer) == 504
+    assert final_status_of(answer) == 504
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "half"])
@@ -73,23 +68,23 @@ async def test_a_body_that_breaks_off_is_never_complete(
     tmp_path: Path, tier: str, start: bytes, end: str
 ) -> None:
     async with (
-        serving(_sends(start, end)) as up,
-        standing(table(up), tmp_path, tier, up) as facade,
+        origin(_sends(start, end)) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
         for _ in range(5):
             answer = await facade.get("/")
             assert b"half" in answer
-            assert not complete(answer)
+            assert not is_complete(answer)
 
 
 async def test_a_body_until_close_that_is_reset_is_not_complete(tmp_path: Path, tier: str) -> None:
     async with (
-        serving(_sends(OK + b"\r\nhalf", "reset")) as up,
-        standing(table(up), tmp_path, tier, up) as facade,
+        origin(_sends(OK + b"\r\nhalf", "reset")) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
         answer = await facade.get("/")
     assert b"half" in answer
-    assert not complete(answer)
+    assert not is_complete(answer)
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "half"])
@@ -98,10 +93,10 @@ async def test_an_answer_that_never_began_is_a_502(
     tmp_path: Path, tier: str, start: bytes, end: str
 ) -> None:
     async with (
-        serving(_sends(start, end)) as up,
-        standing(table(up), tmp_path, tier, up) as facade,
+        origin(_sends(start, end)) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
-        assert status_of(await facade.get("/")) == 502
+        assert final_status_of(await facade.get("/")) == 502
         assert up.accepted <= 2
 
 
@@ -113,30 +108,30 @@ async def test_an_answer_that_does_not_come_is_a_504_in_time(
     tmp_path: Path, tier: str, start: bytes
 ) -> None:
     async with (
-        serving(_sends(start, "stay")) as up,
-        standing(table(up, defaults=SHORT), tmp_path, tier, up) as facade,
+        origin(_sends(start, "stay")) as up,
+        leak_checked(table(up.port, defaults=SHORT), tmp_path, tier, up) as facade,
     ):
         began = time.monotonic()
         answer = await facade.get("/")
         assert 0.35 <= time.monotonic() - began < 2
-        assert status_of(answer) == 504
+        assert final_status_of(answer) == 504
 
 
 async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK)
-        while not peer.writer.is_closing():
-            peer.send(b"x: y\r\n")
-            await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK)
+        while not wire.is_closing:
+            wire.send(b"x: y\r\n")
+            await wire.flush()
             await asyncio.sleep(0.02)
 
     async with (
-        serving(script) as up,
-        standing(table(up, defaults=SHORT), tmp_path, tier, up) as facade,
+        origin(script) as up,
+        leak_checked(table(up.port, defaults=SHORT), tmp_path, tier, up) as facade,
     ):
         began = time.monotonic()
-        assert status_of(await facade.get("/")) == 504
+        assert final_status_of(await facade.get("/")) == 504
         assert time.monotonic() - began < 2
 
 
@@ -147,14 +142,14 @@ async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> Non
 )
 async def test_a_body_that_stalls_is_cut_in_time(tmp_path: Path, tier: str, start: bytes) -> None:
     async with (
-        serving(_sends(start, "stay")) as up,
-        standing(table(up, defaults=SHORT), tmp_path, tier, up) as facade,
+        origin(_sends(start, "stay")) as up,
+        leak_checked(table(up.port, defaults=SHORT), tmp_path, tier, up) as facade,
     ):
         began = time.monotonic()
         answer = await facade.get("/")
         assert time.monotonic() - began < 2.5
         assert b"half" in answer
-        assert not complete(answer)
+        assert not is_complete(answer)
 
 
 NONSENSE = {
@@ -176,30 +171,30 @@ async def test_nonsense_is_a_502_and_its_connection_is_not_used_again(
     tmp_path: Path, tier: str, answer: bytes
 ) -> None:
     async with (
-        serving(_sends(answer, "stay")) as up,
-        standing(table(up), tmp_path, tier, up) as facade,
+        origin(_sends(answer, "stay")) as up,
+        leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
         for _ in range(3):
-            assert status_of(await facade.get("/")) == 502
+            assert final_status_of(await facade.get("/")) == 502
         assert await _connections(facade) == 0
         assert up.accepted >= 3
 
 
-async def _connections(facade: Running) -> int:
-    return sum(each.connections for each in facade.facade.stats().values())
+async def _connections(facade: RunningFacade) -> int:
+    return sum(each.connections for each in facade.app.upstream_stats().values())
 
 
 async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
     tmp_path: Path, tier: str
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        peer.writer.write_eof()
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.respond()
+        wire.half_close()
+        await wire.end()
 
-    async with serving(script) as up, standing(table(up), tmp_path, tier, up) as facade:
+    async with origin(script) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
         answers = [await facade.get("/") for _ in range(5)]
-    assert [status_of(each) for each in answers] == [200] * 5
+    assert [final_status_of(each) for each in answers] == [200] * 5
 
 
 async def test_one_upstream_that_stalls_does_not_take_the_other_down(
@@ -207,14 +202,14 @@ async def test_one_upstream_that_stalls_does_not_take_the_other_down(
 ) -> None:
     """Promise U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
     breakers = "{max_connections: 20, max_pending_requests: 10}"
-    async with serving(taking) as slow, serving(answering) as quick:
-        text = table(slow, quick, breakers=breakers)
-        async with standing(text, tmp_path, tier, slow, quick, warm=False) as facade:
+    async with origin(silent) as slow, origin(responding(ok())) as quick:
+        text = table(slow.port, quick.port, breakers=breakers)
+        async with leak_checked(text, tmp_path, tier, slow, quick, warm=False) as facade:
             stuck = [asyncio.create_task(facade.get("/0/")) for _ in range(60)]
             done = [await asyncio.wait_for(facade.get("/1/"), 2) for _ in range(50)]
             refused = [task for task in stuck if task.done()]
-            assert [status_of(each) for each in done] == [200] * 50
-            assert [status_of(task.result()) for task in refused] == [503] * len(refused)
+            assert [final_status_of(each) for each in done] == [200] * 50
+            assert [final_status_of(task.result()) for task in refused] == [503] * len(refused)
             assert len(refused) == 30
             assert all(b"retry-after: " in task.result() for task in refused)
             for task in stuck:

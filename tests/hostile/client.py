@@ -1,4 +1,4 @@
-"""A client that sends bytes as they are and reads answers as strictly as the RFC."""
+"""A client that sends bytes as they are and reads responses as strictly as the RFC."""
 
 import re
 import socket
@@ -12,7 +12,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xf
 
 
 class Ended(Exception):
-    """The connection ended where an answer could have begun."""
+    """The connection ended where a response could have begun."""
 
 
 class Silent(Exception):
@@ -20,11 +20,11 @@ class Silent(Exception):
 
 
 class Nonsense(Exception):
-    """What came is no answer."""
+    """What was received is no response."""
 
 
 class _Cut(Exception):
-    """The connection ended inside an answer; `clean` if by FIN."""
+    """The connection ended inside a response; `clean` if by FIN."""
 
     def __init__(self, clean: bool) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Cut(Exception):
 
 @dataclass
 class Reply:
-    """An answer as far as it came."""
+    """A response as far as it was received."""
 
     status: int
     head: bytes
@@ -72,7 +72,7 @@ class Client:
             self._socket.sendall(data)
 
     def reply(self, method: str = "GET") -> Reply:
-        """The next answer. Raises Ended, Silent or Nonsense."""
+        """The next response. Raises Ended, Silent or Nonsense."""
         self._deadline = time.monotonic() + self._patience_s
         interim: list[int] = []
         while True:
@@ -88,7 +88,7 @@ class Client:
             pass
         except Silent:
             raise Nonsense(
-                f"an answer that does not go on: {reply.head!r} {reply.body!r}"
+                f"a response that does not go on: {reply.head!r} {reply.body!r}"
             ) from None
         return reply
 
@@ -112,9 +112,9 @@ class Client:
         except _Cut:
             if not self._buffer:
                 raise Ended from None
-            raise Nonsense(f"not an answer: {self._buffer[:300]!r}") from None
-        found, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        line, *rest = found.split(b"\r\n")
+            raise Nonsense(f"not a response: {self._buffer[:300]!r}") from None
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        line, *rest = head.split(b"\r\n")
         status = _STATUS.fullmatch(line)
         if status is None:
             raise Nonsense(f"a status line that is none: {line[:200]!r}")
@@ -124,7 +124,7 @@ class Client:
             if matched is None:
                 raise Nonsense(f"a field that is none: {each[:200]!r}")
             fields[matched[1].lower()] = matched[2].rstrip()
-        return Reply(int(status[1]), found + b"\r\n", fields)
+        return Reply(int(status[1]), head + b"\r\n", fields)
 
     def _body(self, reply: Reply, method: str) -> None:
         coding, length = (

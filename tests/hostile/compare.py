@@ -7,38 +7,30 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.hostile.contestants import TIERS, facade_in_a_thread, haproxy, naive, nginx, process
+from tests.hostile.contestants import PROGRAMS, facade, program
 from tests.hostile.corpus import HOSTILE, REQUESTS
 from tests.hostile.judge import Judge
 from tests.hostile.origin import Origin
+from tests.support.facade_in_loop import TIERS
 
-_OTHERS: dict[str, Callable[[int, Path], tuple[list[str], int]]] = {
-    "nginx": nginx,
-    "haproxy": haproxy,
-    "naive": naive,
-}
 _PATIENCE_S = 1.5
 
 
-@contextlib.contextmanager
-def _up(name: str, origin_port: int, folder: Path) -> Iterator[tuple[str, int]]:
+def _up(
+    name: str, origin_port: int, folder: Path
+) -> contextlib.AbstractContextManager[tuple[str, int]]:
     for tier in TIERS:
         if tier == name:
-            with facade_in_a_thread(tier, origin_port, folder) as address:
-                yield address
-            return
-    argv, port = _OTHERS[name](origin_port, folder)
-    with process(argv, port) as address:
-        yield address
+            return facade(tier, origin_port, folder)
+    return program(name, origin_port, folder)
 
 
 def failures(name: str) -> tuple[int, dict[str, list[str]]]:
     """How many rows were tried, and what each failed one was."""
     ours = name in TIERS
-    found: dict[str, list[str]] = {}
+    failed: dict[str, list[str]] = {}
     origin = Origin()
     origin.start()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,24 +40,24 @@ def failures(name: str) -> tuple[int, dict[str, list[str]]]:
             answers = [case for case in HOSTILE if ours or not case.policy]
             for case in requests:
                 if wrong := judge.request(case):
-                    found[f"request: {case.name}"] = wrong
+                    failed[f"request: {case.name}"] = wrong
             for answer in answers:
                 if wrong := judge.answer(answer):
-                    found[f"answer: {answer.name}"] = wrong
+                    failed[f"answer: {answer.name}"] = wrong
     origin.stop()
-    return len(requests) + len(answers), found
+    return len(requests) + len(answers), failed
 
 
 def main(names: list[str]) -> int:
     """Print the table of those named, or of all that are installed."""
-    there = [name for name in _OTHERS if name == "naive" or shutil.which(name, path="/usr/sbin")]
+    there = [name for name in PROGRAMS if name == "naive" or shutil.which(name, path="/usr/sbin")]
     results = {name: failures(name) for name in names or [*TIERS, *there]}
     print("| contestant | rows | failed |\n| --- | --- | --- |")
-    for name, (rows, found) in results.items():
-        print(f"| {name} | {rows} | {len(found)} |")
-    for name, (_, found) in results.items():
+    for name, (rows, failed) in results.items():
+        print(f"| {name} | {rows} | {len(failed)} |")
+    for name, (_, failed) in results.items():
         print(f"\n## {name}")
-        for case, wrong in found.items():
+        for case, wrong in failed.items():
             print(f"- {case}: {'; '.join(wrong)}"[:400])
     return 0
 

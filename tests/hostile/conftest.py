@@ -7,9 +7,10 @@ from typing import cast
 import pytest
 
 from proxy.server.settings import Tier
-from tests.hostile.contestants import TIERS, facade_in_a_thread
+from tests.hostile.contestants import facade
 from tests.hostile.judge import Judge
 from tests.hostile.origin import Origin
+from tests.support.facade_in_loop import TIERS
 
 
 @pytest.fixture(scope="package", params=TIERS)
@@ -24,7 +25,7 @@ def judge(tier: Tier, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judg
     origin = Origin()
     origin.start()
     try:
-        with facade_in_a_thread(tier, origin.port, folder) as address:
+        with facade(tier, origin.port, folder) as address:
             yield Judge(address, origin)
     finally:
         origin.stop()

@@ -1,22 +1,14 @@
-"""Who is tried: the facade in a thread of this process, and others as processes on free ports."""
+"""The contestants: the facade in a thread of this process, and other programs as processes, all on free ports."""
 
-import asyncio
 import contextlib
-import socket
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from proxy.server.app import build
-from proxy.server.serve import loop_factory, serve
-from proxy.server.settings import Address, Settings, Tier
-
-TIERS: tuple[Tier, ...] = ("asgi", "fast")
-LOOPBACK = Address("127.0.0.1", 0)
-ROOT = Path(__file__).parents[2]
+from proxy.server.settings import Tier
+from tests.support.facade_in_thread import facade_in_thread
+from tests.support.ports import free_port
+from tests.support.process import listening_process
 
 _TABLE = """
 version: 1
@@ -31,76 +23,26 @@ routes:
 
 
 @contextlib.contextmanager
-def facade_in_a_thread(tier: Tier, origin_port: int, folder: Path) -> Iterator[tuple[str, int]]:
-    """A facade of this tier in front of the origin; its address."""
-    routes = folder / "routes.yaml"
-    routes.write_text(_TABLE.format(port=origin_port))
-    settings = Settings(routes, LOOPBACK, LOOPBACK, "none", drain_s=1.0, tier=tier)
-    told: list[Address] = []
-    up = threading.Event()
-    ends: list[Callable[[], object]] = []
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        ends.append(lambda: loop.call_soon_threadsafe(stop.set))
-
-        def announce(listen: Address, admin: Address) -> None:
-            told.append(listen)
-            up.set()
-
-        await serve(build(settings), settings, announce, stop)
-
-    def main() -> None:
-        try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(run())
-        finally:
-            up.set()  # Whoever waits need not wait for a facade that will not come up.
-
-    thread = threading.Thread(target=main, daemon=True)
-    thread.start()
-    if not up.wait(20) or not told:
-        raise RuntimeError("the facade did not come up")
-    try:
-        yield (told[0].host, told[0].port)
-    finally:
-        ends[0]()
-        thread.join(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def facade(tier: Tier, origin_port: int, folder: Path) -> Iterator[tuple[str, int]]:
+    """The address of a facade of this tier in front of the origin."""
+    table = _TABLE.format(port=origin_port)
+    settings = {"access_log": "none", "drain_s": 1.0, "tier": tier}
+    with facade_in_thread(table, folder, **settings) as running:
+        yield (running.listen.host, running.listen.port)
 
 
 @contextlib.contextmanager
-def process(argv: list[str], port: int) -> Iterator[tuple[str, int]]:
-    """Run `argv` until the block ends; its address once the port answers."""
-    started = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            if started.poll() is not None or time.monotonic() > until:
-                assert started.stderr is not None
-                raise RuntimeError(f"{argv}: {started.stderr.read().decode()[-800:]}")
-            time.sleep(0.05)
+def program(name: str, origin_port: int, folder: Path) -> Iterator[tuple[str, int]]:
+    """The address of another program in front of the origin."""
+    port = free_port()
+    argv = PROGRAMS[name](port, origin_port, folder)
+    with listening_process(argv, port, folder):
         yield ("127.0.0.1", port)
-    finally:
-        started.terminate()
-        try:
-            started.wait(5)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
 
 
-def nginx(origin_port: int, folder: Path) -> tuple[list[str], int]:
+def nginx_argv(port: int, origin_port: int, folder: Path) -> list[str]:
     """An honest plain configuration: keep-alive to the origin, HTTP/1.1, and /internal closed."""
-    port, config = free_port(), folder / "nginx.conf"
+    config = folder / "nginx.conf"
     config.write_text(f"""
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -119,12 +61,12 @@ http {{
   }}
 }}
 """)
-    return ["/usr/sbin/nginx", "-c", str(config), "-e", str(folder / "error.log")], port
+    return ["/usr/sbin/nginx", "-c", str(config), "-e", str(folder / "error.log")]
 
 
-def haproxy(origin_port: int, folder: Path) -> tuple[list[str], int]:
+def haproxy_argv(port: int, origin_port: int, folder: Path) -> list[str]:
     """An honest plain configuration: keep-alive to the origin, and /internal closed."""
-    port, config = free_port(), folder / "haproxy.cfg"
+    config = folder / "haproxy.cfg"
     config.write_text(f"""
 defaults
   mode http
@@ -140,10 +82,17 @@ backend origin
   http-reuse always
   server origin 127.0.0.1:{origin_port}
 """)
-    return ["/usr/sbin/haproxy", "-f", str(config)], port
+    return ["/usr/sbin/haproxy", "-f", str(config)]
 
 
-def naive(origin_port: int, folder: Path) -> tuple[list[str], int]:
+def naive_argv(port: int, origin_port: int, folder: Path) -> list[str]:
     """The proxy of every tutorial. It has no rule for /internal: that would be unfair to count."""
-    port = free_port()
-    return [sys.executable, "-m", "tests.bench.naive", str(port), str(origin_port)], port
+    return [sys.executable, "-m", "tests.bench.naive", str(port), str(origin_port)]
+
+
+PROGRAMS: Mapping[str, Callable[[int, int, Path], list[str]]] = {
+    "nginx": nginx_argv,
+    "haproxy": haproxy_argv,
+    "naive": naive_argv,
+}
+"""Each name with its command: `argv(port, origin_port, folder)`."""

@@ -6,7 +6,8 @@ from itertools import count
 
 from tests.hostile.cases import Case, Hostile, Seen
 from tests.hostile.client import Client, Ended, Nonsense, Reply, Silent
-from tests.hostile.origin import Origin, until
+from tests.hostile.origin import Origin
+from tests.support.waiting import comes_true
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Judge:
             else:
                 wrong = self._judge_answer(case, reply)
                 # Nobody can tell surplus bytes that come after the next request from an answer to it.
-                until(lambda: self.origin.played, self.patience_s)
+                comes_true(lambda: self.origin.played, self.patience_s)
                 if not wrong and reply.complete:
                     wrong = self._probe_here(client)
             heard = client.heard
@@ -57,7 +58,7 @@ class Judge:
     def _send(self, client: Client, case: Case) -> None:
         for piece in case.pieces:
             if piece is None:
-                until(lambda: bool(self.origin.of_case()), 0.3)
+                comes_true(lambda: bool(self.origin.of_case()), 0.3)
             else:
                 client.send(piece)
 
@@ -122,7 +123,7 @@ class Judge:
         if case.verdict == "refused":
             return [f"the origin saw {each.head + each.body!r}"[:300] for each in taken]
         if case.verdict == "cut":
-            until(
+            comes_true(
                 lambda: all(t.complete or t.ended for t in self.origin.of_case()), self.patience_s
             )
             taken = self.origin.of_case()

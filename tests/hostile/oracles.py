@@ -18,7 +18,7 @@ _MOST_FIELDS = 100
 
 
 @dataclass
-class Asked:
+class ParsedRequest:
     """A request as a parser read it."""
 
     method: bytes
@@ -32,12 +32,12 @@ class Asked:
 class Reading:
     """All requests of some bytes, and whether the parser gave up on what follows them."""
 
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ParsedRequest] = field(default_factory=list)
     refused: bool = False
 
     @property
-    def complete(self) -> list[Asked]:
-        return [each for each in self.asked if each.complete]
+    def complete(self) -> list[ParsedRequest]:
+        return [each for each in self.requests if each.complete]
 
 
 class _Sink:
@@ -45,19 +45,19 @@ class _Sink:
         self.reading = Reading()
 
     def request_head(self, head: RequestHead, body: bytes | None) -> None:
-        assert not self.reading.asked or self.reading.asked[-1].complete
-        asked = Asked(head.method.encode(), head.target, head.headers, body or b"")
-        asked.complete = body is not None
-        self.reading.asked.append(asked)
+        assert not self.reading.requests or self.reading.requests[-1].complete
+        request = ParsedRequest(head.method.encode(), head.target, head.headers, body or b"")
+        request.complete = body is not None
+        self.reading.requests.append(request)
 
     def request_data(self, data: bytes) -> None:
         assert data
-        assert not self.reading.asked[-1].complete
-        self.reading.asked[-1].body += data
+        assert not self.reading.requests[-1].complete
+        self.reading.requests[-1].body += data
 
     def request_ended(self, trailers: HeaderPairs) -> None:
-        assert not self.reading.asked[-1].complete
-        self.reading.asked[-1].complete = True
+        assert not self.reading.requests[-1].complete
+        self.reading.requests[-1].complete = True
 
 
 def ours(pieces: list[bytes]) -> Reading:
@@ -84,11 +84,13 @@ def h11s_request(data: bytes) -> Reading:
             event = connection.next_event()
             if isinstance(event, h11.Request):
                 headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-                reading.asked.append(Asked(bytes(event.method), bytes(event.target), headers))
+                reading.requests.append(
+                    ParsedRequest(bytes(event.method), bytes(event.target), headers)
+                )
             elif isinstance(event, h11.Data):
-                reading.asked[-1].body += bytes(event.data)
+                reading.requests[-1].body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                reading.asked[-1].complete = True
+                reading.requests[-1].complete = True
                 break
             else:
                 break
@@ -114,26 +116,26 @@ class _Callbacks:
         return self.reading
 
     def on_message_begin(self) -> None:
-        self.reading.asked.append(Asked(b"", b"", []))
+        self.reading.requests.append(ParsedRequest(b"", b"", []))
         self._in_body = False
 
     def on_url(self, url: bytes) -> None:
-        self.reading.asked[-1].target += url
+        self.reading.requests[-1].target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_body:
-            self.reading.asked[-1].headers.append((name.lower(), value.strip(b" \t")))
+            self.reading.requests[-1].headers.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         self._in_body = True
-        self.reading.asked[-1].method = self._parser.get_method()
+        self.reading.requests[-1].method = self._parser.get_method()
 
     def on_body(self, body: bytes) -> None:
-        self.reading.asked[-1].body += body
+        self.reading.requests[-1].body += body
 
     def on_message_complete(self) -> None:
-        self.reading.asked[-1].complete = True
+        self.reading.requests[-1].complete = True
 
 
 def httptools_requests(data: bytes) -> Reading:
@@ -142,7 +144,7 @@ def httptools_requests(data: bytes) -> Reading:
 
 
 @dataclass
-class Answered:
+class ParsedResponse:
     """An answer as a parser read it, up to where the bytes end."""
 
     status: int = 0
@@ -156,29 +158,29 @@ class _Hearing:
     """An ExchangeSink that records one response. The end and failures are for a connection to report."""
 
     def __init__(self) -> None:
-        self.found = Answered()
+        self.response = ParsedResponse()
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
-        assert not self.found.status
+        assert not self.response.status
 
     def response_complete(self, *_: object) -> None:
-        raise AssertionError("told by the connection")
+        raise AssertionError("the connection calls this")
 
     def response_started(self, head: ResponseHead, *_: object) -> None:
-        assert not self.found.status
-        self.found.status, self.found.headers = head.status, head.pairs
+        assert not self.response.status
+        self.response.status, self.response.headers = head.status, head.pairs
 
     def response_data(self, data: bytes) -> None:
         assert data
-        self.found.body += data
+        self.response.body += data
 
     def response_ended(self, trailers: HeaderPairs) -> None:
-        raise AssertionError("told by the connection")
+        raise AssertionError("the connection calls this")
 
     def backend_half_closed(self) -> None: ...
 
     def response_failed(self, error: UpstreamError) -> None:
-        raise AssertionError("told by the connection")
+        raise AssertionError("the connection calls this")
 
     def upload_paused(self) -> None: ...
 
@@ -187,51 +189,51 @@ class _Hearing:
     def elapsed(self, seconds: float) -> None: ...
 
 
-def our_answer(pieces: list[bytes], is_head: bool) -> Answered:
+def our_answer(pieces: list[bytes], is_head: bool) -> ParsedResponse:
     """What our reader makes of an answer. Only what NOT_HTTP names may come out of it."""
     reader, heard = ResponseParser(LastResponse()), _Hearing()
     reader.begin(heard, is_head)
-    found = heard.found
+    response = heard.response
     try:
         for piece in pieces:
             reader.feed(piece)
             if reader.phase == OVER:
                 break
         if reader.complete is not None:
-            head, _, found.body = reader.complete
-            found.status, found.headers = head.status, head.pairs
+            head, _, response.body = reader.complete
+            response.status, response.headers = head.status, head.pairs
     except NOT_HTTP:
-        found.refused = True
-    found.complete = not found.refused and reader.phase in (OVER, UNTIL_CLOSE)
-    return found
+        response.refused = True
+    response.complete = not response.refused and reader.phase in (OVER, UNTIL_CLOSE)
+    return response
 
 
-def h11s_answer(data: bytes, is_head: bool) -> Answered:
+def h11s_answer(data: bytes, is_head: bool) -> ParsedResponse:
     """The answer as h11 reads it, the connection closed behind it."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_BYTES * 4)
     method = b"HEAD" if is_head else b"GET"
     connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"h")]))
     connection.send(h11.EndOfMessage())
-    found = Answered()
+    response = ParsedResponse()
     connection.receive_data(data)
     closed = False
     try:
         while True:
             event = connection.next_event()
-            if event is h11.NEED_DATA and not closed and found.status:
+            if event is h11.NEED_DATA and not closed and response.status:
                 connection.receive_data(b"")
                 closed = True
             elif isinstance(event, h11.Response):
                 headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-                found.status, found.headers = event.status_code, headers
+                response.status, response.headers = event.status_code, headers
             elif isinstance(event, h11.Data):
-                found.body += bytes(event.data)
+                response.body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                found.complete = True
+                response.complete = True
                 break
             elif not isinstance(event, h11.InformationalResponse):
                 break
     except h11.RemoteProtocolError:
         # Once we have closed, it means no more than that the answer is not complete.
-        found.refused = not closed
-    return found
+        response.refused = not closed
+    return response

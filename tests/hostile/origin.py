@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -57,9 +56,9 @@ class Origin:
 
     taken: list[Taken] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    answer: Hostile | None = None
+    response: Hostile | None = None
     played: bool = False
-    """All pieces of the case's answer are sent."""
+    """All pieces of the case's response are sent."""
     port: int = 0
     _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,16 +69,16 @@ class Origin:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self) -> None:
-        with suppress(OSError):  # shutdown wakes the accepting thread; there may be nobody to tell.
+        with suppress(OSError):  # shutdown wakes the accepting thread, if it still runs.
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for connection in tuple(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def begin(self, answer: Hostile | None = None) -> None:
-        """Forget what was; `answer` is for `/case…` from now on."""
-        self.taken, self.faults, self.answer, self.played = [], [], answer, False
+    def begin(self, response: Hostile | None = None) -> None:
+        """Forget what was received; `response` is for `/case…` from now on."""
+        self.taken, self.faults, self.response, self.played = [], [], response, False
 
     def of_case(self) -> list[Taken]:
         """What came since `begin`, but for probes."""
@@ -124,7 +123,7 @@ class _Talk:
         self.current: Taken | None = None
 
     def one(self) -> bool:
-        """Take a request and answer it. False once the connection is to be closed."""
+        """Receive a request and respond. False once the connection is to be closed."""
         taken = Taken(self._head())
         self.current = taken
         self._origin.taken.append(taken)
@@ -136,7 +135,7 @@ class _Talk:
         self._body(taken, fields)
         self.in_body = False
         taken.complete = True
-        scripted = self._origin.answer if taken.target.startswith(b"/case") else None
+        scripted = self._origin.response if taken.target.startswith(b"/case") else None
         if scripted is not None:
             return self._play(scripted)
         if not early:
@@ -144,23 +143,23 @@ class _Talk:
             self._send(_ok(taken.target if taken.is_probe else b"seen", quiet=quiet))
         return True
 
-    def _play(self, answer: Hostile) -> bool:
-        for number, piece in enumerate(answer.pieces):
+    def _play(self, response: Hostile) -> bool:
+        for number, piece in enumerate(response.pieces):
             if number:
                 time.sleep(0.02)  # So that the pieces arrive as pieces.
             self._send(piece)
         self._origin.played = True
-        if answer.end == "reset":
+        if response.end == "reset":
             time.sleep(0.02)  # A reset overtakes what is still queued.
             linger = struct.pack("ii", 1, 0)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        return answer.end == "stay"
+        return response.end == "stay"
 
     def _head(self) -> bytes:
         while b"\r\n\r\n" not in self.buffer:
             self._more()
-        found, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        return found + b"\r\n\r\n"
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        return head + b"\r\n\r\n"
 
     def _body(self, taken: Taken, fields: dict[bytes, bytes]) -> None:
         coding, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
@@ -219,30 +218,20 @@ def _fields(request_head: bytes) -> dict[bytes, bytes]:
     line, *rest = request_head[:-4].split(b"\r\n")
     if _LINE.fullmatch(line) is None:
         raise _Faulty(f"a request line that is none: {line[:200]!r}")
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     for each in rest:
         matched = _FIELD.fullmatch(each)
         if matched is None:
             raise _Faulty(f"a field that is none: {each[:200]!r}")
         name = matched[1].lower()
-        if name in found and name in (b"host", b"content-length", b"transfer-encoding"):
+        if name in fields and name in (b"host", b"content-length", b"transfer-encoding"):
             raise _Faulty(f"{name.decode()} twice")
-        found[name] = matched[2].rstrip()
-    if b"host" not in found and line.endswith(b"1.1"):
+        fields[name] = matched[2].rstrip()
+    if b"host" not in fields and line.endswith(b"1.1"):
         raise _Faulty("no Host")
-    return found
+    return fields
 
 
 def _ok(body: bytes, quiet: bool = False) -> bytes:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-    return answer if quiet else answer + body
-
-
-def until(holds: Callable[[], bool], within_s: float) -> bool:
-    """Whether `holds()` comes true in time."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)
-    return True
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head if quiet else head + body

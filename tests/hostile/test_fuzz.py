@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.hostile.oracles import (
-    Answered,
-    Asked,
+    ParsedRequest,
+    ParsedResponse,
     Reading,
     h11s_answer,
     h11s_request,
@@ -45,9 +45,9 @@ def check_request(data: bytes, pieces: list[bytes]) -> None:
     whole, cut = ours([data]), ours(pieces)
     # A refusal may come sooner or later, as the bytes come; what was complete before it is the same.
     assert whole.complete == cut.complete
-    if not whole.asked:
+    if not whole.requests:
         return
-    first = whole.asked[0]
+    first = whole.requests[0]
     hosts = [value for name, value in first.headers if name == b"host"]
     ascii_only = all(byte < 0x80 for byte in first.target)
     if not ascii_only or _THEY_REFUSE.search(data) is not None:
@@ -59,9 +59,9 @@ def check_request(data: bytes, pieces: list[bytes]) -> None:
         _same(first, httptools_requests(data), whole.refused)
 
 
-def _same(mine: Asked, other: Reading, refused: bool) -> None:
-    assert other.asked, "ours took for a request what the other refused"
-    theirs = other.asked[0]
+def _same(mine: ParsedRequest, other: Reading, refused: bool) -> None:
+    assert other.requests, "ours took for a request what the other refused"
+    theirs = other.requests[0]
     assert (theirs.method, theirs.target) == (mine.method, mine.target)
     assert _plain(theirs) == _plain(mine)
     if mine.complete:
@@ -73,7 +73,7 @@ def _same(mine: Asked, other: Reading, refused: bool) -> None:
         assert theirs.body.startswith(mine.body) or mine.body.startswith(theirs.body)
 
 
-def _plain(asked: Asked) -> list[tuple[bytes, bytes]]:
+def _plain(asked: ParsedRequest) -> list[tuple[bytes, bytes]]:
     """h11 normalises the case of a coding, and so do we where we look at it."""
     return [
         (name, value.lower() if name == b"transfer-encoding" else value)
@@ -91,7 +91,7 @@ def check_answer(data: bytes, pieces: list[bytes], is_head: bool) -> None:
             _same_answer(whole, h11s_answer(data, is_head))
 
 
-def _same_answer(mine: Answered, theirs: Answered) -> None:
+def _same_answer(mine: ParsedResponse, theirs: ParsedResponse) -> None:
     assert not theirs.refused, "ours took for an answer what the other refused"
     assert theirs.status == mine.status
     assert [name for name, _ in theirs.headers] == [name for name, _ in mine.headers]
@@ -111,8 +111,8 @@ def test_requests(data: st.DataObject, sent: bytes) -> None:
 def test_a_well_formed_request_is_never_refused(data: st.DataObject, sent: bytes) -> None:
     whole = ours(data.draw(cuts(sent)))
     assert not whole.refused
-    assert whole.asked
-    assert len(whole.complete) == len(whole.asked)
+    assert whole.requests
+    assert len(whole.complete) == len(whole.requests)
 
 
 @_SHORT

@@ -9,19 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.standing import OK, answering, standing, status_of, table, taking
-from tests.integration.running import Running
-from tests.integration.upstream_servers import Peer, eventually, serving
+from tests.faults.leak_check import OK, leak_checked, table
+from tests.support.facade_in_loop import RunningFacade
+from tests.support.origin import ok, origin, responding, silent
+from tests.support.raw_response import final_status_of
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 # A sweep looks every half second, and a deadline is kept to two of them. The rest is for a busy machine.
 SLACK_S = 2.5
 
 
-async def _open(facade: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(facade: RunningFacade) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection(facade.listen.host, facade.listen.port)
 
 
-async def _refused(facade: Running, kind: str) -> float:
+async def _refused(facade: RunningFacade, kind: str) -> float:
     """The metric, asked of the admin listener."""
     reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
     writer.write(b"GET /metrics HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
@@ -46,18 +49,18 @@ def _reason(answer: bytes) -> str:
 
 
 async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> None:
-    async def waits(facade: Running, sent: bytes) -> None:
+    async def waits(facade: RunningFacade, sent: bytes) -> None:
         reader, writer = await _open(facade)
         began = time.monotonic()
         writer.write(sent)
         answer = await _ended(reader, 0.3 + SLACK_S)
         assert time.monotonic() - began >= 0.3
-        assert (status_of(answer), _reason(answer)) == (408, "head_timeout")
+        assert (final_status_of(answer), _reason(answer)) == (408, "head_timeout")
         writer.close()
 
-    async with serving(answering) as up:
-        text = table(up) + "listener: {head_timeout: 300ms}\n"
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(responding(ok())) as up:
+        text = table(up.port) + "listener: {head_timeout: 300ms}\n"
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             halves = (b"GET / HT", b"GET / HTTP/1.1\r\nhost: h\r\n")
             await asyncio.gather(*(waits(facade, sent) for sent in halves))
             assert await _refused(facade, "head_timeout") == len(halves)
@@ -65,23 +68,23 @@ async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> 
 
 
 async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> None:
-    async with serving(answering) as up:
-        text = table(up) + "listener: {head_timeout: 500ms}\n"
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(responding(ok())) as up:
+        text = table(up.port) + "listener: {head_timeout: 500ms}\n"
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             reader, writer = await _open(facade)
             ended = asyncio.create_task(_ended(reader, 0.5 + SLACK_S))
             writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n")
             while not ended.done():
                 writer.write(b"x: y\r\n")
                 await asyncio.sleep(0.05)
-            assert status_of(await ended) == 408
+            assert final_status_of(await ended) == 408
             writer.close()
 
 
 async def test_a_connection_that_asks_nothing_ends_in_silence(tmp_path: Path, tier: str) -> None:
     """Never, after an empty line, or between two requests."""
 
-    async def waits(facade: Running, before: bytes) -> None:
+    async def waits(facade: RunningFacade, before: bytes) -> None:
         reader, writer = await _open(facade)
         writer.write(before)
         if before.startswith(b"GET"):
@@ -89,9 +92,9 @@ async def test_a_connection_that_asks_nothing_ends_in_silence(tmp_path: Path, ti
         assert await _ended(reader, 0.3 + SLACK_S) == b""
         writer.close()
 
-    async with serving(answering) as up:
-        text = table(up) + "listener: {head_timeout: 300ms, idle_timeout: 300ms}\n"
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(responding(ok())) as up:
+        text = table(up.port) + "listener: {head_timeout: 300ms, idle_timeout: 300ms}\n"
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             before = (b"", b"\r\n", b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
             await asyncio.gather(*(waits(facade, each) for each in before))
 
@@ -109,20 +112,20 @@ async def test_a_body_that_stops_is_a_408_and_is_not_ended_upstream(
 ) -> None:
     bodies: list[bytes] = []
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        bodies.append(await peer.until_closed())
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        bodies.append((await wire.end())[0])
 
-    async def waits(facade: Running, framing: bytes, part: bytes) -> None:
+    async def waits(facade: RunningFacade, framing: bytes, part: bytes) -> None:
         reader, writer = await _open(facade)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\n%b\r\n\r\n%b" % (framing, part))
         answer = await _ended(reader, 0.3 + SLACK_S)
-        assert (status_of(answer), _reason(answer)) == (408, "body_timeout")
+        assert (final_status_of(answer), _reason(answer)) == (408, "body_timeout")
         writer.close()
 
-    async with serving(script) as up:
-        text = table(up, defaults="{timeouts: {body_idle: 300ms}}")
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(script) as up:
+        text = table(up.port, defaults="{timeouts: {body_idle: 300ms}}")
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             await asyncio.gather(*(waits(facade, *body) for body in BODIES))
             await eventually(lambda: len(bodies) == len(BODIES) and not up.open, within_s=1)
             assert await _refused(facade, "body_timeout") == len(BODIES)
@@ -131,9 +134,9 @@ async def test_a_body_that_stops_is_a_408_and_is_not_ended_upstream(
 
 
 async def test_a_body_that_drips_is_judged_after_five_seconds(tmp_path: Path, tier: str) -> None:
-    async with serving(taking) as up:
-        text = table(up, defaults="{limits: {min_body_rate: 100B}}")
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(silent) as up:
+        text = table(up.port, defaults="{limits: {min_body_rate: 100B}}")
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             reader, writer = await _open(facade)
             began = time.monotonic()
             writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100000\r\n\r\n")
@@ -143,20 +146,22 @@ async def test_a_body_that_drips_is_judged_after_five_seconds(tmp_path: Path, ti
                 await asyncio.sleep(0.1)
             answer = await ended
             assert time.monotonic() - began >= 5
-            assert (status_of(answer), _reason(answer)) == (408, "too_slow")
+            assert (final_status_of(answer), _reason(answer)) == (408, "too_slow")
             assert await _refused(facade, "too_slow") == 1
             writer.close()
 
 
 async def test_an_upload_that_is_fast_enough_may_take_its_time(tmp_path: Path, tier: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.reader.readexactly(1_000)
-        peer.send(OK + b"content-length: 2\r\n\r\nok")
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        await wire.exactly(1_000)
+        wire.send(OK + b"content-length: 2\r\n\r\nok")
 
-    async with serving(script) as up:
-        text = table(up, defaults="{timeouts: {body_idle: 600ms}, limits: {min_body_rate: 10B}}")
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(script) as up:
+        text = table(
+            up.port, defaults="{timeouts: {body_idle: 600ms}, limits: {min_body_rate: 10B}}"
+        )
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             reader, writer = await _open(facade)
             writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n")
             for _ in range(10):
@@ -168,17 +173,17 @@ async def test_an_upload_that_is_fast_enough_may_take_its_time(tmp_path: Path, t
 
 
 async def test_a_request_ends_with_its_total_time(tmp_path: Path, tier: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"content-length: 1000000\r\n\r\n")
-        while not peer.writer.is_closing():
-            peer.send(b"x")
-            await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"content-length: 1000000\r\n\r\n")
+        while not wire.is_closing:
+            wire.send(b"x")
+            await wire.flush()
             await asyncio.sleep(0.05)
 
-    async with serving(script) as up:
-        text = table(up, defaults="{timeouts: {total: 1s}}")
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(script) as up:
+        text = table(up.port, defaults="{timeouts: {total: 1s}}")
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             reader, writer = await _open(facade)
             began = time.monotonic()
             writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -192,19 +197,19 @@ async def test_a_request_ends_with_its_total_time(tmp_path: Path, tier: str) -> 
 async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path: Path, tier: str) -> None:
     gone = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         try:
-            await peer.request()
-            peer.send(OK + b"content-length: 100000000\r\n\r\n")
+            await wire.request_head()
+            wire.send(OK + b"content-length: 100000000\r\n\r\n")
             for _ in range(1000):
-                peer.send(b"x" * 100_000)
-                await peer.flush()
+                wire.send(b"x" * 100_000)
+                await wire.flush()
         finally:
             gone.set()
 
-    async with serving(script) as up:
-        text = table(up, defaults="{timeouts: {stream_idle: 500ms}}")
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(script) as up:
+        text = table(up.port, defaults="{timeouts: {stream_idle: 500ms}}")
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             _, writer = await asyncio.open_connection(
                 facade.listen.host, facade.listen.port, limit=1000
             )
@@ -223,9 +228,9 @@ async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path: Path, tier: str)
 async def test_more_connections_than_allowed_are_turned_away(
     tmp_path: Path, tier: str, limit: str, kind: str
 ) -> None:
-    async with serving(answering) as up:
-        text = table(up) + f"listener: {{{limit}}}\n"
-        async with standing(text, tmp_path, tier, up) as facade:
+    async with origin(responding(ok())) as up:
+        text = table(up.port) + f"listener: {{{limit}}}\n"
+        async with leak_checked(text, tmp_path, tier, up) as facade:
             held = [await _open(facade) for _ in range(5)]
             for reader, writer in held:
                 writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -235,7 +240,7 @@ async def test_more_connections_than_allowed_are_turned_away(
             answer = await _ended(reader, 5)
             writer.close()
             if answer:
-                assert (status_of(answer), _reason(answer)) == (503, kind)
+                assert (final_status_of(answer), _reason(answer)) == (503, kind)
                 assert b"retry-after: " in answer
             assert await _refused(facade, kind) >= 1
             for reader, writer in held:  # Those that are in are served on.
@@ -243,14 +248,14 @@ async def test_more_connections_than_allowed_are_turned_away(
                 await asyncio.wait_for(reader.readuntil(b"ok"), 5)
                 writer.close()
                 await _ended(reader, 5)
-            assert status_of(await _comes_in(facade)) == 200
+            assert final_status_of(await _comes_in(facade)) == 200
 
 
-async def _comes_in(facade: Running) -> bytes:
+async def _comes_in(facade: RunningFacade) -> bytes:
     """An answer that is no 503, as soon as the places of those that left are free."""
     answer = await facade.get("/")
     deadline = time.monotonic() + 5
-    while status_of(answer) == 503 and time.monotonic() < deadline:
+    while final_status_of(answer) == 503 and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
         answer = await facade.get("/")
     return answer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import Serving, serving_process
+from tests.support.facade_process import FacadeProcess, facade_process
 
 TABLE = """
 version: 1
@@ -43,18 +43,17 @@ FLOODS = {
 
 
 @pytest.fixture(scope="module")
-def process(tier: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    routes: Path = tmp_path_factory.mktemp(tier) / "routes.yaml"
-    routes.write_text(TABLE)
-    with serving_process(routes, tier, "--access-log", "none") as facade:
+def process(tier: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FacadeProcess]:
+    folder: Path = tmp_path_factory.mktemp(tier)
+    with facade_process(folder, "--tier", tier, table=TABLE) as facade:
         yield facade
 
 
 @pytest.mark.parametrize(("start", "more"), FLOODS.values(), ids=FLOODS.keys())
 def test_a_flood_over_one_connection_stays_small(
-    process: Serving, start: bytes, more: bytes
+    process: FacadeProcess, start: bytes, more: bytes
 ) -> None:
-    before = highest = process.rss_bytes
+    before = highest = process.resident_bytes
     with contextlib.closing(
         socket.create_connection((process.listen.host, process.listen.port), 5)
     ) as client:
@@ -66,9 +65,9 @@ def test_a_flood_over_one_connection_stays_small(
                 client.sendall(piece)
                 sent += len(piece)
                 if sent % (1024 * 1024) < len(piece):
-                    highest = max(highest, process.rss_bytes)
+                    highest = max(highest, process.resident_bytes)
                 if sent > _SENT_BYTES:
                     break
-        highest = max(highest, process.rss_bytes)
+        highest = max(highest, process.resident_bytes)
     assert highest - before < _MOST_BYTES, f"{(highest - before) >> 20} MiB after {sent >> 20} MiB"
-    assert process.process.poll() is None
+    assert process.popen.poll() is None

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import Serving, serving_process
 from tests.hostile.origin import Origin
+from tests.support.facade_process import FacadeProcess, facade_process
 
 _LIMIT_S = 2.0
 # A deadline is kept to two sweeps of half a second; the rest is for a busy machine.
@@ -40,20 +40,22 @@ _CONNECTIONS = 100
 
 
 @pytest.fixture(scope="module")
-def process(tier: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def process(tier: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FacadeProcess]:
     origin = Origin()
     origin.start()
-    routes: Path = tmp_path_factory.mktemp(tier) / "routes.yaml"
-    routes.write_text(TABLE.format(port=origin.port))
-    with serving_process(routes, tier, "--access-log", "none") as facade:
-        yield facade
-    origin.stop()
+    folder: Path = tmp_path_factory.mktemp(tier)
+    table = TABLE.format(port=origin.port)
+    try:
+        with facade_process(folder, "--tier", tier, table=table) as facade:
+            yield facade
+    finally:
+        origin.stop()
 
 
 class Probe:
     """Asks the facade again and again while something else goes on."""
 
-    def __init__(self, facade: Serving) -> None:
+    def __init__(self, facade: FacadeProcess) -> None:
         self._url = f"http://{facade.listen}/hello"
         self._over = threading.Event()
         self.waits_s: list[float] = []
@@ -83,7 +85,7 @@ class Probe:
         return sorted(self.waits_s)[len(self.waits_s) * 99 // 100] * 1000
 
 
-def _opened(held: contextlib.ExitStack, facade: Serving, sent: bytes) -> list[socket.socket]:
+def _opened(held: contextlib.ExitStack, facade: FacadeProcess, sent: bytes) -> list[socket.socket]:
     found = []
     for _ in range(_CONNECTIONS):
         sock = socket.create_connection((facade.listen.host, facade.listen.port), 5)
@@ -124,7 +126,7 @@ def _over(sock: socket.socket) -> bool:
 
 @pytest.mark.parametrize(("sent", "drip"), _KINDS.values(), ids=_KINDS.keys())
 def test_a_hundred_slow_connections_are_all_closed_on_time(
-    process: Serving, sent: bytes, drip: bytes
+    process: FacadeProcess, sent: bytes, drip: bytes
 ) -> None:
     with contextlib.ExitStack() as held, Probe(process) as probe:
         found = _opened(held, process, sent)
@@ -144,7 +146,7 @@ _ATTACKS = {
 @pytest.mark.soak
 @pytest.mark.parametrize("attack", _ATTACKS.values(), ids=_ATTACKS.keys())
 def test_slowhttptest_with_a_thousand_connections(
-    process: Serving, attack: list[str], capsys: pytest.CaptureFixture[str]
+    process: FacadeProcess, attack: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tool = shutil.which("slowhttptest")
     assert tool is not None, "install slowhttptest (Debian has it)"

@@ -8,9 +8,9 @@ import pytest
 
 from proxy import cli
 from proxy.control.edit_transaction import EditInput, EditRequest, EditResult, perform
-from proxy.control.edits.operations import Consent, Edited, shift
+from proxy.control.edits.operations import Consent, EditedTable, shift
 from proxy.control.history.entries import version_of
-from proxy.control.history.file import read_log
+from proxy.control.history.file import load_history
 from tests.texts import FLOW, table
 
 ROOT = Path(__file__).parents[2]
@@ -50,18 +50,18 @@ def history_of(routes: Path) -> Path:
 
 
 def moved(routes: Path, share: int, who: str = "alice") -> EditResult:
-    """Shift route `r`, through the same door as the command line."""
+    """Shift route `r`, with the function that the command line calls."""
 
-    def make(situation: EditInput) -> Edited | None:
-        return shift(situation.need(), "r", {"new": share}, Consent())
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        return shift(edit_input.require_table(), "r", {"new": share}, Consent())
 
-    return perform(routes, EditRequest("shift", who, NOW), make)
+    return perform(routes, EditRequest("shift", who, NOW), edit)
 
 
 def actions(routes: Path) -> list[str]:
-    return [entry.action for entry in read_log(routes).entries]
+    return [entry.action for entry in load_history(routes).entries]
 
 
 def faults(routes: Path) -> tuple[int, tuple[int, ...]]:
-    reading = read_log(routes)
-    return reading.broken_at, reading.torn
+    scan = load_history(routes)
+    return scan.broken_at, scan.torn

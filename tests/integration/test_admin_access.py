@@ -1,4 +1,4 @@
-"""Who may ask the admin listener what, and that no request of a client reaches it (promise X1)."""
+"""Access to the admin listener: with and without a token, and never from the traffic listener (promise X1)."""
 
 import asyncio
 import json
@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from proxy.server.settings import Address, Settings, Tier, Token
-from tests.integration.facade_process import ROOT, TABLE, command, process, until
-from tests.integration.running import Running, running
-from tests.integration.upstream_servers import refused_port
+from proxy.server.settings import Address, Tier, Token
+from tests.support.facade_in_loop import RunningFacade, facade_in_loop
+from tests.support.facade_process import ROOT, TABLE, command, facade_process
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 TOKEN = "not-a-secret-0123456789"
 PATHS = ["/healthz", "/readyz", "/routes", "/explain?url=/", "/metrics"]
@@ -26,37 +26,31 @@ routes:
 """
 
 
-def with_token(settings: Settings) -> Settings:
-    return replace(settings, admin_token=Token(sha256(TOKEN.encode()).digest()))
+WITH_TOKEN = Token(sha256(TOKEN.encode()).digest())
 
 
 async def ask(
-    facade: Running, path: str, *headers: str, method: str = "GET"
+    facade: RunningFacade, path: str, *headers: str, method: str = "GET"
 ) -> tuple[int, str, bytes]:
-    """Status, head and body of an answer of the admin listener."""
-    admin = replace_listen(facade)
-    head, _, body = (await admin.get(path, *headers, method=method)).partition(b"\r\n\r\n")
+    """Status, head and body of a response of the admin listener."""
+    response = await facade.get(path, *headers, method=method, admin=True)
+    head, _, body = response.partition(b"\r\n\r\n")
     return int(head.split(b" ", 2)[1]), head.decode().lower(), body
 
 
-def replace_listen(facade: Running) -> Running:
-    """As if the admin listener were the one for traffic."""
-    return Running(
-        facade.facade, facade.routes, facade.admin, facade.admin, facade.access_log, facade.stop
-    )
-
-
 @pytest.mark.parametrize("path", PATHS)
-async def test_without_a_token_everything_is_told(tmp_path: Path, path: str) -> None:
-    async with running(ONLY_HELLO, tmp_path) as facade:
+async def test_without_a_token_every_path_is_served(tmp_path: Path, path: str) -> None:
+    async with facade_in_loop(ONLY_HELLO, tmp_path) as facade:
         status, _, body = await ask(facade, path)
         assert status == 200
         assert len(body) > 10
 
 
 @pytest.mark.parametrize(("path", "word"), [("/healthz", "ok"), ("/readyz", "ready")])
-async def test_with_a_token_a_probe_tells_one_word(tmp_path: Path, path: str, word: str) -> None:
-    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+async def test_with_a_token_a_probe_responds_with_its_status_alone(
+    tmp_path: Path, path: str, word: str
+) -> None:
+    async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         status, _, body = await ask(facade, path)
         assert (status, json.loads(body)) == (200, {"status": word})
 
@@ -78,10 +72,10 @@ async def test_with_a_token_a_probe_tells_one_word(tmp_path: Path, path: str, wo
     ],
     ids=lambda headers: " ".join(headers) or "none",
 )
-async def test_all_else_wants_the_token(
+async def test_all_other_paths_require_the_token(
     tmp_path: Path, path: str, headers: tuple[str, ...]
 ) -> None:
-    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+    async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         status, head, body = await ask(facade, path, *headers)
         assert status == 401
         assert "content-type: application/problem+json" in head
@@ -93,8 +87,8 @@ async def test_all_else_wants_the_token(
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_who_has_the_token_is_told(tmp_path: Path, path: str, scheme: str) -> None:
-    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+async def test_a_request_with_the_token_is_served(tmp_path: Path, path: str, scheme: str) -> None:
+    async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         status, _, _ = await ask(facade, path, f"authorization: {scheme} {TOKEN}")
         assert status == 200
 
@@ -104,7 +98,7 @@ async def test_who_has_the_token_is_told(tmp_path: Path, path: str, scheme: str)
 async def test_no_admin_path_is_on_the_traffic_listener(
     tmp_path: Path, path: str, method: str
 ) -> None:
-    async with running(ONLY_HELLO, tmp_path) as facade:
+    async with facade_in_loop(ONLY_HELLO, tmp_path) as facade:
         answer = await facade.get(path, f"host: {facade.admin}", method=method)
         status = int(answer.split(b" ", 2)[1])
         # Two Host fields are refused; with one, the table has no such route.
@@ -114,12 +108,12 @@ async def test_no_admin_path_is_on_the_traffic_listener(
         assert b'"reason": "no_route"' in answer
 
 
-async def test_the_admin_listener_is_no_way_into_the_traffic(tmp_path: Path) -> None:
-    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+async def test_the_admin_listener_forwards_nothing(tmp_path: Path) -> None:
+    async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         assert (await ask(facade, "/hello", f"authorization: Bearer {TOKEN}"))[0] == 404
         upgrade = ("upgrade: websocket", "sec-websocket-key: eA==", "sec-websocket-version: 13")
         lines = ["GET /hello HTTP/1.1", "host: a", "connection: upgrade, close", *upgrade, "", ""]
-        answer = await replace_listen(facade).ask("\r\n".join(lines).encode())
+        answer = await facade.send("\r\n".join(lines).encode(), admin=True)
         assert answer.startswith(b"HTTP/1.1 401 ")
 
 
@@ -129,13 +123,9 @@ async def test_the_admin_listener_is_not_reached_through_a_route(
     tmp_path: Path, path: str, tier: Tier
 ) -> None:
     """A table may name its address, by mistake or by malice, under whatever name: what comes over us is refused."""
-    admin = Address("127.0.0.1", refused_port())
+    admin = Address("127.0.0.1", free_port())
     table = f"{{version: 1, backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]}}"
-
-    def there(settings: Settings) -> Settings:
-        return replace(settings, admin=admin, tier=tier)
-
-    async with running(table, tmp_path, adapt=there) as facade:
+    async with facade_in_loop(table, tmp_path, admin=admin, tier=tier) as facade:
         answer = await facade.get(path)
         assert answer.startswith(b"HTTP/1.1 403 ")
         assert b"table" not in answer.partition(b"\r\n\r\n")[2]
@@ -150,18 +140,18 @@ def token_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_token_is_asked_for_by_a_process_and_is_in_none_of_its_lines(
+def test_a_process_requires_the_token_and_never_logs_it(
     tmp_path: Path, token_file: Path, workers: str
 ) -> None:
     token = ("--admin-token-file", str(token_file), "--workers", workers)
-    with process(tmp_path, *token, "--admin", "0.0.0.0:0") as facade:
+    with facade_process(tmp_path, *token, "--admin", "0.0.0.0:0") as facade:
         until(lambda: facade.get("/readyz", admin=True)[0] == 200)
         assert facade.get("/metrics", admin=True)[0] == 401
         right = {"authorization": f"Bearer {TOKEN}"}
         assert facade.get("/metrics", admin=True, headers=right)[0] == 200
         assert facade.get("/metrics", headers=right)[0] == 502
         assert facade.stop() == 0
-        assert TOKEN not in "".join(facade.said)
+        assert TOKEN not in "".join(facade.log)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -181,10 +171,10 @@ def test_no_listener_opens_to_others_without_a_token(tmp_path: Path, workers: st
     assert "others can reach it, so it needs a token" in ended.stderr
 
 
-async def test_a_running_facade_is_asked_with_its_token(tmp_path: Path) -> None:
+async def test_the_commands_send_the_token_to_a_running_facade(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
-    async with running(ONLY_HELLO, tmp_path, adapt=with_token) as facade:
+    async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         argv = [
             sys.executable,
             "-m",

@@ -11,7 +11,7 @@ import pytest
 from proxy.cli import edit_options
 from proxy.control.changes import Changes
 from proxy.control.history.entries import NewEntry, version_of
-from proxy.control.history.file import open_history, read_log
+from proxy.control.history.file import load_history, open_history
 from tests.integration.edits import CANARY, LEGACY, LIVE, ROOT, TWENTY, Shell
 from tests.texts import HEAD, REST
 
@@ -97,7 +97,7 @@ def test_the_kill_switch_is_ended_once_and_that_is_recorded(facade: Shell) -> No
     assert facade.routes.read_text() == CANARY.replace(
         "version: 1\n", "version: 1\nkill_switch: false\n"
     )
-    entry = read_log(facade.routes).entries[-1]
+    entry = load_history(facade.routes).entries[-1]
     assert (entry.action, entry.who, entry.reason) == ("resume", "alice", "the cause is found")
     assert entry.changes == Changes(kill_switch=False)
     # It is no change of a route: a rollback of one still finds its own last state.
@@ -153,7 +153,7 @@ def test_what_is_so_already_is_said(facade: Shell) -> None:
     assert facade.out == "r is canary already; nothing was written\n"
     assert facade("revert", facade.version) == 0
     assert facade.out == "routes.yaml is at this version already; nothing was written\n"
-    assert len(read_log(facade.routes).entries) == 1
+    assert len(load_history(facade.routes).entries) == 1
 
 
 def test_another_file_is_named_in_the_way_back(facade: Shell) -> None:
@@ -180,7 +180,7 @@ def test_a_dry_run_of_a_rollback_knows_of_an_edit_by_hand(facade: Shell) -> None
     facade.routes.write_text(TWENTY)
     assert facade("rollback r --dry-run") == 0
     assert facade.out.startswith("r: canary 20 % -> 10 %\n")
-    assert len(read_log(facade.routes).entries) == 2
+    assert len(load_history(facade.routes).entries) == 2
 
 
 # --- for machines ---------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_with_sudo_the_one_who_called_it_is_recorded(
 ) -> None:
     monkeypatch.setenv("SUDO_USER", "carol")
     facade("shift r new=20")
-    assert read_log(facade.routes).entries[-1].who.startswith("carol@")
+    assert load_history(facade.routes).entries[-1].who.startswith("carol@")
     monkeypatch.delenv("SUDO_USER")
     monkeypatch.setenv("LOGNAME", "dora")
     assert edit_options.user().startswith("dora@")

@@ -12,10 +12,11 @@ import pytest
 from proxy.downstream.asgi import HIGH_WATER_BYTES
 from proxy.downstream.asgi_types import App, Message, Receive, Scope, Send
 from proxy.server.app import build
-from proxy.server.serve import bind, serving_admin
+from proxy.server.serve import serving_admin
 from proxy.server.settings import Settings
-from tests.integration.running import LOOPBACK
-from tests.integration.test_forwarding import body_of, head_of, status_of
+from proxy.server.sockets import bind
+from tests.support.facade_in_loop import LOOPBACK
+from tests.support.raw_response import body_of, head_of, status_of
 
 TABLE = 'version: 1\nbackends: {a: "http://127.0.0.1:9"}\nroutes: [{name: a, backend_refs: a}]\n'
 GET = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"

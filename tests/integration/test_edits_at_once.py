@@ -1,4 +1,4 @@
-"""Several edits at once, and edits that are cut short: none is lost, and the history tells of all."""
+"""Concurrent edits and interrupted edits: none is lost, and the history has all of them."""
 
 import fcntl
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.control.atomic_file import beside
+from proxy.control.atomic_file import pending_path
 from proxy.control.edit_transaction import EditInput, EditRequest, perform
-from proxy.control.edits.operations import Consent, Edited, shift
-from proxy.control.edits.yaml_nodes import EditError
+from proxy.control.edits.operations import Consent, EditedTable, shift
 from proxy.control.history.entries import BY_HAND, FOUND, NOT_CARRIED_OUT, earlier_state
-from proxy.control.history.file import open_history, read_log, record_seen
+from proxy.control.history.file import load_history, open_history, record_table
+from proxy.errors import EditError
 from tests.integration.edits import CANARY as CANARY_TEXT
 from tests.integration.edits import NOW, ROOT, actions, faults, history_of, moved
 from tests.texts import FLOW, table
@@ -24,7 +24,7 @@ CANARY = CANARY_TEXT.encode()
 
 @pytest.fixture
 def routes(tmp_path: Path) -> Path:
-    """A table that nobody has seen yet."""
+    """A table without a history."""
     path = tmp_path / "routes.yaml"
     path.write_bytes(CANARY)
     return path
@@ -42,10 +42,10 @@ sys.exit(max(cli.main(["shift", route, f"new={n}", "--routes", path]) for n in r
 SEEN = """
 import sys, time
 from pathlib import Path
-from proxy.control.history.file import record_seen
+from proxy.control.history.file import record_table
 path = Path(sys.argv[1])
 for _ in range(20):
-    assert record_seen(path, path.read_bytes(), time.time()) is None
+    assert record_table(path, path.read_bytes(), time.time()) is None
 """
 
 
@@ -58,7 +58,7 @@ def started(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-def test_edits_of_several_processes_take_effect_in_turn_and_none_is_lost(routes: Path) -> None:
+def test_edits_of_several_processes_take_effect_one_after_the_other(routes: Path) -> None:
     names = ["one", "two", "three"]
     text = CANARY.decode() + "".join(
         f"  - {{name: {name}, match: {{hosts: [{name}.example]}}, backend_refs: {{legacy: 99, new: 1}}}}\n"
@@ -75,31 +75,31 @@ def test_edits_of_several_processes_take_effect_in_turn_and_none_is_lost(routes:
 
 
 def test_several_facades_record_one_edit_by_hand_once(routes: Path) -> None:
-    record_seen(routes, CANARY, NOW)
+    record_table(routes, CANARY, NOW)
     routes.write_bytes(CANARY + b"# by hand\n")
     working = [started(SEEN, str(routes)) for _ in range(3)]
     assert [each.communicate(timeout=120)[1] for each in working] == [b""] * 3
     assert actions(routes) == [FOUND, BY_HAND]
 
 
-def test_a_save_by_hand_in_the_middle_of_an_edit_is_not_overwritten(routes: Path) -> None:
+def test_a_save_by_hand_during_an_edit_is_not_overwritten(routes: Path) -> None:
     by_hand = CANARY + b"# saved meanwhile\n"
 
-    def make(situation: EditInput) -> Edited | None:
-        result = shift(situation.need(), "r", {"new": 2000}, Consent())
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        result = shift(edit_input.require_table(), "r", {"new": 2000}, Consent())
         routes.write_bytes(by_hand)
         return result
 
     with pytest.raises(
         EditError, match=r"routes\.yaml changed while you edited; nothing was written"
     ):
-        perform(routes, EditRequest("shift", "alice", NOW), make)
+        perform(routes, EditRequest("shift", "alice", NOW), edit)
     assert routes.read_bytes() == by_hand
-    assert not beside(routes).exists()
+    assert not pending_path(routes).exists()
     assert actions(routes) == [FOUND]
 
 
-def test_a_save_by_hand_at_the_last_moment_is_not_overwritten_either(
+def test_a_save_by_hand_while_the_entry_is_written_is_not_overwritten(
     routes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes while the entry goes to the disk, after the first look at the file."""
@@ -116,12 +116,12 @@ def test_a_save_by_hand_at_the_last_moment_is_not_overwritten_either(
         moved(routes, 2000)
     assert routes.read_bytes() == by_hand
     assert actions(routes) == [FOUND, "shift", NOT_CARRIED_OUT]
-    assert record_seen(routes, by_hand, NOW) is None
+    assert record_table(routes, by_hand, NOW) is None
     assert actions(routes)[-1] == BY_HAND
     assert faults(routes) == (0, ())
 
 
-def test_a_lock_that_is_held_is_waited_for_only_so_long(routes: Path) -> None:
+def test_the_wait_for_a_lock_is_bounded(routes: Path) -> None:
     with (
         open_history(routes, 1),
         pytest.raises(EditError, match="somebody else is editing"),
@@ -130,10 +130,10 @@ def test_a_lock_that_is_held_is_waited_for_only_so_long(routes: Path) -> None:
         raise AssertionError("two held one lock")
 
 
-def test_a_history_that_is_taken_away_while_one_waits_is_begun_anew(
+def test_a_history_that_is_deleted_during_the_wait_is_begun_again(
     routes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever got the lock of a file that has no name any more would write where nobody reads."""
+    """The lock of a deleted file must not be used: its entries would be lost."""
     moved(routes, 1000)
     lock = fcntl.flock
     taken: list[int] = []
@@ -193,13 +193,13 @@ def _after_the_crash(routes: Path, old: bytes, new: bytes) -> tuple[bool, tuple[
     """Whether the edit took effect, and what the history says once the next one has looked."""
     text = routes.read_bytes()
     assert text in (old, new)
-    assert record_seen(routes, text, NOW) is None
-    seen = tuple(actions(routes))
+    assert record_table(routes, text, NOW) is None
+    recorded = tuple(actions(routes))
     done = moved(routes, 3000)
     assert done.written
     assert sorted(os.listdir(routes.parent)) == ["routes.yaml", "routes.yaml.history.jsonl"]
-    assert read_log(routes).broken_at == 0
-    state = earlier_state(read_log(routes).entries, "r")
+    assert load_history(routes).broken_at == 0
+    state = earlier_state(load_history(routes).entries, "r")
     assert state is not None
     assert state.weights["new"] == (20 if text == new else 10)
-    return text == new, seen
+    return text == new, recorded

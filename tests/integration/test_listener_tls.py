@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from proxy.server.settings import Settings, TlsFiles
-from tests.integration.facade_process import ROOT, TABLE, command, process, until
-from tests.integration.running import answering, backend, ok, running
-from tests.integration.test_upstream_tls import PEM
+from proxy.server.settings import TlsFiles
+from tests.support.certificates import Authority
+from tests.support.facade_in_loop import facade_in_loop
+from tests.support.facade_process import ROOT, TABLE, command, facade_process
+from tests.support.origin import ok, origin, responding
+from tests.support.waiting import until
+from tests.support.wire import Message
 
 TO_BACKEND = """
 version: 1
@@ -26,11 +28,11 @@ routes: [{{name: all, backend_refs: b}}]
 
 @pytest.fixture
 def files(tmp_path: Path) -> TlsFiles:
-    key, _, cert = PEM.partition("-----BEGIN CERTIFICATE-----")
-    made = TlsFiles(tmp_path / "tls.crt", tmp_path / "tls.key")
-    made.cert.write_text("-----BEGIN CERTIFICATE-----" + cert)
-    made.key.write_text(key)
-    return made
+    """A certificate with its chain, and its key."""
+    authority = Authority()
+    written = authority.issue("localhost").write(tmp_path, "tls")
+    written.cert.write_bytes(written.cert.read_bytes() + authority.chain())
+    return TlsFiles(written.cert, written.key)
 
 
 def trusting(files: TlsFiles) -> ssl.SSLContext:
@@ -55,7 +57,7 @@ def asked(port: int, tls: ssl.SSLContext) -> tuple[int, bytes]:
 def test_a_client_that_trusts_the_certificate_is_answered(
     tmp_path: Path, files: TlsFiles, workers: str
 ) -> None:
-    with process(tmp_path, *arguments(files), "--workers", workers) as facade:
+    with facade_process(tmp_path, *arguments(files), "--workers", workers) as facade:
         assert facade.scheme == "https"
         assert asked(facade.port, trusting(files)) == (200, b"hello")
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -65,7 +67,7 @@ def test_a_client_that_trusts_the_certificate_is_answered(
 
 
 def test_what_is_agreed_on(tmp_path: Path, files: TlsFiles) -> None:
-    with process(tmp_path, *arguments(files)) as facade:
+    with facade_process(tmp_path, *arguments(files)) as facade:
         for offered, version in (
             (ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
             (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
@@ -82,7 +84,7 @@ def test_what_is_agreed_on(tmp_path: Path, files: TlsFiles) -> None:
 
 
 def test_one_that_does_not_speak_tls_gets_no_answer(tmp_path: Path, files: TlsFiles) -> None:
-    with process(tmp_path, *arguments(files)) as facade:
+    with facade_process(tmp_path, *arguments(files)) as facade:
         with socket.create_connection(("127.0.0.1", facade.port), 10) as plain:
             plain.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
             assert b"hello" not in plain.recv(1000)
@@ -94,7 +96,7 @@ def test_a_handshake_under_way_is_no_connection_to_be_lost(
     tmp_path: Path, files: TlsFiles, workers: str
 ) -> None:
     """A far client needs longer for it than a near one does for its whole request."""
-    with process(tmp_path, *arguments(files), "--workers", workers) as facade:
+    with facade_process(tmp_path, *arguments(files), "--workers", workers) as facade:
         with socket.create_connection(("127.0.0.1", facade.port), 10) as plain:
             time.sleep(0.2)  # Accepted by now.
             facade.popen.send_signal(signal.SIGTERM)
@@ -108,13 +110,10 @@ def test_a_handshake_under_way_is_no_connection_to_be_lost(
 
 
 async def test_a_backend_is_told_of_https(tmp_path: Path, files: TlsFiles) -> None:
-    def over_tls(settings: Settings) -> Settings:
-        return replace(settings, tls=files)
-
-    seen: list[bytes] = []
-    async with backend(answering(ok(b"yes"), seen)) as b:
+    seen: list[Message] = []
+    async with origin(responding(ok(b"yes"), seen)) as b:
         table = TO_BACKEND.format(url=b.url)
-        async with running(table, tmp_path, adapt=over_tls) as facade:
+        async with facade_in_loop(table, tmp_path, tls=files) as facade:
             reader, writer = await asyncio.open_connection(
                 facade.listen.host,
                 facade.listen.port,
@@ -124,7 +123,7 @@ async def test_a_backend_is_told_of_https(tmp_path: Path, files: TlsFiles) -> No
             writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
             assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"yes")
             writer.close()
-        assert b"x-forwarded-proto: https" in seen[0].lower()
+        assert b"x-forwarded-proto: https" in seen[0].raw.lower()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

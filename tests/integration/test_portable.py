@@ -11,8 +11,9 @@ import uvicorn
 
 from proxy.server.app import build
 from proxy.server.settings import Address, Settings
-from tests.integration.test_forwarding import body_of, status_of
-from tests.integration.upstream_servers import Peer, serving
+from tests.support.origin import origin
+from tests.support.raw_response import body_of, status_of
+from tests.support.wire import Wire
 
 TABLE = """
 version: 1
@@ -33,7 +34,7 @@ async def under_uvicorn(table: str, folder: Path, http: str) -> AsyncIterator[in
         Settings(folder / "routes.yaml", anywhere, anywhere, access_log=str(folder / "access.log"))
     )
     config = uvicorn.Config(
-        facade.handler,
+        facade.asgi_app,
         port=0,
         http=http,
         ws="none",
@@ -61,18 +62,18 @@ async def _ask(port: int, raw: bytes) -> bytes:
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 async def test_the_application_runs_under_another_server(tmp_path: Path, http: str) -> None:
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         while True:
-            asked = await peer.request()
+            asked = await wire.request_head()
             said = asked.line
             if asked.all(b"content-length"):
-                said += b"|" + await peer.reader.readexactly(3)
+                said += b"|" + await wire.exactly(3)
             elif asked.all(b"transfer-encoding"):
-                said += b"|" + await peer.reader.readuntil(b"0\r\n\r\n")
-            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(said), said))
+                said += b"|" + await wire.until(b"0\r\n\r\n") + b"0\r\n\r\n"
+            wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(said), said))
 
     async with (
-        serving(script) as up,
+        origin(script) as up,
         under_uvicorn(TABLE.format(port=up.port), tmp_path, http) as port,
     ):
         close = b"host: h\r\nconnection: close\r\n"

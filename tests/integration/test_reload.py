@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
-from proxy.telemetry.shared_memory import State
-from tests.integration.running import Running, answering, backend, eventually, ok, running
-from tests.integration.test_forwarding import body_of, status_of
+from proxy.telemetry.shared_memory import WorkerState
+from tests.support.facade_in_loop import RunningFacade, facade_in_loop
+from tests.support.origin import ok, origin, responding
+from tests.support.raw_response import body_of, status_of
+from tests.support.waiting import eventually
 
 STATIC = """
 version: 1
@@ -25,11 +27,11 @@ def static(body: str) -> str:
     return STATIC.format(body=body)
 
 
-async def served(facade: Running) -> str:
+async def served(facade: RunningFacade) -> str:
     return body_of(await facade.get("/")).decode()
 
 
-async def admin(facade: Running, path: str) -> tuple[int, dict[str, Any]]:
+async def admin(facade: RunningFacade, path: str) -> tuple[int, dict[str, Any]]:
     reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
     writer.write(f"GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
     answer = await asyncio.wait_for(reader.read(), 5)
@@ -68,15 +70,15 @@ def in_two_writes(path: Path, text: str) -> None:
     "save", [in_place, renamed_over, like_vim, deleted_and_made_anew, in_two_writes]
 )
 async def test_an_edit_takes_effect(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
-    async with running(static("one"), tmp_path) as facade:
-        first = facade.facade.table.current.version
+    async with facade_in_loop(static("one"), tmp_path) as facade:
+        first = facade.app.table.current.version
         assert await served(facade) == "one"
         for turn in range(5):
             save(facade.routes, static(f"turn {turn}"))
-            version = facade.facade.table.current
-            await eventually(lambda: facade.facade.table.current is not version, 2)  # noqa: B023
+            version = facade.app.table.current
+            await eventually(lambda: facade.app.table.current is not version, 2)  # noqa: B023
             assert await served(facade) == f"turn {turn}"
-    assert facade.facade.table.current.version != first
+    assert facade.app.table.current.version != first
 
 
 async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
     (mount / "routes.yaml").symlink_to("..data/routes.yaml")
     from proxy.server.app import build
     from proxy.server.settings import Settings
-    from tests.integration.running import LOOPBACK
+    from tests.support.facade_in_loop import LOOPBACK
 
     facade = build(Settings(mount / "routes.yaml", LOOPBACK, LOOPBACK, "none"))
     async with facade.running():
@@ -126,9 +128,9 @@ BROKEN = {
 async def test_a_broken_table_leaves_the_last_good_one_in_charge(
     tmp_path: Path, text: bytes
 ) -> None:
-    async with running(static("good"), tmp_path) as facade:
+    async with facade_in_loop(static("good"), tmp_path) as facade:
         facade.routes.write_bytes(text)
-        await eventually(lambda: not facade.facade.table.state.ok, 2)
+        await eventually(lambda: not facade.app.table.state.ok, 2)
         assert await served(facade) == "good"
         status, ready = await admin(facade, "/readyz")
         assert status == 200
@@ -136,7 +138,7 @@ async def test_a_broken_table_leaves_the_last_good_one_in_charge(
         assert ready["last_error"].startswith(str(facade.routes))
         assert ready["table_age_seconds"] >= 0
         facade.routes.write_text(static("better"))
-        await eventually(lambda: facade.facade.table.state.ok, 2)
+        await eventually(lambda: facade.app.table.state.ok, 2)
         assert await served(facade) == "better"
         _, ready = await admin(facade, "/readyz")
         assert (ready["last_reload_ok"], ready["last_error"]) == (True, None)
@@ -154,17 +156,17 @@ async def test_a_table_that_cannot_be_read_leaves_the_last_one_in_charge(
             path.unlink()
             path.mkdir()
 
-    async with running(static("good"), tmp_path) as facade:
+    async with facade_in_loop(static("good"), tmp_path) as facade:
         lose(facade.routes)
-        await eventually(lambda: not facade.facade.table.state.ok, 3)
+        await eventually(lambda: not facade.app.table.state.ok, 3)
         assert await served(facade) == "good"
 
 
 async def test_a_file_that_stays_broken_while_it_changes_is_told(tmp_path: Path) -> None:
-    async with running(static("good"), tmp_path) as facade:
+    async with facade_in_loop(static("good"), tmp_path) as facade:
         until = asyncio.get_running_loop().time() + 10
         number = 0
-        while facade.facade.table.state.ok:
+        while facade.app.table.state.ok:
             number += 1
             facade.routes.write_text(f"broken: {number}\n")
             await asyncio.sleep(0.03)
@@ -173,8 +175,8 @@ async def test_a_file_that_stays_broken_while_it_changes_is_told(tmp_path: Path)
 
 
 async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Path) -> None:
-    async with running(static("good"), tmp_path) as facade:
-        concerns = facade.facade.watcher._concerns
+    async with facade_in_loop(static("good"), tmp_path) as facade:
+        concerns = facade.app.watcher._concerns
         assert concerns(Change.modified, str(facade.routes))
         assert concerns(Change.added, str(tmp_path / "..data"))
         assert not concerns(Change.modified, str(tmp_path / "access.jsonl"))
@@ -182,13 +184,13 @@ async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Pat
 
 
 async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: Path) -> None:
-    async with running(static("start"), tmp_path) as facade:
-        versions = [facade.facade.table.current.version]
+    async with facade_in_loop(static("start"), tmp_path) as facade:
+        versions = [facade.app.table.current.version]
         for number in range(30):
-            before = facade.facade.table.current
+            before = facade.app.table.current
             facade.routes.write_text(static(f"edit {number}"))
-            await eventually(lambda: facade.facade.table.current is not before, 5)  # noqa: B023
-            versions.append(facade.facade.table.current.version)
+            await eventually(lambda: facade.app.table.current is not before, 5)  # noqa: B023
+            versions.append(facade.app.table.current.version)
         history = facade.routes.with_name("routes.yaml.history.jsonl")
         await eventually(lambda: len(history.read_text().splitlines()) == len(versions), 30)
     lines = [json.loads(line) for line in history.read_text().splitlines()]
@@ -197,23 +199,23 @@ async def test_every_edit_by_hand_that_took_effect_is_in_the_history(tmp_path: P
 
 
 async def test_going_back_to_the_same_bytes_is_a_recovery_and_no_reload(tmp_path: Path) -> None:
-    async with running(static("good"), tmp_path) as facade:
-        before = facade.facade.table.current
+    async with facade_in_loop(static("good"), tmp_path) as facade:
+        before = facade.app.table.current
         facade.routes.write_text("broken")
-        await eventually(lambda: not facade.facade.table.state.ok, 2)
+        await eventually(lambda: not facade.app.table.state.ok, 2)
         facade.routes.write_text(static("good"))
-        await eventually(lambda: facade.facade.table.state.ok, 2)
-        assert facade.facade.table.current is before
+        await eventually(lambda: facade.app.table.state.ok, 2)
+        assert facade.app.table.current is before
 
 
 async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
-    async with running(static("start"), tmp_path) as facade:
+    async with facade_in_loop(static("start"), tmp_path) as facade:
         for number in range(40):
             facade.routes.write_text(static(f"edit {number}"))
             await asyncio.sleep(0.02)
 
         def on_the_last() -> bool:
-            answer = facade.facade.table.current.table.routes[0].direct_response
+            answer = facade.app.table.current.table.routes[0].direct_response
             return answer is not None and answer.body == b"edit 39"
 
         await eventually(on_the_last, 2)
@@ -222,8 +224,8 @@ async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
 async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Path) -> None:
     """Keep-alive clients ask without pause, while the table is edited 200 times, backends coming and going."""
     async with (
-        backend(answering(ok(b"one"))) as one,
-        backend(answering(ok(b"two"))) as two,
+        origin(responding(ok(b"one"))) as one,
+        origin(responding(ok(b"two"))) as two,
     ):
 
         def table(turn: int) -> str:
@@ -235,7 +237,7 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
             )
 
         answers: list[int] = []
-        async with running(table(0), tmp_path) as facade:
+        async with facade_in_loop(table(0), tmp_path) as facade:
             done = asyncio.Event()
 
             async def client() -> None:
@@ -252,13 +254,13 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
 
             clients = [asyncio.create_task(client()) for _ in range(4)]
             for turn in range(1, 201):
-                before = facade.facade.table.current
+                before = facade.app.table.current
                 renamed_over(facade.routes, table(turn))
-                await eventually(lambda: facade.facade.table.current is not before, 5)  # noqa: B023
+                await eventually(lambda: facade.app.table.current is not before, 5)  # noqa: B023
             done.set()
             await asyncio.gather(*clients)
-            reloads = facade.facade.table.state.reloads
-            await eventually(lambda: len(facade.facade.stats()) <= 2)
+            reloads = facade.app.table.state.reloads
+            await eventually(lambda: len(facade.app.upstream_stats()) <= 2)
     assert reloads == 200
     assert set(answers) == {200}
     assert len(answers) > 400
@@ -266,31 +268,31 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
 
 async def test_the_kill_switch_takes_effect_and_goes_again(tmp_path: Path) -> None:
     async with (
-        backend(answering(ok(b"legacy"))) as legacy,
-        backend(answering(ok(b"new"))) as new,
+        origin(responding(ok(b"legacy"))) as legacy,
+        origin(responding(ok(b"new"))) as new,
     ):
         text = (
             "version: 1\nkill_switch: false\n"
             f"backends: {{legacy: {legacy.url}, new: {new.url}}}\n"
             "routes: [{name: all, stage: live, backend_refs: {legacy: 0, new: 100}}]\n"
         )
-        async with running(text, tmp_path) as facade:
+        async with facade_in_loop(text, tmp_path) as facade:
             assert await served(facade) == "new"
             for switched, answers in (("true", "legacy"), ("false", "new")):
-                before = facade.facade.table.current
+                before = facade.app.table.current
                 facade.routes.write_text(text.replace("false", switched))
-                await eventually(lambda: facade.facade.table.current is not before, 2)  # noqa: B023
+                await eventually(lambda: facade.app.table.current is not before, 2)  # noqa: B023
                 assert await served(facade) == answers
 
 
 async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
-    async with running(static("x"), tmp_path) as facade:
+    async with facade_in_loop(static("x"), tmp_path) as facade:
         assert await admin(facade, "/healthz") == (200, {"status": "ok"})
         status, ready = await admin(facade, "/readyz")
         assert (status, ready["status"], ready["routes"]) == (200, "ready", 1)
         status, routes = await admin(facade, "/routes")
         assert status == 200
-        assert routes["table_version"] == facade.facade.table.current.version
+        assert routes["table_version"] == facade.app.table.current.version
         assert routes["table"] == [
             {
                 "name": "all",
@@ -302,5 +304,5 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         ]
         status, problem = await admin(facade, "/nothing")
         assert (status, problem["status"]) == (404, 404)
-        facade.facade.state = State.STOPPING
+        facade.app.state = WorkerState.STOPPING
         assert (await admin(facade, "/readyz"))[0] == 503

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from proxy.downstream.admission import MAX_PER_TICK
 from proxy.server.settings import Tier
-from tests.integration.running import answering, backend, ok, running
+from tests.support.facade_in_loop import facade_in_loop
+from tests.support.origin import ok, origin, responding
+from tests.support.wire import Message
 
 CLIENTS = 4 * MAX_PER_TICK
 TABLE = """
@@ -22,12 +23,10 @@ routes: [{{name: all, backend_refs: old}}]
 
 @pytest.mark.parametrize("tier", ["fast", "asgi"])
 async def test_each_of_a_rush_has_its_own_answer(tmp_path: Path, tier: Tier) -> None:
-    seen = list[bytes]()
+    seen = list[Message]()
     async with (
-        backend(answering(lambda request: ok(request.split(b" ")[1]), seen)) as old,
-        running(
-            TABLE.format(url=old.url), tmp_path, adapt=lambda given: replace(given, tier=tier)
-        ) as facade,
+        origin(responding(lambda request: ok(request.head.target), seen)) as old,
+        facade_in_loop(TABLE.format(url=old.url), tmp_path, tier=tier) as facade,
         contextlib.AsyncExitStack() as stack,
     ):
         clients = []
@@ -47,4 +46,5 @@ async def test_each_of_a_rush_has_its_own_answer(tmp_path: Path, tier: Tier) -> 
                     assert await reader.readexactly(len(b"/%d/%d" % (turn, number))) == (
                         b"/%d/%d" % (turn, number)
                     )
-        assert len(seen) == len(set(seen)) == 3 * CLIENTS, "none was sent twice"
+    targets = {each.head.target for each in seen}
+    assert len(seen) == len(targets) == 3 * CLIENTS, "none was sent twice"

@@ -1,20 +1,15 @@
 """`facade serve` as a process: how it starts, what it says, how it ends."""
 
-import json
-import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.facade_process import ROOT, command, facade_process
+
 GOOD = """
 version: 1
 backends: {legacy: http://127.0.0.1:1, new: http://127.0.0.1:1}
@@ -25,10 +20,6 @@ routes:
 """
 
 
-def serve(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "proxy", "serve", *arguments]
-
-
 @pytest.fixture
 def routes(tmp_path: Path) -> Path:
     path = tmp_path / "routes.yaml"
@@ -36,78 +27,40 @@ def routes(tmp_path: Path) -> Path:
     return path
 
 
-@contextmanager
-def up(
-    routes: Path, *arguments: str
-) -> Iterator[tuple[subprocess.Popen[str], str, str, list[str]]]:
-    """A facade on free ports: its process, both addresses, and what it has said so far."""
-    free = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--access-log", "none")
-    process = subprocess.Popen(
-        serve("--routes", str(routes), *free, *arguments),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    try:
-        assert process.stderr is not None
-        said: list[str] = []
-        for line in process.stderr:
-            said.append(line)
-            if found := re.search(r"facade on (http://\S+), admin on (http://\S+),", line):
-                yield process, found[1], found[2], said
-                return
-        pytest.fail(f"it did not come up: {''.join(said)}")
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(routes: Path, number: signal.Signals) -> None:
-    with up(routes) as (process, facade, admin, _):
-        with urllib.request.urlopen(f"{facade}/hello", timeout=5) as answer:
-            assert answer.read() == b"hello"
-        with urllib.request.urlopen(f"{admin}/readyz", timeout=5) as answer:
-            assert json.loads(answer.read())["status"] == "ready"
-        process.send_signal(number)
-        assert process.wait(15) == 0
+def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+    with facade_process(tmp_path, table=GOOD) as facade:
+        assert facade.get("/hello") == (200, b"hello")
+        assert facade.admin_json("/readyz")["status"] == "ready"
+        assert facade.stop(number) == 0
 
 
-def test_it_says_what_it_does_not_obey_yet(routes: Path) -> None:
-    with up(routes) as (_, _, admin, said):
+def test_it_says_what_it_does_not_obey_yet(tmp_path: Path) -> None:
+    with facade_process(tmp_path, table=GOOD) as facade:
         assert any(
-            "routes[rest].cohort" in line and "nothing obeys it yet" in line for line in said
+            "routes[rest].cohort" in line and "nothing obeys it yet" in line for line in facade.log
         )
-        with urllib.request.urlopen(f"{admin}/routes", timeout=5) as answer:
-            assert json.loads(answer.read())["not_obeyed"] == ["routes[rest].cohort"]
+        assert facade.admin_json("/routes")["not_obeyed"] == ["routes[rest].cohort"]
 
 
-def test_a_backend_can_be_asked_at_another_address(routes: Path) -> None:
+def test_a_backend_can_be_asked_at_another_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend:
-        port = backend.getsockname()[1]
-        moved = (
-            "--backend",
-            f"legacy=http://127.0.0.1:{port}",
-            "--backend",
-            f"new=http://127.0.0.1:{port}",
-        )
-        with up(routes, *moved) as (_, facade, _, _):
-            asked = threading.Thread(target=urllib.request.urlopen, args=(f"{facade}/x",))
-            asked.start()
+        url = f"http://127.0.0.1:{backend.getsockname()[1]}"
+        moved = ("--backend", f"legacy={url}", "--backend", f"new={url}")
+        with facade_process(tmp_path, *moved, table=GOOD) as facade:
+            client = threading.Thread(target=facade.get, args=("/x",))
+            client.start()
             connection, _ = backend.accept()
             assert connection.recv(1000).startswith(b"GET /x HTTP/1.1\r\n")
             connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
-            asked.join(10)
+            client.join(10)
             connection.close()
 
 
 def refused(*arguments: str) -> str:
-    """What it says on its way out; it has to be exit status 2."""
+    """Its standard error; it has to end with exit status 2."""
     ended = subprocess.run(
-        serve(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     return ended.stderr.strip()
@@ -117,8 +70,8 @@ def test_a_broken_table_at_the_start_is_refused_with_every_place(routes: Path) -
     routes.write_text(
         "version: 1\nbackends: {a: http://h:99999}\nroutes: [{name: r, backend_refs: b}]\n"
     )
-    said = refused("--routes", str(routes)).splitlines()
-    assert [line.split(" ", 1)[0] for line in said] == [f"{routes}:2:15:", f"{routes}:3:34:"]
+    lines = refused("--routes", str(routes)).splitlines()
+    assert [line.split(" ", 1)[0] for line in lines] == [f"{routes}:2:15:", f"{routes}:3:34:"]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "version: 1\n", "routes: ["])
@@ -132,17 +85,10 @@ def test_one_sentence_says_what_to_do(routes: Path, tmp_path: Path) -> None:
     assert refused("--routes", missing) == f"facade: {missing}: No such file or directory"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        said = refused("--routes", str(routes), "--listen", address).splitlines()[-1]
-        assert (
-            said
-            == f"cannot listen on {address}: Address already in use; choose another with --listen"
-        )
-        said = refused("--routes", str(routes), "--listen", "127.0.0.1:0", "--admin", address)
-        said = said.splitlines()[-1]
-        assert (
-            said
-            == f"cannot listen on {address}: Address already in use; choose another with --admin"
-        )
+        for option, others in (("--listen", ()), ("--admin", ("--listen", "127.0.0.1:0"))):
+            sentence = refused("--routes", str(routes), *others, option, address).splitlines()[-1]
+            in_use = f"cannot listen on {address}: Address already in use"
+            assert sentence == f"{in_use}; choose another with {option}"
     assert "is no address" in refused("--routes", str(routes), "--listen", "8080")
     assert "has no such backend" in refused("--routes", str(routes), "--backend", "x=http://h:1")
     assert "write NAME=URL" in refused("--routes", str(routes), "--backend", "legacy")

@@ -9,15 +9,10 @@ from typing import cast
 from proxy.errors import UpstreamError
 from proxy.model import Backend, Body, Endpoint
 from proxy.upstream import open_upstream
-from tests.integration.upstream_servers import (
-    Peer,
-    Server,
-    asking,
-    closing,
-    eventually,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, outgoing, whole
+from tests.support.origin import Origin, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
@@ -67,13 +62,13 @@ async def test_ten_thousand_requests_and_no_byte_of_one_in_the_answer_to_another
     left = iter(enumerate(plan))
     server = await asyncio.get_running_loop().create_server(_Mixed, "127.0.0.1", 0)
     endpoint = Endpoint("http", "127.0.0.1", server.sockets[0].getsockname()[1])
-    async with server, closing(open_upstream(Backend("old", (endpoint,)))) as upstream:
+    async with server, closed_at_end(open_upstream(Backend("old", (endpoint,)))) as upstream:
 
         async def worker() -> None:
             for number, path in left:
                 name = b"name-%d" % number
                 method = "HEAD" if path == b"/head-body" else "GET"
-                exchange = await upstream.open(asking(method, path, headers=[(b"x-name", name)]))
+                exchange = await upstream.open(outgoing(method, path, headers=[(b"x-name", name)]))
                 answer = await whole(exchange)
                 if method == "HEAD" or path in (b"/204", b"/204-body", b"/304-body"):
                     assert answer.body == b""
@@ -90,18 +85,18 @@ async def test_a_reader_that_stalls_holds_a_megabyte_and_no_more() -> None:
     size = 64 * 1024 * 1024
     taken = 0
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal taken
-        await peer.request()
-        peer.send(OK + b"content-length: %d\r\n\r\n" % size)
+        await wire.request_head()
+        wire.send(OK + b"content-length: %d\r\n\r\n" % size)
         block = b"x" * 65536
         for _ in range(size // len(block)):
-            peer.send(block)
-            await peer.flush()
+            wire.send(block)
+            await wire.flush()
             taken += len(block)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking())
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing())
         await exchange.head()
         await _stands_still(lambda: taken)
         assert taken < 24 * 1024 * 1024  # Kernel buffers on both sides are most of this.
@@ -119,17 +114,17 @@ async def test_an_upload_goes_no_faster_than_it_is_taken() -> None:
     go_on = asyncio.Event()
     size = 64 * 1024 * 1024
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
         await go_on.wait()
         left = size
         while left:
-            left -= len(await peer.reader.read(1024 * 1024))
-        peer.send(OK + b"content-length: 0\r\n\r\n")
+            left -= len(await wire.more())
+        wire.send(OK + b"content-length: 0\r\n\r\n")
 
     sent = 0
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("PUT", body=Body("length", size)))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing("PUT", body=Body("length", size)))
 
         async def upload() -> None:
             nonlocal sent
@@ -159,20 +154,20 @@ async def test_whatever_upstreams_do_nothing_is_left_of_it() -> None:
     ]
     ends += [_chunked(b"x"), OK + b"\r\nall", OK + b"transfer-encoding: chunked\r\n\r\n1\r\nxx"]
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         for _ in range(draw.randrange(1, 5)):
-            await peer.answer()
-        await peer.request()
-        peer.send(draw.choice(ends))
-        await peer.flush()
+            await wire.respond()
+        await wire.request_head()
+        wire.send(draw.choice(ends))
+        await wire.flush()
         if draw.random() < 0.3:
-            peer.reset()
+            wire.reset()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
 
         async def worker() -> None:
             for _ in range(40):
-                exchange = await upstream.open(asking())
+                exchange = await upstream.open(outgoing())
                 if draw.random() < 0.1:
                     exchange.abort()
                 with contextlib.suppress(UpstreamError):
@@ -183,7 +178,7 @@ async def test_whatever_upstreams_do_nothing_is_left_of_it() -> None:
         await _emptied(server, upstream.stats().idle)
 
 
-async def _emptied(server: Server, idle: int) -> None:
+async def _emptied(server: Origin, idle: int) -> None:
     await eventually(lambda: server.open <= idle)
 
 

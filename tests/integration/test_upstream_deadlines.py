@@ -10,26 +10,25 @@ from proxy.errors import (
 )
 from proxy.model import Body, Timeouts
 from proxy.upstream import open_upstream
-from tests.integration.upstream_servers import (
-    Peer,
-    asking,
-    closing,
-    eventually,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, outgoing, whole
+from tests.support.origin import origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-async def _silent(peer: Peer) -> None:
-    await peer.request()
-    await peer.until_closed()
+async def _silent(wire: Wire) -> None:
+    await wire.request_head()
+    await wire.end()
 
 
 async def test_no_answer_in_time_is_a_timeout_and_frees_the_connection() -> None:
-    async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(backend_request_s=0.5)))
+    async with (
+        origin(_silent) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
+    ):
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(backend_request_s=0.5)))
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             await exchange.head()
@@ -39,36 +38,39 @@ async def test_no_answer_in_time_is_a_timeout_and_frees_the_connection() -> None
 
 
 async def test_dripping_a_head_does_not_gain_time() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK)
-        while not peer.writer.is_closing():
-            peer.send(b"a: b\r\n")
-            await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK)
+        while not wire.is_closing:
+            wire.send(b"a: b\r\n")
+            await wire.flush()
             await asyncio.sleep(0.02)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(backend_request_s=0.3)))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(backend_request_s=0.3)))
         with pytest.raises(UpstreamTimeout):
             await asyncio.wait_for(exchange.head(), 3)
 
 
 async def test_the_time_of_the_request_bounds_that_of_the_attempt() -> None:
-    async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(request_s=0.2)))
+    async with (
+        origin(_silent) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
+    ):
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(request_s=0.2)))
         with pytest.raises(UpstreamTimeout):
             await asyncio.wait_for(exchange.head(), 3)
 
 
 async def test_the_upstreams_time_runs_from_the_end_of_the_upload() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.reader.readexactly(4)
-        peer.send(OK + b"content-length: 2\r\n\r\nok")
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        await wire.exactly(4)
+        wire.send(OK + b"content-length: 2\r\n\r\nok")
 
     timeouts = Timeouts(backend_request_s=0.3, stream_idle_s=0.3)
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("length", 4), timeouts=timeouts))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing("POST", body=Body("length", 4), timeouts=timeouts))
         reading = asyncio.create_task(whole(exchange))
         for byte in (b"a", b"b", b"c", b"d"):
             await asyncio.sleep(0.25)  # A slow client: together more than any of the timeouts.
@@ -78,13 +80,13 @@ async def test_the_upstreams_time_runs_from_the_end_of_the_upload() -> None:
 
 
 async def test_silence_in_a_body_is_a_timeout() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"content-length: 100\r\n\r\nhalf")
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"content-length: 100\r\n\r\nhalf")
+        await wire.end()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(stream_idle_s=0.3)))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(stream_idle_s=0.3)))
         await exchange.head()
         assert await exchange.next_chunk() == b"half"
         began = time.monotonic()
@@ -95,14 +97,14 @@ async def test_silence_in_a_body_is_a_timeout() -> None:
 
 
 async def test_an_upstream_that_stops_taking_an_upload_is_a_timeout() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.pause_reading()
         await asyncio.sleep(60)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         exchange = await upstream.open(
-            asking("POST", body=Body("length", 10**9), timeouts=Timeouts(stream_idle_s=0.3))
+            outgoing("POST", body=Body("length", 10**9), timeouts=Timeouts(stream_idle_s=0.3))
         )
 
         async def upload() -> None:
@@ -119,13 +121,13 @@ async def test_an_upstream_that_stops_taking_an_upload_is_a_timeout() -> None:
 async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
     size = 4_000_000
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
-        await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+        await wire.flush()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(stream_idle_s=0.2)))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(stream_idle_s=0.2)))
         await exchange.head()
         await eventually(lambda: exchange.unread_s > 0.6)
         assert len((await whole(exchange)).body) == size
@@ -134,15 +136,18 @@ async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
 
 async def test_whoever_waits_is_told_how_long() -> None:
     said: list[float] = []
-    async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking())
+    async with (
+        origin(_silent) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
+    ):
+        exchange = await upstream.open(outgoing())
         exchange.on_elapsed = said.append
         await eventually(lambda: len(said) >= 3)
         exchange.abort()
         heard = len(said)
         assert said == sorted(said)
         assert 0 < said[0] < 1
-        other = await upstream.open(asking())
+        other = await upstream.open(outgoing())
         other.on_elapsed = said.append
         await eventually(lambda: len(said) > heard)
         assert said[heard] < said[heard - 1]
@@ -152,8 +157,11 @@ async def test_a_hook_that_raises_does_not_stop_the_clock(caplog: pytest.LogCapt
     def broken(seconds: float) -> None:
         raise RuntimeError("boom")
 
-    async with serving(_silent) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking(timeouts=Timeouts(backend_request_s=0.4)))
+    async with (
+        origin(_silent) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
+    ):
+        exchange = await upstream.open(outgoing(timeouts=Timeouts(backend_request_s=0.4)))
         exchange.on_elapsed = broken
         with pytest.raises(UpstreamTimeout):
             await asyncio.wait_for(exchange.head(), 5)

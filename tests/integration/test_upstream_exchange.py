@@ -1,4 +1,4 @@
-"""One request to one upstream over real sockets: both directions, at the same time, to the last byte."""
+"""One request to an upstream and its response, over real sockets."""
 
 import asyncio
 import contextlib
@@ -8,34 +8,16 @@ import pytest
 from proxy.errors import BadRequest, UpstreamBroke
 from proxy.model import Body, HeaderPairs
 from proxy.upstream import open_upstream
-from tests.integration.upstream_servers import (
-    Asked,
-    Peer,
-    asking,
-    closing,
-    eventually,
-    get,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, echo, get, outgoing, whole
+from tests.support.origin import origin
+from tests.support.waiting import eventually
+from tests.support.wire import Head, Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-async def echo(peer: Peer) -> None:
-    """Answers with the bytes of the request's body, framing and all, as long as it is asked."""
-    while True:
-        asked = await peer.request()
-        body = b""
-        if lengths := asked.all(b"content-length"):
-            body = await peer.reader.readexactly(int(lengths[0]))
-        elif asked.all(b"transfer-encoding"):
-            body = await peer.reader.readuntil(b"0\r\n\r\n")
-        peer.send(OK + b"content-length: %d\r\n\r\n%b" % (len(body), body))
-
-
 async def test_requests_follow_each_other_over_one_connection() -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(echo) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(5):
             answer = await get(upstream)
             assert (answer.status, answer.body) == (200, b"")
@@ -44,158 +26,45 @@ async def test_requests_follow_each_other_over_one_connection() -> None:
 
 
 async def test_target_and_fields_arrive_byte_for_byte() -> None:
-    seen: list[Asked] = []
+    seen: list[Head] = []
 
-    async def script(peer: Peer) -> None:
-        seen.append(await peer.request())
-        peer.send(OK + b"content-length: 0\r\n\r\n")
+    async def script(wire: Wire) -> None:
+        seen.append(await wire.request_head())
+        wire.send(OK + b"content-length: 0\r\n\r\n")
 
     fields: HeaderPairs = [(b"x-a", b"1"), (b"cookie", b"a=\xff"), (b"x-a", b"2")]
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        await get(upstream, asking(target=b"/a/../b%2F%7e;c?d=[%00", headers=fields))
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        await get(upstream, outgoing(target=b"/a/../b%2F%7e;c?d=[%00", headers=fields))
     assert seen[0].line == b"GET /a/../b%2F%7e;c?d=[%00 HTTP/1.1"
-    assert seen[0].headers == [(b"host", b"127.0.0.1:%d" % server.port), *fields]
-
-
-@pytest.mark.parametrize(
-    ("body", "sent"),
-    [
-        (Body("length", 11), b"hello world"),
-        (Body("chunked"), b"6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"),
-    ],
-    ids=["length", "chunked"],
-)
-async def test_a_body_is_framed_as_announced(body: Body, sent: bytes) -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=body))
-        assert exchange.has_body
-        for piece in (b"hello ", b"", b"world"):
-            await exchange.send_body(piece)
-        exchange.end_upload()
-        assert (await whole(exchange)).body == sent
-        assert upstream.stats().idle == 1
-
-
-@pytest.mark.parametrize("body", [Body("none"), Body("length")], ids=["none", "empty"])
-async def test_without_body_bytes_there_is_no_upload(body: Body) -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=body))
-        assert not exchange.has_body
-        await exchange.send_body(b"dropped")
-        exchange.end_upload()
-        assert (await whole(exchange)).body == b""
-
-
-@pytest.mark.parametrize("sent", [b"short", b"much too long for it"], ids=["shorter", "longer"])
-async def test_an_upload_unlike_its_length_never_looks_complete(sent: bytes) -> None:
-    got: list[bytes] = []
-    arrived = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        arrived.set()
-        got.append(await peer.until_closed())
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("length", 9)))
-        await arrived.wait()
-
-        async def upload() -> None:
-            await exchange.send_body(sent)
-            exchange.end_upload()
-
-        with pytest.raises(BadRequest):
-            await upload()
-        with pytest.raises(BadRequest):
-            await exchange.head()
-        await eventually(lambda: bool(got))
-    assert len(got[0]) < 9
-
-
-async def test_an_upload_given_up_is_not_ended() -> None:
-    got: list[bytes] = []
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        got.append(await peer.until_closed())
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("chunked")))
-        await exchange.send_body(b"half")
-        await asyncio.sleep(0)
-        exchange.abort()
-        await eventually(lambda: bool(got))
-        assert upstream.stats().connections == 0
-    assert not got[0].endswith(b"0\r\n\r\n")
-
-
-async def test_an_early_answer_is_heard_while_the_upload_runs() -> None:
-    gone = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig")
-        await peer.until_closed()
-        gone.set()
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("length", 10**9)))
-        await exchange.send_body(b"x" * 1000)
-        answer = await whole(exchange)
-        assert (answer.status, answer.body) == (413, b"big")
-        assert upstream.stats().connections == 0
-        await exchange.send_body(b"dropped")  # The answer is over: nobody wants it.
-        exchange.end_upload()
-        await asyncio.wait_for(gone.wait(), 1)
-
-
-async def test_both_directions_stream_at_the_same_time() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"transfer-encoding: chunked\r\n\r\n")
-        for _ in range(3):
-            size = int((await peer.reader.readline()), 16)
-            data = (await peer.reader.readexactly(size + 2))[:-2]
-            peer.send(b"%x\r\n%b\r\n" % (len(data), data.upper()))
-        await peer.reader.readuntil(b"0\r\n\r\n")
-        peer.send(b"0\r\nx-sum: 3\r\n\r\n")
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("chunked")))
-        for word in (b"one", b"two", b"three"):
-            await exchange.send_body(word)
-            assert (await exchange.head()).status == 200
-            assert await asyncio.wait_for(exchange.next_chunk(), 5) == word.upper()
-        exchange.end_upload()
-        assert await asyncio.wait_for(exchange.next_chunk(), 5) is None
-        assert exchange.trailers == [(b"x-sum", b"3")]
+    sent = [(b"host", b"127.0.0.1:%d" % server.port), *fields]
+    assert seen[0].field_lines == [b"%b: %b" % pair for pair in sent]
 
 
 async def test_interim_answers_are_told_beside_the_answer() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
-        await peer.flush()
-        peer.send(OK + b"content-length: 2\r\n\r\nok")
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+        await wire.flush()
+        wire.send(OK + b"content-length: 2\r\n\r\nok")
 
     told: list[tuple[int, HeaderPairs]] = []
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking())
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing())
         exchange.on_1xx = lambda status, headers: told.append((status, headers))
         assert (await whole(exchange)).body == b"ok"
     assert told == [(100, []), (103, [(b"link", b"</a>")])]
 
 
 async def test_an_answer_to_head_has_no_body_and_spares_the_connection() -> None:
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         while True:
-            asked = await peer.request()
+            asked = await wire.request_head()
             body = b"" if asked.line.startswith(b"HEAD") else b"four"
-            peer.send(OK + b"content-length: 4\r\n\r\n" + body)
+            wire.send(OK + b"content-length: 4\r\n\r\n" + body)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for method in ("HEAD", "GET", "HEAD", "HEAD", "GET"):
-            answer = await get(upstream, asking(method))
+            answer = await get(upstream, outgoing(method))
             assert answer.body == (b"four" if method == "GET" else b"")
             assert answer.headers == [(b"content-length", b"4")]
         assert server.accepted == 1
@@ -223,11 +92,11 @@ async def test_an_answer_to_head_has_no_body_and_spares_the_connection() -> None
     ],
 )
 async def test_such_an_answer_is_whole_and_its_connection_not_used_again(answer: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(answer)
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(answer)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for count in (1, 2):
             assert (await get(upstream)).body == b"ok"
             assert server.accepted == count
@@ -237,13 +106,13 @@ async def test_such_an_answer_is_whole_and_its_connection_not_used_again(answer:
 async def test_a_length_is_counted_over_many_reads() -> None:
     size = 3_000_000
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         while True:
-            await peer.request()
-            peer.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
-            await peer.flush()
+            await wire.request_head()
+            wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+            await wire.flush()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(3):
             assert len((await get(upstream)).body) == size
         assert server.accepted == 1
@@ -252,14 +121,14 @@ async def test_a_length_is_counted_over_many_reads() -> None:
 async def test_an_answer_that_fills_the_buffer_with_its_last_byte_spares_the_connection() -> None:
     size = 300_000  # More than is held without being taken, less than one read more.
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         while True:
-            await peer.request()
-            peer.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+            await wire.request_head()
+            wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(3):
-            exchange = await upstream.open(asking())
+            exchange = await upstream.open(outgoing())
             await eventually(lambda: upstream.stats().idle == 1)
             assert len((await whole(exchange)).body) == size
         assert server.accepted == 1
@@ -269,13 +138,13 @@ async def test_an_answer_that_fills_the_buffer_with_its_last_byte_spares_the_con
 async def test_cancelling_whoever_waits_frees_the_connection(phase: str) -> None:
     asked, gone = asyncio.Event(), asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
         asked.set()
         if phase == "in the body":
-            peer.send(OK + b"content-length: 9\r\n\r\nhalf")
+            wire.send(OK + b"content-length: 9\r\n\r\nhalf")
         if phase != "in the upload":
-            await peer.until_closed()
+            await wire.end()
             gone.set()
         else:
             await asyncio.sleep(60)  # Takes nothing.
@@ -283,14 +152,14 @@ async def test_cancelling_whoever_waits_frees_the_connection(phase: str) -> None
     async def ask() -> None:
         uploading = phase == "in the upload"
         exchange = await upstream.open(
-            asking("POST", body=Body("length", 10**9) if uploading else Body("none"))
+            outgoing("POST", body=Body("length", 10**9) if uploading else Body("none"))
         )
         if uploading:
             while True:
                 await exchange.send_body(b"x" * 100_000)
         await whole(exchange)
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         task = asyncio.create_task(ask())
         await eventually(lambda: server.accepted == 1 and upstream.stats().in_flight == 1)
         await asyncio.wait_for(asked.wait(), 5)
@@ -304,12 +173,12 @@ async def test_cancelling_whoever_waits_frees_the_connection(phase: str) -> None
 
 
 async def test_after_its_end_an_exchange_does_no_harm_to_the_next_one() -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
-        first = await upstream.open(asking("POST", body=Body("length", 2)))
+    async with origin(echo) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        first = await upstream.open(outgoing("POST", body=Body("length", 2)))
         await first.send_body(b"hi")
         first.end_upload()
         await whole(first)
-        second = await upstream.open(asking("POST", body=Body("length", 2)))
+        second = await upstream.open(outgoing("POST", body=Body("length", 2)))
         await first.send_body(b"xx")
         first.end_upload()
         first.abort()
@@ -320,8 +189,8 @@ async def test_after_its_end_an_exchange_does_no_harm_to_the_next_one() -> None:
 
 
 async def test_an_exchange_given_up_says_so() -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("length", 2)))
+    async with origin(echo) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing("POST", body=Body("length", 2)))
         exchange.abort()
         exchange.abort()
         with pytest.raises(UpstreamBroke):
@@ -331,9 +200,9 @@ async def test_an_exchange_given_up_says_so() -> None:
 
 
 async def test_a_head_that_cannot_be_sent_leaves_the_connection_unharmed() -> None:
-    async with serving(echo) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(echo) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         await get(upstream)
         with pytest.raises(BadRequest):
-            await upstream.open(asking(headers=[(b"a", b"b\r\nc: d")]))
+            await upstream.open(outgoing(headers=[(b"a", b"b\r\nc: d")]))
         await get(upstream)
         assert server.accepted == 1

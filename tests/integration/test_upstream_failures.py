@@ -12,55 +12,49 @@ from proxy.errors import (
 )
 from proxy.model import Backend, Endpoint
 from proxy.upstream import open_upstream
-from tests.integration.upstream_servers import (
-    Peer,
-    Script,
-    asking,
-    closing,
-    eventually,
-    get,
-    refused_port,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, get, outgoing, whole
+from tests.support.origin import Script, origin
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 async def test_a_refused_connection_is_told_at_once() -> None:
-    backend = Backend("old", (Endpoint("http", "127.0.0.1", refused_port()),))
-    async with closing(open_upstream(backend)) as upstream:
+    backend = Backend("old", (Endpoint("http", "127.0.0.1", free_port()),))
+    async with closed_at_end(open_upstream(backend)) as upstream:
         began = time.monotonic()
         with pytest.raises(UpstreamUnreachable, match="backend old refused") as caught:
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         assert time.monotonic() - began < 1
         assert caught.value.backend == "old"
 
 
 async def test_a_name_without_address_is_unreachable() -> None:
     backend = Backend("old", (Endpoint("http", "nowhere.invalid", 80),))
-    async with closing(open_upstream(backend)) as upstream:
+    async with closed_at_end(open_upstream(backend)) as upstream:
         with pytest.raises(UpstreamError):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
 
 
 async def test_a_connection_closed_at_once_is_told() -> None:
-    async def script(peer: Peer) -> None:
-        peer.reset()
+    async def script(wire: Wire) -> None:
+        wire.reset()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         with pytest.raises(UpstreamError):
             await get(upstream)
 
 
 def _sends_then(data: bytes, end: str) -> Script:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(data)
-        await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(data)
+        await wire.flush()
         if end == "reset":
             await asyncio.sleep(0.02)  # Let the bytes out: a reset overtakes what is still queued.
-            peer.reset()
+            wire.reset()
 
     return script
 
@@ -77,10 +71,10 @@ def _sends_then(data: bytes, end: str) -> Script:
 )
 async def test_a_truncated_body_is_never_complete(start: bytes, end: str) -> None:
     async with (
-        serving(_sends_then(start, end)) as server,
-        closing(open_upstream(server.backend())) as upstream,
+        origin(_sends_then(start, end)) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
     ):
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         assert (await exchange.head()).status == 200
         assert await exchange.next_chunk() == b"half"
         with pytest.raises(UpstreamBroke):
@@ -91,8 +85,8 @@ async def test_a_truncated_body_is_never_complete(start: bytes, end: str) -> Non
 async def test_a_body_until_close_is_complete_only_if_it_was_closed_cleanly() -> None:
     for end, complete in (("close", True), ("reset", False)):
         async with (
-            serving(_sends_then(OK + b"\r\nhalf", end)) as server,
-            closing(open_upstream(server.backend())) as upstream,
+            origin(_sends_then(OK + b"\r\nhalf", end)) as server,
+            closed_at_end(open_upstream(server.backend())) as upstream,
         ):
             if complete:
                 assert (await get(upstream)).body == b"half"
@@ -105,10 +99,10 @@ async def test_a_body_until_close_is_complete_only_if_it_was_closed_cleanly() ->
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 20", OK + b"a: b\r\n"])
 async def test_an_answer_that_never_began_is_told(start: bytes, end: str) -> None:
     async with (
-        serving(_sends_then(start, end)) as server,
-        closing(open_upstream(server.backend())) as upstream,
+        origin(_sends_then(start, end)) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
     ):
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         with pytest.raises(UpstreamBroke):
             await exchange.head()
         assert server.accepted == 1  # A new connection: nothing is sent twice.
@@ -129,13 +123,13 @@ async def test_an_answer_that_never_began_is_told(start: bytes, end: str) -> Non
     ],
 )
 async def test_nonsense_is_told_at_once_and_its_connection_closed(answer: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(answer)
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(answer)
+        await wire.end()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking())
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing())
         with pytest.raises(UpstreamBroke) as caught:
             await asyncio.wait_for(exchange.head(), 5)
         assert caught.value.backend == "old"
@@ -144,16 +138,16 @@ async def test_nonsense_is_told_at_once_and_its_connection_closed(answer: bytes)
 
 
 async def test_nonsense_inside_a_body_breaks_the_answer_off() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n")
-        await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await wire.flush()
         await more.wait()
-        peer.send(b"2\r\nok!")
+        wire.send(b"2\r\nok!")
 
     more = asyncio.Event()
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        exchange = await upstream.open(asking())
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
+        exchange = await upstream.open(outgoing())
         await exchange.head()
         assert await exchange.next_chunk() == b"ok"
         more.set()

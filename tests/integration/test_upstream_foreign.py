@@ -17,22 +17,17 @@ from proxy.errors import (
 from proxy.model import Backend, Body, Endpoint, Timeouts
 from proxy.upstream import Upstream, open_upstream
 from proxy.upstream.httpx_transport import UpstreamTransport
-from tests.integration.upstream_servers import (
-    Peer,
-    asking,
-    closing,
-    eventually,
-    get,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, get, outgoing, whole
+from tests.support.origin import origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 BACKEND = Backend("old", (Endpoint("http", "old.example", 8080),))
 QUICK = Timeouts(backend_request_s=0.2, stream_idle_s=0.2)
 
 
 def _over(transport: httpx.AsyncBaseTransport) -> contextlib.AbstractAsyncContextManager[Upstream]:
-    return closing(open_upstream(BACKEND, transport))
+    return closed_at_end(open_upstream(BACKEND, transport))
 
 
 async def test_a_mock_hears_the_request_as_it_is() -> None:
@@ -43,7 +38,7 @@ async def test_a_mock_hears_the_request_as_it_is() -> None:
         return httpx.Response(201, headers=[("X-A", "1"), ("x-a", "2")], content=b"hello")
 
     async with _over(httpx.MockTransport(handle)) as upstream:
-        request = asking("POST", b"/a?b=%20", headers=[(b"x", b"y"), (b"cookie", b"a=b")])
+        request = outgoing("POST", b"/a?b=%20", headers=[(b"x", b"y"), (b"cookie", b"a=b")])
         answer = await get(upstream, request)
     assert (answer.status, answer.body) == (201, b"hello")
     assert [pair for pair in answer.headers if pair[0] == b"x-a"] == [
@@ -65,7 +60,7 @@ async def test_a_body_arrives_whole(body: Body) -> None:
         return httpx.Response(200, content=await request.aread())
 
     async with _over(httpx.MockTransport(handle)) as upstream:
-        exchange = await upstream.open(asking("POST", body=body))
+        exchange = await upstream.open(outgoing("POST", body=body))
         reading = asyncio.create_task(whole(exchange))
         for piece in (b"hello", b"world"):
             await asyncio.wait_for(exchange.send_body(piece), 5)
@@ -74,29 +69,29 @@ async def test_a_body_arrives_whole(body: Body) -> None:
 
 
 async def test_our_own_transport_is_as_good_as_any() -> None:
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         while True:
-            asked = await peer.request()
-            peer.send(
+            asked = await wire.request_head()
+            wire.send(
                 b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(asked.line), asked.line)
             )
 
-    async with serving(script) as server, UpstreamTransport() as transport:
-        async with closing(open_upstream(server.backend(), transport)) as upstream:
-            answer = await get(upstream, asking(target=b"/x/../%7e?[a"))
+    async with origin(script) as server, UpstreamTransport() as transport:
+        async with closed_at_end(open_upstream(server.backend(), transport)) as upstream:
+            answer = await get(upstream, outgoing(target=b"/x/../%7e?[a"))
     assert answer.body == b"GET /x/../%7e?[a HTTP/1.1"
 
 
 async def test_httpxs_own_transport_sends_the_raw_target() -> None:
-    async def script(peer: Peer) -> None:
-        asked = await peer.request()
-        peer.send(
+    async def script(wire: Wire) -> None:
+        asked = await wire.request_head()
+        wire.send(
             b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(asked.line), asked.line)
         )
 
-    async with serving(script) as server, httpx.AsyncHTTPTransport() as transport:
-        async with closing(open_upstream(server.backend(), transport)) as upstream:
-            answer = await get(upstream, asking(target=b"/x/../y?"))
+    async with origin(script) as server, httpx.AsyncHTTPTransport() as transport:
+        async with closed_at_end(open_upstream(server.backend(), transport)) as upstream:
+            answer = await get(upstream, outgoing(target=b"/x/../y?"))
     assert answer.body == b"GET /x/../y? HTTP/1.1"
 
 
@@ -134,7 +129,7 @@ async def test_an_answer_streams_and_breaks_off_as_ours() -> None:
     stream = _Streaming([b"", b"half"], httpx.ReadError("cut"))
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
     async with _over(transport) as upstream:
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         await exchange.head()
         assert await exchange.next_chunk() == b"half"
         with pytest.raises(UpstreamBroke):
@@ -146,7 +141,7 @@ async def test_giving_up_closes_the_answer() -> None:
     stream = _Streaming([b"half"], None, stay=True)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
     async with _over(transport) as upstream:
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         await exchange.head()
         exchange.abort()
         exchange.abort()
@@ -160,7 +155,7 @@ async def test_silence_in_a_body_is_a_timeout() -> None:
     stream = _Streaming([b"half"], None, stay=True)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
     async with _over(transport) as upstream:
-        exchange = await upstream.open(asking(timeouts=QUICK))
+        exchange = await upstream.open(outgoing(timeouts=QUICK))
         await exchange.head()
         assert await exchange.next_chunk() == b"half"
         with pytest.raises(UpstreamTimeout):
@@ -175,7 +170,7 @@ async def _never(request: httpx.Request) -> httpx.Response:
 async def test_no_answer_in_time_is_a_timeout() -> None:
     async with _over(httpx.MockTransport(_never)) as upstream:
         with pytest.raises(UpstreamTimeout):
-            await get(upstream, asking(timeouts=QUICK))
+            await get(upstream, outgoing(timeouts=QUICK))
         assert upstream.stats().in_flight == 0
 
 
@@ -186,7 +181,7 @@ async def test_the_time_runs_from_the_end_of_the_upload() -> None:
         raise AssertionError
 
     async with _over(httpx.MockTransport(handle)) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("chunked"), timeouts=QUICK))
+        exchange = await upstream.open(outgoing("POST", body=Body("chunked"), timeouts=QUICK))
         reading = asyncio.create_task(exchange.head())
         for _ in range(3):
             await asyncio.sleep(0.15)
@@ -209,7 +204,7 @@ async def test_whoever_uploads_is_let_go_when_the_answer_is_over() -> None:
             return await handle(request)
 
     async with _over(Early()) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("chunked")))
+        exchange = await upstream.open(outgoing("POST", body=Body("chunked")))
         reading = asyncio.create_task(whole(exchange))
         for _ in range(3):
             await asyncio.wait_for(exchange.send_body(b"x"), 5)
@@ -229,7 +224,7 @@ async def test_an_upload_unlike_its_length_is_given_up(sent: bytes) -> None:
         exchange.end_upload()
 
     async with _over(httpx.MockTransport(handle)) as upstream:
-        exchange = await upstream.open(asking("POST", body=Body("length", 9)))
+        exchange = await upstream.open(outgoing("POST", body=Body("length", 9)))
         reading = asyncio.create_task(exchange.head())
         with pytest.raises(BadRequest):
             await asyncio.wait_for(upload(), 5)
@@ -249,18 +244,18 @@ async def test_cancelling_whoever_waits_frees_its_place() -> None:
 
 async def test_more_requests_than_the_caps_allow_are_busy() -> None:
     backend = Backend("old", BACKEND.endpoints, False, 1, 1)
-    async with closing(open_upstream(backend, httpx.MockTransport(_never))) as upstream:
-        opened = [await upstream.open(asking()) for _ in range(2)]
+    async with closed_at_end(open_upstream(backend, httpx.MockTransport(_never))) as upstream:
+        opened = [await upstream.open(outgoing()) for _ in range(2)]
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         opened[0].abort()
-        await upstream.open(asking())
+        await upstream.open(outgoing())
 
 
 async def test_whoever_waits_is_told_how_long() -> None:
     said: list[float] = []
     async with _over(httpx.MockTransport(_never)) as upstream:
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         exchange.on_elapsed = said.append
         task = asyncio.create_task(exchange.head())
         await eventually(lambda: len(said) >= 3)
@@ -284,7 +279,7 @@ async def test_a_target_that_the_transport_cannot_carry_is_refused(target: bytes
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
     async with _over(transport) as upstream:
         with pytest.raises(BadRequest):
-            await get(upstream, asking(target=target))
+            await get(upstream, outgoing(target=target))
 
 
 async def test_a_refusal_of_the_transport_is_ours() -> None:

@@ -1,49 +1,23 @@
-"""How connections are shared, capped, aged and closed."""
+"""The pool of an upstream's connections: its cap, and the queue in front of it."""
 
 import asyncio
-import contextlib
-import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
 from proxy.errors import (
-    ConnectTimeout,
-    UpstreamBroke,
     UpstreamBusy,
     UpstreamError,
     UpstreamUnreachable,
 )
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import Backend, Endpoint, HeaderPairs, Timeouts
-from proxy.upstream import Connection, HttpUpstream, Stats, open_upstream
+from proxy.upstream import Stats, open_upstream
 from proxy.upstream.acquire import acquire
-from tests.integration.upstream_servers import (
-    Gate,
-    Peer,
-    Server,
-    asking,
-    closing,
-    eventually,
-    full_backlog,
-    get,
-    refused_port,
-    serving,
-    whole,
-)
-
-
-@contextlib.asynccontextmanager
-async def gated(**caps: int) -> AsyncIterator[tuple[Gate, Server, HttpUpstream]]:
-    gate = Gate()
-    async with serving(gate) as server:
-        upstream = HttpUpstream(server.backend(**caps))
-        async with closing(upstream):
-            yield gate, server, upstream
-
-
-# --- cap and queue ----------------------------------------------------------------------------------
+from tests.integration.upstream_client import closed_at_end, gated, get, outgoing
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 
 async def test_no_more_connections_than_the_cap_and_the_queue_is_in_order() -> None:
@@ -70,7 +44,7 @@ async def test_a_full_queue_is_told_at_once() -> None:
         await eventually(lambda: upstream.stats().pending == 2 and gate.waiting == 1)
         began = time.monotonic()
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         assert time.monotonic() - began < 0.5
         gate.open.set()
         await asyncio.gather(*tasks)
@@ -81,7 +55,7 @@ async def test_without_a_queue_there_is_still_the_first_connection() -> None:
         first = asyncio.create_task(get(upstream))
         await eventually(lambda: gate.waiting == 1)
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking())
+            await upstream.open(outgoing())
         gate.open.set()
         assert (await first).body == b"ok"
 
@@ -91,7 +65,7 @@ async def test_waiting_in_the_queue_has_an_end() -> None:
         first = asyncio.create_task(get(upstream))
         await eventually(lambda: gate.waiting == 1)
         with pytest.raises(UpstreamBusy):
-            await upstream.open(asking(timeouts=Timeouts(connect_s=0.1)))
+            await upstream.open(outgoing(timeouts=Timeouts(connect_s=0.1)))
         assert upstream.stats().pending == 0
         gate.open.set()
         await first
@@ -111,7 +85,7 @@ async def test_a_waiter_that_leaves_gives_its_place_to_the_next() -> None:
 
 async def test_an_aborted_exchange_makes_room_for_a_waiter() -> None:
     async with gated(max_connections=1) as (gate, server, upstream):
-        first = await upstream.open(asking())
+        first = await upstream.open(outgoing())
         await eventually(lambda: gate.waiting == 1)
         waiter = asyncio.create_task(get(upstream))
         await eventually(lambda: upstream.stats().pending == 1)
@@ -151,22 +125,12 @@ async def test_cancelling_at_any_moment_leaks_no_slot(turns: int) -> None:
 
 
 async def test_refusals_in_a_row_leave_nothing_behind() -> None:
-    backend = Backend("old", (Endpoint("http", "127.0.0.1", refused_port()),), False, 2, 100)
-    async with closing(open_upstream(backend)) as upstream:
+    backend = Backend("old", (Endpoint("http", "127.0.0.1", free_port()),), False, 2, 100)
+    async with closed_at_end(open_upstream(backend)) as upstream:
         asked = [asyncio.create_task(get(upstream)) for _ in range(30)]
         results = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
         assert {type(result) for result in results} == {UpstreamUnreachable}
         assert upstream.stats() == Stats()
-
-
-async def test_connecting_has_an_end() -> None:
-    with full_backlog() as port:
-        backend = Backend("old", (Endpoint("http", "127.0.0.1", port),))
-        async with closing(open_upstream(backend)) as upstream:
-            began = time.monotonic()
-            with pytest.raises(ConnectTimeout):
-                await upstream.open(asking(timeouts=Timeouts(connect_s=0.3)))
-            assert 0.25 < time.monotonic() - began < 1.5
 
 
 async def test_a_waiter_cancelled_as_its_connection_comes_gives_it_back() -> None:
@@ -232,204 +196,3 @@ class Ending:
     def upload_resumed(self) -> None: ...
 
     def elapsed(self, seconds: float) -> None: ...
-
-
-async def test_a_fresh_connection_is_made_room_for_where_idle_ones_fill_the_cap() -> None:
-    async with gated(max_connections=1) as (gate, server, upstream):
-        gate.open.set()
-        await get(upstream)
-        pool = upstream.next_pool()
-        connection = await acquire(pool, 1, fresh=True)
-        assert (server.accepted, upstream.stats().connections) == (2, 1)
-        pool.release(connection)
-
-
-async def test_a_connection_given_back_in_time_spares_new_ones_but_two() -> None:
-    """Ten wait for a moment: the pool grows, but not by ten."""
-    async with gated(max_connections=50) as (gate, _, upstream):
-        gate.open.set()
-        pool = upstream.next_pool()
-        taken = [await acquire(pool, 1, fresh=True) for _ in range(10)]
-        waiters = [asyncio.create_task(acquire(pool, 5)) for _ in range(10)]
-        await asyncio.sleep(0)
-        for each in taken:
-            pool.release(each)
-        assert {await waiter for waiter in waiters} == set(taken)
-        for each in taken:
-            pool.release(each)
-        await eventually(lambda: upstream.stats().connections == 12)
-        assert upstream.stats() == Stats(connections=12, idle=12)
-
-
-async def test_who_waits_in_vain_gets_a_connection_of_its_own() -> None:
-    async with gated(max_connections=50) as (gate, server, upstream):
-        gate.open.set()
-        pool = upstream.next_pool()
-        taken = [await acquire(pool, 1, fresh=True) for _ in range(9)]
-        assert await acquire(pool, 5) not in taken
-        assert server.accepted == 10
-
-
-async def test_a_burst_opens_no_more_at_once_than_there_are() -> None:
-    async with gated(max_connections=200, max_pending_requests=200) as (gate, _, upstream):
-        gate.open.set()
-        pool = upstream.next_pool()
-        waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(100)]
-        steps = [0]
-        while steps[-1] < 100:
-            await asyncio.sleep(0)
-            steps.append(upstream.stats().connections)
-        assert all(after - before <= max(8, before) for before, after in itertools.pairwise(steps))
-        assert len({await waiter for waiter in waiters}) == 100
-
-
-async def test_past_the_first_eight_connections_are_begun_with_patience(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While eight are on their way to a far backend, no others join in before the time has come."""
-    begun = 0
-
-    async def far(*_: object) -> Connection:
-        nonlocal begun
-        begun += 1
-        await asyncio.sleep(3600)
-        raise AssertionError
-
-    monkeypatch.setattr("proxy.upstream.pool.dial", far)
-    monkeypatch.setattr("proxy.upstream.pool._OPEN_INTERVAL_S", 0.05)
-    async with closing(
-        open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
-    ) as upstream:
-        assert isinstance(upstream, HttpUpstream)
-        pool = upstream.next_pool()
-        waiters = [asyncio.create_task(acquire(pool, 10)) for _ in range(50)]
-        seen = set()
-        while begun < 14:
-            await asyncio.sleep(0)
-            seen.add(begun)
-        assert seen == {0, 8, 10, 12, 14}
-        for each in waiters:
-            each.cancel()
-        await asyncio.wait(waiters)
-
-
-async def test_who_waits_where_nothing_ever_connects_is_told_in_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def never(*_: object) -> Connection:
-        await asyncio.sleep(3600)
-        raise AssertionError
-
-    monkeypatch.setattr("proxy.upstream.pool.dial", never)
-    backend = Backend("far", (Endpoint("http", "127.0.0.1", 1),), max_connections=1)
-    async with closing(open_upstream(backend)) as upstream:
-        assert isinstance(upstream, HttpUpstream)
-        pool = upstream.next_pool()
-        first = asyncio.create_task(acquire(pool, 30))
-        await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            with pytest.raises(ConnectTimeout):
-                await acquire(pool, 0.1)
-        assert not first.done()
-        first.cancel()
-        await asyncio.wait((first,))
-
-
-# --- keep-alive -------------------------------------------------------------------------------------
-
-
-async def test_an_idle_connection_is_closed_before_the_upstream_would() -> None:
-    async with serving(_answering) as server:
-        async with closing(HttpUpstream(server.backend(idle_timeout_s=0.3))) as upstream:
-            await get(upstream)
-            assert upstream.stats().idle == 1
-            began = time.monotonic()
-            await eventually(lambda: upstream.stats().connections == 0)
-            assert 0.25 < time.monotonic() - began < 1.5
-            await eventually(lambda: server.open == 0)
-            assert (await get(upstream)).body == b"ok"
-            assert server.accepted == 2
-
-
-async def test_a_connection_closed_by_the_upstream_is_not_taken() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        for count in range(1, 6):
-            exchange = await upstream.open(asking("POST"))
-            assert (await whole(exchange)).body == b"ok"
-            assert server.accepted == count
-            await eventually(lambda: server.open == 0)
-
-
-async def test_the_connection_used_last_is_taken_first() -> None:
-    async def script(peer: Peer) -> None:
-        number = b"%d" % next(numbers)
-        while True:
-            await peer.answer(number)
-
-    numbers = itertools.count()
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
-        answers = await asyncio.gather(*(get(upstream) for _ in range(3)))
-        assert {answer.body for answer in answers} == {b"0", b"1", b"2"}
-        assert upstream.stats().idle == 3
-        last = (await get(upstream)).body
-        assert last in {answer.body for answer in answers}
-        assert [(await get(upstream)).body for _ in range(5)] == [last] * 5
-
-
-async def _answering(peer: Peer) -> None:
-    while True:
-        await peer.answer()
-
-
-# --- closing ------------------------------------------------------------------------------------------
-
-
-async def test_closing_waits_for_what_is_in_flight() -> None:
-    async with gated(max_connections=1) as (gate, server, upstream):
-        tasks = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await eventually(lambda: gate.waiting == 1 and upstream.stats().pending == 1)
-        closed = asyncio.create_task(upstream.aclose(5))
-        await asyncio.sleep(0)
-        with pytest.raises(UpstreamUnreachable):
-            await upstream.open(asking())
-        assert not closed.done()
-        gate.open.set()
-        assert [answer.body for answer in await asyncio.gather(*tasks)] == [b"ok", b"ok"]
-        await asyncio.wait_for(closed, 1)
-        assert upstream.stats() == Stats()
-        await eventually(lambda: server.open == 0)
-
-
-async def test_closing_cuts_off_what_does_not_end() -> None:
-    async with gated(max_connections=1) as (gate, _, upstream):
-        tasks = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await eventually(lambda: gate.waiting == 1 and upstream.stats().pending == 1)
-        began = time.monotonic()
-        await upstream.aclose(0.1)
-        assert time.monotonic() - began < 1
-        told = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(result) for result in told] == [UpstreamBroke, UpstreamUnreachable]
-
-
-async def test_closing_while_connecting_ends_the_attempt() -> None:
-    with full_backlog() as port:
-        upstream = open_upstream(Backend("old", (Endpoint("http", "127.0.0.1", port),)))
-        patient = Timeouts(connect_s=60, request_s=60)
-        task = asyncio.create_task(get(upstream, asking(timeouts=patient)))
-        await eventually(lambda: upstream.stats().pending == 1)
-        await asyncio.wait_for(upstream.aclose(0.05), 5)
-        with pytest.raises(UpstreamUnreachable):
-            await task
-
-
-async def test_closing_closes_idle_connections_at_once() -> None:
-    async with serving(_answering) as server:
-        upstream = open_upstream(server.backend())
-        await get(upstream)
-        began = time.monotonic()
-        await upstream.aclose(10)
-        assert time.monotonic() - began < 1
-        await eventually(lambda: server.open == 0)

@@ -10,16 +10,10 @@ from proxy.errors import (
 )
 from proxy.model import Body
 from proxy.upstream import open_upstream
-from tests.integration.upstream_servers import (
-    Peer,
-    Script,
-    asking,
-    closing,
-    eventually,
-    get,
-    serving,
-    whole,
-)
+from tests.integration.upstream_client import closed_at_end, get, outgoing, whole
+from tests.support.origin import Script, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -27,11 +21,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def _once_then(end: str, asked: list[bytes]) -> Script:
     """Answers the first request of a connection, and ends it on the second before its answer."""
 
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        asked.append((await peer.request()).line)
+    async def script(wire: Wire) -> None:
+        await wire.respond()
+        asked.append((await wire.request_head()).line)
         if end == "reset":
-            peer.reset()
+            wire.reset()
 
     return script
 
@@ -40,11 +34,11 @@ def _once_then(end: str, asked: list[bytes]) -> Script:
 async def test_a_safe_request_survives_a_stale_connection(end: str) -> None:
     asked: list[bytes] = []
     async with (
-        serving(_once_then(end, asked)) as server,
-        closing(open_upstream(server.backend())) as upstream,
+        origin(_once_then(end, asked)) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
     ):
         assert (await get(upstream)).body == b"ok"
-        exchange = await upstream.open(asking(target=b"/again"))
+        exchange = await upstream.open(outgoing(target=b"/again"))
         assert (await whole(exchange)).body == b"ok"
         assert exchange.attempts == 2
         assert server.accepted == 2
@@ -58,11 +52,11 @@ async def test_a_safe_request_survives_a_stale_connection(end: str) -> None:
 async def test_what_may_have_been_received_is_not_sent_again(method: str, body: Body) -> None:
     asked: list[bytes] = []
     async with (
-        serving(_once_then("close", asked)) as server,
-        closing(open_upstream(server.backend())) as upstream,
+        origin(_once_then("close", asked)) as server,
+        closed_at_end(open_upstream(server.backend())) as upstream,
     ):
         await get(upstream)
-        exchange = await upstream.open(asking(method, body=body))
+        exchange = await upstream.open(outgoing(method, body=body))
         with pytest.raises(UpstreamStale):
             await exchange.head()
         assert (len(asked), server.accepted, exchange.attempts) == (1, 1, 1)
@@ -71,16 +65,16 @@ async def test_what_may_have_been_received_is_not_sent_again(method: str, body: 
 async def test_a_safe_request_is_repeated_once_and_no_more() -> None:
     first = True
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         nonlocal first
         if first:
             first = False
-            await peer.answer()
-        await peer.request()
+            await wire.respond()
+        await wire.request_head()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         await get(upstream)
-        exchange = await upstream.open(asking())
+        exchange = await upstream.open(outgoing())
         with pytest.raises(UpstreamBroke):
             await exchange.head()
         assert (server.accepted, exchange.attempts) == (2, 2)
@@ -90,17 +84,17 @@ async def test_a_repeat_that_meets_another_stale_connection_is_the_last() -> Non
     asked = []
     close_it = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        asked.append((await peer.request()).line)
+    async def script(wire: Wire) -> None:
+        await wire.respond()
+        asked.append((await wire.request_head()).line)
         await close_it.wait()
 
     async with (
-        serving(script) as server,
-        closing(open_upstream(server.backend(max_connections=1))) as upstream,
+        origin(script) as server,
+        closed_at_end(open_upstream(server.backend(max_connections=1))) as upstream,
     ):
         await get(upstream)
-        exchange = await upstream.open(asking(target=b"/unlucky"))
+        exchange = await upstream.open(outgoing(target=b"/unlucky"))
         # This one waits for the slot, so the repeat gets its connection after it.
         other = asyncio.create_task(get(upstream))
         await eventually(lambda: upstream.stats().pending == 1)
@@ -113,12 +107,12 @@ async def test_a_repeat_that_meets_another_stale_connection_is_the_last() -> Non
 
 
 async def test_a_partial_answer_on_a_reused_connection_is_not_stale() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        await peer.request()
-        peer.send(b"HTTP/1.1 2")
+    async def script(wire: Wire) -> None:
+        await wire.respond()
+        await wire.request_head()
+        wire.send(b"HTTP/1.1 2")
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         await get(upstream)
         with pytest.raises(UpstreamBroke):
             await get(upstream)
@@ -126,14 +120,14 @@ async def test_a_partial_answer_on_a_reused_connection_is_not_stale() -> None:
 
 
 async def test_a_repeat_finds_room_where_idle_connections_fill_the_cap() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.answer()
-        await peer.request()
+    async def script(wire: Wire) -> None:
+        await wire.respond()
+        await wire.request_head()
 
     backend_caps = {"max_connections": 2}
     async with (
-        serving(script) as server,
-        closing(open_upstream(server.backend(**backend_caps))) as upstream,
+        origin(script) as server,
+        closed_at_end(open_upstream(server.backend(**backend_caps))) as upstream,
     ):
         await asyncio.gather(get(upstream), get(upstream))
         assert upstream.stats().idle == 2

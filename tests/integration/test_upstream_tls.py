@@ -9,64 +9,44 @@ import pytest
 from proxy.errors import UpstreamBroke, UpstreamUnreachable
 from proxy.model import Backend, Endpoint
 from proxy.upstream import HttpUpstream
-from tests.integration.upstream_servers import Peer, closing, get, serving
+from tests.integration.upstream_client import closed_at_end, get
+from tests.support.certificates import Authority, client_context, server_context
+from tests.support.origin import origin
+from tests.support.wire import Wire
 
-# Made for this test alone: valid from 2020 to 2120 for localhost and 127.0.0.1, its own authority.
-PEM = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYMmykWS1abJ6HwEp
-PJfdWWJfVedKQXXXkr0vhvyMzcihRANCAAQCEQpeRnJeXZocHYShvzq0q1EDsBVT
-3mTFpcB12b2hXBRdUyz1rNYOFlL9dAmkQ60AkXbLLS6UxaviMyJ2ilQx
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBfzCCASWgAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA11cHN0cmVh
-bSB0ZXN0MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAYMRYwFAYD
-VQQDDA11cHN0cmVhbSB0ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEAhEK
-XkZyXl2aHB2Eob86tKtRA7AVU95kxaXAddm9oVwUXVMs9azWDhZS/XQJpEOtAJF2
-yy0ulMWr4jMidopUMaNeMFwwHQYDVR0OBBYEFMIyAZ9LpHyqDROMGlpWekUzpblX
-MBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8EBTADAQH/MA4G
-A1UdDwEB/wQEAwIChDAKBggqhkjOPQQDAgNIADBFAiAWvXx1tStObcHYP6eVL+KD
-/jb08C2o/ZVXYKCnSWpoGAIhAN8P49uCJMW+3P36Bd1Z9PkU6U7ggb4y/EEBpClN
-w0ZX
------END CERTIFICATE-----
-"""
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture
-def pem(tmp_path: Path) -> Path:
-    file = tmp_path / "upstream.pem"
-    file.write_text(PEM)
-    return file
+def authority() -> Authority:
+    return Authority()
 
 
 @pytest.fixture
-def server_tls(pem: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
+def server_tls(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
+    return server_context(tmp_path, authority.issue("localhost", "127.0.0.1"))
 
 
 @pytest.fixture
-def trusting(pem: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=pem)
+def trusting(authority: Authority) -> ssl.SSLContext:
+    return client_context(authority)
 
 
 def _backend(port: int, host: str = "localhost") -> Backend:
     return Backend("old", (Endpoint("https", host, port),))
 
 
-async def _two(peer: Peer) -> None:
-    await peer.answer(b"one")
-    await peer.answer(b"two")
+async def _two(wire: Wire) -> None:
+    await wire.respond(b"one")
+    await wire.respond(b"two")
 
 
 async def test_requests_go_over_a_verified_connection(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
     async with (
-        serving(_two, tls=server_tls) as server,
-        closing(HttpUpstream(_backend(server.port), trusting)) as upstream,
+        origin(_two, tls=server_tls) as server,
+        closed_at_end(HttpUpstream(_backend(server.port), trusting)) as upstream,
     ):
         assert (await get(upstream)).body == b"one"
         assert (await get(upstream)).body == b"two"
@@ -75,8 +55,8 @@ async def test_requests_go_over_a_verified_connection(
 
 async def test_a_certificate_nobody_vouches_for_is_refused(server_tls: ssl.SSLContext) -> None:
     async with (
-        serving(_two, tls=server_tls) as server,
-        closing(HttpUpstream(_backend(server.port))) as upstream,
+        origin(_two, tls=server_tls) as server,
+        closed_at_end(HttpUpstream(_backend(server.port))) as upstream,
     ):
         with pytest.raises(UpstreamUnreachable, match="certificate"):
             await get(upstream)
@@ -85,7 +65,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(server_tls: ssl.SSLCo
 async def test_a_certificate_for_another_name_is_refused(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving(_two, tls=server_tls) as server:
+    async with origin(_two, tls=server_tls) as server:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo("127.0.0.1", server.port)
 
@@ -93,7 +73,7 @@ async def test_a_certificate_for_another_name_is_refused(
             return found
 
         monkeypatch.setattr(loop, "getaddrinfo", resolved)
-        async with closing(
+        async with closed_at_end(
             HttpUpstream(_backend(server.port, "old.example"), trusting)
         ) as upstream:
             with pytest.raises(UpstreamUnreachable, match="certificate"):
@@ -101,13 +81,13 @@ async def test_a_certificate_for_another_name_is_refused(
 
 
 async def test_plain_http_where_tls_was_meant_is_told(trusting: ssl.SSLContext) -> None:
-    async def script(peer: Peer) -> None:
-        peer.send(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        wire.send(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+        await wire.end()
 
     async with (
-        serving(script) as server,
-        closing(HttpUpstream(_backend(server.port), trusting)) as upstream,
+        origin(script) as server,
+        closed_at_end(HttpUpstream(_backend(server.port), trusting)) as upstream,
     ):
         with pytest.raises(UpstreamUnreachable, match="does not speak TLS"):
             await asyncio.wait_for(get(upstream), 5)
@@ -117,19 +97,18 @@ async def test_plain_http_where_tls_was_meant_is_told(trusting: ssl.SSLContext) 
 async def test_a_body_until_close_ends_with_the_tls_session(
     clean: bool, server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"\r\nall of it")
-        await peer.flush()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"\r\nall of it")
+        await wire.flush()
         if clean:
-            peer.writer.close()
-            await peer.writer.wait_closed()
+            wire.close()
         else:
-            peer.writer.transport.abort()
+            wire.abort()
 
     async with (
-        serving(script, tls=server_tls) as server,
-        closing(HttpUpstream(_backend(server.port), trusting)) as upstream,
+        origin(script, tls=server_tls) as server,
+        closed_at_end(HttpUpstream(_backend(server.port), trusting)) as upstream,
     ):
         if clean:
             assert (await get(upstream)).body == b"all of it"

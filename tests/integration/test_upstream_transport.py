@@ -9,31 +9,27 @@ import httpx
 import pytest
 
 from proxy.upstream.httpx_transport import UpstreamTransport
-from tests.integration.upstream_servers import (
-    Asked,
-    Peer,
-    Script,
-    eventually,
-    refused_port,
-    serving,
-)
+from tests.support.origin import Script, origin
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
+from tests.support.wire import Head, Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-async def _echo(peer: Peer) -> None:
+async def _echo(wire: Wire) -> None:
     while True:
-        asked = await peer.request()
+        asked = await wire.request_head()
         body = asked.line
         if lengths := asked.all(b"content-length"):
-            body = await peer.reader.readexactly(int(lengths[0]))
+            body = await wire.exactly(int(lengths[0]))
         elif asked.all(b"transfer-encoding"):
-            body = await peer.reader.readuntil(b"0\r\n\r\n")
-        peer.send(OK + b"x-a: 1\r\nx-a: 2\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            body = await wire.until(b"0\r\n\r\n") + b"0\r\n\r\n"
+        wire.send(OK + b"x-a: 1\r\nx-a: 2\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
 async def test_a_client_of_httpx_gets_its_answers() -> None:
-    async with serving(_echo) as server, httpx.AsyncClient(transport=UpstreamTransport()) as client:
+    async with origin(_echo) as server, httpx.AsyncClient(transport=UpstreamTransport()) as client:
         url = f"http://127.0.0.1:{server.port}"
         got = await client.get(f"{url}/a?b=c")
         assert (got.status_code, got.text) == (200, "GET /a?b=c HTTP/1.1")
@@ -51,13 +47,13 @@ async def test_a_client_of_httpx_gets_its_answers() -> None:
 
 
 async def test_the_target_goes_out_as_its_raw_bytes() -> None:
-    seen: list[Asked] = []
+    seen: list[Head] = []
 
-    async def script(peer: Peer) -> None:
-        seen.append(await peer.request())
-        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    async def script(wire: Wire) -> None:
+        seen.append(await wire.request_head())
+        wire.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with serving(script) as server:
+    async with origin(script) as server:
         transport = UpstreamTransport()
         request = httpx.Request(
             "GET",
@@ -69,20 +65,20 @@ async def test_the_target_goes_out_as_its_raw_bytes() -> None:
         await response.aclose()
         await transport.aclose()
     assert seen[0].line == b"GET /x/../%7e?[a HTTP/1.1"
-    assert seen[0].headers == [(b"host", b"example.org"), (b"x-b", b"1"), (b"x-b", b"2")]
+    assert seen[0].field_lines == [b"host: example.org", b"x-b: 1", b"x-b: 2"]
 
 
 async def test_answers_stream_and_closing_one_early_gives_up_its_connection() -> None:
     gone = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(OK + b"content-length: 1000000\r\n\r\nhello")
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(OK + b"content-length: 1000000\r\n\r\nhello")
+        await wire.end()
         gone.set()
 
     async with (
-        serving(script) as server,
+        origin(script) as server,
         httpx.AsyncClient(transport=UpstreamTransport()) as client,
     ):
         async with client.stream("GET", f"http://127.0.0.1:{server.port}/") as response:
@@ -91,10 +87,10 @@ async def test_answers_stream_and_closing_one_early_gives_up_its_connection() ->
 
 
 async def test_an_early_answer_ends_the_upload() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
-        await peer.until_closed()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
+        await wire.end()
 
     closed = asyncio.Event()
 
@@ -106,7 +102,7 @@ async def test_an_early_answer_ends_the_upload() -> None:
             closed.set()
 
     async with (
-        serving(script) as server,
+        origin(script) as server,
         httpx.AsyncClient(transport=UpstreamTransport()) as client,
     ):
         got = await client.post(f"http://127.0.0.1:{server.port}/", content=endless())
@@ -117,16 +113,16 @@ async def test_an_early_answer_ends_the_upload() -> None:
 async def test_an_error_of_the_callers_own_body_is_the_callers() -> None:
     got: list[bytes] = []
 
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        got.append(await peer.until_closed())
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        got.append((await wire.end())[0])
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"x"
         raise LookupError("mine")
 
     async with (
-        serving(script) as server,
+        origin(script) as server,
         httpx.AsyncClient(transport=UpstreamTransport()) as client,
     ):
         with pytest.raises(LookupError, match="mine"):
@@ -136,11 +132,11 @@ async def test_an_error_of_the_callers_own_body_is_the_callers() -> None:
 
 
 def _sends(data: bytes, *, stay: bool = False) -> Script:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.send(data)
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.send(data)
         if stay:
-            await peer.until_closed()
+            await wire.end()
 
     return script
 
@@ -159,7 +155,7 @@ def _sends(data: bytes, *, stay: bool = False) -> Script:
 async def test_a_failure_has_the_name_httpx_gives_it(
     script: Script, error: type[Exception]
 ) -> None:
-    async with serving(script) as server:
+    async with origin(script) as server:
         timeout = httpx.Timeout(5, read=0.2)
         async with httpx.AsyncClient(transport=UpstreamTransport(), timeout=timeout) as client:
             with pytest.raises(error):
@@ -167,12 +163,12 @@ async def test_a_failure_has_the_name_httpx_gives_it(
 
 
 async def test_a_reset_is_a_read_error() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.reset()
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.reset()
 
     async with (
-        serving(script) as server,
+        origin(script) as server,
         httpx.AsyncClient(transport=UpstreamTransport()) as client,
     ):
         with pytest.raises(httpx.ReadError):
@@ -182,11 +178,11 @@ async def test_a_reset_is_a_read_error() -> None:
 async def test_nobody_there_is_a_connect_error() -> None:
     async with httpx.AsyncClient(transport=UpstreamTransport()) as client:
         with pytest.raises(httpx.ConnectError):
-            await client.get(f"http://127.0.0.1:{refused_port()}/")
+            await client.get(f"http://127.0.0.1:{free_port()}/")
 
 
 async def test_no_connection_free_is_a_pool_timeout() -> None:
-    async with serving(_sends(b"", stay=True)) as server:
+    async with origin(_sends(b"", stay=True)) as server:
         transport = UpstreamTransport(max_connections=1)
         timeout = httpx.Timeout(5, connect=0.2)
         async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
@@ -200,16 +196,16 @@ async def test_no_connection_free_is_a_pool_timeout() -> None:
 
 
 async def test_an_upload_nobody_takes_is_a_write_timeout() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    async def script(wire: Wire) -> None:
+        await wire.request_head()
+        wire.pause_reading()
         await asyncio.sleep(60)
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 65536
 
-    async with serving(script) as server:
+    async with origin(script) as server:
         timeout = httpx.Timeout(10, write=0.2)
         async with httpx.AsyncClient(transport=UpstreamTransport(), timeout=timeout) as client:
             with pytest.raises(httpx.WriteTimeout):
@@ -223,7 +219,7 @@ async def test_other_schemes_are_not_spoken(url: str) -> None:
 
 
 async def test_a_header_that_would_split_the_request_is_a_protocol_error() -> None:
-    async with serving(_echo) as server:
+    async with origin(_echo) as server:
         transport = UpstreamTransport()
         request = httpx.Request(
             "GET", f"http://127.0.0.1:{server.port}/", headers={"x": "a\r\ny: b"}
@@ -234,7 +230,7 @@ async def test_a_header_that_would_split_the_request_is_a_protocol_error() -> No
 
 
 async def test_origins_that_are_not_used_any_more_are_forgotten() -> None:
-    async with serving(_echo) as server:
+    async with origin(_echo) as server:
         transport = UpstreamTransport(ssl.create_default_context())
         async with httpx.AsyncClient(transport=transport) as client:
             for number in range(1, 300):
@@ -245,4 +241,4 @@ async def test_origins_that_are_not_used_any_more_are_forgotten() -> None:
         assert kept == {}
 
 
-_closed = refused_port()
+_closed = free_port()

@@ -12,8 +12,11 @@ from proxy.errors import UpstreamUnreachable
 from proxy.model import Backend, Body, Endpoint
 from proxy.upstream import Connection, open_upstream
 from proxy.upstream.sweep import SWEEP_S
-from tests.integration.running import running
-from tests.integration.upstream_servers import Gate, Peer, asking, closing, eventually, get, serving
+from tests.integration.upstream_client import closed_at_end, get, outgoing
+from tests.support.facade_in_loop import facade_in_loop
+from tests.support.origin import Gate, origin
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
@@ -62,13 +65,13 @@ class Threaded:
 async def test_a_request_does_not_meet_what_was_left_on_the_connection(last_words: bytes) -> None:
     server = Threaded(last_words)
     backend = Backend("old", (Endpoint("http", "127.0.0.1", server.port),))
-    async with closing(open_upstream(backend)) as upstream:
+    async with closed_at_end(open_upstream(backend)) as upstream:
         assert (await get(upstream)).body == b"ok"
         await asyncio.sleep(3 * SWEEP_S)  # Long enough for a sweep to see that it is idle.
         server.act.set()
         # The loop stands still here on purpose: the bytes lie in the kernel, unread.
         assert server.acted.wait(10)
-        exchange = await upstream.open(asking("POST", body=Body("length", 0)))
+        exchange = await upstream.open(outgoing("POST", body=Body("length", 0)))
         assert upstream.stats().connections == 1
         async with asyncio.timeout(10):
             assert (await exchange.head()).status == 200
@@ -97,7 +100,7 @@ version: 1
 backends: {{old: "http://127.0.0.1:{server.port}"}}
 routes: [{{name: all, backend_refs: old}}]
 """
-    async with running(table, tmp_path) as facade:
+    async with facade_in_loop(table, tmp_path) as facade:
         await facade.get("/")
         with socket.create_connection((facade.listen.host, facade.listen.port), 10) as client:
             await asyncio.sleep(0.1)  # The facade has taken the client in.
@@ -116,17 +119,17 @@ routes: [{{name: all, backend_refs: old}}]
 async def test_a_wait_outlives_any_number_of_connections_that_close_after_an_answer() -> None:
     gate = Gate()
 
-    async def script(peer: Peer) -> None:
+    async def script(wire: Wire) -> None:
         """Says nothing of closing, and closes."""
-        await peer.request()
+        await wire.request_head()
         gate.waiting += 1
         await gate.open.wait()
-        peer.send(ANSWER)
+        wire.send(ANSWER)
 
     most = {"max_connections": 6}
     async with (
-        serving(script) as server,
-        closing(open_upstream(server.backend(**most))) as upstream,
+        origin(script) as server,
+        closed_at_end(open_upstream(server.backend(**most))) as upstream,
     ):
         asking_now = [asyncio.create_task(get(upstream)) for _ in range(8)]
         await eventually(lambda: gate.waiting == 6 and upstream.stats().pending == 2)
@@ -141,16 +144,16 @@ async def test_new_connections_that_cannot_be_used_are_told_as_that(last_words: 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         backend = Backend("old", (Endpoint("http", "127.0.0.1", listening.getsockname()[1]),))
-        async with closing(open_upstream(backend)) as upstream:
-            opening = asyncio.create_task(upstream.open(asking()))
+        async with closed_at_end(open_upstream(backend)) as upstream:
+            opening = asyncio.create_task(upstream.open(outgoing()))
             accepted = 0
             while not opening.done():
                 # The backend's first words lie in the kernel before the facade knows that it is connected.
                 await asyncio.sleep(0)
                 with contextlib.suppress(BlockingIOError):
-                    peer, _ = listening.accept()
-                    peer.sendall(last_words)
-                    peer.close()
+                    wire, _ = listening.accept()
+                    wire.sendall(last_words)
+                    wire.close()
                     accepted += 1
             with pytest.raises(UpstreamUnreachable, match="before it was asked"):
                 await opening
@@ -161,13 +164,13 @@ async def test_new_connections_that_cannot_be_used_are_told_as_that(last_words: 
 async def test_bytes_on_an_idle_connection_close_it() -> None:
     say = asyncio.Event()
 
-    async def script(peer: Peer) -> None:
-        await peer.answer()
+    async def script(wire: Wire) -> None:
+        await wire.respond()
         await say.wait()
-        peer.send(SECRET)
-        await peer.until_closed()
+        wire.send(SECRET)
+        await wire.end()
 
-    async with serving(script) as server, closing(open_upstream(server.backend())) as upstream:
+    async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         assert (await get(upstream)).body == b"ok"
         say.set()
         await eventually(lambda: upstream.stats().connections == 0, within_s=1)

@@ -1,4 +1,4 @@
-"""Several workers: they share the traffic, count together, and one that dies is replaced."""
+"""Several workers: they share traffic, counters and the access log; a dead worker is replaced."""
 
 import contextlib
 import functools
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.facade_process import TABLE, Process, process, until
+from tests.support.facade_process import TABLE, FacadeProcess, facade_process
+from tests.support.waiting import until
 
 BLOCKED = """
 version: 1
@@ -25,18 +26,18 @@ routes: [{{name: all, backend_refs: slow}}]
 @contextlib.contextmanager
 def two(
     folder: Path, *arguments: str, table: str = TABLE, stdout: int | None = None
-) -> Iterator[Process]:
-    with process(folder, "--workers", "2", *arguments, table=table, stdout=stdout) as facade:
+) -> Iterator[FacadeProcess]:
+    with facade_process(folder, "--workers", "2", *arguments, table=table, stdout=stdout) as facade:
         yield facade
 
 
-def serving(facade: Process) -> int:
-    return int(facade.admin("/readyz")["workers_serving"])
+def serving(facade: FacadeProcess) -> int:
+    return int(facade.admin_json("/readyz")["workers_serving"])
 
 
-def workers(facade: Process) -> list[int]:
+def workers(facade: FacadeProcess) -> list[int]:
     """The pids of the workers: the admin process is the one that listens on the admin port."""
-    return [pid for pid in facade.children() if not _is_admin(pid, facade.admin_port)]
+    return [pid for pid in facade.children() if not _is_admin(pid, facade.admin.port)]
 
 
 def _is_admin(pid: int, port: int) -> bool:
@@ -53,11 +54,11 @@ def _is_admin(pid: int, port: int) -> bool:
     return bool(inodes & listening)
 
 
-def replaced(facade: Process, victim: int) -> bool:
+def replaced(facade: FacadeProcess, victim: int) -> bool:
     return victim not in facade.children() and serving(facade) == 2
 
 
-def by_worker(facade: Process, name: str) -> list[float]:
+def by_worker(facade: FacadeProcess, name: str) -> list[float]:
     return [value for (at, _), value in facade.metrics().items() if at == name]
 
 
@@ -99,17 +100,17 @@ def test_a_killed_worker_is_back_within_five_seconds_and_no_new_connection_fails
             assert facade.get("/hello") == (200, b"hello")
         until(lambda: serving(facade) == 2, 5)
         assert time.monotonic() - killed < 5
-        assert facade.heard(f"worker 1 (pid {victim}) ended by SIGKILL: starting it anew")
+        assert facade.logged(f"worker 1 (pid {victim}) ended by SIGKILL: starting it anew")
 
 
-def test_one_that_dies_again_at_once_is_given_time_but_never_given_up(tmp_path: Path) -> None:
+def test_a_worker_that_keeps_dying_is_restarted_with_backoff(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         for _ in range(3):
             until(lambda: serving(facade) == 2)
             os.kill(workers(facade)[0], signal.SIGKILL)
             until(lambda: serving(facade) < 2 or len(facade.children()) < 3, 2)
         until(lambda: serving(facade) == 2)
-        waits = [line.rpartition(" in ")[2].strip() for line in facade.said if "anew" in line]
+        waits = [line.rpartition(" in ")[2].strip() for line in facade.log if "anew" in line]
         assert waits[0] == "0.0 s"
         assert len(waits) == 3
         assert waits.count("0.0 s") < 3
@@ -119,22 +120,22 @@ def test_the_admin_process_is_replaced_too(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         (victim,) = set(facade.children()) - set(workers(facade))
         os.kill(victim, signal.SIGKILL)
-        until(lambda: facade.admin("/readyz")["status"] == "ready")
+        until(lambda: facade.admin_json("/readyz")["status"] == "ready")
         assert facade.get("/hello") == (200, b"hello")
 
 
-def test_a_worker_whose_loop_stands_still_is_not_alive_and_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_with_a_blocked_event_loop_is_not_alive_and_is_replaced(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         victim = workers(facade)[0]
         os.kill(victim, signal.SIGSTOP)
         until(lambda: facade.get("/healthz", admin=True)[0] == 503, 15)
         until(lambda: facade.get("/healthz", admin=True)[0] == 200 and serving(facade) == 2)
-        assert facade.heard(f"worker 1 (pid {victim}) does not answer: killing it")
+        assert facade.logged(f"worker 1 (pid {victim}) does not answer: killing it")
         assert victim not in facade.children()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_order_with_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+def test_all_processes_end_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with two(tmp_path) as facade:
         children = facade.children()
         assert len(children) == 3
@@ -161,10 +162,10 @@ def test_a_worker_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
     with two(tmp_path, "--drain", "0s") as facade:
         os.kill(workers(facade)[0], signal.SIGSTOP)
         assert facade.stop() == 0
-        assert facade.heard("has not ended in time")
+        assert facade.logged("has not ended in time")
 
 
-def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path) -> None:
+def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         table = BLOCKED.format(port=silent.getsockname()[1])
         with two(tmp_path, "--drain", "60s", table=table) as facade:
@@ -175,13 +176,13 @@ def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path) -> None:
                     facade.popen.send_signal(signal.SIGTERM)
                     until(lambda: facade.get("/readyz", admin=True)[0] == 503)
                     assert facade.stop() == 0
-        assert not facade.heard("has not ended in time")
+        assert not facade.logged("has not ended in time")
 
 
-def test_every_worker_takes_an_edit_and_one_process_writes_it_down(tmp_path: Path) -> None:
+def test_every_worker_loads_an_edit_and_one_process_records_it(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         (tmp_path / "routes.yaml").write_text(TABLE.replace("body: hello", "body: bye"))
-        versions = {facade.admin("/readyz")["table_version"]}
+        versions = {facade.admin_json("/readyz")["table_version"]}
 
         def all_have_it() -> bool:
             tables = [
@@ -197,10 +198,10 @@ def test_every_worker_takes_an_edit_and_one_process_writes_it_down(tmp_path: Pat
         until(lambda: len(history.read_text().splitlines()) == 2)
         assert facade.stop() == 0
         assert len(history.read_text().splitlines()) == 2
-        assert sum("is in effect" in line for line in facade.said) == 1
+        assert sum("is in effect" in line for line in facade.log) == 1
 
 
-def lines_of_two_workers(facade: Process, count: int) -> None:
+def lines_of_two_workers(facade: FacadeProcess, count: int) -> None:
     """Ask from several connections at once, so that both have long lines to write."""
 
     def ask() -> None:
@@ -255,7 +256,7 @@ def test_a_port_that_another_facade_has_is_refused(tmp_path: Path) -> None:
             pass
 
 
-def test_a_table_that_is_refused_is_so_once(tmp_path: Path) -> None:
+def test_an_invalid_table_is_reported_once(tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError) as refused,
         two(tmp_path, table="version: 1\nbackends: {a: x}\n"),

@@ -14,9 +14,11 @@ from deploy.local import postgres
 from flightspecial_service.app import build
 from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
-from tests.service.service_runner import eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually_ready, serving, serving_both
 
 _NUMBERS = count(1)
+Shared = tuple[DatabaseSettings, httpx.Client, httpx.Client]
+"""A database, and clients for the API and for the operations listener of a service on it."""
 
 
 def settings_for(endpoint: postgres.Endpoint, name: str) -> DatabaseSettings:
@@ -78,18 +80,17 @@ def database(server: postgres.Endpoint, template: str) -> Iterator[DatabaseSetti
 
 
 @pytest.fixture(scope="session")
-def shared(
-    server: postgres.Endpoint, template: str
-) -> Iterator[tuple[DatabaseSettings, httpx.Client]]:
+def shared(server: postgres.Endpoint, template: str) -> Iterator[Shared]:
     """One running service with its database, for all tests that change only rows."""
     for database in _database(server, template):
-        with serving(build(Settings(database=database), _never)) as client:
+        service = build(Settings(database=database, edge=OPEN), _never)
+        with serving_both(service) as (client, operator):
             eventually_ready(client)
-            yield database, client
+            yield database, client, operator
 
 
 @pytest.fixture
-def tables(shared: tuple[DatabaseSettings, httpx.Client]) -> DatabaseSettings:
+def tables(shared: Shared) -> DatabaseSettings:
     """The shared database, reset to the sample rows."""
     run_sql(
         shared[0],
@@ -105,16 +106,22 @@ def tables(shared: tuple[DatabaseSettings, httpx.Client]) -> DatabaseSettings:
 
 
 @pytest.fixture
-def client(shared: tuple[DatabaseSettings, httpx.Client], tables: DatabaseSettings) -> httpx.Client:
+def client(shared: Shared, tables: DatabaseSettings) -> httpx.Client:
     """A client for the shared service on `tables`."""
     shared[1].cookies.clear()
     return shared[1]
 
 
 @pytest.fixture
+def operator(shared: Shared) -> httpx.Client:
+    """A client for the operations listener of the shared service."""
+    return shared[2]
+
+
+@pytest.fixture
 def own_client(database: DatabaseSettings) -> Iterator[httpx.Client]:
     """A client for a service on `database`, which is ready."""
-    with serving(build(Settings(database=database), _never)) as client:
+    with serving(build(Settings(database=database, edge=OPEN), _never)) as client:
         eventually_ready(client)
         yield client
 

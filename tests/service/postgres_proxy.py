@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from queue import Queue
 
-from tests.accepted import Accepted, close
 from tests.service.service_runner import DEADLINE_S
+from tests.support.accepted import Accepted, close
 
 _COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
 """The message of asyncpg. It comes alone, as asyncpg waits for each response before the next query."""

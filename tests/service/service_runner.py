@@ -15,25 +15,41 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from flightspecial_service.server import Server, bound
-from flightspecial_service.settings import DatabaseSettings
+from flightspecial_service.interface.http.connection import Limits
+from flightspecial_service.server import Server, Service, bound, url_of
+from flightspecial_service.settings import DatabaseSettings, EdgeSettings
 
 DEADLINE_S = 20.0
+OPEN = EdgeSettings(special_writes=True)
+"""Everybody may create, change and delete specials."""
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[httpx.Client]:
-    """Serve `app` on a thread; yield a client for it; stop it."""
+def serving(service: Service | ASGIApp, limits: Limits | None = None) -> Iterator[httpx.Client]:
+    """Serve on a thread; yield a client; stop the service."""
+    with serving_both(service, limits) as (client, _):
+        yield client
+
+
+@contextmanager
+def serving_both(
+    service: Service | ASGIApp, limits: Limits | None = None
+) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Serve on a thread; yield a client for the API and one for the operations listener."""
     addresses: Queue[str] = Queue()
-    server = Server(app, addresses.put)
-    with bound("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
+    whole = service if isinstance(service, Service) else Service(service)
+    server = Server(whole, addresses.put, limits=limits)
+    with bound("127.0.0.1", 0) as listener, bound("127.0.0.1", 0) as operations:
+        thread = threading.Thread(target=server.run, args=([listener, operations],))
         thread.start()
         try:
             url = addresses.get(timeout=DEADLINE_S)
-            with httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
-                yield client
+            with (
+                httpx.Client(base_url=url, timeout=DEADLINE_S) as client,
+                httpx.Client(base_url=url_of(operations), timeout=DEADLINE_S) as operator,
+            ):
+                yield client, operator
         finally:
             server.should_exit = True
             thread.join(DEADLINE_S)
@@ -61,6 +77,11 @@ class Process:
         assert line is not None, f"no {message!r} in {self.log}"
         return line
 
+    def operator(self) -> httpx.Client:
+        """A client for its operations listener."""
+        url = self.wait_for("serving operations")["url"]
+        return httpx.Client(base_url=url, timeout=DEADLINE_S)
+
     def exit_status(self) -> int:
         """Wait for its exit. The log is complete then."""
         status = self.popen.wait(DEADLINE_S)
@@ -86,6 +107,8 @@ def variables(database: DatabaseSettings, **more: str) -> dict[str, str]:
         "DB_USERNAME": database.username,
         "DB_PASSWORD": database.password.reveal(),
         "DB_DATABASE_NAME": database.name,
+        "FEATURE_SPECIAL_WRITES": "on",
+        "OPS_PORT": "0",
         **more,
     }
 

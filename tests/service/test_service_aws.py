@@ -24,6 +24,7 @@ from flightspecial_service.infrastructure.aws.credentials import (
 from flightspecial_service.settings import DatabaseSettings, Secret, Settings
 from tests.service.conftest import run_sql
 from tests.service.service_runner import (
+    OPEN,
     command,
     eventually,
     eventually_ready,
@@ -83,6 +84,7 @@ def in_test_profile(database: DatabaseSettings, aws: dict[str, str]) -> dict[str
         "DATABASE_PORT": str(database.port),
         "DATABASE_USERNAME": NAME,
         "DB_DATABASE_NAME": database.name,
+        "DB_SSLMODE": "prefer",  # the server of the tests has no TLS
     }
 
 
@@ -218,7 +220,7 @@ def test_a_rotation_between_two_users_fails_no_request(
         run_sql(database, f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'pw'")
     put_secret(users[0], "pw")
     settings = Settings(
-        database=replace(database, username="", password=Secret(""), secret_id=NAME)
+        database=replace(database, username="", password=Secret(""), secret_id=NAME), edge=OPEN
     )
     failed: list[str] = []
     end = threading.Event()

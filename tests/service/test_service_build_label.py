@@ -10,7 +10,7 @@ from flightspecial_service.app import build
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.service_runner import eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually_ready, serving
 from tests.service.test_service_api import change, headers_of
 
 PLAIN = "London to Prague"
@@ -20,7 +20,7 @@ LISTS = ("/flightspecials", "/flightspecials?limit=20", "/travelbuddy/flightspec
 @contextmanager
 def replica(database: DatabaseSettings, number: str, shown: bool) -> Iterator[httpx.Client]:
     """A replica of this build."""
-    settings = Settings(database=database, build=number, show_build=shown)
+    settings = Settings(database=database, edge=OPEN, build=number, show_build=shown)
     with serving(build(settings, lambda: None)) as client:
         eventually_ready(client)
         yield client

@@ -8,7 +8,7 @@ from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
 from tests.service.postgres_proxy import Cut, postgres_proxy
-from tests.service.service_runner import eventually, eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually, eventually_ready, serving
 from tests.service.test_service_api import is_problem
 
 ROUNDS = 20
@@ -29,7 +29,7 @@ def cut_and_repeated(database: DatabaseSettings, cut: Cut, rounds: int) -> None:
     acknowledged: list[tuple[str, int]] = []
     with postgres_proxy(database.host, database.port) as proxy:
         behind = replace(database, host="127.0.0.1", port=proxy.port)
-        with serving(build(Settings(database=behind), lambda: None)) as client:
+        with serving(build(Settings(database=behind, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             for number in range(rounds):
                 name = f"{cut.name}-{number}"
@@ -77,7 +77,7 @@ def test_the_service_itself_repeats_no_commit(
     """Without a key the client gets a 503 only, and the write has no effect or one."""
     with postgres_proxy(database.host, database.port) as proxy:
         behind = replace(database, host="127.0.0.1", port=proxy.port)
-        with serving(build(Settings(database=behind), lambda: None)) as client:
+        with serving(build(Settings(database=behind, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             proxy.arm(cut)
             is_problem(create(client, "once"), 503)

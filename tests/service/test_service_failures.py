@@ -64,7 +64,8 @@ async def test_a_body_that_does_not_arrive_times_out() -> None:
         await asyncio.Event().wait()
         raise AssertionError("an event that is never set")
 
-    request = Request({"headers": [(b"content-type", b"application/json")]}, nothing_comes)
+    scope = {"method": "POST", "headers": [(b"content-type", b"application/json")]}
+    request = Request(scope, nothing_comes)
     with pytest.raises(TooSlow, match=r"within 0.01 seconds"):
         await request.json_body(timeout_s=0.01)
 

@@ -11,7 +11,7 @@ from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service import small_disk
 from tests.service.conftest import run_sql, settings_for
-from tests.service.service_runner import eventually, eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually, eventually_ready, serving
 from tests.service.test_service_api import is_problem
 
 
@@ -55,7 +55,7 @@ def test_a_disk_that_is_really_full_costs_no_acknowledged_write_where_this_user_
             "CREATE DATABASE dso TABLESPACE small",
         )
         database = settings_for(endpoint, "dso")
-        with serving(build(Settings(database=database), lambda: None)) as client:
+        with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
             eventually_ready(client)
             filled_and_freed(client, database)
 

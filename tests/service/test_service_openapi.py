@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
-from tests.service.service_runner import ROOT
+from flightspecial_service.app import http_app
+from flightspecial_service.settings import EdgeSettings, Settings
+from tests.service.fakes import FakeSpecials, http_dependencies, in_memory
+from tests.service.service_runner import ROOT, serving
 
 EXAMPLES = 12
 
@@ -53,6 +57,51 @@ def test_the_schemas_are_those_of_the_decoders(client: httpx.Client) -> None:
     assert (header["minLength"], header["maxLength"]) == (1, 255)
     assert schemas["OfferIn"]["additionalProperties"] is False
     assert schemas["HeaderChange"]["required"] == ["id", "flightSpecialHeader"]
+
+
+def test_every_operation_has_a_tag_a_405_and_the_security_that_it_needs(
+    client: httpx.Client,
+) -> None:
+    api = described(client)
+    assert [each["url"] for each in api["servers"]] == ["/"]
+    tags = {each["name"] for each in api["tags"]}
+    for methods in api["paths"].values():
+        for operation in methods.values():
+            assert set(operation["tags"]) <= tags
+            assert operation["security"] == []
+            assert operation["responses"]["405"]["headers"]["Allow"]
+
+
+def test_writes_behind_a_token_say_so(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef")
+    edge = EdgeSettings(special_writes=True, token_file=str(tmp_path / "token"))
+    app = http_app(in_memory(FakeSpecials()), http_dependencies(), Settings(edge=edge))
+    with serving(app) as client:
+        api = described(client)
+    secured = {
+        (method, path)
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+        if operation["security"]
+    }
+    assert secured == {
+        ("post", "/flightspecials"),
+        ("patch", "/flightspecials/{id}"),
+        ("delete", "/flightspecials/{id}"),
+    }
+    for method, path in secured:
+        assert {"401", "501"} <= api["paths"][path][method]["responses"].keys()
+    assert api["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_every_type_has_an_example_that_fits_its_schema(client: httpx.Client) -> None:
+    components = described(client)["components"]
+    for name, schema in components["schemas"].items():
+        [example] = schema["examples"]
+        whole = {"$ref": f"#/components/schemas/{name}", "components": components}
+        jsonschema.validate(example, whole)
+        assert not re.search(r"[a-z]_[a-z]", " ".join(example))
+    assert "expiryDate" in components["schemas"]["SpecialOut"]["examples"][0]
 
 
 def test_the_page_is_self_contained(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flightspecial_service.app import build
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
-from tests.service.service_runner import eventually_ready, serving
+from tests.service.service_runner import OPEN, eventually_ready, serving
 from tests.service.test_service_api import change, headers_of, is_problem
 
 PATCH = {"content-type": "application/merge-patch+json"}
@@ -80,7 +80,11 @@ def test_what_breaks_a_rule_is_not_kept(
     path, body = (
         ("/flightspecials", WHOLE | wrong) if method == "POST" else ("/flightspecials/1", wrong)
     )
-    is_problem(client.request(method, path, json=body), 422)
+    response = client.request(method, path, json=body)
+    is_problem(response, 422)
+    assert [each["pointer"] for each in response.json()["errors"]] == [
+        f"#/{name}" for name in wrong
+    ]
     assert client.get("/flightspecials").json() == before
 
 
@@ -123,7 +127,21 @@ def test_a_patch_that_changes_nothing_is_no_new_state(client: httpx.Client) -> N
 def test_another_kind_of_patch_is_refused(
     client: httpx.Client, headers: dict[str, str], status: int
 ) -> None:
-    is_problem(client.patch("/flightspecials/1", content=b"{}", headers=headers), status)
+    response = client.patch("/flightspecials/1", content=b"{}", headers=headers)
+    is_problem(response, status)
+    # RFC 5789 2.2
+    assert response.headers["accept-patch"] == "application/merge-patch+json, application/json"
+
+
+def test_a_body_of_another_type_is_refused_with_the_accepted_ones(client: httpx.Client) -> None:
+    headers = {"content-type": "application/xml"}
+    response = client.post("/flightspecials", content=b"<x/>", headers=headers)
+    is_problem(response, 415)
+    assert response.headers["accept"] == "application/json"
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    response = client.post("/flightspecials", content=b"x", headers=headers)
+    is_problem(response, 415)
+    assert response.headers["accept-encoding"] == "identity"
 
 
 def test_a_retired_special_is_gone(client: httpx.Client) -> None:
@@ -196,7 +214,7 @@ def test_what_an_old_replica_writes_is_a_new_state_too(
 
 
 def test_held_back_header_updates_are_501_and_all_else_works(database: DatabaseSettings) -> None:
-    settings = Settings(database=database, header_update=False)
+    settings = Settings(database=database, edge=OPEN, header_update=False)
     with serving(build(settings, lambda: None)) as client:
         eventually_ready(client)
         before = headers_of(client)

@@ -14,10 +14,11 @@ from proxy import errors
 from proxy.cli.serve_options import OPTIONS
 from proxy.control.table_watcher import TableWatcher
 from proxy.routing.decide import decide
-from proxy.telemetry import request_record as record
 from proxy.telemetry.counters import RequestCounters
+from proxy.telemetry.log_line import LogLine
 from proxy.telemetry.prometheus import FAMILIES, exposition
-from proxy.telemetry.shared_memory import Connections, SharedStats, Status
+from proxy.telemetry.request_record import Record
+from proxy.telemetry.shared_memory import Connections, SharedStats, WorkerStatus
 from tests.make import facts, refs, route, table
 
 ROOT = Path(__file__).parents[2]
@@ -100,15 +101,17 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
 def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text("version: 1\nbackends: {a: http://h}\nroutes: [{name: r, backend_refs: a}]\n")
-    board = SharedStats()
-    meters = RequestCounters(board.parts[0])
+    stats = SharedStats()
+    counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
-    meters.note(record.Record("v", 0, facts(), decide(table(only), only, facts(), 0), only))
-    meters.refused("too_slow")
-    board.parts[0].publish(Status("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})}))
+    counters.count_request(Record("v", 0, facts(), decide(table(only), only, facts(), 0), only))
+    counters.count_refused("too_slow")
+    stats.workers[0].publish(
+        WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})
+    )
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(
-        "".join(exposition(board, TableWatcher(path, {}, lambda _: None).table))
+        "".join(exposition(stats, TableWatcher(path, {}, lambda _: None).table))
     ):
         for sample in family.samples:
             told.setdefault(family_of(sample.name), set()).update(sample.labels)
@@ -167,7 +170,7 @@ def test_every_field_of_the_access_log_is_in_the_page() -> None:
     cells = [row[0] for row in rows("The access log")]
     until = next(number for number, cell in enumerate(cells) if cell.strip() == "reason")
     told = set(re.findall(r"`(\w+)`", "".join(cells[:until])))
-    assert told == {field.encode_name for field in msgspec.structs.fields(record.LogLine)}
+    assert told == {field.encode_name for field in msgspec.structs.fields(LogLine)}
 
 
 def test_every_reason_is_in_the_page() -> None:

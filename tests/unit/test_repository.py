@@ -1,5 +1,6 @@
 """What is kept in the repository: what README's layout names, written by hand. A package once slipped in with 18 MB."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def test_no_file_is_a_package_or_a_recording() -> None:
         str(path): size for path in kept() if (size := (ROOT / path).stat().st_size) > MOST_BYTES
     }
     assert large == {}
+
+
+def test_no_module_has_the_name_of_a_package_beside_it() -> None:
+    """Python would import the package, and the module would be dead code."""
+    paths = kept()
+    packages = {folder for path in paths for folder in path.parents}
+    modules = {path.with_suffix("") for path in paths if path.suffix == ".py"}
+    assert modules & packages == set()
+
+
+def test_tests_start_a_facade_through_their_support_alone() -> None:
+    starts = re.compile(r'"-m",\s*"proxy",\s*"serve"|from proxy\.server\.serve import .*\bserve\b')
+    files = [path for path in kept() if path.parts[0] == "tests" and path.suffix == ".py"]
+    starters = {path.name for path in files if starts.search((ROOT / path).read_text())}
+    assert starters == {"facade_in_loop.py", "facade_process.py"}
 
 
 def test_what_is_installed_from_a_lock_is_the_lock_and_nothing_pip_found() -> None:

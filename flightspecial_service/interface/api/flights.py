@@ -3,13 +3,14 @@
 from flightspecial_service.application.commands import rename_flight
 from flightspecial_service.application.queries import flight_history
 from flightspecial_service.domain import Flights, Store
+from flightspecial_service.domain.flights import check_flight_name
 from flightspecial_service.errors import NotFound
+from flightspecial_service.interface.api.bodies import read_body
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     NameChange,
     history_out,
     json_response,
-    read_body,
 )
 from flightspecial_service.interface.api.special_commands import to_response
 from flightspecial_service.interface.http.messages import Request, Response
@@ -33,7 +34,7 @@ class FlightsApi:
         """Give the flight in the body another name, if it is of the profile in the path."""
         profile = _profile(request)
         body = await request.json_body()
-        change = read_body(body, NameChange)
+        change = read_body(body, NameChange, _check_name)
         outcome = await rename_flight(
             self._store, profile, change.flight_no, change.flight_name, read_key(request, body)
         )
@@ -46,6 +47,12 @@ class FlightsApi:
         flight, names, more = await flight_history(self._flights, profile, number, after, limit)
         link = (next_names_link(request, after + limit, limit),) if more else ()
         return json_response(history_out(flight, after, names), headers=link)
+
+
+def _check_name(field: str, value: object) -> None:
+    """Raise BadFlightName if it is a name that violates its rule."""
+    if field == "flight_name" and isinstance(value, str):
+        check_flight_name(value)
 
 
 def _profile(request: Request) -> str:

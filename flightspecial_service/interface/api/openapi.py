@@ -6,15 +6,25 @@ from typing import Any
 
 import msgspec
 
+from flightspecial_service.interface.api.examples import EXAMPLES
 from flightspecial_service.interface.api.operations import Operation, Parameter
 from flightspecial_service.interface.http.problems import Problem
 
 _REFERENCE = "#/components/schemas/{name}"
-_ALWAYS = (500, 503)
+_ALWAYS = (405, 500, 503)
+_BEARER = "bearer"
+_TAGS = {
+    "specials": "Flights on offer",
+    "flights": "Flights of a profile, and the history of their names",
+    "monolith": "The monolith's own contract",
+    "probes": "For load balancers and orchestrators",
+}
 _HEADERS = {
     200: {"ETag": "The state of what is shown"},
     201: {"ETag": "The state of the special", "Location": "The path of the new special"},
     304: {"ETag": "The state that the client has"},
+    401: {"WWW-Authenticate": "The scheme, Bearer, and whether a token was sent"},
+    405: {"Allow": "The methods of this path"},
     503: {"Retry-After": "Seconds until the next try makes sense"},
 }
 
@@ -29,8 +39,13 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     for operation in shown:
         described = _operation(operation, schema_of)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    for name, example in EXAMPLES.items():
+        if name in components:
+            components[name]["examples"] = [example]
     return {
         "openapi": "3.1.0",
+        "servers": [{"url": "/", "description": "The service that this document comes from"}],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "info": {
             "title": "FlightSpecials",
             "version": "1",
@@ -38,7 +53,16 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             " the monolith's contract have no body.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                _BEARER: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of API_TOKEN_FILE, if the service has one",
+                }
+            },
+        },
     }
 
 
@@ -56,6 +80,8 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     described: dict[str, Any] = {
         "operationId": operation.handler.__name__,
         "summary": summary,
+        "tags": [operation.tag],
+        "security": [{_BEARER: []}] if operation.needs_token else [],
         "parameters": [_parameter(each) for each in operation.parameters],
         "responses": {
             str(status): _response(status, kind, schema_of)

@@ -4,9 +4,11 @@ Routes and the OpenAPI document are both generated from this list, so they alway
 """
 
 from collections.abc import Mapping
+from functools import wraps
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flightspecial_service.domain import HEADER_MAX, ID_MAX
 from flightspecial_service.interface.api.flights import PROFILE_MAX, FlightsApi
@@ -24,7 +26,8 @@ from flightspecial_service.interface.api.schemas import (
 )
 from flightspecial_service.interface.api.special_commands import PATCH_TYPES, SpecialCommandsApi
 from flightspecial_service.interface.api.specials import SpecialsApi
-from flightspecial_service.interface.http.messages import JSON_TYPES, Handler
+from flightspecial_service.interface.http.access import Access, BearerToken
+from flightspecial_service.interface.http.messages import JSON_TYPES, Handler, Request, Response
 from flightspecial_service.interface.http.parameters import KEY_PATTERN, LIMIT_MAX
 
 Schema = Mapping[str, Any]
@@ -54,6 +57,16 @@ class Operation(Struct, frozen=True):
     """An alias of a path, which is not described."""
     empty_errors: bool = False
     """Errors have no body."""
+    needs_token: bool = False
+
+    @property
+    def tag(self) -> str:
+        """The group of the operation in the OpenAPI document."""
+        if self.path.startswith("/travelbuddy/"):
+            return "monolith"
+        if not self.path.startswith("/flightspecials"):
+            return "probes"
+        return "flights" if "{profile_id}" in self.path else "specials"
 
 
 class Apis(Struct, frozen=True):
@@ -64,6 +77,8 @@ class Apis(Struct, frozen=True):
     flights: FlightsApi
     legacy: LegacyApi
     probes: Probes
+    special_writes: Access
+    """Who may create, change and delete specials."""
 
 
 _ID_SCHEMA = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
@@ -155,6 +170,22 @@ def _reads(apis: Apis) -> list[Operation]:
 
 
 def _writes(apis: Apis) -> list[Operation]:
+    own, conditions = "/flightspecials", (_IF_MATCH, _IF_NONE_MATCH, _KEY)
+    return [
+        *(_with_access(each, apis.special_writes) for each in _special_writes(apis)),
+        Operation(
+            *("POST", f"{own}/{{id}}/header", apis.special_commands.update_header, {200: Done}),
+            *((*_WRITE_ERRORS, 501), (_ID, *conditions), HeaderChange),
+        ),
+        Operation(
+            *("POST", f"{own}/{{profile_id}}/name", apis.flights.rename, {200: Done}),
+            *(_WRITE_ERRORS, (_PROFILE, _KEY), NameChange),
+        ),
+    ]
+
+
+def _special_writes(apis: Apis) -> list[Operation]:
+    """The writes that the original does not have."""
     special_commands, own = apis.special_commands, "/flightspecials"
     conditions = (_IF_MATCH, _IF_NONE_MATCH, _KEY)
     create = Operation(
@@ -165,21 +196,27 @@ def _writes(apis: Apis) -> list[Operation]:
         Operation("POST", f"{own}/", special_commands.create, {201: SpecialOut}, hidden=True),
         Operation(
             *("PATCH", f"{own}/{{id}}", special_commands.revise, {200: SpecialOut}),
-            *((*_WRITE_ERRORS, 501), (_ID, *conditions), OfferPatch, PATCH_TYPES),
+            *(_WRITE_ERRORS, (_ID, *conditions), OfferPatch, PATCH_TYPES),
         ),
         Operation(
             *("DELETE", f"{own}/{{id}}", special_commands.retire, {204: None}),
             *((400, 404, 412, 422), (_ID, *conditions)),
         ),
-        Operation(
-            *("POST", f"{own}/{{id}}/header", special_commands.update_header, {200: Done}),
-            *((*_WRITE_ERRORS, 501), (_ID, *conditions), HeaderChange),
-        ),
-        Operation(
-            *("POST", f"{own}/{{profile_id}}/name", apis.flights.rename, {200: Done}),
-            *(_WRITE_ERRORS, (_PROFILE, _KEY), NameChange),
-        ),
     ]
+
+
+def _with_access(operation: Operation, access: Access) -> Operation:
+    """The operation for those who have access only."""
+    handler = operation.handler
+
+    @wraps(handler)
+    async def checked(request: Request) -> Response:
+        access(request)
+        return await handler(request)
+
+    needs_token = isinstance(access, BearerToken)
+    errors = (*operation.errors, *((401,) if needs_token else ()), 501)
+    return replace(operation, handler=checked, errors=errors, needs_token=needs_token)
 
 
 def _probes(probes: Probes) -> list[Operation]:

@@ -1,17 +1,13 @@
-"""Liveness, readiness, metrics."""
+"""Liveness and readiness."""
 
 from typing import Protocol
 
 from msgspec import Struct
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from flightspecial_service.errors import Unavailable
 from flightspecial_service.interface.api.schemas import json_response
 from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.middleware import Drain
-from flightspecial_service.telemetry import Telemetry
-
-_METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 
 
 class Readiness(Protocol):
@@ -28,15 +24,14 @@ class Probe(Struct, frozen=True):
 
 
 class Probes:
-    """The probes and the metrics.
+    """The probes, on both listeners.
 
     Liveness does not query the database, as restarting the service does not repair it. Readiness
     fails during the drain, so that load balancers remove the replica before it stops listening.
     """
 
-    def __init__(self, readiness: Readiness, telemetry: Telemetry, drain: Drain) -> None:
+    def __init__(self, readiness: Readiness, drain: Drain) -> None:
         self._readiness = readiness
-        self._telemetry = telemetry
         self._drain = drain
 
     async def live(self, request: Request) -> Response:
@@ -49,7 +44,3 @@ class Probes:
             raise Unavailable("the service is stopping")
         await self._readiness.check()
         return json_response(Probe("ready"))
-
-    async def metrics(self, request: Request) -> Response:
-        """The metrics, for Prometheus."""
-        return Response(200, self._telemetry.text(), ((b"content-type", _METRICS_TYPE),))

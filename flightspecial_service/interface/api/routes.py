@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flightspecial_service.interface.api.description import Description
 from flightspecial_service.interface.api.legacy import MONOLITH
 from flightspecial_service.interface.api.operations import Apis, Operation, operations
+from flightspecial_service.interface.http.cors import with_cors
 from flightspecial_service.interface.http.messages import Handler
 from flightspecial_service.interface.http.middleware import Middleware
 from flightspecial_service.interface.http.resource import OWN, Resource
 
 _MONOLITH = "/travelbuddy"
+_OWN = "/flightspecials"
 _PATH_PARAMETERS = re.compile(rb";[^/]*")
 
 
@@ -45,15 +47,24 @@ class Paths:
         await resource(scope, receive, send)
 
 
-def router(apis: Apis, middleware: Middleware, lifespan: object = None) -> Paths:
-    """All routes. There are no redirects."""
+def router(
+    apis: Apis,
+    middleware: Middleware,
+    lifespan: object = None,
+    cors_origins: tuple[str, ...] = (),
+) -> Paths:
+    """All routes. There are no redirects. Pages of `cors_origins` may use the own API."""
     described = operations(apis)
     description = Description(described)
     paths = _by_path(described)
     paths["/openapi.json"] = {"GET": description.openapi}
     paths["/docs"] = {"GET": description.page}
-    paths["/metrics"] = {"GET": apis.probes.metrics}
-    resources = {path: _resource(middleware, path, handlers) for path, handlers in paths.items()}
+    resources = {
+        path: with_cors(_resource(middleware, path, handlers), handlers, cors_origins)
+        if path.startswith(_OWN)
+        else _resource(middleware, path, handlers)
+        for path, handlers in paths.items()
+    }
     exact = {path: resource for path, resource in resources.items() if "{" not in path}
     table = [Route(path, resource) for path, resource in resources.items() if path not in exact]
     nowhere = Resource(middleware, "none", {})

@@ -3,10 +3,9 @@
 The docstrings of these structs are descriptions in the OpenAPI document.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -15,7 +14,6 @@ from msgspec.structs import asdict
 from flightspecial_service.domain import Flight, FlightSpecial
 from flightspecial_service.domain.flights import NAME_MAX
 from flightspecial_service.domain.specials import CODE_MAX, COST_MAX, HEADER_MAX, ID_MAX, TEXT_MAX
-from flightspecial_service.errors import Invalid, Malformed
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.http.messages import HeaderPairs, Response
 
@@ -31,8 +29,6 @@ Cost = Annotated[int, Meta(ge=0, le=COST_MAX)]
 Expiry = Annotated[datetime, Meta(tz=True)]
 Number = Annotated[int, Meta(ge=1, le=ID_MAX)]
 FlightName = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
-
-T = TypeVar("T")
 
 
 class SpecialOut(Struct, frozen=True, rename="camel"):
@@ -169,39 +165,9 @@ def special_response(
     return json_response(shown, status, (*build_label.text_headers, *more))
 
 
-def read_body(body: bytes, kind: type[T]) -> T:
-    """Decode the body as a `kind`.
-
-    Raises Malformed if it is not JSON, Invalid if it does not fit the schema.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if not _is_json(body):
-            raise Malformed("the body is not JSON") from error
-        if isinstance(error, msgspec.ValidationError):
-            raise Invalid(f"the body is not what is needed here: {error}") from error
-        # A lone surrogate: RFC 8259 8.2 allows it, msgspec reports it as malformed.
-        raise Invalid("a text in the body holds half of a surrogate pair") from error
-
-
 def _utc(instant: datetime | None) -> datetime | None:
     """In UTC; unchanged if the year is out of range there, which the domain refuses."""
     try:
         return None if instant is None else instant.astimezone(UTC)
     except OverflowError:
         return instant
-
-
-def _is_json(body: bytes) -> bool:
-    """Whether the body is well-formed JSON: msgspec stops at the first schema error before it knows."""
-    try:
-        json.loads(body.decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python accepts but RFC 8259 does not allow."""
-    raise ValueError(name)

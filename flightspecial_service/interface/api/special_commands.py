@@ -11,8 +11,10 @@ from flightspecial_service.application.outcomes import (
     Outcome,
     Refused,
 )
-from flightspecial_service.domain import FlightSpecial, FlightSpecials, Offer, Store
-from flightspecial_service.errors import Invalid, NotReleased
+from flightspecial_service.domain import FlightSpecial, FlightSpecials, Header, Offer, Store
+from flightspecial_service.domain.specials import check_fields
+from flightspecial_service.errors import BodyError, Invalid, NotReleased
+from flightspecial_service.interface.api.bodies import read_body
 from flightspecial_service.interface.api.build_label import BuildLabel
 from flightspecial_service.interface.api.schemas import (
     Done,
@@ -21,7 +23,6 @@ from flightspecial_service.interface.api.schemas import (
     OfferPatch,
     json_response,
     named_fields,
-    read_body,
     special_response,
 )
 from flightspecial_service.interface.http.etags import condition_of, no_condition, special_tag
@@ -55,9 +56,10 @@ class SpecialCommandsApi:
         self._check_released()
         number = request.number("id")
         body = await request.json_body()
-        change = read_body(body, HeaderChange)
+        change = read_body(body, HeaderChange, self._check)
         if change.id != number:
-            raise Invalid(f"the body's id must be the one in the path, {number}")
+            sentence = f"the body's id must be the one in the path, {number}"
+            raise Invalid(sentence, (BodyError("#/id", sentence),))
         text = self._build_label.removed_from(change.flight_special_header)
         key, condition = read_key(request, body), condition_of(request)
         if key is None and condition is None:
@@ -70,7 +72,7 @@ class SpecialCommandsApi:
         """Change what a merge patch names."""
         number = request.number("id")
         body = await request.json_body(types=PATCH_TYPES)
-        changes = self._fields(read_body(body, OfferPatch))
+        changes = self._fields(read_body(body, OfferPatch, self._check))
         if "header" in changes:
             self._check_released()
         condition, key = condition_of(request) or no_condition, read_key(request, body)
@@ -81,7 +83,7 @@ class SpecialCommandsApi:
     async def create(self, request: Request) -> Response:
         """Offer a new special."""
         body = await request.json_body()
-        offer = Offer(**self._fields(read_body(body, OfferIn)))
+        offer = Offer(**self._fields(read_body(body, OfferIn, self._check)))
         return self._to_response(await commands.create(self._store, offer, read_key(request, body)))
 
     async def retire(self, request: Request) -> Response:
@@ -93,6 +95,13 @@ class SpecialCommandsApi:
     def _check_released(self) -> None:
         if not self._header_update:
             raise NotReleased("header updates are deployed, but not released")
+
+    def _check(self, field: str, value: Any) -> None:
+        """Raise BadHeader or BadOffer if this field of a body violates a rule of the domain."""
+        if field in ("header", "flight_special_header"):
+            Header(self._build_label.removed_from(value))
+        elif field in Offer.__struct_fields__:
+            check_fields({field: value})
 
     def _fields(self, body: OfferIn | OfferPatch) -> dict[str, Any]:
         """The fields that the body names, without a build label. Their rules are checked after this."""

@@ -77,17 +77,21 @@ class Request(Struct, frozen=True):
             raise TooSlow(f"the body did not arrive within {timeout_s:g} seconds") from error
 
     def _check_media_type(self, types: tuple[str, ...]) -> None:
+        # RFC 5789 2.2 has a field of its own for PATCH; RFC 9110 15.5.16 has Accept.
+        patching = self.scope["method"] == "PATCH"
+        accepted = ("accept-patch" if patching else "accept", ", ".join(types))
         media_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
         charsets = [value.strip() for value in parameters if value.strip().startswith("charset=")]
         if media_type.strip() not in types:
-            raise WrongMediaType(f"send the body as {' or '.join(types)}")
+            raise WrongMediaType(f"send the body as {' or '.join(types)}", accepted)
         if any(
             charset.removeprefix("charset=").strip('"') not in ("utf-8", "utf8")
             for charset in charsets
         ):
-            raise WrongMediaType("send the body in UTF-8")
+            raise WrongMediaType("send the body in UTF-8", accepted)
         if self.header(b"content-encoding") not in (None, "identity"):
-            raise WrongMediaType("send the body without a content coding")
+            coding = ("accept-encoding", "identity")
+            raise WrongMediaType("send the body without a content coding", coding)
 
     async def _read(self) -> bytes:
         body = bytearray()

@@ -48,11 +48,13 @@ class Middleware:
         return Response(response.status, response.body, headers)
 
     def end(self, scope: Scope, route: str, response: Response, began: float) -> None:
-        """Count the request, and write it to the access log if that is on."""
+        """Count the request, and log it: with the access log, else at level debug."""
         took_s = time.perf_counter() - began
         self._telemetry.count_request(scope["method"], route, response.status, took_s)
-        if self._access_log:
-            log.info(
+        level = logging.INFO if self._access_log else logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(
+                level,
                 "answered",
                 extra={
                     "method": scope["method"],

@@ -77,6 +77,15 @@ _ALWAYS_PASS = frozenset(
 )
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
 _IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
+FACADE_FIELDS = _IDENTITY_AND_STATE | {
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"forwarded",
+    b"via",
+}
+"""Fields that the facade adds to requests."""
+_REPLACED = frozenset((b"x-forwarded-for", b"forwarded", b"via"))
 _VIA = (b"1.0 facade", b"1.1 facade")
 
 
@@ -100,7 +109,7 @@ def upstream_headers(
     if backend.headers is not ALLOW_ALL:
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
     if backend.cookies is not ALLOW_ALL:
-        kept = _with_cookies(kept, backend.cookies)
+        kept = with_cookies(kept, backend.cookies)
     if facts.method == "OPTIONS":
         kept = [_decrement_max_forwards(pair) for pair in kept]
     kept = _with_forwarded(kept, facts)
@@ -151,7 +160,8 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     return True
 
 
-def _with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
+def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
+    """`headers` with the cookies that `allow` passes; a field without any is left out."""
     filtered: HeaderPairs = []
     for name, value in headers:
         if name == b"cookie":
@@ -199,32 +209,41 @@ def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
 
 
 def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
-    """The fields with the forwarding fields (RFC 7239, X-Forwarded-*, Via), appended to those of a trusted peer."""
-    earlier = {b"x-forwarded-for": b"", b"forwarded": b""}
+    kept = [pair for pair in headers if pair[0] not in _REPLACED]
+    return kept + forwarding_fields(headers, facts)
+
+
+def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
+    """The forwarding fields for the backend (RFC 7239; RFC 9110 7.6.3 for Via).
+
+    `headers` hold at least the forwarding fields of the request that go on. Their lists are appended to, the other
+    fields are added if they are missing.
+    """
+    forwarded_for = forwarded = b""
     names: set[bytes] = set()
-    kept: HeaderPairs = []
     via: list[bytes] = []
     for name, value in headers:
-        if name in earlier:
-            earlier[name] += value + b", "
+        if name == b"x-forwarded-for":
+            forwarded_for += value + b", "
+        elif name == b"forwarded":
+            forwarded += value + b", "
         elif name == b"via":
             via.append(value)
         else:
-            kept.append((name, value))
             names.add(name)
     peer = facts.peer.encode() or b"unknown"
     scheme = facts.scheme.encode()
     element = b"for=%b;proto=%b" % (_node(facts.peer), scheme)
     if facts.host:
         element += b';host="%b"' % facts.host
-    kept.append((b"x-forwarded-for", earlier[b"x-forwarded-for"] + peer))
+    fields = [(b"x-forwarded-for", forwarded_for + peer)]
     if b"x-forwarded-proto" not in names:
-        kept.append((b"x-forwarded-proto", scheme))
+        fields.append((b"x-forwarded-proto", scheme))
     if b"x-forwarded-host" not in names and facts.host:
-        kept.append((b"x-forwarded-host", facts.host))
-    kept.append((b"forwarded", earlier[b"forwarded"] + element))
-    kept.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
-    return kept
+        fields.append((b"x-forwarded-host", facts.host))
+    fields.append((b"forwarded", forwarded + element))
+    fields.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
+    return fields
 
 
 def _node(peer: str) -> bytes:

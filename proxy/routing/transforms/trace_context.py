@@ -20,7 +20,7 @@ _LATER_PARENT = re.compile(
 )
 
 
-_ONES = 1 << 64 | 1
+ONES = 1 << 64 | 1
 """No id may be all zeros."""
 
 
@@ -46,7 +46,7 @@ class ClaimedIds(Struct, frozen=True):
     traceparent: bytes | None = None
 
 
-_NO_CLAIMS = ClaimedIds()
+NO_CLAIMS = ClaimedIds()
 
 
 def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
@@ -58,7 +58,7 @@ def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
     ids = [value for name, value in headers if name == REQUEST_ID]
     parents = [value for name, value in headers if name == TRACEPARENT]
     if not (ids or parents):
-        return _NO_CLAIMS
+        return NO_CLAIMS
     request_id = traceparent = None
     if peer_trusted and len(ids) == 1 and _ID.fullmatch(ids[0]):
         request_id = ids[0]
@@ -69,7 +69,7 @@ def claimed_ids(headers: HeaderPairs, peer_trusted: bool) -> ClaimedIds:
 
 def identify(claimed: ClaimedIds, bits: int) -> Identity:
     """The ids of a request: claimed or generated. `bits` is a random number of RANDOM_BITS bits."""
-    digits = b"%048x" % (bits | _ONES)
+    digits = b"%048x" % (bits | ONES)
     generated = digits[:32]
     request_id = claimed.request_id or generated
     parent = claimed.traceparent

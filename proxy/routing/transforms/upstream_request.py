@@ -1,22 +1,17 @@
 """The upstream request for a decision. `explain` shows the same value that live traffic sends."""
 
 from proxy.http1.request_head import RequestHead, read_framing
-from proxy.http1.request_writer import check_target, field_lines, has_body
+from proxy.http1.request_writer import check_target, has_body
 from proxy.model import (
     Backend,
     BackendRef,
     Decision,
     Facts,
     Forwarded,
-    HeaderEdits,
-    HeaderPairs,
     Outgoing,
 )
-from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import upstream_headers
-from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, Identity
-
-_IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
+from proxy.routing.transforms.trace_context import Identity
 
 
 def outgoing(
@@ -68,36 +63,3 @@ def upgrade_of(head: RequestHead) -> bytes:
     if head.upgrade != b"websocket" or head.method != "GET" or has_body(head.body):
         return b""
     return head.upgrade
-
-
-def shared_field_lines(
-    snapshot: Snapshot, facts: Facts, decision: Decision, ref: BackendRef, identity: Identity
-) -> bytes | None:
-    """The field lines for the backend without the ids, which requests with the same fields share.
-
-    None if the table edits the ids. Raises BadRequest for a field that would split its line.
-    """
-    if _edits_ids(decision.route.request) or _edits_ids(ref.request):
-        return None
-    fields = _fields(snapshot, facts, decision, ref, identity)
-    return field_lines([pair for pair in fields if pair[0] not in _IDENTITY])
-
-
-def request_field_lines(
-    snapshot: Snapshot, facts: Facts, decision: Decision, ref: BackendRef, identity: Identity
-) -> bytes:
-    """The field lines for the backend with the ids of one request. Raises BadRequest as `shared_field_lines` does."""
-    return field_lines(_fields(snapshot, facts, decision, ref, identity))
-
-
-def _fields(
-    snapshot: Snapshot, facts: Facts, decision: Decision, ref: BackendRef, identity: Identity
-) -> HeaderPairs:
-    allowed = snapshot.table.forwarded.allow_headers
-    backend = snapshot.backends[ref.backend]
-    return upstream_headers(facts, decision.route, ref, backend, allowed, identity)
-
-
-def _edits_ids(edits: HeaderEdits) -> bool:
-    names = (*edits.remove, *(name for name, _ in (*edits.set, *edits.add)))
-    return not _IDENTITY.isdisjoint(names)

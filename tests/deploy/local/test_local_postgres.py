@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from deploy.local import binaries, cluster
 from deploy.local.account import Account, choose, credentials
 from deploy.local.errors import DataInUse, LocalError
 from deploy.local.postgres import Endpoint, free_port, running
+from tests.support.waiting import until
 
 QUICK = {"fsync": "off"}
 root_only = pytest.mark.skipif(
@@ -65,13 +65,6 @@ def data(made_once: Path, tmp_path: Path) -> Path:
 
 def server_pid(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().splitlines()[0])
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def command_lines() -> list[str]:

@@ -20,8 +20,8 @@ from tests.deploy.local.test_local_supervisor import (
     all_gone,
     is_running,
     part,
-    until,
 )
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,12 +50,12 @@ def supervisor(
 
 
 async def up_in(folder: Path) -> Seen:
-    await until((folder / "is-up").exists)
+    await eventually((folder / "is-up").exists)
     return Seen(folder)
 
 
 async def ended(process: "subprocess.Popen[str]") -> int:
-    await until(lambda: process.poll() is not None)
+    await eventually(lambda: process.poll() is not None)
     return process.returncode
 
 
@@ -74,7 +74,7 @@ async def test_a_signal_stops_all_in_order_and_the_exit_status_is_0(
 async def test_a_ctrl_c_during_the_start_stops_what_has_started(tmp_path: Path) -> None:
     with supervisor(tmp_path, ("a",), ("b", "stubborn", "unready")) as process:
         seen = Seen(tmp_path)
-        await until(lambda: "b up" in seen.events())
+        await eventually(lambda: "b up" in seen.events())
         process.send_signal(signal.SIGINT)
         assert await ended(process) == 0
         assert seen.events() == ["a up", "b up", "a down"]
@@ -90,7 +90,7 @@ async def test_a_second_ctrl_c_hurries(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             return not is_running(seen.pids()[0])
 
-        await until(again)
+        await eventually(again)
         assert await ended(process) == 0
 
 
@@ -108,7 +108,7 @@ async def test_under_nohup_a_hangup_stops_nothing(tmp_path: Path) -> None:
         seen = await up_in(tmp_path)
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGUSR1)  # answered after the hangup was
-        await until((tmp_path / "usr1").exists)
+        await eventually((tmp_path / "usr1").exists)
         assert seen.events() == ["a up"]
         assert process.poll() is None
 

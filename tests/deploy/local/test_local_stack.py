@@ -83,6 +83,7 @@ def test_the_service_gets_its_database_from_us_and_not_from_the_callers_shell() 
         "DB_PASSWORD": "s3cret",
         "DB_DATABASE_NAME": "dso",
         "DB_DEFAULT_SCHEMA": "travelbuddy",
+        "FEATURE_SPECIAL_WRITES": "on",
     }
 
 

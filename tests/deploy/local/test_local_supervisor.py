@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from deploy.local.errors import PartFailed
 from deploy.local.keeper import Patience
 from deploy.local.part import Part
 from deploy.local.supervisor import supervise
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 20.0
@@ -99,18 +100,12 @@ async def supervised(seen: Seen, parts: Sequence[Part]) -> AsyncIterator[None]:
     logs = seen.folder / "logs"
     work = asyncio.create_task(supervise(parts, logs, seen.said.append, tell, EAGER))
     try:
-        await until(lambda: up.is_set() or work.done())
+        await eventually(lambda: up.is_set() or work.done())
         yield
     finally:
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not true():  # other processes set no event of ours
-            await asyncio.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:
@@ -127,7 +122,7 @@ def is_running(pid: int) -> bool:
 
 async def all_gone(pids: Sequence[int]) -> None:
     assert pids
-    await until(lambda: not any(map(is_running, pids)))
+    await eventually(lambda: not any(map(is_running, pids)))
 
 
 async def test_parts_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None:
@@ -151,7 +146,7 @@ async def test_a_part_that_dies_is_started_again_alone_and_it_says_so(tmp_path: 
     seen = Seen(tmp_path)
     async with supervised(seen, [part(tmp_path, "a"), part(tmp_path, "b")]):
         os.kill(seen.pid_of("a"), signal.SIGKILL)
-        await until(lambda: "a is ready again" in seen.said)
+        await eventually(lambda: "a is ready again" in seen.said)
         assert seen.events() == ["a up", "b up", "a up"]
         assert "a was ended by SIGKILL: starting it again in 0.01 s" in seen.said
 
@@ -160,7 +155,7 @@ async def test_a_part_that_dies_again_and_again_is_never_given_up(tmp_path: Path
     seen = Seen(tmp_path)
     async with supervised(seen, [part(tmp_path, "a", "once")]):
         os.kill(seen.pid_of("a"), signal.SIGKILL)
-        await until(lambda: seen.events().count("a up") > 6)
+        await eventually(lambda: seen.events().count("a up") > 6)
         pauses = [line.split()[-2] for line in seen.said if "starting it again" in line]
     assert pauses[:5] == ["0.01", "0.02", "0.04", "0.05", "0.05"]
 
@@ -172,7 +167,7 @@ async def test_what_a_dead_part_leaves_in_its_group_is_ended_before_the_next(
     async with supervised(seen, [part(tmp_path, "a", "parent")]):
         first, child = seen.pids()[:1], seen.pids()[1:2]
         os.kill(first[0], signal.SIGKILL)
-        await until(lambda: "a is ready again" in seen.said)
+        await eventually(lambda: "a is ready again" in seen.said)
         await all_gone(child)
     await all_gone(seen.pids())
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.browser import WAIT_MS, chromium, complaints_of
 from tests.deploy.local.standin import StandIn, running
+from tests.support.browser import WAIT_MS, chromium, complaints_of
 
 SORRY = "Sorry. Something went wrong."
 LISTS = ["/travelbuddy/flightspecials", "/travelbuddy/hotelspecials"]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.control.edits.operations import Consent, shift
-from tests.texts import opened
+from tests.texts import parsed
 
 FORCED = Consent(force=True, reason="the old one burns")
 
@@ -72,7 +72,7 @@ def test_in_any_layout_a_shift_changes_stage_and_weights_alone(
     layout: str, before: int, then: int, marked: bool
 ) -> None:
     bom = b"\xef\xbb\xbf" if marked else b""
-    edited = shift(opened(bom + filled(layout, before).encode()), "r", {"new": then}, FORCED)
+    edited = shift(parsed(bom + filled(layout, before).encode()), "r", {"new": then}, FORCED)
     if before == then:
         assert edited is None
         return

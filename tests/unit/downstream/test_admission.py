@@ -147,6 +147,8 @@ class OpenRequest:
 class Server:
     """A listener whose limit of this tick is used up: `MAX_PER_TICK` requests have begun."""
 
+    known = None
+
     def __init__(self, listener: Listener | None = None) -> None:
         self.limits = SimpleNamespace(
             listener=listener or Listener(),

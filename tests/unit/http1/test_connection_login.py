@@ -3,9 +3,10 @@
 import pytest
 
 from proxy.http1.connection_login import has_login_credentials
+from proxy.http1.known_lines import STRICT, KnownLines
 from proxy.http1.response_head import parse_fields
 from proxy.http1.response_parser import LastResponse, ResponseParser
-from tests.unit.http1.test_response_parser import RecordingSink
+from tests.unit.http1.responses import RecordingSink
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,18 @@ def test_a_connection_that_was_challenged_stays_marked() -> None:
         parser.begin(RecordingSink(), False)
         parser.feed(head + b"\r\ncontent-length: 0\r\n\r\n")
         assert parser.has_login
+
+
+@pytest.mark.parametrize(
+    ("line", "strict"),
+    [
+        (b"Authorization: NTLM TlRM", True),
+        (b"authorization: Negotiate YII=", True),
+        (b"Proxy-Authorization: NTLM TlRM", True),
+        (b"Authorization: Bearer x", False),
+        (b"Proxy-Authorization: Basic x", False),
+    ],
+)
+def test_a_login_of_a_connection_goes_the_general_way(line: bytes, strict: bool) -> None:
+    """The quick way takes any idle connection (ADR 21)."""
+    assert (KnownLines()[line][0] == STRICT) is strict

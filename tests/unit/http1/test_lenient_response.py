@@ -9,7 +9,7 @@ from proxy.http1.response_head import MAX_HEAD_BYTES
 from proxy.http1.response_parser import OVER, LastResponse, ResponseParser
 from proxy.model import Deviation
 from proxy.upstream.failures import NOT_HTTP
-from tests.unit.http1.test_response_parser import RecordingSink
+from tests.unit.http1.responses import RecordingSink
 
 ALL = frozenset(get_args(Deviation))
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.errors import BadRequest, ExpectationFailed, UnknownCoding, UnknownVersion
-from proxy.http1.request_head import RequestHead, RequestHeadReader, read_request_head
-from proxy.model import Body, HeaderPairs
+from proxy.http1.request_head import RequestHead, read_request_head
+from proxy.model import Body
 
 GET = b"GET /a HTTP/1.1"
 GET_10 = b"GET /a HTTP/1.0"
@@ -218,42 +218,3 @@ def test_an_upgrade_needs_both_fields_and_one_protocol(
     line: bytes, fields: list[bytes], upgrade: bytes
 ) -> None:
     assert head(*fields, line=line).upgrade == upgrade
-
-
-# --- one head after another -----------------------------------------------------------------------
-
-CHUNKED = b"transfer-encoding: chunked"
-
-
-def test_equal_heads_share_one_value_and_equal_fields_too() -> None:
-    reader = RequestHeadReader()
-    first = reader.read(GET + b"\r\nhost: h")
-    assert reader.read(GET + b"\r\nhost: h") is first
-    second = reader.read(b"POST /b HTTP/1.1\r\nhost: h")
-    assert (second.method, second.target) == ("POST", b"/b")
-    assert second.fields is first.fields
-
-
-@pytest.mark.parametrize(
-    ("raw", "fields"),
-    [
-        (GET + b"\r\nhost: i", [(b"host", b"i")]),
-        (GET + b"\r\nhost: h\r\na: b", [(b"host", b"h"), (b"a", b"b")]),
-        (GET, []),
-    ],
-)
-def test_a_head_is_not_taken_for_the_last_one(raw: bytes, fields: HeaderPairs) -> None:
-    reader = RequestHeadReader()
-    assert reader.read(GET + b"\r\nhost: h").headers == [(b"host", b"h")]
-    assert reader.read(raw).headers == fields
-
-
-def test_a_bad_head_is_refused_again_whatever_was_read_before() -> None:
-    reader = RequestHeadReader()
-    assert reader.read(GET + b"\r\n" + CHUNKED).body == Body("chunked")
-    for _ in range(2):
-        with pytest.raises(BadRequest, match="has no Transfer-Encoding"):
-            reader.read(GET_10 + b"\r\n" + CHUNKED)
-    for _ in range(2):
-        with pytest.raises(BadRequest, match="its name a token"):
-            reader.read(GET + b"\r\nhost")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hostile.oracles import Asked, ours
+from tests.hostile.oracles import ParsedRequest, ours
 
 GET = b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n"
 OTHER = b"GET /b HTTP/1.1\r\nhost: h\r\n\r\n"
@@ -60,4 +60,4 @@ def test_two_empty_lines_are_refused_after_a_remembered_request() -> None:
         True,
         True,
     ]
-    assert isinstance(ours([GET]).asked[0], Asked)
+    assert isinstance(ours([GET]).requests[0], ParsedRequest)

@@ -1,78 +1,15 @@
 """Responses of backends: fields, framing, end and surplus bytes, wherever reads are cut."""
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.errors import UpstreamError
-from proxy.http1.response_head import Framing, ResponseHead
+from proxy.http1.response_head import Framing
 from proxy.http1.response_parser import OVER, UNTIL_CLOSE, LastResponse, ResponseParser
-from proxy.model import HeaderPairs
 from proxy.upstream.failures import NOT_HTTP
+from tests.unit.http1.responses import CHUNKED, OK, RecordingSink, delivered, read
 
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 NEXT = OK + b"content-length: 6\r\n\r\nsecret"
-
-
-@dataclass
-class RecordingSink:
-    """An ExchangeSink that records one response."""
-
-    status: int = 0
-    headers: HeaderPairs = field(default_factory=list)
-    framing: Framing | None = None
-    body: bytes = b""
-    interim: list[int] = field(default_factory=list)
-
-    def interim_response(self, status: int, headers: HeaderPairs) -> None:
-        self.interim.append(status)
-
-    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
-        raise AssertionError("the connection calls this")
-
-    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
-        assert self.status == 0
-        self.status, self.headers, self.framing = head.status, head.pairs, framing
-
-    def response_data(self, data: bytes) -> None:
-        assert data
-        self.body += data
-
-    def response_ended(self, trailers: HeaderPairs) -> None:
-        raise AssertionError("the connection calls this")
-
-    def backend_half_closed(self) -> None: ...
-
-    def response_failed(self, error: UpstreamError) -> None:
-        raise AssertionError("the connection calls this")
-
-    def upload_paused(self) -> None: ...
-
-    def upload_resumed(self) -> None: ...
-
-    def elapsed(self, seconds: float) -> None: ...
-
-
-def read(*pieces: bytes, is_head: bool = False) -> tuple[RecordingSink, ResponseParser]:
-    parser, sink = ResponseParser(LastResponse()), RecordingSink()
-    parser.begin(sink, is_head)
-    for piece in pieces:
-        parser.feed(piece)
-    return delivered(parser, sink), parser
-
-
-def delivered(parser: ResponseParser, sink: RecordingSink) -> RecordingSink:
-    """Calls the sink as a connection would if the response came in one read."""
-    if parser.complete is not None:
-        head, framing, body = parser.complete
-        sink.response_started(head, framing, True)
-        sink.body = body
-    return sink
-
-
 GOOD = [
     pytest.param(OK + b"content-length: 3\r\n\r\nabc", "length", b"abc", True, id="a length"),
     pytest.param(OK + b"content-length: 0\r\n\r\n", "length", b"", True, id="length 0"),
@@ -226,101 +163,6 @@ def test_a_parser_keeps_no_state_of_the_response_before() -> None:
                 for i in range(0, len(response), 50):
                     parser.feed(response[i : i + 50])
                 assert (parser.phase, parser.keep) == (OVER, True)
-
-
-HEAD_6 = OK + b"content-length: 6\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("response", "is_head", "body", "keep"),
-    [
-        pytest.param(HEAD_6 + b"secret", False, b"secret", True, id="the same again"),
-        pytest.param(HEAD_6 + b"public", False, b"public", True, id="another body"),
-        pytest.param(HEAD_6 + b"secret!", False, b"secret", False, id="a surplus byte"),
-        pytest.param(HEAD_6, True, b"", True, id="the same head for HEAD"),
-        pytest.param(HEAD_6 + b"secret", True, b"", False, id="its body for HEAD"),
-        pytest.param(
-            OK + b"Content-length: 6\r\n\r\npublic", False, b"public", True, id="the same size"
-        ),
-        pytest.param(
-            OK + b"content-length: 5\r\n\r\nshort!",
-            False,
-            b"short",
-            False,
-            id="the same size in all",
-        ),
-    ],
-)
-def test_a_response_of_the_size_of_the_last_one_is_parsed_as_any_other(
-    response: bytes, is_head: bool, body: bytes, keep: bool
-) -> None:
-    parser, first = ResponseParser(LastResponse()), RecordingSink()
-    parser.begin(first, False)
-    parser.feed(HEAD_6 + b"before")
-    assert delivered(parser, first).body == b"before"
-    sink = RecordingSink()
-    parser.begin(sink, is_head)
-    parser.feed(response)
-    sink = delivered(parser, sink)
-    assert (sink.status, sink.body, parser.phase, parser.keep) == (200, body, OVER, keep)
-
-
-@pytest.mark.parametrize("head", [OK.replace(b"1.1", b"1.0"), OK + b"connection: close\r\n"])
-def test_a_connection_with_close_is_not_kept_the_second_time_either(head: bytes) -> None:
-    parser = ResponseParser(LastResponse())
-    for _ in range(2):
-        sink = RecordingSink()
-        parser.begin(sink, False)
-        parser.feed(head + b"content-length: 2\r\n\r\nok")
-        assert (delivered(parser, sink).body, parser.keep) == (b"ok", False)
-
-
-def test_connections_share_only_their_last_response() -> None:
-    last = LastResponse()
-    one, other = ResponseParser(last), ResponseParser(last)
-    first, second, third = RecordingSink(), RecordingSink(), RecordingSink()
-    one.begin(first, False)
-    one.feed(HEAD_6 + b"fir")
-    other.begin(second, False)
-    other.feed(OK + b"content-length: 2\r\n\r\nok")
-    one.feed(b"st!")
-    one_more = ResponseParser(last)
-    one_more.begin(third, False)
-    one_more.feed(OK + b"content-length: 2\r\n\r\nno")
-    delivered(other, second)
-    delivered(one_more, third)
-    assert [(each.headers, each.body) for each in (first, second, third)] == [
-        ([(b"content-length", b"6")], b"first!"),
-        ([(b"content-length", b"2")], b"ok"),
-        ([(b"content-length", b"2")], b"no"),
-    ]
-
-
-def test_bytes_of_the_last_response_may_be_the_rest_of_a_head() -> None:
-    parser, first, sink = ResponseParser(LastResponse()), RecordingSink(), RecordingSink()
-    parser.begin(first, False)
-    parser.feed(HEAD_6 + b"before")
-    parser.begin(sink, False)
-    parser.feed(OK + b"x-first-line: ")
-    parser.feed(HEAD_6 + b"secret")
-    assert delivered(parser, sink).headers == [
-        (b"x-first-line", b"HTTP/1.1 200 OK"),
-        (b"content-length", b"6"),
-    ]
-
-
-def test_a_response_of_the_last_size_may_come_in_two_reads() -> None:
-    parser = ResponseParser(LastResponse())
-    for cut in range(1, len(HEAD_6) + 6):
-        for pieces in (
-            [HEAD_6 + b"before"],
-            [(HEAD_6 + b"behind")[:cut], (HEAD_6 + b"behind")[cut:]],
-        ):
-            sink = RecordingSink()
-            parser.begin(sink, False)
-            for piece in pieces:
-                parser.feed(piece)
-            assert delivered(parser, sink).body == b"".join(pieces)[-6:]
 
 
 def test_a_body_without_framing_lasts_until_close() -> None:

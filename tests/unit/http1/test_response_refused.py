@@ -4,7 +4,7 @@ import pytest
 
 from proxy.http1.response_head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
 from proxy.upstream.failures import NOT_HTTP
-from tests.unit.http1.test_response_parser import CHUNKED, OK, read
+from tests.unit.http1.responses import CHUNKED, OK, read
 
 
 def _ok(fields: bytes, body: bytes = b"") -> bytes:

@@ -10,23 +10,19 @@ from proxy.model import (
     Body,
     Decision,
     Forwarded,
-    HeaderEdits,
     HeaderPairs,
     Rewrite,
     Route,
     Timeouts,
 )
-from proxy.routing.transforms.trace_context import Identity
 from proxy.routing.transforms.upstream_request import (
     host_for,
     outgoing,
-    request_field_lines,
     request_target,
-    shared_field_lines,
     upgrade_of,
     upstream_target,
 )
-from tests.make import backend, facts, route, snapshot, table
+from tests.make import backend, facts, route
 
 LEGACY = BackendRef("legacy")
 
@@ -150,46 +146,3 @@ def test_only_the_opening_of_a_websocket_is_an_upgrade(
 ) -> None:
     lines = (method + b" / HTTP/1.1", b"host: h", b"connection: upgrade", *fields)
     assert upgrade_of(read_request_head(b"\r\n".join(lines))) == protocol
-
-
-# --- fields as lines ------------------------------------------------------------------------------
-
-NO_EDITS = HeaderEdits()
-IDENTITY = Identity(b"id-1", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-00", b"a" * 32, False)
-IDS = {b"x-request-id: id-1", b"traceparent: " + IDENTITY.traceparent}
-
-
-def edits_of(name: bytes) -> list[HeaderEdits]:
-    pair = ((name, b"v"),)
-    return [HeaderEdits(set=pair), HeaderEdits(add=pair), HeaderEdits(remove=(name,))]
-
-
-def lines_of(ref: BackendRef, request: HeaderEdits = NO_EDITS) -> tuple[bytes | None, bytes]:
-    """The shared lines, and all lines of one request."""
-    of = replace(route(to=(ref,)), request=request)
-    arguments = (snapshot(table(of)), facts(headers={"x-a": "1"}), decision(ref, of), ref, IDENTITY)
-    return shared_field_lines(*arguments), request_field_lines(*arguments)
-
-
-def test_shared_lines_are_those_of_the_request_without_its_ids() -> None:
-    shared, own = lines_of(LEGACY)
-    assert shared is not None
-    assert b"x-a: 1" in shared.splitlines()
-    assert not any(line.startswith(b"host:") for line in own.splitlines())
-    assert set(own.splitlines()) - set(shared.splitlines()) == IDS
-    assert set(shared.splitlines()) <= set(own.splitlines())
-
-
-@pytest.mark.parametrize("name", [b"x-request-id", b"traceparent"])
-def test_no_line_is_shared_where_the_table_edits_the_ids(name: bytes) -> None:
-    for edits in edits_of(name):
-        assert lines_of(LEGACY, edits)[0] is None
-        assert lines_of(replace(LEGACY, request=edits))[0] is None
-    for edits in edits_of(b"x-other"):
-        assert lines_of(LEGACY, edits)[0] is not None
-        assert lines_of(replace(LEGACY, request=edits))[0] is not None
-
-
-def test_an_edited_id_is_in_the_lines_of_the_request() -> None:
-    edits = HeaderEdits(set=((b"x-request-id", b"mine"),))
-    assert b"x-request-id: mine" in lines_of(LEGACY, edits)[1].splitlines()

@@ -1,4 +1,4 @@
-"""What `facade serve` takes on its command line and from the environment."""
+"""The options of `facade serve`, from its command line and from the environment."""
 
 import argparse
 import logging
@@ -32,7 +32,7 @@ def token(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_nothing_given_is_the_defaults() -> None:
+def test_without_options_the_defaults_hold() -> None:
     assert read() == Settings(
         Path("routes.yaml"), Address("127.0.0.1", 8080), Address("127.0.0.1", 9901)
     )
@@ -93,14 +93,14 @@ def test_variables_are_read_as_options_are(token: str) -> None:
     assert by_variable == read(*(f"--{name}={value}" for name, value in given.items()))
 
 
-def test_an_option_wins_over_its_variable_and_an_empty_one_is_none() -> None:
+def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset() -> None:
     assert read(FACADE_DRAIN="5s").drain_s == 5
     assert read("--drain", "6s", FACADE_DRAIN="5s").drain_s == 6
     assert read(FACADE_DRAIN="").drain_s == 30
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (("--drain", "5"), "facade: --drain 5: `5` is a duration without a unit: write 5s"),
         (("--drain", "2h"), "facade: --drain 2h: `2h` is out of range: write 0s to 1h"),
@@ -119,21 +119,21 @@ def test_an_option_wins_over_its_variable_and_an_empty_one_is_none() -> None:
         (("--tls-key", "k"), "facade: --tls-key needs --tls-cert beside it, or leave both out"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
-    assert refused(*arguments) == [said]
+def test_an_invalid_option_gets_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    assert refused(*arguments) == [sentence]
 
 
-def test_a_variable_is_named_by_its_name() -> None:
+def test_an_invalid_variable_is_named_in_the_sentence() -> None:
     assert refused(FACADE_WORKERS="many") == [
         "facade: FACADE_WORKERS many: 'many' is no number of workers: write 1 to 128"
     ]
 
 
-def test_all_problems_are_told_at_once() -> None:
-    said = refused(
+def test_all_problems_are_reported_together() -> None:
+    sentences = refused(
         "--listen", "x", "--drain", "1", "--backend", "b", FACADE_TIER="z", FACADE_ADMIN="0.0.0.0:1"
     )
-    assert len(said) == 5
+    assert len(sentences) == 5
 
 
 @pytest.mark.parametrize(
@@ -146,38 +146,42 @@ def test_on_loopback_no_token_is_needed(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "[::]", "10.0.0.1", "[fe80::1]", "admin.example", "[::ffff:10.0.0.1]"]
 )
-def test_anywhere_else_there_has_to_be_one(host: str, token: str) -> None:
-    (said,) = refused("--admin", f"{host}:1")
-    assert said.startswith(f"facade: --admin {host}:1: others can reach it, so it needs a token")
+def test_on_other_addresses_a_token_is_required(host: str, token: str) -> None:
+    (sentence,) = refused("--admin", f"{host}:1")
+    assert sentence.startswith(
+        f"facade: --admin {host}:1: others can reach it, so it needs a token"
+    )
     assert read("--admin", f"{host}:1", FACADE_ADMIN_TOKEN_FILE=token).admin_token is not None
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n", "0123456789abcde", "0123456789 abcdef", "ä" * 20, "x" * 5000]
 )
-def test_a_file_that_holds_no_token_is_refused_without_a_word_of_it(
+def test_a_file_without_a_token_is_refused_and_its_text_not_shown(
     tmp_path: Path, text: str
 ) -> None:
     file = tmp_path / "token"
     file.write_text(text)
-    (said,) = refused("--admin-token-file", str(file))
-    assert f"{file} holds no token: write 16 to 1024 characters" in said
-    assert not text.strip() or text not in said
+    (sentence,) = refused("--admin-token-file", str(file))
+    assert f"{file} holds no token: write 16 to 1024 characters" in sentence
+    assert not text.strip() or text not in sentence
 
 
-def test_a_missing_token_file_is_told() -> None:
-    (said,) = refused("--admin-token-file", "/nowhere/token")
+def test_a_missing_token_file_is_reported() -> None:
+    (sentence,) = refused("--admin-token-file", "/nowhere/token")
     assert (
-        said
+        sentence
         == "facade: --admin-token-file /nowhere/token: /nowhere/token: No such file or directory"
     )
 
 
-def test_nothing_can_print_a_token(token: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_token_is_not_in_the_log_of_the_settings(
+    token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = read("--admin-token-file", token)
     assert settings.admin_token is not None
-    assert settings.admin_token.is_this(TOKEN.encode())
-    assert not settings.admin_token.is_this(TOKEN.encode() + b"0")
+    assert settings.admin_token.matches(TOKEN.encode())
+    assert not settings.admin_token.matches(TOKEN.encode() + b"0")
     with caplog.at_level(logging.INFO):
         logging.info("%r", settings)
     assert TOKEN not in caplog.text

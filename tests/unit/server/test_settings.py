@@ -1,4 +1,4 @@
-"""Addresses as the command line takes them."""
+"""Addresses on the command line."""
 
 import pytest
 
@@ -21,6 +21,6 @@ def test_an_address_is_read(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     "text", ["", "8080", ":8080", "a:", "a:x", "a:70000", "a:-1", "::1:80", "a:٣"]
 )
-def test_what_is_no_address_is_said_to_be_none(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is no address"):
         parse_address(text)

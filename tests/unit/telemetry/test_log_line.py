@@ -1,4 +1,4 @@
-"""What is told of a request, and what never is."""
+"""The line of a request in the access log: its members, and its two encodings."""
 
 import json
 from typing import Any
@@ -9,16 +9,14 @@ from msgspec.structs import replace
 from proxy.config.load import load
 from proxy.control.table_file import snapshot_of
 from proxy.errors import NoRoute
-from proxy.forwarding.route_cache import cached_decision, new_connection_state
-from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.model import Cohort, HashKey
 from proxy.model.match import Match, StringMatch
 from proxy.routing.decide import decide
 from proxy.routing.logged_names import LoggedNames, names_that_rules_read
 from proxy.routing.transforms.response import decision_value
-from proxy.routing.transforms.trace_context import identify
-from proxy.telemetry.log_line import LineWriter
-from proxy.telemetry.request_record import Record, log_line, reason_of
+from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
+from proxy.telemetry.log_line import USUAL_LINE, LineWriter, log_line, read_part, route_part
+from proxy.telemetry.request_record import Record, reason_of
 from tests.make import facts, refs, route, table
 
 TABLE = b"""
@@ -30,7 +28,6 @@ routes:
     backend_refs: {a: 50, b: 50}
   - {name: rest, backend_refs: a}
 """
-FIELDS = [(b"host", b"h"), (b"x-v", b'"\xff')]
 SECRET = {
     "authorization": "Bearer s3cret",
     "cookie": "JSESSIONID=s3cret; beta=1; uid=alice",
@@ -38,17 +35,17 @@ SECRET = {
 }
 
 
-def _logged(record: Record, reads: LoggedNames) -> dict[str, Any]:
-    logged: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(log_line(record, reads, 0.25)))
-    return logged
+def _line_of(record: Record, reads: LoggedNames) -> dict[str, Any]:
+    line: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(log_line(record, reads, 0.25)))
+    return line
 
 
-def test_a_decision_is_one_line() -> None:
+def test_the_decision_header_is_one_line() -> None:
     assert decision_value(route("list"), "new", "draw") == b"route=list backend=new reason=draw"
     assert decision_value(None, None, "no_route") == b"route=- backend=- reason=no_route"
 
 
-def test_the_reason_is_the_word_of_the_error_or_of_the_decision() -> None:
+def test_the_reason_is_that_of_the_error_or_of_the_decision() -> None:
     wanted = route("list", to=refs(legacy=80, new=20))
     decision = decide(table(wanted), wanted, facts(), 100)
     assert reason_of(Record("abc", 100, facts(), decision, wanted)) == "draw"
@@ -70,7 +67,7 @@ def test_a_line_holds_only_what_the_rules_read() -> None:
     assert reads == LoggedNames(("v",), (), ("beta",), ("x-user",), ("uid",))
     request = facts("/p", headers=SECRET, query="token=s3cret")
     record = Record("abc", 1234, request, decide(table(wanted), wanted, request, 1234), wanted)
-    line = _logged(record, reads)
+    line = _line_of(record, reads)
     assert line["headers"] == {"v": ["1"]}
     assert line["cookies"]["beta"] == ["1"]
     assert line["cookies"]["uid"] != ["alice"]
@@ -80,12 +77,12 @@ def test_a_line_holds_only_what_the_rules_read() -> None:
     assert "alice" not in json.dumps(line)
 
 
-def test_a_line_tells_how_it_ended() -> None:
+def test_a_line_has_the_error_and_the_durations() -> None:
     record = Record(
         "abc", error=NoRoute("none"), status=404, complete=True, sent_bytes=9, total_s=0.5
     )
     record.first_byte_s = 0.25
-    line = _logged(record, LoggedNames())
+    line = _line_of(record, LoggedNames())
     assert line["time"] == "1970-01-01T00:00:00.250000Z"
     assert (line["status"], line["error"], line["total_ms"], line["first_byte_ms"]) == (
         404,
@@ -100,59 +97,44 @@ def test_a_query_that_a_rule_reads_is_in_the_line() -> None:
     reads = names_that_rules_read(
         table(route(match=Match(query=(StringMatch("v", "exact", "1"),))))
     )
-    line = _logged(Record("abc", facts=facts(query="v=1&token=x")), reads)
+    line = _line_of(Record("abc", facts=facts(query="v=1&token=x")), reads)
     assert line["query"] == {"v": ["1"]}
 
 
-def test_the_form_says_what_the_general_line_says() -> None:
-    """For every kind of request that has a form; the others are written in general anyway."""
+def test_the_line_of_a_usual_request_holds_the_members_of_the_general_line() -> None:
     snapshot = snapshot_of(load(TABLE, "t.yaml"), TABLE, {}, 0.0)
-    state = new_connection_state(snapshot, FIELDS, "192.0.2.1", "http")
+    wanted = snapshot.table.routes[0]
+    request = replace(
+        facts("/x", query="v=1", host="h"), headers=[(b"x-v", b'"\xff')], has_query=True
+    )
     writer = LineWriter()
     for number, now in enumerate((0.25, 1.0, 1.999999, 1_700_000_000.123456, 1_700_000_000.5)):
-        record = Record(snapshot.version, 1000 * number + 7)
-        record.identity = identify(state.said, 1 << number)
-        cached = cached_decision(
-            state, RequestHead("GET", b"/x?v=1", 1, RequestFields(FIELDS)), record
-        )
-        assert cached is not None
-        record.status, record.complete, record.attempts = 200 + number, True, 1 + number
+        record = Record(snapshot.version, 1000 * number + 7, request, route=wanted, attempts=1)
+        record.decision = decide(snapshot.table, wanted, request, record.draw_bp)
+        record.identity = identity = identify(NO_CLAIMS, 1 << number)
+        record.status, record.complete = 200 + number, True
         record.received_bytes, record.sent_bytes = number, 10**number
-        record.first_byte_s, record.total_s = 0.000_4567 * number, 12.3456789 * number
-        assert cached.logged
-        line = json.loads(writer.line(record, snapshot, cached.logged, now))
-        wanted = json.loads(msgspec.json.encode(log_line(record, snapshot.reads, now)))
-        assert _to_the_second(line) == _to_the_second(wanted)
-        assert abs(_micros(line) - _micros(wanted)) <= 1
-        general = writer.line(record, snapshot, b"", now)
-        assert json.loads(general) == wanted
+        record.first_byte_s = record.total_s = 12.3456789 * number
+        backend = record.decision.backend
+        assert backend is not None
+        second = int(now)
+        usual = USUAL_LINE % (
+            *(writer.second(second), (now - second) * 1e6),
+            *(record.draw_bp / 100, record.status, record.received_bytes, record.sent_bytes),
+            *(record.total_s * 1e3, record.total_s * 1e3),
+            *(identity.request_id, identity.trace_id),
+            route_part(wanted, backend, record.decision.reason, snapshot.version),
+            *(b"192.0.2.1", b"GET", b"h", b"/x"),
+            read_part(request, snapshot.reads),
+        )
+        line = json.loads(usual)
+        general = json.loads(writer.line(record, snapshot.reads, now))
+        assert _to_the_second(line) == _to_the_second(general)
+        assert abs(_micros(line) - _micros(general)) <= 1
 
 
-def test_an_answer_that_broke_off_has_the_general_line() -> None:
-    snapshot = snapshot_of(load(TABLE, "t.yaml"), TABLE, {}, 0.0)
-    state = new_connection_state(snapshot, FIELDS, "192.0.2.1", "http")
-    record = Record(snapshot.version)
-    record.identity = identify(state.said, 1)
-    cached = cached_decision(state, RequestHead("GET", b"/x", 1, RequestFields(FIELDS)), record)
-    assert cached is not None
-    record.error, record.first_byte_s, record.complete = NoRoute("none"), 0.1, False
-    line = json.loads(LineWriter().line(record, snapshot, cached.logged, 0.0))
-    assert (line["complete"], line["error"], line["reason"]) == (False, "none", "no_route")
-
-
-def test_a_request_id_that_json_would_escape_has_no_form() -> None:
-    table_ = TABLE + b"defaults: {forwarded: {trusted_proxies: [192.0.2.0/24]}}\n"
-    snapshot = snapshot_of(load(table_, "t.yaml"), table_, {}, 0.0)
-    for said, has_form in ((b'a"b', False), (b"a\\b", False), (b"a-b", True)):
-        fields = [(b"host", b"h"), (b"x-request-id", said)]
-        state = new_connection_state(snapshot, fields, "192.0.2.1", "http")
-        record = Record(snapshot.version, first_byte_s=0.0, complete=True)
-        record.identity = identify(state.said, 1)
-        cached = cached_decision(state, RequestHead("GET", b"/x", 1, RequestFields(fields)), record)
-        assert cached is not None
-        assert bool(cached.logged) is has_form
-        line = json.loads(LineWriter().line(record, snapshot, cached.logged, 0.0))
-        assert line["request_id"] == said.decode()
+def test_where_rules_read_nothing_of_a_request_nothing_is_added() -> None:
+    assert read_part(facts("/"), LoggedNames(("v",))) == b""
 
 
 def _to_the_second(line: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""One exchange with a backend on the ASGI tier, from its opening to the end of the response."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
+from proxy.http1.response_head import ResponseHead
+from proxy.model import Facts
+from proxy.upstream import Exchange, HttpExchange
+
+
+class AsgiExchange(Struct, eq=False):
+    """Passes the request's body on to a backend, and its response to the client."""
+
+    client: AsgiRequestBody
+    out: AsgiResponse
+    start: Callable[[ResponseHead], Awaitable[None]]
+    """Sends the head of the response to the client."""
+    attempts: int = 0
+    """How often the request was sent, or a connection for it tried."""
+    exchange: Exchange | None = None
+    """None until it is open."""
+    at_once: bool = False
+    """The whole response came with its first bytes."""
+
+    async def run(self, opening: Awaitable[Exchange]) -> None:
+        """`opening` has sent the head of the request. Raises RequestError."""
+        client = self.client
+        try:
+            exchange = self.exchange = await opening
+            if exchange.has_body:
+                client.start_upload(exchange)
+            exchange.on_elapsed = client.watch
+            try:
+                await self._pass_on(exchange)
+            finally:
+                self.attempts = exchange.attempts
+                exchange.abort()
+        except asyncio.CancelledError:
+            if client.fault is None:
+                raise  # Not ours: the server is stopping.
+            raise client.fault from None
+        finally:
+            if client.leave():
+                await client.settle()
+
+    def affinity_cookie(self, facts: Facts) -> bytes | None:
+        """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
+        exchange = self.exchange
+        return exchange.pool.affinity_cookie(facts) if isinstance(exchange, HttpExchange) else None
+
+    async def _pass_on(self, exchange: Exchange) -> None:
+        out = self.out
+        await self.start(await exchange.head())
+        data: bytes | None = exchange.take()
+        if exchange.complete:
+            self.at_once = True
+            await out.end(data or b"")
+            return
+        while data is not None:
+            # The first may be empty: a server holds the head back until something of the body comes.
+            await out.chunk(data)
+            data = await exchange.next_chunk()
+        await out.end()

@@ -1,0 +1,48 @@
+"""The decision about a request of the general way."""
+
+from msgspec import Struct
+
+from proxy.http1.request_head import RequestHead
+from proxy.model import Decision, Facts, Match, Route
+from proxy.routing.decide import decision_for, weighted_choice
+from proxy.routing.facts import facts_of_request, read_client
+from proxy.routing.resolve import resolve
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, claimed_ids, identify
+from proxy.telemetry.request_record import Record
+
+
+class Decided(Struct, frozen=True, eq=False):
+    """A request whose route is known."""
+
+    facts: Facts
+    decision: Decision
+    identity: Identity
+
+
+UNDECIDED = Decided(
+    Facts("", b"", b"", b"", [], ""), Decision(Route("-", Match()), "-"), NO_IDENTITY
+)
+"""Stands for the decision of a request that has none yet, or is for the facade itself."""
+
+
+def decide_request(
+    head: RequestHead, peer: str, scheme: str, snapshot: Snapshot, record: Record, random_bits: int
+) -> Decided | None:
+    """The decision for a request; None if the request is for the facade itself.
+
+    Fills in `record`. Raises RequestError.
+    """
+    client = read_client(head.fields.pairs, peer, scheme, snapshot.trusted)
+    claimed = claimed_ids(head.fields.pairs, client.peer_trusted)
+    identity = record.identity = identify(claimed, random_bits)
+    facts = record.facts = facts_of_request(client, head.method, head.target, head.minor)
+    resolution = resolve(snapshot.table, snapshot.index, facts, client.header_bytes)
+    route = record.route = resolution.route
+    if resolution.error is not None:
+        raise resolution.error
+    if route is None:
+        return None
+    choice = resolution.fixed_choice or weighted_choice(route, record.draw_bp)
+    decision = record.decision = decision_for(route, facts, choice)
+    return Decided(facts, decision, identity)

@@ -1,0 +1,169 @@
+"""What follows from a route, a method and a chosen reference, made once for each table (ADR 21)."""
+
+from msgspec import Struct
+
+from proxy.forwarding.forwarder import Forwarder
+from proxy.http1.known_lines import COOKIE, Line
+from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
+from proxy.http1.request_writer import field_lines
+from proxy.model import (
+    ALL_BP,
+    ALLOW_ALL,
+    NO_EDITS,
+    SAFE_METHODS,
+    Allow,
+    Backend,
+    BackendRef,
+    HeaderEdits,
+    Limits,
+    Rewrite,
+    Route,
+    Timeouts,
+)
+from proxy.routing.decide import Choice, fixed_choice
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.headers import FACADE_FIELDS, with_cookies
+from proxy.routing.transforms.response import decision_value
+from proxy.telemetry.counters import CountedRoute
+from proxy.telemetry.log_line import route_part
+from proxy.upstream import HttpUpstream
+
+
+class FieldPolicy(Struct, frozen=True):
+    """Which client fields the table keeps from a backend, beside those that no backend gets."""
+
+    removed: frozenset[bytes]
+    only: frozenset[str] | None
+    cookies: Allow
+
+    def block(self, lines: list[Line]) -> bytes:
+        """The lines that go on."""
+        kept = []
+        removed, only, cookies = self.removed, self.only, self.cookies
+        for kind, name, value, line in lines:
+            if name in removed or (only is not None and name.decode("latin-1") not in only):
+                continue
+            if kind == COOKIE and cookies is not ALLOW_ALL:
+                line = field_lines(with_cookies([(name, value)], cookies))
+            kept.append(line)
+        return b"".join(kept)
+
+
+class PreparedRoute(Struct, frozen=True, eq=False):
+    """Shared by the requests of one method that a route sends to one of its references."""
+
+    route: Route
+    ref: BackendRef
+    backend: Backend
+    reason: str
+    upstream: HttpUpstream
+    timeouts: Timeouts
+    limits: Limits
+    takes_any_head: bool
+    """No request that the quick reader takes is beyond the limits."""
+    method: bytes
+    repeatable: bool
+    """A request without a body may be sent again if no byte of a response came (RFC 9110 9.2.2)."""
+    is_head: bool
+    host: bytes | None
+    """The Host for the backend, if the table fixes it."""
+    preserve_host: bool
+    rewrite: Rewrite | None
+    policy: FieldPolicy | None
+    added: bytes
+    """Field lines that the table sets or adds."""
+    edits_response: bool
+    decision_line: bytes
+    logged: bytes
+    counted: CountedRoute
+
+
+Choices = tuple[tuple[int, PreparedRoute | None], ...]
+"""The references of a route, each below an edge of the draw in [0, 10,000]. None is left to the general way."""
+
+
+def prepared_choices(
+    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+) -> Choices:
+    """What `route` does with requests of `method`, for each draw."""
+    fixed = fixed_choice(snapshot.table, route)
+    if fixed is not None:
+        return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
+    edges: list[tuple[int, PreparedRoute | None]] = []
+    edge_bp = 0
+    for at in range(len(route.backend_refs) - 1, -1, -1):
+        edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
+        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, "draw"))))
+    return tuple(edges)
+
+
+def _prepared(
+    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
+) -> PreparedRoute | None:
+    at, reason = choice
+    if at < 0:
+        return None
+    ref = route.backend_refs[at]
+    backend = snapshot.backends[ref.backend]
+    upstream = forwarder.upstreams.of(backend)
+    edits = (route.request, ref.request)
+    if not isinstance(upstream, HttpUpstream) or any(map(_touches_facade_fields, edits)):
+        return None
+    if upstream.reads_requests:
+        return None
+    rewrite = ref.rewrite
+    host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
+    value = decision_value(route, ref.backend, reason)
+    return PreparedRoute(
+        route,
+        ref,
+        backend,
+        reason,
+        upstream,
+        route.timeouts,
+        route.limits,
+        _takes_any_head(route.limits),
+        method.encode(),
+        method in SAFE_METHODS,
+        method == "HEAD",
+        host,
+        backend.preserve_host,
+        rewrite,
+        _policy(backend, edits),
+        _added(edits),
+        route.response != NO_EDITS or ref.response != NO_EDITS,
+        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        route_part(route, ref.backend, reason, snapshot.version),
+        CountedRoute(route.name, ref.backend, reason),
+    )
+
+
+def _takes_any_head(limits: Limits) -> bool:
+    least_bytes = min(limits.max_header_bytes, limits.max_uri_bytes)
+    return (
+        least_bytes >= MAX_HEAD_BYTES
+        and limits.max_headers >= MAX_LINES
+        and limits.max_body_bytes >= MAX_BODY_BYTES
+    )
+
+
+def _touches_facade_fields(edits: HeaderEdits) -> bool:
+    names = (*edits.remove, *(name for name, _ in (*edits.set, *edits.add)))
+    return not FACADE_FIELDS.isdisjoint(names)
+
+
+def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | None:
+    removed = {each.encode("latin-1") for each in backend.headers.remove}
+    for each in edits:
+        removed.update(each.remove, (name for name, _ in each.set))
+    if not removed and backend.headers.only is None and backend.cookies is ALLOW_ALL:
+        return None
+    return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
+
+
+def _added(edits: tuple[HeaderEdits, ...]) -> bytes:
+    """The lines of both edits: those of the second replace what it removes or sets of the first."""
+    first, second = edits
+    gone = {*second.remove, *(name for name, _ in second.set)}
+    kept = [pair for pair in (*first.set, *first.add) if pair[0] not in gone]
+    return field_lines([*kept, *second.set, *second.add])

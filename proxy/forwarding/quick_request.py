@@ -1,0 +1,207 @@
+r"""The usual request on the fast tier: whole, answered whole, and nothing happens in between (ADR 21).
+
+begin --> response_complete --> done
+   \--> anything else: `general()` makes a `FastRequest` in the state that this one is in, and hands it everything
+"""
+
+import time
+
+from proxy.downstream.interfaces import ClientConnection
+from proxy.errors import RequestError, UpstreamError
+from proxy.forwarding.fast_request import FastRequest, FastTier
+from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.prepared_request import prepare
+from proxy.forwarding.quick_routes import CurrentQuickRoutes
+from proxy.forwarding.usual_request import UsualRequest, usual_ids
+from proxy.http1.chunked import chunked_body
+from proxy.http1.known_lines import KnownLines
+from proxy.http1.quick_head import QuickHead
+from proxy.http1.request_head import RequestHead
+from proxy.http1.response_head import Framing, ResponseHead
+from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.routing.snapshot import Snapshot
+from proxy.upstream import Connection, Pool
+
+
+class QuickRequest(UsualRequest, eq=False):
+    """Implements `ActiveRequest` and `ExchangeSink`."""
+
+    pool: Pool
+    connection: Connection
+    successor: FastRequest | None = None
+    """Set by `general`: from then on everything is its business."""
+
+    @property
+    def uploaded(self) -> bool:
+        return True
+
+    @property
+    def received_bytes(self) -> int:
+        return len(self.head.body)
+
+    @property
+    def allowed(self) -> tuple[Timeouts, Limits]:
+        prepared = self.plan.prepared
+        return prepared.timeouts, prepared.limits
+
+    def general(self) -> FastRequest:
+        """The request of the general way in the state of this one: decided alike, and sent."""
+        if self.successor is None:
+            self.successor = self._general()
+        return self.successor
+
+    def _general(self) -> FastRequest:
+        snapshot = self.snapshot
+        head, record, decided = self.general_state()
+        request = FastRequest(
+            self.forwarder,
+            self.client,
+            head,
+            snapshot,
+            record,
+            self.began,
+            self.head.body,
+            None,
+            decided,
+            pool=self.pool,
+            connection=self.connection,
+        )
+        ref = decided.decision.ref
+        if ref is not None:
+            upstream = self.plan.prepared.upstream
+            request.prepared = prepare(head, decided, ref, snapshot, upstream)
+        return request
+
+    # --- called by the client's connection ----------------------------------------------------------
+
+    def begin(self) -> None:
+        """Send the request."""
+        prepared = self.plan.prepared
+        raw = self.raw(self.pool.authority)
+        self.connection.begin(raw, self, prepared.is_head, prepared.timeouts, False)
+
+    def body(self, data: bytes) -> None:
+        self.general().body(data)
+
+    def body_ended(self, trailers: HeaderPairs) -> None:
+        """The request is complete from the beginning."""
+
+    def refuse(self, error: RequestError) -> None:
+        self.general().refuse(error)
+
+    def client_disconnected(self) -> None:
+        self.general().client_disconnected()
+
+    def client_blocked(self, blocked: bool) -> None:
+        self.general().client_blocked(blocked)
+
+    def client_half_closed(self) -> None:
+        self.general().client_half_closed()
+
+    def check_deadlines(self, now: float) -> None:
+        if self.successor is not None or now - self.began >= self.plan.prepared.timeouts.total_s:
+            self.general().check_deadlines(now)
+
+    # --- called by the upstream's connection --------------------------------------------------------
+
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        client, request = self.client, self.head
+        block = None
+        if self.successor is None and not client.draining:
+            block = self.response_block(head)
+        if block is None or (framing == "chunked" and not request.minor):
+            self.general().response_complete(head, framing, body)
+            return
+        total_s = time.monotonic() - self.began
+        sent_bytes = len(body)
+        coding = b""
+        if framing == "chunked":
+            coding = b"transfer-encoding: chunked\r\n"
+            body = chunked_body(body)
+        keep = request.keep_alive
+        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        client.write(b"%b%b%b%b" % (block, coding, end, body))
+        self.finish(head.status, sent_bytes, total_s)
+        client.request_done(True, keep, False)
+
+    def interim_response(self, status: int, headers: HeaderPairs) -> None:
+        self.general().interim_response(status, headers)
+
+    def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
+        self.general().response_started(head, framing, more_follows)
+
+    def response_data(self, data: bytes) -> None:
+        self.general().response_data(data)
+
+    def response_ended(self, trailers: HeaderPairs) -> None:
+        self.general().response_ended(trailers)
+
+    def response_failed(self, error: UpstreamError) -> None:
+        self.general().response_failed(error)
+
+    def backend_half_closed(self) -> None:
+        self.general().backend_half_closed()
+
+    def upload_paused(self) -> None:
+        self.general().upload_paused()
+
+    def upload_resumed(self) -> None:
+        self.general().upload_resumed()
+
+    def elapsed(self, seconds: float) -> None:
+        """The sweep over client connections checks the deadlines."""
+
+
+class QuickTier:
+    """The fast tier as the service of a listener: usual requests go the quick way, all others the general way.
+
+    Without `known` all go the general way.
+    """
+
+    __slots__ = ("_forwarder", "_general", "_routes", "known")
+
+    def __init__(self, forwarder: Forwarder, known: KnownLines | None) -> None:
+        self._forwarder = forwarder
+        self._general = FastTier(forwarder)
+        self._routes = CurrentQuickRoutes(forwarder)
+        self.known = known
+
+    @property
+    def limits(self) -> Snapshot:
+        return self._forwarder.table.current
+
+    def new_request(
+        self, client: ClientConnection, head: RequestHead, body: bytes | None
+    ) -> FastRequest:
+        return self._general.new_request(client, head, body)
+
+    def new_quick_request(
+        self, client: ClientConnection, head: QuickHead
+    ) -> QuickRequest | FastRequest:
+        """A request that has not begun."""
+        forwarder = self._forwarder
+        routes = self._routes.get()
+        draw_bp = forwarder.draw()
+        # With a private connection the request may have to go over that one.
+        plan = None if client.private is not None else routes.plan(head, client, draw_bp)
+        pool: Pool | None = None
+        if plan is not None:
+            prepared = plan.prepared
+            pool = prepared.upstream.next_pool()
+            connection = pool.take_idle(prepared.repeatable and not head.has_length)
+            if connection is not None:
+                bits = forwarder.random_bits()
+                return QuickRequest(
+                    forwarder,
+                    client,
+                    head,
+                    routes.snapshot,
+                    plan,
+                    draw_bp,
+                    bits,
+                    *usual_ids(plan.claimed, bits),
+                    time.monotonic(),
+                    pool,
+                    connection,
+                )
+        return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)

@@ -1,0 +1,225 @@
+"""The usual way of requests through one table: from the lines of a head to what its backend is sent (ADR 21)."""
+
+from msgspec import Struct
+
+from proxy.downstream.interfaces import ClientConnection
+from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.prepared_route import Choices, PreparedRoute, prepared_choices
+from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA
+from proxy.http1.quick_head import QuickHead
+from proxy.http1.request_writer import field_lines
+from proxy.model import Facts, HeaderPairs, Limits, Route
+from proxy.routing.decide import upstream_path
+from proxy.routing.facts import client_address
+from proxy.routing.logged_names import LoggedNames
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.headers import forwarding_fields, upstream_headers
+from proxy.routing.transforms.trace_context import (
+    NO_CLAIMS,
+    REQUEST_ID,
+    TRACEPARENT,
+    ClaimedIds,
+    Identity,
+    claimed_ids,
+)
+from proxy.telemetry.log_line import read_part
+
+_MAX_PROFILES = 1024
+_ALWAYS_SPECIAL = 1 << VIA | 1 << IDS
+_FORWARDING = 1 << FORWARDING | 1 << VIA
+_REPLACED = (b"x-forwarded-for", b"forwarded", b"via")
+_NO_FIELDS: HeaderPairs = []
+
+
+class ClientProfile(Struct, frozen=True, eq=False):
+    """Shared by the requests of one peer for one Host."""
+
+    peer_trusted: bool
+    logged: bytes
+    """The peer as the client of the log line; behind a trusted peer each request names its client."""
+    may_see_decision: bool
+    forwarding: bytes
+    """`X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them, as lines."""
+    special: int
+    """The kinds of lines that need a second look, see `QuickHead.special`."""
+
+
+class QuickPlan(Struct, frozen=True, eq=False):
+    """What a usual request is forwarded with."""
+
+    prepared: PreparedRoute
+    client: bytes
+    may_see_decision: bool
+    path: bytes
+    """For the backend, without the query."""
+    block: bytes
+    """The field lines for the backend, without Host, ids and framing."""
+    claimed: ClaimedIds
+    read: bytes
+    """The part of the log line that holds what the rules of the table read; mostly empty."""
+
+
+class QuickRoutes:
+    """One snapshot's prepared routes and profiles of clients. Both are bounded, by the table and by a number."""
+
+    __slots__ = ("_allowed", "_choices", "_forwarder", "_profiles", "_reads", "snapshot")
+
+    def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._forwarder = forwarder
+        self._allowed = snapshot.table.forwarded.allow_headers
+        self._reads = None if snapshot.reads == LoggedNames() else snapshot.reads
+        self._choices: dict[tuple[int, str], Choices] = {}
+        self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
+
+    def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
+        """None for a request that has to go the general way."""
+        method, path, host, minor = head.method, head.path, head.host, head.minor
+        peer, scheme = client.peer, client.scheme
+        profile = self._profiles.get((peer, scheme, host, minor))
+        if profile is None:
+            profile = self._new_profile(peer, scheme, host, minor)
+        special = head.special & profile.special
+        trusted, reads, query, address = profile.peer_trusted, self._reads, head.query, peer
+        fields = _NO_FIELDS
+        if special or reads is not None:
+            fields = [(line[1], line[2]) for line in head.lines]
+            if special and trusted:
+                address = client_address(peer, fields, self.snapshot.trusted)
+        asked, q = query != b"", query[1:]
+        facts = Facts(method, host, path, q, fields, address, scheme, peer, trusted, asked, minor)
+        route = self.snapshot.index.find(facts, path)
+        if route is None:
+            return None
+        prepared = None
+        choices = self._choices.get((id(route), method)) or self._new_choices(route, method)
+        for edge_bp, choice in choices:
+            if draw_bp < edge_bp:
+                prepared = choice
+                break
+        if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
+            return None
+        if prepared.rewrite is not None:
+            path = upstream_path(route, prepared.rewrite, path)
+        if special:
+            return self._special(head, prepared, profile, facts, path)
+        policy, lines = prepared.policy, head.lines
+        block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
+        return QuickPlan(
+            prepared,
+            profile.logged,
+            profile.may_see_decision,
+            path,
+            block + profile.forwarding,
+            NO_CLAIMS,
+            b"" if reads is None else read_part(facts, reads),
+        )
+
+    def _new_choices(self, route: Route, method: str) -> Choices:
+        choices = prepared_choices(self._forwarder, self.snapshot, route, method)
+        self._choices[(id(route), method)] = choices
+        return choices
+
+    def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
+        snapshot = self.snapshot
+        trusted = peer in snapshot.trusted
+        special = _ALWAYS_SPECIAL
+        if trusted:
+            special |= _FORWARDING
+        if self._allowed:
+            special |= 1 << RESTRICTED | 1 << FORWARDING
+        facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
+        profile = ClientProfile(
+            trusted,
+            peer.encode(),
+            peer in snapshot.exposed,
+            field_lines(forwarding_fields(_NO_FIELDS, facts)),
+            special,
+        )
+        if len(self._profiles) >= _MAX_PROFILES:
+            self._profiles.clear()
+        self._profiles[(peer, scheme, host, minor)] = profile
+        return profile
+
+    def _special(
+        self,
+        head: QuickHead,
+        prepared: PreparedRoute,
+        profile: ClientProfile,
+        facts: Facts,
+        path: bytes,
+    ) -> QuickPlan | None:
+        """The plan for a request with lines that need a second look."""
+        claimed = NO_CLAIMS
+        special = head.special & profile.special
+        if special & ~_FORWARDING or prepared.policy is not None or self._allowed:
+            claimed = claimed_ids(facts.headers, profile.peer_trusted)
+            if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
+                return None
+            block = self._general_block(prepared, facts, claimed)
+        else:
+            block = _with_forwarding(head, facts)
+        return QuickPlan(
+            prepared,
+            facts.client.encode(),
+            facts.client in self.snapshot.exposed,
+            path,
+            block,
+            claimed,
+            b"" if self._reads is None else read_part(facts, self._reads),
+        )
+
+    def _general_block(self, prepared: PreparedRoute, facts: Facts, claimed: ClaimedIds) -> bytes:
+        """By the rules of the general way, without the ids and what the table adds behind them."""
+        identity = Identity(b"", b"", b"", claimed.traceparent is not None)
+        fields = upstream_headers(
+            facts, prepared.route, prepared.ref, prepared.backend, self._allowed, identity
+        )
+        lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
+        return lines.removesuffix(prepared.added)
+
+
+class CurrentQuickRoutes:
+    """Those of the table in effect."""
+
+    __slots__ = ("_forwarder", "_routes")
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self._routes = QuickRoutes(forwarder, forwarder.table.current)
+
+    def get(self) -> QuickRoutes:
+        routes, forwarder = self._routes, self._forwarder
+        snapshot = forwarder.table.current
+        if routes.snapshot is not snapshot:
+            routes = self._routes = QuickRoutes(forwarder, snapshot)
+        return routes
+
+
+def _with_forwarding(head: QuickHead, facts: Facts) -> bytes:
+    """The block of a request with a Via, or of a trusted peer: its forwarding fields go on, ours are added."""
+    kept: list[bytes] = []
+    fields: HeaderPairs = []
+    for kind, name, value, line in head.lines:
+        if kind <= COOKIE:
+            kept.append(line)
+        elif kind == VIA or (kind == FORWARDING and facts.peer_trusted):
+            fields.append((name, value))
+            if name not in _REPLACED:
+                kept.append(b"%b: %b\r\n" % (name, value))
+    return b"".join(kept) + field_lines(forwarding_fields(fields, facts))
+
+
+def _within(head: QuickHead, limits: Limits) -> bool:
+    """Whether the head is surely within the limits of a route. Its bytes hold those of names and values, and more."""
+    return (
+        head.head_bytes <= limits.max_header_bytes
+        and len(head.path) + len(head.query) <= limits.max_uri_bytes
+        and len(head.lines) <= limits.max_headers
+        and len(head.body) <= limits.max_body_bytes
+    )
+
+
+def _needs_no_escape(request_id: bytes) -> bool:
+    """Whether JSON takes it as it is."""
+    return b'"' not in request_id and b"\\" not in request_id

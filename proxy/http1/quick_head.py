@@ -1,0 +1,122 @@
+"""Reads the usual request: one that came alone and whole in one read, with nothing in it that needs a second look.
+
+It never refuses. What it does not take is left to the strict reader (`request_parser`), which alone says what is
+wrong with a request (ADR 21). What it does take the strict reader would read alike: a property test holds that.
+"""
+
+import re
+
+from msgspec import Struct
+
+from proxy.http1.known_lines import CLOSE, COOKIE, HOST, LENGTH, STRICT, KnownLines, Line
+from proxy.http1.request_head import RequestFields, RequestHead
+from proxy.model import Body, HeaderPairs
+
+MAX_HEAD_BYTES = 8000
+MAX_LINES = 64
+MAX_BODY_BYTES = 256 * 1024
+# A segment without escapes, parameters, or a dot in front: a path of these has one reading (rule 12).
+_SEGMENT = rb"[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*"
+_REQUEST_LINE = re.compile(
+    rb"(GET|HEAD|POST|PUT|DELETE|PATCH) "
+    rb"(/|(?:/" + _SEGMENT + rb")++/?)(\?[\x21\x22\x24-\x7e]*)? HTTP/1\.([01])"
+)
+_METHODS = {each: each.decode() for each in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
+_NO_BODY = Body("none")
+
+
+class QuickHead(Struct, frozen=True, eq=False):
+    """A request as it was read. Bytes as they were sent, but for the names of fields."""
+
+    method: str
+    path: bytes
+    query: bytes
+    """With its question mark; empty where there is none."""
+    minor: int
+    host: bytes
+    keep_alive: bool
+    lines: list[Line]
+    special: int
+    """One bit, `1 << kind`, for each kind among the lines that needs a second look."""
+    body: bytes
+    head_bytes: int
+    has_length: bool
+
+    @property
+    def target(self) -> bytes:
+        return self.path + self.query
+
+    @property
+    def headers(self) -> HeaderPairs:
+        """Names in lower case."""
+        return [(line[1], line[2]) for line in self.lines]
+
+    @property
+    def expects_100(self) -> bool:
+        """The strict reader reads those that do."""
+        return False
+
+    def strict(self) -> RequestHead:
+        """The same request as the strict reader gives it."""
+        pairs = self.headers
+        body = Body("length", len(self.body)) if self.has_length else _NO_BODY
+        close = any(line[0] == CLOSE for line in self.lines)
+        fields = RequestFields(pairs, body, close)
+        return RequestHead(self.method, self.target, self.minor, fields, self.keep_alive)
+
+
+def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
+    """The request that `data` is, if it is one whole usual request and nothing else."""
+    split = _split(data)
+    if split is None:
+        return None
+    lines, body, head_bytes = split
+    found = _REQUEST_LINE.fullmatch(lines[0])
+    if found is None or len(lines) > MAX_LINES or len(body) > MAX_BODY_BYTES:
+        return None
+    del lines[0]
+    fields = [known[line] for line in lines]
+    host, length, keep, special = b"", b"", True, 0
+    for kind, _, value, _ in fields:
+        if kind <= COOKIE:
+            continue
+        if kind == HOST and not host:
+            host = value
+        elif kind == CLOSE:
+            keep = False
+        elif kind == LENGTH and not length:
+            length = value
+        elif kind in (STRICT, HOST, LENGTH):
+            return None
+        else:
+            special |= 1 << kind
+    if not host or int(length or 0) != len(body):
+        return None
+    method, path, query, minor = found.groups(b"")
+    is_old = minor == b"0"
+    return QuickHead(
+        _METHODS[method],
+        path,
+        query,
+        0 if is_old else 1,
+        host,
+        keep and not is_old,
+        fields,
+        special,
+        body,
+        head_bytes,
+        length != b"",
+    )
+
+
+def _split(data: bytes) -> tuple[list[bytes], bytes, int] | None:
+    """The lines of a head without its end, the bytes behind it, and the size of the head."""
+    if data.endswith(b"\r\n\r\n") and len(data) <= MAX_HEAD_BYTES:
+        # An empty line before the end is no field: with two heads in `data` the lines are refused.
+        lines = data.split(b"\r\n")
+        del lines[-2:]
+        return lines, b"", len(data) - 4
+    head_bytes = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
+    if head_bytes < 0:
+        return None
+    return data[:head_bytes].split(b"\r\n"), data[head_bytes + 4 :], head_bytes

@@ -1,0 +1,36 @@
+"""What Python files import, without running them."""
+
+import ast
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OWN = frozenset(("proxy", "flightspecial_service", "deploy", "tests"))
+
+
+def imported_packages(folder: Path) -> set[str]:
+    """Top-level names that files below `folder` import, anywhere in a file: no own ones, none of Python's."""
+    names = {name for file in folder.rglob("*.py") for name in _imports(file)}
+    return names - OWN - sys.stdlib_module_names
+
+
+def distributions(packages: set[str], of: Mapping[str, list[str]]) -> set[str]:
+    """The distributions of these packages; `of` is `importlib.metadata.packages_distributions()`."""
+    return {normal(name) for package in packages for name in of.get(package, [package])}
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it: `Google_RE2` is `google-re2`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _imports(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names

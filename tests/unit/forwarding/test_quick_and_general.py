@@ -1,0 +1,266 @@
+"""The quick way and the general way send the same bytes to backend and client, and log the same line (ADR 21)."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.hostile.cases import Case, Hostile
+from tests.hostile.corpus import HOSTILE, REQUESTS
+from tests.hostile.strategies import answers, mutated, requests
+from tests.in_process import OK, InProcess, Seen
+
+_FUZZ = settings(
+    max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+_TIMES = {"time": "", "total_ms": 0, "first_byte_ms": 0}
+
+TABLE = """
+version: 1
+defaults:
+  forwarded: {trusted_proxies: [192.0.2.0/28]}
+  explain: {expose_to: [192.0.2.0/28]}
+backends:
+  legacy: http://127.0.0.1:1
+  picky:
+    url: http://127.0.0.1:2
+    cookies: {allow: [a, uid]}
+    headers: {remove: [x-secret]}
+    preserve_host: true
+  strict: {url: "http://127.0.0.1:3", headers: {allow: [accept, cookie, x-b]}}
+cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
+routes:
+  - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
+  - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
+  - {name: strict, match: {path: {prefix: /strict}}, backend_refs: strict}
+  - {name: canary, match: {path: {prefix: /canary}}, backend_refs: {legacy: 50, picky: 50}}
+  - {name: small, match: {path: {prefix: /small}}, limits: {max_body_bytes: 1KiB}, backend_refs: legacy}
+  - name: cohort
+    match: {path: {prefix: /cohort}}
+    cohort: people
+    backend_refs: {legacy: 50, picky: 50}
+  - name: read
+    match: {path: {prefix: /read}, cookies: {beta: {exact: "1"}}, query: {q: {present: true}}}
+    backend_refs: strict
+  - name: edited
+    match: {path: {prefix: /edited}}
+    request: {headers: {set: {x-more: "1", x-b: ours}, add: {x-b: again}, remove: [accept]}}
+    response: {headers: {set: {x-by: facade}, remove: [server]}}
+    backend_refs:
+      - name: picky
+        request: {headers: {set: {x-more: "2"}, remove: [x-b]}}
+        url_rewrite: {path: {replace_prefix_match: /inner}, hostname: inner.example}
+  - name: own-ids
+    match: {path: {prefix: /own-ids}}
+    request: {headers: {set: {x-request-id: ours, via: nobody}}}
+    backend_refs: legacy
+  - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
+  - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
+"""
+PLAIN_TABLE = """
+version: 1
+backends: {legacy: "http://127.0.0.1:1"}
+routes: [{name: all, backend_refs: legacy}]
+"""
+TRUSTED, OTHER = "192.0.2.1", "192.0.2.99"
+
+
+class Pair:
+    """Two facades with one table: one with the quick way, one without."""
+
+    def __init__(self, table: str, peer: str) -> None:
+        self._runner = asyncio.Runner()
+        self._both = [self._runner.run(_made(table, quick, peer)) for quick in (True, False)]
+
+    @property
+    def quick(self) -> InProcess:
+        return self._both[0]
+
+    def send(self, *pieces: bytes, response: bytes = OK, draw_bp: int = 0) -> Seen:
+        """What came of it, which is the same for both."""
+        quick, general = (
+            self._runner.run(_sent(each, pieces, response, draw_bp)) for each in self._both
+        )
+        assert quick == general
+        return quick
+
+    def close(self) -> None:
+        for each in self._both:
+            self._runner.run(_closed(each))
+        self._runner.close()
+
+
+async def _made(table: str, quick: bool, peer: str) -> InProcess:
+    return InProcess(table, quick=quick, peer=peer)
+
+
+async def _closed(facade: InProcess) -> None:
+    facade.close()
+
+
+async def _sent(
+    facade: InProcess, pieces: tuple[bytes, ...], response: bytes, draw_bp: int
+) -> Seen:
+    facade.draw_bp = draw_bp
+    facade.bits += 1 << 70
+    seen = await facade.send(*pieces, response=response)
+    for line in seen.lines:
+        line.update(_TIMES)
+    return seen
+
+
+@pytest.fixture(scope="module", params=[TRUSTED, OTHER], ids=["trusted", "other"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    pair = Pair(TABLE, request.param)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Pair]:
+    pair = Pair(PLAIN_TABLE, OTHER)
+    yield pair
+    pair.close()
+
+
+FIELDS = b"\r\n".join(
+    (
+        b"Host: www.example:8080",
+        b"Accept: */*",
+        b"Cookie: a=1; b=2; uid=7; beta=1",
+        b"X-Secret: s",
+        b"X-B: theirs",
+        b"X-User: u",
+        b"User-Agent: x",
+    )
+)
+IDS = b"\r\nX-Request-ID: theirs\r\nTracestate: a=b\r\nTraceparent: "
+TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
+MORE = {
+    "nothing": b"",
+    "close": b"\r\nConnection: close",
+    "keep-alive": b"\r\nConnection: Keep-Alive\r\nKeep-Alive: 5",
+    "named": b"\r\nConnection: x-secret",
+    "forwarded": b"\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=1",
+    "forwarded-more": b"\r\nX-Forwarded-Host: h\r\nX-Forwarded-Port: 1\r\nX-Forwarded-For: 6.6.6.6",
+    "via": b"\r\nVia: 1.0 one\r\nVia: 1.1 two",
+    "trace": IDS + TRACE,
+    "bad-trace": IDS + b"malformed",
+    "two-ids": IDS + TRACE + b"\r\nX-Request-ID: b",
+    "quoted-id": b'\r\nX-Request-ID: a"b\\',
+    "kept-out": b"\r\nX-Real-IP: 1\r\nX_Under: 1\r\nProxy: p\r\nProxy-Authorization: p\r\nTE: gzip",
+    "hops": b"\r\nMax-Forwards: 7",
+    "two-hosts": b"\r\nHost: b",
+    "upgrade": b"\r\nConnection: upgrade\r\nUpgrade: h2c",
+    "expect": b"\r\nExpect: 100-continue",
+    "range": b"\r\nRange: bytes=0-1\r\nIf-None-Match: x\r\nReferer: /\r\nAuthorization: b",
+}
+LINES = (
+    b"GET %b?q=1 HTTP/1.1",
+    b"HEAD %b HTTP/1.1",
+    b"GET %b? HTTP/1.0",
+    b"OPTIONS %b HTTP/1.1",
+    b"DELETE %b/..%%2f HTTP/1.1",
+    b"GET %b//x HTTP/1.1",
+)
+PATHS = (
+    *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1"),
+    *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
+)
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+def test_both_ways_send_and_log_the_same(pair: Pair, more: bytes) -> None:
+    for path in PATHS:
+        for line in LINES:
+            for draw_bp in (0, 9_999):
+                raw = b"%b\r\n%b%b\r\n\r\n" % (line % path, FIELDS, more)
+                assert len(pair.send(raw, draw_bp=draw_bp).lines) <= 1
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"GET", b"DELETE"])
+@pytest.mark.parametrize("body", [b"", b"x", b"x" * 5000, b"GET / HTTP/1.1\r\n\r\n"])
+def test_both_ways_send_the_same_bodies(pair: Pair, method: bytes, body: bytes) -> None:
+    for path in PATHS:
+        head = b"%b %b HTTP/1.1\r\n%b\r\nContent-Length: %d\r\n\r\n"
+        pair.send(head % (method, path, FIELDS, len(body)) + body)
+        pair.send(head % (method, path, FIELDS, len(body)), body)
+        pair.send(head % (method, path, FIELDS, len(body) + 1) + body)
+        pair.send(head % (method, path, FIELDS, len(body)) + body + b"GET / HTTP/1.1\r\n\r\n")
+
+
+GET = b"GET %b HTTP/1.1\r\n" + FIELDS + b"\r\n\r\n"
+RESPONSES = (
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /inner/7\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/inner\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
+    b"HTTP/1.1 500 No\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxx",
+    b"HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 9\r\n\r\n",
+    b"nonsense\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
+    for path in (b"/plain/1", b"/edited/1", b"/picky/1"):
+        pair.send(GET % path, response=response)
+        pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)
+        pair.send((GET % path).replace(b"GET", b"HEAD"), response=response)
+
+
+def test_both_ways_serve_one_connection_in_turn(pair: Pair) -> None:
+    pieces = (GET % b"/plain/1", GET % b"/plain/1", (GET % b"/a") * 3, GET % b"/read?q=1", b"GET")
+    assert len(pair.send(*pieces).lines) == 6
+    assert len(pair.send(GET % b"/%61", *pieces).lines) == 7
+    assert len(pair.send(GET % b"/a" + b"GET /b", b" HTTP/1.1\r\nHost: h\r\n\r\n").lines) == 2
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.name)
+def test_both_ways_do_the_same_with_hostile_requests(plain: Pair, case: Case) -> None:
+    pieces = [piece for piece in case.pieces if piece]
+    plain.send(*pieces)
+    plain.send(b"".join(pieces))
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
+def test_both_ways_do_the_same_with_hostile_responses(plain: Pair, case: Hostile) -> None:
+    for piece in case.pieces:
+        if piece:
+            plain.send(GET % b"/", response=piece)
+
+
+def test_both_ways_do_the_same_with_random_requests(plain: Pair, pair: Pair) -> None:
+    @_FUZZ
+    @example(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    @given(st.one_of(requests(), mutated(requests())))
+    def same(data: bytes) -> None:
+        plain.send(data)
+        pair.send(data)
+
+    same()
+
+
+def test_both_ways_do_the_same_with_random_responses(plain: Pair) -> None:
+    @_FUZZ
+    @given(st.one_of(answers(), mutated(answers())))
+    def same(data: bytes) -> None:
+        if data:
+            plain.send(GET % b"/", response=data)
+
+    same()
+
+
+def test_the_quick_way_is_taken(plain: Pair) -> None:
+    """Else all of the above would compare the general way with itself."""
+    before = len(plain.quick.known)
+    plain.send(b"GET /taken HTTP/1.1\r\nHost: only.here\r\n\r\n")
+    assert len(plain.quick.known) > before
