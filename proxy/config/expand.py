@@ -52,6 +52,7 @@ def _timeouts(timeouts: Timeouts) -> dict[str, str]:
         "stream_idle": format_duration(timeouts.stream_idle_s),
         "body_idle": format_duration(timeouts.body_idle_s),
         "total": format_duration(timeouts.total_s),
+        "tunnel_idle": format_duration(timeouts.tunnel_idle_s),
     }
 
 

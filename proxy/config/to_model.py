@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -65,6 +67,22 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         _allow(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
+        frozenset(doc.tolerate),
+        doc.circuit_breakers.max_tunnels,
+        doc.max_connection_age,
+        doc.load_balancing,
+        None if doc.session_affinity is None else doc.session_affinity.cookie,
+    )
+
+
+def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
+    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    if not names:
+        return backends
+    return tuple(
+        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        for each in backends
     )
 
 
@@ -109,6 +127,7 @@ def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
         _given_or(doc.stream_idle, base.stream_idle_s),
         _given_or(doc.body_idle, base.body_idle_s),
         total_s,
+        _given_or(doc.tunnel_idle, base.tunnel_idle_s),
     )
 
 
@@ -173,6 +192,7 @@ class RouteBuilder:
             _edits(doc.response),
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
+            doc.tunnels,
             line,
         )
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from proxy.downstream.client_response import refusal
 from proxy.downstream.connection_tracker import ConnectionTracker
-from proxy.downstream.interfaces import ActiveRequest, Drainable, RequestService
+from proxy.downstream.interfaces import ActiveRequest, Closable, Drainable, RequestService
 from proxy.downstream.lingering_close import LINGER_S, begin_lingering, has_unread, reset
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
@@ -56,6 +56,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_writer",
         "address",
         "peer",
+        "private",
         "scheme",
         "write",
     )
@@ -75,6 +76,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._parser: RequestParser | None = None
         self._timeouts: ClientTimeouts | None = None
         self._request: ActiveRequest | None = None
+        self.private: Closable | None = None
         self._request_count = 0
         self._held = b""
         """One read that waits for admission (ADR 19)."""
@@ -112,6 +114,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._tracker.remove(self, self.peer)
         if self._request is not None:
             self._request.client_disconnected()
+        if self.private is not None:
+            self.private.close()
         if self._parser is not None:
             self._parser.stop()
 

@@ -12,6 +12,7 @@ from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
 from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
@@ -39,6 +40,8 @@ class Resolved(Struct, eq=False):
     snapshot: Snapshot
     decided: Decided
     ref: BackendRef
+    client: ClientConnection | None
+    """None if another server than ours called."""
 
 
 class AsgiForwarder:
@@ -71,7 +74,7 @@ class AsgiForwarder:
     def _usual(self, shared: AsgiExtension, draw_bp: int, began: float) -> UsualRequest | None:
         """None for a request that goes the general way."""
         head, client, forwarder = shared.head, shared.client, self._forwarder
-        if not isinstance(head, QuickHead):
+        if not isinstance(head, QuickHead) or client.private is not None:
             return None
         routes = self._routes.get()
         plan = routes.plan(head, client, draw_bp)
@@ -134,16 +137,25 @@ class AsgiForwarder:
             return
 
         async def start(head: ResponseHead) -> None:
+            cookie = exchange.affinity_cookie(decided.facts)
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
+                if cookie is not None:
+                    block = b"%bset-cookie: %b\r\n" % (block, cookie)
                 await out.open(head.status, block, head.fields.length)
             else:
-                await out.start(head.status, response_fields(head, decided, snapshot, record))
+                fields = response_fields(head, decided, snapshot, record)
+                added = [] if cookie is None else [(b"set-cookie", cookie)]
+                await out.start(head.status, [*fields, *added])
 
-        client = _client_side(scope.get("facade"), receive, decision.route)
+        shared: AsgiExtension | None = scope.get("facade")
+        client = _client_side(shared, receive, decision.route)
+        connection = None if shared is None else shared.client
         exchange = AsgiExchange(client, out, start)
         try:
-            await exchange.run(self._open(Resolved(head, snapshot, decided, decision.ref)))
+            await exchange.run(
+                self._open(Resolved(head, snapshot, decided, decision.ref, connection))
+            )
         finally:
             record.attempts = exchange.attempts
             record.received_bytes = client.received_bytes
@@ -156,7 +168,11 @@ class AsgiForwarder:
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
             prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
-            return await upstream.open_prepared(prepared.prepared_head())
+            private, logged_in = private_connection(
+                request.client, facts, upstream, prepared.logs_in
+            )
+            sent_head, first = prepared.prepared_head(), upstream.pool_for(facts)
+            return await upstream.open_prepared(sent_head, private, logged_in, first)
         forwarded = snapshot.table.forwarded
         sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)

@@ -24,6 +24,7 @@ from proxy.errors import (
 from proxy.forwarding.attempts import Attempts
 from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
@@ -32,13 +33,13 @@ from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
-from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
+from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import client_response_headers
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
-from proxy.upstream import Connection, Pool
+from proxy.upstream import Connection, Pool, PrivateConnections
 
 
 class FastRequest(Struct, eq=False):
@@ -63,6 +64,8 @@ class FastRequest(Struct, eq=False):
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
+    private: PrivateConnections | None = None
+    """Keeps the connection, if the request logs it in."""
     is_over: bool = False
 
     @property
@@ -101,12 +104,27 @@ class FastRequest(Struct, eq=False):
             return
         upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
         prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)
-        pool = self.pool or upstream.next_pool()
+        may_be_logged_in = prepared.logs_in or client.private is not None
+        if may_be_logged_in and self._send_logged_in(prepared, decided.facts):
+            return
+        pool = self.pool or upstream.pool_for(decided.facts)
+        if prepared.switching:
+            pool.check_tunnels()
         connection = pool.take_idle(prepared.repeatable)
         if connection is not None:
             self._send(pool, connection, prepared, prepared.timeouts)
         else:
             self._acquire(Attempts(prepared, self.began), pool, fresh=False)
+
+    def _send_logged_in(self, prepared: PreparedRequest, facts: Facts) -> bool:
+        """Send the request over the connection that this client has logged in, if there is one."""
+        self.private, logged_in = private_connection(
+            self.client, facts, prepared.upstream, prepared.logs_in
+        )
+        if logged_in is None:
+            return False
+        self._send(*logged_in, prepared, prepared.timeouts)
+        return True
 
     def body(self, data: bytes) -> None:
         if self.is_over:
@@ -132,9 +150,11 @@ class FastRequest(Struct, eq=False):
 
     def check_deadlines(self, now: float) -> None:
         total_s = self.allowed[0].total_s
-        if self.tunnel is not None:
-            if self.tunnel.is_stale(now):
-                self._end_tunnel(self.tunnel)
+        tunnel = self.tunnel
+        if tunnel is not None:
+            current = self.forwarder.table.current
+            if tunnel.is_stale(now) or tunnel.is_drained(now, current, self.record):
+                self._end_tunnel(tunnel)
         elif now - self.began >= total_s:
             self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
 
@@ -189,6 +209,8 @@ class FastRequest(Struct, eq=False):
         record.attempts += 1
         raw = prepared.head(pool.authority, self.sent)
         uploading = body_in is not None
+        if self.private is not None:
+            connection.private = self.private
         connection.begin(raw, self, prepared.is_head, timeouts, uploading, prepared.switching)
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)
@@ -218,7 +240,14 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            start = b"%bset-cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
+
+    def _affinity_cookie(self) -> bytes | None:
+        """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
+        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -262,11 +291,15 @@ class FastRequest(Struct, eq=False):
             return
         try:
             check_protocol(head.pairs, wanted, decided.decision.backend or "-")
+            connection.begin_tunnel()
         except UpstreamError as error:
             self.refuse(error)
             return
-        self.tunnel = Tunnel(self.client, connection)
+        self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            lines.append(b"set-cookie: " + cookie)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switch_protocols()
 

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from proxy.errors import TooLarge
 from proxy.forwarding.decided import Decided
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_writer import HeadParts, PreparedHead, field_lines, has_body
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Timeouts
@@ -25,6 +26,8 @@ class PreparedRequest(Struct, frozen=True, eq=False):
     is_head: bool
     switching: bool
     """The request asks for another protocol."""
+    logs_in: bool
+    """The request has credentials for the connection that it is sent over (`connection_login`)."""
 
     def prepared_head(self) -> PreparedHead:
         """For an exchange that is awaited."""
@@ -56,6 +59,7 @@ def prepare(
         repeatable=head.method in SAFE_METHODS and not has_body(body),
         is_head=facts.method == "HEAD",
         switching=upgrade != b"",
+        logs_in=has_login_credentials(facts.headers),
     )
 
 

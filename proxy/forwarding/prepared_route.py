@@ -113,6 +113,8 @@ def _prepared(
     edits = (route.request, ref.request)
     if not isinstance(upstream, HttpUpstream) or any(map(_touches_facade_fields, edits)):
         return None
+    if upstream.reads_requests:
+        return None
     rewrite = ref.rewrite
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)

@@ -44,7 +44,7 @@ class Timeouts(Struct, frozen=True):
     `request` runs from the last byte of the request to the head of the response, over all attempts;
     `backend_request` is the same for one attempt. `stream_idle` bounds each pause in a response body, `body_idle`
     each pause in a request body. `total` runs from the head of the request to the end of the response; it does not
-    apply to WebSockets.
+    apply to tunnels (WebSockets), in which `tunnel_idle` bounds each silence of both directions.
     """
 
     connect_s: float = 2.0
@@ -53,6 +53,7 @@ class Timeouts(Struct, frozen=True):
     stream_idle_s: float = 60.0
     body_idle_s: float = 30.0
     total_s: float = 3600.0
+    tunnel_idle_s: float = 3600.0
 
 
 class Limits(Struct, frozen=True):
@@ -131,6 +132,8 @@ class Route(Struct, frozen=True):
     response: HeaderEdits = NO_EDITS
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    tunnels: Literal["keep", "drain"] = "keep"
+    """Whether tunnels (WebSockets) end when the route sends nothing more to their backend."""
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
 

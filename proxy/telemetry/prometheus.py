@@ -38,6 +38,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
     "facade_upstream_connections": ("gauge", "Connections to a backend, by what they do."),
     "facade_upstream_pending": ("gauge", "Requests that wait for a connection to a backend."),
+    "facade_upstream_tolerated_total": (
+        "counter",
+        "Responses of a backend with a deviation from HTTP/1.1 that its table tolerates.",
+    ),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -199,13 +203,21 @@ def _of_workers(stats: SharedStats) -> str:
 def _of_backends(statuses: list[WorkerStatus]) -> str:
     connections: dict[tuple[str, str], int] = {}
     pending: dict[str, int] = {}
+    tolerated: dict[tuple[str, str], int] = {}
     in_flight = 0
     for status in statuses:
         for name, now in status.backends.items():
-            for state, count in (("idle", now.idle), ("active", now.connections - now.idle)):
+            for state, count in (
+                ("idle", now.idle),
+                ("active", now.connections - now.idle - now.streams),
+                ("stream", now.streams),
+                ("tunnel", now.tunnels),
+            ):
                 connections[name, state] = connections.get((name, state), 0) + count
             pending[name] = pending.get(name, 0) + now.pending
             in_flight += now.in_flight
+            for kind, count in now.tolerated.items():
+                tolerated[name, kind] = tolerated.get((name, kind), 0) + count
     by_state = (
         ((("backend", name), ("state", state)), count)
         for (name, state), count in connections.items()
@@ -214,6 +226,13 @@ def _of_backends(statuses: list[WorkerStatus]) -> str:
         _single("facade_requests_in_flight", in_flight)
         + _family("facade_upstream_connections", by_state)
         + _family("facade_upstream_pending", _by("backend", pending))
+        + _family(
+            "facade_upstream_tolerated_total",
+            (
+                ((("backend", name), ("kind", kind)), count)
+                for (name, kind), count in tolerated.items()
+            ),
+        )
     )
 
 

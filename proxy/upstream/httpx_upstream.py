@@ -19,6 +19,7 @@ from proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import has_body
 from proxy.http1.response_head import ResponseFields, ResponseHead
 from proxy.model import Backend, HeaderPairs, Outgoing
@@ -206,6 +207,9 @@ class HttpxExchange:
         request, endpoint = self._request, self._upstream.backend.endpoints[0]
         host = endpoint.authority.encode() if request.host is None else request.host
         headers = [(b"host", host), *request.headers]
+        if has_login_credentials(request.headers):
+            # The transport shares its connections, and cannot keep one for one client.
+            headers.append((b"connection", b"close"))
         if request.body.kind == "length":
             headers.append((b"content-length", b"%d" % request.body.length))
         elif request.body.kind == "chunked":

@@ -33,6 +33,9 @@ class TimeoutsDoc(RuledDoc):
         default=None,
         description="From the head of the request to the end of the response; 1h if not given",
     )
+    tunnel_idle: Annotated[float, Duration("1ms", "30d")] | None = Field(
+        default=None, description="Silence in both directions of a WebSocket; 1h if not given"
+    )
 
     def faults(self) -> Iterator[Fault]:
         attempt, whole = self.backend_request, self.request
