@@ -98,7 +98,7 @@ def build(
             await database.close()
 
     versions = [script.version for script in scripts if script.version is not None]
-    readiness = DatabaseReadiness(startup, database, versions)
+    readiness = DatabaseReadiness(startup, database, schema, scripts)
     stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
     http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain())
     return Service(

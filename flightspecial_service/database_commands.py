@@ -1,4 +1,4 @@
-"""Commands about the database: `flightspecials migrate|info|validate|baseline|seed|clean`."""
+"""Commands about the database: `flightspecials migrate|info|validate|baseline|repair|seed|clean`."""
 
 import argparse
 import asyncio
@@ -10,8 +10,13 @@ from flightspecial_service.errors import MigrationError, Unavailable
 from flightspecial_service.infrastructure.aws.client import credentials_for
 from flightspecial_service.infrastructure.aws.credentials import resolved
 from flightspecial_service.infrastructure.migrations import history
-from flightspecial_service.infrastructure.migrations.migrator import migrate, own_scripts
-from flightspecial_service.infrastructure.postgres.database import reason
+from flightspecial_service.infrastructure.migrations.migrator import (
+    migrate,
+    own_scripts,
+    report_newer,
+)
+from flightspecial_service.infrastructure.migrations.scripts import newer
+from flightspecial_service.infrastructure.postgres.outages import reason
 from flightspecial_service.settings import DatabaseSettings
 
 _VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}")
@@ -24,6 +29,10 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     commands.add_parser("validate", help="end with 1 unless all migrations are applied as they are")
     base = commands.add_parser("baseline", help="say of a database what it has already")
     base.add_argument("version", type=_version, help="the newest migration that it has")
+    repair = commands.add_parser(
+        "repair", help="accept the files as the migrations that were applied"
+    )
+    repair.add_argument("--dry-run", action="store_true", help="show the changes, make none")
     commands.add_parser("seed", help="put expired samples on sale again, add a flight to rename")
     clean = commands.add_parser("clean", help="drop the schema and all that is in it")
     clean.add_argument("--drop-schema", metavar="NAME", help="its name: without it nothing is done")
@@ -45,16 +54,22 @@ async def _run(arguments: argparse.Namespace, settings: DatabaseSettings) -> int
     scripts, schema = own_scripts(), settings.schema
     match arguments.command:
         case "migrate":
-            applied = await migrate(settings, scripts)
-            print(f"applied {len(applied)} of {len(scripts)} migrations to {schema}")
+            done = await migrate(settings, scripts)
+            print(f"applied {len(done)} of {len(scripts)} migrations to {schema}")
         case "info":
             _print(history.info(scripts, await history.history(settings)))
         case "validate":
-            history.validate(scripts, await history.history(settings))
+            applied = await history.history(settings)
+            history.validate(scripts, applied)
+            report_newer(settings, newer(scripts, applied))
             print(f"{schema} is as the {len(scripts)} migrations make it")
         case "baseline":
-            await history.baseline(settings, arguments.version)
+            await history.baseline(settings, arguments.version, scripts)
             print(f"{schema} begins at version {arguments.version}")
+        case "repair":
+            dry = arguments.dry_run
+            changes = await history.repair(settings, scripts, print, dry=dry)
+            print(f"{'would change' if dry else 'changed'} {changes} rows of {schema}")
         case "seed":
             await history.seed(settings)
             print(f"seeded {schema}")

@@ -6,6 +6,7 @@
     +-- MigrationError              the service must not run on this database
     |   +-- MigrationRefused        files and history table disagree: a person has to decide
     |   +-- MigrationFailed         PostgreSQL rejected a statement of a file
+    |   +-- UnfitDatabase           a property of the database that no migration changes
     +-- RequestError                carries `status`, the status of the response
         +-- Malformed         400   the request or its body is malformed
         +-- Unauthorized      401   carries `challenge`, for WWW-Authenticate
@@ -27,10 +28,12 @@
         |   +-- KeyReused     422   the idempotency key belongs to another request
         +-- NotReleased       501   switched off by a feature flag
         +-- Unavailable       503   carries `retry_after_s`; the same request may succeed later
+            +-- Busy          503   a lock was held, or a statement took too long
             +-- Conflicted    503   rolled back because of another transaction
             +-- Exhausted     503   every database connection is in use
             +-- NotMigrated   503   tables are missing
             +-- TooManyConnections
+            +-- WritesRefused 503   a standby, a read-only database or a full disk
 
 The message of a RequestError is sent to the client, so it never contains the text of an error of a
 library. That error is the `__cause__`, and is logged.
@@ -64,7 +67,11 @@ class MigrationRefused(MigrationError):
 
 
 class MigrationFailed(MigrationError):
-    """A migration was rolled back because PostgreSQL rejected one of its statements."""
+    """PostgreSQL rejected a statement of a migration."""
+
+
+class UnfitDatabase(MigrationError):
+    """The service cannot use this database, for example because of its encoding."""
 
 
 class RequestError(ServiceError):
@@ -217,6 +224,10 @@ class Unavailable(RequestError):
     retry_after_s = 1
 
 
+class Busy(Unavailable):
+    """A row or a table was locked for too long, or a statement reached its time limit."""
+
+
 class Conflicted(Unavailable):
     """Rolled back because of another transaction: deadlock or serialization failure."""
 
@@ -227,6 +238,10 @@ class Exhausted(Unavailable):
 
 class NotMigrated(Unavailable):
     """The database is reachable, but tables of this version are missing."""
+
+
+class WritesRefused(Unavailable):
+    """The database serves reads, but no writes: a standby, a read-only database or a full disk."""
 
 
 class TooManyConnections(Unavailable):

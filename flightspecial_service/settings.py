@@ -1,6 +1,7 @@
 """Settings from environment variables. All problems are reported together, without any password."""
 
 import re
+import ssl
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ _ORIGIN = re.compile(
     r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
 )
 PROFILES = ("local", "test")
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""libpq's words (its documentation, "SSL Support"): each protects more than the one before."""
 
 
 class Secret:
@@ -44,6 +47,12 @@ class DatabaseSettings(Struct, frozen=True):
     """Secrets Manager's secret with user and password (profile `test`); otherwise empty."""
     name: str = "dso"
     schema: str = "travelbuddy"
+    sslmode: str = "prefer"
+    """One of `SSLMODES`."""
+    sslrootcert: str = ""
+    """A file of root certificates; empty: the server's certificate is not verified."""
+    refuse_newer: bool = False
+    """Do not start on a schema that a newer version has migrated."""
     pool_size: int = 10
     connect_timeout_s: float = 2.0
     acquire_timeout_s: float = 0.8
@@ -53,8 +62,8 @@ class DatabaseSettings(Struct, frozen=True):
     """For a row that another transaction has locked."""
     probe_timeout_s: float = 1.0
     close_timeout_s: float = 3.0
-    migration_timeout_s: float = 60.0
-    """For the migrations of another replica and our own together."""
+    migration_wait_s: float = 60.0
+    """For the migrations of another replica. The run of a migration itself has no limit."""
     lock_timeout_s: float = 5.0
     """For a table that a migration locks. Other statements queue behind the migration meanwhile."""
 
@@ -98,6 +107,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from variables; unset and empty ones take their defaults. Raises SettingsError."""
     reader = _Reader(without_empty(environ))
     profile = reader.profile()
+    usual = "require" if profile == "test" else "prefer"
+    sslmode = reader.choice("DB_SSLMODE", (usual, *SSLMODES))
     # Two sets of names: one for the profile `local`, one that the chart's ConfigMap sets (docs/service.md).
     local = profile != "test"
     settings = Settings(
@@ -110,6 +121,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             secret_id="" if local else reader.text("DATABASE_USERNAME", None),
             name=reader.text("DB_DATABASE_NAME", "dso"),
             schema=reader.identifier("DB_DEFAULT_SCHEMA", "travelbuddy"),
+            sslmode=sslmode,
+            sslrootcert=reader.root_certificates("DB_SSLROOTCERT", sslmode),
+            refuse_newer=reader.choice("DB_SCHEMA_AHEAD", ("warn", "refuse")) == "refuse",
             pool_size=reader.number("DB_POOL_SIZE", 10, 1_000),
             command_timeout_s=reader.number("DB_STATEMENT_TIMEOUT_MS", 5_000, 600_000) / 1000,
             row_lock_timeout_s=reader.number("DB_LOCK_TIMEOUT_MS", 2_000, 600_000) / 1000,
@@ -209,6 +223,20 @@ class _Reader:
         if value not in known:
             words = " or ".join(dict.fromkeys(known))
             self.problems.append(f"{name} must be {words}, not {value[:40]!a}")
+        return value
+
+    def root_certificates(self, name: str, sslmode: str) -> str:
+        value = self._environ.get(name, "")
+        if not value:
+            if sslmode.startswith("verify-"):
+                self.problems.append(f"{name} must be a file, as DB_SSLMODE is {sslmode}")
+            return ""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+        except (OSError, ValueError):  # ssl.SSLError is an OSError
+            self.problems.append(
+                f"{name} must be a readable file of certificates in PEM, not {value[:80]!a}"
+            )
         return value
 
     def profile(self) -> str:

@@ -70,7 +70,9 @@ class Cluster:
     def is_ready(self, pid: int) -> bool:
         """Whether the server `pid` takes connections: it says so in its own pid file."""
         lines = _pid_file(self.lock.data)
-        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+        if len(lines) <= 7 or lines[0] != str(pid):
+            return False
+        return lines[7].strip() in ("ready", "standby")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from flightspecial_service.errors import MigrationError, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.postgres.database import reason
+from flightspecial_service.infrastructure.postgres.outages import reason
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,17 @@ class Startup:
 
     async def run(self) -> None:
         """Try until the migrations are applied, or until retrying does not help."""
-        attempt = 0
+        attempt, last = 0, ""
         while self._missing is not None:
             try:
                 await self._migrate()
             except Unavailable as error:
                 delay_s = backoff_s(attempt, self._draw())
                 attempt += 1
-                log.warning(
-                    "not ready: %s (%s)", error, reason(error), extra={"retry_in_s": delay_s}
-                )
-                self._missing = error
+                why = f"{error} ({reason(error)})"
+                if why != last:  # once, not for each try
+                    log.warning("not ready: %s", why, extra={"retry_in_s": delay_s})
+                last, self._missing = why, error
                 await asyncio.sleep(delay_s)
             except MigrationError as error:
                 log.error("stopping: %s", error)

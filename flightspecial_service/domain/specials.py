@@ -96,9 +96,9 @@ class FlightSpecial(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """All specials of one snapshot, in order. Listings with equal marks are equal."""
+    """All specials of one snapshot, in order. Listings with equal marks are equal; None equals none."""
 
-    mark: str
+    mark: str | None
     specials: tuple[FlightSpecial, ...]
 
 

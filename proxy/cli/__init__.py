@@ -1,7 +1,7 @@
-"""The command line `facade`: one file a command. Reads arguments, prints, and says how it ended.
+"""The command line `facade`: one module for each command.
 
-Exit status: 0 done, 1 done with warnings (where asked to be strict), 2 a sentence on standard error says
-what is wrong, 3 a plan moves what it may not, 130 stopped by Ctrl-C.
+Exit status: 0 success; 1 warnings with `check --strict`, or a broken history; 2 an error, with a sentence on standard
+error; 3 `plan` found a move that is not allowed; 130 interrupted by Ctrl-C.
 """
 
 import argparse
@@ -29,11 +29,11 @@ COMMANDS = {
     "init": "make a first table out of recorded traffic",
     "schema": "print the JSON Schema of the table",
 }
-"""Each is a module here, imported when it is asked for: `facade history` need not wait for what `serve` takes."""
+"""Each is a module here. Only the one that runs is imported: the imports of `serve` take long."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one plain sentence."""
+    """Reports an error in one sentence."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {safe(message)}; `{self.prog} --help` shows what it takes\n")
@@ -45,20 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except FacadeError as error:
-        return _said(str(error))
+        return _report(str(error))
     except BrokenPipeError:
-        # Whoever read us has seen enough; Python's own flush at the end would fail on it again.
+        # The reader has closed the pipe. Without this, Python's flush at exit would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        return _said(f"facade: {name}{error.strerror or error}")
+        return _report(f"facade: {name}{error.strerror or error}")
     except KeyboardInterrupt:
         return 130
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """What a command line asks for; `run` is what does it. Raises SystemExit: 2 and a sentence, or 0 and the help."""
+    """The arguments; their `run` is the command's function. Raises SystemExit: 2 for an error, 0 for `--help`."""
     parser = _Parser(prog="facade", description="A routing facade in front of a monolith.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
@@ -68,7 +68,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _said(sentences: str) -> int:
+def _report(sentences: str) -> int:
     for sentence in sentences.splitlines():
         print(safe(sentence), file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""Asks a running facade's admin listener."""
+"""Sends requests to the admin listener of a running facade."""
 
 import argparse
 import asyncio
@@ -12,12 +12,12 @@ from proxy.errors import FacadeError
 from proxy.server.settings import DEFAULT_ADMIN, token_text
 
 DEFAULT_URL = f"http://{DEFAULT_ADMIN}"
-_WITHIN_S = 10.0
-_MAX_BYTES = 64 * 1024 * 1024
+_TIMEOUT_S = 10.0
+_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 def add_live(command: Any) -> None:
-    """`--live [URL]`, and `--routes FILE` beside it."""
+    """Add the options `--live [URL]` and `--routes FILE`, of which one can be given."""
     source = command.add_mutually_exclusive_group()
     source.add_argument("--routes", default="routes.yaml", metavar="FILE", help="the route table")
     source.add_argument(
@@ -37,44 +37,46 @@ def add_live(command: Any) -> None:
     )
 
 
-def _address(said: str) -> str:
-    if "://" not in said and ":" in said and "/" not in said:
-        said = f"http://{said}"
-    if not said.startswith(("http://", "https://")):
+def _address(text: str) -> str:
+    if "://" not in text and ":" in text and "/" not in text:
+        text = f"http://{text}"
+    if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(
-            f"{safe(said)!r} is no address: write --live last, or --live={DEFAULT_URL}"
+            f"{safe(text)!r} is no address: write --live last, or --live={DEFAULT_URL}"
         )
-    return said.rstrip("/")
+    return text.rstrip("/")
 
 
-def ask(arguments: argparse.Namespace, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
-    """The JSON that the admin listener answers. Raises FacadeError, at the latest after ten seconds."""
+def get(arguments: argparse.Namespace, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
+    """The JSON body of the response. Raises FacadeError, at the latest after ten seconds."""
     live, file = arguments.live, arguments.admin_token_file
     headers = {"authorization": f"Bearer {token_text(Path(file))}"} if file else {}
     try:
-        return asyncio.run(_ask(live, path, parameters, headers))
+        return asyncio.run(_get(live, path, parameters, headers))
     except TimeoutError:
         raise FacadeError(
-            f"facade: nothing answers at {safe(live)} within {_WITHIN_S:g} s: is it the admin listener?"
+            f"facade: nothing answers at {safe(live)} within {_TIMEOUT_S:g} s: is it the admin listener?"
         ) from None
 
 
-async def _ask(
+async def _get(
     live: str, path: str, parameters: Sequence[tuple[str, str]], headers: Mapping[str, str]
 ) -> bytes:
-    import httpx  # 100 ms: only where a running facade is asked.
+    import httpx  # Takes 100 ms, and only `--live` needs it.
 
     body = bytearray()
     try:
         async with (
-            asyncio.timeout(_WITHIN_S),
-            # Not through a proxy of the environment: the admin listener is on this machine or near it.
-            httpx.AsyncClient(trust_env=False, timeout=_WITHIN_S) as client,
-            client.stream("GET", live + path, params=tuple(parameters), headers=headers) as answer,
+            asyncio.timeout(_TIMEOUT_S),
+            # No proxy from the environment: the admin listener is on this machine or in its network.
+            httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S) as client,
+            client.stream(
+                "GET", live + path, params=tuple(parameters), headers=headers
+            ) as response,
         ):
-            async for chunk in answer.aiter_raw():
+            async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > _MAX_BYTES:
+                if len(body) > _MAX_BODY_BYTES:
                     raise FacadeError(f"facade: {safe(live)} answers without end")
     except httpx.TimeoutException:
         raise TimeoutError from None
@@ -83,18 +85,18 @@ async def _ask(
             f"facade: no facade answers at {safe(live)}: {safe(str(error) or type(error).__name__)}: "
             "start one with `facade serve`, or name its admin listener with --live URL"
         ) from None
-    if answer.status_code == 401:
+    if response.status_code == 401:
         raise FacadeError(
             f"facade: {safe(live)} asks for a token: name the file that holds it with --admin-token-file"
         )
-    if answer.status_code != 200:
-        said = safe(bytes(body[:200]).decode("utf-8", "replace"))
-        raise FacadeError(f"facade: {safe(live)} answered {answer.status_code}: {said}")
+    if response.status_code != 200:
+        text = safe(bytes(body[:200]).decode("utf-8", "replace"))
+        raise FacadeError(f"facade: {safe(live)} answered {response.status_code}: {text}")
     return bytes(body)
 
 
 def not_an_admin(live: str) -> FacadeError:
-    """For an answer that is not what a facade says."""
+    """The error for a response that does not come from an admin listener."""
     return FacadeError(
         f"facade: what answers at {safe(live)} is no facade's admin listener, or one of another version"
     )

@@ -1,4 +1,4 @@
-"""`facade check`: read a table as `serve` would, and say everything that is wrong with it."""
+"""`facade check`: load a table as `serve` would, and report everything that is wrong with it."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from proxy.config.load import Loaded, load
 from proxy.control.tls_files import load_tls_files
 from proxy.errors import Problem, TableError
 
-_SHOWN_OF_A_LINE = 200
+_MAX_LINE_WIDTH = 200
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Read a table as `serve` would: its rules, its reachability and its own tests."
     )
@@ -36,15 +36,15 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check one file. 0, 1 for warnings where asked to be strict, 2 for a table that is refused."""
+    """Check one file. Returns 0; 1 for warnings with `--strict`; 2 for a table that is refused."""
     file = arguments.file
     text = read_routes(file)
     try:
-        found = load(text, file)
+        table = load(text, file)
         if not arguments.no_files:
-            _look_at_files(found, file)
-        loaded: Loaded | None = found
-        problems = [*found.warnings, *expired(text, file, datetime.now(UTC).date())]
+            _check_tls_files(table, file)
+        loaded: Loaded | None = table
+        problems = [*table.warnings, *expired(text, file, datetime.now(UTC).date())]
     except TableError as refused:
         loaded, problems = None, list(refused.problems)
     problems.sort()
@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if problems and arguments.strict else 0
 
 
-def _look_at_files(loaded: Loaded, file: str) -> None:
-    """Raises TableError, as `serve` would, for certificates that cannot be used."""
+def _check_tls_files(loaded: Loaded, file: str) -> None:
+    """Raises TableError, as `serve` would, for TLS files that cannot be used."""
     backends = {backend.name: backend for backend in loaded.table.backends}
     try:
         load_tls_files(backends, loaded.table.tls_files, Path(file))
@@ -110,11 +110,11 @@ def _print_problems(screen: Screen, file: str, text: bytes, problems: Sequence[P
 
 
 def _underline(screen: Screen, line: str, problem: Problem) -> None:
-    """The line of the file with a caret below the place. A long line is shown around it."""
+    """Print the line of the file with a caret below the column. A long line is cut on both sides."""
     at = max(problem.column - 1, 0)
-    start = max(at - _SHOWN_OF_A_LINE // 2, 0) if len(line) > _SHOWN_OF_A_LINE else 0
+    start = max(at - _MAX_LINE_WIDTH // 2, 0) if len(line) > _MAX_LINE_WIDTH else 0
     before = safe(line[start:at].replace("\t", " "))
-    after = safe(line[at : start + _SHOWN_OF_A_LINE].replace("\t", " "))
+    after = safe(line[at : start + _MAX_LINE_WIDTH].replace("\t", " "))
     style = "yellow" if problem.severity == "warning" else "red"
     margin = f"{problem.line:>6} | "
     screen.line(screen.styled(margin, "dim") + before + after)
@@ -126,23 +126,23 @@ def _print_summary(
 ) -> None:
     warnings = sum(problem.severity == "warning" for problem in problems)
     errors = len(problems) - warnings
-    told = [_count(warnings, "warning")] if warnings else []
+    warning_count = [_count(warnings, "warning")] if warnings else []
     name = safe(file)
     if loaded is None:
-        said = " and ".join([_count(errors, "problem"), *told])
+        summary = " and ".join([_count(errors, "problem"), *warning_count])
         screen = err()
-        screen.line(f"{name}: {screen.styled('refused', 'red', 'bold')}: {said}")
+        screen.line(f"{name}: {screen.styled('refused', 'red', 'bold')}: {summary}")
         return
     table, report = loaded.table, loaded.report
-    said = ", ".join(
+    summary = ", ".join(
         (
             _count(len(table.routes), "route"),
             _count(len(table.tests), "test"),
             f"coverage {report.coverage:g} %",
-            *told,
+            *warning_count,
         )
     )
-    screen.line(f"{name}: {screen.styled('fine', 'green', 'bold')}: {said}")
+    screen.line(f"{name}: {screen.styled('fine', 'green', 'bold')}: {summary}")
     if table.not_implemented:
         fields = ", ".join(map(str, table.not_implemented[:10]))
         more = len(table.not_implemented) - 10

@@ -1,4 +1,4 @@
-"""What the commands that edit a table share: their options, and how they say what they did."""
+"""The options of the commands that edit a table, and the output of their results."""
 
 import argparse
 import difflib
@@ -23,7 +23,7 @@ _MAX_TEXT = 500
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """The options of every edit."""
+    """Add the options of every edit."""
     command.add_argument("--routes", default=DEFAULT_ROUTES, metavar="FILE", help="the route table")
     command.add_argument("--reason", default="", metavar="TEXT", help="why, for the history")
     command.add_argument("--who", metavar="NAME", help="who, instead of the user of this system")
@@ -38,12 +38,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
-    """The option of every command."""
+    """Add the option of every command."""
     command.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
 
-def note_of(arguments: argparse.Namespace, action: str) -> EditRequest:
-    """Raises EditError for a reason or a name that does not go into one line."""
+def edit_request(arguments: argparse.Namespace, action: str) -> EditRequest:
+    """The request in the arguments. Raises EditError for a reason or a name of more than one line."""
     who = user() if arguments.who is None else _line("--who", arguments.who)
     return EditRequest(
         action,
@@ -62,7 +62,7 @@ def _line(option: str, text: str) -> str:
 
 
 def user() -> str:
-    """`alice@host`: who is logged in; with sudo, who called it."""
+    """`alice@host`: the user who is logged in; with sudo, the one who called it."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
@@ -71,72 +71,77 @@ def user() -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey."""
+    """`text` without control characters, which could manipulate a terminal."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def routes_option(arguments: argparse.Namespace) -> str:
-    """` --routes FILE`, for a command that the operator is to copy."""
+    """` --routes FILE`, to complete a command that is suggested to the operator."""
     return (
         "" if arguments.routes == DEFAULT_ROUTES else f" --routes {shlex.quote(arguments.routes)}"
     )
 
 
-def say(arguments: argparse.Namespace, done: EditResult, undo: str, unchanged: str) -> int:
-    """Tell what was done, in a line or two or as JSON. Returns the exit status."""
-    for warning in done.warnings:
+def print_result(
+    arguments: argparse.Namespace, result: EditResult, undo: str, unchanged: str
+) -> int:
+    """Print the result as text or as JSON. Returns the exit status.
+
+    `undo` is the command that undoes the edit. `unchanged` is the sentence for a table that did not have to change.
+    """
+    for warning in result.warnings:
         print(f"facade: {warning}", file=sys.stderr)
     undo = f"{undo}{routes_option(arguments)}"
     if arguments.json:
-        print(_as_json(arguments, done, undo))
+        print(_as_json(arguments, result, undo))
         return 0
-    if not done.changed:
+    if not result.changed:
         print(f"{unchanged}; nothing was written")
         return 0
-    print("; ".join(sentences(done.changes)))
-    versions = f"version {version_of(done.before)} -> {version_of(done.after)}"
-    if done.written:
+    print("; ".join(sentences(result.changes)))
+    versions = f"version {version_of(result.before)} -> {version_of(result.after)}"
+    if result.written:
         print(f"{arguments.routes}: {versions}; to undo: {undo}")
         return 0
     print(f"{arguments.routes}: {versions}; dry run: nothing was written")
-    print("\n".join(_diff(done)))
+    print("\n".join(_diff(result)))
     return 0
 
 
-def _as_json(arguments: argparse.Namespace, done: EditResult, undo: str) -> str:
+def _as_json(arguments: argparse.Namespace, result: EditResult, undo: str) -> str:
     body = {
         "file": arguments.routes,
-        "changed": done.changed,
-        "written": done.written,
-        "version_before": version_of(done.before),
-        "version_after": version_of(done.after),
-        "changes": done.changes,
-        "summary": sentences(done.changes) if done.changed else [],
-        "undo": undo if done.written else None,
-        "warnings": done.warnings,
+        "changed": result.changed,
+        "written": result.written,
+        "version_before": version_of(result.before),
+        "version_after": version_of(result.after),
+        "changes": result.changes,
+        "summary": sentences(result.changes) if result.changed else [],
+        "undo": undo if result.written else None,
+        "warnings": result.warnings,
     }
     return msgspec.json.encode(body).decode()
 
 
-def _diff(done: EditResult) -> Iterator[str]:
-    """The lines that change; what stands before and behind them is passed over, however much it is."""
+def _diff(result: EditResult) -> Iterator[str]:
+    """The changed lines. Equal lines at both ends are skipped first: comparing a large table whole takes long."""
     before, after = (
-        text.decode("utf-8", "replace").splitlines() for text in (done.before, done.after)
+        text.decode("utf-8", "replace").splitlines() for text in (result.before, result.after)
     )
-    head = _same(before, after)
-    tail = _same(before[head:][::-1], after[head:][::-1])
-    cut = slice(head, len(before) - tail), slice(head, len(after) - tail)
-    for line in difflib.ndiff(before[cut[0]], after[cut[1]]):
+    head = _equal_lines(before, after)
+    tail = _equal_lines(before[head:][::-1], after[head:][::-1])
+    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
+    for line in difflib.ndiff(before, after):
         if line[0] in "+-":
             yield printable(line)
 
 
-def _same(one: list[str], other: list[str]) -> int:
-    """How many lines both begin with."""
+def _equal_lines(one: list[str], other: list[str]) -> int:
+    """The number of equal lines at the beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def routes_path(arguments: argparse.Namespace) -> Path:
-    """The table that the command is about."""
+    """The path of the table."""
     return Path(arguments.routes)

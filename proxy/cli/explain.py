@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proxy.cli.admin_client import add_live, ask, not_an_admin
+from proxy.cli.admin_client import add_live, get, not_an_admin
 from proxy.cli.files import read_routes
 from proxy.cli.output import Screen, add_json, out, print_json
 from proxy.config.load import load
@@ -19,7 +19,7 @@ _FEW = 10
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Say which route takes a request and where it goes; for each other route, the "
         "first thing that does not hold. Live traffic goes through the same functions."
@@ -36,17 +36,17 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain one request, by a file's table or the one in effect."""
-    # The command line's own faults are told here, also where a running facade is asked.
-    asked = read_request_spec(
+    """Explain one request by the table of a file, or by the table in effect."""
+    # With --live, too: mistakes in the arguments are reported without a running facade.
+    spec = read_request_spec(
         arguments.method, arguments.url, arguments.headers, arguments.client, arguments.bucket
     )
     if arguments.live:
-        explanation = _ask(arguments)
+        explanation = _explain_live(arguments)
     else:
         text = read_routes(arguments.routes)
         loaded = load(text, arguments.routes)
-        explanation = explain(snapshot_of(loaded, text, {}, time.time()), asked)
+        explanation = explain(snapshot_of(loaded, text, {}, time.time()), spec)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(arguments: argparse.Namespace) -> Explanation:
+def _explain_live(arguments: argparse.Namespace) -> Explanation:
     parameters = [
         ("method", arguments.method),
         ("url", arguments.url),
@@ -64,7 +64,7 @@ def _ask(arguments: argparse.Namespace) -> Explanation:
     if arguments.bucket is not None:
         parameters.append(("bucket", arguments.bucket))
     try:
-        return msgspec.json.decode(ask(arguments, "/explain", parameters), type=Explanation)
+        return msgspec.json.decode(get(arguments, "/explain", parameters), type=Explanation)
     except msgspec.DecodeError:
         raise not_an_admin(arguments.live) from None
     except UnicodeEncodeError:
@@ -73,60 +73,72 @@ def _ask(arguments: argparse.Namespace) -> Explanation:
         ) from None
 
 
-# --- as people read it ------------------------------------------------------------------------------
+# --- text -------------------------------------------------------------------------------------------
 
 
-def _print(screen: Screen, said: Explanation, where: str, everything: bool) -> None:
-    screen.fact("request", f"{said.method} {said.target}")
-    screen.fact("host", said.host or "-")
-    screen.fact("client", said.client)
-    screen.fact("table", f"{where}, version {said.table}")
-    if said.kill_switch:
+def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool) -> None:
+    screen.fact("request", f"{explanation.method} {explanation.target}")
+    screen.fact("host", explanation.host or "-")
+    screen.fact("client", explanation.client)
+    screen.fact("table", f"{where}, version {explanation.table}")
+    if explanation.kill_switch:
         screen.fact("", "the kill switch is on", "yellow")
     screen.line()
-    if said.route is None:
-        screen.fact("answer", f"{said.status} {said.reason}, by the facade itself", "red", "bold")
-        screen.fact("", said.detail)
+    if explanation.route is None:
+        screen.fact(
+            "answer",
+            f"{explanation.status} {explanation.reason}, by the facade itself",
+            "red",
+            "bold",
+        )
+        screen.fact("", explanation.detail)
     else:
-        screen.fact("route", said.route, "bold")
-        screen.fact("", f"line {said.line}, takes {said.match}" if said.line else said.match)
-        if said.stage is not None:
-            screen.fact("stage", said.stage)
-        if said.not_obeyed:
-            screen.fact("", f"not obeyed yet: {', '.join(said.not_obeyed)}", "yellow")
-    for reading in said.readings:
+        screen.fact("route", explanation.route, "bold")
+        line = f"line {explanation.line}, takes " if explanation.line else ""
+        screen.fact("", f"{line}{explanation.match}")
+        if explanation.stage is not None:
+            screen.fact("stage", explanation.stage)
+        if explanation.not_obeyed:
+            screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
+    for reading in explanation.readings:
         screen.fact("reading", f"{reading.path} leads to {reading.route or 'no route'}")
-    for way in said.ways:
+    for decision in explanation.ways:
         screen.line()
-        _print_way(screen, way, said.method)
-    _print_others(screen, said.others, everything)
+        _print_decision(screen, decision, explanation.method)
+    _print_others(screen, explanation.others, show_all)
 
 
-def _print_way(screen: Screen, way: PossibleDecision, method: str) -> None:
-    if way.backend is None:
-        screen.fact("answer", f"{way.status}, by the facade itself ({way.reason})", "bold")
+def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> None:
+    if decision.backend is None:
+        screen.fact(
+            "answer", f"{decision.status}, by the facade itself ({decision.reason})", "bold"
+        )
     else:
-        drawn = ""
-        if way.buckets is not None:
-            start, end = way.buckets
-            drawn = f", {way.share:g} % of its requests: buckets from {start:g} to below {end:g}"
-        screen.fact("backend", f"{way.backend} ({way.reason}){drawn}", "bold")
-    if way.detail:
-        screen.fact("answer", f"{way.status}: {way.detail}", "red")
-    for number, url in enumerate(way.urls):
+        share = ""
+        if decision.buckets is not None:
+            start, end = decision.buckets
+            share = (
+                f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
+            )
+        screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
+    if decision.detail:
+        screen.fact("answer", f"{decision.status}: {decision.detail}", "red")
+    for number, url in enumerate(decision.urls):
         screen.fact("or" if number else "asks", f"{method} {url}")
-    fields = way.headers if way.host is None else (("host", way.host), *way.headers)
+    fields = (
+        decision.headers if decision.host is None else (("host", decision.host), *decision.headers)
+    )
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
-    if way.backend is not None:
-        screen.fact("mirror", ", ".join(way.mirrored_to) or "none")
+    if decision.backend is not None:
+        screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
 
 
-def _print_others(screen: Screen, others: Sequence[OtherRoute], everything: bool) -> None:
+def _print_others(screen: Screen, others: Sequence[OtherRoute], show_all: bool) -> None:
     if not others:
         return
     # The nearest come first.
-    shown = others if everything else others[:_FEW]
+    shown = others if show_all else others[:_FEW]
     screen.line()
     screen.line(screen.styled("other routes", "bold"))
     screen.table(("route", "why not"), [(other.name, other.why) for other in shown])

@@ -1,4 +1,4 @@
-"""What commands read: tables and logs. Each says in a sentence what is wrong with one that cannot be read."""
+"""Reading tables and access logs, with a sentence for a file that cannot be read."""
 
 import os
 import sys
@@ -15,11 +15,11 @@ from proxy.control.table_file import read_table
 from proxy.errors import FacadeError
 
 _CHUNK = 1024 * 1024
-_TELL_EVERY = 20_000
+_LINES_PER_UPDATE = 20_000
 
 
 def read_routes(file: str) -> bytes:
-    """A table's bytes. Raises FacadeError with one sentence where there is no such file."""
+    """The bytes of a table. Raises FacadeError."""
     try:
         return read_table(Path(file))
     except OSError as error:
@@ -27,26 +27,26 @@ def read_routes(file: str) -> bytes:
 
 
 def load_routes(file: str) -> Loaded:
-    """A table that may serve. Raises FacadeError; TableError with every problem."""
+    """A valid table. Raises FacadeError; TableError with every problem."""
     return load(read_routes(file), file)
 
 
 def unreadable(file: str, error: OSError, hint: str) -> FacadeError:
-    """One sentence about a file that cannot be read."""
+    """The error for a file that cannot be read or written."""
     return FacadeError(f"facade: {safe(file)}: {error.strerror or error}: {hint}")
 
 
 class Line(Struct, frozen=True):
-    """A line of a log. `whole` is false for one that is longer than any request's; its text is cut."""
+    """A line of a log. `whole` is false for a line that is too long; its text is cut."""
 
     text: bytes
     whole: bool
 
 
 class AccessLogReader:
-    """A log's lines, one at a time, each of bounded length. `-` is standard input.
+    """Iterates over the lines of a log, each of bounded length. `-` stands for standard input.
 
-    While it is read, a line on the terminal tells how far it is.
+    The progress is shown on standard error, if that is a terminal.
     """
 
     def __init__(self, file: str) -> None:
@@ -59,16 +59,16 @@ class AccessLogReader:
             self._stream: IO[bytes] = (
                 sys.stdin.buffer if file == "-" else open(file, "rb", buffering=_CHUNK)  # noqa: SIM115
             )
-            found = os.fstat(self._stream.fileno())
+            size = os.fstat(self._stream.fileno()).st_size
         except OSError as error:
             raise unreadable(file, error, "name an access log of `facade serve`") from None
-        self._size = found.st_size
+        self._size = size
         self._progress = Screen(sys.stderr)
 
     def __iter__(self) -> Iterator[Line]:
         try:
             while text := self._stream.readline(MAX_LINE_BYTES):
-                self._told(len(text))
+                self._show_progress(len(text))
                 whole = text.endswith(b"\n") or len(text) < MAX_LINE_BYTES
                 if not whole:
                     self._skip()
@@ -76,7 +76,7 @@ class AccessLogReader:
         except OSError as error:
             raise unreadable(self._file, error, "name an access log of `facade serve`") from None
         finally:
-            if self._progress.is_terminal and self._lines >= _TELL_EVERY:
+            if self._progress.is_terminal and self._lines >= _LINES_PER_UPDATE:
                 self._progress.write("\r\x1b[K")
             if self._stream is not sys.stdin.buffer:
                 self._stream.close()
@@ -85,10 +85,10 @@ class AccessLogReader:
         while (rest := self._stream.readline(_CHUNK)) and not rest.endswith(b"\n"):
             self._read += len(rest)
 
-    def _told(self, size: int) -> None:
+    def _show_progress(self, size: int) -> None:
         self._lines += 1
         self._read += size
-        if self._lines % _TELL_EVERY or not self._progress.is_terminal:
+        if self._lines % _LINES_PER_UPDATE or not self._progress.is_terminal:
             return
         part = f", {min(100 * self._read // self._size, 100)} %" if self._size else ""
         self._progress.write(f"\r\x1b[K{self._lines:,} lines{part}")

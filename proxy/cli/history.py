@@ -22,7 +22,7 @@ _HEADER = ("time", "who", "action", "what changed", "reason", "version")
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = __doc__
     command.add_argument("--routes", default=DEFAULT_ROUTES, metavar="FILE", help="the route table")
     command.add_argument("--route", metavar="R", help="only what touched this route")
@@ -31,25 +31,25 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the history. 1 if its chain is broken."""
+    """Show the history. Returns 1 if its chain is broken."""
     table = resolve_links(routes_path(arguments))
-    unrecorded = _record_first(table, arguments.routes)
-    reading = load_history(table)
-    entries = [e for e in reading.entries if arguments.route is None or touches(e, arguments.route)]
+    faults = _record_current(table, arguments.routes)
+    scan = load_history(table)
+    entries = [e for e in scan.entries if arguments.route is None or touches(e, arguments.route)]
     if arguments.json:
-        print(_as_json(table, reading, entries))
+        print(_as_json(table, scan, entries))
     elif entries:
-        _print(reading, entries)
+        _print(scan, entries)
     else:
         about = f"{arguments.route} in " if arguments.route else ""
         print(f"there is no history of {about}{arguments.routes} yet")
-    for line in (*_complaints(table, reading), *unrecorded):
+    for line in (*_warnings(table, scan), *faults):
         print(f"facade: {line}", file=sys.stderr)
-    return 1 if reading.broken_at else 0
+    return 1 if scan.broken_at else 0
 
 
-def _record_first(table: Path, shown: str) -> list[str]:
-    """An edit by hand belongs into the list too; what keeps it out of it."""
+def _record_current(table: Path, shown: str) -> list[str]:
+    """Record an edit by hand, so that it is shown, too. Returns why that was not possible."""
     try:
         text = read_table(table)
         parsed = parsed_table(text, shown)
@@ -60,7 +60,7 @@ def _record_first(table: Path, shown: str) -> list[str]:
 
 
 def touches(entry: Entry, route: str) -> bool:
-    """Whether a change is about a route, the kill switch included."""
+    """Whether an entry changes a route. A change of the kill switch concerns every route."""
     changes = entry.changes
     return (
         changes.kill_switch is not None
@@ -69,25 +69,25 @@ def touches(entry: Entry, route: str) -> bool:
     )
 
 
-def _complaints(table: Path, reading: HistoryScan) -> list[str]:
+def _warnings(table: Path, scan: HistoryScan) -> list[str]:
     name = history_path(table).name
-    said = [
+    warnings = [
         f"line {number} of {name} was cut short by a crash; the chain holds without it"
-        for number in reading.torn
+        for number in scan.torn
     ]
-    if reading.begins_at > 1:
-        said.append(f"{name} begins at entry {reading.begins_at:,}: older ones were dropped")
-    if reading.broken_at:
-        said.append(f"the chain of {name} is broken at line {reading.broken_at}: {reading.fault}")
-    return said
+    if scan.begins_at > 1:
+        warnings.append(f"{name} begins at entry {scan.begins_at:,}: older ones were dropped")
+    if scan.broken_at:
+        warnings.append(f"the chain of {name} is broken at line {scan.broken_at}: {scan.fault}")
+    return warnings
 
 
-# --- how it looks ---------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------
 
 
-def _row(entry: Entry, counts: bool) -> tuple[str, ...]:
+def _row(entry: Entry, took_effect: bool) -> tuple[str, ...]:
     what = "; ".join(_what(entry))
-    if not counts and entry.action != NOT_CARRIED_OUT:
+    if not took_effect and entry.action != NOT_CARRIED_OUT:
         what += " (was not carried out)"
     versions = f"{entry.version_before or '-'} -> {entry.version_after}"
     row = (entry.time, entry.who, entry.action, what, entry.reason or "-", versions)
@@ -100,9 +100,9 @@ def _what(entry: Entry) -> list[str]:
     return sentences(entry.changes)
 
 
-def _print(reading: HistoryScan, entries: Sequence[Entry]) -> None:
-    counting = {entry.number for entry in carried_out(reading.entries)}
-    rows = [_row(entry, entry.number in counting) for entry in entries]
+def _print(scan: HistoryScan, entries: Sequence[Entry]) -> None:
+    effective = {entry.number for entry in carried_out(scan.entries)}
+    rows = [_row(entry, entry.number in effective) for entry in entries]
     if sys.stdout.isatty():
         _print_table(rows)
         return
@@ -113,7 +113,7 @@ def _print(reading: HistoryScan, entries: Sequence[Entry]) -> None:
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console  # Slow to import, and not needed in a pipe.
+    from rich.console import Console  # Slow to import, and only needed on a terminal.
     from rich.table import Table
     from rich.text import Text
 
@@ -125,15 +125,15 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
-def _as_json(table: Path, reading: HistoryScan, entries: Sequence[Entry]) -> str:
+def _as_json(table: Path, scan: HistoryScan, entries: Sequence[Entry]) -> str:
     body = {
         "file": str(history_path(table)),
         "chain": {
-            "ok": not reading.broken_at,
-            "begins_at": reading.begins_at,
-            "broken_at_line": reading.broken_at or None,
-            "fault": reading.fault or None,
-            "torn_lines": reading.torn,
+            "ok": not scan.broken_at,
+            "begins_at": scan.begins_at,
+            "broken_at_line": scan.broken_at or None,
+            "fault": scan.fault or None,
+            "torn_lines": scan.torn,
         },
         "entries": [_public(entry) for entry in entries],
     }
@@ -141,7 +141,7 @@ def _as_json(table: Path, reading: HistoryScan, entries: Sequence[Entry]) -> str
 
 
 def _public(entry: Entry) -> dict[str, Any]:
-    """An entry without the table's bytes, which `revert` alone has a use for."""
+    """An entry without the bytes of the table."""
     fields = msgspec.to_builtins(entry)
     del fields["table"]
     return {**fields, "summary": _what(entry)}

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Make a first table out of an access log of `facade serve`: a route for each seam "
         "of the monolith, by path prefix, with what it carries as a comment. Everything stays with "
@@ -47,7 +47,7 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Survey a log and print or write a table."""
+    """Survey a log, and print or write a table."""
     incumbent = _system(arguments.incumbent or _DEFAULT_INCUMBENT, "--incumbent")
     newcomer = _system(arguments.newcomer, "--newcomer") if arguments.newcomer else None
     if newcomer is not None and newcomer.name == incumbent.name:
@@ -72,18 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
         out().write(table)
     else:
         _print(out(), survey, arguments.output)
-    _print_doubts(err(), survey, default_url=arguments.incumbent is None)
+    _print_notes(err(), survey, default_url=arguments.incumbent is None)
     return 0
 
 
-def _system(said: str, option: str) -> System:
-    name, equals, url = said.partition("=")
+def _system(argument: str, option: str) -> System:
+    name, equals, url = argument.partition("=")
     if not (equals and _NAME.fullmatch(name)):
-        raise FacadeError(f"{option} {said!r}: write NAME=URL, like {_DEFAULT_INCUMBENT}")
+        raise FacadeError(f"{option} {argument!r}: write NAME=URL, like {_DEFAULT_INCUMBENT}")
     try:
         return System(name, read_url(url))
     except ValueError as error:
-        raise FacadeError(f"{option} {said!r}: {error}") from None
+        raise FacadeError(f"{option} {argument!r}: {error}") from None
 
 
 def _exists(file: str) -> FacadeError:
@@ -92,8 +92,8 @@ def _exists(file: str) -> FacadeError:
 
 def _write(file: str, table: str) -> None:
     try:
-        with Path(file).open("x", encoding="utf-8") as made:
-            made.write(table)
+        with Path(file).open("x", encoding="utf-8") as new_file:
+            new_file.write(table)
     except FileExistsError:
         raise _exists(file) from None
     except OSError as error:
@@ -131,12 +131,10 @@ def _seam(seam: Seam, requests: int) -> dict[str, Any]:
 def _print(screen: Screen, survey: Survey, file: str) -> None:
     rows = []
     for seam in survey.seams():
-        told = _seam(seam, survey.requests)
-        methods = ", ".join(f"{method} {count:,}" for method, count in told["methods"].items())
+        row = _seam(seam, survey.requests)
+        methods = ", ".join(f"{method} {count:,}" for method, count in row["methods"].items())
         errors = f"{100 * seam.errors / seam.requests:.1f} %"
-        rows.append(
-            (told["prefix"], f"{seam.requests:,}", f"{told['share']:.2f} %", methods, errors)
-        )
+        rows.append((row["prefix"], f"{seam.requests:,}", f"{row['share']:.2f} %", methods, errors))
     screen.table(("seam", "requests", "share", "methods", "5xx"), rows)
     screen.line()
     screen.line(
@@ -144,7 +142,7 @@ def _print(screen: Screen, survey: Survey, file: str) -> None:
     )
 
 
-def _print_doubts(screen: Screen, survey: Survey, *, default_url: bool) -> None:
+def _print_notes(screen: Screen, survey: Survey, *, default_url: bool) -> None:
     if default_url:
         screen.note(f"the monolith is said to be {_DEFAULT_INCUMBENT}: put its own address in")
     if survey.refused_unread:

@@ -1,7 +1,7 @@
-"""What commands print: plain text, tables, JSON.
+"""The output of commands: text, tables, JSON.
 
-Colour and fitted tables are for terminals alone, and NO_COLOR is obeyed. Nothing that came from a file or a
-log can draw on the terminal: whatever is not printable is escaped.
+Only terminals get colours and fitted tables; NO_COLOR turns colours off. Text from a file or a log cannot manipulate
+the terminal: characters that are not printable are escaped.
 """
 
 import json
@@ -14,21 +14,21 @@ from typing import Any, TextIO
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _FACT_WIDTH = 9
 _NUMBERS = ("requests", "share")
-_WHOLE = 24
-"""A column this narrow is not folded."""
+_MAX_UNFOLDED_WIDTH = 24
+"""Narrower columns are not folded."""
 
 
-def safe(said: str) -> str:
-    """`said` with everything escaped that is not printable: controls, line ends, marks of direction."""
-    if said.isprintable():
-        return said
+def safe(text: str) -> str:
+    """`text` with all characters escaped that are not printable: controls, line ends, marks of direction."""
+    if text.isprintable():
+        return text
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in said
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 class Screen:
-    """Where a command's text goes. On a terminal it may have colour."""
+    """An output stream. If it is a terminal, its text may have colours."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -39,54 +39,56 @@ class Screen:
             and os.environ.get("TERM", "") not in ("", "dumb")
         )
 
-    def line(self, said: str = "", *styles: str) -> None:
-        """One line; `said` is safe already."""
-        self.write(self.styled(said, *styles) + "\n")
+    def line(self, text: str = "", *styles: str) -> None:
+        """Write one line. The text is already safe."""
+        self.write(self.styled(text, *styles) + "\n")
 
-    def styled(self, said: str, *styles: str) -> str:
-        """`said` in the given styles, where there is colour."""
+    def styled(self, text: str, *styles: str) -> str:
+        """`text` in these styles, if there are colours."""
         if not (styles and self.has_colour):
-            return said
-        return f"\x1b[{';'.join(_STYLES[style] for style in styles)}m{said}\x1b[0m"
+            return text
+        return f"\x1b[{';'.join(_STYLES[style] for style in styles)}m{text}\x1b[0m"
 
-    def write(self, said: str) -> None:
-        """Text as it is. A reader that has left is no fault; an encoding without a character gets an escape."""
+    def write(self, text: str) -> None:
+        """Write text unchanged. A closed pipe is no error. Characters that the encoding does not have are escaped."""
         encoding = self._stream.encoding or "utf-8"
-        said = said.encode(encoding, "backslashreplace").decode(encoding)
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
-            self._stream.write(said)
+            self._stream.write(text)
             self._stream.flush()
         except BrokenPipeError:
-            # `facade routes | head`: what follows goes nowhere, also at the interpreter's end.
+            # For example `facade routes | head`: discard further output, and what is flushed at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
-    def fact(self, name: str, said: str, *styles: str) -> None:
-        """What `name` is, in a column of its own; made safe here, and wrapped on a terminal."""
-        for number, line in enumerate(self.wrapped(safe(said), _FACT_WIDTH)):
+    def fact(self, name: str, text: str, *styles: str) -> None:
+        """Write a name in a column of its own, and its value. The value is made safe; on a terminal it is wrapped."""
+        for number, line in enumerate(self.wrapped(safe(text), _FACT_WIDTH)):
             label = self.styled(f"{'' if number else name:<{_FACT_WIDTH}}", "dim")
             self.line(f"{label}{self.styled(line, *styles)}")
 
-    def note(self, said: str) -> None:
-        """Something that a person should know; made safe here."""
-        for line in self.wrapped(safe(f"note: {said}")):
+    def note(self, text: str) -> None:
+        """Write a note. It is made safe."""
+        for line in self.wrapped(safe(f"note: {text}")):
             self.line(line)
 
-    def wrapped(self, said: str, taken: int = 0) -> list[str]:
-        """`said` in lines that fit a terminal with `taken` columns in use; elsewhere, one line."""
+    def wrapped(self, text: str, used: int = 0) -> list[str]:
+        """The lines of `text` for a terminal of which `used` columns are taken. One line, if it is no terminal."""
         if not self.is_terminal:
-            return [said]
-        width = max(self._columns() - taken, 20)
+            return [text]
+        width = max(self._columns() - used, 20)
         # Names and URLs stay whole, so that they can be copied.
-        lines = textwrap.wrap(said, width, break_on_hyphens=False, break_long_words=False)
+        lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
         return lines or [""]
 
     def _columns(self) -> int:
-        """The terminal's width: of this stream, because the other may go to a file."""
-        said = os.environ.get("COLUMNS", "")
-        return int(said) if said.isdecimal() else os.get_terminal_size(self._stream.fileno())[0]
+        """The width of the terminal of this stream. `shutil.get_terminal_size` looks at standard output only."""
+        columns = os.environ.get("COLUMNS", "")
+        return (
+            int(columns) if columns.isdecimal() else os.get_terminal_size(self._stream.fileno())[0]
+        )
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns: fitted to a terminal's width, as wide as they need elsewhere. Cells are made safe here."""
+        """Write a table. On a terminal its columns are fitted to the width. Cells are made safe."""
         cells = [[safe(cell) for cell in row] for row in rows]
         if self.is_terminal:
             self._fitted(headings, cells)
@@ -95,7 +97,7 @@ class Screen:
                 self.line(row)
 
     def _fitted(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        from rich.console import Console  # 60 ms, and only on a terminal.
+        from rich.console import Console  # Takes 60 ms, and only a terminal needs it.
         from rich.table import Table
         from rich.text import Text
 
@@ -109,7 +111,7 @@ class Screen:
                 heading,
                 overflow="fold",
                 justify="right" if heading in _NUMBERS else "left",
-                no_wrap=widest <= _WHOLE,
+                no_wrap=widest <= _MAX_UNFOLDED_WIDTH,
             )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
@@ -134,10 +136,10 @@ def err() -> Screen:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output. All in ASCII, so nothing in it can draw."""
+    """Print one JSON document. It is ASCII, so it cannot manipulate a terminal."""
     out().line(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def add_json(command: Any) -> None:
-    """The option that every command has."""
+    """Add the option of every command."""
     command.add_argument("--json", action="store_true", help="print JSON")

@@ -14,7 +14,7 @@ _MOVES_SHOWN = 20
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Replay an access log through two tables, with the recorded draws, and say which "
         "requests change backend."
@@ -41,14 +41,14 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay a log. 3 where a request moves that may not."""
+    """Replay a log. Returns 3 for a move that is not allowed."""
     old, new = _side(arguments.old), _side(arguments.new)
     expected: list[Expected] | None = None
     if arguments.expect:
-        parsed = [parse_expected(said, (old.table, new.table)) for said in arguments.expect]
+        parsed = [parse_expected(move, (old.table, new.table)) for move in arguments.expect]
         expected = [each for each in parsed if each is not None]
     plan = Plan(old, new, expected)
-    stopped = False
+    interrupted = False
     try:
         for line in AccessLogReader(arguments.traffic):
             if line.whole:
@@ -56,12 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 plan.feed_cut()
     except KeyboardInterrupt:
-        stopped = True
+        interrupted = True
     if arguments.json:
         print_json(_report(plan))
     else:
-        _print(plan, stopped)
-    if stopped:
+        _print(plan, interrupted)
+    if interrupted:
         return 130
     return 3 if plan.unexpected else 0
 
@@ -98,12 +98,12 @@ def _report(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _print(plan: Plan, stopped: bool) -> None:
+def _print(plan: Plan, interrupted: bool) -> None:
     screen = out()
-    if stopped:
+    if interrupted:
         screen.line(f"Stopped after {plan.lines:,} lines. So far:")
-    said = f"{plan.moved:,} of {plan.requests:,} recorded requests change backend"
-    screen.line(screen.styled(said, "bold"))
+    summary = f"{plan.moved:,} of {plan.requests:,} recorded requests change backend"
+    screen.line(screen.styled(summary, "bold"))
     _print_moves(screen, plan)
     if plan.sent_differently:
         screen.line(
@@ -112,9 +112,9 @@ def _print(plan: Plan, stopped: bool) -> None:
     if plan.rerouted:
         screen.line(f"{plan.rerouted:,} keep their backend, but reach it by another route.")
     if plan.unexpected:
-        said = f"{plan.unexpected:,} of the moves are not allowed by --expect."
-        screen.line(screen.styled(said, "red", "bold"))
-    _print_doubts(err(), plan)
+        text = f"{plan.unexpected:,} of the moves are not allowed by --expect."
+        screen.line(screen.styled(text, "red", "bold"))
+    _print_notes(err(), plan)
 
 
 def _print_moves(screen: Screen, plan: Plan) -> None:
@@ -143,8 +143,8 @@ def _row(move: Move, tally: Tally, requests: int) -> tuple[str, ...]:
     return (f"{tally.requests:,}", share, move.routes, move.from_, move.to, note)
 
 
-def _print_doubts(screen: Screen, plan: Plan) -> None:
-    """What the figures leave out, on standard error."""
+def _print_notes(screen: Screen, plan: Plan) -> None:
+    """The limits of the figures, on standard error."""
     for caution in plan.cautions():
         screen.note(caution)
     if plan.bad_lines:

@@ -2,25 +2,25 @@
 
 import argparse
 
-from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
 from proxy.control.edits.operations import EditedTable, resume
 from proxy.control.history.entries import version_of
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = __doc__
     add_options(command)
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Resume, and say so. Nothing hurries here: what cannot be recorded is refused."""
+    """Reset the kill switch. An edit that cannot be recorded is refused, unlike that of `rollback --all`."""
 
-    def make(situation: EditInput) -> EditedTable | None:
-        return resume(situation.require_table())
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        return resume(edit_input.require_table())
 
-    done = perform(routes_path(arguments), note_of(arguments, "resume"), make)
-    undo = f"facade revert {version_of(done.before)}"
-    return say(arguments, done, undo, "the kill switch is off already")
+    result = perform(routes_path(arguments), edit_request(arguments, "resume"), edit)
+    undo = f"facade revert {version_of(result.before)}"
+    return print_result(arguments, result, undo, "the kill switch is off already")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.changes import Changes, changes_between
 from proxy.control.edit_transaction import EditInput, perform
 from proxy.control.edits.operations import EditedTable, parsed_table
@@ -11,7 +11,7 @@ from proxy.errors import EditError, TableError
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = __doc__
     command.add_argument(
         "version", metavar="VERSION", help="as `facade history` shows it, or its first digits"
@@ -24,38 +24,38 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Restore, and say so."""
+    """Restore a version, and print the result."""
 
-    def make(situation: EditInput) -> EditedTable | None:
-        entry = _chosen(situation.entries(), arguments.version.lower())
-        if entry.version_after == version_of(situation.text):
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        entry = _find_version(edit_input.entries(), arguments.version.lower())
+        if entry.version_after == version_of(edit_input.text):
             return None
-        if situation.parsed is None and not arguments.force:
+        if edit_input.parsed is None and not arguments.force:
             raise EditError(
                 f"{arguments.routes} does not load, so it is in no history and a revert would lose "
                 "it: copy it away if it is worth it, then add --force"
             )
-        return _restored(arguments, situation, entry)
+        return _restored(arguments, edit_input, entry)
 
-    done = perform(routes_path(arguments), note_of(arguments, "revert"), make)
-    undo = f"facade revert {version_of(done.before)}"
-    return say(arguments, done, undo, f"{arguments.routes} is at this version already")
+    result = perform(routes_path(arguments), edit_request(arguments, "revert"), edit)
+    undo = f"facade revert {version_of(result.before)}"
+    return print_result(arguments, result, undo, f"{arguments.routes} is at this version already")
 
 
-def _chosen(entries: tuple[Entry, ...], prefix: str) -> Entry:
-    found = with_version(entries, prefix) if prefix else []
-    if not found:
+def _find_version(entries: tuple[Entry, ...], prefix: str) -> Entry:
+    matches = with_version(entries, prefix) if prefix else []
+    if not matches:
         raise EditError(
             f"no version in the history begins with `{prefix[: VERSION_LENGTH + 1]}`: "
             "`facade history` lists them"
         )
-    if len(found) > 1:
-        versions = ", ".join(entry.version_after for entry in found[:5])
+    if len(matches) > 1:
+        versions = ", ".join(entry.version_after for entry in matches[:5])
         raise EditError(f"several versions begin with `{prefix}`: {versions}; write more of it")
-    return found[0]
+    return matches[0]
 
 
-def _restored(arguments: argparse.Namespace, situation: EditInput, entry: Entry) -> EditedTable:
+def _restored(arguments: argparse.Namespace, edit_input: EditInput, entry: Entry) -> EditedTable:
     version = entry.version_after
     try:
         text = table_of(entry)
@@ -67,6 +67,6 @@ def _restored(arguments: argparse.Namespace, situation: EditInput, entry: Entry)
         raise EditError(
             f"version {version} does not load any more, and nothing was written:\n{error}"
         ) from None
-    if situation.parsed is None:
+    if edit_input.parsed is None:
         return EditedTable(text, table, Changes(other=("the whole file, which did not load",)))
-    return EditedTable(text, table, changes_between(situation.parsed.table, table))
+    return EditedTable(text, table, changes_between(edit_input.parsed.table, table))

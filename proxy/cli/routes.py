@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from proxy.cli.admin_client import add_live, ask, not_an_admin
+from proxy.cli.admin_client import add_live, get, not_an_admin
 from proxy.cli.files import load_routes
 from proxy.cli.output import add_json, out, print_json, safe
 from proxy.routing.route_row import route_row
@@ -13,7 +13,7 @@ _HEADINGS = ("route", "takes", "stage", "goes to")
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Show the table as people read it: what each route takes, how far it has come, "
         "and where it sends it. Fields that nothing obeys yet are marked."
@@ -24,7 +24,7 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show a file's table, or the one in effect."""
+    """Show the table of a file, or the table in effect."""
     shown = _from_live(arguments) if arguments.live else _from_file(arguments.routes)
     if arguments.json:
         print_json(shown)
@@ -46,7 +46,7 @@ def _from_file(file: str) -> dict[str, Any]:
 
 def _from_live(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
-        shown = json.loads(ask(arguments, "/routes", []))
+        shown = json.loads(get(arguments, "/routes", []))
         return {"table_version": shown["table_version"], **shown, "table": list(shown["table"])}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise not_an_admin(arguments.live) from None
@@ -65,8 +65,8 @@ def _print(shown: dict[str, Any], where: str) -> None:
     for name, fields in marks.items():
         screen.line(f"* {safe(name)}: not obeyed yet: {safe(', '.join(fields))}")
     if shown["kill_switch"]:
-        said = "The kill switch is on: every route with a stage goes to its first backend."
-        screen.line(screen.styled(said, "yellow", "bold"))
+        text = "The kill switch is on: every route with a stage goes to its first backend."
+        screen.line(screen.styled(text, "yellow", "bold"))
     if shown.get("last_error"):
         screen.line(
             screen.styled("The file is refused since, the last good table serves on:", "red")
@@ -98,11 +98,11 @@ def _goes_to(row: dict[str, Any]) -> str:
 
 
 def _summary(shown: dict[str, Any], where: str) -> str:
-    said = f"{safe(where)}: {shown['routes']:,} route{'' if shown['routes'] == 1 else 's'}"
+    summary = f"{safe(where)}: {shown['routes']:,} route{'' if shown['routes'] == 1 else 's'}"
     if "table_version" in shown:
-        said += f", version {safe(str(shown['table_version']))}"
-        said += f", in effect for {_age(float(shown['table_age_seconds']))}"
-    return said
+        summary += f", version {safe(str(shown['table_version']))}"
+        summary += f", in effect for {_age(float(shown['table_age_seconds']))}"
+    return summary
 
 
 def _age(seconds: float) -> str:

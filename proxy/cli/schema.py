@@ -10,7 +10,7 @@ from proxy.config import json_schema
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Print the JSON Schema of the table. With the line "
         "`# yaml-language-server: $schema=FILE` at its top, editors complete the table."
@@ -22,17 +22,17 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the schema."""
-    said = schema_text()
+    schema = schema_text()
     if arguments.output is None:
-        out().write(said)
+        out().write(schema)
         return 0
     try:
-        Path(arguments.output).write_text(said, encoding="utf-8")
+        Path(arguments.output).write_text(schema, encoding="utf-8")
     except OSError as error:
         raise unreadable(arguments.output, error, "name a file that can be written") from None
     return 0
 
 
 def schema_text() -> str:
-    """The schema as it is shipped; the same bytes for the same version of the language."""
+    """The schema as it is shipped: the same bytes for the same version of the table language."""
     return json.dumps(json_schema(), indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""The options of `facade serve`. Each has a variable of the environment; the option wins."""
+"""The options of `facade serve`. Each has an environment variable, which the option overrides."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _Value = TypeVar("_Value")
 
 
 class Option(Struct, frozen=True):
-    """`--name`; without a default it may be left out."""
+    """The option `--name`. Without a default it is optional."""
 
     name: str
     metavar: str
@@ -37,7 +37,7 @@ class Option(Struct, frozen=True):
 
     @property
     def variable(self) -> str:
-        """Its name in the environment. An empty value there is none."""
+        """Its environment variable. An empty variable counts as unset."""
         return "FACADE_" + self.name.upper().replace("-", "_")
 
 
@@ -57,11 +57,11 @@ OPTIONS = (
 
 
 def add_options(command: Any) -> None:
-    """To the parser of the command."""
+    """Add the options to the parser of the command."""
     for option in OPTIONS:
         default = f", else {option.default}" if option.default is not None else ""
-        said = f"{option.help} ({option.variable}{default})"
-        command.add_argument(f"--{option.name}", metavar=option.metavar, help=said)
+        help_text = f"{option.help} ({option.variable}{default})"
+        command.add_argument(f"--{option.name}", metavar=option.metavar, help=help_text)
     command.add_argument(
         "--backend",
         action="append",
@@ -71,8 +71,8 @@ def add_options(command: Any) -> None:
     )
 
 
-class _Given:
-    """The options as they were given, and what was wrong with them."""
+class _OptionReader:
+    """Reads options and variables, and collects what is wrong with them."""
 
     def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str]) -> None:
         self.faults: list[str] = []
@@ -90,44 +90,44 @@ class _Given:
         return self._texts[name][1]
 
     def read(self, name: str, parse: Callable[[str], _Value], otherwise: _Value) -> _Value:
-        """What `parse` makes of it; `otherwise` if it is not given, or wrong."""
+        """The parsed value of an option; `otherwise` if it is missing or wrong."""
         source, text = self._texts[name]
         if text is None:
             return otherwise
         return self.attempt(f"{source} {text}", lambda: parse(text), otherwise)
 
-    def attempt(self, source: str, make: Callable[[], _Value], otherwise: _Value) -> _Value:
+    def attempt(self, source: str, read: Callable[[], _Value], otherwise: _Value) -> _Value:
         try:
-            return make()
+            return read()
         except SettingsError as error:
             self.faults.append(f"facade: {source}: {error}")
             return otherwise
 
 
 def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """Raises SettingsError with a sentence for each thing that is wrong."""
-    given = _Given(arguments, environ)
-    nowhere = Address("localhost", 0)
+    """Raises SettingsError with a sentence for each fault."""
+    options = _OptionReader(arguments, environ)
+    placeholder = Address("localhost", 0)
     overrides = [
-        given.attempt(f"--backend {text}", lambda text=text: _override(text), None)  # type: ignore[misc]
+        options.attempt(f"--backend {text}", lambda text=text: _override(text), None)  # type: ignore[misc]
         for text in arguments.backend
     ]
     settings = Settings(
-        routes=given.read("routes", Path, Path()),
-        listen=given.read("listen", parse_address, nowhere),
-        admin=given.read("admin", parse_address, nowhere),
-        access_log=given.text("access-log") or "-",
+        routes=options.read("routes", Path, Path()),
+        listen=options.read("listen", parse_address, placeholder),
+        admin=options.read("admin", parse_address, placeholder),
+        access_log=options.text("access-log") or "-",
         backends=tuple(override for override in overrides if override is not None),
-        drain_s=given.read("drain", lambda text: parse_seconds(text, "0s", "1h"), 0.0),
-        pause_s=given.read("pause", lambda text: parse_seconds(text, "0s", "10m"), 0.0),
-        tier=given.read("tier", parse_tier, "fast"),
-        workers=given.read("workers", parse_workers, 1),
-        admin_token=given.read("admin-token-file", _token, None),
-        tls=_tls_files(given),
+        drain_s=options.read("drain", lambda text: parse_seconds(text, "0s", "1h"), 0.0),
+        pause_s=options.read("pause", lambda text: parse_seconds(text, "0s", "10m"), 0.0),
+        tier=options.read("tier", parse_tier, "fast"),
+        workers=options.read("workers", parse_workers, 1),
+        admin_token=options.read("admin-token-file", _token, None),
+        tls=_tls_files(options),
     )
-    _admin_is_guarded(settings, given)
-    if given.faults:
-        raise SettingsError("\n".join(given.faults))
+    _require_token(settings, options)
+    if options.faults:
+        raise SettingsError("\n".join(options.faults))
     return settings
 
 
@@ -135,22 +135,24 @@ def _token(text: str) -> Token | None:
     return read_token(Path(text))
 
 
-def _admin_is_guarded(settings: Settings, given: _Given) -> None:
-    """Everybody who can reach the admin listener sees the whole table."""
-    if not settings.admin.is_loopback and given.text("admin-token-file") is None:
-        given.faults.append(
+def _require_token(settings: Settings, options: _OptionReader) -> None:
+    """The admin listener shows the whole table: off loopback it needs a token."""
+    if not settings.admin.is_loopback and options.text("admin-token-file") is None:
+        options.faults.append(
             f"facade: --admin {settings.admin}: others can reach it, so it needs a token: "
             "name a file that holds one with --admin-token-file, or stay on 127.0.0.1"
         )
 
 
-def _tls_files(given: _Given) -> TlsFiles | None:
-    cert, key = given.text("tls-cert"), given.text("tls-key")
+def _tls_files(options: _OptionReader) -> TlsFiles | None:
+    cert, key = options.text("tls-cert"), options.text("tls-key")
     if cert is not None and key is not None:
         return TlsFiles(Path(cert), Path(key))
     if cert is not None or key is not None:
-        missing, there = ("--tls-key", "--tls-cert") if key is None else ("--tls-cert", "--tls-key")
-        given.faults.append(f"facade: {there} needs {missing} beside it, or leave both out")
+        missing, present = (
+            ("--tls-key", "--tls-cert") if key is None else ("--tls-cert", "--tls-key")
+        )
+        options.faults.append(f"facade: {present} needs {missing} beside it, or leave both out")
     return None
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 
-from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
 from proxy.control.edits.operations import Consent, EditedTable, read_weights, shift
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = __doc__
     command.add_argument("route", metavar="ROUTE")
     command.add_argument(
@@ -25,13 +25,13 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Shift, and say so."""
+    """Shift traffic, and print the result."""
     weights = read_weights(arguments.weights)
     consent = Consent(arguments.force, arguments.reason)
 
-    def make(situation: EditInput) -> EditedTable | None:
-        return shift(situation.require_table(), arguments.route, weights, consent)
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        return shift(edit_input.require_table(), arguments.route, weights, consent)
 
-    done = perform(routes_path(arguments), note_of(arguments, "shift"), make)
+    result = perform(routes_path(arguments), edit_request(arguments, "shift"), edit)
     undo = f"facade rollback {arguments.route}"
-    return say(arguments, done, undo, f"{arguments.route} has these weights already")
+    return print_result(arguments, result, undo, f"{arguments.route} has these weights already")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from proxy.cli.edit_options import add_options, note_of, routes_path, say
+from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
 from proxy.control.edits.operations import (
     Consent,
@@ -15,7 +15,7 @@ from proxy.model.stage import STAGES
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Say what the command is for and what it takes."""
+    """Add the description and the arguments of the command."""
     command.description = __doc__
     command.add_argument("route", metavar="ROUTE")
     command.add_argument("stage", metavar="STAGE", help=", ".join(STAGES))
@@ -30,14 +30,14 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Change the stage, and say so."""
+    """Change the stage, and print the result."""
     stage = read_stage(arguments.stage)
     weight_bp = None if arguments.weight is None else read_weight(arguments.weight)
     consent = Consent(arguments.force, arguments.reason)
 
-    def make(situation: EditInput) -> EditedTable | None:
-        return change_stage(situation.require_table(), arguments.route, stage, weight_bp, consent)
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        return change_stage(edit_input.require_table(), arguments.route, stage, weight_bp, consent)
 
-    done = perform(routes_path(arguments), note_of(arguments, "stage"), make)
+    result = perform(routes_path(arguments), edit_request(arguments, "stage"), edit)
     undo = f"facade rollback {arguments.route}"
-    return say(arguments, done, undo, f"{arguments.route} is {stage} already")
+    return print_result(arguments, result, undo, f"{arguments.route} is {stage} already")

@@ -1,4 +1,4 @@
-"""Putting a new text in a file's place: at once or not at all, and never over a change that nobody saw."""
+"""Replacing a file atomically and durably, and locking one. Errors are EditErrors with a sentence."""
 
 import contextlib
 import errno
@@ -11,29 +11,29 @@ from pathlib import Path
 
 from proxy.errors import EditError
 
-_LOOK_AGAIN_S = 0.02
+_LOCK_POLL_S = 0.02
 
 
 def pending_path(path: Path) -> Path:
-    """Where the new text waits. One name: a crash leaves at most one, and the next edit clears it away."""
+    """The pending file, which has the new text. Its name is fixed, so the next edit removes one that a crash left."""
     return path.with_name(f".{path.name}.edit")
 
 
 @contextlib.contextmanager
 def replacement(path: Path, text: bytes) -> Iterator[Callable[[], None]]:
-    """Write `text` beside `path`, safe on the disk; the function that is handed out puts it in place.
+    """Write `text` to a pending file and sync it; yields a function that replaces `path` with it.
 
-    Mode and owner of the file are kept. `path` is resolved: a link to it stays. What was not put in place
-    is gone at the end. Raises EditError, and OSError for a disk that is full.
+    The new file has mode and owner of the old one. `path` has no links: a link to it stays. The pending file is
+    removed at the end of the block. Raises EditError.
     """
-    waiting = pending_path(path)
+    pending = pending_path(path)
     with as_edit_errors(path):
-        _write(waiting, text, os.stat(path))
+        _write(pending, text, os.stat(path))
 
     def commit() -> None:
         with as_edit_errors(path):
-            os.replace(waiting, path)
-        # The new text is in place: what is left to lose is its survival of a loss of power.
+            os.replace(pending, path)
+        # If this fails, the new text is in effect, but a power failure could undo the rename.
         with contextlib.suppress(OSError):
             sync_directory(path.parent)
 
@@ -41,38 +41,38 @@ def replacement(path: Path, text: bytes) -> Iterator[Callable[[], None]]:
         yield commit
     finally:
         with contextlib.suppress(FileNotFoundError):
-            waiting.unlink()
+            pending.unlink()
 
 
-def _write(waiting: Path, text: bytes, like: os.stat_result) -> None:
+def _write(pending: Path, text: bytes, old: os.stat_result) -> None:
     with contextlib.suppress(FileNotFoundError):
-        waiting.unlink()
-    # O_EXCL follows no link: nobody can aim this write at another file.
-    handle = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        pending.unlink()
+    # O_EXCL does not follow links, so a planted link cannot redirect this write.
+    handle = os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text)
-            keep_owner(file.fileno(), like)
-            os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
+            keep_owner(file.fileno(), old)
+            os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        waiting.unlink(missing_ok=True)
+        pending.unlink(missing_ok=True)
         raise
 
 
-def keep_owner(handle: int, like: os.stat_result) -> None:
-    """Give a new file the owner of the old one, or its group alone where more is not allowed."""
-    made = os.fstat(handle)
-    if (made.st_uid, made.st_gid) == (like.st_uid, like.st_gid):
+def keep_owner(handle: int, old: os.stat_result) -> None:
+    """Give a new file the owner and group of the old one. Only the group if the owner is not permitted."""
+    new = os.fstat(handle)
+    if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid):
         return
     try:
-        os.fchown(handle, like.st_uid, like.st_gid)
+        os.fchown(handle, old.st_uid, old.st_gid)
     except PermissionError:
-        if made.st_gid == like.st_gid:
+        if new.st_gid == old.st_gid:
             return
         try:
-            os.fchown(handle, -1, like.st_gid)
+            os.fchown(handle, -1, old.st_gid)
         except PermissionError:
             raise EditError(
                 "the table belongs to a user and a group that are not yours, and an edit would take it "
@@ -81,7 +81,7 @@ def keep_owner(handle: int, like: os.stat_result) -> None:
 
 
 def sync_directory(folder: Path) -> None:
-    """Make a rename in `folder` survive a loss of power."""
+    """Make a rename in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -90,15 +90,15 @@ def sync_directory(folder: Path) -> None:
 
 
 def resolve_links(path: Path) -> Path:
-    """The file that a chain of links ends at. Raises EditError for links that lead in a circle."""
+    """`path` without links. Raises EditError for links that form a circle."""
     try:
         return path.resolve()
-    except RuntimeError:  # Python 3.11 and 3.12; later ones find out when the file is opened.
+    except RuntimeError:  # Python 3.11 and 3.12; later versions fail when the file is opened.
         raise EditError(f"the links of {path} lead in a circle") from None
 
 
 def check_writable(path: Path) -> None:
-    """Raises EditError for a table that its owner does not want written, or that is not there."""
+    """Raises EditError for a table that is missing or read-only."""
     if not path.is_file():
         raise EditError(f"there is no file {path}")
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
@@ -107,7 +107,7 @@ def check_writable(path: Path) -> None:
 
 @contextlib.contextmanager
 def as_edit_errors(path: Path) -> Iterator[None]:
-    """What keeps a file from being written, in a sentence of ours."""
+    """Turn an OSError into an EditError with a sentence."""
     try:
         yield
     except OSError as error:
@@ -131,9 +131,9 @@ def _read_only(path: Path) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path, wait_s: float) -> Iterator[int]:
-    """Hold the lock on a file, made if it is not there; yields a descriptor to read and to append.
+    """Lock a file, which is created if it is missing. Yields a descriptor to read and to append.
 
-    Raises EditError after `wait_s` seconds, OSError where the file cannot be opened.
+    Raises EditError after `wait_s` seconds, OSError if the file cannot be opened.
     """
     if sys.platform == "win32":
         raise EditError("tables cannot be edited by the facade on Windows: edit the file by hand")
@@ -142,15 +142,15 @@ def locked(path: Path, wait_s: float) -> Iterator[int]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _lock(handle, path, deadline)
-            # Whoever waited may hold the lock of a file that was taken away meanwhile.
-            if _is_still(handle, path):
+            # While this process waited, the file may have been replaced: then it holds the lock of the old file.
+            if _is_current(handle, path):
                 yield handle
                 return
         finally:
             os.close(handle)
 
 
-def _is_still(handle: int, path: Path) -> bool:
+def _is_current(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:
@@ -170,4 +170,4 @@ def _lock(handle: int, path: Path, deadline: float) -> None:
                     f"somebody else is editing (the lock on {path} is taken): nothing was written, "
                     "run it again"
                 ) from None
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(_LOCK_POLL_S)

@@ -1,4 +1,4 @@
-"""What one table changes against another, in the words of an operator. Pure."""
+"""The differences between two tables, as data and as sentences for an operator. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 from proxy.model import Route, RouteTable
 from proxy.model.stage import Stage
 
-_PARTS = (
+_OTHER_FIELDS = (
     ("backends", "backends"),
     ("explain", "the decision header"),
     ("forwarded", "forwarding headers"),
@@ -17,19 +17,20 @@ _PARTS = (
     ("min_route_coverage", "test coverage"),
     ("not_implemented", "fields that nothing obeys yet"),
 )
-_SHOWN = 3
+_MAX_SENTENCES = 3
+"""Of one kind; one more is shown if it would be the last."""
 
 
 class RouteState(Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a route has come. Weights in per cent, in file order; none for a retired route, or one
-    that answers by itself."""
+    """Stage and weights of a route. Weights are in per cent and in file order; empty for a retired route and for one
+    without backends."""
 
     stage: Stage | None
     weights: dict[str, int | float]
 
 
 class RouteChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """None is "not in the table"."""
+    """None stands for a route that is not in the table."""
 
     route: str
     before: RouteState | None
@@ -37,20 +38,20 @@ class RouteChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Changes(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that an edit changed."""
+    """The differences of two tables."""
 
     kill_switch: bool | None = None
-    """What it was changed to."""
+    """Its new value; None if it did not change."""
     routes: tuple[RouteChange, ...] = ()
-    """Routes with another stage or other weights, and routes that came or went."""
+    """Routes with another stage or other weights; routes that were added or removed."""
     changed: tuple[str, ...] = ()
-    """Names of routes that differ in something else."""
+    """The names of routes with other differences."""
     other: tuple[str, ...] = ()
-    """Other parts of the table that differ."""
+    """The other parts of the table that differ."""
 
 
 def state_of(route: Route) -> RouteState:
-    """What a rollback of the route brings back."""
+    """The state of a route, as a rollback restores it."""
     refs = () if route.stage == "retired" else route.backend_refs
     return RouteState(route.stage, {ref.backend: _percent(ref.weight_bp) for ref in refs})
 
@@ -60,12 +61,12 @@ def _percent(weight_bp: int) -> int | float:
 
 
 def changes_between(before: RouteTable, after: RouteTable) -> Changes:
-    """What `after` changes against `before`; where things stand in their files does not count."""
+    """What `after` changes in `before`. Positions in the file do not count."""
     kill_switch = after.kill_switch if after.kill_switch != before.kill_switch else None
     old = {route.name: route for route in before.routes}
     new = {route.name: route for route in after.routes}
     both = [name for name in new if name in old]
-    other = [word for field, word in _PARTS if _part(before, field) != _part(after, field)]
+    other = [text for field, text in _OTHER_FIELDS if _field(before, field) != _field(after, field)]
     if both != [name for name in old if name in new]:
         other.append("the order of routes")
     return Changes(
@@ -85,46 +86,46 @@ def _route_changes(old: dict[str, Route], new: dict[str, Route]) -> Iterator[Rou
 
 
 def _differs(old: Route, new: Route) -> bool:
-    """Whether anything but the state and the place is another."""
+    """Whether they differ in more than their state and their line."""
     if replace(old, line=0) == replace(new, line=0):
         return False
-    return _rest(old, new) != _rest(new, old)
+    return _without_state(old, new) != _without_state(new, old)
 
 
-def _rest(route: Route, beside: Route) -> dict[str, Any]:
-    """Everything but the state. A retired route says nothing of its references, and answers by itself."""
+def _without_state(route: Route, other: Route) -> dict[str, Any]:
+    """All fields but the state. If one of the two is retired, references and direct response belong to the state."""
     refs = tuple(replace(ref, weight_bp=0) for ref in route.backend_refs)
-    rest = asdict(route) | {"line": 0, "stage": None, "backend_refs": refs}
-    if "retired" in (route.stage, beside.stage):
-        rest |= {"backend_refs": (), "direct_response": None}
-    return rest
+    fields = asdict(route) | {"line": 0, "stage": None, "backend_refs": refs}
+    if "retired" in (route.stage, other.stage):
+        fields |= {"backend_refs": (), "direct_response": None}
+    return fields
 
 
-def _part(table: RouteTable, field: str) -> Any:
+def _field(table: RouteTable, field: str) -> Any:
     if field == "tests":
         return tuple(replace(test, line=0, column=0) for test in table.tests)
     return getattr(table, field)
 
 
-# --- in words -------------------------------------------------------------------------------
+# --- sentences ------------------------------------------------------------------------------
 
 
 def sentences(changes: Changes) -> list[str]:
-    """Each change as `flightspecials: canary 5 % -> 20 %`; at most a few of each kind."""
-    said = []
+    """Each change as a sentence like `flightspecials: canary 5 % -> 20 %`, at most a few of each kind."""
+    texts = []
     if changes.kill_switch is not None:
-        said.append(f"kill switch {'on' if changes.kill_switch else 'off'}")
-    said += list(_few((_sentence(change) for change in changes.routes), len(changes.routes)))
-    said += list(_few((f"{name}: changed" for name in changes.changed), len(changes.changed)))
+        texts.append(f"kill switch {'on' if changes.kill_switch else 'off'}")
+    texts += list(_first((_sentence(change) for change in changes.routes), len(changes.routes)))
+    texts += list(_first((f"{name}: changed" for name in changes.changed), len(changes.changed)))
     if changes.other:
-        said.append(f"changed: {', '.join(changes.other)}")
-    return said or ["comments or layout only"]
+        texts.append(f"changed: {', '.join(changes.other)}")
+    return texts or ["comments or layout only"]
 
 
-def _few(texts: Iterable[str], count: int) -> Iterator[str]:
+def _first(texts: Iterable[str], count: int) -> Iterator[str]:
     for position, text in enumerate(texts):
-        if position == _SHOWN and count > _SHOWN + 1:
-            yield f"and {count - _SHOWN} routes more"
+        if position == _MAX_SENTENCES and count > _MAX_SENTENCES + 1:
+            yield f"and {count - _MAX_SENTENCES} routes more"
             return
         yield text
 
@@ -140,7 +141,10 @@ def _sentence(change: RouteChange) -> str:
 
 
 def state_text(state: RouteState, *, named: bool = True) -> str:
-    """`canary 20 %`: the stage and the newcomer's weight; without a stage `legacy=80 new=20`."""
+    """`canary 20 %`: the stage and the newcomer's weight. Without a stage: `legacy=80 new=20`.
+
+    Without `named`, only the weight of the newcomer.
+    """
     weights = state.weights
     if state.stage is None:
         return " ".join(f"{name}={weight:g}" for name, weight in weights.items())

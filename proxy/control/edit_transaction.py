@@ -1,8 +1,8 @@
-"""One edit of a table from beginning to end: lock, look, change, write, record.
+"""One edit of a table from beginning to end: lock, read, edit, record, replace.
 
-The order makes every moment safe to die in. The new text waits beside the table, then its entry goes into
-the history, then it takes the table's place. Who is killed before the entry changed nothing; who is
-killed after it leaves an entry and a waiting text, and the next one to look says "not carried out".
+The order makes a crash safe at every step. The new text is written to a pending file, then the entry to the history,
+then the pending file replaces the table. A crash before the entry changes nothing. A crash after it leaves an entry
+and a pending file, and the next process that reads the history adds the entry "not carried out".
 """
 
 from collections.abc import Callable
@@ -34,12 +34,12 @@ from proxy.control.history.file import (
 from proxy.control.table_file import read_table
 from proxy.errors import EditError, TableError
 
-_WAIT_S = 60.0
-"""An edit of 10,000 routes takes some seconds, and several may stand in line."""
+_LOCK_WAIT_S = 60.0
+"""An edit of 10,000 routes takes some seconds, and several edits may wait for the lock."""
 
 
 class EditRequest(Struct, frozen=True):
-    """What an edit is recorded with, and under which conditions it is made."""
+    """Who edits, why, and under which conditions."""
 
     action: str
     who: str
@@ -47,35 +47,37 @@ class EditRequest(Struct, frozen=True):
     """`time.time()`."""
     reason: str = ""
     if_version: str = ""
+    """Refuse the edit unless the table's version begins with this."""
     dry_run: bool = False
-    unrecorded: bool = False
-    """Better an edit without a record than none: the kill switch."""
+    may_skip_history: bool = False
+    """Make the edit even if it cannot be recorded. For the kill switch."""
 
 
 class EditInput(Struct, frozen=True):
-    """What an edit finds."""
+    """The table that is edited, and its history."""
 
     path: Path
     text: bytes
     parsed: ParsedTable | None
-    fault: TableError | None
-    pending: Entry | None = None
-    """What a dry run did not write into the history."""
+    """None if the text does not load."""
+    error: TableError | None
+    missed: Entry | None = None
+    """In a dry run: the entry that an edit would record first."""
 
     def require_table(self) -> ParsedTable:
         """The table. Raises EditError if the file does not load."""
         if self.parsed is None:
-            raise EditError(f"the table does not load, and nothing was written:\n{self.fault}")
+            raise EditError(f"the table does not load, and nothing was written:\n{self.error}")
         return self.parsed
 
     def entries(self) -> tuple[Entry, ...]:
-        """The history up to the table as it is. Raises OSError."""
+        """The history, up to the current table. Raises OSError."""
         entries = load_history(self.path).entries
-        return entries if self.pending is None else (*entries, self.pending)
+        return entries if self.missed is None else (*entries, self.missed)
 
 
 class EditResult(Struct, frozen=True):
-    """How an edit ended."""
+    """The text before and after an edit, and whether it was written."""
 
     before: bytes
     after: bytes
@@ -89,31 +91,33 @@ class EditResult(Struct, frozen=True):
 
 
 Edit = Callable[[EditInput], EditedTable | None]
+"""Returns None if the table does not have to change. Raises EditError."""
 
 
-def perform(path: Path, note: EditRequest, make: Edit) -> EditResult:
-    """Make an edit and write it. Raises FacadeError or OSError, and then nothing was written."""
+def perform(path: Path, request: EditRequest, edit: Edit) -> EditResult:
+    """Make an edit and write it. Raises FacadeError or OSError; nothing was written then."""
     table = resolve_links(path)
-    if note.dry_run:
-        return _rehearsed(_situation(table, path), note, make)
+    if request.dry_run:
+        return _dry_run(_read_input(table, path), request, edit)
     check_writable(table)
     with ExitStack() as stack:
         warnings: list[str] = []
-        log: HistoryFile | None = None
+        history: HistoryFile | None = None
         try:
-            log = stack.enter_context(open_history(table, _WAIT_S))
+            history = stack.enter_context(open_history(table, _LOCK_WAIT_S))
         except EditError as error:
-            if not note.unrecorded:
+            if not request.may_skip_history:
                 raise
             warnings.append(f"not recorded in the history: {error}")
-        situation = _situation(table, path)
-        if log is not None:
-            warnings += _catch_up(log, situation, note)
-        done = _perform(log, situation, note, make)
-        return replace(done, warnings=(*warnings, *done.warnings))
+        edit_input = _read_input(table, path)
+        if history is not None:
+            warnings += _record_missed(history, edit_input, request)
+        result = _write_edit(history, edit_input, request, edit)
+        return replace(result, warnings=(*warnings, *result.warnings))
 
 
-def _situation(table: Path, shown: Path) -> EditInput:
+def _read_input(table: Path, shown: Path) -> EditInput:
+    """`shown` is the path that error messages name."""
     text = read_table(table)
     try:
         return EditInput(table, text, parsed_table(text, str(shown)), None)
@@ -121,98 +125,101 @@ def _situation(table: Path, shown: Path) -> EditInput:
         return EditInput(table, text, None, error)
 
 
-def _catch_up(log: HistoryFile, situation: EditInput, note: EditRequest) -> list[str]:
-    """Record what happened since the last edit; what an operator should hear of it."""
-    said = []
-    if log.torn:
-        said.append("the last line of the history was cut short by a crash; it stays as it is")
-    if situation.parsed is None:
-        return said
+def _record_missed(history: HistoryFile, edit_input: EditInput, request: EditRequest) -> list[str]:
+    """Record a change since the last entry. Returns warnings for the operator."""
+    warnings = []
+    if history.torn:
+        warnings.append("the last line of the history was cut short by a crash; it stays as it is")
+    if edit_input.parsed is None:
+        return warnings
     try:
-        draft = log.record_missed_change(_sight(situation, situation.parsed), note.now)
+        entry = history.record_missed_change(_observed(edit_input, edit_input.parsed), request.now)
     except EditError as error:
-        if not note.unrecorded:
+        if not request.may_skip_history:
             raise
-        return [*said, f"not recorded in the history: {error}"]
-    if draft is not None and draft.action != FOUND:
-        words = "; ".join(sentences(draft.changes))
-        said.append(f"recorded first, as {draft.action}: {words}")
-    return said
+        return [*warnings, f"not recorded in the history: {error}"]
+    if entry is not None and entry.action != FOUND:
+        warnings.append(f"recorded first, as {entry.action}: {'; '.join(sentences(entry.changes))}")
+    return warnings
 
 
-def _sight(situation: EditInput, parsed: ParsedTable) -> ObservedTable:
-    return ObservedTable(situation.path, situation.text, {version_of(situation.text): parsed.table})
+def _observed(edit_input: EditInput, parsed: ParsedTable) -> ObservedTable:
+    return ObservedTable(
+        edit_input.path, edit_input.text, {version_of(edit_input.text): parsed.table}
+    )
 
 
-def _rehearsed(situation: EditInput, note: EditRequest, make: Edit) -> EditResult:
-    entries = load_history(situation.path).entries
+def _dry_run(edit_input: EditInput, request: EditRequest, edit: Edit) -> EditResult:
+    entries = load_history(edit_input.path).entries
     last = entries[-1] if entries else None
-    if situation.parsed is not None:
-        draft = missed_change(last, _sight(situation, situation.parsed))
-        if draft is not None:
-            situation = replace(situation, pending=chained(draft, last, note.now))
-    edited = _made(situation, note, make)
+    if edit_input.parsed is not None:
+        missed = missed_change(last, _observed(edit_input, edit_input.parsed))
+        if missed is not None:
+            edit_input = replace(edit_input, missed=chained(missed, last, request.now))
+    edited = _edited(edit_input, request, edit)
     if edited is None:
-        return EditResult(situation.text, situation.text, Changes())
-    return EditResult(situation.text, edited.text, edited.changes)
+        return EditResult(edit_input.text, edit_input.text, Changes())
+    return EditResult(edit_input.text, edited.text, edited.changes)
 
 
-def _made(situation: EditInput, note: EditRequest, make: Edit) -> EditedTable | None:
-    version = version_of(situation.text)
-    if note.if_version and not version.startswith(note.if_version.lower()):
+def _edited(edit_input: EditInput, request: EditRequest, edit: Edit) -> EditedTable | None:
+    version = version_of(edit_input.text)
+    if request.if_version and not version.startswith(request.if_version.lower()):
         raise EditError(
-            f"{situation.path.name} is at version {version}, not {note.if_version}: look at what changed "
+            f"{edit_input.path.name} is at version {version}, not {request.if_version}: look at what changed "
             "(`facade history`), then run it again"
         )
-    return make(situation)
+    return edit(edit_input)
 
 
-def _perform(
-    log: HistoryFile | None, situation: EditInput, note: EditRequest, make: Edit
+def _write_edit(
+    history: HistoryFile | None, edit_input: EditInput, request: EditRequest, edit: Edit
 ) -> EditResult:
-    edited = _made(situation, note, make)
+    edited = _edited(edit_input, request, edit)
     if edited is None:
-        return EditResult(situation.text, situation.text, Changes())
-    draft = NewEntry(note.who, note.action, edited.changes, edited.text, note.reason)
+        return EditResult(edit_input.text, edit_input.text, Changes())
+    entry = NewEntry(request.who, request.action, edited.changes, edited.text, request.reason)
     warnings: list[str] = []
     if edited.table.kill_switch and edited.changes.routes:
         warnings.append("the kill switch is on: until it is off, no route with a stage moves")
-    with replacement(situation.path, edited.text) as commit:
-        _refuse_changed(situation)
-        if log is not None and not _recorded(log, draft, note, warnings):
-            log = None
+    with replacement(edit_input.path, edited.text) as commit:
+        _refuse_changed(edit_input)
+        if history is not None and not _recorded(history, entry, request, warnings):
+            history = None
         try:
-            # Whoever saves by hand takes no lock: look as late as can be.
-            _refuse_changed(situation)
+            # An editor takes no lock. This check is as late as possible: a save may have come since the first one.
+            _refuse_changed(edit_input)
             commit()
         except BaseException:
-            if log is not None and read_table(situation.path) != edited.text:
-                log.append(_undone(situation, edited), note.now)
+            if history is not None and read_table(edit_input.path) != edited.text:
+                history.append(_not_carried_out(edit_input, edited), request.now)
             raise
-    return EditResult(situation.text, edited.text, edited.changes, True, tuple(warnings))
+    return EditResult(edit_input.text, edited.text, edited.changes, True, tuple(warnings))
 
 
-def _recorded(log: HistoryFile, draft: NewEntry, note: EditRequest, warnings: list[str]) -> bool:
+def _recorded(
+    history: HistoryFile, entry: NewEntry, request: EditRequest, warnings: list[str]
+) -> bool:
     try:
-        log.append(draft, note.now)
+        history.append(entry, request.now)
     except EditError as error:
-        if not note.unrecorded:
+        if not request.may_skip_history:
             raise
         warnings.append(f"not recorded in the history: {error}")
         return False
     return True
 
 
-def _undone(situation: EditInput, edited: EditedTable) -> NewEntry:
-    """The entry for an edit whose own entry was written, and whose text was not."""
-    back = Changes(other=("nothing: the table stays as it was",))
-    if situation.parsed is not None:
-        back = changes_between(edited.table, situation.parsed.table)
-    return NewEntry(UNKNOWN, NOT_CARRIED_OUT, back, situation.text)
+def _not_carried_out(edit_input: EditInput, edited: EditedTable) -> NewEntry:
+    """The entry after an edit that was recorded, but not written."""
+    reverted = Changes(other=("nothing: the table stays as it was",))
+    if edit_input.parsed is not None:
+        reverted = changes_between(edited.table, edit_input.parsed.table)
+    return NewEntry(UNKNOWN, NOT_CARRIED_OUT, reverted, edit_input.text)
 
 
-def _refuse_changed(situation: EditInput) -> None:
-    if read_table(situation.path) != situation.text:
+def _refuse_changed(edit_input: EditInput) -> None:
+    if read_table(edit_input.path) != edit_input.text:
         raise EditError(
-            f"{situation.path.name} changed while you edited; nothing was written, run it again"
+            f"{edit_input.path.name} changed while you edited; nothing was written, run it again"
         )

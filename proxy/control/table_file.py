@@ -17,7 +17,7 @@ from proxy.routing.snapshot import Snapshot, head_bounds
 
 
 def read_table(path: Path) -> bytes:
-    """The bytes of the file at `path`. Raises OSError, or TableError for more bytes than a table may have."""
+    """The bytes of the file. Raises OSError, or TableError for a file that is too large."""
     with path.open("rb") as file:
         text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
@@ -58,6 +58,6 @@ def snapshot_of(
 
 
 def with_tls_files(snapshot: Snapshot, path: Path) -> Snapshot:
-    """`snapshot` with the present content of the files that its table names. Blocks. Raises TableError."""
+    """`snapshot` with the current content of the TLS files that its table names. Blocks. Raises TableError."""
     loaded = load_tls_files(snapshot.backends, snapshot.table.tls_files, path)
     return replace(snapshot, backends=loaded.backends, contexts=loaded.contexts, files=loaded.files)

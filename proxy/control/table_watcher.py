@@ -1,4 +1,4 @@
-"""Follows the file of a table: a good edit takes effect whole, a bad one leaves the last good table in effect."""
+"""Watches the file of a table. A valid change takes effect as a whole; an invalid one leaves the table in effect."""
 
 import asyncio
 import contextlib
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _DEBOUNCE_MS = 100
 _STEP_MS = 50
-# A file looks broken while an editor writes it. A good file takes effect without this wait.
-_SECOND_LOOK_S = 0.1
+# A file is invalid while an editor writes it. A valid file takes effect without this wait.
+_RECHECK_S = 0.1
 
 
 class TableWatcher:
@@ -42,9 +42,10 @@ class TableWatcher:
         *,
         recording: bool = True,
     ) -> None:
-        """Raises OSError, TableError or FacadeError: a facade never starts with an empty table.
+        """Raises OSError, TableError or FacadeError: a facade never starts without a table.
 
-        One of the processes that watch a file is `recording` its changes in the history.
+        With `recording`, this process records changes in the history. Of several processes that watch the same
+        file, one does.
         """
         self._path = path
         self._overrides = overrides
@@ -60,7 +61,7 @@ class TableWatcher:
         on_swap(snapshot)
 
     async def watch(self) -> None:
-        """Follow the file until cancelled. The application's lifespan owns the task."""
+        """Watch the file until cancelled. `server.app.background_tasks` owns the task."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_events())
             group.create_task(self._poll())
@@ -68,7 +69,7 @@ class TableWatcher:
     async def _watch_events(self) -> None:
         while True:
             try:
-                # The directory, because Kubernetes and editors replace the file itself.
+                # The directory, because editors replace the file, and Kubernetes a link in the directory.
                 async for _ in awatch(
                     self._path.parent,
                     watch_filter=self._concerns,
@@ -76,13 +77,13 @@ class TableWatcher:
                     step=_STEP_MS,
                     recursive=False,
                 ):
-                    await self.refresh(look_inside=False)
+                    await self.refresh(always_read=False)
             except (OSError, RuntimeError) as error:
                 log.warning("cannot watch %s, looking once a second: %s", self._path.parent, error)
                 await asyncio.sleep(_POLL_S)
 
     async def _poll(self) -> None:
-        """Look once a second: for file systems without events, and for the TLS files."""
+        """Check once a second: for file systems without events, and for the TLS files."""
         while True:
             await asyncio.sleep(_POLL_S)
             await self.refresh()
@@ -92,21 +93,21 @@ class TableWatcher:
         name = Path(path).name
         return name == self._path.name or name.startswith("..")
 
-    async def refresh(self, *, look_inside: bool = True) -> bool:
-        """Look at the file and swap in a changed table. Without `look_inside`, an untouched file is not read.
+    async def refresh(self, *, always_read: bool = True) -> bool:
+        """Load the table if the file has changed. Returns whether a new table took effect.
 
-        Returns whether a new table took effect. Never raises: `table.state` holds the error.
+        Never raises: `table.state` has the error. Without `always_read`, the file is only read if its metadata changed.
         """
         async with self._reloading:
             signature = signature_of(self._path)
-            if not look_inside and signature == self._signature:
+            if not always_read and signature == self._signature:
                 return False
             swapped = await self._reload()
             self._signature = signature
             return swapped
 
-    async def _reload(self, *, patient: bool = True) -> bool:
-        """Take the table in the file. `patient`: read a broken file once more before reporting it."""
+    async def _reload(self, *, recheck: bool = True) -> bool:
+        """Load the table in the file. With `recheck`, an invalid file is read once more before it is reported."""
         text = b""
         try:
             text = await asyncio.to_thread(self._read)
@@ -122,15 +123,15 @@ class TableWatcher:
             message = str(error)
         if message == self.table.state.error:
             return False
-        if patient:
-            await asyncio.sleep(_SECOND_LOOK_S)
+        if recheck:
+            await asyncio.sleep(_RECHECK_S)
             if text == self._text or await self._changed_since(text):
-                return await self._reload(patient=False)
+                return await self._reload(recheck=False)
         self._failed(message)
         return False
 
     async def _changed_since(self, text: bytes) -> bool:
-        """Whether the file now holds another text. `text` is empty for a file that could not be read."""
+        """Whether the file has another text than `text`, which is empty for a file that could not be read."""
         try:
             return await asyncio.to_thread(self._read) != text
         except FacadeError:
@@ -146,11 +147,11 @@ class TableWatcher:
     def _load(self, text: bytes) -> Snapshot:
         """Raises FacadeError."""
         loaded = load(text, str(self._path))
-        bare = snapshot_of(loaded, text, self._overrides, time.time())
-        return with_tls_files(bare, self._path)
+        without_tls = snapshot_of(loaded, text, self._overrides, time.time())
+        return with_tls_files(without_tls, self._path)
 
     async def _reload_tls(self) -> None:
-        """Take TLS files that changed under an unchanged table. Raises TableError."""
+        """Load TLS files that changed while the table did not. Raises TableError."""
         before = self.table.current
         snapshot = await asyncio.to_thread(_with_changed_files, before, self._path)
         if snapshot.backends != before.backends:
@@ -174,7 +175,7 @@ class TableWatcher:
     def _record(self) -> None:
         if self.recorder is not None:
             current = self.table.current
-            self.recorder.note(current.version, self._text, current.table)
+            self.recorder.record(current.version, self._text, current.table)
 
     def _recovered(self) -> None:
         if not self.table.state.ok:
@@ -191,10 +192,10 @@ class TableWatcher:
 
 @contextlib.contextmanager
 def _collection_paused() -> Iterator[None]:
-    """No cyclic garbage collection inside; afterwards it ignores the objects that exist by then.
+    """Pause the garbage collector inside the block, and exempt from it the objects that exist at the end.
 
-    A table of 10,000 routes has half a million objects that live long and form no cycle. A collection that
-    visits them stops every request for 50 to 100 ms (ADR 8).
+    A table of 10,000 routes has half a million long-lived objects without cycles. A collection that visits them
+    delays every request by 50 to 100 ms (ADR 8).
     """
     if not gc.isenabled():
         yield
@@ -209,7 +210,7 @@ def _collection_paused() -> Iterator[None]:
 
 
 def _with_changed_files(snapshot: Snapshot, path: Path) -> Snapshot:
-    """`snapshot` with TLS files that changed since it was made; itself if none did. Raises TableError."""
+    """`snapshot` with the current TLS files; `snapshot` itself if none has changed. Raises TableError."""
     if all(signature_of(each) == known for each, known in snapshot.files.items()):
         return snapshot
     return with_tls_files(snapshot, path)

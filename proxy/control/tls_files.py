@@ -1,7 +1,7 @@
-"""The files that a table's `tls` names: read when the table is, and looked at again while it serves.
+"""The TLS files that a table names: loaded with the table, and checked for changes while it serves.
 
-What they hold becomes part of the `Backend`, so that a renewed certificate is another backend: its upstream is
-opened anew, and the one before finishes what it has in flight.
+A hash of their content is part of the `Backend`. So a renewed certificate makes another backend: the registry opens a
+new upstream for it, and the old one finishes its requests in flight.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ _HASH_DIGITS = 16
 
 
 class LoadedTls(Struct, frozen=True):
-    """Backends that can be spoken to."""
+    """Backends with their TLS contexts."""
 
     backends: Mapping[str, Backend]
-    """With absolute paths, and the hash of what the files hold."""
+    """With absolute paths, and the hash of the files' content."""
     contexts: TlsContexts
     files: FileSignatures
 
@@ -34,70 +34,70 @@ class LoadedTls(Struct, frozen=True):
 def load_tls_files(
     backends: Mapping[str, Backend], files: Sequence[TlsFile], table: Path
 ) -> LoadedTls:
-    """Read every file of `backends`; `files` tells where in the table each is named.
+    """Load all TLS files of `backends`. `files` has the position of each in the table.
 
-    Blocks. Raises TableError with every file that cannot be used.
+    Blocks. Raises TableError with a problem for every file that cannot be used.
     """
     folder = table.absolute().parent
-    ready = dict(backends)
+    loaded = dict(backends)
     contexts: dict[BackendTls | None, ssl.SSLContext] = {}
-    seen: dict[str, tuple[int, ...]] = {}
+    signatures: dict[str, tuple[int, ...]] = {}
     problems: list[Problem] = []
     for name, backend in backends.items():
         if not any(endpoint.scheme == "https" for endpoint in backend.endpoints):
-            # Also where `--backend NAME=http://…` took the place of an https address: no file is needed.
-            ready[name] = replace(backend, tls=None)
+            # `--backend NAME=http://…` may have replaced an https address: then no file is needed.
+            loaded[name] = replace(backend, tls=None)
         elif backend.tls is None:
             if None not in contexts:
                 contexts[None] = default_context()
         else:
             try:
                 paths = {key: str(folder / path) for key, path in _paths(backend.tls).items()}
-                seen |= {path: signature_of(path) for path in paths.values()}
+                signatures |= {path: signature_of(path) for path in paths.values()}
                 tls, context = _read(backend.tls, paths)
             except TlsFault as fault:
                 problems.append(_problem(name, fault, files))
                 continue
-            ready[name] = replace(backend, tls=tls)
+            loaded[name] = replace(backend, tls=tls)
             contexts[tls] = context
     if problems:
         raise TableError(str(table), tuple(sorted(problems)))
-    return LoadedTls(ready, contexts, seen)
+    return LoadedTls(loaded, contexts, signatures)
 
 
 def signature_of(path: str | Path) -> tuple[int, ...]:
-    """What changes when the file does; of the file that a chain of links ends at. Empty for none."""
+    """Metadata that change when the file does. Links are followed. Empty for a file that is missing."""
     try:
-        found = os.stat(path)
+        stats = os.stat(path)
     except OSError:
         return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (stats.st_dev, stats.st_ino, stats.st_size, stats.st_mtime_ns, stats.st_ctime_ns)
 
 
 def _paths(tls: BackendTls) -> dict[TlsKey, str]:
-    given = {key: getattr(tls, key) for key in TLS_KEYS}
-    return {key: path for key, path in given.items() if path is not None}
+    paths = {key: getattr(tls, key) for key in TLS_KEYS}
+    return {key: path for key, path in paths.items() if path is not None}
 
 
 def _read(tls: BackendTls, paths: Mapping[TlsKey, str]) -> tuple[BackendTls, ssl.SSLContext]:
     """`tls` with absolute paths and the hash, and its context. Raises TlsFault."""
-    held = {key: _bytes(key, path) for key, path in paths.items()}
-    said = hashlib.sha256()
-    for key, content in held.items():
-        said.update(f"{key} {len(content)}\n".encode() + content)
-    content_hash = said.hexdigest()[:_HASH_DIGITS]
-    ready = BackendTls(
+    contents = {key: _bytes(key, path) for key, path in paths.items()}
+    digest = hashlib.sha256()
+    for key, content in contents.items():
+        digest.update(f"{key} {len(content)}\n".encode() + content)
+    content_hash = digest.hexdigest()[:_HASH_DIGITS]
+    absolute = BackendTls(
         paths.get("ca_file"),
         paths.get("cert_file"),
         paths.get("key_file"),
         tls.server_name,
         content_hash,
     )
-    pem = Pem(held.get("ca_file"), held.get("cert_file"), held.get("key_file"))
+    pem = Pem(contents.get("ca_file"), contents.get("cert_file"), contents.get("key_file"))
     try:
-        return ready, context_of(ready, pem)
+        return absolute, context_of(absolute, pem)
     except OSError as error:
-        raise _unreadable("cert_file", ready.cert_file or "", error) from None
+        raise _unreadable("cert_file", absolute.cert_file or "", error) from None
 
 
 def _bytes(key: TlsKey, path: str) -> bytes:
@@ -119,7 +119,7 @@ def _unreadable(key: TlsKey, path: str, error: OSError) -> TlsFault:
 
 
 def _problem(backend: str, fault: TlsFault, files: Sequence[TlsFile]) -> Problem:
-    """At the place in the table where the file is named."""
+    """The problem, at the position in the table that names the file."""
     for file in files:
         if (file.backend, file.key) == (backend, fault.key):
             return Problem(file.line, file.column, fault.text, fault.hint)

@@ -165,6 +165,9 @@ def _everything(seed: Values) -> Values:
         imagePullSecrets=["registry"],
         database__existingSecret="more-variables",
         database__maxConnections=200,
+        database__sslmode="require",
+        database__rootCertificates="database-certificates",
+        database__schemaAhead="refuse",
         service__autoscaling__enabled=True,
         service__settings={
             "CORS_ALLOW_ORIGINS": "https://shop.example,http://localhost:3000",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flightspecial_service.server import GRACE_S
-from flightspecial_service.settings import read_settings
+from flightspecial_service.settings import Settings, read_settings
 from proxy.cli.serve_options import OPTIONS, add_options
 from proxy.cli.serve_options import read_settings as facade_settings
 from proxy.config.load import load
@@ -23,12 +23,17 @@ every_scenario = pytest.mark.parametrize("scenario", SCENARIOS)
 OF_AWS = {"AWS_DEFAULT_REGION"}
 
 
+def service_settings(found: dict[str, str]) -> Settings:
+    """The settings of the service, without a file that is in the pod only."""
+    return read_settings({name: found[name] for name in found if name != "DB_SSLROOTCERT"})
+
+
 @every_scenario
 def test_the_service_takes_the_settings_it_gets(helm: Helm, scenario: str) -> None:
     manifests = helm.manifests(scenario_values(scenario))
     config = config_of(manifests)
     found = variables(workloads(manifests)["flightspecials"], config)
-    settings = read_settings(found)
+    settings = service_settings(found)
     assert settings.database.host == config["database_endpoint"]
     assert settings.database.secret_id == (
         config["database_username"] if settings.profile == "test" else ""
@@ -62,6 +67,23 @@ def test_the_migrations_find_the_same_database_as_the_service(helm: Helm, values
     assert not [each for each in container(job)["env"] if "valueFrom" in each]
     assert container(job)["args"] == ["migrate"]
     assert container(job)["image"] == container(workloads(manifests)["flightspecials"])["image"]
+
+
+def test_both_find_the_root_certificates_where_they_are_mounted(helm: Helm, values: Values) -> None:
+    manifests = helm.manifests(
+        changed(values, database__sslmode="verify-full", database__rootCertificates="roots")
+    )
+    for name in ("flightspecials", "flightspecials-migration"):
+        workload = workloads(manifests)[name]
+        found = variables(workload, config_of(manifests))
+        assert found["DB_SSLMODE"] == "verify-full"
+        [mount] = [
+            each
+            for each in container(workload)["volumeMounts"]
+            if found["DB_SSLROOTCERT"] == f"{each['mountPath']}/root.pem"
+        ]
+        [volume] = [each for each in pod(workload)["volumes"] if each["name"] == mount["name"]]
+        assert volume["configMap"] == {"name": "roots"}
 
 
 def _probed(probe: dict[str, Any]) -> tuple[str, str]:
@@ -102,7 +124,7 @@ def test_listeners_are_on_the_ports_that_the_pod_names(helm: Helm, scenario: str
     service = container(pods["flightspecials"])
     assert service["args"] == ["serve", "--host", "0.0.0.0", "--port", "8080"]
     service_ports = {p["name"]: p["containerPort"] for p in service["ports"]}
-    edge = read_settings(variables(pods["flightspecials"], config)).edge
+    edge = service_settings(variables(pods["flightspecials"], config)).edge
     assert edge.operations_host == "0.0.0.0"
     assert service_ports == {"http": 8080, "operations": edge.operations_port}
     if "facade" not in pods:

@@ -157,6 +157,12 @@ def test_an_image(helm: Helm, values: Values, changes: dict[str, Any], sentence:
             id="a profile that the service has not",
         ),
         pytest.param(
+            {"database__sslmode": "verify-full"},
+            "database.rootCertificates is empty, but database.sslmode is verify-full: kubectl"
+            " create configmap database-certificates --from-file=root.pem=FILE, and name it there",
+            id="nothing to verify with",
+        ),
+        pytest.param(
             {"database__schema": "1st"},
             'database.schema is "1st": write 1 to 63 letters, digits and underscores, with no digit'
             " in front",

@@ -77,14 +77,14 @@ def _merged(values: Any, more: Any) -> Any:
     return {**values, **{name: _merged(values.get(name, {}), more[name]) for name in more}}
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_every_example_of_values_renders(helm: Helm, values: Values, number: int) -> None:
     example = yaml.safe_load(blocks(PAGES["english"], "yaml")[number])
     assert helm.files(_merged(values, example)) != helm.files(values)
 
 
 def test_there_are_no_more_examples() -> None:
-    assert len(blocks(PAGES["english"], "yaml")) == 4
+    assert len(blocks(PAGES["english"], "yaml")) == 5
 
 
 @every_page

@@ -50,12 +50,12 @@ def history_of(routes: Path) -> Path:
 
 
 def moved(routes: Path, share: int, who: str = "alice") -> EditResult:
-    """Shift route `r`, through the same door as the command line."""
+    """Shift route `r`, with the function that the command line calls."""
 
-    def make(situation: EditInput) -> EditedTable | None:
-        return shift(situation.require_table(), "r", {"new": share}, Consent())
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        return shift(edit_input.require_table(), "r", {"new": share}, Consent())
 
-    return perform(routes, EditRequest("shift", who, NOW), make)
+    return perform(routes, EditRequest("shift", who, NOW), edit)
 
 
 def actions(routes: Path) -> list[str]:
@@ -63,5 +63,5 @@ def actions(routes: Path) -> list[str]:
 
 
 def faults(routes: Path) -> tuple[int, tuple[int, ...]]:
-    reading = load_history(routes)
-    return reading.broken_at, reading.torn
+    scan = load_history(routes)
+    return scan.broken_at, scan.torn

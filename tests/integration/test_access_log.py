@@ -1,4 +1,4 @@
-"""The access log never holds a request up, whatever its reader does."""
+"""The access log: lines in batches, and no delay of requests by a slow reader."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def test_lines_are_written_in_batches_and_in_order(tmp_path: Path) -> None
     assert [json.loads(line)["n"] for line in lines] == list(range(12_000))
 
 
-async def test_lines_are_written_without_being_asked_to(tmp_path: Path) -> None:
+async def test_lines_are_written_after_a_short_time(tmp_path: Path) -> None:
     log = AccessLog(str(tmp_path / "log"))
     log.offer(encode({"a": 1}))
     async with asyncio.timeout(5):
@@ -39,7 +39,7 @@ async def test_a_line_cannot_be_forged(tmp_path: Path) -> None:
     assert b"\x1b" not in lines[0]
 
 
-async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_pipe_that_is_not_read_costs_lines_and_nothing_else(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -52,7 +52,7 @@ async def test_a_reader_that_takes_nothing_costs_lines_and_nothing_else(tmp_path
     os.close(reader)
 
 
-async def test_a_closed_log_lets_go_of_its_file(tmp_path: Path) -> None:
+async def test_a_closed_log_closes_its_file(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -72,14 +72,14 @@ async def test_a_closed_log_leaves_standard_output_open(capfd: pytest.CaptureFix
     assert capfd.readouterr().out == '{"a":1}\nafter\n'
 
 
-async def test_no_log_is_no_file() -> None:
+async def test_the_target_none_opens_no_file() -> None:
     log = AccessLog("none")
     log.offer(encode({"a": 1}))
     await log.aclose()
     assert not log.enabled
 
 
-async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_path: Path) -> None:
+async def test_an_incomplete_line_of_another_process_damages_no_other_line(tmp_path: Path) -> None:
     turns = LogLock()
     with contextlib.suppress(KeyboardInterrupt), turns.held() as cut_off:
         assert not cut_off
@@ -94,6 +94,6 @@ async def test_a_line_that_another_process_did_not_finish_spoils_no_other(tmp_pa
     assert lines == ['{"half', '{"n":1}', '{"n":2}']
 
 
-def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         AccessLog(str(tmp_path / "missing" / "log"))

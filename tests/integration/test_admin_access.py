@@ -1,4 +1,4 @@
-"""Who may ask the admin listener what, and that no request of a client reaches it (promise X1)."""
+"""Access to the admin listener: with and without a token, and never from the traffic listener (promise X1)."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def ask(
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_without_a_token_everything_is_told(tmp_path: Path, path: str) -> None:
+async def test_without_a_token_every_path_is_served(tmp_path: Path, path: str) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path) as facade:
         status, _, body = await ask(facade, path)
         assert status == 200
@@ -47,7 +47,9 @@ async def test_without_a_token_everything_is_told(tmp_path: Path, path: str) -> 
 
 
 @pytest.mark.parametrize(("path", "word"), [("/healthz", "ok"), ("/readyz", "ready")])
-async def test_with_a_token_a_probe_tells_one_word(tmp_path: Path, path: str, word: str) -> None:
+async def test_with_a_token_a_probe_responds_with_its_status_alone(
+    tmp_path: Path, path: str, word: str
+) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         status, _, body = await ask(facade, path)
         assert (status, json.loads(body)) == (200, {"status": word})
@@ -70,7 +72,7 @@ async def test_with_a_token_a_probe_tells_one_word(tmp_path: Path, path: str, wo
     ],
     ids=lambda headers: " ".join(headers) or "none",
 )
-async def test_all_else_wants_the_token(
+async def test_all_other_paths_require_the_token(
     tmp_path: Path, path: str, headers: tuple[str, ...]
 ) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
@@ -85,7 +87,7 @@ async def test_all_else_wants_the_token(
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_who_has_the_token_is_told(tmp_path: Path, path: str, scheme: str) -> None:
+async def test_a_request_with_the_token_is_served(tmp_path: Path, path: str, scheme: str) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         status, _, _ = await ask(facade, path, f"authorization: {scheme} {TOKEN}")
         assert status == 200
@@ -106,7 +108,7 @@ async def test_no_admin_path_is_on_the_traffic_listener(
         assert b'"reason": "no_route"' in answer
 
 
-async def test_the_admin_listener_is_no_way_into_the_traffic(tmp_path: Path) -> None:
+async def test_the_admin_listener_forwards_nothing(tmp_path: Path) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:
         assert (await ask(facade, "/hello", f"authorization: Bearer {TOKEN}"))[0] == 404
         upgrade = ("upgrade: websocket", "sec-websocket-key: eA==", "sec-websocket-version: 13")
@@ -138,7 +140,7 @@ def token_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_token_is_asked_for_by_a_process_and_is_in_none_of_its_lines(
+def test_a_process_requires_the_token_and_never_logs_it(
     tmp_path: Path, token_file: Path, workers: str
 ) -> None:
     token = ("--admin-token-file", str(token_file), "--workers", workers)
@@ -169,7 +171,7 @@ def test_no_listener_opens_to_others_without_a_token(tmp_path: Path, workers: st
     assert "others can reach it, so it needs a token" in ended.stderr
 
 
-async def test_a_running_facade_is_asked_with_its_token(tmp_path: Path) -> None:
+async def test_the_commands_send_the_token_to_a_running_facade(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
     async with facade_in_loop(ONLY_HELLO, tmp_path, admin_token=WITH_TOKEN) as facade:

@@ -1,4 +1,4 @@
-"""Several edits at once, and edits that are cut short: none is lost, and the history tells of all."""
+"""Concurrent edits and interrupted edits: none is lost, and the history has all of them."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ CANARY = CANARY_TEXT.encode()
 
 @pytest.fixture
 def routes(tmp_path: Path) -> Path:
-    """A table that nobody has seen yet."""
+    """A table without a history."""
     path = tmp_path / "routes.yaml"
     path.write_bytes(CANARY)
     return path
@@ -58,7 +58,7 @@ def started(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-def test_edits_of_several_processes_take_effect_in_turn_and_none_is_lost(routes: Path) -> None:
+def test_edits_of_several_processes_take_effect_one_after_the_other(routes: Path) -> None:
     names = ["one", "two", "three"]
     text = CANARY.decode() + "".join(
         f"  - {{name: {name}, match: {{hosts: [{name}.example]}}, backend_refs: {{legacy: 99, new: 1}}}}\n"
@@ -82,24 +82,24 @@ def test_several_facades_record_one_edit_by_hand_once(routes: Path) -> None:
     assert actions(routes) == [FOUND, BY_HAND]
 
 
-def test_a_save_by_hand_in_the_middle_of_an_edit_is_not_overwritten(routes: Path) -> None:
+def test_a_save_by_hand_during_an_edit_is_not_overwritten(routes: Path) -> None:
     by_hand = CANARY + b"# saved meanwhile\n"
 
-    def make(situation: EditInput) -> EditedTable | None:
-        result = shift(situation.require_table(), "r", {"new": 2000}, Consent())
+    def edit(edit_input: EditInput) -> EditedTable | None:
+        result = shift(edit_input.require_table(), "r", {"new": 2000}, Consent())
         routes.write_bytes(by_hand)
         return result
 
     with pytest.raises(
         EditError, match=r"routes\.yaml changed while you edited; nothing was written"
     ):
-        perform(routes, EditRequest("shift", "alice", NOW), make)
+        perform(routes, EditRequest("shift", "alice", NOW), edit)
     assert routes.read_bytes() == by_hand
     assert not pending_path(routes).exists()
     assert actions(routes) == [FOUND]
 
 
-def test_a_save_by_hand_at_the_last_moment_is_not_overwritten_either(
+def test_a_save_by_hand_while_the_entry_is_written_is_not_overwritten(
     routes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes while the entry goes to the disk, after the first look at the file."""
@@ -121,7 +121,7 @@ def test_a_save_by_hand_at_the_last_moment_is_not_overwritten_either(
     assert faults(routes) == (0, ())
 
 
-def test_a_lock_that_is_held_is_waited_for_only_so_long(routes: Path) -> None:
+def test_the_wait_for_a_lock_is_bounded(routes: Path) -> None:
     with (
         open_history(routes, 1),
         pytest.raises(EditError, match="somebody else is editing"),
@@ -130,10 +130,10 @@ def test_a_lock_that_is_held_is_waited_for_only_so_long(routes: Path) -> None:
         raise AssertionError("two held one lock")
 
 
-def test_a_history_that_is_taken_away_while_one_waits_is_begun_anew(
+def test_a_history_that_is_deleted_during_the_wait_is_begun_again(
     routes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever got the lock of a file that has no name any more would write where nobody reads."""
+    """The lock of a deleted file must not be used: its entries would be lost."""
     moved(routes, 1000)
     lock = fcntl.flock
     taken: list[int] = []
@@ -194,7 +194,7 @@ def _after_the_crash(routes: Path, old: bytes, new: bytes) -> tuple[bool, tuple[
     text = routes.read_bytes()
     assert text in (old, new)
     assert record_table(routes, text, NOW) is None
-    seen = tuple(actions(routes))
+    recorded = tuple(actions(routes))
     done = moved(routes, 3000)
     assert done.written
     assert sorted(os.listdir(routes.parent)) == ["routes.yaml", "routes.yaml.history.jsonl"]
@@ -202,4 +202,4 @@ def _after_the_crash(routes: Path, old: bytes, new: bytes) -> tuple[bool, tuple[
     state = earlier_state(load_history(routes).entries, "r")
     assert state is not None
     assert state.weights["new"] == (20 if text == new else 10)
-    return text == new, seen
+    return text == new, recorded

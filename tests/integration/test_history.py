@@ -1,4 +1,4 @@
-"""The history file: a chain that tells of every change, whatever was done to it."""
+"""The history file: every change is recorded, and damage is detected."""
 
 import os
 from collections.abc import Callable
@@ -31,7 +31,7 @@ CANARY = CANARY_TEXT.encode()
 
 @pytest.fixture
 def routes(tmp_path: Path) -> Path:
-    """A table that nobody has seen yet."""
+    """A table without a history."""
     path = tmp_path / "routes.yaml"
     path.write_bytes(CANARY)
     return path
@@ -40,7 +40,7 @@ def routes(tmp_path: Path) -> Path:
 # --- what is recorded -----------------------------------------------------------------------
 
 
-def test_an_edit_is_recorded_with_everything_that_a_person_asks_for(routes: Path) -> None:
+def test_an_edit_is_recorded_with_who_when_why_and_what(routes: Path) -> None:
     done = moved(routes, 2000)
     found, entry = load_history(routes).entries
     assert (found.action, found.who, found.version_before) == (FOUND, "unknown", None)
@@ -58,7 +58,7 @@ def test_an_edit_is_recorded_with_everything_that_a_person_asks_for(routes: Path
     assert entry.previous == found.hash
 
 
-def test_an_edit_by_hand_is_recorded_once_when_it_is_seen(routes: Path) -> None:
+def test_an_edit_by_hand_is_recorded_once(routes: Path) -> None:
     assert record_table(routes, CANARY, NOW) is None
     text = table(FLOW.format(94, 6), "canary").encode()
     routes.write_bytes(text)
@@ -70,7 +70,7 @@ def test_an_edit_by_hand_is_recorded_once_when_it_is_seen(routes: Path) -> None:
     assert entry.changes.routes[0].route == "r"
 
 
-def test_an_edit_by_hand_is_recorded_before_the_edit_that_comes_upon_it(routes: Path) -> None:
+def test_an_edit_by_hand_is_recorded_before_the_next_edit(routes: Path) -> None:
     moved(routes, 1000)
     routes.write_bytes(table(FLOW.format(70, 30), "canary").encode())
     done = moved(routes, 4000)
@@ -78,7 +78,7 @@ def test_an_edit_by_hand_is_recorded_before_the_edit_that_comes_upon_it(routes: 
     assert done.warnings == ("recorded first, as edited by hand: r: canary 10 % -> 30 %",)
 
 
-def test_what_the_file_holds_no_more_is_left_to_the_next_look(routes: Path) -> None:
+def test_a_table_that_the_file_no_longer_has_is_not_recorded(routes: Path) -> None:
     assert record_table(routes, CANARY + b"# older\n", NOW) is None
     assert actions(routes) == []
     moved(routes, 2000)
@@ -87,7 +87,7 @@ def test_what_the_file_holds_no_more_is_left_to_the_next_look(routes: Path) -> N
     assert actions(routes) == [FOUND, "shift"]
 
 
-def test_edits_right_after_the_start_are_not_lost_where_writing_is_slow(routes: Path) -> None:
+def test_edits_right_after_the_start_are_recorded_even_if_writing_is_slow(routes: Path) -> None:
     """The file has moved on before the first table in effect is written down."""
     texts = [CANARY, *(table(FLOW.format(100 - n, n), "canary").encode() for n in (2, 3))]
     routes.write_bytes(texts[-1])
@@ -109,19 +109,17 @@ def test_edits_right_after_the_start_are_not_lost_where_writing_is_slow(routes: 
         (lambda routes: history_of(routes).mkdir(), "cannot be written (Is a directory)"),
     ],
 )
-def test_what_keeps_a_table_from_being_recorded_is_said_and_not_raised(
+def test_a_fault_in_recording_is_returned_and_not_raised(
     routes: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
     spoil(routes)
     text = routes.read_bytes() if routes.exists() else CANARY
-    said = record_table(routes, text, NOW)
-    assert said is not None
-    assert reason in said
+    fault = record_table(routes, text, NOW)
+    assert fault is not None
+    assert reason in fault
 
 
-def test_the_history_stands_beside_the_file_that_a_link_leads_to(
-    routes: Path, tmp_path: Path
-) -> None:
+def test_the_history_is_beside_the_target_of_a_link(routes: Path, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     link = tmp_path / "etc" / "link.yaml"
     link.symlink_to("../routes.yaml")
@@ -163,7 +161,7 @@ def test_a_history_that_was_changed_is_reported_with_the_line(
 
 
 @pytest.mark.parametrize("keep", [1, 30, 200, -2])
-def test_a_line_that_a_crash_cut_short_is_survived_and_said(
+def test_a_line_that_a_crash_cut_short_is_reported_and_does_not_break_the_chain(
     routes: Path, keep: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved(routes, 1000)
@@ -178,7 +176,7 @@ def test_a_line_that_a_crash_cut_short_is_survived_and_said(
     assert "line 3 of routes.yaml.history.jsonl was cut short" in capsys.readouterr().err
 
 
-def test_a_last_line_without_its_end_is_still_an_entry(routes: Path) -> None:
+def test_a_last_line_without_a_line_end_is_an_entry(routes: Path) -> None:
     moved(routes, 1000)
     history = history_of(routes)
     history.write_bytes(history.read_bytes().removesuffix(b"\n"))
@@ -208,21 +206,21 @@ def written(routes: Path, count: int) -> list[Entry]:
         states = [RouteState("canary", {"new": weight}) for weight in (number, number + 1)]
         changes = Changes(routes=(RouteChange("r", *states),))
         text = CANARY if number == count - 1 else b"%d" % number
-        draft = NewEntry("alice", "shift", changes, text)
-        entries.append(chained(draft, entries[-1] if entries else None, NOW))
+        new = NewEntry("alice", "shift", changes, text)
+        entries.append(chained(new, entries[-1] if entries else None, NOW))
     history_of(routes).write_bytes(b"".join(map(line_of, entries)))
     return entries
 
 
-def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
+def test_a_long_history_keeps_its_newest_entries_and_reports_that(
     routes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = written(routes, 1_250)
     history_of(routes).chmod(0o640)
     moved(routes, 1000)
-    reading = load_history(routes)
-    assert (reading.begins_at, len(reading.entries)) == (252, 1_000)
-    assert reading.entries[:-1] == tuple(entries[251:])
+    scan = load_history(routes)
+    assert (scan.begins_at, len(scan.entries)) == (252, 1_000)
+    assert scan.entries[:-1] == tuple(entries[251:])
     assert faults(routes) == (0, ())
     assert history_of(routes).stat().st_mode & 0o777 == 0o640
     assert cli.main(["history", "--routes", str(routes)]) == 0
@@ -236,13 +234,13 @@ def test_a_history_that_grew_too_long_keeps_its_newest_entries_and_says_so(
     ]
 
 
-def test_within_a_quarter_beyond_its_bounds_a_history_stays_as_it_is(routes: Path) -> None:
+def test_a_history_within_a_quarter_beyond_its_bounds_is_not_shortened(routes: Path) -> None:
     entries = written(routes, 1_249)
     moved(routes, 1000)
     assert load_history(routes).entries[:-1] == tuple(entries)
 
 
-def test_whoever_waits_for_the_lock_goes_on_with_the_shortened_history(routes: Path) -> None:
+def test_an_edit_that_waited_for_the_lock_continues_the_shortened_history(routes: Path) -> None:
     written(routes, 8)
     with ThreadPoolExecutor(1) as other:
         with open_history(routes, 1) as log:

@@ -1,4 +1,4 @@
-"""`facade serve` as a process: how it starts, what it says, how it ends."""
+"""`facade serve` as a process: start, log lines, errors, end."""
 
 import signal
 import socket
@@ -28,14 +28,14 @@ def routes(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_serves_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with facade_process(tmp_path, table=GOOD) as facade:
         assert facade.get("/hello") == (200, b"hello")
         assert facade.admin_json("/readyz")["status"] == "ready"
         assert facade.stop(number) == 0
 
 
-def test_it_says_what_it_does_not_obey_yet(tmp_path: Path) -> None:
+def test_it_warns_about_fields_without_effect(tmp_path: Path) -> None:
     with facade_process(tmp_path, table=GOOD) as facade:
         assert any(
             "routes[rest].cohort" in line and "nothing obeys it yet" in line for line in facade.log
@@ -43,7 +43,7 @@ def test_it_says_what_it_does_not_obey_yet(tmp_path: Path) -> None:
         assert facade.admin_json("/routes")["not_obeyed"] == ["routes[rest].cohort"]
 
 
-def test_a_backend_can_be_asked_at_another_address(tmp_path: Path) -> None:
+def test_an_option_replaces_the_address_of_a_backend(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend:
         url = f"http://127.0.0.1:{backend.getsockname()[1]}"
         moved = ("--backend", f"legacy={url}", "--backend", f"new={url}")
@@ -66,7 +66,7 @@ def refused(*arguments: str) -> str:
     return ended.stderr.strip()
 
 
-def test_a_broken_table_at_the_start_is_refused_with_every_place(routes: Path) -> None:
+def test_an_invalid_table_at_the_start_is_refused_with_every_problem(routes: Path) -> None:
     routes.write_text(
         "version: 1\nbackends: {a: http://h:99999}\nroutes: [{name: r, backend_refs: b}]\n"
     )
@@ -80,7 +80,7 @@ def test_it_never_serves_an_empty_table(routes: Path, text: str) -> None:
     assert refused("--routes", str(routes)).startswith(str(routes))
 
 
-def test_one_sentence_says_what_to_do(routes: Path, tmp_path: Path) -> None:
+def test_an_error_is_one_sentence_with_a_hint(routes: Path, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.yaml")
     assert refused("--routes", missing) == f"facade: {missing}: No such file or directory"
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""Several workers: they share the traffic, count together, and one that dies is replaced."""
+"""Several workers: they share traffic, counters and the access log; a dead worker is replaced."""
 
 import contextlib
 import functools
@@ -103,7 +103,7 @@ def test_a_killed_worker_is_back_within_five_seconds_and_no_new_connection_fails
         assert facade.logged(f"worker 1 (pid {victim}) ended by SIGKILL: starting it anew")
 
 
-def test_one_that_dies_again_at_once_is_given_time_but_never_given_up(tmp_path: Path) -> None:
+def test_a_worker_that_keeps_dying_is_restarted_with_backoff(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         for _ in range(3):
             until(lambda: serving(facade) == 2)
@@ -124,7 +124,7 @@ def test_the_admin_process_is_replaced_too(tmp_path: Path) -> None:
         assert facade.get("/hello") == (200, b"hello")
 
 
-def test_a_worker_whose_loop_stands_still_is_not_alive_and_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_with_a_blocked_event_loop_is_not_alive_and_is_replaced(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         victim = workers(facade)[0]
         os.kill(victim, signal.SIGSTOP)
@@ -135,7 +135,7 @@ def test_a_worker_whose_loop_stands_still_is_not_alive_and_is_replaced(tmp_path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_order_with_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+def test_all_processes_end_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with two(tmp_path) as facade:
         children = facade.children()
         assert len(children) == 3
@@ -165,7 +165,7 @@ def test_a_worker_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
         assert facade.logged("has not ended in time")
 
 
-def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path) -> None:
+def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         table = BLOCKED.format(port=silent.getsockname()[1])
         with two(tmp_path, "--drain", "60s", table=table) as facade:
@@ -179,7 +179,7 @@ def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path) -> None:
         assert not facade.logged("has not ended in time")
 
 
-def test_every_worker_takes_an_edit_and_one_process_writes_it_down(tmp_path: Path) -> None:
+def test_every_worker_loads_an_edit_and_one_process_records_it(tmp_path: Path) -> None:
     with two(tmp_path) as facade:
         (tmp_path / "routes.yaml").write_text(TABLE.replace("body: hello", "body: bye"))
         versions = {facade.admin_json("/readyz")["table_version"]}
@@ -256,7 +256,7 @@ def test_a_port_that_another_facade_has_is_refused(tmp_path: Path) -> None:
             pass
 
 
-def test_a_table_that_is_refused_is_so_once(tmp_path: Path) -> None:
+def test_an_invalid_table_is_reported_once(tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError) as refused,
         two(tmp_path, table="version: 1\nbackends: {a: x}\n"),

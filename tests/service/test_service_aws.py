@@ -84,6 +84,7 @@ def in_test_profile(database: DatabaseSettings, aws: dict[str, str]) -> dict[str
         "DATABASE_PORT": str(database.port),
         "DATABASE_USERNAME": NAME,
         "DB_DATABASE_NAME": database.name,
+        "DB_SSLMODE": "prefer",  # the server of the tests has no TLS
     }
 
 

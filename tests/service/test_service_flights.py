@@ -144,7 +144,7 @@ def test_name_and_history_are_one_transaction(
     own_client: httpx.Client, database: DatabaseSettings
 ) -> None:
     run_sql(database, FLIGHT, "ALTER TABLE travelbuddy.flight ADD CHECK (flight_name <> 'refused')")
-    is_problem(rename(own_client, {"flightNo": 1, "flightName": "refused"}), 500)
+    is_problem(rename(own_client, {"flightNo": 1, "flightName": "refused"}), 422)
     assert own_client.get(HISTORY).json()["history"] == []
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flightspecial_service.app import build, http_app
 from flightspecial_service.domain import FlightSpecial
 from flightspecial_service.errors import Exhausted, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.postgres.database import connect
+from flightspecial_service.infrastructure.postgres.connector import connect
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql
 from tests.service.fakes import BrokenSpecials, FakeSpecials, http_dependencies, in_memory

@@ -226,5 +226,5 @@ async def test_readiness_does_not_wait_for_a_free_connection(database: DatabaseS
     own = Database(replace(database, pool_size=1, acquire_timeout_s=1))
     await own.open()
     async with own.connection():
-        await own.check(["1", "2"])
+        assert await own.probe(lambda session: session.fetchval("SELECT 1")) == 1
     await own.close()

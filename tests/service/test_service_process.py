@@ -75,10 +75,7 @@ def test_migrate_without_a_database_fails_with_a_sentence(database: DatabaseSett
 
 
 DRIFT = "UPDATE travelbuddy.flyway_schema_history SET checksum = 5 WHERE version = '2'"
-NEWER = (
-    "INSERT INTO travelbuddy.flyway_schema_history"
-    " SELECT 99, '99', 'later', 'SQL', 'V99__later.sql', 1, 'x', now(), 0, true"
-)
+FAILED = "UPDATE travelbuddy.flyway_schema_history SET success = false WHERE version = '4'"
 GAP = "DELETE FROM travelbuddy.flyway_schema_history WHERE version = '2'"
 
 
@@ -86,7 +83,7 @@ GAP = "DELETE FROM travelbuddy.flyway_schema_history WHERE version = '2'"
     ("sql", "file"),
     [
         pytest.param(DRIFT, "V2__create_tables.sql", id="a changed file"),
-        pytest.param(NEWER, "V99__later.sql", id="a newer database"),
+        pytest.param(FAILED, "V4__version_specials.sql", id="a failed migration"),
         pytest.param(GAP, "V2__create_tables.sql", id="a gap"),
     ],
 )

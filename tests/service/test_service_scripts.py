@@ -7,11 +7,16 @@ import pytest
 from flightspecial_service.errors import MigrationRefused
 from flightspecial_service.infrastructure.migrations.migrator import own_scripts
 from flightspecial_service.infrastructure.migrations.scripts import (
+    BASELINE,
+    DELETED,
     Applied,
     Script,
     checksum,
+    effective,
+    newer,
     pending,
     read_scripts,
+    unapplied,
 )
 
 
@@ -40,6 +45,7 @@ def test_the_checksum_is_flyways(content: bytes, expected: int) -> None:
 
 
 V1, V2, V10 = script("1"), script("2"), script("10")
+R = Script(None, "x", "R__x.sql", 9, "SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,8 @@ V1, V2, V10 = script("1"), script("2"), script("10")
         pytest.param([V1, V2, V10], [applied("1"), applied("2")], [V10], id="10 comes after 2"),
         pytest.param([V1], [applied("1", None)], [], id="applied without a checksum"),
         pytest.param([V1], [applied("1.0")], [], id="1.0 is 1"),
+        pytest.param([V1], [applied("1"), applied("2")], [], id="a newer version was here"),
+        pytest.param([V1, R], [applied("1"), applied("2")], [], id="and keeps its repeatable ones"),
         pytest.param([], [], [], id="nothing at all"),
     ],
 )
@@ -63,10 +71,11 @@ def test_to_be_applied(scripts: list[Script], history: list[Applied], todo: list
     [
         pytest.param([V1], [applied("1", 8)], "V1__x.sql was changed", id="a changed file"),
         pytest.param([V1, V10], [applied("2")], "V2__x.sql was applied, but", id="a missing file"),
-        pytest.param([V1], [applied("1"), applied("2")], "newer.*V2__x.sql", id="newer database"),
-        pytest.param([], [applied("1")], "newer.*V1__x.sql", id="no files"),
         pytest.param([V1, V2], [applied("2")], "V1__x.sql was never applied", id="out of order"),
         pytest.param([V1], [applied("1", success=False)], "V1__x.sql failed", id="a failed one"),
+        pytest.param(
+            [V1], [applied("9", success=False)], "V9__x.sql failed", id="a newer one failed"
+        ),
     ],
 )
 def test_refused_with_the_name_of_the_file(
@@ -74,6 +83,66 @@ def test_refused_with_the_name_of_the_file(
 ) -> None:
     with pytest.raises(MigrationRefused, match=why):
         pending(scripts, history)
+
+
+def test_rows_of_a_newer_version_are_named() -> None:
+    assert newer([V1], [applied("1"), applied("2"), applied("3")]) == ("V2__x.sql", "V3__x.sql")
+    assert newer([V1, V2], [applied("1"), Applied("9", "b", None, True, BASELINE)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("history", "missing"),
+    [
+        pytest.param([], [V1, V2], id="no history"),
+        pytest.param([Applied("2", "b", None, True, BASELINE)], [], id="below a baseline"),
+        pytest.param([Applied("1.0", "b", None, True, BASELINE)], [V2], id="above a baseline"),
+        pytest.param([applied("1"), applied("2", success=False)], [V2], id="a failed one"),
+        pytest.param([applied("1", 8), applied("2"), applied("3")], [], id="others as well"),
+    ],
+)
+def test_a_version_is_unapplied(history: list[Applied], missing: list[Script]) -> None:
+    assert unapplied([V1, V2, R], history) == tuple(missing)
+
+
+def test_a_row_that_flyway_marked_as_deleted_does_not_count() -> None:
+    gone = Applied("2", "V2__x.sql", 7, True, DELETED)
+    assert effective([applied("1"), applied("2"), gone]) == [applied("1")]
+    assert effective([applied("2"), gone, applied("2")]) == [applied("2")]
+    assert pending([V1], effective([applied("1"), applied("2"), gone])) == ()
+
+
+@pytest.mark.parametrize(
+    ("conf", "in_transaction"),
+    [
+        ("executeInTransaction=false", False),
+        ("# a comment\r\n\r\n executeInTransaction = false \r\n", False),
+        ("executeInTransaction=true\n", True),
+        ("", True),
+    ],
+)
+def test_a_conf_file_decides_about_the_transaction(
+    tmp_path: Path, conf: str, in_transaction: bool
+) -> None:
+    (tmp_path / "V1__a.sql").write_text("SELECT 1")
+    (tmp_path / "V1__a.sql.conf").write_text(conf)
+    assert [each.in_transaction for each in read_scripts(tmp_path)] == [in_transaction]
+
+
+@pytest.mark.parametrize(
+    ("name", "conf"),
+    [
+        ("V1__a.sql.conf", "executeInTransaction=no"),
+        ("V1__a.sql.conf", "encoding=UTF-8"),
+        ("V2__a.sql.conf", "executeInTransaction=false"),
+    ],
+)
+def test_a_conf_file_that_is_not_understood_is_refused(
+    tmp_path: Path, name: str, conf: str
+) -> None:
+    (tmp_path / "V1__a.sql").write_text("SELECT 1")
+    (tmp_path / name).write_text(conf)
+    with pytest.raises(MigrationRefused, match=name):
+        read_scripts(tmp_path)
 
 
 def test_files_are_read_in_order_of_version(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from flightspecial_service.background.housekeeping import Housekeeping
 from flightspecial_service.background.startup import Startup, backoff_s
+from flightspecial_service.errors import Unavailable
 from flightspecial_service.infrastructure.postgres.transactions import PgStore
 from flightspecial_service.interface.http.messages import Request, Response
 from flightspecial_service.interface.http.middleware import Drain, Middleware
@@ -40,6 +41,19 @@ async def test_a_start_that_fails_is_logged_and_stops_the_service(
     assert logged_errors(caplog, "the start failed") == [fault]
     assert refused == ["refused"]
     assert "the start failed" in str(startup.missing)
+
+
+async def test_a_start_that_waits_logs_each_reason_once(caplog: pytest.LogCaptureFixture) -> None:
+    reasons = ["away", "away", "away", "read-only", "away"]
+
+    async def failing() -> None:
+        if reasons:
+            raise Unavailable(reasons.pop(0))
+
+    async with asyncio.timeout(20):
+        await Startup(failing, lambda: None, lambda: 0.0).run()
+    lines = [each.getMessage() for each in caplog.records if "not ready" in each.getMessage()]
+    assert [line.split()[2] for line in lines] == ["away", "read-only", "away"]
 
 
 async def test_housekeeping_that_fails_is_logged_each_time_and_continues(

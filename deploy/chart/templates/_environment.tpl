@@ -49,6 +49,18 @@ database_username: {{ .Values.database.username | quote }}
   value: {{ .Values.database.schema | quote }}
 - name: DB_POOL_SIZE
   value: {{ .Values.database.poolSize | quote }}
+{{- with .Values.database.sslmode }}
+- name: DB_SSLMODE
+  value: {{ . }}
+{{- end }}
+{{- if .Values.database.rootCertificates }}
+- name: DB_SSLROOTCERT
+  value: /etc/database-certificates/root.pem
+{{- end }}
+{{- if ne .Values.database.schemaAhead "warn" }}
+- name: DB_SCHEMA_AHEAD
+  value: {{ .Values.database.schemaAhead }}
+{{- end }}
 {{- if eq .Values.environment "test" }}
 # botocore does not read AWS_REGION. On EKS a service account with a role brings this variable, and then this one stands.
 - name: AWS_DEFAULT_REGION
@@ -56,15 +68,32 @@ database_username: {{ .Values.database.username | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The Secret whose keys are variables of the service, where the service looks for them. */}}
-{{- define "secretVolume" -}}
+{{/*
+Files for the connection to the database. The keys of the Secret are variables of the service, where the service looks for them; the
+ConfigMap has the root certificates.
+*/}}
+{{- define "databaseVolumes" -}}
+{{- with .Values.database.existingSecret }}
 - name: secret
   secret:
-    secretName: {{ .Values.database.existingSecret }}
+    secretName: {{ . }}
     defaultMode: 0440
 {{- end }}
-{{- define "secretMount" -}}
+{{- with .Values.database.rootCertificates }}
+- name: database-certificates
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- end }}
+{{- define "databaseMounts" -}}
+{{- if .Values.database.existingSecret }}
 - name: secret
   mountPath: /etc/secret
   readOnly: true
+{{- end }}
+{{- if .Values.database.rootCertificates }}
+- name: database-certificates
+  mountPath: /etc/database-certificates
+  readOnly: true
+{{- end }}
 {{- end }}

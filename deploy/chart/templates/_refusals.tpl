@@ -81,6 +81,9 @@
 {{- if and (not .existingSecret) (eq $.Values.environment "local") -}}
 {{- $found = append $found "database.existingSecret is empty: with environment local the password comes from a Secret, kubectl create secret generic flightspecials-database --from-literal=DB_PASSWORD=..." -}}
 {{- end -}}
+{{- if and (hasPrefix "verify-" .sslmode) (not .rootCertificates) -}}
+{{- $found = append $found (printf "database.rootCertificates is empty, but database.sslmode is %s: kubectl create configmap database-certificates --from-file=root.pem=FILE, and name it there" .sslmode) -}}
+{{- end -}}
 {{- if not (regexMatch "^[A-Za-z_][A-Za-z0-9_]{0,62}$" .schema) -}}
 {{- $found = append $found (printf "database.schema is %q: write 1 to 63 letters, digits and underscores, with no digit in front" .schema) -}}
 {{- end -}}

@@ -1,11 +1,12 @@
 """Migration files, and which of them are pending. Pure except for reading the files.
 
 Names and checksums follow Flyway, so that its tools can read our history table:
-`V2__create_tables.sql` is version 2, "create tables".
+`V2__create_tables.sql` is version 2, "create tables". As with Flyway, `V2__create_tables.sql.conf`
+with the line `executeInTransaction=false` runs that file outside a transaction.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 from zlib import crc32
@@ -17,8 +18,12 @@ from flightspecial_service.errors import MigrationRefused
 _NAME = re.compile(r"V([0-9]+(?:[._][0-9]+)*)__(\S+)\.sql")
 _REPEATABLE = re.compile(r"R__(\S+)\.sql")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_CONF = ".conf"
+_CONF_LINES = re.compile(rb"(?:[#!][^\n]*|executeInTransaction=(true|false)|)")
 BASELINE = "BASELINE"
 """The type of a row that stands for all migrations up to its version."""
+DELETED = "DELETE"
+"""The type of a row with which Flyway's `repair` revokes the earlier rows of its version."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -33,6 +38,7 @@ class Script(Struct, frozen=True):
     name: str
     checksum: int
     text: str
+    in_transaction: bool = True
 
     def sql(self, schema: str) -> str:
         """The statements for this schema. Raises MigrationRefused at an unknown placeholder."""
@@ -66,9 +72,16 @@ def checksum(content: bytes) -> int:
 def read_scripts(folder: Traversable) -> tuple[Script, ...]:
     """All migrations of a folder: versions in order, then repeatable ones by name.
 
-    Raises MigrationRefused at a malformed name and at a duplicate version.
+    Raises MigrationRefused at a malformed name or `.conf` file, and at a duplicate version.
     """
-    scripts = [_script(file) for file in folder.iterdir() if file.name.endswith(".sql")]
+    files = {file.name: file for file in folder.iterdir()}
+    scripts = []
+    for name, file in files.items():
+        if name.endswith(".sql"):
+            conf = files.get(name + _CONF)
+            scripts.append(_script(file, in_transaction=conf is None or _in_transaction(conf)))
+        elif name.endswith(".sql" + _CONF) and name.removesuffix(_CONF) not in files:
+            raise MigrationRefused(f"{name} belongs to no file")
     scripts.sort(key=lambda script: (script.version is None, order(script.version), script.name))
     for script, following in pairwise(scripts):
         if script.version is not None and order(script.version) == order(following.version):
@@ -76,26 +89,61 @@ def read_scripts(folder: Traversable) -> tuple[Script, ...]:
     return tuple(scripts)
 
 
-def pending(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Script, ...]:
-    """The migrations to apply. `applied` is the history, oldest first.
+def effective(rows: Iterable[Applied]) -> list[Applied]:
+    """The history, oldest first, without rows that Flyway's `repair` revoked."""
+    kept: list[Applied] = []
+    for row in rows:
+        if row.kind == DELETED:
+            kept = [each for each in kept if _key(each) != _key(row)]
+        else:
+            kept.append(row)
+    return kept
 
+
+def unapplied(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Script, ...]:
+    """The versions that the history has not: neither a row that succeeded, nor a baseline above.
+
+    The one rule for readiness, `pending` and `info`.
+    """
+    rows = [row for row in applied if row.version is not None and row.success]
+    base = max((order(row.version) for row in rows if row.kind == BASELINE), default=())
+    done = {order(row.version) for row in rows}
+    return tuple(
+        script
+        for script in scripts
+        if script.version is not None
+        and order(script.version) not in done
+        and order(script.version) > base
+    )
+
+
+def newer(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[str, ...]:
+    """The names of applied migrations that are above every file: a newer version of the service ran."""
+    newest = max((order(script.version) for script in scripts), default=())
+    return tuple(
+        row.script for row in applied if row.kind != BASELINE and order(row.version) > newest
+    )
+
+
+def pending(scripts: Sequence[Script], applied: Sequence[Applied]) -> tuple[Script, ...]:
+    """The migrations to apply. `applied` is the effective history, oldest first.
+
+    On a schema that a newer version has migrated, the repeatable ones are left to that version.
     Raises MigrationRefused, with the name of the file, if the history does not fit the files.
     """
     known = {order(script.version): script for script in scripts if script.version is not None}
     versioned = [row for row in applied if row.version is not None]
-    base = max((order(row.version) for row in versioned if row.kind == BASELINE), default=())
     for row in versioned:
         if row.kind != BASELINE:
             _check(row, known)
-    done = {order(row.version) for row in versioned}
-    todo = [
-        script for number, script in sorted(known.items()) if number not in done and number > base
-    ]
-    if todo and done and order(todo[0].version) < max(done):
+    todo = unapplied(scripts, applied)
+    if todo and order(todo[0].version) < max((order(r.version) for r in versioned), default=()):
         raise MigrationRefused(
             f"{todo[0].name} was never applied, but later migrations were:"
             " give it a version above the newest one"
         )
+    if newer(scripts, applied):
+        return todo
     latest = {row.script: row.checksum for row in applied if row.version is None and row.success}
     again = (
         script
@@ -111,23 +159,20 @@ def _check(row: Applied, known: dict[tuple[int, ...], Script]) -> None:
     script = known.get(number)
     if not row.success:
         raise MigrationRefused(
-            f"{row.script} failed when it was applied: mend the database, then delete its row"
-            " from flyway_schema_history"
+            f"{row.script} failed when it was applied: mend the database,"
+            " then run `flightspecials repair`"
         )
-    if script is None and number > max(known, default=()):
-        raise MigrationRefused(
-            f"the database is newer than this service, which does not know {row.script}"
-        )
-    if script is None:
+    if script is None and number <= max(known, default=()):
         raise MigrationRefused(f"{row.script} was applied, but the file is missing")
-    if row.checksum is not None and row.checksum != script.checksum:
+    if script is not None and row.checksum is not None and row.checksum != script.checksum:
         raise MigrationRefused(
             f"{script.name} was changed after it was applied (checksum {row.checksum} then,"
-            f" {script.checksum} now): restore the file and put the change into a new one"
+            f" {script.checksum} now): restore the file and put the change into a new one,"
+            " or accept the file as it is with `flightspecials repair`"
         )
 
 
-def _script(file: Traversable) -> Script:
+def _script(file: Traversable, *, in_transaction: bool) -> Script:
     name = _NAME.fullmatch(file.name)
     repeatable = _REPEATABLE.fullmatch(file.name)
     if name is None and repeatable is None:
@@ -142,7 +187,26 @@ def _script(file: Traversable) -> Script:
         name=file.name,
         checksum=checksum(content),
         text=content.removeprefix(_BOM).decode(),
+        in_transaction=in_transaction,
     )
+
+
+def _in_transaction(conf: Traversable) -> bool:
+    """What a `.sql.conf` file says. Raises MigrationRefused at a line that is not understood."""
+    answer = True
+    for line in conf.read_bytes().splitlines():
+        match = _CONF_LINES.fullmatch(line.strip().replace(b" ", b""))
+        if match is None:
+            raise MigrationRefused(
+                f"{conf.name} may say executeInTransaction=true or executeInTransaction=false,"
+                f" not {line.decode(errors='replace')[:80]!a}"
+            )
+        answer = match[1] != b"false" if match[1] is not None else answer
+    return answer
+
+
+def _key(row: Applied) -> tuple[int, ...] | str:
+    return row.script if row.version is None else order(row.version)
 
 
 def order(version: str | None) -> tuple[int, ...]:

@@ -3,37 +3,32 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, cast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
 
-from flightspecial_service.errors import Exhausted, NotMigrated, Unavailable
-from flightspecial_service.infrastructure.aws.credentials import (
-    Credentials,
-    FixedCredentials,
-    Login,
-    resolved,
-)
-from flightspecial_service.infrastructure.postgres.error_mapping import translated
+from flightspecial_service.errors import Exhausted, Unavailable, WritesRefused
+from flightspecial_service.infrastructure.aws.credentials import Credentials
+from flightspecial_service.infrastructure.postgres.connector import Connector, KeptAlive, Session
+from flightspecial_service.infrastructure.postgres.error_mapping import refused_values, translated
+from flightspecial_service.infrastructure.postgres.outages import Outages
 from flightspecial_service.settings import DatabaseSettings
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _QUERY_SHOWN = 500
 """Characters of a slow query's text."""
+_FOR_READS = 2
+"""Connections that writers leave to reads, as writers may wait for locks."""
+_EXPIRE_GAP_S = 1.0
+"""Minimum between two replacements of all connections."""
 
 # Quoted: these classes are generic in the type stubs only.
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-
-
-async def connect(settings: DatabaseSettings) -> Session:
-    """A connection outside the pool, without a command timeout. Raises Unavailable."""
-    with translated():
-        return await asyncpg.connect(**_address(settings), timeout=settings.connect_timeout_s)
 
 
 class SlowQueries:
@@ -81,11 +76,13 @@ class Database:
         waited: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._connector = Connector(settings, credentials)
         self._waited = waited
-        self._credentials = credentials or FixedCredentials(settings)
         self._slow = slow
         self._pool: Pool | None = None
-        self._lost = False
+        self._writers = asyncio.Semaphore(max(1, settings.pool_size - _FOR_READS))
+        self._outages = Outages()
+        self._expired_at = float("-inf")
         self._probe: Session | None = None
         self._probing = asyncio.Lock()
 
@@ -93,26 +90,15 @@ class Database:
         """Create the pool, without any connection yet."""
         settings = self._settings
         self._pool = await asyncpg.create_pool(
-            **_address(settings) | {"server_settings": _limits(settings)},
             min_size=0,
             max_size=settings.pool_size,
-            timeout=settings.connect_timeout_s,
+            connection_class=KeptAlive,
             command_timeout=settings.command_timeout_s,
             reset=_nothing_to_reset,
             init=self._prepare,
-            connect=cast(Any, self._connect),  # the stubs require each argument by name
+            # The stubs require each argument by name.
+            connect=cast(Any, self._connector.open_limited),
         )
-
-    async def _connect(self, *_dsn: str, **arguments: Any) -> Session:
-        """A connection for the pool with the current login; retried once if the login was just rotated."""
-        login = await self._credentials.login()
-        try:
-            return await _log_in(login, arguments)
-        except asyncpg.InvalidAuthorizationSpecificationError:
-            other = await self._credentials.after_refusal(login)
-            if other is None:
-                raise
-            return await _log_in(other, arguments)
 
     async def expire(self) -> None:
         """Replace connections: idle ones before their next use, others when they are released."""
@@ -134,7 +120,7 @@ class Database:
 
     def up(self) -> float:
         """0 from the first connection failure until the next success, else 1."""
-        return 0 if self._lost else 1
+        return 0 if self._outages.lost else 1
 
     async def close(self) -> None:
         """Wait for connections in use, at most `close_timeout_s`; then terminate them."""
@@ -153,66 +139,111 @@ class Database:
         except TimeoutError:
             log.warning("connections to the database were still in use and have been cut")
 
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for reads. Raises Exhausted, NotMigrated, Unavailable."""
+        return self._borrowed(self._settings.acquire_timeout_s, write=False)
+
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection from the pool. Raises Exhausted, NotMigrated, Unavailable."""
+    async def write_connection(self) -> AsyncIterator[Connection]:
+        """A connection for a write. Raises also Invalid.
+
+        Writers hold at most all connections but two: while they wait for a locked row, reads go on.
+        """
+        limit_s = self._settings.acquire_timeout_s
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._writers.acquire()
+        except TimeoutError as error:
+            raise Exhausted("every connection for writes is in use") from error
+        left_s = max(0.0, limit_s - (time.monotonic() - began))
+        try:
+            async with self._borrowed(left_s, write=True) as connection:
+                with refused_values():
+                    yield connection
+        finally:
+            self._writers.release()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection for writes, in a transaction."""
+        async with self.write_connection() as connection, connection.transaction():
+            if self._connector.pooled:
+                limits = self._connector.limits().items()
+                await connection.execute("".join(f"SET LOCAL {k} = {v};" for k, v in limits))
+            yield connection
+
+    @asynccontextmanager
+    async def _borrowed(self, timeout_s: float, *, write: bool) -> AsyncIterator[Connection]:
+        """A connection of the pool, and what its success or failure tells about the database."""
         pool = self._pool
         if pool is None:
             raise Unavailable("the service is not connected to its database")
         try:
             with translated():
-                connection = await self._acquire(pool)
+                connection = await self._acquire(pool, timeout_s)
                 try:
                     yield connection
-                except asyncpg.InternalClientError:
-                    connection.terminate()  # its state is unknown, so it must not be reused
+                except (asyncpg.InternalClientError, asyncpg.ReadOnlySQLTransactionError):
+                    # Its state is unknown, or the server is no longer the writer: do not reuse it.
+                    connection.terminate()
                     raise
                 finally:
                     await pool.release(connection)
-        except (Exhausted, NotMigrated):
-            raise
         except Unavailable as error:
-            self._log_loss(error)
+            self._outages.failed(error)
+            await self._leave_reader(error)
             raise
         else:
-            self._log_recovery()
+            self._outages.succeeded(wrote=write)
 
-    async def check(self, versions: Collection[str]) -> None:
-        """Raise Unavailable unless the database responds and all these migrations are applied."""
-        query = (
-            "SELECT count(DISTINCT version)"
-            f' FROM "{self._settings.schema}".flyway_schema_history'
-            " WHERE success AND version = ANY($1)"
-        )
+    async def _leave_reader(self, error: Unavailable) -> None:
+        """After a failover the other connections lead to the same reader: replace all of them."""
+        if not isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+            return
+        now = time.monotonic()
+        if now - self._expired_at >= _EXPIRE_GAP_S:
+            self._expired_at = now
+            await self.expire()
+
+    async def probe(self, ask: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `ask` on the probe's connection, which is opened like those of the pool.
+
+        Raises Unavailable, also if the database accepts no writes.
+        """
         if self._pool is None:
             raise Unavailable("the service is not connected to its database")
-        with translated():
-            async with asyncio.timeout(self._settings.probe_timeout_s), self._probing:
-                applied = await self._probe_count(query, list(versions))
-        if applied != len(set(versions)):
-            raise NotMigrated("the database has not been migrated for this version")
+        try:
+            with translated():
+                async with asyncio.timeout(self._settings.probe_timeout_s), self._probing:
+                    return await self._probed(ask)
+        except WritesRefused as error:
+            await self._leave_reader(error)
+            raise
 
-    async def _probe_count(self, query: str, versions: list[str]) -> int:
-        """Run the query on the probe's connection, which is dropped after a failure."""
+    async def _probed(self, ask: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `ask` on the probe's connection, which is dropped after a failure."""
         try:
             if self._probe is None or self._probe.is_closed():
-                self._probe = await connect(await resolved(self._settings, self._credentials))
-            count: int = await self._probe.fetchval(query, versions)
+                self._probe = await self._connector.open_limited()
+            # On as well while the server is in recovery.
+            if await self._probe.fetchval("SELECT current_setting('transaction_read_only')::bool"):
+                raise asyncpg.ReadOnlySQLTransactionError("the database is read-only")
+            return await ask(self._probe)
         except BaseException:
             self._drop_probe()
             raise
-        return count
 
     def _drop_probe(self) -> None:
         if self._probe is not None:
             self._probe.terminate()
             self._probe = None
 
-    async def _acquire(self, pool: Pool) -> Connection:
+    async def _acquire(self, pool: Pool, timeout_s: float) -> Connection:
         """A connection that the caller has to release. The time limit includes connecting."""
         began = time.perf_counter()
         try:
-            return await pool.acquire(timeout=self._settings.acquire_timeout_s)
+            return await pool.acquire(timeout=timeout_s)
         except TimeoutError as error:
             if pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size():
                 raise Exhausted("every connection to the database is in use") from error
@@ -220,53 +251,6 @@ class Database:
         finally:
             if self._waited is not None:
                 self._waited(time.perf_counter() - began)
-
-    def _log_loss(self, error: Unavailable) -> None:
-        """Log the loss once, not for each request."""
-        if not self._lost:
-            self._lost = True
-            log.warning("the database is lost: %s (%s)", error, reason(error))
-
-    def _log_recovery(self) -> None:
-        if self._lost:
-            self._lost = False
-            log.info("the database is back")
-
-
-def reason(error: BaseException) -> str:
-    """Class and text of the library error behind an error of ours, for the log."""
-    cause = error.__cause__
-    return f"{type(cause).__name__}: {cause}" if cause is not None else "no further reason"
-
-
-def _address(settings: DatabaseSettings) -> dict[str, Any]:
-    return {
-        "host": settings.host,
-        "port": settings.port,
-        "user": settings.username,
-        # Never None: asyncpg would then read PGPASSWORD and ~/.pgpass.
-        "password": settings.password.reveal(),
-        "database": settings.name,
-        "ssl": "prefer",
-        "server_settings": {"application_name": "flightspecials"},
-    }
-
-
-async def _log_in(login: Login, arguments: dict[str, Any]) -> Session:
-    user = {"user": login.username, "password": login.password.reveal()}
-    session: Session = await asyncpg.connect(**arguments | user)
-    return session
-
-
-def _limits(settings: DatabaseSettings) -> dict[str, str]:
-    """Limits that PostgreSQL enforces, in ms, in case this process hangs or its own limits fail."""
-    statement_ms = round(settings.command_timeout_s * 1000)
-    return {
-        "application_name": "flightspecials",
-        "statement_timeout": str(statement_ms),
-        "lock_timeout": str(round(settings.row_lock_timeout_s * 1000)),
-        "idle_in_transaction_session_timeout": str(2 * statement_ms),
-    }
 
 
 async def _nothing_to_reset(_connection: object) -> None:

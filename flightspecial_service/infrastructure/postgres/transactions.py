@@ -119,12 +119,12 @@ class PgStore:
         return await self._run_transaction(act)
 
     async def _run_transaction(self, act: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.transaction() as connection:
             return await act(PgUnitOfWork(connection, self._tables))
 
     async def remove_expired_keys(self) -> None:
         """Delete expired idempotency keys. Raises Unavailable."""
-        async with self._database.connection() as connection:
+        async with self._database.write_connection() as connection:
             await self._tables.keys.remove_expired(connection)
 
 

@@ -1,7 +1,7 @@
-"""A table's text with one thing changed: shift, stage, rollback, kill switch and its end. Pure.
+"""The edits of a table's text: shift, stage, rollback, kill switch, resume. Pure.
 
-Each edit is made by `surgery`, loaded as the facade would load it, and compared with the table before:
-if the text means anything but the wanted change, it is refused.
+`splices` edits the text. The new text is loaded as the facade would load it, and compared with the table before. The
+edit is refused unless it changes exactly what it is meant to change.
 """
 
 import re
@@ -37,7 +37,7 @@ _WEIGHT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,2})?")
 
 
 class ParsedTable(Struct, frozen=True):
-    """A text that loads, and the table that it means."""
+    """A text that loads, and its table."""
 
     text: bytes
     file: str
@@ -45,7 +45,7 @@ class ParsedTable(Struct, frozen=True):
 
 
 class EditedTable(Struct, frozen=True):
-    """What an edit made of a text."""
+    """The text and the table after an edit."""
 
     text: bytes
     table: RouteTable
@@ -53,7 +53,7 @@ class EditedTable(Struct, frozen=True):
 
 
 class Consent(Struct, frozen=True):
-    """What an operator says to a jump."""
+    """The operator's consent to skip stages. Both fields are needed."""
 
     force: bool = False
     reason: str = ""
@@ -64,15 +64,15 @@ def parsed_table(text: bytes, file: str) -> ParsedTable:
     return ParsedTable(text, file, load(text, file).table)
 
 
-# --- the edits: None is "it is so already" --------------------------------------------------
+# --- the edits; None if the table does not have to change -----------------------------------
 
 
 def shift(
     parsed: ParsedTable, name: str, given: Mapping[str, int], consent: Consent
 ) -> EditedTable | None:
-    """Other weights, and the stage that they need. `given` in hundredths of a per cent.
+    """Set weights, and the stage that follows from them. `given` is in hundredths of a per cent.
 
-    Raises EditError, like every edit here.
+    Raises EditError, as the other edits do.
     """
     route = find_route(parsed.table, name)
     document = read_document(parsed.text, name)
@@ -82,39 +82,39 @@ def shift(
             f"`facade stage {name} canary --weight N`"
         )
     order = list(written_weights(document))
-    _refuse_lone(name, order)
-    weights = _completed(name, order, given)
+    _refuse_single_backend(name, order)
+    weights = _complete_weights(name, order, given)
     stage = None if route.stage is None else _stage_for(route.stage, weights[order[-1]])
-    return _moved(parsed, document, route, stage, weights, consent)
+    return _with_state(parsed, document, route, stage, weights, consent)
 
 
 def change_stage(
     parsed: ParsedTable, name: str, stage: Stage, weight_bp: int | None, consent: Consent
 ) -> EditedTable | None:
-    """Another stage, and the weights that it needs."""
+    """Set the stage, and the weights that it needs."""
     route = find_route(parsed.table, name)
     document = read_document(parsed.text, name)
     if weight_bp is not None and stage != "canary":
         raise EditError(f"--weight is for canary alone: stage {stage} has its own weights")
     if stage == "retired":
-        return _moved(parsed, document, route, stage, {}, consent)
+        return _with_state(parsed, document, route, stage, {}, consent)
     written = written_weights(document)
     if len(written) == 1 and stage == "legacy":
-        return _moved(parsed, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
-    _refuse_lone(name, list(written))
+        return _with_state(parsed, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
+    _refuse_single_backend(name, list(written))
     if len(written) != 2:
         raise EditError(
             f"route {name} has {len(written)} backends: a stage needs two, the incumbent and the newcomer"
         )
-    now = {ref.backend: ref.weight_bp for ref in route.backend_refs} or written
+    current = {ref.backend: ref.weight_bp for ref in route.backend_refs} or written
     incumbent, newcomer = written
-    share_bp = _newcomer_bp(name, stage, weight_bp, now[newcomer])
+    share_bp = _newcomer_weight(name, stage, weight_bp, current[newcomer])
     weights = {incumbent: ALL_BP - share_bp, newcomer: share_bp}
-    return _moved(parsed, document, route, stage, weights, consent)
+    return _with_state(parsed, document, route, stage, weights, consent)
 
 
-def back_to(parsed: ParsedTable, name: str, state: RouteState) -> EditedTable | None:
-    """The state that a route had before. No rule about jumps holds here."""
+def restore_state(parsed: ParsedTable, name: str, state: RouteState) -> EditedTable | None:
+    """Restore an earlier state of a route. Stages may be skipped."""
     route = find_route(parsed.table, name)
     document = read_document(parsed.text, name)
     weights = {backend: round(weight * 100) for backend, weight in state.weights.items()}
@@ -123,27 +123,27 @@ def back_to(parsed: ParsedTable, name: str, state: RouteState) -> EditedTable | 
             f"route {name} had other backends then ({', '.join(weights)}): `facade history` shows the "
             "versions, `facade revert VERSION` brings one back"
         )
-    return _moved(parsed, document, route, state.stage, weights, Consent(True, "rollback"))
+    return _with_state(parsed, document, route, state.stage, weights, Consent(True, "rollback"))
 
 
 def kill(parsed: ParsedTable) -> EditedTable | None:
-    """The kill switch on."""
+    """Set the kill switch."""
     if parsed.table.kill_switch:
         return None
-    return _switched(parsed, True)
+    return _with_kill_switch(parsed, True)
 
 
 def resume(parsed: ParsedTable) -> EditedTable | None:
-    """The kill switch off."""
-    return _switched(parsed, False) if parsed.table.kill_switch else None
+    """Reset the kill switch."""
+    return _with_kill_switch(parsed, False) if parsed.table.kill_switch else None
 
 
-def _switched(parsed: ParsedTable, on: bool) -> EditedTable:
+def _with_kill_switch(parsed: ParsedTable, on: bool) -> EditedTable:
     document = read_document(parsed.text, None)
     return _checked(parsed, document, set_kill_switch(document, on), Changes(kill_switch=on))
 
 
-def _moved(
+def _with_state(
     parsed: ParsedTable,
     document: Document,
     route: Route,
@@ -151,11 +151,11 @@ def _moved(
     weights: Mapping[str, int],
     consent: Consent,
 ) -> EditedTable | None:
-    """The route with this stage and these weights; a retired one has none, and keeps what is written."""
+    """Set stage and weights of a route. `weights` is empty for a retired route: the weights in the text stay then."""
     before = state_of(route)
     _refuse_jump(before, stage, consent)
     splices = set_stage(document, stage)
-    if len(weights) > 1 and not _follow_from(stage, document):
+    if len(weights) > 1 and not _are_implied(stage, document):
         splices += set_weights(document, weights)
     after = RouteState(stage, _in_percent(weights))
     if before == after:
@@ -165,20 +165,20 @@ def _moved(
 
 
 def _checked(
-    parsed: ParsedTable, document: Document, splices: Sequence[Splice], wanted: Changes
+    parsed: ParsedTable, document: Document, splices: Sequence[Splice], intended: Changes
 ) -> EditedTable:
-    """The new text, if it loads and means what is wanted and nothing else."""
+    """The new text. Raises EditError unless it loads, and changes `intended` and nothing else."""
     text = spliced(parsed.text, document, splices)
     try:
         table = load(text, parsed.file).table
     except TableError as error:
         raise EditError(f"the table would not load so, and nothing was written:\n{error}") from None
-    if changes_between(parsed.table, table) != wanted:
+    if changes_between(parsed.table, table) != intended:
         raise EditError(
             "the edit cannot be made in place without changing something else, and nothing was "
             "written: edit the table by hand"
         )
-    return EditedTable(text, table, wanted)
+    return EditedTable(text, table, intended)
 
 
 # --- the rules ------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def find_route(table: RouteTable, name: str) -> Route:
 
 
 def read_stage(word: str) -> Stage:
-    """Raises EditError for a word that is no stage."""
+    """Raises EditError for a word that is not a stage."""
     for stage in STAGES:
         if stage == word:
             return stage
@@ -212,18 +212,18 @@ def read_weight(text: str) -> int:
 
 def read_weights(texts: Sequence[str]) -> dict[str, int]:
     """`BACKEND=WEIGHT`, each backend once. Raises EditError."""
-    found: dict[str, int] = {}
+    weights: dict[str, int] = {}
     for text in texts:
         name, equals, weight = text.rpartition("=")
         if not (equals and name):
             raise EditError(f"`{text}` is no weight: write BACKEND=WEIGHT, like flightspecials=20")
-        if name in found:
+        if name in weights:
             raise EditError(f"backend `{name}` is given twice: write one weight for it")
-        found[name] = read_weight(weight)
-    return found
+        weights[name] = read_weight(weight)
+    return weights
 
 
-def _refuse_lone(route: str, order: Sequence[str]) -> None:
+def _refuse_single_backend(route: str, order: Sequence[str]) -> None:
     if len(order) == 1:
         raise EditError(
             f"route {route} has one backend, so there is nothing to shift: name the second one in its "
@@ -231,8 +231,8 @@ def _refuse_lone(route: str, order: Sequence[str]) -> None:
         )
 
 
-def _completed(route: str, order: Sequence[str], given: Mapping[str, int]) -> dict[str, int]:
-    """A weight for every reference: the other one of two takes the rest."""
+def _complete_weights(route: str, order: Sequence[str], given: Mapping[str, int]) -> dict[str, int]:
+    """A weight for every reference. Of two references, the other one gets the rest."""
     for name in given:
         if name not in order:
             raise EditError(f"route {route} has no backend `{name}`: {did_you_mean(name, order)}")
@@ -257,10 +257,10 @@ def _stage_for(stage: Stage, newcomer_bp: int) -> Stage:
     return "shadow" if stage == "shadow" else "legacy"
 
 
-def _newcomer_bp(route: str, stage: Stage, given: int | None, now: int | None) -> int:
+def _newcomer_weight(route: str, stage: Stage, given: int | None, current: int | None) -> int:
     if stage != "canary":
         return ALL_BP if stage == "live" else 0
-    weight_bp = given if given is not None else now
+    weight_bp = given if given is not None else current
     if weight_bp is None or not 0 < weight_bp < ALL_BP:
         raise EditError(
             f"a canary has more than 0 and less than 100 per cent: `facade stage {route} canary "
@@ -280,8 +280,8 @@ def _refuse_jump(before: RouteState, stage: Stage | None, consent: Consent) -> N
         )
 
 
-def _follow_from(stage: Stage | None, document: Document) -> bool:
-    """Whether the weights are written nowhere, because the stage says them."""
+def _are_implied(stage: Stage | None, document: Document) -> bool:
+    """Whether the stage implies the weights and the text has none."""
     if stage is None or stage == "canary":
         return False
     return all(weight is None for weight in written_weights(document).values())

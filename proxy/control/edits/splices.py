@@ -1,7 +1,6 @@
-"""Changes of a table's text, scalar by scalar: every other byte stays as it was. Pure.
+"""Edits of a table's text in place, scalar by scalar: every other byte stays as it is. Pure.
 
-A `Splice` puts a text in the place of a span. Nothing here knows what stages and weights mean; `edit`
-does, and has the result loaded and compared before anybody writes it.
+This module knows where stages and weights are written; `operations` knows what they mean, and checks the result.
 """
 
 import re
@@ -19,7 +18,7 @@ _AFTER_VALUE = re.compile(r"[ \t]*")
 
 
 class Splice(Struct, frozen=True, order=True):
-    """`text` instead of what stands from `start` to `end`, in characters."""
+    """Replaces the characters from `start` to `end` with `text`."""
 
     start: int
     end: int
@@ -27,18 +26,18 @@ class Splice(Struct, frozen=True, order=True):
 
 
 def spliced(original: bytes, document: Document, splices: Sequence[Splice]) -> bytes:
-    """The text with all changes made; its byte order mark stays."""
-    text, pieces, at = document.text, [], 0
+    """The text after all splices. A byte order mark stays."""
+    text, pieces, position = document.text, [], 0
     for splice in sorted(splices):
-        pieces += [text[at : splice.start], splice.text]
-        at = splice.end
-    pieces.append(text[at:])
+        pieces += [text[position : splice.start], splice.text]
+        position = splice.end
+    pieces.append(text[position:])
     bom = BOM if original.startswith(BOM) else b""
     return bom + "".join(pieces).encode()
 
 
 def percent_text(weight_bp: int) -> str:
-    """A weight as it is written in a table: at most two decimals, none if it is whole."""
+    """A weight as a table has it: with at most two decimals, and none if it is whole."""
     whole, rest = divmod(weight_bp, 100)
     return str(whole) if not rest else f"{whole}.{rest:02}".rstrip("0")
 
@@ -47,30 +46,30 @@ def percent_text(weight_bp: int) -> str:
 
 
 def set_kill_switch(document: Document, on: bool) -> list[Splice]:
-    """`kill_switch` as it should be, put behind `version` where the table has none."""
-    word = "true" if on else "false"
-    found = document.root.get("kill_switch")
-    if found is not None:
-        return [_replaced(document, found, word)]
-    return [_behind(document, document.root, "version", "kill_switch", word)]
+    """Set `kill_switch`. It is inserted after `version` if the table has none."""
+    value = "true" if on else "false"
+    pair = document.root.get("kill_switch")
+    if pair is not None:
+        return [_replaced(document, pair, value)]
+    return [_inserted(document, document.root, "version", "kill_switch", value)]
 
 
 # --- the stage of a route -------------------------------------------------------------------
 
 
 def set_stage(document: Document, stage: Stage | None) -> list[Splice]:
-    """The route's stage as it should be, put behind its name where it has none; None takes it out."""
+    """Set the route's stage. It is inserted after the name if the route has none. None removes it."""
     route = route_of(document)
-    found = route.get("stage")
-    if found is None:
-        return [] if stage is None else [_behind(document, route, "name", "stage", stage)]
+    pair = route.get("stage")
+    if pair is None:
+        return [] if stage is None else [_inserted(document, route, "name", "stage", stage)]
     if stage is None:
-        return [_taken_out(document, route, found)]
-    return [_replaced(document, found, stage)] if found[1].text != stage else []
+        return [_removed(document, route, pair)]
+    return [_replaced(document, pair, stage)] if pair[1].text != stage else []
 
 
-def _taken_out(document: Document, route: Node, pair: tuple[Node, Node]) -> Splice:
-    """What `_behind` put in, and nothing else: a key with a comment or at the beginning stays."""
+def _removed(document: Document, route: Node, pair: tuple[Node, Node]) -> Splice:
+    """Remove what `_inserted` wrote. Raises EditError if the key is the first one or has a comment."""
     position = route.pairs.index(pair)
     before = route.pairs[position - 1][1].end if position else route.start
     text, end = document.text, pair[1].end
@@ -79,10 +78,10 @@ def _taken_out(document: Document, route: Node, pair: tuple[Node, Node]) -> Spli
     line_start = _line_start(text, pair[0].start)
     line_end = _AFTER_VALUE.match(text, end)
     after = _LINE_END.match(text, line_end.end()) if line_end else None
-    alone = not text[line_start : pair[0].start].strip() and position
-    if not route.flow and alone and after is not None:
+    is_whole_line = not text[line_start : pair[0].start].strip() and position
+    if not route.flow and is_whole_line and after is not None:
         return Splice(line_start, after.end(), "")
-    if not route.flow and alone and line_end is not None and line_end.end() == len(text):
+    if not route.flow and is_whole_line and line_end is not None and line_end.end() == len(text):
         return Splice(line_start - len(_newline(text, line_start)), len(text), "")
     raise EditError(
         "the route had no stage then, and `stage:` cannot be taken out without touching what stands "
@@ -94,24 +93,26 @@ def _taken_out(document: Document, route: Node, pair: tuple[Node, Node]) -> Spli
 
 
 def written_weights(document: Document) -> dict[str, int | None]:
-    """The references of the route in file order, with the weights (hundredths of a per cent) that are
-    written; None where none is. Raises EditError for a route without references."""
+    """The backends of the route in file order, with their weights in hundredths of a per cent.
+
+    None stands for a weight that is not in the text. Raises EditError for a route without references.
+    """
     refs = _refs(document)
     if refs.kind == "scalar":
         return {refs.text: None}
-    if refs.kind == "map" and (lone := refs.get("name")) and _is_text(lone[1]):
-        return {lone[1].text: None}
+    if refs.kind == "map" and (name := refs.get("name")) and _is_text(name[1]):
+        return {name[1].text: None}
     if refs.kind == "map":
         return {key.text: _bp(value) for key, value in refs.pairs}
-    found: dict[str, int | None] = {}
+    weights: dict[str, int | None] = {}
     for item in refs.items:
-        name, weight = _parts(document, item)
-        found[name.text] = None if weight is None else _bp(weight)
-    return found
+        backend, weight = _name_and_weight(document, item)
+        weights[backend.text] = None if weight is None else _bp(weight)
+    return weights
 
 
 def set_weights(document: Document, weights: Mapping[str, int]) -> list[Splice]:
-    """The weights as they should be, for every reference of a route that has several."""
+    """Set the weight of every reference. The route has several."""
     refs = _refs(document)
     if refs.kind == "map":
         pairs = [pair for pair in refs.pairs if _bp(pair[1]) != weights[pair[0].text]]
@@ -119,45 +120,46 @@ def set_weights(document: Document, weights: Mapping[str, int]) -> list[Splice]:
     return [
         splice
         for item in refs.items
-        for splice in _weighted(document, item, weights[_parts(document, item)[0].text])
+        for splice in _weighted(document, item, weights[_name_and_weight(document, item)[0].text])
     ]
 
 
 def _weighted(document: Document, item: Node, weight_bp: int) -> list[Splice]:
-    wanted = percent_text(weight_bp)
+    weight = percent_text(weight_bp)
     if item.kind == "scalar":
         _refuse_shared(document, item)
         name = document.text[item.start : item.end]
         quote = item.style if item.style == '"' else ""
         keys = (f"{quote}{key}{quote}" for key in ("name", "weight"))
         name_key, weight_key = keys
-        return [Splice(item.start, item.end, f"{{{name_key}: {name}, {weight_key}: {wanted}}}")]
-    found = item.get("weight")
-    if found is None:
-        return [_behind(document, item, "name", "weight", wanted)]
-    return [] if _bp(found[1]) == weight_bp else [_replaced(document, found, wanted)]
+        return [Splice(item.start, item.end, f"{{{name_key}: {name}, {weight_key}: {weight}}}")]
+    pair = item.get("weight")
+    if pair is None:
+        return [_inserted(document, item, "name", "weight", weight)]
+    return [] if _bp(pair[1]) == weight_bp else [_replaced(document, pair, weight)]
 
 
 def _refs(document: Document) -> Node:
     route = route_of(document)
-    found = route.get("backend_refs")
-    name = route.get("name")
-    shown = name[1].text if name else ""
-    if found is None:
-        raise EditError(f"route {shown} has no backend_refs: it answers by itself")
-    return _own(document, found[1], "backend_refs")
+    pair = route.get("backend_refs")
+    if pair is None:
+        name = route.get("name")
+        raise EditError(
+            f"route {name[1].text if name else ''} has no backend_refs: it answers by itself"
+        )
+    return _unshared(document, pair[1], "backend_refs")
 
 
-def _parts(document: Document, item: Node) -> tuple[Node, Node | None]:
-    item = _own(document, item, "a reference")
+def _name_and_weight(document: Document, item: Node) -> tuple[Node, Node | None]:
+    item = _unshared(document, item, "a reference")
     if item.kind == "scalar":
         return item, None
     name, weight = item.get("name"), item.get("weight")
     if name is None:
         raise EditError("a reference in backend_refs has no name")
     return (
-        _own(document, name[1], "the name of a reference"),
-        None if weight is None else _own(document, weight[1], "weight"),
+        _unshared(document, name[1], "the name of a reference"),
+        None if weight is None else _unshared(document, weight[1], "weight"),
     )
 
 
@@ -166,7 +168,7 @@ def _is_text(node: Node) -> bool:
 
 
 def _bp(node: Node) -> int | None:
-    """Of a plain number; None for an alias, which `_replaced` refuses."""
+    """Hundredths of a per cent. None for an alias, which `_replaced` refuses."""
     whole, _, rest = node.text.partition(".")
     if node.kind != "scalar" or not whole.isdigit():
         return None
@@ -177,7 +179,7 @@ def _bp(node: Node) -> int | None:
 
 
 def route_of(document: Document) -> Node:
-    """The route that is edited. Raises EditError if it stands where no edit can find it."""
+    """The route that is edited. Raises EditError for a route that is written as an alias."""
     if document.route is None:
         raise EditError(
             "the route is written with an alias (`*…`), which cannot be edited in place: write it out, "
@@ -186,8 +188,8 @@ def route_of(document: Document) -> Node:
     return document.route
 
 
-def _own(document: Document, node: Node, what: str) -> Node:
-    """`node`, if it is written here and nowhere else."""
+def _unshared(document: Document, node: Node, what: str) -> Node:
+    """`node`. Raises EditError if it is an alias, or if an alias refers to it."""
     if node.kind == "alias":
         raise EditError(
             f"{what} is an alias (`*{node.text}`), which cannot be edited in place: write the value "
@@ -205,34 +207,34 @@ def _refuse_shared(document: Document, node: Node) -> None:
         )
 
 
-def _replaced(document: Document, pair: tuple[Node, Node], wanted: str) -> Splice:
-    """Another value for a scalar, between the quotation marks that it has."""
-    node = _own(document, pair[1], pair[0].text)
+def _replaced(document: Document, pair: tuple[Node, Node], value: str) -> Splice:
+    """Replace the value of a pair, which is a scalar. Its quotation marks stay."""
+    node = _unshared(document, pair[1], pair[0].text)
     if node.kind != "scalar" or node.style not in ("", "'", '"'):
         raise EditError(f"`{pair[0].text}` is not written on one line: edit the table by hand")
-    # A span begins with its anchor, if there is one.
+    # The span begins with the anchor, if there is one.
     length = len(node.text) + 2 * len(node.style)
     written = f"{node.style}{node.text}{node.style}"
     start = node.end - length
     if document.text[start : node.end] != written:
         raise EditError(f"`{pair[0].text}` is written with escapes: edit the table by hand")
-    return Splice(start, node.end, f"{node.style}{wanted}{node.style}")
+    return Splice(start, node.end, f"{node.style}{value}{node.style}")
 
 
-def _behind(document: Document, block: Node, neighbour: str, key: str, value: str) -> Splice:
-    """A new entry behind the one of `neighbour`, written as that one is."""
-    found = block.get(neighbour)
-    if found is None:
+def _inserted(document: Document, block: Node, neighbour: str, key: str, value: str) -> Splice:
+    """Insert an entry after the one of `neighbour`, in the same style."""
+    pair = block.get(neighbour)
+    if pair is None:
         raise EditError(f"`{neighbour}` is missing where `{key}` has to go: edit the table by hand")
-    text, quote = document.text, found[0].style
+    text, quote = document.text, pair[0].style
     value = f"{quote}{value}{quote}" if quote and value.isalpha() and key == "stage" else value
     entry = f"{quote}{key}{quote}: {value}"
     if block.flow:
-        return Splice(found[1].end, found[1].end, f", {entry}")
-    line_end = _LINE_END.search(text, found[1].end)
+        return Splice(pair[1].end, pair[1].end, f", {entry}")
+    line_end = _LINE_END.search(text, pair[1].end)
     newline = _newline(text, line_end.end() if line_end else len(text))
     at = line_end.start() if line_end else len(text)
-    return Splice(at, at, f"{newline}{' ' * found[0].column}{entry}")
+    return Splice(at, at, f"{newline}{' ' * pair[0].column}{entry}")
 
 
 def _line_start(text: str, at: int) -> int:
@@ -240,10 +242,10 @@ def _line_start(text: str, at: int) -> int:
 
 
 def _newline(text: str, at: int) -> str:
-    """How lines end: the one that ends at `at`, else the first of the text."""
+    """The line end before `at`; if there is none, the first one of the text."""
     if text[:at].endswith("\r\n"):
         return "\r\n"
     if text[:at].endswith("\n"):
         return "\n"
-    found = _LINE_END.search(text)
-    return found[0] if found and found[0] in ("\r\n", "\n", "\r") else "\n"
+    first = _LINE_END.search(text)
+    return first[0] if first and first[0] in ("\r\n", "\n", "\r") else "\n"

@@ -1,7 +1,7 @@
-"""Where things stand in a table's text: just enough of its YAML to change a scalar in place. Pure.
+"""Positions in a table's text: the part of its YAML tree that is needed to edit a scalar in place. Pure.
 
-Only the top of the document and one route become nodes; the rest of the events is passed over, so that
-a route among ten thousand is found in the time that the parser takes. Spans count characters.
+Only the top level and one route become nodes; other events are skipped. So finding one of ten thousand routes takes
+hardly longer than parsing. Spans count characters.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class Node(Struct, frozen=True):
     end: int
     column: int
     text: str = ""
-    """Of a scalar: its value. Of an alias: its anchor's name."""
+    """Of a scalar: its value. Of an alias: the name of its anchor."""
     style: str = ""
-    """Of a scalar: the quotation mark, `|`, `>`, or nothing for a plain one."""
+    """Of a scalar: the quotation mark, `|`, `>`, or empty for a plain one."""
     anchor: str = ""
     flow: bool = False
     pairs: tuple[tuple["Node", "Node"], ...] = ()
@@ -42,7 +42,7 @@ class Node(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A table's text. `root` lacks what stands inside its sections; `route` is the one asked for."""
+    """A table's text. `root` is the top level without the content of its sections. `route` is the requested route."""
 
     text: str
     root: Node
@@ -53,29 +53,29 @@ BOM = b"\xef\xbb\xbf"
 
 
 def read_document(text: bytes, route: str | None) -> Document:
-    """The nodes of a text that loads as a table."""
+    """Parse a text that loads as a table. `route` is the name of the requested route."""
     decoded = text.removeprefix(BOM).decode()
     events = _events(decoded)
-    next(events)  # The document's own start.
+    next(events)  # The start of the document.
     start = next(events)
     pairs: list[tuple[Node, Node]] = []
-    found: Node | None = None
+    route_node: Node | None = None
     while isinstance(event := next(events), ScalarEvent):
         key = _scalar(event)
         value = next(events)
         if key.text == "routes" and route is not None and isinstance(value, SequenceStartEvent):
-            found = _find(events, route)
+            route_node = _find_route(events, route)
             pairs.append((key, _skipped(value)))
         elif isinstance(value, ScalarEvent):
             pairs.append((key, _scalar(value)))
         else:
-            _pass_over(value, events)
+            _skip(value, events)
             pairs.append((key, _skipped(value)))
     mark = start.start_mark
     root = Node(
         "map", mark.index, mark.index, mark.column, flow=bool(start.flow_style), pairs=tuple(pairs)
     )
-    return Document(decoded, root, found)
+    return Document(decoded, root, route_node)
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -84,22 +84,22 @@ def _events(text: str) -> Iterator[Any]:
     return iter(loader.get_event, None)
 
 
-def _find(events: Iterator[Any], name: str) -> Node | None:
-    """The item of the list of routes that has this name. The list is read to its end."""
-    found = None
+def _find_route(events: Iterator[Any], name: str) -> Node | None:
+    """The item with this name in the list of routes. Reads the list to its end."""
+    route = None
     while hasattr(event := next(events), "anchor"):
-        kept = [event, *_inside(event, events)]
-        # An event that is not the name costs one comparison; nodes are made for one route alone.
-        if found is None and any(each for each in kept if getattr(each, "value", None) == name):
-            node = _node(iter(kept))
-            named = node.get("name")
-            if named is not None and named[1].text == name:
-                found = node
-    return found
+        item = [event, *_events_within(event, events)]
+        # Comparing the events is cheap; nodes are made only for an item in which the name occurs.
+        if route is None and any(each for each in item if getattr(each, "value", None) == name):
+            node = _node(iter(item))
+            pair = node.get("name")
+            if pair is not None and pair[1].text == name:
+                route = node
+    return route
 
 
-def _inside(start: Any, events: Iterator[Any]) -> Iterator[Any]:
-    """The events that follow `start` up to its end."""
+def _events_within(start: Any, events: Iterator[Any]) -> Iterator[Any]:
+    """The events after `start`, up to its end."""
     depth = int(isinstance(start, MappingStartEvent | SequenceStartEvent))
     while depth:
         event = next(events)
@@ -109,8 +109,8 @@ def _inside(start: Any, events: Iterator[Any]) -> Iterator[Any]:
         yield event
 
 
-def _pass_over(start: Any, events: Iterator[Any]) -> None:
-    for _ in _inside(start, events):
+def _skip(start: Any, events: Iterator[Any]) -> None:
+    for _ in _events_within(start, events):
         continue
 
 
@@ -131,7 +131,7 @@ def _node(events: Iterator[Any]) -> Node:
 def _container(start: Any, events: Iterator[Any]) -> Node:
     children: list[Node] = []
     while hasattr(end := next(events), "anchor"):
-        inner = _inside(end, events)
+        inner = _events_within(end, events)
         children.append(_node(iter([end, *inner])))
     first, anchor, flow = start.start_mark, start.anchor or "", bool(start.flow_style)
     if isinstance(start, MappingStartEvent):

@@ -1,8 +1,8 @@
-"""The entries of a history: a chain in which no line can be changed, taken out or put in unseen. Pure.
+"""The entries of a history: a hash chain, in which a changed, removed or inserted line is detected. Pure.
 
-A history that grew too long begins with a `Truncation`, which says what was dropped before its first entry.
-An entry is one line of compact JSON. Its `hash` is the SHA-256 of that line with an empty `hash`, and its
-`previous` is the hash of the entry before. Each holds the table's bytes, so that a revert is exact.
+An entry is one line of compact JSON. Its `hash` is the SHA-256 of that line with an empty `hash`; its `previous` is
+the hash of the entry before. It has the bytes of the table, so a revert is exact. A history whose oldest entries were
+dropped begins with a `Truncation`.
 """
 
 import base64
@@ -21,14 +21,14 @@ from proxy.control.changes import Changes, RouteState
 FOUND = "found"
 BY_HAND = "edited by hand"
 NOT_CARRIED_OUT = "not carried out"
-"""The entry before it was written, and then the edit was cut short."""
+"""The entry before it was written, but the edit was interrupted before the table was."""
 ROLLBACK = "rollback"
 UNKNOWN = "unknown"
 VERSION_LENGTH = 12
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """One change of a table, or the table as it was found."""
+    """One change of a table, or the table with which the history begins."""
 
     number: int
     """From 1."""
@@ -41,7 +41,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     version_after: str
     changes: Changes
     table: str
-    """The bytes after the change: zlib, base64."""
+    """The bytes of the table after the change: zlib, base64."""
     previous: str = ""
     hash: str = ""
 
@@ -50,13 +50,13 @@ class Truncation(Struct, frozen=True, forbid_unknown_fields=True):
     """The first line of a history whose oldest entries were dropped."""
 
     begins_at: int
-    """The number of the first entry that is left."""
+    """The number of the first entry that was kept."""
     previous: str
-    """The hash of the last one that was dropped."""
+    """The hash of the last entry that was dropped."""
 
 
 class NewEntry(Struct, frozen=True):
-    """What an entry says, before it has a place in the chain."""
+    """The content of an entry that is not in the chain yet."""
 
     who: str
     action: str
@@ -66,16 +66,17 @@ class NewEntry(Struct, frozen=True):
 
 
 class HistoryScan(Struct, frozen=True):
-    """A history as it was found."""
+    """The result of reading a history."""
 
     entries: tuple[Entry, ...] = ()
     torn: tuple[int, ...] = ()
-    """Numbers of lines that a crash cut short."""
+    """The numbers of lines that a crash cut short."""
     broken_at: int = 0
-    """The first line that does not fit the chain; 0 for none."""
+    """The number of the first line that breaks the chain; 0 if it is complete."""
     fault: str = ""
+    """Why that line breaks the chain."""
     begins_at: int = 1
-    """The number of the first entry; those before were dropped, because a history is bounded."""
+    """The number of the first entry; those before it were dropped."""
 
 
 def version_of(text: bytes) -> str:
@@ -83,18 +84,18 @@ def version_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:VERSION_LENGTH]
 
 
-def chained(draft: NewEntry, last: Entry | None, now: float) -> Entry:
-    """The entry that follows `last`. `now` as of `time.time()`."""
+def chained(new: NewEntry, last: Entry | None, now: float) -> Entry:
+    """`new` as the entry after `last`. `now` is `time.time()`."""
     entry = Entry(
         last.number + 1 if last is not None else 1,
         datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        draft.who,
-        draft.action,
-        draft.reason,
+        new.who,
+        new.action,
+        new.reason,
         last.version_after if last is not None else None,
-        version_of(draft.text),
-        draft.changes,
-        base64.b64encode(zlib.compress(draft.text, 9)).decode(),
+        version_of(new.text),
+        new.changes,
+        base64.b64encode(zlib.compress(new.text, 9)).decode(),
         last.hash if last is not None else "",
     )
     return replace(entry, hash=_hash(entry))
@@ -105,20 +106,20 @@ def _hash(entry: Entry) -> str:
 
 
 def line_of(entry: Entry) -> bytes:
-    """The entry as it stands in the file."""
+    """The entry as a line of the file."""
     return msgspec.json.encode(entry) + b"\n"
 
 
 def read_entry(line: bytes) -> Entry | None:
-    """The entry of a line, right or not; None for what is none."""
+    """The entry in a line, whether its hash is correct or not; None for another line."""
     try:
         return msgspec.json.decode(line, type=Entry)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def read_beginning(line: bytes) -> Truncation | None:
-    """The beginning that a line is; None for what is none."""
+def read_truncation(line: bytes) -> Truncation | None:
+    """The truncation in a line; None for another line."""
     try:
         return msgspec.json.decode(line, type=Truncation)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -126,13 +127,13 @@ def read_beginning(line: bytes) -> Truncation | None:
 
 
 def first_number(start: bytes) -> int:
-    """The number of the first entry of a history, by its first bytes."""
-    beginning = read_beginning(start.partition(b"\n")[0])
-    return 1 if beginning is None else beginning.begins_at
+    """The number of the first entry of a history that begins with `start`."""
+    truncation = read_truncation(start.partition(b"\n")[0])
+    return 1 if truncation is None else truncation.begins_at
 
 
 def table_of(entry: Entry) -> bytes:
-    """The table's bytes after the change. Raises ValueError for an entry that somebody spoilt."""
+    """The bytes of the table after the change. Raises ValueError for a damaged entry."""
     try:
         text = zlib.decompressobj().decompress(
             base64.b64decode(entry.table, validate=True), MAX_BYTES
@@ -144,11 +145,11 @@ def table_of(entry: Entry) -> bytes:
     return text
 
 
-# --- how long it gets -----------------------------------------------------------------------
+# --- bounds ---------------------------------------------------------------------------------
 
 
 class HistoryBounds(Struct, frozen=True):
-    """How much is kept. A history grows by a quarter beyond this before it is shortened."""
+    """How much of a history is kept. It is shortened once it exceeds a bound by a quarter."""
 
     entries: int = 1_000
     size: int = 32 * 1024 * 1024
@@ -159,56 +160,56 @@ class HistoryBounds(Struct, frozen=True):
 
 
 def shortened(text: bytes, bounds: HistoryBounds) -> bytes:
-    """The newest entries that are within the bounds, at least two of them; `text` itself if it is to stay.
+    """The history with the newest entries only: as many as the bounds allow, and at least two.
 
-    A history whose chain is broken stays as it is: it is evidence.
+    A history with a broken chain is returned unchanged: it is evidence.
     """
     if read_history(text).broken_at:
         return text
     lines = [line for line in text.split(b"\n") if line]
     first, size, kept = len(lines), 0, 0
     for position in range(len(lines) - 1, -1, -1):
-        if read_beginning(lines[position]) is not None:
+        if read_truncation(lines[position]) is not None:
             break
         size += len(lines[position]) + 1
         if kept >= 2 and (kept >= bounds.entries or size > bounds.size):
             break
         if read_entry(lines[position]) is not None:
             first, kept = position, kept + 1
-    begins = read_entry(lines[first]) if kept else None
-    if begins is None or begins.number == 1:
+    oldest = read_entry(lines[first]) if kept else None
+    if oldest is None or oldest.number == 1:
         return text
-    beginning = msgspec.json.encode(Truncation(begins.number, begins.previous))
-    return b"".join(line + b"\n" for line in (beginning, *lines[first:]))
+    truncation = msgspec.json.encode(Truncation(oldest.number, oldest.previous))
+    return b"".join(line + b"\n" for line in (truncation, *lines[first:]))
 
 
 # --- the chain ------------------------------------------------------------------------------
 
-FROM_THE_FIRST = Truncation(1, "")
+_NOT_TRUNCATED = Truncation(1, "")
 
 
 def read_history(text: bytes) -> HistoryScan:
-    """Every entry, and the first place at which the chain does not hold."""
+    """All entries, and the first line that breaks the chain."""
     entries: list[Entry] = []
     torn: list[int] = []
     broken_at, fault = 0, ""
-    beginning = FROM_THE_FIRST
+    truncation = _NOT_TRUNCATED
     for number, line in enumerate(text.split(b"\n"), 1):
         if not line:
             continue
-        if number == 1 and (found_first := read_beginning(line)) is not None:
-            beginning = found_first
+        if number == 1 and (first := read_truncation(line)) is not None:
+            truncation = first
             continue
         entry = read_entry(line)
         if entry is None and not line.rstrip().endswith(b"}"):
             torn.append(number)
             continue
-        found = _fault(entry, line, entries[-1] if entries else beginning)
-        if found and not broken_at:
-            broken_at, fault = number, found
+        line_fault = _fault(entry, line, entries[-1] if entries else truncation)
+        if line_fault and not broken_at:
+            broken_at, fault = number, line_fault
         if entry is not None:
             entries.append(entry)
-    return HistoryScan(tuple(entries), tuple(torn), broken_at, fault, beginning.begins_at)
+    return HistoryScan(tuple(entries), tuple(torn), broken_at, fault, truncation.begins_at)
 
 
 def _fault(entry: Entry | None, line: bytes, last: Entry | Truncation) -> str:
@@ -225,37 +226,37 @@ def _fault(entry: Entry | None, line: bytes, last: Entry | Truncation) -> str:
 
 
 def carried_out(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """The entries of changes that took effect."""
+    """The entries whose changes took effect."""
     for position, entry in enumerate(entries):
-        follower = entries[position + 1 : position + 2]
-        cut_short = bool(follower) and follower[0].action == NOT_CARRIED_OUT
-        if entry.action != NOT_CARRIED_OUT and not cut_short:
+        next_entry = entries[position + 1 : position + 2]
+        interrupted = bool(next_entry) and next_entry[0].action == NOT_CARRIED_OUT
+        if entry.action != NOT_CARRIED_OUT and not interrupted:
             yield entry
 
 
 def earlier_state(entries: Sequence[Entry], route: str) -> RouteState | None:
-    """The state that a rollback of the route brings back; None where none is recorded.
+    """The state that a rollback of the route restores; None if none is recorded.
 
-    An undo stack: a rollback takes off the change that it undid, so the next one goes further back.
+    Changes are an undo stack: a rollback removes the change that it undoes, so the next one goes further back.
     """
-    stack: list[RouteState] = []
+    undo_stack: list[RouteState] = []
     for entry in carried_out(entries):
         for change in entry.changes.routes:
             if change.route != route:
                 continue
             if change.before is None or change.after is None:
-                stack.clear()
+                undo_stack.clear()
             elif entry.action == ROLLBACK:
-                # What it undid may have been dropped from the history.
-                del stack[-1:]
+                # The stack may be empty: the change may have been dropped from the history.
+                del undo_stack[-1:]
             else:
-                stack.append(change.before)
-    return stack[-1] if stack else None
+                undo_stack.append(change.before)
+    return undo_stack[-1] if undo_stack else None
 
 
 def with_version(entries: Iterable[Entry], prefix: str) -> list[Entry]:
-    """For each version that begins with `prefix`, the last entry that has it."""
-    found = {
+    """The last entry of each version that begins with `prefix`."""
+    by_version = {
         entry.version_after: entry for entry in entries if entry.version_after.startswith(prefix)
     }
-    return list(found.values())
+    return list(by_version.values())

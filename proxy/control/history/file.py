@@ -1,4 +1,4 @@
-"""The history file beside a table, `routes.yaml.history.jsonl`: appended to under a lock, and bounded."""
+"""The history file of a table, `routes.yaml.history.jsonl`: it is appended to under a lock, and bounded."""
 
 import contextlib
 import os
@@ -41,30 +41,30 @@ from proxy.errors import EditError, FacadeError, TableError
 from proxy.model import RouteTable
 
 TablesByVersion = Mapping[str, RouteTable]
-"""Tables that are known already, by their version: they are not parsed again."""
+"""Tables that are already parsed, by their version."""
 
-_SEEN_WAIT_S = 10.0
-_TAIL_BYTES = 256 * 1024
-_BEGINNING_BYTES = 512
+_RECORD_WAIT_S = 10.0
+_FIRST_READ_BYTES = 256 * 1024
+_FIRST_LINE_BYTES = 512
 BOUNDS = HistoryBounds()
 
 
 class ObservedTable(Struct, frozen=True):
-    """A table as somebody saw it."""
+    """A table as it was read."""
 
     path: Path
-    """Resolved."""
+    """Without links."""
     text: bytes
     tables: TablesByVersion
 
 
 def history_path(table: Path) -> Path:
-    """Where the history of a table is. `table` is resolved."""
+    """The history file of a table. `table` has no links."""
     return table.with_name(f"{table.name}.history.jsonl")
 
 
 def load_history(table: Path) -> HistoryScan:
-    """The whole history of a table; empty where there is none. Raises OSError."""
+    """The whole history of a table; empty if there is none. Raises OSError."""
     try:
         return read_history(history_path(table).read_bytes())
     except FileNotFoundError:
@@ -72,31 +72,32 @@ def load_history(table: Path) -> HistoryScan:
 
 
 class KnownTables(Struct, frozen=True):
-    """What a running facade knows of a table that took effect: the version before it, and tables by version."""
+    """What a running facade knows when a table takes effect."""
 
     before: str | None = None
+    """The version that was in effect before; None for the first table."""
     tables: TablesByVersion = {}
 
 
 def record_table(
-    path: Path, text: bytes, now: float, seen: KnownTables | None = None
+    path: Path, text: bytes, now: float, known: KnownTables | None = None
 ) -> str | None:
-    """Record a table that took effect and is not in the history: somebody edited it by hand.
+    """Record a table that took effect, unless the history has it: then it was edited by hand.
 
-    For the running facade; `now` is `time.time()`. Blocks for 10 s at most. Several processes may see the
-    same change: it is recorded once. What the file does not hold any more is recorded if the history ends with
-    the version that was in effect before, or has not begun; else somebody has told the story already.
-    Never raises: what kept it from being recorded is returned, None is "it is recorded".
+    A running facade calls this; `now` is `time.time()`. It blocks for at most 10 s. Several processes may call it for
+    the same change, which is recorded once. Never raises: returns why the table was not recorded, or None.
     """
-    seen = seen or KnownTables()
+    known = known or KnownTables()
     try:
         table = resolve_links(path)
-        with open_history(table, _SEEN_WAIT_S) as log:
-            known = log.ends_with(seen.before) or (
-                log.last is None and version_of(text) in seen.tables
+        with open_history(table, _RECORD_WAIT_S) as history:
+            # The file may have changed since. Then `text` is recorded only if it is the change that follows the last
+            # entry: otherwise another process has recorded this change and later ones.
+            follows = history.ends_with(known.before) or (
+                history.last is None and version_of(text) in known.tables
             )
-            if not log.has(text) and (known or read_table(table) == text):
-                log.record_missed_change(ObservedTable(table, text, seen.tables), now)
+            if not history.has(text) and (follows or read_table(table) == text):
+                history.record_missed_change(ObservedTable(table, text, known.tables), now)
     except TableError:
         return f"{path} was not recorded: it does not load"
     except FacadeError as error:
@@ -108,72 +109,74 @@ def record_table(
 
 @contextlib.contextmanager
 def open_history(table: Path, wait_s: float) -> Iterator["HistoryFile"]:
-    """The history of a table, for nobody else until the end. Raises EditError."""
+    """The history of a table, locked inside the block. Raises EditError."""
     path = history_path(table)
-    like = os.stat(table)
+    table_stat = os.stat(table)
     with contextlib.ExitStack() as stack:
         with as_edit_errors(path):
             handle = stack.enter_context(locked(path, wait_s))
         if os.fstat(handle).st_size == 0:
             with as_edit_errors(path):
-                keep_owner(handle, like)
-                os.fchmod(handle, stat.S_IMODE(like.st_mode) & 0o666)
-        log = HistoryFile(handle, path)
-        yield log
-        # What was to be done is done: a history that stays too long for now is no reason to fail.
+                keep_owner(handle, table_stat)
+                os.fchmod(handle, stat.S_IMODE(table_stat.st_mode) & 0o666)
+        history = HistoryFile(handle, path)
+        yield history
+        # The entries are written. If shortening fails, the history stays long until the next time.
         with contextlib.suppress(OSError, EditError):
-            log.shorten()
+            history.shorten()
 
 
 class HistoryFile:
-    """A history that is locked."""
+    """A locked history file."""
 
     def __init__(self, handle: int, path: Path) -> None:
         self._handle = handle
         self._path = path
-        self._unfinished = False
+        self._lacks_newline = False
+        """Whether the file does not end with a line end."""
         self.torn = False
-        """Whether the last line was cut short by a crash."""
+        """Whether the last line is not an entry: a crash cut it short."""
         self.last = self._find_last()
 
     def has(self, text: bytes) -> bool:
-        """Whether the last entry is about this text."""
+        """Whether the last entry has this text."""
         return self.last is not None and self.last.version_after == version_of(text)
 
     def ends_with(self, version: str | None) -> bool:
-        """Whether the last entry is about this version. None is no version."""
+        """Whether the last entry has this version. False for None."""
         return self.last is not None and self.last.version_after == version
 
-    def append(self, draft: NewEntry, now: float) -> Entry:
-        """Add an entry; on the disk when this returns. Raises EditError."""
-        entry = chained(draft, self.last, now)
-        line = (b"\n" if self._unfinished else b"") + line_of(entry)
+    def append(self, new: NewEntry, now: float) -> Entry:
+        """Append an entry and sync the file. Raises EditError."""
+        entry = chained(new, self.last, now)
+        line = (b"\n" if self._lacks_newline else b"") + line_of(entry)
         with as_edit_errors(self._path):
             while line:
                 line = line[os.write(self._handle, line) :]
             os.fsync(self._handle)
-        self.last, self._unfinished = entry, False
+        self.last, self._lacks_newline = entry, False
         return entry
 
-    def record_missed_change(self, sight: ObservedTable, now: float) -> NewEntry | None:
-        """Record what happened to the table since the last entry. Raises TableError, EditError."""
-        draft = missed_change(self.last, sight)
-        if draft is not None:
-            self.append(draft, now)
+    def record_missed_change(self, table: ObservedTable, now: float) -> NewEntry | None:
+        """Record a change of the table since the last entry, if there was one. Raises TableError, EditError."""
+        entry = missed_change(self.last, table)
+        if entry is not None:
+            self.append(entry, now)
+        # If a crash left the pending file of an edit, the entry "not carried out" is about it.
         with contextlib.suppress(OSError):
-            pending_path(sight.path).unlink()
-        return draft
+            pending_path(table.path).unlink()
+        return entry
 
     def shorten(self, bounds: HistoryBounds = BOUNDS) -> bool:
-        """Drop the oldest entries of a history that is beyond `bounds`; it takes no more entries then.
+        """Drop the oldest entries of a history that exceeds `bounds`. Do not append afterwards.
 
-        Returns whether that was done. The new file takes the old one's place at once, so whoever reads without
-        the lock sees either. Whoever waits for the lock finds that its file is gone, and takes the new one.
-        Raises OSError, EditError.
+        Returns whether entries were dropped. The file is replaced atomically, so a reader without the lock sees the
+        old file or the new one. A process that waits for the lock opens the new file (`atomic_file.locked`). Raises
+        OSError, EditError.
         """
         if self.last is None:
             return False
-        begins_at = first_number(os.pread(self._handle, _BEGINNING_BYTES, 0))
+        begins_at = first_number(os.pread(self._handle, _FIRST_LINE_BYTES, 0))
         size = os.fstat(self._handle).st_size
         if not bounds.passed_by(self.last.number - begins_at + 1, size):
             return False
@@ -185,14 +188,14 @@ class HistoryFile:
         return kept != text
 
     def _find_last(self) -> Entry | None:
-        """The last line that is an entry, without reading the whole file where that is not needed."""
+        """The last line that is an entry. Reads from the end, and no more than needed."""
         size = os.fstat(self._handle).st_size
-        self._unfinished = size > 0 and os.pread(self._handle, 1, size - 1) != b"\n"
-        length = min(_TAIL_BYTES, size)
+        self._lacks_newline = size > 0 and os.pread(self._handle, 1, size - 1) != b"\n"
+        length = min(_FIRST_READ_BYTES, size)
         while True:
             lines = os.pread(self._handle, length, size - length).split(b"\n")
-            whole = lines if length == size else lines[1:]
-            for line in reversed([line for line in whole if line]):
+            complete = lines if length == size else lines[1:]
+            for line in reversed([line for line in complete if line]):
                 entry = read_entry(line)
                 if entry is not None:
                     return entry
@@ -202,22 +205,22 @@ class HistoryFile:
             length = min(length * 4, size)
 
 
-def missed_change(last: Entry | None, sight: ObservedTable) -> NewEntry | None:
-    """The entry that a history, which ends with `last`, lacks for a table as it is. Raises TableError."""
-    version = version_of(sight.text)
+def missed_change(last: Entry | None, table: ObservedTable) -> NewEntry | None:
+    """The entry that is missing in a history that ends with `last`; None if none is. Raises TableError."""
+    version = version_of(table.text)
     if last is None:
-        if version not in sight.tables:
-            parse_table(sight.text, str(sight.path))
-        return NewEntry(UNKNOWN, FOUND, Changes(), sight.text)
+        if version not in table.tables:
+            parse_table(table.text, str(table.path))
+        return NewEntry(UNKNOWN, FOUND, Changes(), table.text)
     if last.version_after == version:
         return None
-    now = sight.tables.get(version) or parse_table(sight.text, str(sight.path))[0]
-    action = NOT_CARRIED_OUT if _was_cut_short(last, sight.path, version) else BY_HAND
-    return NewEntry(UNKNOWN, action, _changes(last, now, sight.tables), sight.text)
+    current = table.tables.get(version) or parse_table(table.text, str(table.path))[0]
+    action = NOT_CARRIED_OUT if _was_cut_short(last, table.path, version) else BY_HAND
+    return NewEntry(UNKNOWN, action, _changes(last, current, table.tables), table.text)
 
 
 def _was_cut_short(last: Entry, table: Path, version: str) -> bool:
-    """An edit ended between its entry and its rename: its text still waits beside the table."""
+    """Whether an edit ended after its entry and before it replaced the table: its pending file is still there."""
     if last.version_before != version:
         return False
     try:
@@ -226,9 +229,9 @@ def _was_cut_short(last: Entry, table: Path, version: str) -> bool:
         return False
 
 
-def _changes(last: Entry, now: RouteTable, tables: TablesByVersion) -> Changes:
+def _changes(last: Entry, current: RouteTable, tables: TablesByVersion) -> Changes:
     try:
         before = tables.get(last.version_after) or parse_table(table_of(last))[0]
     except (TableError, ValueError):
         return Changes(other=("the whole file: the version before cannot be read",))
-    return changes_between(before, now)
+    return changes_between(before, current)

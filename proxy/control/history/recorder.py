@@ -1,4 +1,4 @@
-"""Notes in the history what takes effect: an edit by hand is recorded when it is loaded (rule 13)."""
+"""Records each table that takes effect in the history, so edits by hand are recorded, too (rule 13)."""
 
 import asyncio
 import logging
@@ -11,50 +11,50 @@ from proxy.model import RouteTable
 
 log = logging.getLogger(__name__)
 
-_WAITING = 256
-_WAITING_BYTES = 64 * 1024 * 1024
+_MAX_QUEUED = 256
+_MAX_QUEUED_BYTES = 64 * 1024 * 1024
 
 
 class Recorder:
-    """Writes beside the event loop, in the order in which tables took effect.
+    """Writes in a thread, in the order in which tables took effect.
 
-    Nothing here holds a reload up: where writing is slower than editing for long, the oldest are left out,
-    and that is said. `run` is owned by the application's lifespan.
+    It never delays a reload: if tables change faster than they can be written, the oldest are dropped with a warning.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: deque[tuple[bytes, KnownTables]] = deque()
-        self._waiting_bytes = 0
+        self._queue: deque[tuple[bytes, KnownTables]] = deque()
+        self._queued_bytes = 0
         self._last: tuple[str, RouteTable] | None = None
-        self._changed = asyncio.Event()
-        self._told = ""
+        self._queued = asyncio.Event()
+        self._last_fault = ""
 
-    def note(self, version: str, text: bytes, table: RouteTable) -> None:
-        """This table is in effect now."""
-        # The one before is known, so that the difference can be told without parsing it again.
+    def record(self, version: str, text: bytes, table: RouteTable) -> None:
+        """Queue the table that is in effect now."""
+        # With the table before, the differences are found without parsing it again.
         tables = {version: table} if self._last is None else dict((self._last, (version, table)))
         before = None if self._last is None else self._last[0]
-        self._waiting.append((text, KnownTables(before, tables)))
-        self._waiting_bytes += len(text)
+        self._queue.append((text, KnownTables(before, tables)))
+        self._queued_bytes += len(text)
         self._last = (version, table)
-        while len(self._waiting) > _WAITING or self._waiting_bytes > _WAITING_BYTES:
-            self._waiting_bytes -= len(self._waiting.popleft()[0])
+        while len(self._queue) > _MAX_QUEUED or self._queued_bytes > _MAX_QUEUED_BYTES:
+            self._queued_bytes -= len(self._queue.popleft()[0])
             log.warning("the history misses a table: they change faster than they can be recorded")
-        self._changed.set()
+        self._queued.set()
 
     async def run(self) -> None:
-        """Record until cancelled. A directory that cannot be written to is said once."""
+        """Write until cancelled. `server.app.background_tasks` owns the task."""
         while True:
-            await self._changed.wait()
-            self._changed.clear()
-            while self._waiting:
-                text, seen = self._waiting.popleft()
-                self._waiting_bytes -= len(text)
-                await self._record(text, seen)
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                text, known = self._queue.popleft()
+                self._queued_bytes -= len(text)
+                await self._write(text, known)
 
-    async def _record(self, text: bytes, seen: KnownTables) -> None:
-        fault = await asyncio.to_thread(record_table, self._path, text, time.time(), seen)
-        if fault is not None and fault != self._told:
+    async def _write(self, text: bytes, known: KnownTables) -> None:
+        fault = await asyncio.to_thread(record_table, self._path, text, time.time(), known)
+        # A fault that persists is logged once.
+        if fault is not None and fault != self._last_fault:
             log.warning("the history is not kept: %s", fault)
-        self._told = fault or ""
+        self._last_fault = fault or ""

@@ -1,4 +1,4 @@
-"""A first route table out of surveyed traffic: a route for each seam, all of them with the monolith for now."""
+"""A first route table from a survey: one route for each seam, all of them with the monolith."""
 
 import json
 import re
@@ -9,21 +9,21 @@ from msgspec import Struct
 from proxy.control.replay.survey import OTHER, Path, Seam, Shape, Survey
 
 _REST = "everything-else"
-_READ_WITH = ("GET", "HEAD")
+_READ_METHODS = ("GET", "HEAD")
 _SHAPES_SHOWN = 5
 _HOSTS_SHOWN = 5
 _NUMBER, _UUID, _HEX = "{number}", "{uuid}", "{hex}"
 _REGEX = {_NUMBER: "[0-9]+", _UUID: "[0-9A-Fa-f-]{36}", _HEX: "[0-9A-Fa-f]+"}
 _EXAMPLE = {_NUMBER: "1", _UUID: "00000000-0000-4000-8000-000000000000", _HEX: "00c0ffee"}
-# What stands for any segment of a name in a test.
+# The segment in tests for the placeholder `{text}`.
 _ANY_EXAMPLE = "x"
-# A plain scalar that no YAML reader takes for anything but text.
+# A plain scalar that every YAML reader takes for text.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9/_.-]*|https?://[A-Za-z0-9.:\[\]-]+")
-_TRAPS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_YAML_KEYWORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 
 class System(Struct, frozen=True):
-    """A backend of the table to be."""
+    """A backend of the new table."""
 
     name: str
     url: str
@@ -35,9 +35,10 @@ class _Route(Struct, frozen=True):
     methods: tuple[str, ...]
     params: tuple[tuple[str, str], ...]
     example: str
-    asked_with: str
-    said: tuple[str, ...]
-    """Comments."""
+    """A path that it matches."""
+    method: str
+    """A method that it matches."""
+    comments: tuple[str, ...]
 
 
 def first_table(survey: Survey, incumbent: System, newcomer: System | None) -> str:
@@ -79,56 +80,58 @@ def _head(survey: Survey) -> Iterator[str]:
         yield f"# {survey.without_status:,} have no status: they count as answered."
     hosts = survey.hosts.most_common(_HOSTS_SHOWN)
     if hosts:
-        said = ", ".join(f"{host} {_per_cent(count, survey.requests)}" for host, count in hosts)
+        shares = ", ".join(f"{host} {_per_cent(count, survey.requests)}" for host, count in hosts)
         more = len(survey.hosts) - len(hosts)
-        yield f"# Hosts: {said}{f' and {more} more' if more else ''}."
+        yield f"# Hosts: {shares}{f' and {more} more' if more else ''}."
 
 
 # --- routes -----------------------------------------------------------------------------------------
 
 
 def _routes(seams: Sequence[Seam], requests: int, incumbent: str) -> Iterator[_Route]:
-    """One route for the reads of a seam, and one for its writes: they move at different times."""
+    """One route for the reads of a seam and one for its writes: they are moved at different times."""
     names = {_REST, incumbent}
     for seam in seams:
         name = _name(seam.path, names)
-        said = f"{_share(seam.requests, requests)}: {_kinds(seam)}, {_errors(seam)}."
+        comment = f"{_share(seam.requests, requests)}: {_kinds(seam)}, {_errors(seam)}."
         reads, writes = seam.of(reads=True), seam.of(reads=False)
         if reads:
-            yield _route(name, seam.path, reads, (said, *_listed(reads)), reads=True)
+            yield _route(name, seam.path, reads, (comment, *_listed(reads)), reads=True)
         if reads and writes:
             name = _name((*seam.path[:-1], f"{name}-writes"), names)
-            said = "Writes move last, and are never mirrored by default."
+            comment = "Writes move last, and are never mirrored by default."
         if writes:
-            yield _route(name, seam.path, writes, (said, *_listed(writes)), reads=False)
+            yield _route(name, seam.path, writes, (comment, *_listed(writes)), reads=False)
 
 
 def _route(
-    name: str, prefix: Path, shapes: Sequence[Shape], said: tuple[str, ...], *, reads: bool
+    name: str, prefix: Path, shapes: Sequence[Shape], comments: tuple[str, ...], *, reads: bool
 ) -> _Route:
-    seen = {"POST" if shape.method == OTHER else shape.method for shape in shapes}
-    asked_with = "GET" if reads else min(seen)
-    methods: tuple[str, ...] = (*_READ_WITH, *sorted(seen - {*_READ_WITH})) if reads else ()
+    seen_methods = {"POST" if shape.method == OTHER else shape.method for shape in shapes}
+    method = "GET" if reads else min(seen_methods)
+    methods: tuple[str, ...] = (
+        (*_READ_METHODS, *sorted(seen_methods - {*_READ_METHODS})) if reads else ()
+    )
     paths = {shape.path for shape in shapes}
     busiest = shapes[0].path
     if len(paths) > 1 or not any(segment.startswith("{") for segment in busiest):
         path = "/" + "/".join(prefix)
-        return _Route(name, path, methods, (), _filled(busiest), asked_with, said)
-    # Everything has one shape: nothing else below the prefix has been asked for.
+        return _Route(name, path, methods, (), _example_path(busiest), method, comments)
+    # All requests have the same shape: nothing else below the prefix was requested.
     path, params = _template(busiest)
-    methods = methods or tuple(sorted(seen))
-    return _Route(name, path, methods, params, _filled(busiest), asked_with, said)
+    methods = methods or tuple(sorted(seen_methods))
+    return _Route(name, path, methods, params, _example_path(busiest), method, comments)
 
 
 def _template(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The path with a name for each identifier, and the regex of each."""
+    """The path as a template, and the regex of each parameter."""
     segments: list[str] = []
     params: list[tuple[str, str]] = []
     for segment in path:
         if segment.startswith("{"):
             name = "id" if segment in _REGEX else "name"
-            taken = sum(1 for each in segments if each.startswith(f"{{{name}"))
-            name += str(taken + 1) if taken else ""
+            earlier = sum(1 for each in segments if each.startswith(f"{{{name}"))
+            name += str(earlier + 1) if earlier else ""
             if segment in _REGEX:
                 params.append((name, _REGEX[segment]))
             segment = f"{{{name}}}"
@@ -136,8 +139,8 @@ def _template(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     return "/" + "/".join(segments), tuple(params)
 
 
-def _filled(path: Path) -> str:
-    """A path of this shape. Recorded identifiers are not in it: they may name a person."""
+def _example_path(path: Path) -> str:
+    """A path with this shape. It has no recorded identifiers: they may be personal data."""
     parts = [
         _EXAMPLE.get(segment, _ANY_EXAMPLE) if segment.startswith("{") else segment
         for segment in path
@@ -145,23 +148,23 @@ def _filled(path: Path) -> str:
     return "/" + "/".join(parts)
 
 
-def _name(path: Path, taken: set[str]) -> str:
-    """A name out of the last segment, with as many before it as tell it apart."""
+def _name(path: Path, used: set[str]) -> str:
+    """A name from the last segment, with as many segments before it as make it unique."""
     for count in range(1, len(path) + 1):
         words = "-".join(path[-count:])
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", words).lstrip("-.")[:100] or "root"
-        if name not in taken:
-            taken.add(name)
+        if name not in used:
+            used.add(name)
             return name
     number = 2
-    while f"{name}-{number}" in taken:
+    while f"{name}-{number}" in used:
         number += 1
-    taken.add(f"{name}-{number}")
+    used.add(f"{name}-{number}")
     return f"{name}-{number}"
 
 
 def _route_lines(route: _Route, incumbent: System, newcomer: System | None) -> Iterator[str]:
-    yield from (f"  # {line}" for line in route.said)
+    yield from (f"  # {line}" for line in route.comments)
     yield f"  - name: {_scalar(route.name)}"
     yield "    stage: legacy"
     path = f"prefix: {_scalar(route.path)}"
@@ -182,7 +185,7 @@ def _route_lines(route: _Route, incumbent: System, newcomer: System | None) -> I
         yield f"    backend_refs: {{{_scalar(incumbent.name)}: 100, {_scalar(newcomer.name)}: 0}}"
 
 
-# --- what is said of them -----------------------------------------------------------------------------
+# --- comments ---------------------------------------------------------------------------------------
 
 
 def _share(requests: int, of: int) -> str:
@@ -221,27 +224,31 @@ def _host(survey: Survey) -> str:
 
 def _tests(routes: Sequence[_Route], host: str) -> Iterator[str]:
     for route in routes:
-        asked = (route.asked_with, host, route.example)
-        yield from _test(f"{route.name} is taken", asked, route.name, "    given: {stage: legacy}")
+        request = (route.method, host, route.example)
+        yield from _test(
+            f"{route.name} is taken", request, route.name, "    given: {stage: legacy}"
+        )
     first = next((route for route in routes if "{" not in route.path), None)
     if first is not None:
         sibling = f"{first.path}-x"
         while any(route.path.startswith(sibling) for route in routes):
             sibling += "x"
         # A prefix ends at a segment (rule 1).
-        asked = (first.asked_with, host, sibling)
-        yield from _test(f"a sibling of {first.name} is not", asked, _REST)
+        request = (first.method, host, sibling)
+        yield from _test(f"a sibling of {first.name} is not", request, _REST)
     yield from _test("the rest stays with the monolith", ("GET", host, "/"), _REST)
 
 
-def _test(name: str, asked: tuple[str, str, str], route: str, *given: str) -> Iterator[str]:
-    method, host, path = asked
+def _test(name: str, request: tuple[str, str, str], route: str, *given: str) -> Iterator[str]:
+    method, host, path = request
     yield f"  - name: {name}"
     yield from given
     yield f"    input: {{method: {method}, host: {json.dumps(host)}, path: {_scalar(path)}}}"
     yield f"    expect: {{route: {_scalar(route)}}}"
 
 
-def _scalar(said: str) -> str:
-    """As YAML: plain where that is safe, in quotes otherwise."""
-    return said if _PLAIN.fullmatch(said) and said.lower() not in _TRAPS else json.dumps(said)
+def _scalar(text: str) -> str:
+    """`text` in YAML, in quotes if it needs them."""
+    return (
+        text if _PLAIN.fullmatch(text) and text.lower() not in _YAML_KEYWORDS else json.dumps(text)
+    )

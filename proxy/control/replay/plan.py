@@ -1,6 +1,6 @@
-"""What a new table would change for recorded traffic: each request through both tables, with the same draw.
+"""What a new table would change for recorded traffic: each request is routed by both tables, with the same draw.
 
-Memory does not grow with the traffic: only moves are kept, one entry for each kind, with a few examples.
+Memory does not grow with the traffic: one tally is kept for each kind of move, with a few examples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,17 +40,17 @@ class Side(Struct, frozen=True):
 
 
 class Destination(Struct, frozen=True):
-    """Where a request ends up. `to` is a backend, or the status that the facade answers by itself."""
+    """The destination of a request. `to` is a backend, or the status of a response by the facade itself."""
 
     route: str | None
     to: str
     path: bytes = b""
     host: str | None = None
-    """As the route rewrites it."""
+    """The rewritten host, if the route rewrites it."""
 
 
 class Move(Struct, frozen=True, order=True):
-    """A kind of change. Routes are "" where no route took the request."""
+    """A kind of move. A route is "" if no route matched the request."""
 
     old_route: str
     new_route: str
@@ -59,13 +59,13 @@ class Move(Struct, frozen=True, order=True):
 
     @property
     def routes(self) -> str:
-        """As it is shown: one name where it stays the same."""
+        """Both routes as text; one name if they are the same."""
         old, new = self.old_route or "(none)", self.new_route or "(none)"
         return old if old == new else f"{old} -> {new}"
 
 
 class Tally(Struct):
-    """How often a move happens. Edited while lines are read."""
+    """The requests of one kind of move. Mutable: it is updated with each line."""
 
     expected: bool
     requests: int = 0
@@ -73,7 +73,7 @@ class Tally(Struct):
 
 
 class Expected(Struct, frozen=True):
-    """Moves that may happen: of a route, from one place to another, or both. None is "any"."""
+    """Moves that `--expect` allows: of a route, between two destinations, or both. None matches any."""
 
     route: str | None = None
     from_: str | None = None
@@ -87,37 +87,37 @@ class Expected(Struct, frozen=True):
         )
 
 
-def parse_expected(said: str, tables: Sequence[RouteTable]) -> Expected | None:
-    """`ROUTE`, `FROM:TO` or `ROUTE=FROM:TO`; an arrow `->` does for the colon. None for `none`.
+def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | None:
+    """Parse `ROUTE`, `FROM:TO` or `ROUTE=FROM:TO`, where `->` may replace the colon. Returns None for `none`.
 
-    Raises FacadeError where a name is in neither table.
+    Raises FacadeError for a name that is in neither table.
     """
-    if said == "none":
+    if argument == "none":
         return None
     routes = {route.name for table in tables for route in table.routes}
-    places = {backend.name for table in tables for backend in table.backends}
-    name, equals, places_said = said.partition("=")
+    backends = {backend.name for table in tables for backend in table.backends}
+    name, equals, move = argument.partition("=")
     if not equals:
-        name, places_said = ("", said) if ":" in said or "->" in said else (said, "")
-    if name not in routes and (name or not places_said):
+        name, move = ("", argument) if ":" in argument or "->" in argument else (argument, "")
+    if name not in routes and (name or not move):
         raise FacadeError(
-            f"--expect {said or repr(said)}: neither table has a route {name or repr(name)}; "
+            f"--expect {argument or repr(argument)}: neither table has a route {name or repr(name)}; "
             "write ROUTE, FROM:TO or ROUTE=FROM:TO, or an arrow in quotes"
         )
-    if not places_said:
+    if not move:
         return Expected(name)
-    from_, _, to = places_said.replace("->", ":", 1).partition(":")
-    for place in (from_, to):
-        if place not in places and not (place.isdigit() and len(place) == 3):
+    from_, _, to = move.replace("->", ":", 1).partition(":")
+    for destination in (from_, to):
+        if destination not in backends and not (destination.isdigit() and len(destination) == 3):
             raise FacadeError(
-                f"--expect {said}: {place or 'nothing'} is no backend of the tables and no status; "
+                f"--expect {argument}: {destination or 'nothing'} is no backend of the tables and no status; "
                 "write FROM:TO, like legacy:flightspecials or legacy:410"
             )
     return Expected(name or None, from_, to)
 
 
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
-    """Where `side` sends a request."""
+    """Where the table of `side` sends a request."""
     resolution = resolve(side.table, side.index, facts)
     route = resolution.route
     if resolution.error is not None:
@@ -133,9 +133,9 @@ def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
 
 
 class Plan:
-    """Counts what changes between two tables. Fed with lines; edited as it goes.
+    """Counts the moves between two tables, line by line of a log.
 
-    `expected` is None where every move is fine; empty where none is.
+    `expected` has the allowed moves; None allows every move.
     """
 
     def __init__(self, old: Side, new: Side, expected: Sequence[Expected] | None) -> None:
@@ -147,19 +147,19 @@ class Plan:
         self.moved = 0
         self.unexpected = 0
         self.sent_differently = 0
-        """Requests that keep their backend, but ask it another path or host."""
+        """Requests that keep their backend, but are sent with another path or host."""
         self.rerouted = 0
-        """Requests that keep their backend, but reach it by another route."""
+        """Requests that keep their backend, but match another route."""
         self.refused_unread = 0
         self.without_bucket = 0
         self.moves: dict[Move, Tally] = {}
         self.bad_lines = 0
         self.first_bad: list[tuple[int, str]] = []
         self.recorded_under: dict[str, int] = {}
-        """Requests by the version of the table that they were recorded under."""
+        """Requests by the version of the table that was in effect when they were recorded."""
 
     def feed(self, line: bytes) -> None:
-        """One line of the log. Never raises for what is in it."""
+        """Count one line of the log, whatever it contains."""
         self.lines += 1
         if not line.strip():
             return
@@ -179,7 +179,7 @@ class Plan:
         self._compare(facts, bucket_of(logged, self.lines))
 
     def feed_cut(self) -> None:
-        """A line that is too long to be a request's."""
+        """Count a line that is too long for a request."""
         self.lines += 1
         self._reject("it is longer than 1 MiB")
 
@@ -209,19 +209,19 @@ class Plan:
         self.unexpected += not tally.expected
         tally.requests += 1
         if len(tally.examples) < _EXAMPLES:
-            asked = f"{facts.method} {text(facts.host)}{text(facts.path)}"[:_EXAMPLE_LENGTH]
-            if not any(example.startswith(f"{asked} (") for example in tally.examples):
-                tally.examples.append(f"{asked} (bucket {draw_bp * 100 / ALL_BP:g})")
+            request = f"{facts.method} {text(facts.host)}{text(facts.path)}"[:_EXAMPLE_LENGTH]
+            if not any(example.startswith(f"{request} (") for example in tally.examples):
+                tally.examples.append(f"{request} (bucket {draw_bp * 100 / ALL_BP:g})")
 
     def sorted_moves(self) -> list[tuple[Move, Tally]]:
-        """Moves that may not happen first, then the frequent ones."""
+        """Moves that are not allowed come first, then the most frequent ones."""
         return sorted(
             self.moves.items(),
             key=lambda each: (each[1].expected, -each[1].requests, each[0]),
         )
 
     def cautions(self) -> list[str]:
-        """What the replay cannot know, each as a sentence."""
+        """The limits of the replay, as sentences."""
         return [*_not_in_the_log(self._old.table, self._new.table), *self._about_the_log()]
 
     def _about_the_log(self) -> Iterator[str]:
@@ -244,22 +244,22 @@ class Plan:
 
 
 def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
-    """What the tables' rules read and the log, which `old` had written, does not hold as it was sent."""
-    held = names_that_rules_read(old)
-    logs = (
-        ("header", (*held.headers, "host"), held.hashed_headers),
-        ("query parameter", held.query, ()),
-        ("cookie", held.cookies, held.hashed_cookies),
+    """What the rules of the tables read, but a log that was recorded under `old` does not have in plain text."""
+    logged = names_that_rules_read(old)
+    kinds = (
+        ("header", (*logged.headers, "host"), logged.hashed_headers),
+        ("query parameter", logged.query, ()),
+        ("cookie", logged.cookies, logged.hashed_cookies),
     )
     for which, table in (("old", old), ("new", new)):
-        for (what, clear, hashed), names in zip(logs, _read_by_matches(table), strict=True):
-            for name in sorted(names - {*clear}):
-                how = (
+        for (kind, plain, hashed), names in zip(kinds, _read_by_matches(table), strict=True):
+            for name in sorted(names - {*plain}):
+                limit = (
                     "holds only as a hash: only whether it is there is replayed"
                     if name in hashed
                     else "does not hold: it is replayed as absent"
                 )
-                yield f"the {which} table reads {what} {name}, which the log {how}"
+                yield f"the {which} table reads {kind} {name}, which the log {limit}"
         for route in table.routes:
             # Where cohorts are not implemented, the recorded draw decides, and it is exact.
             by_draw = UnimplementedField("routes", route.name, "cohort") in table.not_implemented
@@ -273,7 +273,7 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
 
 
 def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
-    """Names of headers, query parameters and cookies."""
+    """The names of headers, query parameters and cookies that the matches read."""
     matches = [route.match for route in table.routes]
     return (
         {each.name for match in matches for each in match.headers},
@@ -286,5 +286,5 @@ def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:
     before = {backend.name: backend.endpoints for backend in old.backends}
     for backend in new.backends:
         if before.get(backend.name, backend.endpoints) != backend.endpoints:
-            now = ", ".join(map(str, backend.endpoints))
-            yield f"the backend {backend.name} has other endpoints in the new table ({now}): no move"
+            after = ", ".join(map(str, backend.endpoints))
+            yield f"the backend {backend.name} has other endpoints in the new table ({after}): no move"

@@ -1,7 +1,7 @@
-"""Lines of an access log, back to the requests that they tell of. The counterpart of `record.log_line`.
+"""Reads lines of an access log back into requests. The counterpart of `telemetry.log_line`.
 
-A line is a JSON object. `method`, `host` and `target` say what was asked; `bucket` is what was drawn, and
-`headers`, `cookies` and `query` hold what the table of that day read. Other keys may be absent.
+A line is a JSON object. `method`, `host` and `target` are required. `bucket` is the draw. `headers`, `cookies` and
+`query` have the values that the rules of the table read at that time. Other keys may be missing.
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from proxy.model import ALL_BP, Facts, HeaderPairs
 LINE_FORMAT = "each line has to be a JSON object with method, host and target, as `serve --access-log` writes it"
 MAX_LINE_BYTES = 1024 * 1024
 _MAX_SHOWN = 100
-# The golden ratio of all buckets: successive steps of it fill them evenly.
+# The golden ratio of all buckets: multiples of it are spread evenly.
 _STEP_BP = 6_180
 
 Values = dict[str, list[str]]
 
 
 class LoggedRequest(Struct, frozen=True):
-    """One line, as far as it is replayed. Without a method, host and target, it was refused unread."""
+    """The members of a line that are replayed. A request that was refused before it was parsed has no method."""
 
     method: str | UnsetType = UNSET
     host: str | UnsetType = UNSET
@@ -34,21 +34,21 @@ class LoggedRequest(Struct, frozen=True):
     cookies: Values = {}
     query: Values = {}
     status: int = 0
-    """0 where it is not said."""
+    """0 if the line has none."""
     reason: str = ""
     table: str = ""
     """The version of the table that was in effect."""
 
 
 class Unreadable(Exception):
-    """A line that tells of no request; the message says why, in a few words."""
+    """A line without a request. The message is a short reason."""
 
 
 _decoder = msgspec.json.Decoder(LoggedRequest)
 
 
 def read_line(line: bytes) -> LoggedRequest | None:
-    """One line of a log; None for one that tells of a request nobody could read. Raises Unreadable."""
+    """The request in a line; None for a request that was refused before it was parsed. Raises Unreadable."""
     try:
         logged = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -71,17 +71,17 @@ def read_line(line: bytes) -> LoggedRequest | None:
 
 
 def bucket_of(logged: LoggedRequest, number: int) -> int:
-    """The draw of line `number` in [0, 10,000): the recorded one, else one of an even spread."""
+    """The draw of line `number`, in [0, 10,000): the recorded one, else one that spreads evenly over all lines."""
     if logged.bucket is UNSET:
         return number * _STEP_BP % ALL_BP
     return min(round(logged.bucket * ALL_BP / 100), ALL_BP - 1)
 
 
 def facts_of_recorded(logged: LoggedRequest) -> Facts:
-    """What rules may see of a recorded request. Raises Unreadable for text that no request holds."""
+    """The facts of a recorded request. Raises Unreadable for text that no request can contain."""
     try:
         host = str(logged.host).encode("latin-1")
-        path, _, in_target = str(logged.target).encode("latin-1").partition(b"?")
+        path, _, target_query = str(logged.target).encode("latin-1").partition(b"?")
         headers: HeaderPairs = [(b"host", host)]
         headers += [
             (name.encode(), value.encode("utf-8", "surrogatepass"))
@@ -92,15 +92,15 @@ def facts_of_recorded(logged: LoggedRequest) -> Facts:
         if logged.cookies:
             pairs = (f"{name}={value}" for name, value in _pairs(logged.cookies))
             headers.append((b"cookie", "; ".join(pairs).encode("utf-8", "surrogatepass")))
-        query = in_target
+        query = target_query
         if logged.query:
-            said = (
+            parameters = (
                 f"{quote_plus(name)}={quote_plus(value)}" for name, value in _pairs(logged.query)
             )
-            query = "&".join(said).encode()
+            query = "&".join(parameters).encode()
     except UnicodeEncodeError:
         raise Unreadable("it holds text that no request can hold") from None
-    # The log does not hold the version. Without a Host, only HTTP/1.0 got as far as the log (RFC 9112 3.2).
+    # The log has no HTTP version. A request without Host that reached a route was HTTP/1.0 (RFC 9112 3.2).
     return Facts(
         str(logged.method),
         host,
@@ -113,5 +113,5 @@ def facts_of_recorded(logged: LoggedRequest) -> Facts:
     )
 
 
-def _pairs(found: Values) -> Iterable[tuple[str, str]]:
-    return ((name, value) for name, values in found.items() for value in values)
+def _pairs(values_by_name: Values) -> Iterable[tuple[str, str]]:
+    return ((name, value) for name, values in values_by_name.items() for value in values)

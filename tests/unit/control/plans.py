@@ -1,4 +1,4 @@
-"""Tables to plan with, and a short way to do it."""
+"""Tables for tests of `plan`, and a function that replays lines."""
 
 import json
 
@@ -22,10 +22,10 @@ def side(of: RouteTable, version: str = "v") -> Side:
 
 
 def line(target: str = "/l", bucket: float | None = 10.0, **more: object) -> bytes:
-    said = {"method": "GET", "host": "h", "target": target, "table": "v", **more}
+    members = {"method": "GET", "host": "h", "target": target, "table": "v", **more}
     if bucket is not None:
-        said["bucket"] = bucket
-    return json.dumps(said).encode()
+        members["bucket"] = bucket
+    return json.dumps(members).encode()
 
 
 def planned(

@@ -1,4 +1,4 @@
-"""What one table changes against another, in words."""
+"""The differences of two tables as sentences."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.texts import FLOW, HEAD, REST, table
 
 
 @pytest.mark.parametrize(
-    ("before", "then", "said"),
+    ("before", "then", "sentence"),
     [
         (
             table(FLOW.format(95, 5), "canary"),
@@ -60,11 +60,11 @@ from tests.texts import FLOW, HEAD, REST, table
     ],
     ids=lambda text: text if "\n" not in text else "",
 )
-def test_a_change_is_said_in_words(before: str, then: str, said: str) -> None:
+def test_a_change_has_a_sentence(before: str, then: str, sentence: str) -> None:
     one, other = (parse_table(text.encode())[0] for text in (before, then))
-    assert sentences(changes_between(one, other)) == [said]
+    assert sentences(changes_between(one, other)) == [sentence]
 
 
-def test_a_change_of_many_routes_is_cut_short() -> None:
+def test_only_the_first_of_many_changes_are_listed() -> None:
     routes = tuple(RouteChange(f"r{n}", None, RouteState(None, {})) for n in range(9))
     assert sentences(Changes(routes=routes))[-1] == "and 6 routes more"

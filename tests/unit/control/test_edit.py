@@ -1,4 +1,4 @@
-"""Edits of a table's text: what is wanted changes, and not a byte beside it."""
+"""Edits of a table's text change what they are meant to change, and no other byte."""
 
 import re
 
@@ -7,10 +7,10 @@ import pytest
 from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
-    back_to,
     change_stage,
     kill,
     read_stage,
+    restore_state,
     resume,
     shift,
 )
@@ -33,7 +33,7 @@ SHAPES = {
     "mixed list": (
         "    backend_refs:\n      - {{name: legacy, weight: {}}}\n      - name: 'new'\n        weight: {}\n"
     ),
-    "an anchor that nobody uses": "    backend_refs: &split {{legacy: &old {}, new: {}}}\n",
+    "an unused anchor": "    backend_refs: &split {{legacy: &old {}, new: {}}}\n",
 }
 
 
@@ -99,13 +99,13 @@ def test_a_stage_takes_the_weights_with_it(
     assert after(edited) == table(refs.format(*expected), target)
 
 
-def test_a_route_without_a_stage_is_given_one_behind_its_name_and_rolled_back_loses_it() -> None:
+def test_a_first_stage_is_inserted_after_the_name_and_a_rollback_removes_it() -> None:
     refs = FLOW.format(95, 5)
     before = parsed(table(refs))
     edited = change_stage(before, "r", "canary", None, NO)
     assert after(edited) == table(refs, "canary")
     state = RouteState(None, {"legacy": 95, "new": 5})
-    assert after(back_to(parsed(after(edited)), "r", state)) == table(refs)
+    assert after(restore_state(parsed(after(edited)), "r", state)) == table(refs)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_a_route_without_a_stage_is_given_one_behind_its_name_and_rolled_back_lo
     ],
     ids=["JSON", "CRLF and no last newline", "name at the end of the file"],
 )
-def test_a_stage_is_put_in_and_taken_out_as_the_file_is_written(
+def test_a_stage_is_inserted_and_removed_in_the_style_of_the_file(
     without: str, with_stage: str
 ) -> None:
     staged = after(change_stage(parsed(without), "r", "canary", None, NO))
     assert with_stage in staged
     state = RouteState(None, {"a": 80, "b": 20})
-    assert after(back_to(parsed(staged), "r", state)) == without
+    assert after(restore_state(parsed(staged), "r", state)) == without
 
 
 @pytest.mark.parametrize(
@@ -165,16 +165,16 @@ def test_a_route_with_one_backend_is_retired_and_comes_back() -> None:
     assert after(change_stage(parsed(live), "r", "retired", None, NO)) == retired
     assert after(change_stage(parsed(retired), "r", "legacy", None, NO)) == live
     state = RouteState("legacy", {"legacy": 100})
-    assert after(back_to(parsed(retired), "r", state)) == live
+    assert after(restore_state(parsed(retired), "r", state)) == live
 
 
 @pytest.mark.parametrize("refs", ["legacy", "[legacy]", "{legacy: 100}", "{name: legacy}"])
-def test_a_lone_backend_may_be_written_in_every_way(refs: str) -> None:
+def test_a_single_backend_is_read_in_every_notation(refs: str) -> None:
     text = f"routes: [{{name: r, backend_refs: {refs}}}]\n".encode()
     assert list(written_weights(read_document(text, "r"))) == ["legacy"]
 
 
-def test_a_backend_with_the_name_of_the_route_is_not_taken_for_it() -> None:
+def test_a_backend_with_the_name_of_the_route_is_not_confused_with_it() -> None:
     text = (
         "version: 1\nbackends: {legacy: http://a:1, r: http://b:1}\nroutes:\n"
         "  - {name: first, match: {hosts: [r]}, backend_refs: {legacy: 80, r: 20}}\n"
@@ -200,7 +200,7 @@ def test_three_backends_are_shifted_together() -> None:
         ("version:   1   # first\n", "version:   1   # first\nkill_switch: true\n"),
     ],
 )
-def test_the_kill_switch_is_set_or_put_behind_the_version(text: str, expected: str) -> None:
+def test_the_kill_switch_is_set_or_inserted_after_the_version(text: str, expected: str) -> None:
     body = "backends: {a: http://a:1}\nroutes: [{name: r, backend_refs: a}]\n"
     version = "" if "version" in text else "version: 1\n"
     whole = body + version + text
@@ -208,7 +208,7 @@ def test_the_kill_switch_is_set_or_put_behind_the_version(text: str, expected: s
     assert kill(parsed(body + version + expected)) is None
 
 
-def test_the_end_of_the_kill_switch_changes_one_word() -> None:
+def test_resuming_changes_one_word() -> None:
     body = "backends: {a: http://a:1}\nroutes: [{name: r, backend_refs: a}]\n"
     text = f"version: 1\nkill_switch: true # since noon\n{body}"
     assert after(resume(parsed(text))) == text.replace("true", "false")
@@ -216,7 +216,7 @@ def test_the_end_of_the_kill_switch_changes_one_word() -> None:
     assert resume(parsed(f"version: 1\n{body}")) is None
 
 
-def test_the_kill_switch_goes_into_a_table_in_json() -> None:
+def test_the_kill_switch_is_inserted_into_a_table_in_json() -> None:
     text = '{"version": 1, "backends": {"a": "http://a:1"}, "routes": [{"name": "r", "backend_refs": "a"}]}'
     assert after(kill(parsed(text))).startswith('{"version": 1, "kill_switch": true, "backends"')
 
@@ -244,10 +244,10 @@ def test_bytes_around_the_weights_stay(text: bytes) -> None:
     assert re.sub(rb"\b70\b", b"80", re.sub(rb"\b30\b", b"20", edited.text)) == text
 
 
-def test_what_is_so_already_is_no_edit() -> None:
+def test_there_is_no_edit_if_nothing_has_to_change() -> None:
     now = parsed(table(FLOW.format("80.0", 20), "canary"))
     assert shift(now, "r", {"new": 2000}, NO) is None
     assert change_stage(now, "r", "canary", None, NO) is None
-    assert back_to(now, "r", RouteState("canary", {"legacy": 80, "new": 20})) is None
+    assert restore_state(now, "r", RouteState("canary", {"legacy": 80, "new": 20})) is None
     # A shadow that is shifted to nothing stays a shadow.
     assert shift(parsed(table(FLOW.format(100, 0), "shadow")), "r", {"new": 0}, NO) is None

@@ -1,4 +1,4 @@
-"""Edits that are refused, each with its sentence, and those that never are."""
+"""Edits that are refused, each with a sentence, and edits that are never refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
     ParsedTable,
-    back_to,
     change_stage,
     kill,
     read_stage,
     read_weight,
     read_weights,
+    restore_state,
     shift,
 )
 from proxy.errors import EditError, TableError
@@ -157,7 +157,7 @@ def test_a_stage_is_refused(
 
 
 @pytest.mark.parametrize("consent", [Consent(force=True), Consent(reason="because")])
-def test_half_a_consent_is_none(consent: Consent) -> None:
+def test_a_jump_with_half_of_the_consent_is_refused(consent: Consent) -> None:
     with pytest.raises(EditError, match="give both --force and --reason"):
         shift(parsed(table(FLOW.format(100, 0), "legacy")), "r", {"new": 10_000}, consent)
 
@@ -170,12 +170,12 @@ def test_a_jump_with_force_and_reason_is_made() -> None:
 @pytest.mark.parametrize(
     "text", ["new", "=5", "new=", "new=-1", "new=101", "new=5%", "new=1.005", "new=1e1"]
 )
-def test_what_is_no_weight_is_refused(text: str) -> None:
+def test_other_text_is_no_weight(text: str) -> None:
     with pytest.raises(EditError, match="is no weight: write"):
         read_weights([text])
 
 
-def test_words_are_checked() -> None:
+def test_stages_and_backends_are_checked() -> None:
     assert read_weights(["a=5", "b=94.5"]) == {"a": 500, "b": 9450}
     assert read_weight("0.07") == 7
     with pytest.raises(EditError, match="backend `a` is given twice"):
@@ -184,20 +184,20 @@ def test_words_are_checked() -> None:
         read_stage("canari")
 
 
-def test_an_edit_that_would_mean_more_than_was_asked_for_is_refused() -> None:
+def test_an_edit_that_would_change_more_is_refused() -> None:
     text = table(FLOW.format(80, 20))
     meant = parsed(text.replace("c:1", "c:2")).table
     with pytest.raises(EditError, match="without changing something else, and nothing was"):
         shift(ParsedTable(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
 
 
-def test_a_kill_switch_is_put_behind_a_version_that_is_written_out_and_nowhere_else() -> None:
+def test_the_kill_switch_needs_a_version_to_be_inserted_after() -> None:
     text = "x-v: &v version\n" + table(FLOW.format(80, 20)).replace("version: 1", "*v : 1")
     with pytest.raises(EditError, match="`version` is missing where `kill_switch` has to go"):
         kill(parsed(text))
 
 
-def test_a_table_that_does_not_load_is_not_opened() -> None:
+def test_a_table_that_does_not_load_is_refused() -> None:
     with pytest.raises(TableError):
         parsed("version: 1\n")
 
@@ -205,25 +205,25 @@ def test_a_table_that_does_not_load_is_not_opened() -> None:
 # --- back -----------------------------------------------------------------------------------
 
 
-def test_a_rollback_asks_nobody_about_jumps() -> None:
+def test_a_rollback_may_skip_stages() -> None:
     legacy, live = (
         table(FLOW.format(*w), s) for w, s in [((100, 0), "legacy"), ((0, 100), "live")]
     )
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(parsed(legacy), "r", state)) == live
+    assert after(restore_state(parsed(legacy), "r", state)) == live
 
 
 def test_a_rollback_to_and_from_retired_keeps_the_weights_in_the_file() -> None:
     retired, live = (table(FLOW.format(0, 100), stage) for stage in ("retired", "live"))
-    assert after(back_to(parsed(live), "r", RouteState("retired", {}))) == retired
+    assert after(restore_state(parsed(live), "r", RouteState("retired", {}))) == retired
     state = RouteState("live", {"legacy": 0, "new": 100})
-    assert after(back_to(parsed(retired), "r", state)) == live
+    assert after(restore_state(parsed(retired), "r", state)) == live
 
 
 def test_a_rollback_to_other_backends_is_refused() -> None:
     for weights in ({"legacy": 80.0, "third": 20.0}, {"new": 100.0}, {"new": 80.0, "legacy": 20.0}):
         with pytest.raises(EditError, match=r"route r had other backends then \("):
-            back_to(parsed(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
+            restore_state(parsed(table(FLOW.format(80, 20))), "r", RouteState(None, {**weights}))
 
 
 @pytest.mark.parametrize(
@@ -234,9 +234,9 @@ def test_a_rollback_to_other_backends_is_refused() -> None:
     ],
     ids=["a comment behind it", "the first key of the route"],
 )
-def test_a_stage_that_stands_in_the_way_is_left_to_a_person(text: str) -> None:
+def test_a_stage_that_cannot_be_removed_in_place_is_refused(text: str) -> None:
     with pytest.raises(EditError, match="take it out by hand"):
-        back_to(parsed(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
+        restore_state(parsed(text), "r", RouteState(None, {"legacy": 80, "new": 20}))
 
 
 TESTED = """

@@ -23,9 +23,9 @@ from proxy.control.history.entries import (
     earlier_state,
     first_number,
     line_of,
-    read_beginning,
     read_entry,
     read_history,
+    read_truncation,
     shortened,
     table_of,
     version_of,
@@ -96,7 +96,7 @@ def test_an_entry_is_read_from_its_line() -> None:
 )
 def test_other_lines_are_neither_an_entry_nor_a_truncation(line: bytes) -> None:
     assert read_entry(line) is None
-    assert read_beginning(line) is None
+    assert read_truncation(line) is None
 
 
 def test_a_version_has_twelve_hexadecimal_digits() -> None:
@@ -186,8 +186,8 @@ def test_a_forged_entry_with_a_valid_hash_breaks_the_chain_after_it() -> None:
 
 def test_an_entry_with_a_wrong_number_and_a_valid_hash_breaks_the_chain() -> None:
     first, second = shifts(2)
-    draft = NewEntry("mallory", "shift", second.changes, table_of(second))
-    skipped = chained(draft, replace(first, number=2), NOW)
+    new = NewEntry("mallory", "shift", second.changes, table_of(second))
+    skipped = chained(new, replace(first, number=2), NOW)
     assert (skipped.previous, skipped.number) == (first.hash, 3)
     assert read_history(file_of([first, skipped])).broken_at == 2
 

@@ -1,4 +1,4 @@
-"""A first table out of recorded traffic."""
+"""A first table from recorded traffic."""
 
 import json
 
@@ -15,16 +15,16 @@ from proxy.routing.match import match
 LEGACY = System("legacy", "http://127.0.0.1:8082")
 NEW = System("flightspecials", "http://127.0.0.1:8081")
 
-Asked = tuple[str, str, int]
-"""Method, target and how often."""
+RecordedRequest = tuple[str, str, int]
+"""Method, target and number of requests."""
 
 
-def surveyed(*asked: Asked, status: int = 200) -> Survey:
+def surveyed(*requests: RecordedRequest, status: int = 200) -> Survey:
     survey = Survey()
-    for method, target, times in asked:
-        said = {"method": method, "host": "www.example", "target": target, "status": status}
+    for method, target, times in requests:
+        members = {"method": method, "host": "www.example", "target": target, "status": status}
         for _ in range(times):
-            survey.feed(json.dumps(said).encode())
+            survey.feed(json.dumps(members).encode())
     return survey
 
 
@@ -34,7 +34,7 @@ def prefixes(survey: Survey) -> list[str]:
 
 def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Kind of path, path and methods of each proposed route."""
-    table = load(first_table(survey, LEGACY, NEW).encode(), "made").table
+    table = load(first_table(survey, LEGACY, NEW).encode(), "first.yaml").table
     return {
         route.name: (route.match.path.kind, route.match.path.value, route.match.methods)
         for route in table.routes
@@ -43,7 +43,7 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "seams"),
+    ("requests", "seams"),
     [
         ([("GET", "/a", 3), ("GET", "/b/c", 2)], ["/a", "/b"]),
         ([("GET", "/tb/a/1", 3), ("GET", "/tb/b", 2), ("GET", "/tb/", 1)], ["/tb/a", "/tb/b"]),
@@ -66,9 +66,9 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     ],
 )
 def test_seams_are_the_parts_below_where_the_application_begins(
-    asked: list[Asked], seams: list[str]
+    requests: list[RecordedRequest], seams: list[str]
 ) -> None:
-    assert prefixes(surveyed(*asked)) == seams
+    assert prefixes(surveyed(*requests)) == seams
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_identifiers_are_recognised(segment: str, shape: str) -> None:
 
 
 def test_many_values_in_one_place_are_one_shape() -> None:
-    asked = [("GET", f"/hotels/hotel-{number}/rooms", 1) for number in range(500)]
-    (seam,) = surveyed(*asked, ("GET", "/x", 100)).seams()[:1]
+    requests = [("GET", f"/hotels/hotel-{number}/rooms", 1) for number in range(500)]
+    (seam,) = surveyed(*requests, ("GET", "/x", 100)).seams()[:1]
     assert seam.path == ("hotels",)
     assert [(shape.path, shape.requests) for shape in seam.shapes] == [
         (("hotels", "{text}", "rooms"), 500)
@@ -101,24 +101,24 @@ def test_many_values_in_one_place_are_one_shape() -> None:
 
 
 def test_a_busy_name_among_many_keeps_its_own_count() -> None:
-    asked = [("GET", f"/p/slug-{number}", 1) for number in range(100)]
-    (seam,) = surveyed(("GET", "/p/list", 50), *asked, ("GET", "/p/list", 50)).seams()
+    requests = [("GET", f"/p/slug-{number}", 1) for number in range(100)]
+    (seam,) = surveyed(("GET", "/p/list", 50), *requests, ("GET", "/p/list", 50)).seams()
     assert seam.shapes[0].requests == 100
 
 
-def test_memory_is_bounded_whatever_the_log_holds() -> None:
+def test_memory_is_bounded_for_every_log() -> None:
     survey = surveyed(*(("GET", f"/a{n % 60}/b{n % 59}/c{n % 61}/d{n}", 1) for n in range(60_000)))
     assert survey._nodes <= 50_000
     assert survey.requests == 60_000
     assert [seam.requests for seam in survey.seams()] == [1000] * 20
 
 
-def test_what_was_not_found_is_counted_and_is_no_seam() -> None:
+def test_requests_with_404_are_counted_and_make_no_seam() -> None:
     survey = surveyed(("GET", "/wp-admin", 9), status=404)
     assert (survey.requests, survey.not_found, survey.seams()) == (0, 9, [])
 
 
-def test_reads_and_writes_of_a_seam_are_routes_of_their_own() -> None:
+def test_reads_and_writes_of_a_seam_get_separate_routes() -> None:
     survey = surveyed(
         ("GET", "/tb/list", 9),
         ("OPTIONS", "/tb/list", 1),
@@ -136,7 +136,7 @@ def test_reads_and_writes_of_a_seam_are_routes_of_their_own() -> None:
     }
 
 
-def test_names_are_told_apart() -> None:
+def test_names_are_unique() -> None:
     survey = surveyed(
         ("GET", "/api/a/x", 1), ("GET", "/v1/a/x", 1), ("GET", "/legacy", 1), ("POST", "/a", 1)
     )
@@ -144,12 +144,12 @@ def test_names_are_told_apart() -> None:
 
 
 def test_the_sibling_of_a_prefix_is_no_other_seam() -> None:
-    made = first_table(surveyed(("GET", "/a/b", 2), ("GET", "/a-x/b", 1)), LEGACY, None)
-    assert "path: /a-xx}" in made
-    assert load(made.encode(), "made").report.coverage == 100.0
+    text = first_table(surveyed(("GET", "/a/b", 2), ("GET", "/a-x/b", 1)), LEGACY, None)
+    assert "path: /a-xx}" in text
+    assert load(text.encode(), "first.yaml").report.coverage == 100.0
 
 
-def test_a_name_that_nothing_before_it_tells_apart_gets_a_number() -> None:
+def test_a_name_that_no_segment_makes_unique_gets_a_number() -> None:
     survey = surveyed(("GET", "/a-b-2", 3), ("GET", "/a-b", 2), ("GET", "/a~b", 1))
     assert set(matches(survey)) == {"a-b-2", "a-b", "a-b-3"}
 
@@ -159,7 +159,7 @@ def test_many_shapes_are_summed_up() -> None:
     assert "#   4 more in 2 other shapes" in first_table(survey, LEGACY, None)
 
 
-def test_lines_of_no_use_are_counted_and_named() -> None:
+def test_unusable_lines_are_counted_and_listed() -> None:
     survey = surveyed(("GET", "/a", 1))
     for text in (b"\n", b"{", b'{"reason": "bad_request"}'):
         survey.feed(text)
@@ -168,50 +168,50 @@ def test_lines_of_no_use_are_counted_and_named() -> None:
     assert [number for number, _ in survey.first_bad] == [3, 5]
 
 
-def test_a_comment_says_what_each_seam_carries() -> None:
+def test_a_comment_has_the_traffic_of_each_seam() -> None:
     survey = surveyed(("GET", "/list/1", 6), ("DELETE", "/list/1", 2))
     survey.feed(b'{"method": "GET", "host": "h", "target": "/list/2", "status": 500}')
     survey.feed(b'{"method": "GET", "host": "h", "target": "/", "status": 200}')
-    made = first_table(survey, LEGACY, None)
-    assert "# 90.0 % of the requests (9): 7 reads, 2 writes, 11.1 % answered 5xx." in made
-    assert "#   2  DELETE /list/{id}" in made
-    assert "# 10.0 % of the requests (1): what belongs to none of these." in made
-    assert "Hosts: www.example 80.0 %, h 20.0 %." in made
+    text = first_table(survey, LEGACY, None)
+    assert "# 90.0 % of the requests (9): 7 reads, 2 writes, 11.1 % answered 5xx." in text
+    assert "#   2  DELETE /list/{id}" in text
+    assert "# 10.0 % of the requests (1): what belongs to none of these." in text
+    assert "Hosts: www.example 80.0 %, h 20.0 %." in text
 
 
-def test_only_the_first_lines_of_no_use_are_named() -> None:
+def test_only_the_first_unusable_lines_are_listed() -> None:
     survey = surveyed(("GET", "/a", 1))
     for _ in range(9):
         survey.feed(b"{")
     assert (survey.bad_lines, [number for number, _ in survey.first_bad]) == (9, [2, 3, 4, 5, 6])
 
 
-def test_the_table_says_what_its_log_did_not_hold() -> None:
+def test_comments_name_what_the_log_did_not_have() -> None:
     survey = Survey()
-    for said in (
+    for members in (
         {"method": "GET", "host": "", "target": "/a"},
         {"method": "GET", "host": "what/ever", "target": "/a"},
         {"method": "GET", "host": "h", "target": "/b", "status": 404},
     ):
-        survey.feed(json.dumps(said).encode())
-    made = first_table(survey, LEGACY, None)
-    assert "# 1 more were answered 404 and count for no seam." in made
-    assert "# 2 have no status: they count as answered." in made
-    assert "# Hosts:" not in made
-    assert 'host: "localhost"' in made
+        survey.feed(json.dumps(members).encode())
+    text = first_table(survey, LEGACY, None)
+    assert "# 1 more were answered 404 and count for no seam." in text
+    assert "# 2 have no status: they count as answered." in text
+    assert "# Hosts:" not in text
+    assert 'host: "localhost"' in text
 
 
-def test_a_number_in_a_path_is_held_to_its_regex_and_a_name_to_none() -> None:
+def test_a_number_in_a_path_has_a_regex_and_a_name_has_none() -> None:
     names = [("POST", f"/hotels/a%20{n}/rooms/{n}", 1) for n in range(9)]
-    made = first_table(surveyed(*names, ("GET", "/x/y", 1)), LEGACY, None)
-    assert 'template: "/hotels/{name}/rooms/{id}", params: {id: "[0-9]+"}' in made
+    text = first_table(surveyed(*names, ("GET", "/x/y", 1)), LEGACY, None)
+    assert 'template: "/hotels/{name}/rooms/{id}", params: {id: "[0-9]+"}' in text
     texts = [("POST", f"/hotels/a%20{n}", 1) for n in range(9)]
-    made = first_table(surveyed(*texts, ("GET", "/x/y", 1)), LEGACY, None)
-    assert 'path: {template: "/hotels/{name}"}' in made
+    text = first_table(surveyed(*texts, ("GET", "/x/y", 1)), LEGACY, None)
+    assert 'path: {template: "/hotels/{name}"}' in text
 
 
 def test_everything_stays_with_the_incumbent() -> None:
-    table = load(first_table(surveyed(("GET", "/a", 1)), LEGACY, NEW).encode(), "made").table
+    table = load(first_table(surveyed(("GET", "/a", 1)), LEGACY, NEW).encode(), "first.yaml").table
     assert {
         ref.backend for route in table.routes for ref in route.backend_refs if ref.weight_bp
     } == {"legacy"}
@@ -219,7 +219,7 @@ def test_everything_stays_with_the_incumbent() -> None:
 
 
 def test_a_log_of_one_hit_still_makes_a_table() -> None:
-    loaded = load(first_table(surveyed(("GET", "/", 1)), LEGACY, None).encode(), "made")
+    loaded = load(first_table(surveyed(("GET", "/", 1)), LEGACY, None).encode(), "first.yaml")
     assert [route.name for route in loaded.table.routes] == ["everything-else"]
 
 
@@ -229,7 +229,7 @@ SEGMENTS = st.one_of(
     ),
     st.text(min_size=0, max_size=4),
 )
-TARGETS = st.lists(SEGMENTS, max_size=5).map(lambda found: "/" + "/".join(found))
+TARGETS = st.lists(SEGMENTS, max_size=5).map(lambda segments: "/" + "/".join(segments))
 REQUESTS = st.tuples(
     st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "DELETE", "BREW", "\x1b"]),
     TARGETS,
@@ -241,16 +241,16 @@ REQUESTS = st.tuples(
 @settings(deadline=None)
 @given(st.lists(REQUESTS, min_size=1, max_size=30), st.booleans())
 def test_every_log_makes_a_table_that_loads_and_takes_its_requests(
-    asked: list[tuple[str, str, int, str]], with_newcomer: bool
+    requests: list[tuple[str, str, int, str]], with_newcomer: bool
 ) -> None:
     survey = Survey()
-    for method, target, status, host in asked:
-        said = {"method": method, "host": host, "target": target, "status": status}
-        survey.feed(json.dumps(said).encode())
-    assert survey.requests + survey.not_found == len(asked)
-    made = first_table(survey, LEGACY, NEW if with_newcomer else None)
-    assert "\x1b" not in made
-    loaded = load(made.encode(), "made")
+    for method, target, status, host in requests:
+        members = {"method": method, "host": host, "target": target, "status": status}
+        survey.feed(json.dumps(members).encode())
+    assert survey.requests + survey.not_found == len(requests)
+    text = first_table(survey, LEGACY, NEW if with_newcomer else None)
+    assert "\x1b" not in text
+    loaded = load(text.encode(), "first.yaml")
     assert loaded.report.coverage == 100.0
     assert not loaded.warnings
     plain = facts_of_recorded(LoggedRequest("GET", "h", "/nothing/of/it"))

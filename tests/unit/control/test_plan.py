@@ -37,9 +37,7 @@ def test_a_shift_moves_the_recorded_buckets_between_the_weights() -> None:
     ("old", "new", "shown"),
     [("a", "a", "a"), ("a", "b", "a -> b"), ("", "b", "(none) -> b"), ("", "", "(none)")],
 )
-def test_a_move_shows_its_route_once_where_it_stays_the_same(
-    old: str, new: str, shown: str
-) -> None:
+def test_a_move_shows_its_route_once_if_it_stays_the_same(old: str, new: str, shown: str) -> None:
     assert Move(old, new, "legacy", "new").routes == shown
 
 
@@ -52,13 +50,13 @@ def test_a_move_shows_its_route_once_where_it_stays_the_same(
         (table(route("all", to=refs(new=100))), "/x", ("rest", "all", "legacy", "new")),
     ],
 )
-def test_moves_to_and_from_the_facades_own_answers_are_moves(
+def test_moves_to_and_from_responses_of_the_facade_count(
     new: RouteTable, target: str, move: tuple[str, str, str, str]
 ) -> None:
     assert moves(planned(OLD, new, line(target))) == {move: 1}
 
 
-def test_what_keeps_its_backend_is_no_move_but_is_told() -> None:
+def test_another_path_or_route_to_the_same_backend_is_no_move_but_is_counted() -> None:
     rewritten = table(route("rest", prefix("/"), to=rewriting(Rewrite(prefix="/n"))))
     other = table(route("other"))
     rest = table(route("rest"))
@@ -93,7 +91,7 @@ def test_memory_is_bounded_by_kinds_of_moves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("argument", "expected"),
     [
         ("list", Expected("list")),
         ("legacy:new", Expected(None, "legacy", "new")),
@@ -102,16 +100,16 @@ def test_memory_is_bounded_by_kinds_of_moves() -> None:
         ("none", None),
     ],
 )
-def test_an_expectation_is_a_route_a_move_or_both(said: str, expected: Expected | None) -> None:
-    assert parse_expected(said, (OLD, NEW)) == expected
+def test_an_expectation_is_a_route_a_move_or_both(argument: str, expected: Expected | None) -> None:
+    assert parse_expected(argument, (OLD, NEW)) == expected
 
 
 @pytest.mark.parametrize(
-    "said", ["lst", "legacy-", "legacy:nwe", "list=legacy", "x=legacy:new", ":new", ""]
+    "argument", ["lst", "legacy-", "legacy:nwe", "list=legacy", "x=legacy:new", ":new", ""]
 )
-def test_an_expectation_of_something_unknown_gets_a_sentence(said: str) -> None:
+def test_an_expectation_of_something_unknown_gets_a_sentence(argument: str) -> None:
     with pytest.raises(FacadeError, match="--expect"):
-        parse_expected(said, (OLD, NEW))
+        parse_expected(argument, (OLD, NEW))
 
 
 @pytest.mark.parametrize(
@@ -142,10 +140,10 @@ TARGETS = st.sampled_from(["/", "/l", "/l/x", "/gone", "/l%2Fx", "/l//x", "/é",
     st.integers(0, 100),
 )
 def test_a_table_planned_with_itself_moves_nothing(
-    asked: list[tuple[str, int, str]], weight: int
+    requests: list[tuple[str, int, str]], weight: int
 ) -> None:
     tested = table(GONE, route("l", prefix("/l"), to=refs(a=100 - weight, b=weight)))
-    lines = (line(target, draw / 100, method=method) for target, draw, method in asked)
+    lines = (line(target, draw / 100, method=method) for target, draw, method in requests)
     plan = planned(tested, tested, *lines)
     assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 0)
-    assert plan.requests == len(asked)
+    assert plan.requests == len(requests)

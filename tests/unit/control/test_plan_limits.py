@@ -1,4 +1,4 @@
-"""What a replay of recorded requests cannot know, and says so."""
+"""What a replay of recorded requests cannot know, as sentences."""
 
 import pytest
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ COHORT = Cohort("people", "s", (HashKey("header", "x-user"), HashKey("cookie", "
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "cautions"),
     [
         (reading("a"), reading("a"), []),
         (reading("a"), reading("host"), []),
@@ -47,10 +47,10 @@ COHORT = Cohort("people", "s", (HashKey("header", "x-user"), HashKey("cookie", "
         ),
     ],
 )
-def test_what_the_log_does_not_hold_is_said(
-    old: RouteTable, new: RouteTable, said: list[str]
+def test_the_limits_of_the_log_are_reported(
+    old: RouteTable, new: RouteTable, cautions: list[str]
 ) -> None:
-    assert planned(old, new).cautions() == said
+    assert planned(old, new).cautions() == cautions
 
 
 def test_a_cohort_that_decides_cannot_be_replayed_one_by_one() -> None:
@@ -61,13 +61,13 @@ def test_a_cohort_that_decides_cannot_be_replayed_one_by_one() -> None:
     ]
 
 
-def test_lines_of_other_tables_are_said_to_be_so() -> None:
+def test_requests_recorded_under_other_tables_are_reported() -> None:
     plan = planned(OLD, NEW, line(), line(table="other"))
     (caution,) = plan.cautions()
     assert "(v): 1 requests" in caution
 
 
-def test_other_endpoints_are_no_move_but_are_told() -> None:
+def test_other_endpoints_are_no_move_but_are_reported() -> None:
     moved = replace(backend("legacy"), endpoints=(Endpoint("http", "elsewhere", 80),))
     new = replace(OLD, backends=(moved, backend("new")))
     plan = planned(OLD, new, line("/x"))

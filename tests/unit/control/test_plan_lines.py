@@ -41,21 +41,21 @@ from tests.unit.control.plans import NEW, OLD, line, planned, side
         (b"[" * 100_000, ""),
     ],
 )
-def test_a_line_of_no_use_is_counted_and_named_and_never_fatal(text: bytes, why: str) -> None:
+def test_an_unusable_line_is_counted_and_listed(text: bytes, why: str) -> None:
     plan = planned(OLD, NEW, line(), text, line())
     assert (plan.requests, plan.bad_lines) == (2, 1)
-    ((number, said),) = plan.first_bad
+    ((number, reason),) = plan.first_bad
     assert number == 2
-    assert why in said
+    assert why in reason
 
 
-def test_only_the_first_lines_of_no_use_are_named() -> None:
+def test_only_the_first_unusable_lines_are_listed() -> None:
     plan = planned(OLD, NEW, *[b"{"] * 50)
     plan.feed_cut()
     assert (plan.bad_lines, len(plan.first_bad), plan.lines) == (51, 5, 51)
 
 
-def test_a_request_that_was_refused_unread_is_not_replayed_and_that_is_said() -> None:
+def test_a_request_that_was_refused_before_parsing_is_not_replayed_but_reported() -> None:
     plan = planned(OLD, NEW, b'{"reason": "bad_request", "status": 400}', b"\n")
     assert (plan.requests, plan.bad_lines, plan.refused_unread) == (0, 0, 1)
     assert any("not replayed" in caution for caution in plan.cautions())
@@ -68,12 +68,12 @@ def test_requests_without_a_bucket_get_evenly_spread_ones() -> None:
 
 
 @pytest.mark.parametrize("draw_bp", [0, 1, 499, 1234, 9_999])
-def test_a_logged_bucket_is_the_draw_again(draw_bp: int) -> None:
-    said = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
-    assert bucket_of(read_line(msgspec.json.encode(said)) or LoggedRequest(), 1) == draw_bp
+def test_a_logged_bucket_is_read_as_the_same_draw(draw_bp: int) -> None:
+    logged = log_line(Record("v", draw_bp, facts()), names_that_rules_read(OLD), 0.0)
+    assert bucket_of(read_line(msgspec.json.encode(logged)) or LoggedRequest(), 1) == draw_bp
 
 
-def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> None:
+def test_a_logged_request_matches_the_rules_that_it_was_logged_for() -> None:
     wanted = Match(
         hosts=("www.example",),
         path=prefix("/l"),
@@ -93,14 +93,14 @@ def test_a_logged_request_is_the_same_to_the_rules_that_it_was_logged_for() -> N
     assert destination_of(side(tested), facts_of_recorded(logged), 7).route == "picky"
 
 
-def test_a_logged_host_header_is_not_doubled() -> None:
+def test_a_logged_host_header_is_not_repeated() -> None:
     logged = LoggedRequest("GET", "h", "/", headers={"host": ["h"]})
     assert facts_of_recorded(logged).headers == [(b"host", b"h")]
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_no_line_is_fatal(text: bytes) -> None:
+def test_every_line_is_read_or_refused(text: bytes) -> None:
     try:
         logged = read_line(text)
     except Unreadable:

@@ -1,4 +1,4 @@
-"""Where things stand in a table's text."""
+"""Positions in a table's text."""
 
 import pytest
 
@@ -30,10 +30,10 @@ def test_a_route_is_found_by_its_name_and_its_entries_have_spans(mark: bytes, en
     }
 
 
-def test_the_top_of_a_document_is_there_and_what_is_inside_its_sections_is_not() -> None:
+def test_a_document_has_its_top_level_without_the_content_of_sections() -> None:
     root = read_document(TEXT.encode(), "r").root
-    found = {key.text: (value.kind, value.text) for key, value in root.pairs}
-    assert found == {
+    nodes = {key.text: (value.kind, value.text) for key, value in root.pairs}
+    assert nodes == {
         "x-one": ("skipped", ""),
         "version": ("scalar", "1"),
         "routes": ("skipped", ""),
@@ -48,7 +48,7 @@ def test_a_name_that_no_route_has_finds_none(name: str | None) -> None:
     assert document.root.get("kill_switch") is not None, "and the text is read to its end"
 
 
-def test_nodes_say_how_they_are_written() -> None:
+def test_nodes_have_their_style() -> None:
     route = read_document(TEXT.encode(), "r").route
     assert route is not None
     alias, refs = route.pairs[0][1], route.pairs[2][1]
