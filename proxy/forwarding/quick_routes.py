@@ -4,8 +4,13 @@ from msgspec import Struct
 
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
-from proxy.forwarding.prepared_route import Choices, PreparedRoute, prepared_choices
-from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA
+from proxy.forwarding.prepared_route import (
+    Choices,
+    FieldPolicy,
+    PreparedRoute,
+    prepared_choices,
+)
+from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
 from proxy.model import Facts, HeaderPairs, Limits, Route
@@ -27,7 +32,7 @@ from proxy.telemetry.log_line import read_part
 _MAX_PROFILES = 1024
 _ALWAYS_SPECIAL = 1 << VIA | 1 << IDS
 _FORWARDING = 1 << FORWARDING | 1 << VIA
-_REPLACED = (b"x-forwarded-for", b"forwarded", b"via")
+_EXTENDED = (b"x-forwarded-for", b"forwarded", b"via")
 _NO_FIELDS: HeaderPairs = []
 
 
@@ -40,6 +45,8 @@ class ClientProfile(Struct, frozen=True, eq=False):
     may_see_decision: bool
     forwarding: bytes
     """`X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them, as lines."""
+    behind_for: bytes
+    """The same behind `X-Forwarded-For`, which is the first."""
     special: int
     """The kinds of lines that need a second look, see `QuickHead.special`."""
 
@@ -129,11 +136,13 @@ class QuickRoutes:
         if self._allowed:
             special |= 1 << RESTRICTED | 1 << FORWARDING
         facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
+        fields = forwarding_fields(_NO_FIELDS, facts)
         profile = ClientProfile(
             trusted,
             peer.encode(),
             peer in snapshot.exposed,
-            field_lines(forwarding_fields(_NO_FIELDS, facts)),
+            field_lines(fields),
+            field_lines(fields[1:]),
             special,
         )
         if len(self._profiles) >= _MAX_PROFILES:
@@ -152,13 +161,14 @@ class QuickRoutes:
         """The plan for a request with lines that need a second look."""
         claimed = NO_CLAIMS
         special = head.special & profile.special
-        if special & ~_FORWARDING or prepared.policy is not None or self._allowed:
+        block = None
+        if not (special & ~_FORWARDING or self._allowed):
+            block = _forwarding_block(head.lines, prepared.policy, profile, facts)
+        if block is None:
             claimed = claimed_ids(facts.headers, profile.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
                 return None
             block = self._general_block(prepared, facts, claimed)
-        else:
-            block = _with_forwarding(head, facts)
         return QuickPlan(
             prepared,
             facts.client.encode(),
@@ -196,16 +206,34 @@ class CurrentQuickRoutes:
         return routes
 
 
-def _with_forwarding(head: QuickHead, facts: Facts) -> bytes:
-    """The block of a request with a Via, or of a trusted peer: its forwarding fields go on, ours are added."""
+def _forwarding_block(
+    lines: list[Line], policy: FieldPolicy | None, profile: ClientProfile, facts: Facts
+) -> bytes | None:
+    """The block of a request with forwarding fields that go on, ours added; None where it takes the general rules."""
+    forwarded = [line for line in lines if line[0] in (FORWARDING, VIA)]
+    _, name, value, _ = forwarded[0]
+    if len(forwarded) > 1 or name != b"x-forwarded-for":
+        return _all_forwarding(lines, facts) if policy is None else None
+    if policy is None:
+        block = b"".join([line[3] for line in lines])
+    else:
+        block = policy.block(lines)
+        if policy.drops(name):
+            return block + profile.forwarding
+    peer = facts.peer.encode()
+    return b"%bx-forwarded-for: %b, %b\r\n%b" % (block, value, peer, profile.behind_for)
+
+
+def _all_forwarding(lines: list[Line], facts: Facts) -> bytes:
+    """The same for any such fields: those that the facade extends come last."""
     kept: list[bytes] = []
     fields: HeaderPairs = []
-    for kind, name, value, line in head.lines:
+    for kind, name, value, line in lines:
         if kind <= COOKIE:
             kept.append(line)
         elif kind == VIA or (kind == FORWARDING and facts.peer_trusted):
             fields.append((name, value))
-            if name not in _REPLACED:
+            if name not in _EXTENDED:
                 kept.append(b"%b: %b\r\n" % (name, value))
     return b"".join(kept) + field_lines(forwarding_fields(fields, facts))
 

@@ -16,8 +16,9 @@ from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import ResponseHead
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.response import unchanged
-from proxy.routing.transforms.trace_context import ONES, ClaimedIds
+from proxy.routing.transforms.headers import apply_header_edits
+from proxy.routing.transforms.response import head_block, unchanged
+from proxy.routing.transforms.trace_context import ONES, REQUEST_ID, ClaimedIds
 from proxy.telemetry.log_line import USUAL_LINE
 from proxy.telemetry.request_record import Record
 
@@ -64,14 +65,17 @@ class UsualRequest(Struct, eq=False):
 
     def response_block(self, head: ResponseHead) -> bytes | None:
         """Status line and fields for the client, without framing; None where a rule may change a field."""
-        prepared, snapshot = self.plan.prepared, self.snapshot
+        prepared = self.plan.prepared
+        unedited = unchanged(head, self.snapshot.decision_header)
+        if unedited is None:
+            return None
+        block, fields = unedited
         if prepared.edits_response:
-            return None
-        fields = unchanged(head, snapshot.decision_header)
-        if fields is None:
-            return None
+            for edits in (prepared.route.response, prepared.ref.response):
+                fields = apply_header_edits(fields, edits)
+            block = head_block(head, [pair for pair in fields if pair[0] != REQUEST_ID])
         decision_line = prepared.decision_line if self.plan.may_see_decision else b""
-        return b"%bx-request-id: %b\r\n%b" % (fields[0], self.request_id, decision_line)
+        return b"%bx-request-id: %b\r\n%b" % (block, self.request_id, decision_line)
 
     def finish(self, status: int, sent_bytes: int, total_s: float) -> None:
         """Count a request that has ended with its whole response, and log it."""

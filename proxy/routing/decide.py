@@ -11,7 +11,7 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     """The decision about a request that `route` takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
-    this. Live traffic caches `fixed_choice` and `decision_for`; only the draw is made for each request (ADR 14).
+    this. The quick way asks for `fixed_choice` once for each prepared route (ADR 21).
     """
     return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
 

@@ -11,6 +11,8 @@ from proxy.http1.host import is_host
 from proxy.model import Facts, HeaderPairs, Limits
 
 _MAX_CACHED = 4096
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _NOT_ALLOWED = frozenset(("CONNECT", "TRACE"))
 _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#]*)(?P<rest>.*)", re.IGNORECASE)
 
@@ -71,6 +73,8 @@ def _without_port(hop: str) -> str:
 
 
 def _is_address(address: str) -> bool:
+    if _IPV4.fullmatch(address) is not None:  # A third of what parsing costs.
+        return True
     try:
         ip_address(address)
     except ValueError:

@@ -4,7 +4,7 @@ A line holds what `plan` and `init` replay: method, host, path, and of headers, 
 table's rules read. Nothing else of a request is logged, so no credentials are, unless a rule reads them.
 
 `log_line` defines the members of a line. `LineWriter` encodes it: in general with msgspec; for a request that ended
-normally with a format string, around a part that is encoded once for each cached decision (ADR 14).
+normally with a format string, around a part that is encoded once for each prepared route (ADR 21).
 """
 
 from datetime import UTC, datetime
@@ -97,17 +97,19 @@ def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
 
 
 def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
-    headers = {name: header_values(facts, name) for name in reads.headers}
-    headers |= {name: _hashed(header_values(facts, name)) for name in reads.hashed_headers}
-    cookies = {name: cookie_values(facts, name) for name in reads.cookies}
-    cookies |= {name: _hashed(cookie_values(facts, name)) for name in reads.hashed_cookies}
-    query = {name: query_values(facts, name) for name in reads.query}
-    members = {"headers": _present(headers), "cookies": _present(cookies), "query": _present(query)}
-    return {kind: values for kind, values in members.items() if values}
-
-
-def _present(values_by_name: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {name: values for name, values in values_by_name.items() if values}
+    """The values of the names that the rules read, by their kind; hashed where they name people."""
+    found: dict[str, object] = {}
+    for kind, values_of, plain, hashed in (
+        ("headers", header_values, reads.headers, reads.hashed_headers),
+        ("cookies", cookie_values, reads.cookies, reads.hashed_cookies),
+        ("query", query_values, reads.query, ()),
+    ):
+        if plain or hashed:
+            values = {name: values_of(facts, name) for name in plain}
+            values |= {name: _hashed(values_of(facts, name)) for name in hashed}
+            if present := {name: each for name, each in values.items() if each}:
+                found[kind] = present
+    return found
 
 
 def _hashed(values: list[str]) -> list[str]:

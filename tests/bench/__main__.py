@@ -18,9 +18,9 @@ import msgspec
 from tests.bench import alone, bars, chart, loading, matching, page, processes, reload
 from tests.bench.contestants import CONTESTANTS, Contestant
 from tests.bench.loading import Ground, tell
-from tests.bench.report import LOADED, Report, Scenario
+from tests.bench.report import LATENCIES, LOADED, Report, Scenario
 
-SCENARIOS = (*LOADED, "idle", "latency", "workers", "memory")
+SCENARIOS = (*LOADED, *LATENCIES, "idle", "workers", "memory")
 _DOCS = processes.ROOT / "docs"
 _SOAKED = 1_000_000
 
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     print("\n".join([*page.tables(report.scenarios), *bars.lines(report.scenarios)]))
     if whole and not options.no_docs:
-        if failed := [kind for kind in LOADED if "facade" not in report.scenarios[kind]]:
+        if failed := [kind for kind in LOADED if not report.scenarios[kind]]:
             raise SystemExit(f"the facade itself failed in {', '.join(failed)}: docs/ is as it was")
         write_docs(report)
 
@@ -131,7 +131,7 @@ def run(
         tell("there is only one core: load and contestants share it, and no figure compares")
     with processes.origin(cores.load) as port:
         ground = Ground(cores, port, report.rounds, report.seconds, report.left_out)
-        if set(scenarios) & {*LOADED, "latency"}:
+        if set(scenarios) & {*LOADED, *LATENCIES}:
             _all_at_once(chosen, scenarios, ground, report)
         if "idle" in scenarios:
             report.scenarios["idle"] = alone.idle(chosen, ground)
@@ -155,8 +155,11 @@ def _all_at_once(
         for kind in LOADED:
             if kind in scenarios:
                 report.scenarios[kind] = loading.under_load(kind, contestants, ground)
-        if "latency" in scenarios and any(each.name == "facade" for each in contestants):
-            _kept("latency", partial(loading.at_half_load, contestants), ground, report)
+        if not any(each.name == "facade" for each in contestants):
+            return
+        for name, rate in LATENCIES.items():
+            if name in scenarios:
+                _kept(name, partial(loading.at_rate, contestants, rate), ground, report)
 
 
 def _kept(name: str, measure: Callable[[Ground], Scenario], ground: Ground, report: Report) -> None:

@@ -175,7 +175,7 @@ def soak(facade: Contestant, requests: int, ground: Ground) -> Scenario:
         sizes = []
         for tenth in range(1, _TENTHS + 1):
             loaded(
-                *(each, "get", CONNECTIONS["get"], 3600, ground.cores.load),
+                *(each, "unlike", CONNECTIONS["unlike"], 3600, ground.cores.load),
                 at_most=requests // _TENTHS,
             )
             sizes.append(procfs.resident_bytes(each.pid) / 1e6)

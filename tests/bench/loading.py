@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from tests.bench.contestants import Contestant
 from tests.bench.processes import FAILURES, Cores, Up, loaded, printed_by, quiet, up
-from tests.bench.report import Figures, Scenario, medians
+from tests.bench.report import LOADED, Figures, Scenario, medians
 from tests.support import procfs
 
-CONNECTIONS = {"get": 32, "varied": 32, "post": 32, "download": 8, "upload": 8}
+CONNECTIONS = dict.fromkeys(LOADED, 32) | {"tls-close": 8, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256
-_LATENCY_ROUNDS = 8
+_LATENCY_ROUNDS = 4
 """For each round of the other scenarios, and half as long: what stops the machine for a moment should spoil few. Half
 of them do not count."""
 _WARM_UP_S = 0.5
@@ -81,26 +81,23 @@ def leave_out(name: str, of: str, failure: Exception, ground: Ground) -> None:
     tell(ground.left_out[-1])
 
 
-def at_half_load(contestants: Sequence[Up], ground: Ground) -> Scenario:
-    """Latency at half of what saturates the facade: of it, of nginx, and of the origin without a proxy.
+def at_rate(contestants: Sequence[Up], rate: float, ground: Ground) -> Scenario:
+    """Latency of unlike requests at a rate: of the facade, of nginx, and of the origin without a proxy.
 
-    What saturates it is measured again before each round: shared machines are a third slower from one minute to the
-    next. And they stop altogether for milliseconds while another guest has the core, which is what a 99th percentile
+    Shared machines stop altogether for milliseconds while another guest has the core, which is what a 99th percentile
     is made of: the quieter half of the rounds counts.
     """
     ground = replace(ground, seconds=ground.seconds / 2)
-    facade = next(each for each in contestants if each.name == "facade")
-    targets = [(each.name, each.port) for each in contestants if each.name in ("facade", "nginx")]
-    targets.append((_DIRECT, ground.origin))
+    asked = [(each.name, each.port) for each in contestants if each.name in ("facade", "nginx")]
+    asked.append((_DIRECT, ground.origin))
     rounds: list[Scenario] = []
     most = ground.rounds * _LATENCY_ROUNDS
     for turn in range(1, most + 1):
-        rate = _saturating_rate(facade, ground) / 2
-        rounds.append({name: _paced(port, rate, ground) for name, port in targets})
-        latencies = (f"{name} {each['p99_ms']:.2f} ms" for name, each in rounds[-1].items())
-        tell(f"latency: round {turn}/{most} at {rate:,.0f}/s: p99 {', '.join(latencies)}")
+        rounds.append({name: _paced(port, rate, ground) for name, port in asked})
+        told = (f"{name} {each['p99_ms']:.2f} ms" for name, each in rounds[-1].items())
+        tell(f"latency: round {turn}/{most} at {rate:,.0f}/s: p99 {', '.join(told)}")
     counted = quieter_half(rounds)
-    scenario = {name: medians([each[name] for each in counted]) for name, _ in targets}
+    scenario = {name: medians([each[name] for each in counted]) for name, _ in asked}
     for name, figures in scenario.items():
         worst = max(each[name]["p99_ms"] for each in rounds)
         figures |= {"rounds": len(rounds), "counted": len(counted), "worst_p99_ms": worst}
@@ -127,8 +124,3 @@ def _paced(port: int, rate: float, ground: Ground) -> Figures:
 
 def _stolen_s(cores: Iterable[int]) -> float:
     return sum(procfs.core_stolen_s(core) for core in cores)
-
-
-def _saturating_rate(facade: Up, ground: Ground) -> float:
-    figures = loaded(facade, "get", CONNECTIONS["get"], ground.seconds, ground.cores.load)
-    return figures["per_second"]

@@ -86,7 +86,7 @@ class Connection:
 
 
 def _is_other(head: bytes, last: bytes) -> bool:
-    """A POST that is none, or one of the varied targets that is always the same."""
+    """A POST that is none, or one of the unlike targets that is always the same."""
     return (last == b"post" and not head.startswith(b"POST ")) or last == b"item"
 
 

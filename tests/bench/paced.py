@@ -33,7 +33,7 @@ class Paced:
         self._poller = select.epoll()
         self._clients: dict[int, Client] = {}
         for _ in range(connections):
-            client = Client(port, requests_of("get"), buffer)
+            client = Client(port, requests_of("unlike"), buffer)
             self._clients[client.fileno()] = client
             self._poller.register(client, select.EPOLLIN)
         self._free = list(self._clients.values())

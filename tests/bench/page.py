@@ -1,21 +1,29 @@
 """docs/performance.md from a report."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from tests.bench import bars
 from tests.bench.alone import IDLE_CLIENTS, STALLED_CLIENTS, WORKERS_CLIENTS
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.loading import CONNECTIONS
-from tests.bench.report import LOADED, Figures, Report, Scenario, ratio
+from tests.bench.report import LATENCIES, LOADED, Figures, Report, Scenario, ratio
+from tests.bench.wire import CLOSING
 
 _BUSY = 0.9
 _TITLES = {
-    "get": "Small GET: an answer of 0.5 KB",
-    "varied": "Small GET, another target each time",
-    "post": "1 KB POST",
+    "get": "Repeated: the same small GET again and again",
+    "unlike": "Unlike: another path, query, cookie, agent and client each time",
+    "close": "A new connection each time, unlike",
+    "post": "1 KB POST, repeated",
+    "unlike-post": "1 KB POST, unlike",
+    "cohort": "Unlike, behind a trusted proxy, a route that reads a cookie",
+    "edited": "Unlike, behind a trusted proxy, header edits and a prefix rewrite",
+    "tls-close": "A new TLS connection each time, with resumption",
     "download": "1 MB download",
     "upload": "8 MB upload",
 }
+_SIDE_BY_SIDE = {"get": "repeated", "unlike": "unlike", "close": "new connections"}
 _SHOWN = {each.name: each.shown for each in CONTESTANTS}
 Cell = Callable[[Figures], str]
 
@@ -40,9 +48,9 @@ def _head(report: Report) -> str:
         "Written by `make bench`. All contestants are up at once, each with one worker, and share one "
         f"core; load and origin have the other. {report.rounds} interleaved rounds of {report.seconds:g} s, "
         "the median of each figure. The facade runs with a table of 1,000 routes, weights, metrics, access "
-        "log, path policy, limits and deadlines. Its connections remember their last request (ADR 11, 14): "
-        "clients that ask for the same again and again cost it less than those that do not, so both are "
-        "measured. Small requests are asked for by wrk, where it is installed.\n\n"
+        "log, path policy, limits and deadlines. It knows field lines that it has read before (ADR 21): "
+        "requests that are unlike cost it more than those that repeat themselves, and new connections more than old "
+        "ones, so all three are measured. Small requests are asked for by wrk, where it is installed.\n\n"
         "CPU is the kernel's account of a contestant and all its processes, user and system. It is the "
         "figure to compare: requests/s of a contestant whose core was not busy are what the load could "
         f"give, not what it could take.{_noise(report.scenarios)}\n\n"
@@ -63,21 +71,44 @@ def _noise(scenarios: Mapping[str, Scenario]) -> str:
 
 def tables(scenarios: Mapping[str, Scenario]) -> list[str]:
     """A section for each scenario that was run."""
-    lines: list[str] = []
+    lines: list[str] = [*_side_by_side(scenarios), ""]
     for kind in LOADED:
         if kind in scenarios:
-            load = f"{CONNECTIONS[kind]} keep-alive connections."
-            lines += [f"## {_TITLES[kind]}", "", load, "", *_loaded(scenarios[kind]), ""]
-    for name, section in (
-        ("latency", _latency),
-        ("idle", _idle),
-        ("memory", _memory),
-        ("workers", _workers),
-        ("soak", _soak),
-    ):
+            told = f"{CONNECTIONS[kind]} {'new' if kind in CLOSING else 'keep-alive'} connections."
+            lines += [f"## {_TITLES[kind]}", "", told, "", *_loaded(scenarios[kind]), ""]
+    sections: dict[str, Callable[[Scenario], list[str]]] = {
+        **{name: partial(_latency, rate) for name, rate in LATENCIES.items()},
+        "idle": _idle,
+        "memory": _memory,
+        "workers": _workers,
+        "soak": _soak,
+    }
+    for name, section in sections.items():
         if name in scenarios:
             lines += [*section(scenarios[name]), ""]
     return lines
+
+
+def _side_by_side(scenarios: Mapping[str, Scenario]) -> list[str]:
+    """CPU of a small GET: repeated, unlike, and over new connections; each with its ratio to nginx."""
+    measured = {kind: scenarios[kind] for kind in _SIDE_BY_SIDE if kind in scenarios}
+    if not measured:
+        return []
+    names = dict.fromkeys(name for found in measured.values() for name in found)
+    titles = (f"{_SIDE_BY_SIDE[kind]}, CPU µs | of nginx's" for kind in measured)
+    head = ["## Side by side", "", f"| contestant | {' | '.join(titles)} |"]
+    head.append(f"| --- |{' ---: | ---: |' * len(measured)}")
+    return head + [
+        f"| {_SHOWN[name]} | {' | '.join(_cost(found, name) for found in measured.values())} |"
+        for name in names
+    ]
+
+
+def _cost(found: Scenario, name: str) -> str:
+    if name not in found:
+        return "– | –"
+    of_nginx = ratio(found, name, "nginx", "cpu_us")
+    return f"{found[name]['cpu_us']:,.1f} | {'–' if of_nginx is None else f'{of_nginx:.2f}'}"
 
 
 def _loaded(scenario: Scenario) -> list[str]:
@@ -114,13 +145,12 @@ def _columns(first: str, *others: str) -> list[str]:
     ]
 
 
-def _latency(scenario: Scenario) -> list[str]:
+def _latency(rate: int, scenario: Scenario) -> list[str]:
     first = next(iter(scenario.values()))
     return [
-        "## Latency at half of the facade's saturating load",
+        f"## Latency at {rate:,} unlike requests a second",
         "",
-        f"{first['asked_per_second']:,.0f} requests/s at random moments, the same for each; what saturates the facade "
-        "is measured anew before each round. `no proxy` is the origin asked directly: what load and origin add by "
+        "At random moments, the same for each. `no proxy` is the origin asked directly: what load and origin add by "
         f"themselves. Of {first['rounds']:.0f} rounds the {first['counted']:.0f} count from which other guests of the "
         "machine stole least. `stolen` is how much of the two cores' time that still was; the worst round is one of "
         "all.",
@@ -198,7 +228,7 @@ def _soak(scenario: Scenario) -> list[str]:
     return [
         "## A long run",
         "",
-        f"{figures['requests']:,.0f} requests to the facade; resident MB after each tenth: "
+        f"{figures['requests']:,.0f} unlike requests to the facade; resident MB after each tenth: "
         f"{', '.join(f'{size:.1f}' for size in sizes)}.",
     ]
 

@@ -151,7 +151,9 @@ def loaded(
     """One round of load on one contestant, with what it cost."""
     quiet(each.core)
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
-    if wrk.takes(kind) and not at_most:
+    if kind == "tls-close":
+        figures = printed_by("tls_load", [each.port, connections, seconds], core, seconds + 90)
+    elif wrk.takes(kind) and not at_most:
         figures = _printed_by_wrk(each.port, kind, connections, seconds, core)
     else:
         arguments: list[object] = [each.port, kind, connections, seconds, at_most]

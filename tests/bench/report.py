@@ -9,7 +9,12 @@ Figures = dict[str, float]
 """Of one contestant in one scenario. `cpu_us` and `per_second` are there in all that load."""
 Scenario = dict[str, Figures]
 
-LOADED = ("get", "varied", "post", "download", "upload")
+LOADED = (
+    *("get", "unlike", "close", "post", "unlike-post", "cohort", "edited", "tls-close"),
+    *("download", "upload"),
+)
+LATENCIES = {"latency-2000": 2_000, "latency-4000": 4_000}
+"""Scenarios at a rate, in requests a second."""
 
 
 class LoadFailed(Exception):

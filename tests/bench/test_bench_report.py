@@ -53,11 +53,10 @@ def test_a_ratio_needs_both_sides() -> None:
     ("words", "by_cpu", "by_rate"),
     [
         pytest.param(
-            "2.3 × nginx", ("2.50 ×", False), ("1.50 ×", True), id="cost: CPU up, rate down"
+            "repeated GETs", ("2.50 ×", False), ("1.50 ×", True), id="cost: CPU up, rate down"
         ),
         pytest.param("1.5 × Envoy", ("1.60 ×", True), ("1.60 ×", True), id="speed: the other way"),
         pytest.param("60 × naive", ("80.00 ×", True), ("80.00 ×", True), id="far away"),
-        pytest.param("4 × nginx", ("5.00 ×", False), ("3.00 ×", True), id="the ASGI tier's own"),
         pytest.param("aiohttp", None, None, id="nothing is said of who was not there"),
     ],
 )
@@ -70,11 +69,11 @@ def test_a_bar_is_judged_by_cpu_and_by_rate(
 
 def test_a_cost_right_at_its_limit_meets_the_bar() -> None:
     post = {"facade": _figures(20, 10_000), "nginx": _figures(10, 20_000)}
-    verdict = next(each for each in bars.judged({"post": post}) if "POST" in each.words)
+    verdict = next(each for each in bars.judged({"post": post}) if "repeated POST" in each.words)
     assert verdict.by_cpu == verdict.by_rate == ("2.00 ×", True)
 
 
-@pytest.mark.parametrize(("kilobytes", "met"), [(19.9, True), (20.0, True), (20.1, False)])
+@pytest.mark.parametrize(("kilobytes", "met"), [(5.9, True), (6.0, True), (6.1, False)])
 def test_an_absolute_bar_is_met_up_to_its_limit(kilobytes: float, met: bool) -> None:
     found = bars.judged({"idle": {"facade": {"kb_each": kilobytes}}})
     verdict = next(each for each in found if "idle" in each.words)
@@ -102,7 +101,10 @@ def test_the_page_has_a_row_for_each_contestant_and_marks_what_the_load_bounds()
     report = Report(5, 3, "A machine.", {"get": _GET}, {"nginx": "nginx 1.22.1"}, ["Left out: x."])
     written = page.written(report)
     rows = [line for line in written.splitlines() if line.startswith("| nginx |")]
-    assert rows == ["| nginx | 60,000 | 1.50 | 1.00 | 10.0 | 0.40 | 1.00 | 60% * | 1.00 | 2.00 |"]
+    assert rows == [
+        "| nginx | 10.0 | 1.00 |",
+        "| nginx | 60,000 | 1.50 | 1.00 | 10.0 | 0.40 | 1.00 | 60% * | 1.00 | 2.00 |",
+    ]
     assert "| facade, fast tier | 40,000 | 1.00 | 0.67 | 25.0 | 1.00 | 2.50 | 99% |" in written
     for told in ("A machine.", "nginx: nginx 1.22.1", "Left out: x.", "up to 2% of"):
         assert told in written
@@ -113,7 +115,7 @@ def test_each_table_of_the_page_has_as_many_cells_in_each_row() -> None:
     scenarios = {
         "get": _GET,
         "idle": {"facade": {"kb_each": 3.0}},
-        "latency": {"facade": {**_GET["facade"], **_LATENCY}},
+        "latency-2000": {"facade": {**_GET["facade"], **_LATENCY}},
         "memory": {"facade": {"downloads_mb": 1.0, "uploads_mb": 2.0}},
         "workers": {"2 workers": {"cpu_us": 2.0, "spread": 3.0, "cpu_of_one": 1.0}},
         "soak": {"facade": {"requests": 1e6, "grown_mb": 0.1, "mb_1": 60.0}},
@@ -121,7 +123,7 @@ def test_each_table_of_the_page_has_as_many_cells_in_each_row() -> None:
     blocks = re.findall(
         r"(?:^\|.*\n)+", page.written(Report(1, 1, scenarios=scenarios)), re.MULTILINE
     )
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         assert len({line.count("|") for line in block.splitlines()}) == 1, block
 

@@ -61,7 +61,7 @@ def test_a_percentile_stays_within_the_list(share: float, expected: float) -> No
 
 
 def test_each_kind_of_request_is_answered(origin: Up) -> None:
-    for kind in ("get", "varied", "post", "download", "upload"):
+    for kind in ("get", "post", "unlike", "unlike-post", "cohort", "edited", "download", "upload"):
         with contextlib.closing(Load(origin.port, requests_of(kind), 2)) as load:
             load.run(10, at_most=5)
         assert not load.failed, kind
@@ -79,7 +79,7 @@ def test_a_round_begins_when_the_one_before_has_ended(
     assert len(clock) - 1 == looks
 
 
-@pytest.mark.parametrize("kind", ["get", "varied", "post"])
+@pytest.mark.parametrize("kind", ["get", "post", "unlike", "unlike-post"])
 def test_a_round_asks_for_what_it_says(origin: Up, kind: str) -> None:
     for at_most in (0, 5):  # By wrk, where it is there, and by the load of our own.
         assert loaded(origin, kind, 2, 1, Cores.own().load, at_most)["requests"] > 0
@@ -112,6 +112,15 @@ def test_a_stalled_client_does_not_keep_the_origin_from_others(origin: Up) -> No
             with contextlib.closing(Load(origin.port, requests_of("get"), 1)) as load:
                 load.run(10, at_most=3)
             assert not load.failed
+
+
+def test_the_requests_of_an_unlike_kind_are_unlike() -> None:
+    for kind in wire.UNLIKE:
+        heads = wire.requests_of(kind).heads
+        for name in (b"cookie", b"x-forwarded-for", b"user-agent"):
+            assert len({head.partition(name)[2].partition(b"\r\n")[0] for head in heads}) >= 50
+        assert len({head.partition(b"\r\n")[0] for head in heads}) == len(heads)
+        assert all(head.count(b"\r\n\r\n") == 1 for head in heads)
 
 
 def test_a_round_tells_what_it_cost(origin: Up) -> None:

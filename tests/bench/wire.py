@@ -17,18 +17,32 @@ TARGET = b"/travelbuddy/flightspecials"
 # Routes of the facade's table, each with weights; the last segment says what the origin sends.
 TARGETS = {
     "get": TARGET,
-    "varied": b"/svc6/v1/res56/item",
+    "unlike": b"/svc6/v1/res56/item",
+    "unlike-post": b"/svc6/v1/res56/item",
+    "cohort": b"/cohort/v1/item",
+    "edited": b"/edited/v1/item",
+    "close": b"/svc6/v1/res56/item",
+    "tls-close": b"/svc6/v1/res56/item",
     "post": b"/svc7/v1/res57/post",
     "download": b"/svc8/v1/res58/download",
     "upload": b"/svc9/v1/res59/upload",
     "stalled-download": b"/svc10/v1/res60/stalled-download",
     "stalled-upload": b"/svc11/v1/res61/stalled-upload",
 }
-_BODIES = {"post": POST_BYTES, "upload": UPLOAD_BYTES, "stalled-upload": STALLED_BYTES}
+_BODIES = {
+    "post": POST_BYTES,
+    "unlike-post": POST_BYTES,
+    "upload": UPLOAD_BYTES,
+    "stalled-upload": STALLED_BYTES,
+}
 BUFFER_BYTES = 1 << 20
 
 
-VARIED = 1000
+UNLIKE = ("unlike", "unlike-post", "cohort", "edited", "close", "tls-close")
+"""Kinds of which no request is like the one before: another path, query, cookie, agent and client each time."""
+CLOSING = ("close", "tls-close")
+"""Kinds with a new connection for each request."""
+HEADS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,22 @@ def requests_of(kind: str) -> Requests:
 
 
 def _heads_of(kind: str) -> list[bytes]:
-    """The same head each time, or a thousand of them with different targets."""
-    head = head_of(kind)
-    if kind != "varied":
-        return [head]
-    target = TARGETS[kind]
-    return [head.replace(target, b"%b%d" % (target, number), 1) for number in range(VARIED)]
+    """The same head each time, or a thousand that are unlike."""
+    if kind not in UNLIKE:
+        return [head_of(kind)]
+    return [_unlike(kind, number) for number in range(HEADS)]
+
+
+def _unlike(kind: str, number: int) -> bytes:
+    target = b"%b%d?page=%d" % (TARGETS[kind], number, number % 9)
+    head = head_of(kind).replace(TARGETS[kind], target, 1)
+    fields = (
+        b"user-agent: Mozilla/5.0 (X11) Chrome/%d\r\naccept-language: en,ko;q=0.8\r\n"
+        b"cookie: TB_UID=%d\r\nx-forwarded-for: 203.0.113.%d\r\n"
+        % (number % 50, number, number % 250)
+    )
+    close = b"connection: close\r\n" if kind in CLOSING else b""
+    return head[:-2] + fields + close + head[-2:]
 
 
 def head_of(kind: str) -> bytes:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from tests.bench.contestants import binary
 from tests.bench.report import Figures, LoadFailed
-from tests.bench.wire import TARGETS, VARIED, body_bytes
+from tests.bench.wire import CLOSING, TARGETS, UNLIKE, body_bytes
 
-KINDS = ("get", "varied", "post")
+KINDS = ("get", "post", "unlike", "unlike-post", "cohort", "edited", "close")
+SPREAD = "/svc6/v1/res56/item"
+"""Requests for this are spread over all routes of the facade's table."""
 _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 _DONE = re.compile(r"(\d+) requests in ([\d.]+)(ms|s|m),")
 _PERCENTILE = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)", re.MULTILINE)
@@ -29,14 +31,25 @@ def script(kind: str) -> str:
     if length := body_bytes(kind):
         lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {length})']
         lines.append('wrk.headers["Content-Type"] = "application/json"')
-    if kind == "varied":
+    if kind in CLOSING:
+        lines.append('wrk.headers["Connection"] = "close"')
+    if kind in UNLIKE:
         lines += [
+            'wrk.headers["Accept-Language"] = "en,ko;q=0.8"',
             "local number = 0",
             "function request()",
-            f"  number = (number + 1) % {VARIED}",
-            f'  return wrk.format(nil, "{target}" .. number)',
-            "end",
+            "  number = number + 1",
+            "  local headers = wrk.headers",
+            '  headers["User-Agent"] = "Mozilla/5.0 (X11) Chrome/" .. (number % 50)',
+            '  headers["Cookie"] = "TB_UID=" .. number',
+            '  headers["X-Forwarded-For"] = "203.0.113." .. (number % 250)',
+            f'  local path = "{target}" .. number .. "?page=" .. (number % 9)',
         ]
+        if target == SPREAD:
+            lines.append(
+                '  path = path:gsub("^/svc%d+/v1/res%d+", "/svc" .. (number % 50) .. "/v1/res" .. (number % 998))'
+            )
+        lines += ["  return wrk.format(nil, path, headers, wrk.body)", "end"]
     return "\n".join([*lines, ""])
 
 

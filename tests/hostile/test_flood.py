@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.in_process import InProcess
+from tests.support.facade_in_process import InProcess
 
 _TABLE = """
 version: 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.hostile.cases import Case, Hostile
 from tests.hostile.corpus import HOSTILE, REQUESTS
 from tests.hostile.strategies import answers, mutated, requests
-from tests.in_process import OK, InProcess, Seen
+from tests.support.facade_in_process import OK, InProcess, Seen
 
 _FUZZ = settings(
     max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -145,6 +145,9 @@ MORE = {
     "named": b"\r\nConnection: x-secret",
     "forwarded": b"\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=1",
     "forwarded-more": b"\r\nX-Forwarded-Host: h\r\nX-Forwarded-Port: 1\r\nX-Forwarded-For: 6.6.6.6",
+    "forwarded-for": b"\r\nX-Forwarded-For: 6.6.6.6",
+    "untrusted-via": b"\r\nVia: 1.0 one\r\nX-Forwarded-For: 6.6.6.6",
+    "malformed-client": b"\r\nX-Forwarded-For: 6.6.6.256",
     "via": b"\r\nVia: 1.0 one\r\nVia: 1.1 two",
     "trace": IDS + TRACE,
     "bad-trace": IDS + b"malformed",
@@ -201,6 +204,7 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/inner\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
+    b"HTTP/1.1 200 OK\r\nX-By: theirs\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 500 No\r\nContent-Length: 1\r\n\r\nx",
     b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxx",
