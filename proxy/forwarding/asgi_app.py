@@ -193,8 +193,7 @@ def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -
         shared.allowed = (route.timeouts, route.limits)
     return AsgiRequestBody(
         receive,
-        route.limits.max_body_bytes,
-        route.timeouts.total_s,
+        route,
         lambda: None if shared is None else shared.fault,
     )
 

@@ -17,13 +17,12 @@ from proxy.errors import (
     ClientGone,
     MethodRefused,
     RequestError,
-    TooLarge,
     UpstreamError,
-    UpstreamTimeout,
 )
 from proxy.forwarding.attempts import Attempts
 from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
@@ -114,8 +113,8 @@ class FastRequest(Struct, eq=False):
         received_bytes = self.record.received_bytes = self.record.received_bytes + len(data)
         if self.tunnel is not None:
             self.tunnel.data(data)
-        elif received_bytes > (limit := self.allowed[1].max_body_bytes):
-            self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
+        elif received_bytes > self.allowed[1].max_body_bytes:
+            self.refuse(body_too_large(self.decided.decision.route))
         elif self.body_in is not None:
             self.body_in.data(data)
 
@@ -131,12 +130,12 @@ class FastRequest(Struct, eq=False):
                 self.connection.resume_reading()
 
     def check_deadlines(self, now: float) -> None:
-        total_s = self.allowed[0].total_s
+        timeouts = self.allowed[0]
         if self.tunnel is not None:
             if self.tunnel.is_stale(now):
                 self._end_tunnel(self.tunnel)
-        elif now - self.began >= total_s:
-            self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
+        elif now - self.began >= timeouts.total_s:
+            self.refuse(total_exceeded(timeouts))
 
     def refuse(self, error: RequestError) -> None:
         if self.is_over:
