@@ -56,6 +56,10 @@ routes:
     match: {path: {prefix: /own-ids}}
     request: {headers: {set: {x-request-id: ours, via: nobody}}}
     backend_refs: legacy
+  - name: secure
+    match: {path: {prefix: /secure}, headers: {x-forwarded-proto: {exact: https}}}
+    backend_refs: picky
+  - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
 """
@@ -144,6 +148,9 @@ MORE = {
     "keep-alive": b"\r\nConnection: Keep-Alive\r\nKeep-Alive: 5",
     "named": b"\r\nConnection: x-secret",
     "forwarded": b"\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=1",
+    "only-x": b"\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https",
+    "only-forwarded": b'\r\nForwarded: for=6.6.6.6;proto=https;host="shop.example"',
+    "contradiction": b"\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6;proto=http",
     "forwarded-more": b"\r\nX-Forwarded-Host: h\r\nX-Forwarded-Port: 1\r\nX-Forwarded-For: 6.6.6.6",
     "via": b"\r\nVia: 1.0 one\r\nVia: 1.1 two",
     "trace": IDS + TRACE,
@@ -166,7 +173,7 @@ LINES = (
     b"GET %b//x HTTP/1.1",
 )
 PATHS = (
-    *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1"),
+    *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
 )
 
