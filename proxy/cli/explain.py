@@ -118,6 +118,8 @@ def _print_way(screen: Screen, way: PossibleDecision, method: str) -> None:
     fields = way.headers if way.host is None else (("host", way.host), *way.headers)
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
+    if way.cookies:
+        screen.fact("cookies", f"it receives and may set {way.cookies}")
     if way.backend is not None:
         screen.fact("mirror", ", ".join(way.mirrored_to) or "none")
 

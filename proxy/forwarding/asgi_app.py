@@ -88,11 +88,14 @@ class AsgiForwarder:
         self, usual: UsualRequest, shared: AsgiExtension, receive: Receive, out: AsgiResponse
     ) -> None:
         prepared, snapshot = usual.plan.prepared, usual.snapshot
+        noted: Record | None = None
 
         async def start(head: ResponseHead) -> None:
+            nonlocal noted
             block = usual.response_block(head)
             if block is None:
                 _, record, decided = usual.general_state()
+                noted = record
                 block = response_head(head, decided, snapshot, record)
             await out.open(head.status, block, head.fields.length)
 
@@ -105,10 +108,12 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            if out.complete and exchange.at_once and exchange.attempts == 1:
+            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            usually = out.complete and exchange.at_once and exchange.attempts == 1
+            if usually and not drops_cookies:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
-                _, record, _ = usual.general_state()
+                record = noted or usual.general_state()[1]
                 record.attempts = exchange.attempts
                 if failure is not None:
                     await _fail(failure, out, snapshot, record)

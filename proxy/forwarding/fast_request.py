@@ -25,7 +25,12 @@ from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
-from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
+from proxy.forwarding.response_headers import (
+    client_fields,
+    facade_headers,
+    response_head,
+    switch_lines,
+)
 from proxy.forwarding.tunnel import Tunnel, check_protocol
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
 from proxy.http1.request_head import RequestHead
@@ -34,7 +39,6 @@ from proxy.http1.response_writer import lines_of
 from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.response import client_response_headers
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool
@@ -197,8 +201,7 @@ class FastRequest(Struct, eq=False):
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
         if status != 100:
-            facts, decision = self.decided.facts, self.decided.decision
-            fields = client_response_headers(headers, self.snapshot, facts, decision)
+            fields = client_fields(headers, self.decided, self.snapshot, self.record)
             self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
