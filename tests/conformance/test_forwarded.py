@@ -172,7 +172,7 @@ HOPS = [
 
 
 PRESERVED = Case(
-    "the client's Host is forwarded byte by byte with preserve_host",
+    "the client's Host is forwarded byte by byte",
     "RFC 9110 7.2",
     (
         ClientSends(b"GET /a HTTP/1.1\r\nhost: Facade.example:81\r\n\r\n"),
@@ -180,7 +180,6 @@ PRESERVED = Case(
         OriginSends(OK),
         ClientGets(200, b"ok"),
     ),
-    backend="preserve_host: true",
 )
 CASES = [*TELLING, *HOPS, PRESERVED]
 

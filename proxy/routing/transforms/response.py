@@ -13,7 +13,14 @@ _line = b": ".join
 _SPECIAL = frozenset(
     (
         *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"),
-        *(b"http2-settings", b"proxy-authenticate", b"location", b"content-location", b"link"),
+        *(
+            b"http2-settings",
+            b"proxy-authenticate",
+            b"location",
+            b"content-location",
+            b"link",
+            b"refresh",
+        ),
         *(b"set-cookie", b"content-length", b"transfer-encoding", REQUEST_ID),
     )
 )

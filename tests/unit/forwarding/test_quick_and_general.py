@@ -29,7 +29,7 @@ backends:
     cookies: {allow: [a, uid]}
     headers: {remove: [x-secret]}
     preserve_host: true
-  strict: {url: "http://127.0.0.1:3", headers: {allow: [accept, cookie, x-b]}}
+  strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
 cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
@@ -206,6 +206,9 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n",
     b"HTTP/1.1 302 Found\r\nLocation: /inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/inner\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nRefresh: 0; url=/inner/7\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://www.example:8080/inner/7\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
     b"HTTP/1.1 500 No\r\nContent-Length: 1\r\n\r\nx",
