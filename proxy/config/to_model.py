@@ -250,6 +250,8 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
         return None
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
+    if given.body and all(name != b"content-type" for name, _ in headers):
+        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())

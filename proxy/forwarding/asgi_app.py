@@ -15,11 +15,16 @@ from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import check_length, prepare
 from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
-from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
+from proxy.forwarding.response_headers import (
+    facade_headers,
+    problem_reply,
+    response_fields,
+    response_head,
+)
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
-from proxy.http1.local_reply import OPTIONS_REPLY, problem
+from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
@@ -183,7 +188,7 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
         own = facade_headers(snapshot, record)
-        await out.answer(problem(error), [*own, *_close_after(error)])
+        await out.answer(problem_reply(error, record), [*own, *_close_after(error)])
 
 
 def _close_after(error: RequestError) -> HeaderPairs:

@@ -28,11 +28,12 @@ from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import (
     client_fields,
     facade_headers,
+    problem_reply,
     response_head,
     switch_lines,
 )
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
@@ -154,7 +155,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem(error))
+            self._reply(problem_reply(error, self.record))
 
     def client_disconnected(self) -> None:
         if not self.is_over:

@@ -1,10 +1,12 @@
 """Response heads for the client: the backend's fields, then the facade's own."""
 
+from proxy.errors import RequestError
 from proxy.forwarding.decided import Decided
+from proxy.http1.local_reply import LocalReply, problem
 from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import dropped_cookies
+from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -59,6 +61,22 @@ def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
     ref = decision.ref
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+
+
+def problem_reply(error: RequestError, record: Record) -> LocalReply:
+    """`error` with the response edits of its route: a script needs the CORS fields to see the status.
+
+    The fields that describe the document itself stay as they are.
+    """
+    reply = problem(error)
+    headers = reply.headers
+    if record.route is not None:
+        headers = apply_header_edits(headers, record.route.response)
+    if record.decision is not None and record.decision.ref is not None:
+        headers = apply_header_edits(headers, record.decision.ref.response)
+    own = {name for name, _ in reply.headers} | {b"content-encoding"}
+    edited = [pair for pair in headers if pair[0] not in own]
+    return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
 
 
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:

@@ -220,7 +220,7 @@ def test_a_redirect_becomes_its_noun() -> None:
     [
         ("stage: retired", DirectResponse(410)),
         ("stage: retired, backend_refs: {legacy: 0, new: 100}", DirectResponse(410)),
-        ('direct_response: {status: 501, headers: {A: "1"}, body: "x\\ty"}', DirectResponse(501, ((b"a", b"1"),), b"x\ty")),
+        ('direct_response: {status: 501, headers: {A: "1"}, body: "x\\ty"}', DirectResponse(501, ((b"a", b"1"), (b"content-type", b"text/plain; charset=utf-8")), b"x\ty")),
         ('stage: retired, retired: {sunset: "2026-03-01", successor: /new}',
          DirectResponse(410, ((b"sunset", b"Sun, 01 Mar 2026 00:00:00 GMT"), (b"link", b'</new>; rel="successor-version"')))),
         ('stage: retired, direct_response: {status: 501}, retired: {sunset: "2026-03-01T02:30:01+02:00"}',
