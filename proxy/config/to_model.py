@@ -113,7 +113,8 @@ def _hash_key(doc: HashKeyDoc) -> HashKey:
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
     """`base` with the values of `doc`. A `request` that is longer than the `total` of `base` extends the total.
 
-    An attempt gets at most the time of its request, a request at most the total.
+    An attempt gets the time of its request, or less if `backend_request` is given here or in the defaults.
+    A request gets at most the total.
     """
     if doc is _ROUTE_DEFAULTS.timeouts:
         return base
@@ -123,7 +124,7 @@ def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
     return Timeouts(
         _given_or(doc.connect, base.connect_s),
         request_s,
-        min(_given_or(doc.backend_request, base.backend_request_s), request_s),
+        base.backend_request_s if doc.backend_request is None else doc.backend_request,
         _given_or(doc.stream_idle, base.stream_idle_s),
         _given_or(doc.body_idle, base.body_idle_s),
         total_s,
@@ -269,6 +270,8 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
         return None
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
+    if given.body and all(name != b"content-type" for name, _ in headers):
+        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())

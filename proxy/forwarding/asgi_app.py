@@ -16,11 +16,16 @@ from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
 from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
-from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
+from proxy.forwarding.response_headers import (
+    facade_headers,
+    problem_reply,
+    response_fields,
+    response_head,
+)
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
-from proxy.http1.local_reply import OPTIONS_REPLY, problem
+from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
@@ -91,11 +96,14 @@ class AsgiForwarder:
         self, usual: UsualRequest, shared: AsgiExtension, receive: Receive, out: AsgiResponse
     ) -> None:
         prepared, snapshot = usual.plan.prepared, usual.snapshot
+        noted: Record | None = None
 
         async def start(head: ResponseHead) -> None:
+            nonlocal noted
             block = usual.response_block(head)
             if block is None:
                 _, record, decided = usual.general_state()
+                noted = record
                 block = response_head(head, decided, snapshot, record)
             await out.open(head.status, block, head.fields.length)
 
@@ -108,10 +116,12 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            if out.complete and exchange.at_once and exchange.attempts == 1:
+            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            usually = out.complete and exchange.at_once and exchange.attempts == 1
+            if usually and not drops_cookies:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
-                _, record, _ = usual.general_state()
+                record = noted or usual.general_state()[1]
                 record.attempts = exchange.attempts
                 if failure is not None:
                     await _fail(failure, out, snapshot, record)
@@ -194,7 +204,7 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
         own = facade_headers(snapshot, record)
-        await out.answer(problem(error), [*own, *_close_after(error)])
+        await out.answer(problem_reply(error, record), [*own, *_close_after(error)])
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -209,8 +219,7 @@ def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -
         shared.allowed = (route.timeouts, route.limits)
     return AsgiRequestBody(
         receive,
-        route.limits.max_body_bytes,
-        route.timeouts.total_s,
+        route,
         lambda: None if shared is None else shared.fault,
     )
 

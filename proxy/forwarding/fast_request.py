@@ -17,26 +17,30 @@ from proxy.errors import (
     ClientGone,
     MethodRefused,
     RequestError,
-    TooLarge,
     UpstreamError,
-    UpstreamTimeout,
 )
 from proxy.forwarding.attempts import Attempts
 from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
-from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
+from proxy.forwarding.response_headers import (
+    client_fields,
+    facade_headers,
+    problem_reply,
+    response_head,
+    switch_lines,
+)
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
 from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.response import client_response_headers
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool, PrivateConnections
@@ -132,8 +136,8 @@ class FastRequest(Struct, eq=False):
         received_bytes = self.record.received_bytes = self.record.received_bytes + len(data)
         if self.tunnel is not None:
             self.tunnel.data(data)
-        elif received_bytes > (limit := self.allowed[1].max_body_bytes):
-            self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
+        elif received_bytes > self.allowed[1].max_body_bytes:
+            self.refuse(body_too_large(self.decided.decision.route))
         elif self.body_in is not None:
             self.body_in.data(data)
 
@@ -149,14 +153,13 @@ class FastRequest(Struct, eq=False):
                 self.connection.resume_reading()
 
     def check_deadlines(self, now: float) -> None:
-        total_s = self.allowed[0].total_s
-        tunnel = self.tunnel
+        timeouts, tunnel = self.allowed[0], self.tunnel
         if tunnel is not None:
             current = self.forwarder.table.current
             if tunnel.is_stale(now) or tunnel.is_drained(now, current, self.record):
                 self._end_tunnel(tunnel)
-        elif now - self.began >= total_s:
-            self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
+        elif now - self.began >= timeouts.total_s:
+            self.refuse(total_exceeded(timeouts))
 
     def refuse(self, error: RequestError) -> None:
         if self.is_over:
@@ -171,7 +174,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem(error))
+            self._reply(problem_reply(error, self.record))
 
     def client_disconnected(self) -> None:
         if not self.is_over:
@@ -220,8 +223,7 @@ class FastRequest(Struct, eq=False):
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
         if status != 100:
-            facts, decision = self.decided.facts, self.decided.decision
-            fields = client_response_headers(headers, self.snapshot, facts, decision)
+            fields = client_fields(headers, self.decided, self.snapshot, self.record)
             self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:

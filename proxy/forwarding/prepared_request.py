@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from proxy.errors import TooLarge
 from proxy.forwarding.decided import Decided
+from proxy.forwarding.limit_errors import body_too_large
 from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_writer import HeadParts, PreparedHead, field_lines, has_body
@@ -65,6 +65,5 @@ def prepare(
 
 def check_length(length: int, decision: Decision) -> None:
     """Raises TooLarge for a body that is announced as longer than the route allows. `length` in bytes."""
-    limit = decision.route.limits.max_body_bytes
-    if length > limit:
-        raise TooLarge(f"the body is larger than {limit} bytes")
+    if length > decision.route.limits.max_body_bytes:
+        raise body_too_large(decision.route)

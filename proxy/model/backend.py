@@ -68,7 +68,7 @@ class Backend(Struct, frozen=True):
 
     name: str
     endpoints: tuple[Endpoint, ...]
-    preserve_host: bool = False
+    preserve_host: bool = True
     """Forward the client's Host instead of the endpoint's authority."""
     max_connections: int = 1024
     max_pending_requests: int = 1024

@@ -338,14 +338,18 @@ class Connection(asyncio.Protocol):
                         f"and its client were silent for {timeouts.tunnel_idle_s:g} s (tunnel_idle)"
                     )
             elif silence_s >= timeouts.stream_idle_s:
-                self._time_out("went silent in the middle of its answer")
+                self._time_out(
+                    f"went silent in the middle of its answer, for stream_idle: {timeouts.stream_idle_s:g}s"
+                )
         elif not self._is_uploading:
-            if silence_s >= min(timeouts.backend_request_s, timeouts.request_s):
-                self._time_out("did not answer in time")
+            if silence_s >= timeouts.attempt_s:
+                self._time_out(f"gave no answer within {timeouts.attempt_field}")
         elif not self._is_write_blocked:
             self._active_at = now  # The client is slow, not the backend.
         elif silence_s >= timeouts.stream_idle_s:
-            self._time_out("stopped taking the request")
+            self._time_out(
+                f"took nothing of the request for stream_idle: {timeouts.stream_idle_s:g}s"
+            )
 
     # --- how an exchange ends ---------------------------------------------------------------------
 

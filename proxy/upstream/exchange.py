@@ -260,10 +260,10 @@ class HttpExchange:
         """Send the request a second time, over a new connection."""
         self._error = None
         self._repeated = True
-        timeouts = self._request.timeouts
-        remaining_s = max(0.0, timeouts.request_s - self._elapsed_s)
-        connection = await acquire(self._pool, min(timeouts.connect_s, remaining_s), fresh=True)
-        self.begin(self._pool, connection, replace(timeouts, request_s=remaining_s))
+        timeouts = replace(self._request.timeouts, spent_s=self._elapsed_s)
+        connect_s = min(timeouts.connect_s, timeouts.remaining_s)
+        connection = await acquire(self._pool, connect_s, fresh=True)
+        self.begin(self._pool, connection, timeouts)
 
     def _fail_upload(self, error: BaseException) -> None:
         """The body was truncated or has not the announced length: the backend must not take it for complete."""

@@ -166,7 +166,7 @@ class HttpUpstream:
         """
         at = self._pools.index(first)
         pools = [first] if fresh else [*self._pools[at:], *self._pools[:at]]
-        until = asyncio.get_running_loop().time() + timeouts.request_s
+        until = asyncio.get_running_loop().time() + timeouts.remaining_s
         return Acquisition(
             pools, timeouts.connect_s, until, on_acquired, on_failed, on_attempt, fresh
         )
@@ -188,4 +188,4 @@ class HttpUpstream:
 def _remaining(timeouts: Timeouts, began: float) -> Timeouts:
     """`timeouts` less the time since `began`, which the request waited for a connection."""
     waited_s = asyncio.get_running_loop().time() - began
-    return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))
+    return replace(timeouts, spent_s=waited_s)

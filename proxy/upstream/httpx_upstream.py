@@ -179,8 +179,15 @@ class HttpxExchange:
 
     @property
     def _head_s(self) -> float:
+        return self._request.timeouts.attempt_s
+
+    @property
+    def _bound(self) -> str:
+        """The field that bounds what is awaited, with its value."""
         timeouts = self._request.timeouts
-        return min(timeouts.backend_request_s, timeouts.request_s)
+        if self._chunks is None:
+            return timeouts.attempt_field
+        return f"stream_idle: {timeouts.stream_idle_s:g}s"
 
     @contextlib.asynccontextmanager
     async def _bounded(self, seconds: float | None) -> AsyncIterator[None]:
@@ -195,7 +202,7 @@ class HttpxExchange:
         except TimeoutError:
             if self._is_aborted:
                 raise UpstreamBroke("the exchange was given up", name) from None
-            raise self._fail(UpstreamTimeout, "did not answer in time") from None
+            raise self._fail(UpstreamTimeout, f"gave no answer within {self._bound}") from None
         except BaseException:
             self._end()
             raise

@@ -32,6 +32,7 @@ LABELS = {
     "facade_sent_bytes_total": {"route", "backend"},
     "facade_upstream_attempts_total": {"backend"},
     "facade_refused_total": {"kind"},
+    "facade_dropped_cookies_total": {"backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
     "facade_upstream_connections": {"backend", "state"},
@@ -104,7 +105,9 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
-    counters.count_request(Record("v", 0, facts(), decide(table(only), only, facts(), 0), only))
+    record = Record("v", 0, facts(), decide(table(only), only, facts(), 0), only)
+    record.dropped_cookies = ("sid",)
+    counters.count_request(record)
     counters.count_refused("too_slow")
     stats.workers[0].publish(
         WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})

@@ -102,7 +102,7 @@ class BackendDoc(RuledDoc):
         default=None, description="Its addresses, if it has several"
     )
     preserve_host: bool = Field(
-        default=False, description="Forward the client's Host instead of the endpoint's"
+        default=True, description="Forward the client's Host; `false`: the endpoint's authority"
     )
     health_check: HealthCheckDoc | None = Field(default=None, description="Active probes")
     circuit_breakers: CircuitBreakersDoc = Field(

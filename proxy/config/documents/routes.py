@@ -86,7 +86,10 @@ class DirectResponseDoc(RuledDoc):
     """A response of the facade itself."""
 
     status: Status = Field(description="The status")
-    headers: HeaderValues = Field(default_factory=dict, description="The headers")
+    headers: HeaderValues = Field(
+        default_factory=dict,
+        description="The headers; `content-type` is `text/plain; charset=utf-8` if not given",
+    )
     body: Body = Field(default="", description="The body")
 
     def faults(self) -> Iterator[Fault]:
