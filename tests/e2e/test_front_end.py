@@ -157,6 +157,7 @@ def test_through_the_facade_each_panel_has_its_list_or_the_sentence(
     senders: set[str] = set()
     for _ in range(MOST_LOADS):
         load = loaded(site, browser, flights, hotels)
+        assert flights in load.responses, load.complaints
         sender = backend_of(load.responses[flights].headers)
         assert sender is not None
         check(load, sender, away)
