@@ -36,10 +36,6 @@ class FieldPolicy(Struct, frozen=True):
     only: frozenset[str] | None
     cookies: Allow
 
-    def drops(self, name: bytes) -> bool:
-        only = self.only
-        return name in self.removed or (only is not None and name.decode("latin-1") not in only)
-
     def block(self, lines: list[Line]) -> bytes:
         """The lines that go on."""
         kept = []
