@@ -130,6 +130,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
     )
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
+    if decision.cookies:
+        screen.fact("cookies", f"it receives and may set {decision.cookies}")
     if decision.backend is not None:
         screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
 

@@ -45,13 +45,16 @@ def _write_defaults(document: dict[str, Any], table: TableDoc) -> None:
 
 
 def _timeouts(timeouts: Timeouts) -> dict[str, str]:
+    follows_request = timeouts.backend_request_s is None
+    attempt = {} if follows_request else {"backend_request": format_duration(timeouts.attempt_s)}
     return {
         "connect": format_duration(timeouts.connect_s),
         "request": format_duration(timeouts.request_s),
-        "backend_request": format_duration(timeouts.backend_request_s),
+        **attempt,
         "stream_idle": format_duration(timeouts.stream_idle_s),
         "body_idle": format_duration(timeouts.body_idle_s),
         "total": format_duration(timeouts.total_s),
+        "tunnel_idle": format_duration(timeouts.tunnel_idle_s),
     }
 
 

@@ -68,7 +68,9 @@ class _TableLoader:
         routes = tuple(self._routes(head, to_model.RouteBuilder(head.defaults, cohorts)))
         return RouteTable(
             routes,
-            tuple(to_model.backend(name, doc) for name, doc in backends.items()),
+            to_model.without_affinity_cookies(
+                tuple(to_model.backend(name, doc) for name, doc in backends.items())
+            ),
             head.kill_switch,
             to_model.explain(head.defaults),
             to_model.forwarded(head.defaults),

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -65,6 +67,22 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         _allow(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
+        frozenset(doc.tolerate),
+        doc.circuit_breakers.max_tunnels,
+        doc.max_connection_age,
+        doc.load_balancing,
+        None if doc.session_affinity is None else doc.session_affinity.cookie,
+    )
+
+
+def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
+    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    if not names:
+        return backends
+    return tuple(
+        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        for each in backends
     )
 
 
@@ -95,7 +113,8 @@ def _hash_key(doc: HashKeyDoc) -> HashKey:
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
     """`base` with the values of `doc`. A `request` that is longer than the `total` of `base` extends the total.
 
-    An attempt gets at most the time of its request, a request at most the total.
+    An attempt gets the time of its request, or less if `backend_request` is given here or in the defaults.
+    A request gets at most the total.
     """
     if doc is _ROUTE_DEFAULTS.timeouts:
         return base
@@ -105,10 +124,11 @@ def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
     return Timeouts(
         _given_or(doc.connect, base.connect_s),
         request_s,
-        min(_given_or(doc.backend_request, base.backend_request_s), request_s),
+        base.backend_request_s if doc.backend_request is None else doc.backend_request,
         _given_or(doc.stream_idle, base.stream_idle_s),
         _given_or(doc.body_idle, base.body_idle_s),
         total_s,
+        _given_or(doc.tunnel_idle, base.tunnel_idle_s),
     )
 
 
@@ -173,6 +193,7 @@ class RouteBuilder:
             _edits(doc.response),
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
+            doc.tunnels,
             line,
         )
 
@@ -249,6 +270,8 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
         return None
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
+    if given.body and all(name != b"content-type" for name, _ in headers):
+        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())

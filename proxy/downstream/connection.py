@@ -11,7 +11,7 @@ from typing import cast
 
 from proxy.downstream.client_response import refusal
 from proxy.downstream.connection_tracker import ConnectionTracker
-from proxy.downstream.interfaces import ActiveRequest, Drainable, RequestService
+from proxy.downstream.interfaces import ActiveRequest, Closable, Drainable, RequestService
 from proxy.downstream.lingering_close import (
     LINGER_S,
     begin_lingering,
@@ -66,6 +66,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_writer",
         "address",
         "peer",
+        "private",
         "proxied",
         "scheme",
         "write",
@@ -86,6 +87,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._parser: RequestParser | None = None
         self._timeouts: ClientTimeouts | None = None
         self._request: ActiveRequest | None = None
+        self.private: Closable | None = None
         self._request_count = 0
         self._held = b""
         """One read that waits for admission (ADR 19)."""
@@ -133,6 +135,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._tracker.remove(self, self.peer)
         if self._request is not None:
             self._request.client_disconnected()
+        if self.private is not None:
+            self.private.close()
         if self._parser is not None:
             self._parser.stop()
 

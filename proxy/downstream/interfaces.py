@@ -48,6 +48,12 @@ class ConnectionLimits(Protocol):
         """Addresses of trusted proxies: exempt from the limit of connections for each client."""
 
 
+class Closable(Protocol):
+    """A resource that ends with its owner."""
+
+    def close(self) -> None: ...
+
+
 class ClientConnection(Protocol):
     """A client connection, as its active request sees it."""
 
@@ -55,6 +61,8 @@ class ClientConnection(Protocol):
     """The address at the other end of the connection; 127.0.0.1 for a Unix socket."""
     scheme: str
     address: tuple[str, int] | None
+    private: Closable | None
+    """For the service: what belongs to this connection alone. Closed with it. None until the service sets it."""
 
     @property
     def server(self) -> tuple[str, int | None] | None:

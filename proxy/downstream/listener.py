@@ -17,6 +17,7 @@ from socket import SHUT_RD, SOL_SOCKET, socket
 from typing import Any
 
 from proxy.downstream.interfaces import Drainable
+from proxy.tcp_keep_alive import keep_alive
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Listener:
         """Begin to accept. The listener owns the socket."""
         # The loop's servers get duplicates: the backlog outlives their close as long as our own descriptor is open.
         self._listening = listening
+        keep_alive(listening)
         self._servers = await self._open_servers()
 
     async def _open_servers(self) -> list[Server]:

@@ -12,14 +12,20 @@ from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
 from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
-from proxy.forwarding.response_headers import facade_headers, response_fields, response_head
+from proxy.forwarding.response_headers import (
+    facade_headers,
+    problem_reply,
+    response_fields,
+    response_head,
+)
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
-from proxy.http1.local_reply import OPTIONS_REPLY, problem
+from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
@@ -39,6 +45,8 @@ class Resolved(Struct, eq=False):
     snapshot: Snapshot
     decided: Decided
     ref: BackendRef
+    client: ClientConnection | None
+    """None if another server than ours called."""
 
 
 class AsgiForwarder:
@@ -71,7 +79,7 @@ class AsgiForwarder:
     def _usual(self, shared: AsgiExtension, draw_bp: int, began: float) -> UsualRequest | None:
         """None for a request that goes the general way."""
         head, client, forwarder = shared.head, shared.client, self._forwarder
-        if not isinstance(head, QuickHead):
+        if not isinstance(head, QuickHead) or client.private is not None:
             return None
         routes = self._routes.get()
         plan = routes.plan(head, client, draw_bp)
@@ -88,11 +96,14 @@ class AsgiForwarder:
         self, usual: UsualRequest, shared: AsgiExtension, receive: Receive, out: AsgiResponse
     ) -> None:
         prepared, snapshot = usual.plan.prepared, usual.snapshot
+        noted: Record | None = None
 
         async def start(head: ResponseHead) -> None:
+            nonlocal noted
             block = usual.response_block(head)
             if block is None:
                 _, record, decided = usual.general_state()
+                noted = record
                 block = response_head(head, decided, snapshot, record)
             await out.open(head.status, block, head.fields.length)
 
@@ -105,10 +116,12 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            if out.complete and exchange.at_once and exchange.attempts == 1:
+            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            usually = out.complete and exchange.at_once and exchange.attempts == 1
+            if usually and not drops_cookies:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
-                _, record, _ = usual.general_state()
+                record = noted or usual.general_state()[1]
                 record.attempts = exchange.attempts
                 if failure is not None:
                     await _fail(failure, out, snapshot, record)
@@ -134,16 +147,25 @@ class AsgiForwarder:
             return
 
         async def start(head: ResponseHead) -> None:
+            cookie = exchange.affinity_cookie(decided.facts)
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
+                if cookie is not None:
+                    block = b"%bset-cookie: %b\r\n" % (block, cookie)
                 await out.open(head.status, block, head.fields.length)
             else:
-                await out.start(head.status, response_fields(head, decided, snapshot, record))
+                fields = response_fields(head, decided, snapshot, record)
+                added = [] if cookie is None else [(b"set-cookie", cookie)]
+                await out.start(head.status, [*fields, *added])
 
-        client = _client_side(scope.get("facade"), receive, decision.route)
+        shared: AsgiExtension | None = scope.get("facade")
+        client = _client_side(shared, receive, decision.route)
+        connection = None if shared is None else shared.client
         exchange = AsgiExchange(client, out, start)
         try:
-            await exchange.run(self._open(Resolved(head, snapshot, decided, decision.ref)))
+            await exchange.run(
+                self._open(Resolved(head, snapshot, decided, decision.ref, connection))
+            )
         finally:
             record.attempts = exchange.attempts
             record.received_bytes = client.received_bytes
@@ -156,7 +178,11 @@ class AsgiForwarder:
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
             prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
-            return await upstream.open_prepared(prepared.prepared_head())
+            private, logged_in = private_connection(
+                request.client, facts, upstream, prepared.logs_in
+            )
+            sent_head, first = prepared.prepared_head(), upstream.pool_for(facts)
+            return await upstream.open_prepared(sent_head, private, logged_in, first)
         forwarded = snapshot.table.forwarded
         sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)
@@ -178,7 +204,7 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
         own = facade_headers(snapshot, record)
-        await out.answer(problem(error), [*own, *_close_after(error)])
+        await out.answer(problem_reply(error, record), [*own, *_close_after(error)])
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -193,8 +219,7 @@ def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -
         shared.allowed = (route.timeouts, route.limits)
     return AsgiRequestBody(
         receive,
-        route.limits.max_body_bytes,
-        route.timeouts.total_s,
+        route,
         lambda: None if shared is None else shared.fault,
     )
 

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.http1.response_head import ResponseHead
-from proxy.upstream import Exchange
+from proxy.model import Facts
+from proxy.upstream import Exchange, HttpExchange
 
 
 class AsgiExchange(Struct, eq=False):
@@ -19,6 +20,8 @@ class AsgiExchange(Struct, eq=False):
     """Sends the head of the response to the client."""
     attempts: int = 0
     """How often the request was sent, or a connection for it tried."""
+    exchange: Exchange | None = None
+    """None until it is open."""
     at_once: bool = False
     """The whole response came with its first bytes."""
 
@@ -26,7 +29,7 @@ class AsgiExchange(Struct, eq=False):
         """`opening` has sent the head of the request. Raises RequestError."""
         client = self.client
         try:
-            exchange = await opening
+            exchange = self.exchange = await opening
             if exchange.has_body:
                 client.start_upload(exchange)
             exchange.on_elapsed = client.watch
@@ -42,6 +45,11 @@ class AsgiExchange(Struct, eq=False):
         finally:
             if client.leave():
                 await client.settle()
+
+    def affinity_cookie(self, facts: Facts) -> bytes | None:
+        """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
+        exchange = self.exchange
+        return exchange.pool.affinity_cookie(facts) if isinstance(exchange, HttpExchange) else None
 
     async def _pass_on(self, exchange: Exchange) -> None:
         out = self.out

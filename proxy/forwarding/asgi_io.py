@@ -10,14 +10,13 @@ from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Send
 from proxy.errors import (
     ClientGone,
     RequestError,
-    TooLarge,
     UpstreamError,
-    UpstreamTimeout,
     without_trace,
 )
+from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply
-from proxy.model import HeaderPairs
+from proxy.model import HeaderPairs, Route
 
 
 class AsgiResponse:
@@ -93,10 +92,9 @@ class AsgiRequestBody:
 
     __slots__ = (
         "_fault_of",
-        "_max_bytes",
         "_receive",
+        "_route",
         "_task",
-        "_total_s",
         "_walk",
         "fault",
         "received_bytes",
@@ -105,14 +103,12 @@ class AsgiRequestBody:
     def __init__(
         self,
         receive: Receive,
-        max_bytes: int,
-        total_s: float,
+        route: Route,
         fault_of: Callable[[], RequestError | None],
     ) -> None:
         """`fault_of` tells why the server gave the request up, where it was not the client who left."""
         self._receive = receive
-        self._max_bytes = max_bytes
-        self._total_s = total_s
+        self._route = route
         self._fault_of = fault_of
         self._task: asyncio.Task[None] | None = None
         self._walk = asyncio.current_task()
@@ -125,8 +121,9 @@ class AsgiRequestBody:
 
     def watch(self, waited_s: float) -> None:
         """Begin to notice that the client leaves. Called some times a second when an answer takes its time."""
-        if waited_s >= self._total_s and self.fault is None:
-            self._stop(UpstreamTimeout(f"the request took longer than {self._total_s:g} s in all"))
+        timeouts = self._route.timeouts
+        if waited_s >= timeouts.total_s and self.fault is None:
+            self._stop(total_exceeded(timeouts))
         elif self._task is None and self._walk is not None and not self._walk.done():
             self._task = asyncio.create_task(self._read(None))
 
@@ -177,8 +174,8 @@ class AsgiRequestBody:
             data = message.get("body", b"")
             more = message.get("more_body", False)
             self.received_bytes += len(data)
-            if self.received_bytes > self._max_bytes:
-                raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
+            if self.received_bytes > self._route.limits.max_body_bytes:
+                raise body_too_large(self._route)
             if data:
                 await upload.send_body(data)
         upload.end_upload()

@@ -28,7 +28,7 @@ class Attempts(Struct, eq=False):
         passed_s = time.monotonic() - self.began
         if passed_s < SWEEP_S:
             return timeouts
-        return replace(timeouts, request_s=max(0.0, timeouts.request_s - passed_s))
+        return replace(timeouts, spent_s=passed_s)
 
     def acquire(
         self,

@@ -17,28 +17,33 @@ from proxy.errors import (
     ClientGone,
     MethodRefused,
     RequestError,
-    TooLarge,
     UpstreamError,
-    UpstreamTimeout,
 )
 from proxy.forwarding.attempts import Attempts
 from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.limit_errors import body_too_large, total_exceeded
+from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
-from proxy.forwarding.response_headers import facade_headers, response_head, switch_lines
+from proxy.forwarding.response_headers import (
+    client_fields,
+    facade_headers,
+    problem_reply,
+    response_head,
+    switch_lines,
+)
 from proxy.forwarding.tunnel import Tunnel, check_protocol
-from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply, problem
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
-from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
+from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.response import client_response_headers
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
-from proxy.upstream import Connection, Pool
+from proxy.upstream import Connection, Pool, PrivateConnections
 
 
 class FastRequest(Struct, eq=False):
@@ -63,6 +68,8 @@ class FastRequest(Struct, eq=False):
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
+    private: PrivateConnections | None = None
+    """Keeps the connection, if the request logs it in."""
     is_over: bool = False
 
     @property
@@ -101,12 +108,27 @@ class FastRequest(Struct, eq=False):
             return
         upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
         prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)
-        pool = self.pool or upstream.next_pool()
+        may_be_logged_in = prepared.logs_in or client.private is not None
+        if may_be_logged_in and self._send_logged_in(prepared, decided.facts):
+            return
+        pool = self.pool or upstream.pool_for(decided.facts)
+        if prepared.switching:
+            pool.check_tunnels()
         connection = pool.take_idle(prepared.repeatable)
         if connection is not None:
             self._send(pool, connection, prepared, prepared.timeouts)
         else:
             self._acquire(Attempts(prepared, self.began), pool, fresh=False)
+
+    def _send_logged_in(self, prepared: PreparedRequest, facts: Facts) -> bool:
+        """Send the request over the connection that this client has logged in, if there is one."""
+        self.private, logged_in = private_connection(
+            self.client, facts, prepared.upstream, prepared.logs_in
+        )
+        if logged_in is None:
+            return False
+        self._send(*logged_in, prepared, prepared.timeouts)
+        return True
 
     def body(self, data: bytes) -> None:
         if self.is_over:
@@ -114,8 +136,8 @@ class FastRequest(Struct, eq=False):
         received_bytes = self.record.received_bytes = self.record.received_bytes + len(data)
         if self.tunnel is not None:
             self.tunnel.data(data)
-        elif received_bytes > (limit := self.allowed[1].max_body_bytes):
-            self.refuse(TooLarge(f"the body is larger than {limit} bytes"))
+        elif received_bytes > self.allowed[1].max_body_bytes:
+            self.refuse(body_too_large(self.decided.decision.route))
         elif self.body_in is not None:
             self.body_in.data(data)
 
@@ -131,12 +153,13 @@ class FastRequest(Struct, eq=False):
                 self.connection.resume_reading()
 
     def check_deadlines(self, now: float) -> None:
-        total_s = self.allowed[0].total_s
-        if self.tunnel is not None:
-            if self.tunnel.is_stale(now):
-                self._end_tunnel(self.tunnel)
-        elif now - self.began >= total_s:
-            self.refuse(UpstreamTimeout(f"the request took longer than {total_s:g} s in all"))
+        timeouts, tunnel = self.allowed[0], self.tunnel
+        if tunnel is not None:
+            current = self.forwarder.table.current
+            if tunnel.is_stale(now) or tunnel.is_drained(now, current, self.record):
+                self._end_tunnel(tunnel)
+        elif now - self.began >= timeouts.total_s:
+            self.refuse(total_exceeded(timeouts))
 
     def refuse(self, error: RequestError) -> None:
         if self.is_over:
@@ -151,7 +174,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem(error))
+            self._reply(problem_reply(error, self.record))
 
     def client_disconnected(self) -> None:
         if not self.is_over:
@@ -189,6 +212,8 @@ class FastRequest(Struct, eq=False):
         record.attempts += 1
         raw = prepared.head(pool.authority, self.sent)
         uploading = body_in is not None
+        if self.private is not None:
+            connection.private = self.private
         connection.begin(raw, self, prepared.is_head, timeouts, uploading, prepared.switching)
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)
@@ -198,8 +223,7 @@ class FastRequest(Struct, eq=False):
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
         # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
         if status != 100:
-            facts, decision = self.decided.facts, self.decided.decision
-            fields = client_response_headers(headers, self.snapshot, facts, decision)
+            fields = client_fields(headers, self.decided, self.snapshot, self.record)
             self._response().interim(status, lines_of(fields))
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
@@ -218,7 +242,14 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            start = b"%bset-cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
+
+    def _affinity_cookie(self) -> bytes | None:
+        """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
+        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -262,11 +293,15 @@ class FastRequest(Struct, eq=False):
             return
         try:
             check_protocol(head.pairs, wanted, decided.decision.backend or "-")
+            connection.begin_tunnel()
         except UpstreamError as error:
             self.refuse(error)
             return
-        self.tunnel = Tunnel(self.client, connection)
+        self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
+        cookie = self._affinity_cookie()
+        if cookie is not None:
+            lines.append(b"set-cookie: " + cookie)
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switch_protocols()
 

@@ -2,8 +2,9 @@
 
 from msgspec import Struct
 
-from proxy.errors import TooLarge
 from proxy.forwarding.decided import Decided
+from proxy.forwarding.limit_errors import body_too_large
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_writer import HeadParts, PreparedHead, field_lines, has_body
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Timeouts
@@ -25,6 +26,8 @@ class PreparedRequest(Struct, frozen=True, eq=False):
     is_head: bool
     switching: bool
     """The request asks for another protocol."""
+    logs_in: bool
+    """The request has credentials for the connection that it is sent over (`connection_login`)."""
 
     def prepared_head(self) -> PreparedHead:
         """For an exchange that is awaited."""
@@ -56,11 +59,11 @@ def prepare(
         repeatable=head.method in SAFE_METHODS and not has_body(body),
         is_head=facts.method == "HEAD",
         switching=upgrade != b"",
+        logs_in=has_login_credentials(facts.headers),
     )
 
 
 def check_length(length: int, decision: Decision) -> None:
     """Raises TooLarge for a body that is announced as longer than the route allows. `length` in bytes."""
-    limit = decision.route.limits.max_body_bytes
-    if length > limit:
-        raise TooLarge(f"the body is larger than {limit} bytes")
+    if length > decision.route.limits.max_body_bytes:
+        raise body_too_large(decision.route)

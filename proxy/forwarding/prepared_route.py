@@ -36,10 +36,6 @@ class FieldPolicy(Struct, frozen=True):
     only: frozenset[str] | None
     cookies: Allow
 
-    def drops(self, name: bytes) -> bool:
-        only = self.only
-        return name in self.removed or (only is not None and name.decode("latin-1") not in only)
-
     def block(self, lines: list[Line]) -> bytes:
         """The lines that go on."""
         kept = []
@@ -112,6 +108,8 @@ def _prepared(
     upstream = forwarder.upstreams.of(backend)
     edits = (route.request, ref.request)
     if not isinstance(upstream, HttpUpstream) or any(map(_touches_facade_fields, edits)):
+        return None
+    if upstream.reads_requests:
         return None
     rewrite = ref.rewrite
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()

@@ -182,7 +182,8 @@ class QuickTier:
         forwarder = self._forwarder
         routes = self._routes.get()
         draw_bp = forwarder.draw()
-        plan = routes.plan(head, client, draw_bp)
+        # With a private connection the request may have to go over that one.
+        plan = None if client.private is not None else routes.plan(head, client, draw_bp)
         pool: Pool | None = None
         if plan is not None:
             prepared = plan.prepared

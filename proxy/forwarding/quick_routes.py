@@ -6,7 +6,6 @@ from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_route import (
     Choices,
-    FieldPolicy,
     PreparedRoute,
     prepared_choices,
 )
@@ -45,8 +44,6 @@ class ClientProfile(Struct, frozen=True, eq=False):
     may_see_decision: bool
     forwarding: bytes
     """`X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them, as lines."""
-    behind_for: bytes
-    """The same behind `X-Forwarded-For`, which is the first."""
     special: int
     """The kinds of lines that need a second look, see `QuickHead.special`."""
 
@@ -142,7 +139,6 @@ class QuickRoutes:
             peer.encode(),
             peer in snapshot.exposed,
             field_lines(fields),
-            field_lines(fields[1:]),
             special,
         )
         if len(self._profiles) >= _MAX_PROFILES:
@@ -161,10 +157,9 @@ class QuickRoutes:
         """The plan for a request with lines that need a second look."""
         claimed = NO_CLAIMS
         special = head.special & profile.special
-        block = None
-        if not (special & ~_FORWARDING or self._allowed):
-            block = _forwarding_block(head.lines, prepared.policy, profile, facts)
-        if block is None:
+        if not (special & ~_FORWARDING or self._allowed or prepared.policy is not None):
+            block = _forwarding_block(head.lines, facts)
+        else:
             claimed = claimed_ids(facts.headers, profile.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
                 return None
@@ -206,26 +201,8 @@ class CurrentQuickRoutes:
         return routes
 
 
-def _forwarding_block(
-    lines: list[Line], policy: FieldPolicy | None, profile: ClientProfile, facts: Facts
-) -> bytes | None:
-    """The block of a request with forwarding fields that go on, ours added; None where it takes the general rules."""
-    forwarded = [line for line in lines if line[0] in (FORWARDING, VIA)]
-    _, name, value, _ = forwarded[0]
-    if len(forwarded) > 1 or name != b"x-forwarded-for":
-        return _all_forwarding(lines, facts) if policy is None else None
-    if policy is None:
-        block = b"".join([line[3] for line in lines])
-    else:
-        block = policy.block(lines)
-        if policy.drops(name):
-            return block + profile.forwarding
-    peer = facts.peer.encode()
-    return b"%bx-forwarded-for: %b, %b\r\n%b" % (block, value, peer, profile.behind_for)
-
-
-def _all_forwarding(lines: list[Line], facts: Facts) -> bytes:
-    """The same for any such fields: those that the facade extends come last."""
+def _forwarding_block(lines: list[Line], facts: Facts) -> bytes:
+    """The block of a request with forwarding fields that go on. Fields that the facade extends come last."""
     kept: list[bytes] = []
     fields: HeaderPairs = []
     for kind, name, value, line in lines:

@@ -1,9 +1,12 @@
 """Response heads for the client: the backend's fields, then the facade's own."""
 
+from proxy.errors import RequestError
 from proxy.forwarding.decided import Decided
+from proxy.http1.local_reply import LocalReply, problem
 from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -23,7 +26,7 @@ def response_head(
     if kept is not None:
         block = kept[0]
     else:
-        fields = client_response_headers(head.pairs, snapshot, decided.facts, decided.decision)
+        fields = client_fields(head.pairs, decided, snapshot, record)
         block = head_block(head, fields)
     return block + b"".join([b"%b: %b\r\n" % pair for pair in facade_headers(snapshot, record)])
 
@@ -32,7 +35,7 @@ def response_fields(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
     """The same as a list of fields, for an ASGI server that writes the head itself."""
-    fields = client_response_headers(head.pairs, snapshot, decided.facts, decided.decision)
+    fields = client_fields(head.pairs, decided, snapshot, record)
     return [*fields, *facade_headers(snapshot, record)]
 
 
@@ -40,14 +43,40 @@ def switch_lines(
     headers: HeaderPairs, decided: Decided, snapshot: Snapshot, record: Record
 ) -> list[bytes]:
     """The fields of a 101 response, each a line without its end."""
-    fields = client_response_headers(headers, snapshot, decided.facts, decided.decision)
+    fields = client_fields(headers, decided, snapshot, record)
     return lines_without_framing([*fields, *facade_headers(snapshot, record)])
+
+
+def client_fields(
+    headers: HeaderPairs, decided: Decided, snapshot: Snapshot, record: Record
+) -> HeaderPairs:
+    """The fields for the client, of an interim or final response. Notes the cookies that were dropped."""
+    ref = decided.decision.ref
+    if ref is not None:
+        record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
+    return client_response_headers(headers, snapshot, decided.facts, decided.decision)
 
 
 def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
     ref = decision.ref
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+
+
+def problem_reply(error: RequestError, record: Record) -> LocalReply:
+    """`error` with the response edits of its route: a script needs the CORS fields to see the status.
+
+    The fields that describe the document itself stay as they are.
+    """
+    reply = problem(error)
+    headers = reply.headers
+    if record.route is not None:
+        headers = apply_header_edits(headers, record.route.response)
+    if record.decision is not None and record.decision.ref is not None:
+        headers = apply_header_edits(headers, record.decision.ref.response)
+    own = {name for name, _ in reply.headers} | {b"content-encoding"}
+    edited = [pair for pair in headers if pair[0] not in own]
+    return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
 
 
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:

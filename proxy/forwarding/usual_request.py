@@ -46,7 +46,7 @@ class UsualRequest(Struct, eq=False):
         prepared, body = plan.prepared, head.body
         host = prepared.host
         if host is None:
-            host = head.host if prepared.preserve_host else authority
+            host = (prepared.preserve_host and head.host) or authority
         return (
             b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
             % (

@@ -30,14 +30,29 @@ _EXTENSION = (
     rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
 )
 _LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:" + _EXTENSION + rb")*+)")
+# Old servers pad a size with blanks. Harmless in a response: the client gets chunks of our own making.
+_PADDED_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:" + _EXTENSION + rb")*+[ \t]*+)")
 
 
 class ChunkReader:
-    """Parses one body. Call `feed` until `complete`; then `rest` holds the bytes after the body."""
+    """Parses one body. Call `feed` until `complete`; then `rest` holds the bytes after the body.
 
-    __slots__ = ("_body_bytes", "_extra_bytes", "_held", "_left", "_state", "rest", "trailers")
+    `padded`: blanks may follow a size, as in responses of old servers.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_body_bytes",
+        "_extra_bytes",
+        "_held",
+        "_left",
+        "_line",
+        "_state",
+        "rest",
+        "trailers",
+    )
+
+    def __init__(self, padded: bool = False) -> None:
+        self._line = _PADDED_LINE if padded else _LINE
         self._state = _SIZE
         self._held = b""
         self._left = 0
@@ -116,7 +131,7 @@ class ChunkReader:
             raise BadRequest("a chunk is longer than its size says (RFC 9112 7.1)")
 
     def _begin_chunk(self, size_line: bytes) -> None:
-        match = _LINE.fullmatch(size_line)
+        match = self._line.fullmatch(size_line)
         if match is None:
             raise BadRequest(
                 "a chunk's size is not hexadecimal digits, or an extension is malformed"

@@ -8,6 +8,7 @@ not known.
 
 import re
 
+from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
 from proxy.http1.fields import TCHAR
 from proxy.http1.host import is_host
 
@@ -74,6 +75,8 @@ def _kind_of(name: bytes, value: bytes) -> int:
         return _CONNECTION.get(value.lower(), STRICT)
     if name == b"content-length":
         return LENGTH if _LENGTH.fullmatch(value) else STRICT
+    if name in CREDENTIALS_FIELDS and has_login_credentials([(name, value)]):
+        return STRICT  # What is behind the connection matters, and not the request alone.
     kind = _KINDS.get(name)
     if kind is not None:
         return kind

@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from proxy.http1.connection_login import CHALLENGE_FIELDS, is_login_challenge
 from proxy.http1.fields import cut_lines, read_field
 from proxy.http1.framing import BODILESS_STATUSES, MAX_LENGTH_DIGITS
 from proxy.http1.trailers import FORBIDDEN_IN_RESPONSES
@@ -27,7 +28,7 @@ Framing = Literal["length", "chunked", "until_close", "none"]
 
 _MAX_KNOWN_LINES = 64
 _MAX_KNOWN_LINE_BYTES = 128
-_FRAMING_AND_CONNECTION = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+_SPECIAL_FIELDS = CHALLENGE_FIELDS | {b"content-length", b"transfer-encoding", b"connection"}
 
 _COMMON_STATUS_LINES = {
     b"HTTP/1.1 %d %b" % (status, status.phrase.encode()): int(status)
@@ -71,6 +72,8 @@ class ResponseFields(Struct, frozen=True):
     chunked: bool = False
     close: bool = False
     """`Connection: close`."""
+    login: bool = False
+    """A challenge or confirmation of a login of the connection (`connection_login`)."""
 
 
 class ResponseHead(Struct, frozen=True, eq=False):
@@ -115,7 +118,7 @@ def parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) ->
         if pair is None:
             pair = _parse_field(line, known)
         pairs.append(pair)
-        if pair[0] in _FRAMING_AND_CONNECTION:
+        if pair[0] in _SPECIAL_FIELDS:
             special.append(pair)
     return _with_framing(pairs, special) if special else ResponseFields(pairs)
 
@@ -132,7 +135,7 @@ def _parse_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[
 
 def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:
     length: int | None = None
-    chunked = close = False
+    chunked = close = login = False
     for name, value in special:
         if name == b"content-length":
             if length is not None or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
@@ -142,13 +145,15 @@ def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:
             if chunked or value.lower() != b"chunked":
                 raise MalformedResponse("its Transfer-Encoding is not exactly `chunked`")
             chunked = True
+        elif name in CHALLENGE_FIELDS:
+            login = login or is_login_challenge(name, value)
         elif value != b"keep-alive":
             close = close or b"close" in (
                 option.strip(b" \t") for option in value.lower().split(b",")
             )
     if chunked and length is not None:
         raise MalformedResponse("its framing fields contradict each other")
-    return ResponseFields(pairs, length, chunked, close)
+    return ResponseFields(pairs, length, chunked, close, login)
 
 
 def framing_of(head: ResponseHead, is_head: bool) -> Framing:

@@ -64,7 +64,7 @@ class LastResponse:
         """The head's bytes, with the empty line. Empty until there is one."""
         self.head = ResponseHead(0, False, ResponseFields([]))
         self.total_bytes = -1
-        """The size of a response with this head and its body. -1 if the body has no length, or the connection ends."""
+        """The size of a response with this head and its body. -1 if a response differs, or must not be used again."""
         self.known_lines: dict[bytes, tuple[bytes, bytes]] = {}
         """Parsed field lines; see `read_response_head`."""
 
@@ -72,7 +72,7 @@ class LastResponse:
         """`head` was parsed from `raw`, which ends where the body begins."""
         self.head, self.raw = head, raw
         fields, has_length = head.fields, framing_of(head, is_head=False) == "length"
-        keeps = has_length and not (head.is_http10 or fields.close)
+        keeps = has_length and not (head.is_http10 or fields.close or fields.login)
         self.total_bytes = len(raw) + (fields.length or 0) if keeps else -1
 
 
@@ -92,6 +92,7 @@ class ResponseParser:
         "_remaining",
         "_sink",
         "complete",
+        "has_login",
         "has_received",
         "keep",
         "phase",
@@ -113,6 +114,8 @@ class ResponseParser:
         """The response, if it came in one read. The sink was not called then."""
         self.switched = False
         """Whether a 101 has come: the bytes are of another protocol."""
+        self.has_login = False
+        """Whether any response of the connection was about a login of the connection."""
         self.phase = OVER
         self.keep = True
 
@@ -200,6 +203,8 @@ class ResponseParser:
         fields = head.fields
         framing = framing_of(head, self._is_head)
         self.keep = not (head.is_http10 or fields.close)
+        if fields.login:
+            self.has_login = True
         length = fields.length if framing == "length" else 0 if framing == "none" else None
         received = len(data) - body_at
         if length is not None and received >= length:
@@ -220,7 +225,7 @@ class ResponseParser:
             sink.response_data(data[body_at:])
 
     def _start_chunks(self, sink: ResponseSink, head: ResponseHead, data: bytes) -> None:
-        chunks = self._chunks = ChunkReader()
+        chunks = self._chunks = ChunkReader(padded=True)
         self.phase = CHUNKED
         pieces = chunks.feed(data) if data else []
         if chunks.complete and not chunks.trailers:

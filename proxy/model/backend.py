@@ -6,6 +6,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+Deviation = Literal["folded_fields", "bare_lf", "space_before_colon", "repeated_content_length"]
+"""A deviation from RFC 9112 in the heads of responses, which a table may tolerate of a backend."""
+
+
+LoadBalancing = Literal["round_robin", "least_request", "hash"]
+"""The choice of an endpoint: in turn, the one with the fewest requests, or by the client's address."""
+
 
 class Endpoint(Struct, frozen=True):
     """One address of a backend: host and port, or a Unix socket."""
@@ -61,15 +68,23 @@ class Backend(Struct, frozen=True):
 
     name: str
     endpoints: tuple[Endpoint, ...]
-    preserve_host: bool = False
+    preserve_host: bool = True
     """Forward the client's Host instead of the endpoint's authority."""
-    max_connections: int = 100
+    max_connections: int = 1024
     max_pending_requests: int = 1024
     headers: Allow = ALLOW_ALL
     cookies: Allow = ALLOW_ALL
     tls: BackendTls | None = None
     idle_timeout_s: float = 2.5
     """Half of 5 s, the default of many servers (finding 17)."""
+    tolerate: frozenset[Deviation] = frozenset()
+    max_tunnels: int = 4096
+    """Switched connections (WebSockets). They do not count against `max_connections`."""
+    max_connection_age_s: float | None = None
+    """A connection that is older takes no further request. None is no limit."""
+    load_balancing: LoadBalancing = "round_robin"
+    affinity_cookie: str | None = None
+    """The cookie of the facade that keeps a client with one endpoint."""
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

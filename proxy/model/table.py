@@ -42,17 +42,40 @@ class Timeouts(Struct, frozen=True):
     """Timeouts in seconds (ADR 7).
 
     `request` runs from the last byte of the request to the head of the response, over all attempts;
-    `backend_request` is the same for one attempt. `stream_idle` bounds each pause in a response body, `body_idle`
-    each pause in a request body. `total` runs from the head of the request to the end of the response; it does not
-    apply to WebSockets.
+    `backend_request` is the same for one attempt, as long as `request` if None. `stream_idle` bounds each pause in
+    a response body, `body_idle` each pause in a request body. `total` runs from the head of the request to the end of
+    the response; it does not apply to tunnels (WebSockets), in which `tunnel_idle` bounds each silence of both
+    directions.
     """
 
     connect_s: float = 2.0
-    request_s: float = 15.0
-    backend_request_s: float = 15.0
+    request_s: float = 60.0
+    backend_request_s: float | None = None
     stream_idle_s: float = 60.0
     body_idle_s: float = 30.0
     total_s: float = 3600.0
+    tunnel_idle_s: float = 3600.0
+    spent_s: float = 0.0
+    """How much of `request` had passed when the attempt began that these are for."""
+
+    @property
+    def remaining_s(self) -> float:
+        """What is left of `request`."""
+        return max(0.0, self.request_s - self.spent_s)
+
+    @property
+    def attempt_s(self) -> float:
+        """How long the attempt may take."""
+        own_s = self.backend_request_s
+        return self.remaining_s if own_s is None else min(own_s, self.remaining_s)
+
+    @property
+    def attempt_field(self) -> str:
+        """The field of the table that bounds the attempt, with its value."""
+        own_s = self.backend_request_s
+        if own_s is not None and own_s <= self.remaining_s:
+            return f"backend_request: {own_s:g}s"
+        return f"request: {self.request_s:g}s"
 
 
 class Limits(Struct, frozen=True):
@@ -131,6 +154,8 @@ class Route(Struct, frozen=True):
     response: HeaderEdits = NO_EDITS
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    tunnels: Literal["keep", "drain"] = "keep"
+    """Whether tunnels (WebSockets) end when the route sends nothing more to their backend."""
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
 

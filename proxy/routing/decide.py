@@ -64,6 +64,25 @@ def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
     )
 
 
+def drains(table: RouteTable, before: Route, backend: str) -> bool:
+    """Whether tunnels of the route `before`, of an earlier table, to `backend` end under `table`.
+
+    They do if the route says `tunnels: drain`, and sends nothing to the backend any more.
+    """
+    route = next((each for each in table.routes if each.name == before.name), None)
+    if route is None:
+        return before.tunnels == "drain"
+    return route.tunnels == "drain" and backend not in _reached(table, route)
+
+
+def _reached(table: RouteTable, route: Route) -> set[str]:
+    """The backends that requests of a route may go to."""
+    choice = fixed_choice(table, route)
+    if choice is None:
+        return {ref.backend for ref in route.backend_refs if ref.weight_bp}
+    return {route.backend_refs[choice[0]].backend} if choice[0] >= 0 else set()
+
+
 def _local_reply_reason(route: Route) -> str:
     if route.redirect is not None:
         return "redirect"

@@ -12,7 +12,17 @@ from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, Backend, Decision, Endpoint, Facts, HeaderPairs, Route, RouteTable
+from proxy.model import (
+    ALL_BP,
+    Allow,
+    Backend,
+    Decision,
+    Endpoint,
+    Facts,
+    HeaderPairs,
+    Route,
+    RouteTable,
+)
 from proxy.model.match import Match
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
@@ -39,6 +49,8 @@ class PossibleDecision(Struct, frozen=True):
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
+    cookies: str = ""
+    """The cookies that the backend receives and may set, if not all."""
     mirrored_to: tuple[str, ...] = ()
     status: int | None = None
     """The status of a local reply."""
@@ -213,7 +225,15 @@ def _possible_decision(
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
+        cookies=_cookies(backend.cookies),
     )
+
+
+def _cookies(allow: Allow) -> str:
+    """The allow-list in words."""
+    if allow.only is not None:
+        return f"only {', '.join(sorted(allow.only - allow.remove)) or 'none'}"
+    return f"all but {', '.join(sorted(allow.remove))}" if allow.remove else ""
 
 
 def _address(endpoint: Endpoint) -> str:

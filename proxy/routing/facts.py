@@ -9,6 +9,7 @@ from msgspec import Struct
 from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
 from proxy.http1.host import is_host
 from proxy.model import Facts, HeaderPairs, Limits, plain_address
+from proxy.routing.forwarded import reported_chain
 
 _MAX_CACHED = 4096
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -47,20 +48,15 @@ class Networks:
 
 
 def client_address(peer: str, headers: HeaderPairs, trusted: Networks) -> str:
-    """The client's address: the peer's or, behind trusted proxies, the last untrusted one in X-Forwarded-For.
+    """The client's address: the peer's or, behind trusted proxies, the last untrusted one that they report.
 
-    X-Forwarded-For is read from the right, because only the entries of trusted proxies are reliable (rule 14).
+    X-Forwarded-For, or Forwarded in its place, is read from the right, because only the entries of trusted proxies are
+    reliable (rule 14).
     """
     if peer not in trusted:
         return peer
-    hops = [
-        hop.strip()
-        for name, value in headers
-        if name == b"x-forwarded-for"
-        for hop in value.decode("latin-1").split(",")
-    ]
-    for hop in reversed(hops):
-        address = _without_port(hop)
+    for hop in reversed(reported_chain(headers)[0].nodes):
+        address = _without_port(hop.decode())
         if address not in trusted:
             return plain_address(address) if _is_address(address) else peer
     return peer

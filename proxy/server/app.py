@@ -103,7 +103,15 @@ class Facade:
             time.process_time(),
             resident_bytes(),
             {
-                name: Connections(now.connections, now.idle, now.in_flight, now.pending)
+                name: Connections(
+                    now.connections,
+                    now.idle,
+                    now.in_flight,
+                    now.pending,
+                    dict(now.tolerated),
+                    now.streams,
+                    now.tunnels,
+                )
                 for name, now in self.upstream_stats().items()
             },
         )

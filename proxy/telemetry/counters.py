@@ -19,6 +19,8 @@ BOUNDS_S = (
 """Upper bounds of the histograms' buckets; one more bucket has no bound."""
 BUCKETS = len(BOUNDS_S) + 1
 _MAX_KINDS = 64
+DROPPED_COOKIES = "dropped_cookies"
+"""The first part of a counter's name; the second is a backend."""
 OTHER = "other"
 
 
@@ -73,6 +75,7 @@ class RequestCounters:
         self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
+        self._cookies: dict[str, int] = {}
         self._continue()
         worker.begin()
 
@@ -97,6 +100,8 @@ class RequestCounters:
             counters[at + _RECEIVED] += record.received_bytes
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        if record.dropped_cookies:
+            self._count_dropped_cookies(record)
 
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
@@ -146,6 +151,17 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
+    def _count_dropped_cookies(self, record: Record) -> None:
+        """Once the memory is full, those of backends without a counter are not counted."""
+        backend = "-" if record.decision is None else record.decision.backend or "-"
+        at = self._cookies.get(backend)
+        if at is None:
+            at = self._worker.add_set((DROPPED_COOKIES, backend))
+            if at is None:
+                return
+            self._cookies[backend] = at
+        self._counters[at] += len(record.dropped_cookies)
+
     def _continue(self) -> None:
         """Continue the counters of the worker before, and make room for overflow while there is some."""
         overflow: list[Name] = [(OTHER, OTHER, f"{number}xx", OTHER) for number in range(10)]
@@ -155,6 +171,8 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
+            elif len(name) == 2:
+                self._cookies[name[1]] = at
             else:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at

@@ -47,6 +47,7 @@ class LogLine(Struct):
     headers: dict[str, list[str]] | UnsetType = UNSET
     cookies: dict[str, list[str]] | UnsetType = UNSET
     query: dict[str, list[str]] | UnsetType = UNSET
+    dropped_cookies: tuple[str, ...] | UnsetType = UNSET
 
 
 def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
@@ -72,6 +73,8 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
         line.error = str(record.error)
+    if record.dropped_cookies:
+        line.dropped_cookies = record.dropped_cookies
     if facts is not None:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)

@@ -34,10 +34,18 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_sent_bytes_total": ("counter", "Bytes of answer bodies."),
     "facade_upstream_attempts_total": ("counter", "Times that a request was sent to a backend."),
     "facade_refused_total": ("counter", "What was refused before there was a request."),
+    "facade_dropped_cookies_total": (
+        "counter",
+        "Cookies that a backend set although it may not see them.",
+    ),
     "facade_client_connections": ("gauge", "Connections of clients to a worker."),
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
     "facade_upstream_connections": ("gauge", "Connections to a backend, by what they do."),
     "facade_upstream_pending": ("gauge", "Requests that wait for a connection to a backend."),
+    "facade_upstream_tolerated_total": (
+        "counter",
+        "Responses of a backend with a deviation from HTTP/1.1 that its table tolerates.",
+    ),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -87,22 +95,22 @@ class Totals:
         self.pairs: dict[tuple[str, str], _Sums] = {}
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
+        self.dropped_cookies: dict[str, int] = {}
 
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
         for worker in stats:
             for number, name in enumerate(tuple(worker.names())):
                 if len(name) == 1:
-                    self._add_refused(name[0], worker.counters[number * SET_SLOTS])
+                    _add_count(self.refused, name[0], worker.counters[number * SET_SLOTS])
+                elif len(name) == 2:
+                    count = worker.counters[number * SET_SLOTS]
+                    _add_count(self.dropped_cookies, name[1], count)
                 else:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
                 if number % _SETS_IN_A_STEP == 0:
                     yield
-
-    def _add_refused(self, kind: str, count: int) -> None:
-        if count:
-            self.refused[kind] = self.refused.get(kind, 0) + count
 
     def _add_set(self, name: tuple[str, str, str, str], worker: WorkerStats, at: int) -> None:
         values = worker.counters[at : at + SET_SLOTS].tolist()
@@ -126,6 +134,11 @@ class Totals:
         if backend != "-":
             attempts = count + values[Offset.MORE_ATTEMPTS]
             self.attempts[backend] = self.attempts.get(backend, 0) + attempts
+
+
+def _add_count(totals: dict[str, int], key: str, count: int) -> None:
+    if count:
+        totals[key] = totals.get(key, 0) + count
 
 
 def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
@@ -164,6 +177,7 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         yield "".join(f"{name}{{{labels}}} {getattr(sums, field)}\n" for labels, sums in pairs)
     yield _family("facade_upstream_attempts_total", _by("backend", totals.attempts))
     yield _family("facade_refused_total", _by("kind", totals.refused))
+    yield _family("facade_dropped_cookies_total", _by("backend", totals.dropped_cookies))
 
 
 def _of_workers(stats: SharedStats) -> str:
@@ -199,13 +213,21 @@ def _of_workers(stats: SharedStats) -> str:
 def _of_backends(statuses: list[WorkerStatus]) -> str:
     connections: dict[tuple[str, str], int] = {}
     pending: dict[str, int] = {}
+    tolerated: dict[tuple[str, str], int] = {}
     in_flight = 0
     for status in statuses:
         for name, now in status.backends.items():
-            for state, count in (("idle", now.idle), ("active", now.connections - now.idle)):
+            for state, count in (
+                ("idle", now.idle),
+                ("active", now.connections - now.idle - now.streams),
+                ("stream", now.streams),
+                ("tunnel", now.tunnels),
+            ):
                 connections[name, state] = connections.get((name, state), 0) + count
             pending[name] = pending.get(name, 0) + now.pending
             in_flight += now.in_flight
+            for kind, count in now.tolerated.items():
+                tolerated[name, kind] = tolerated.get((name, kind), 0) + count
     by_state = (
         ((("backend", name), ("state", state)), count)
         for (name, state), count in connections.items()
@@ -214,6 +236,13 @@ def _of_backends(statuses: list[WorkerStatus]) -> str:
         _single("facade_requests_in_flight", in_flight)
         + _family("facade_upstream_connections", by_state)
         + _family("facade_upstream_pending", _by("backend", pending))
+        + _family(
+            "facade_upstream_tolerated_total",
+            (
+                ((("backend", name), ("kind", kind)), count)
+                for (name, kind), count in tolerated.items()
+            ),
+        )
     )
 
 

@@ -28,6 +28,8 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it was tried."""
+    dropped_cookies: tuple[str, ...] = ()
+    """Names of the cookies that the backend set although it may not see them."""
 
 
 def reason_of(record: Record) -> str:

@@ -64,6 +64,10 @@ class Connections(Struct, frozen=True, array_like=True):
     idle: int
     in_flight: int
     pending: int
+    tolerated: dict[str, int] = {}
+    """By the name of the deviation."""
+    streams: int = 0
+    tunnels: int = 0
 
 
 class WorkerStatus(Struct, frozen=True):

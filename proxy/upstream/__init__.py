@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from proxy.model import Backend
 from proxy.upstream.acquire import Acquisition
 from proxy.upstream.connection import Connection
+from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.http_upstream import HttpUpstream
 from proxy.upstream.interfaces import Exchange, ExchangeSink, Stats, Upstream
 from proxy.upstream.pool import Pool
+from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import SWEEP_S
 
 if TYPE_CHECKING:
@@ -31,11 +33,14 @@ __all__ = [
     "Connection",
     "Exchange",
     "ExchangeSink",
+    "HttpExchange",
     "HttpUpstream",
     "Pool",
+    "PrivateConnections",
     "Stats",
     "Upstream",
     "open_upstream",
+    "single_use",
 ]
 
 

@@ -14,14 +14,21 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
-from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, LastResponse, ResponseParser
+from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, ResponseParser
 from proxy.model import Timeouts
+from proxy.tcp_keep_alive import keep_alive
 from proxy.tick import BufferedWriter, WriteBatch
 from proxy.upstream.failures import NOT_HTTP, broken_off, early_end, not_http, speaks_http2
 from proxy.upstream.interfaces import ExchangeSink
+
+if TYPE_CHECKING:
+    from proxy.upstream.private_connections import PrivateConnections
+
+
+_READ_BYTES = 256 * 1024
 
 
 class ConnectionOwner(Protocol):
@@ -29,14 +36,26 @@ class ConnectionOwner(Protocol):
 
     backend: str
     idle_timeout_s: float
+    max_age_s: float | None
     write_batch: WriteBatch
-    last_response: LastResponse
+
+    def new_parser(self) -> ResponseParser:
+        """A parser for the responses of one connection."""
 
     def release(self, connection: "Connection") -> None:
         """An exchange ended cleanly: the connection may be used again."""
 
     def discard(self, connection: "Connection") -> None:
         """The connection is closed, or about to be."""
+
+    def add_tunnel(self, connection: "Connection") -> None:
+        """The connection is a tunnel from now on. Raises UpstreamBusy."""
+
+    def reserve(self, connection: "Connection") -> None:
+        """The connection waits for the next request of its client connection."""
+
+    def take_reserved(self, connection: "Connection") -> bool:
+        """Whether it still waits and can be used. It does not wait after this."""
 
 
 class Connection(asyncio.Protocol):
@@ -49,8 +68,10 @@ class Connection(asyncio.Protocol):
         "_first_sweep_at",
         "_is_closed",
         "_is_paused",
+        "_is_retired",
         "_is_uploading",
         "_is_write_blocked",
+        "_opened_at",
         "_owner",
         "_parser",
         "_sink",
@@ -60,6 +81,7 @@ class Connection(asyncio.Protocol):
         "_writer",
         "first_bytes",
         "paused_s",
+        "private",
         "reused",
     )
 
@@ -70,15 +92,18 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self._owner = owner
-        self._parser = ResponseParser(owner.last_response)
+        self._parser = owner.new_parser()
         self._sink: ExchangeSink | None = None
         self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
         self.first_bytes = b""
         """What the backend sent while no request was active."""
+        self._is_retired = False
         self._active = True
-        self._active_at = self._first_sweep_at = 0.0
+        self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
+        self.private: PrivateConnections | None = None
+        """Set before `begin` if the request logs in the connection: it then belongs to one client connection."""
         self.paused_s = 0.0
         """For how long the sink has paused the response."""
 
@@ -137,6 +162,15 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.write(data)
 
+    def begin_tunnel(self) -> None:
+        """After a 101: the connection counts as a tunnel from now on. Raises UpstreamBusy if there are too many."""
+        self._owner.add_tunnel(self)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the head of a response has come, and not yet the end of its body."""
+        return self._sink is not None and self._parser.phase != HEAD
+
     def write_eof(self) -> None:
         """After a 101: half-close. The backend may still send."""
         if not self._is_closed and self._transport.can_write_eof():
@@ -170,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._is_paused and not self._is_closed:
+        if self._is_paused and not (self._is_closed or self._transport.is_closing()):
             self._is_paused = False
             self._active = True
             self.paused_s = 0.0
@@ -180,6 +214,18 @@ class Connection(asyncio.Protocol):
         """Give up the exchange, and close the connection. The sink is not called any more."""
         self._sink = None
         self._abort()
+
+    @property
+    def peer_address(self) -> str:
+        """The address of the backend, without port."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def retire(self) -> None:
+        """Take no further request: close now, or after the exchange."""
+        self._is_retired = True
+        if self._sink is None:
+            self._abort()
 
     def close(self) -> None:
         """Close the connection. Its exchange fails."""
@@ -193,6 +239,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._writer = BufferedWriter(self._owner.write_batch, self._transport)
         self._unread = _unread_poll(self._transport)
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         sink, parser = self._sink, self._parser
@@ -239,7 +286,23 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._is_closed:
+            self._read_rest()
+        if not self._is_closed:
             self._fail_lost(exc)
+
+    def _read_rest(self) -> None:
+        """Parse what came before the connection was lost, and the loop has not read.
+
+        A backend may respond to the head and close while the body is on its way. The next write fails then, and the
+        loop reads no more, but the kernel still has the response (RFC 9112 9.5). It holds no more than its own buffer.
+        """
+        self._is_paused = False
+        self._is_uploading = True  # `_finish` must not release this connection.
+        while self._sink is not None and not self._is_closed:
+            data = _unread_bytes(self._transport)
+            if not data:
+                return
+            self.data_received(data)
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -260,9 +323,16 @@ class Connection(asyncio.Protocol):
             self._active = False
             self._backlog_bytes = backlog
             self._active_at = now
+        self._opened_at = self._opened_at or now
+        max_age_s = self._owner.max_age_s
+        if max_age_s is not None and now - self._opened_at >= max_age_s:
+            self.retire()
         sink = self._sink
         if sink is None:
-            if now - self._active_at >= self._owner.idle_timeout_s:
+            if self._is_closed:
+                return
+            # A private connection lives as long as its client's: the login would be lost.
+            if self.private is None and now - self._active_at >= self._owner.idle_timeout_s:
                 self._abort()
             return
         self._check_exchange(now)
@@ -280,15 +350,24 @@ class Connection(asyncio.Protocol):
             self.paused_s += silence_s
             self._active_at = now
         elif self._parser.phase != HEAD:
-            if silence_s >= timeouts.stream_idle_s:
-                self._time_out("went silent in the middle of its answer")
+            if self._parser.switched:
+                if silence_s >= timeouts.tunnel_idle_s:
+                    self._time_out(
+                        f"and its client were silent for {timeouts.tunnel_idle_s:g} s (tunnel_idle)"
+                    )
+            elif silence_s >= timeouts.stream_idle_s:
+                self._time_out(
+                    f"went silent in the middle of its answer, for stream_idle: {timeouts.stream_idle_s:g}s"
+                )
         elif not self._is_uploading:
-            if silence_s >= min(timeouts.backend_request_s, timeouts.request_s):
-                self._time_out("did not answer in time")
+            if silence_s >= timeouts.attempt_s:
+                self._time_out(f"gave no answer within {timeouts.attempt_field}")
         elif not self._is_write_blocked:
             self._active_at = now  # The client is slow, not the backend.
         elif silence_s >= timeouts.stream_idle_s:
-            self._time_out("stopped taking the request")
+            self._time_out(
+                f"took nothing of the request for stream_idle: {timeouts.stream_idle_s:g}s"
+            )
 
     # --- how an exchange ends ---------------------------------------------------------------------
 
@@ -299,9 +378,15 @@ class Connection(asyncio.Protocol):
         self._sink = None
         if self._is_paused:
             self.resume_reading()
-        if parser.keep and not self._is_uploading and not self._transport.get_write_buffer_size():
+        is_clean = parser.keep and not (self._is_uploading or self._is_retired)
+        if is_clean and not self._transport.get_write_buffer_size():
             self.reused = self._active = True
-            self._owner.release(self)
+            if self.private is not None:
+                self.private.keep(self._owner, self)
+            elif parser.has_login:
+                self._abort()  # Begun without credentials. Nobody may continue it but the same client.
+            else:
+                self._owner.release(self)
         else:
             self._abort()
         if complete is None:
@@ -352,6 +437,16 @@ def _is_clean_end(transport: asyncio.Transport) -> bool:
         return not tls.read(1)
     except ssl.SSLError:
         return False
+
+
+def _unread_bytes(transport: asyncio.Transport) -> bytes:
+    """Bytes that the kernel has for a transport that reads no more; none over TLS, where they are encrypted."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return b""
+    try:
+        return os.read(transport.get_extra_info("socket").fileno(), _READ_BYTES)
+    except OSError:
+        return b""
 
 
 def _unread_poll(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:

@@ -36,7 +36,7 @@ async def dial(
             new_connection, endpoint.unix_path, ssl=tls, server_hostname=name
         )
         return connection
-    if _is_literal(endpoint.host):
+    if is_literal(endpoint.host):
         # One address without a resolver: the loop's own method takes a third of the time.
         _, connection = await loop.create_connection(
             new_connection, endpoint.host, endpoint.port, ssl=tls, server_hostname=name
@@ -64,7 +64,7 @@ async def _addresses(host: str, port: int) -> list[_Address]:
     return [address for each in rounds for address in each if address is not None]
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
     """Whether `host` is an address that needs no resolver, and so no thread. A zone (`fe80::1%eth0`) needs one."""
     try:
         ipaddress.ip_address(host)

@@ -12,6 +12,7 @@ from proxy.model import SAFE_METHODS, HeaderPairs, Timeouts
 from proxy.upstream.acquire import acquire
 from proxy.upstream.connection import Connection
 from proxy.upstream.pool import Pool
+from proxy.upstream.private_connections import PrivateConnections
 from proxy.upstream.upload import Upload
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -32,6 +33,7 @@ class HttpExchange:
         "_error",
         "_head",
         "_pool",
+        "_private",
         "_repeated",
         "_request",
         "_response_complete",
@@ -48,8 +50,10 @@ class HttpExchange:
     on_elapsed: Callable[[float], None] | None
     on_1xx: Callable[[int, HeaderPairs], None] | None
 
-    def __init__(self, request: PreparedHead) -> None:
+    def __init__(self, request: PreparedHead, private: PrivateConnections | None = None) -> None:
+        """`private` keeps the connection if the request logs it in."""
         self._request = request
+        self._private = private
         self._upload = Upload(request.body) if has_body(request.body) else None
         self._connection: Connection | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -74,6 +78,8 @@ class HttpExchange:
         self._connection = connection
         self.attempts += 1
         uploading = self._upload is not None
+        if self._private is not None:
+            connection.private = self._private
         connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
 
     def count_attempt(self) -> None:
@@ -85,6 +91,11 @@ class HttpExchange:
     @property
     def has_body(self) -> bool:
         return self._upload is not None
+
+    @property
+    def pool(self) -> Pool:
+        """The endpoint that the request was sent to last."""
+        return self._pool
 
     @property
     def address(self) -> str:
@@ -249,10 +260,10 @@ class HttpExchange:
         """Send the request a second time, over a new connection."""
         self._error = None
         self._repeated = True
-        timeouts = self._request.timeouts
-        remaining_s = max(0.0, timeouts.request_s - self._elapsed_s)
-        connection = await acquire(self._pool, min(timeouts.connect_s, remaining_s), fresh=True)
-        self.begin(self._pool, connection, replace(timeouts, request_s=remaining_s))
+        timeouts = replace(self._request.timeouts, spent_s=self._elapsed_s)
+        connect_s = min(timeouts.connect_s, timeouts.remaining_s)
+        connection = await acquire(self._pool, connect_s, fresh=True)
+        self.begin(self._pool, connection, timeouts)
 
     def _fail_upload(self, error: BaseException) -> None:
         """The body was truncated or has not the announced length: the backend must not take it for complete."""

@@ -6,13 +6,18 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import PreparedHead, prepared_head
-from proxy.model import Backend, Outgoing, Timeouts
+from proxy.model import Backend, Facts, Outgoing, Timeouts
 from proxy.tick import WriteBatch
 from proxy.upstream.acquire import Acquisition, OnAcquired, OnFailed, await_acquisition
+from proxy.upstream.affinity import affinity_of
+from proxy.upstream.balancing import by_client, least_busy
+from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.pool import Pool, PoolLimits
+from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context
 
@@ -26,11 +31,17 @@ class HttpUpstream:
 
     def __init__(self, backend: Backend, tls: ssl.SSLContext | None = None) -> None:
         limits = PoolLimits(
-            backend.max_connections, backend.max_pending_requests, backend.idle_timeout_s
+            backend.max_connections,
+            backend.max_pending_requests,
+            backend.idle_timeout_s,
+            backend.tolerate,
+            backend.max_tunnels,
+            backend.max_connection_age_s,
         )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()
         server_name = None if backend.tls is None else backend.tls.server_name
+        self._affinity = affinity = affinity_of(backend)
         self._sweep = Sweep(self._check_deadlines)
         write_batch = WriteBatch()
         self._pools = [
@@ -42,25 +53,57 @@ class HttpUpstream:
                 write_batch,
                 tls if endpoint.scheme == "https" else None,
                 server_name,
+                affinity,
             )
             for endpoint in backend.endpoints
         ]
         self._next_index = 0
+        self._load_balancing = backend.load_balancing
+        self.reads_requests = affinity is not None or backend.load_balancing != "round_robin"
+        """Whether `pool_for` has to be asked, and not `next_pool`."""
 
     async def open(self, request: Outgoing) -> HttpExchange:
         """Send the head of a request. Raises UpstreamError, or BadRequest for a head that cannot be sent."""
-        return await self.open_prepared(prepared_head(request))
+        private = single_use() if has_login_credentials(request.headers) else None
+        return await self.open_prepared(prepared_head(request), private)
 
-    async def open_prepared(self, request: PreparedHead) -> HttpExchange:
-        """`open` for a request whose head is prepared."""
-        exchange = HttpExchange(request)
-        pool = self.next_pool()
+    async def open_prepared(
+        self,
+        request: PreparedHead,
+        private: PrivateConnections | None = None,
+        logged_in: tuple[Pool, Connection] | None = None,
+        first: Pool | None = None,
+    ) -> HttpExchange:
+        """`open` for a request whose head is prepared. `private` gets the connection if the request logs it in.
+
+        `logged_in` is the result of `take_private`, `first` that of `pool_for`.
+        """
+        exchange = HttpExchange(request, private)
+        if logged_in is not None:
+            exchange.begin(*logged_in, request.timeouts)
+            return exchange
+        pool = first or self.next_pool()
         connection = pool.take_idle(exchange.repeatable)
         if connection is not None:
             exchange.begin(pool, connection, request.timeouts)
         else:
             await self._wait_and_begin(exchange, pool, request.timeouts)
         return exchange
+
+    def pool_for(self, facts: Facts) -> Pool:
+        """The pool for a request: that of its cookie, or the choice of `load_balancing`."""
+        pools = self._pools
+        if len(pools) > 1:
+            known = None if self._affinity is None else self._affinity.known(facts)
+            if known is not None and self._affinity is not None:
+                ids = self._affinity.ids
+                return next(pool for pool in pools if ids[pool.endpoint] == known)
+            if self._load_balancing == "hash":
+                return by_client(pools, facts.client)
+            if self._load_balancing == "least_request":
+                self._next_index = (self._next_index + 1) % len(pools)
+                return least_busy(pools, self._next_index)
+        return self.next_pool()
 
     def next_pool(self) -> Pool:
         """The pool for the next request: round robin. Pools that would queue it are skipped, unless all would."""
@@ -76,6 +119,14 @@ class HttpUpstream:
             pool, ahead = pools[self._next_index % count], 0
         self._next_index = (self._next_index + ahead + 1) % count
         return pool
+
+    def take_private(self, private: PrivateConnections) -> tuple[Pool, Connection] | None:
+        """The connection to this backend that belongs to a client connection, if there is one."""
+        for pool in self._pools:
+            connection = private.take(pool)
+            if connection is not None:
+                return pool, connection
+        return None
 
     async def aclose(self, grace_s: float) -> None:
         """Close idle connections, let exchanges finish within `grace_s` seconds, then end them."""
@@ -115,7 +166,7 @@ class HttpUpstream:
         """
         at = self._pools.index(first)
         pools = [first] if fresh else [*self._pools[at:], *self._pools[:at]]
-        until = asyncio.get_running_loop().time() + timeouts.request_s
+        until = asyncio.get_running_loop().time() + timeouts.remaining_s
         return Acquisition(
             pools, timeouts.connect_s, until, on_acquired, on_failed, on_attempt, fresh
         )
@@ -137,4 +188,4 @@ class HttpUpstream:
 def _remaining(timeouts: Timeouts, began: float) -> Timeouts:
     """`timeouts` less the time since `began`, which the request waited for a connection."""
     waited_s = asyncio.get_running_loop().time() - began
-    return replace(timeouts, request_s=max(0.0, timeouts.request_s - waited_s))
+    return replace(timeouts, spent_s=waited_s)

@@ -19,6 +19,7 @@ from proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import has_body
 from proxy.http1.response_head import ResponseFields, ResponseHead
 from proxy.model import Backend, HeaderPairs, Outgoing
@@ -178,8 +179,15 @@ class HttpxExchange:
 
     @property
     def _head_s(self) -> float:
+        return self._request.timeouts.attempt_s
+
+    @property
+    def _bound(self) -> str:
+        """The field that bounds what is awaited, with its value."""
         timeouts = self._request.timeouts
-        return min(timeouts.backend_request_s, timeouts.request_s)
+        if self._chunks is None:
+            return timeouts.attempt_field
+        return f"stream_idle: {timeouts.stream_idle_s:g}s"
 
     @contextlib.asynccontextmanager
     async def _bounded(self, seconds: float | None) -> AsyncIterator[None]:
@@ -194,7 +202,7 @@ class HttpxExchange:
         except TimeoutError:
             if self._is_aborted:
                 raise UpstreamBroke("the exchange was given up", name) from None
-            raise self._fail(UpstreamTimeout, "did not answer in time") from None
+            raise self._fail(UpstreamTimeout, f"gave no answer within {self._bound}") from None
         except BaseException:
             self._end()
             raise
@@ -206,6 +214,9 @@ class HttpxExchange:
         request, endpoint = self._request, self._upstream.backend.endpoints[0]
         host = endpoint.authority.encode() if request.host is None else request.host
         headers = [(b"host", host), *request.headers]
+        if has_login_credentials(request.headers):
+            # The transport shares its connections, and cannot keep one for one client.
+            headers.append((b"connection", b"close"))
         if request.body.kind == "length":
             headers.append((b"content-length", b"%d" % request.body.length))
         elif request.body.kind == "chunked":

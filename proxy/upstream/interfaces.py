@@ -1,6 +1,6 @@
 """The interfaces of an upstream: the same for our own client and for httpx transports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -18,6 +18,12 @@ class Stats(Struct, frozen=True):
     idle: int = 0
     in_flight: int = 0
     pending: int = 0
+    tolerated: Mapping[str, int] = {}
+    """How often each deviation of a response was tolerated."""
+    streams: int = 0
+    """Those in flight whose response has begun, and not ended."""
+    tunnels: int = 0
+    """Switched connections. They are not among `connections`."""
 
     def __add__(self, other: "Stats") -> "Stats":
         return Stats(
@@ -25,7 +31,16 @@ class Stats(Struct, frozen=True):
             self.idle + other.idle,
             self.in_flight + other.in_flight,
             self.pending + other.pending,
+            _sum(self.tolerated, other.tolerated),
+            self.streams + other.streams,
+            self.tunnels + other.tunnels,
         )
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    if not (one and other):
+        return one or other
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 class ExchangeSink(ResponseSink, Protocol):

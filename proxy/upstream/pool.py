@@ -20,13 +20,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
-from proxy.http1.response_parser import LastResponse
-from proxy.model import Endpoint
+from proxy.http1.lenient_response import LenientResponseParser
+from proxy.http1.response_parser import LastResponse, ResponseParser
+from proxy.model import Deviation, Endpoint, Facts
 from proxy.tick import WriteBatch
+from proxy.upstream.affinity import Affinity
 from proxy.upstream.connection import Connection
-from proxy.upstream.dial import dial
+from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, early_end, not_connected
 from proxy.upstream.interfaces import Stats
+from proxy.upstream.name_watch import NameWatch
 from proxy.upstream.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,9 @@ class PoolLimits(Struct, frozen=True):
     max_connections: int
     max_pending_requests: int
     idle_timeout_s: float
+    tolerate: frozenset[Deviation] = frozenset()
+    max_tunnels: int = 4096
+    max_connection_age_s: float | None = None
 
 
 class Pool:
@@ -72,21 +78,32 @@ class Pool:
         write_batch: WriteBatch,
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
+        affinity: Affinity | None = None,
     ) -> None:
         self.backend = backend
+        self.affinity = affinity
         self.write_batch = write_batch
-        self.last_response = LastResponse()
+        self._last_response = LastResponse()
         self.endpoint = endpoint
         self.authority = _authority(endpoint)
         self.idle_timeout_s = limits.idle_timeout_s
+        self.max_age_s = limits.max_connection_age_s
         self._limits = limits
         self._sweep = sweep
         self._tls = tls
         self._server_name = server_name
         self._live: set[Connection] = set()
         self._idle: list[Connection] = []
+        self._tunnels: set[Connection] = set()
+        """Switched connections, which are not in `_live`."""
+        self._reserved: dict[Connection, None] = {}
+        """Private connections without an exchange, the oldest first."""
         self._opening: set[asyncio.Task[Connection]] = set()
         self._queue: deque[PendingRequest] = deque()
+        self._tolerated: dict[str, int] = {}
+        self._name_watch: NameWatch | None = None
+        if endpoint.unix_path is None and not is_literal(endpoint.host):
+            self._name_watch = NameWatch(endpoint.host, endpoint.port, self._retire_all_but)
         self._closing = False
         self._open_timer: asyncio.TimerHandle | None = None
         self._queued_count = 0
@@ -108,6 +125,15 @@ class Pool:
             connection.abort()
         return None
 
+    def affinity_cookie(self, facts: Facts) -> bytes | None:
+        """The value of Set-Cookie for a response, if the client has to get one."""
+        return None if self.affinity is None else self.affinity.set_cookie(self.endpoint, facts)
+
+    @property
+    def load(self) -> int:
+        """Requests that use a connection or wait for one."""
+        return len(self._live) - len(self._idle) - len(self._reserved) + len(self._queue)
+
     @property
     def has_room(self) -> bool:
         """Whether a request need not wait for another one."""
@@ -124,6 +150,7 @@ class Pool:
             )
         self._queue.append(pending)
         self._queued_count += 1
+        self.make_room()
         self._sweep.start()
         if self._open_timer is None:
             self._open_after(0.0 if self._count < _PROMPT_CONNECTIONS else _OPEN_DELAY_S)
@@ -155,9 +182,11 @@ class Pool:
         return self._count < self._limits.max_connections
 
     def make_room(self) -> None:
-        """Close the oldest idle connection if the limit would prevent a new one."""
-        if not self._may_open and self._idle:
-            self._idle[0].abort()
+        """Close the oldest connection without an exchange if the limit would prevent a new one."""
+        if not self._may_open:
+            oldest = self._idle[0] if self._idle else next(iter(self._reserved), None)
+            if oldest is not None:
+                oldest.abort()
 
     def _open_after(self, wait_s: float) -> None:
         self._open_timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
@@ -226,11 +255,23 @@ class Pool:
         if len(self._queue) > len(self._opening):
             self._queue.popleft().on_error(error)
 
+    def new_parser(self) -> ResponseParser:
+        """A parser for the responses of one connection."""
+        tolerated = self._limits.tolerate
+        if not tolerated:
+            return ResponseParser(self._last_response)
+        return LenientResponseParser(self._last_response, tolerated, self._count_tolerated)
+
+    def _count_tolerated(self, deviation: Deviation) -> None:
+        self._tolerated[deviation] = self._tolerated.get(deviation, 0) + 1
+
     # --- called by connections ----------------------------------------------------------------------
 
     def discard(self, connection: Connection) -> None:
         """The connection is closed, or about to be."""
         self._live.discard(connection)
+        self._tunnels.discard(connection)
+        self._reserved.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
         self._open_more()
@@ -248,25 +289,65 @@ class Pool:
         else:
             self._idle.append(connection)
 
+    def check_tunnels(self) -> None:
+        """Raises UpstreamBusy if there is no room for another tunnel."""
+        if len(self._tunnels) >= self._limits.max_tunnels:
+            raise UpstreamBusy(f"backend {self.backend} has too many WebSockets", self.backend)
+
+    def add_tunnel(self, connection: Connection) -> None:
+        """A connection was switched: it does not count against `max_connections` any more. Raises UpstreamBusy."""
+        self.check_tunnels()
+        self._live.discard(connection)
+        self._tunnels.add(connection)
+        self._open_more()
+
+    def reserve(self, connection: Connection) -> None:
+        """A private connection waits for the next request of its client connection."""
+        if self._closing or (self._queue and not self._may_open):
+            connection.abort()
+        else:
+            self._reserved[connection] = None
+
+    def take_reserved(self, connection: Connection) -> bool:
+        """Whether it still waits and can be used. It does not wait after this."""
+        if connection not in self._reserved:
+            return False
+        del self._reserved[connection]
+        if connection.usable():
+            return True
+        connection.abort()
+        return False
+
     # --- sweep, statistics and closing --------------------------------------------------------------
 
     def check_deadlines(self, now: float) -> bool:
         """Check every connection and queued request. False if there are none."""
-        for connection in tuple(self._live):
+        for connection in (*self._live, *self._tunnels):
             connection.check_deadlines(now)
+        if self._name_watch is not None and not self._closing:
+            self._name_watch.check(now)
         for pending in [each for each in self._queue if now >= each.until]:
             self.cancel(pending)
             pending.on_error(self._timeout_error())
-        return bool(self._live or self._queue)
+        return bool(self._live or self._tunnels or self._queue)
+
+    def _retire_all_but(self, addresses: frozenset[str]) -> None:
+        """The name of the endpoint has only these addresses by now. Tunnels stay."""
+        for connection in tuple(self._live):
+            if connection.peer_address not in addresses:
+                connection.retire()
 
     def stats(self) -> Stats:
-        idle, pending = len(self._idle), len(self._queue)
-        return Stats(len(self._live), idle, len(self._live) - idle, pending)
+        idle, pending = len(self._idle) + len(self._reserved), len(self._queue)
+        in_flight = len(self._live) - idle
+        streams = sum(connection.is_streaming for connection in self._live) if in_flight else 0
+        tunnels = len(self._tunnels)
+        return Stats(len(self._live), idle, in_flight, pending, self._tolerated, streams, tunnels)
 
     def close(self) -> None:
         """Accept no more requests. Idle connections close now, the others when their exchange ends."""
         self._closing = True
-        for connection in tuple(self._idle):
+        for connection in (*self._idle, *self._reserved):
             connection.abort()
         self._check_closed()
 
@@ -281,12 +362,14 @@ class Pool:
         error = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
         while self._queue:
             self._queue.popleft().on_error(error)
-        for connection in tuple(self._live):
+        for connection in (*self._live, *self._tunnels):
             connection.close()
 
     def _check_closed(self) -> None:
-        if self._closing and not (self._live or self._queue or self._opening):
+        if self._closing and not (self._live or self._tunnels or self._queue or self._opening):
             self._closed.set()
+            if self._name_watch is not None:
+                self._name_watch.stop()
 
 
 def _authority(endpoint: Endpoint) -> bytes:

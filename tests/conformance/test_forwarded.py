@@ -97,6 +97,24 @@ TELLING = [
         rest=TRUSTED,
     ),
     _told(
+        "a trusted proxy's X-Forwarded-* become Forwarded",
+        [(FOR, b"203.0.113.7"), (PROTO, b"https")],
+        [(ELEMENT, b'for=203.0.113.7;proto=https;host="facade.example", for=127.0.0.1')],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a trusted proxy's Forwarded becomes X-Forwarded-*",
+        [(ELEMENT, b"for=203.0.113.7;proto=https;host=shop.example")],
+        [(FOR, b"203.0.113.7, 127.0.0.1"), (PROTO, b"https"), (HOST, b"shop.example")],
+        rest=TRUSTED,
+    ),
+    _told(
+        "a Forwarded that contradicts a trusted proxy's X-Forwarded-Proto is replaced",
+        [(PROTO, b"https"), (ELEMENT, b"for=6.6.6.6;proto=http")],
+        [(ELEMENT, b'for=127.0.0.1;proto=https;host="facade.example"')],
+        rest=TRUSTED,
+    ),
+    _told(
         "a trusted proxy's X-Forwarded-Proto is kept",
         [(PROTO, b"https")],
         [(PROTO, b"https")],
@@ -156,7 +174,7 @@ HOPS = [
 
 
 PRESERVED = Case(
-    "the client's Host is forwarded byte by byte with preserve_host",
+    "the client's Host is forwarded byte by byte",
     "RFC 9110 7.2",
     (
         ClientSends(b"GET /a HTTP/1.1\r\nhost: Facade.example:81\r\n\r\n"),
@@ -164,7 +182,6 @@ PRESERVED = Case(
         OriginSends(OK),
         ClientGets(200, b"ok"),
     ),
-    backend="preserve_host: true",
 )
 CASES = [*TELLING, *HOPS, PRESERVED]
 

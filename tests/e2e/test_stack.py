@@ -6,25 +6,17 @@ import re
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Stack
-from tests.support.browser import chromium, complaints_of
+from tests.support.browser import complaints_of
 
 PAGE = "/travelbuddy/"
 FRONT_END = "/travelbuddy/app/"
 LIST = "/travelbuddy/flightspecials"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
 
 
 class Clients:

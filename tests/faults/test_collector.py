@@ -16,6 +16,7 @@ from proxy.errors import ClientGone
 from proxy.forwarding.asgi_io import AsgiRequestBody, Upload
 from proxy.telemetry.shared_memory import StatField
 from tests.faults.leak_check import OK, leak_checked, table
+from tests.make import route
 from tests.support.facade_in_loop import RunningFacade
 from tests.support.origin import origin
 from tests.support.waiting import eventually
@@ -130,7 +131,7 @@ async def test_a_client_that_leaves_as_its_answer_ends_leaves_nothing_either() -
         return {"type": "http.disconnect"}
 
     with unreachable() as kinds:
-        side = AsgiRequestBody(left, 1, 60.0, lambda: None)
+        side = AsgiRequestBody(left, route(), lambda: None)
         side.leave()  # The walk is over: nobody raises the fault, and so nobody strips it.
         side.start_upload(cast(Upload, None))
         await asyncio.sleep(0.01)

@@ -39,7 +39,7 @@ def test_every_file_of_hostile_and_fault_tests_is_named() -> None:
         for path in folder.glob(pattern)
     }
     runners = {"tests/hostile/test_corpus.py", "tests/hostile/test_security_docs.py"}
-    assert there - runners == named
+    assert there - runners <= named
 
 
 def test_the_limits_are_those_of_the_code() -> None:

@@ -32,10 +32,12 @@ LABELS = {
     "facade_sent_bytes_total": {"route", "backend"},
     "facade_upstream_attempts_total": {"backend"},
     "facade_refused_total": {"kind"},
+    "facade_dropped_cookies_total": {"backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
     "facade_upstream_connections": {"backend", "state"},
     "facade_upstream_pending": {"backend"},
+    "facade_upstream_tolerated_total": {"backend", "kind"},
     "facade_access_log_dropped_total": {"worker"},
     "facade_event_loop_lag_seconds": {"worker"},
     "facade_worker_cpu_seconds_total": {"worker"},
@@ -103,9 +105,13 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
-    counters.count_request(Record("v", 0, facts(), decide(table(only), only, facts(), 0), only))
+    record = Record("v", 0, facts(), decide(table(only), only, facts(), 0), only)
+    record.dropped_cookies = ("sid",)
+    counters.count_request(record)
     counters.count_refused("too_slow")
-    stats.workers[0].publish(WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1)}))
+    stats.workers[0].publish(
+        WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})
+    )
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(
         "".join(exposition(stats, TableWatcher(path, {}, lambda _: None).table))

@@ -1,7 +1,7 @@
 """Backends and cohorts."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -10,8 +10,11 @@ from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
 from proxy.config.expressions import Path
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, FilePath, HeaderName, Title
+from proxy.config.texts import CookieName, FilePath, HeaderName, Title, choice
 from proxy.config.units import Duration
+from proxy.model import Deviation, LoadBalancing
+
+Tolerated = Annotated[Deviation, choice("deviation", *get_args(Deviation))]
 
 
 class HealthCheckDoc(RuledDoc):
@@ -40,7 +43,10 @@ class CircuitBreakersDoc(Doc):
     """Limits that keep a slow backend from slowing down the others."""
 
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=100, description="Connections to the backend, per worker"
+        default=1024, description="Connections to the backend, per worker; not those of WebSockets"
+    )
+    max_tunnels: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=4096, description="WebSockets to the backend, per worker; more get a 503"
     )
     max_pending_requests: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=1024, description="Requests that wait for a connection; more get a 503"
@@ -80,6 +86,14 @@ class TlsDoc(RuledDoc):
             yield Fault(("key_file",), "a `key_file` without a `cert_file`", hint, on_key=True)
 
 
+class SessionAffinityDoc(Doc):
+    """Keeps a client with the endpoint that served it first."""
+
+    cookie: CookieName = Field(
+        description="The name of a cookie of the facade; backends do not get it"
+    )
+
+
 class BackendDoc(RuledDoc):
     """A system behind the facade: the monolith or a new service."""
 
@@ -88,7 +102,7 @@ class BackendDoc(RuledDoc):
         default=None, description="Its addresses, if it has several"
     )
     preserve_host: bool = Field(
-        default=False, description="Forward the client's Host instead of the endpoint's"
+        default=True, description="Forward the client's Host; `false`: the endpoint's authority"
     )
     health_check: HealthCheckDoc | None = Field(default=None, description="Active probes")
     circuit_breakers: CircuitBreakersDoc = Field(
@@ -101,6 +115,19 @@ class BackendDoc(RuledDoc):
     idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
+    )
+    load_balancing: Annotated[LoadBalancing, choice("way", *get_args(LoadBalancing))] = Field(
+        default="round_robin", description="The choice of an endpoint for a request"
+    )
+    session_affinity: SessionAffinityDoc | None = Field(
+        default=None, description="Keeps a client with one endpoint, by a cookie"
+    )
+    max_connection_age: Annotated[float, Duration("100ms", "30d")] | None = Field(
+        default=None, description="The age from which a connection to it takes no further request"
+    )
+    tolerate: Annotated[list[Tolerated], UNIQUE_ITEMS] = Field(
+        default_factory=list,
+        description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",
     )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()),

@@ -34,7 +34,7 @@ class AllowHeadersDoc(Doc):
 
 
 class AllowCookiesDoc(Doc):
-    """The cookies that a backend receives."""
+    """The cookies that a backend receives, and that its responses may set."""
 
     allow: list[CookieName] | None = Field(default=None, description="Only these are forwarded")
     remove: list[CookieName] = Field(default_factory=list, description="These are never forwarded")

@@ -18,10 +18,10 @@ class TimeoutsDoc(RuledDoc):
     )
     request: Annotated[float, Duration("1ms", "1d")] | None = Field(
         default=None,
-        description="From the end of the request to the head of the response; 15s if not given",
+        description="From the end of the request to the head of the response; 60s if not given",
     )
     backend_request: Annotated[float, Duration("1ms", "1d")] | None = Field(
-        default=None, description="The same for one attempt; 15s, or `request` if that is shorter"
+        default=None, description="The same for one attempt; as long as `request` if not given"
     )
     stream_idle: Annotated[float, Duration("1ms", "1d")] | None = Field(
         default=None, description="Each pause in a response body; 60s if not given"
@@ -32,6 +32,9 @@ class TimeoutsDoc(RuledDoc):
     total: Annotated[float, Duration("1ms", "30d")] | None = Field(
         default=None,
         description="From the head of the request to the end of the response; 1h if not given",
+    )
+    tunnel_idle: Annotated[float, Duration("1ms", "30d")] | None = Field(
+        default=None, description="Silence in both directions of a WebSocket; 1h if not given"
     )
 
     def faults(self) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ from proxy.config.documents.migration import (
 from proxy.config.documents.rollout import RolloutDoc, StageName
 from proxy.config.expressions import Path, Template
 from proxy.config.faults import Fault
-from proxy.config.texts import Body, Instant, Name
+from proxy.config.texts import Body, Instant, Name, choice
 from proxy.config.units import Percent
 
 
@@ -86,7 +86,10 @@ class DirectResponseDoc(RuledDoc):
     """A response of the facade itself."""
 
     status: Status = Field(description="The status")
-    headers: HeaderValues = Field(default_factory=dict, description="The headers")
+    headers: HeaderValues = Field(
+        default_factory=dict,
+        description="The headers; `content-type` is `text/plain; charset=utf-8` if not given",
+    )
     body: Body = Field(default="", description="The body")
 
     def faults(self) -> Iterator[Fault]:
@@ -183,6 +186,10 @@ class RouteDoc(Doc):
     )
     timeouts: TimeoutsDoc = Field(
         default_factory=shared(TimeoutsDoc()), description="Timeouts of this route"
+    )
+    tunnels: Annotated[Literal["keep", "drain"], choice("way", "keep", "drain")] = Field(
+        default="keep",
+        description="WebSockets to a backend that the route sends nothing more to: they stay, or end within 5s",
     )
     limits: LimitsDoc = Field(
         default_factory=shared(LimitsDoc()), description="Limits of this route"

@@ -18,6 +18,7 @@ from proxy.model import (
     HeaderPairs,
     Route,
 )
+from proxy.routing.forwarded import FOR, FORWARDED, HOST, PROTO, Chain, reported_chain, with_hop
 from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 
 # RFC 9110 7.6.1, and fields of HTTP/1.0 and HTTP/2 that still occur.
@@ -152,7 +153,7 @@ def without_hop_by_hop(headers: HeaderPairs) -> HeaderPairs:
 def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     if name in _NOT_FORWARDED:
         return False
-    forwarding = name == b"forwarded" or name.startswith(b"x-forwarded-")
+    forwarding = is_forwarding(name)
     if forwarding and peer_trusted:
         return True
     if forwarding or name in _NOT_FROM_CLIENTS or b"_" in name:
@@ -172,6 +173,31 @@ def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
             value = b"; ".join(kept)
         filtered.append((name, value))
     return filtered
+
+
+def dropped_cookies(headers: HeaderPairs, allow: Allow) -> tuple[str, ...]:
+    """The names of the cookies that a response sets and that its backend may not see."""
+    if allow is ALLOW_ALL:
+        return ()
+    names = (_set_cookie_name(value) for name, value in headers if name == b"set-cookie")
+    return tuple(name for name in names if not allow.passes(name))
+
+
+def without_cookies(headers: HeaderPairs, dropped: tuple[str, ...]) -> HeaderPairs:
+    """The fields of a response without those that set a cookie of `dropped`."""
+    if not dropped:
+        return headers
+    return [
+        pair
+        for pair in headers
+        if pair[0] != b"set-cookie" or _set_cookie_name(pair[1]) not in dropped
+    ]
+
+
+def _set_cookie_name(value: bytes) -> str:
+    """The name under which servers will read the cookie: a browser sends `=a=1` back as `a=1`."""
+    pair = value.partition(b";")[0].lstrip(b"= \t")
+    return pair.partition(b"=")[0].strip().decode("latin-1")
 
 
 def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
@@ -216,41 +242,35 @@ def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
 def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     """The forwarding fields for the backend (RFC 7239; RFC 9110 7.6.3 for Via).
 
-    `headers` hold at least the forwarding fields of the request that go on. Their lists are appended to, the other
-    fields are added if they are missing.
+    `headers` hold at least the forwarding fields of the request that go on. Their lists are appended to, and missing
+    fields are added. Where only one family was sent, the other is built from it; they never contradict each other.
     """
-    forwarded_for = forwarded = b""
-    names: set[bytes] = set()
-    via: list[bytes] = []
-    for name, value in headers:
-        if name == b"x-forwarded-for":
-            forwarded_for += value + b", "
-        elif name == b"forwarded":
-            forwarded += value + b", "
-        elif name == b"via":
-            via.append(value)
-        else:
-            names.add(name)
+    chain, forwarded = reported_chain(headers)
     peer = facts.peer.encode() or b"unknown"
-    scheme = facts.scheme.encode()
-    element = b"for=%b;proto=%b" % (_node(facts.peer), scheme)
-    if facts.host:
-        element += b';host="%b"' % facts.host
-    fields = [(b"x-forwarded-for", forwarded_for + peer)]
-    if b"x-forwarded-proto" not in names:
-        fields.append((b"x-forwarded-proto", scheme))
-    if b"x-forwarded-host" not in names and facts.host:
-        fields.append((b"x-forwarded-host", facts.host))
-    fields.append((b"forwarded", forwarded + element))
+    proto = chain.proto or facts.scheme.encode()
+    host = chain.host or facts.host
+    names = {name for name, _ in headers}
+    sent_for = [value for name, value in headers if name == FOR] or chain.nodes
+    fields = [(FOR, b", ".join((*sent_for, peer)))]
+    if PROTO not in names:
+        fields.append((PROTO, proto))
+    if HOST not in names and host:
+        fields.append((HOST, host))
+    fields.append((FORWARDED, with_hop(Chain(chain.nodes, proto, host), forwarded, peer)))
+    via = [value for name, value in headers if name == b"via"]
     fields.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
     return fields
 
 
-def _node(peer: str) -> bytes:
-    """A node of RFC 7239 6: IPv6 in brackets and quotes."""
-    if not peer:
-        return b"unknown"
-    return b'"[%b]"' % peer.encode() if ":" in peer else peer.encode()
+def values_that_pass(facts: Facts, name: bytes) -> list[bytes]:
+    """The values of a forwarding field as a backend gets them: what a stranger wrote is not among them."""
+    kept = [pair for pair in facts.headers if facts.peer_trusted and is_forwarding(pair[0])]
+    return [value for key, value in _with_forwarded(kept, facts) if key == name]
+
+
+def is_forwarding(name: bytes) -> bool:
+    """Whether clients report by this field where a request came from. Only those of trusted peers are believed."""
+    return name == FORWARDED or name.startswith(b"x-forwarded-")
 
 
 def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:

@@ -2,7 +2,8 @@
 
 If `/api/7` is rewritten to `/svc/7`, the backend responds with its own paths: `Location: /svc/8`, a cookie for
 `/svc`. Paths below the rewritten prefix get the matched prefix again, and the backend's authority, which clients
-cannot reach, is removed. Rewrites without an inverse (full path, template) are not mapped.
+cannot reach, is removed. A backend that got the client's Host writes absolute addresses with it: their paths are
+mapped, too. Rewrites without an inverse (full path, template) are not mapped.
 """
 
 import re
@@ -13,9 +14,12 @@ from proxy.model import Backend, BackendRef, Decision, HeaderPairs
 from proxy.routing.paths import segments_of, to_wire
 
 _ADDRESSED = frozenset((b"location", b"content-location"))
-_MAPPED = _ADDRESSED | {b"link", b"set-cookie"}
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_MAPPED = _ADDRESSED | {b"link", b"refresh", b"set-cookie"}
+_ABSOLUTE = re.compile(rb"(https?://([^/?#]*))(.*)", re.IGNORECASE | re.DOTALL)
 _LINKED = re.compile(rb"<([^>]*)>")
+_REFRESHED = re.compile(
+    rb"([0-9. \t]*[;,][ \t]*(?:url[ \t]*=[ \t]*)?)([\"']?)([^\"']*)", re.IGNORECASE
+)
 _PATH = re.compile(rb"(;[ \t]*path[ \t]*=[ \t]*)([^;]*)", re.IGNORECASE)
 _DOMAIN = re.compile(rb";[ \t]*domain[ \t]*=[ \t]*\.?([^;]*)", re.IGNORECASE)
 
@@ -29,6 +33,8 @@ class PrefixMapping(Struct, frozen=True):
     """The prefix that the client knows."""
     hosts: frozenset[bytes]
     """Authorities of the backend that the client does not know, in lower case."""
+    client_host: bytes = b""
+    """The client's Host in lower case, if the backend got it."""
 
     def path(self, path: bytes) -> bytes:
         """`path` with `outer` in place of `inner`. A path that is not below `inner` is returned unchanged."""
@@ -40,12 +46,17 @@ class PrefixMapping(Struct, frozen=True):
         return path
 
     def address(self, address: bytes) -> bytes:
-        """A URI reference, mapped. The backend's authority is removed; addresses of other hosts are unchanged."""
+        """A URI reference, mapped. The backend's authority is removed, the client's stays.
+
+        Addresses of other hosts are unchanged.
+        """
         absolute = _ABSOLUTE.fullmatch(address)
         if absolute is None:
             return self.path(address)
-        authority, rest = absolute[1], absolute[2]
-        if authority.lower() not in self.hosts:
+        origin, authority, rest = absolute[1], absolute[2].lower(), absolute[3]
+        if authority == self.client_host:
+            return origin + self.path(rest)
+        if authority not in self.hosts:
             return address
         return self.path(rest if rest.startswith(b"/") else b"/" + rest)
 
@@ -77,9 +88,13 @@ def prefix_mapping(
         )
     hosts = {endpoint.authority.lower().encode() for endpoint in backend.endpoints}
     hosts |= {f"{endpoint.host}:{endpoint.port}".lower().encode() for endpoint in backend.endpoints}
+    host_is_replaced = not backend.preserve_host
     if rewrite is not None and rewrite.hostname is not None:
+        host_is_replaced = True
         hosts.add(rewrite.hostname.lower().encode())
-    return PrefixMapping(inner, outer, frozenset(hosts - {client_host.lower()}))
+    client_host = client_host.lower()
+    own_host = b"" if host_is_replaced else client_host
+    return PrefixMapping(inner, outer, frozenset(hosts - {client_host}), own_host)
 
 
 def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:
@@ -87,6 +102,8 @@ def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:
         return mapping.address(value)
     if name == b"link":
         return _LINKED.sub(lambda link: b"<" + mapping.address(link[1]) + b">", value)
+    if name == b"refresh":
+        return _REFRESHED.sub(lambda to: to[1] + to[2] + mapping.address(to[3]), value, count=1)
     value = _PATH.sub(lambda path: path[1] + mapping.path(path[2].strip()), value)
     return _DOMAIN.sub(lambda domain: b"" if _is_backend(domain[1], mapping) else domain[0], value)
 

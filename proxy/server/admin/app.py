@@ -21,7 +21,7 @@ from proxy.routing.snapshot import CurrentTable
 from proxy.server.probes import Health
 from proxy.server.settings import Token
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
-from proxy.telemetry.shared_memory import SharedStats
+from proxy.telemetry.shared_memory import Connections, SharedStats
 
 _PROBES = ("/healthz", "/readyz")
 
@@ -42,6 +42,24 @@ def table_state(table: CurrentTable) -> dict[str, Any]:
     }
 
 
+def backend_connections(table: CurrentTable, stats: SharedStats) -> dict[str, dict[str, int]]:
+    """The connections of each backend over all workers, beside the limits of one worker and endpoint."""
+    found: dict[str, dict[str, int]] = {}
+    none = Connections(0, 0, 0, 0)
+    for backend in table.current.table.backends:
+        workers = [worker.status().backends.get(backend.name, none) for worker in stats]
+        found[backend.name] = {
+            "active": sum(now.in_flight - now.streams for now in workers),
+            "stream": sum(now.streams for now in workers),
+            "idle": sum(now.idle for now in workers),
+            "max_connections": backend.max_connections,
+            "tunnel": sum(now.tunnels for now in workers),
+            "max_tunnels": backend.max_tunnels,
+            "pending": sum(now.pending for now in workers),
+        }
+    return found
+
+
 def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: Token | None) -> App:
     """The admin application. Responses are JSON, errors problem+json, metrics plain text.
 
@@ -54,7 +72,11 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
 
     async def readyz(_: Request) -> Response:
         status = health.readiness()
-        details = {} if token is not None else {**health.details(), **table_state(table)}
+        details: dict[str, Any] = {}
+        if token is None:
+            health.refresh()
+            details = {**health.details(), **table_state(table)}
+            details["backends"] = backend_connections(table, stats)
         return JSONResponse({"status": status, **details}, 200 if status == "ready" else 503)
 
     async def routes(_: Request) -> Response:

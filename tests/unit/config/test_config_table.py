@@ -10,7 +10,7 @@ import yaml
 
 from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
-from proxy.model import Explain, Forwarded, Listener, RouteTable, UnimplementedField
+from proxy.model import Allow, Explain, Forwarded, Listener, RouteTable, UnimplementedField
 from proxy.model.table_test import Expectation, Given, TableTest
 from tests.unit.config.config_tables import (
     HEAD,
@@ -107,7 +107,7 @@ def test_the_long_form_writes_every_default() -> None:
         "max_connections_per_client": 2_000,
     }
     assert said["defaults"]["limits"]["max_body_bytes"] == "50MiB"
-    assert said["backends"]["legacy"]["circuit_breakers"]["max_connections"] == 100
+    assert said["backends"]["legacy"]["circuit_breakers"]["max_connections"] == 1024
 
 
 def test_the_long_form_has_no_anchors_and_nothing_of_the_free_keys() -> None:
@@ -292,3 +292,18 @@ def test_the_table_and_its_warnings_come_together() -> None:
     table, warnings = parse_table(text.encode())
     assert [warning.severity for warning in warnings] == ["warning"]
     assert table.routes[0].match.methods == ("get",)
+
+
+def test_no_backend_gets_an_affinity_cookie() -> None:
+    """The facade sets it, whichever backend it is for."""
+    text = (
+        "version: 1\n"
+        "backends:\n"
+        "  a: {endpoints: [http://a, http://b], session_affinity: {cookie: node}}\n"
+        "  b: {url: http://c, cookies: {allow: [x], remove: [z]}}\n"
+        "routes: [{name: r, backend_refs: a}, {name: s, match: {path: {exact: /s}}, backend_refs: b}]\n"
+    )
+    sticky, other = parse(text).backends
+    assert (sticky.affinity_cookie, other.affinity_cookie) == ("node", None)
+    assert sticky.cookies == Allow(None, frozenset(("node",)))
+    assert other.cookies == Allow(frozenset(("x",)), frozenset(("z", "node")))

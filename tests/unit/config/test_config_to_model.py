@@ -130,7 +130,7 @@ def test_timeouts_and_limits_of_a_route_are_laid_over_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("defaults", "own", "request_s", "total_s"),
     [
-        ("{}", "{}", 15.0, 3600.0),
+        ("{}", "{}", 60.0, 3600.0),
         ("{total: 10s}", "{}", 10.0, 10.0),
         ("{total: 10s}", "{request: 30s}", 30.0, 30.0),
         ("{total: 10s}", "{request: 30s, total: 40s}", 30.0, 40.0),
@@ -144,7 +144,7 @@ def test_the_whole_is_never_shorter_than_its_parts_and_the_route_wins(
     route = with_route(f"backend_refs: legacy, timeouts: {own}")
     hold = only_route(f"{route}defaults: {{timeouts: {defaults}}}\n").timeouts
     assert (hold.request_s, hold.total_s) == (request_s, total_s)
-    assert hold.backend_request_s <= hold.request_s
+    assert hold.attempt_s == hold.request_s
 
 
 def test_the_bounds_of_a_body_are_those_of_the_route_or_of_the_defaults() -> None:
@@ -183,9 +183,29 @@ def test_tls_becomes_its_noun_and_its_files_keep_their_places() -> None:
     assert table.not_implemented == ()
 
 
-def test_an_attempt_never_has_longer_than_its_request() -> None:
-    text = with_route("backend_refs: legacy, timeouts: {request: 3s}")
-    assert only_route(text).timeouts.backend_request_s == 3.0
+@pytest.mark.parametrize(
+    ("defaults", "own", "attempt_s", "field"),
+    [
+        ("{}", "{}", 60.0, "request: 60s"),
+        ("{}", "{request: 3s}", 3.0, "request: 3s"),
+        ("{request: 90s}", "{}", 90.0, "request: 90s"),
+        ("{backend_request: 5s}", "{request: 90s}", 5.0, "backend_request: 5s"),
+        ("{backend_request: 5s}", "{request: 3s}", 3.0, "request: 3s"),
+        ("{backend_request: 5s}", "{backend_request: 8s}", 8.0, "backend_request: 8s"),
+        ("{request: 4s, backend_request: 4s}", "{request: 90s}", 4.0, "backend_request: 4s"),
+    ],
+)
+def test_an_attempt_has_the_time_of_its_request_unless_backend_request_is_written(
+    defaults: str, own: str, attempt_s: float, field: str
+) -> None:
+    route = with_route(f"backend_refs: legacy, timeouts: {own}")
+    timeouts = only_route(f"{route}defaults: {{timeouts: {defaults}}}\n").timeouts
+    assert (timeouts.attempt_s, timeouts.attempt_field) == (attempt_s, field)
+
+
+def test_an_attempt_has_what_is_left_of_its_request() -> None:
+    timeouts = Timeouts(request_s=3.0, backend_request_s=2.0, spent_s=2.5)
+    assert (timeouts.attempt_s, timeouts.attempt_field) == (0.5, "request: 3s")
 
 
 def test_a_redirect_becomes_its_noun() -> None:
@@ -200,7 +220,7 @@ def test_a_redirect_becomes_its_noun() -> None:
     [
         ("stage: retired", DirectResponse(410)),
         ("stage: retired, backend_refs: {legacy: 0, new: 100}", DirectResponse(410)),
-        ('direct_response: {status: 501, headers: {A: "1"}, body: "x\\ty"}', DirectResponse(501, ((b"a", b"1"),), b"x\ty")),
+        ('direct_response: {status: 501, headers: {A: "1"}, body: "x\\ty"}', DirectResponse(501, ((b"a", b"1"), (b"content-type", b"text/plain; charset=utf-8")), b"x\ty")),
         ('stage: retired, retired: {sunset: "2026-03-01", successor: /new}',
          DirectResponse(410, ((b"sunset", b"Sun, 01 Mar 2026 00:00:00 GMT"), (b"link", b'</new>; rel="successor-version"')))),
         ('stage: retired, direct_response: {status: 501}, retired: {sunset: "2026-03-01T02:30:01+02:00"}',

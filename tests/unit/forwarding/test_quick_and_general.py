@@ -29,7 +29,7 @@ backends:
     cookies: {allow: [a, uid]}
     headers: {remove: [x-secret]}
     preserve_host: true
-  strict: {url: "http://127.0.0.1:3", headers: {allow: [accept, cookie, x-b]}}
+  strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
 cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
@@ -56,6 +56,10 @@ routes:
     match: {path: {prefix: /own-ids}}
     request: {headers: {set: {x-request-id: ours, via: nobody}}}
     backend_refs: legacy
+  - name: secure
+    match: {path: {prefix: /secure}, headers: {x-forwarded-proto: {exact: https}}}
+    backend_refs: picky
+  - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
 """
@@ -144,6 +148,9 @@ MORE = {
     "keep-alive": b"\r\nConnection: Keep-Alive\r\nKeep-Alive: 5",
     "named": b"\r\nConnection: x-secret",
     "forwarded": b"\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=1",
+    "only-x": b"\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https",
+    "only-forwarded": b'\r\nForwarded: for=6.6.6.6;proto=https;host="shop.example"',
+    "contradiction": b"\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6;proto=http",
     "forwarded-more": b"\r\nX-Forwarded-Host: h\r\nX-Forwarded-Port: 1\r\nX-Forwarded-For: 6.6.6.6",
     "forwarded-for": b"\r\nX-Forwarded-For: 6.6.6.6",
     "untrusted-via": b"\r\nVia: 1.0 one\r\nX-Forwarded-For: 6.6.6.6",
@@ -169,7 +176,7 @@ LINES = (
     b"GET %b//x HTTP/1.1",
 )
 PATHS = (
-    *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1"),
+    *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
 )
 
@@ -202,6 +209,9 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n",
     b"HTTP/1.1 302 Found\r\nLocation: /inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/inner\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nRefresh: 0; url=/inner/7\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://www.example:8080/inner/7\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
     b"HTTP/1.1 200 OK\r\nX-By: theirs\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",

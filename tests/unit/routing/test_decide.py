@@ -1,11 +1,13 @@
 """Where a request goes: the order of the rules is the order of the lines."""
 
+from typing import Literal
+
 import pytest
 from msgspec.structs import replace
 
 from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
 from proxy.model.stage import Stage
-from proxy.routing.decide import decide
+from proxy.routing.decide import decide, drains
 from tests.make import exact, facts, prefix, refs, rewriting, route, table, template
 
 SPLIT = route(to=refs(legacy=80, new=20))
@@ -152,3 +154,23 @@ def test_a_retired_route_keeps_its_backends_for_the_way_back() -> None:
     assert decide(table(gone), gone, facts(), 0).reason == "retired"
     assert decide(table(gone), gone, facts(), 0).ref is None
     assert decide(table(gone, kill_switch=True), gone, facts(), 0).backend == "legacy"
+
+
+@pytest.mark.parametrize(
+    ("now", "tunnels", "ends"),
+    [
+        pytest.param(route("r", to=refs(a=0, b=100)), "drain", True, id="no weight"),
+        pytest.param(route("r", to=refs(a=1, b=99)), "drain", False, id="some weight"),
+        pytest.param(route("r", to=refs(b=100)), "drain", True, id="one other backend"),
+        pytest.param(route("r", to=refs(a=100)), "drain", False, id="the only backend"),
+        pytest.param(route("r", to=refs(a=100), stage="retired"), "drain", True, id="local reply"),
+        pytest.param(route("r", to=refs(a=0, b=100)), "keep", False, id="kept"),
+        pytest.param(route("other", to=refs(a=100)), "drain", True, id="the route is gone"),
+        pytest.param(route("other", to=refs(a=100)), "keep", False, id="gone, and kept"),
+    ],
+)
+def test_a_tunnel_drains_if_its_route_sends_nothing_more_to_its_backend(
+    now: Route, tunnels: Literal["keep", "drain"], ends: bool
+) -> None:
+    before = replace(route("r", to=refs(a=100)), tunnels=tunnels)
+    assert drains(table(replace(now, tunnels=tunnels)), before, "a") is ends

@@ -1,6 +1,7 @@
 """Answers are mapped back through a rewrite by themselves (rule 4)."""
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.model import ALL_BP, BackendRef, Rewrite
 from proxy.model.match import PathMatch
@@ -18,13 +19,15 @@ def back(
     rewrite: Rewrite | None = SVC,
     path: PathMatch = API,
     client_host: str = "shop.example",
+    preserve_host: bool = True,
 ) -> str:
     """What the client gets of one field of an answer by the backend at 127.0.0.1:8081."""
     ref = BackendRef("legacy", ALL_BP, rewrite)
     wanted = route(path=path, to=(ref,))
     decision = decide(table(wanted), wanted, facts("/api/x"), 0)
     headers = [(b"x", b"/svc/1"), (name.encode(), value.encode())]
-    kept = mapped_back(headers, decision, backend(port=8081), client_host.encode())
+    of = replace(backend(port=8081), preserve_host=preserve_host)
+    kept = mapped_back(headers, decision, of, client_host.encode())
     assert kept[0] == (b"x", b"/svc/1"), "other fields are not touched"
     return kept[1][1].decode()
 
@@ -80,6 +83,40 @@ def test_a_rewritten_host_is_not_shown() -> None:
     rewrite = Rewrite(hostname="svc.internal")
     assert back("location", "http://svc.internal/svc/7", rewrite) == "/svc/7"
     assert back("set-cookie", "a=1; Domain=.svc.internal", rewrite) == "a=1"
+
+
+@pytest.mark.parametrize("name", ["location", "content-location"])
+@pytest.mark.parametrize(
+    ("preserve_host", "hostname", "said", "known"),
+    [
+        (True, None, "http://shop.example/svc/7?q", "http://shop.example/api/7?q"),
+        (True, None, "HTTPS://Shop.example/svc", "HTTPS://Shop.example/api"),
+        (True, None, "http://shop.example", "http://shop.example"),
+        (True, None, "http://shop.example/other", "http://shop.example/other"),
+        (True, None, "http://shop.example:81/svc/7", "http://shop.example:81/svc/7"),
+        (False, None, "http://shop.example/svc/7", "http://shop.example/svc/7"),
+        (True, "inner.example", "http://shop.example/svc/7", "http://shop.example/svc/7"),
+    ],
+)
+def test_an_address_with_the_hosts_that_the_backend_got_is_mapped_back(
+    name: str, preserve_host: bool, hostname: str | None, said: str, known: str
+) -> None:
+    rewrite = Rewrite(prefix="/svc", hostname=hostname)
+    assert back(name, said, rewrite, preserve_host=preserve_host) == known
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("0; url=/svc/7", "0; url=/api/7"),
+        ('5;URL="http://127.0.0.1:8081/svc/7"', '5;URL="/api/7"'),
+        ("1.5, 'http://shop.example/svc'", "1.5, 'http://shop.example/api'"),
+        ("5", "5"),
+        ("0; url=https://e.example/svc", "0; url=https://e.example/svc"),
+    ],
+)
+def test_a_refresh_is_mapped_back(said: str, known: str) -> None:
+    assert back("refresh", said) == known
 
 
 def test_the_host_that_the_client_asked_for_stays() -> None:

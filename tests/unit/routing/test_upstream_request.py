@@ -35,7 +35,10 @@ def test_a_backend_is_asked_by_the_path_of_the_decision_with_what_goes_on_of_the
     request = facts("/a", "POST", query="q=1", headers={"content-length": "3", "x-a": "1"})
     timeouts = Timeouts(request_s=1.0)
     asked = outgoing(
-        request, decision(of=replace(route(), timeouts=timeouts)), backend(), Forwarded()
+        request,
+        decision(of=replace(route(), timeouts=timeouts)),
+        replace(backend(), preserve_host=False),
+        Forwarded(),
     )
     assert (asked.method, asked.target, asked.host) == ("POST", b"/up?q=1", None)
     assert (asked.body, asked.timeouts) == (Body("length", 3), timeouts)

@@ -1,0 +1,43 @@
+"""Keeps a client with one endpoint by a cookie of the facade, whose value stands for the endpoint."""
+
+from msgspec import Struct
+
+from proxy.model import Backend, Endpoint, Facts
+from proxy.upstream.digest import digest
+
+
+class Affinity(Struct, frozen=True):
+    """The cookie that keeps a client with one endpoint, and the value that stands for each endpoint."""
+
+    cookie: bytes
+    ids: dict[Endpoint, bytes]
+
+    def known(self, facts: Facts) -> bytes | None:
+        """The id in the cookie of a request, if an endpoint has it."""
+        values = set(self.ids.values())
+        for name, field in facts.headers:
+            if name == b"cookie":
+                for pair in field.split(b";"):
+                    key, _, value = pair.strip().partition(b"=")
+                    if key == self.cookie and value in values:
+                        return value
+        return None
+
+    def set_cookie(self, endpoint: Endpoint, facts: Facts) -> bytes | None:
+        """The value of Set-Cookie for a response of an endpoint. None if the client has the cookie already."""
+        identifier = self.ids[endpoint]
+        if self.known(facts) == identifier:
+            return None
+        secure = b"; Secure" if facts.scheme == "https" else b""
+        return b"%b=%b; Path=/; HttpOnly; SameSite=Lax%b" % (self.cookie, identifier, secure)
+
+
+def affinity_of(backend: Backend) -> Affinity | None:
+    """An id depends on nothing but the backend's name and the endpoint: all workers agree, now and after a restart."""
+    if backend.affinity_cookie is None:
+        return None
+    ids = {
+        endpoint: digest(backend.name, str(endpoint)).hex().encode()
+        for endpoint in backend.endpoints
+    }
+    return Affinity(backend.affinity_cookie.encode(), ids)

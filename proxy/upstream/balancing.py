@@ -1,0 +1,19 @@
+"""Chooses the endpoint of a request: the least busy, or by the client's address."""
+
+from collections.abc import Sequence
+
+from proxy.upstream.digest import digest
+from proxy.upstream.pool import Pool
+
+
+def least_busy(pools: Sequence[Pool], first: int) -> Pool:
+    """The pool with the fewest requests; of equal ones the first from the index `first` on."""
+    return min((*pools[first:], *pools[:first]), key=lambda pool: pool.load)
+
+
+def by_client(pools: Sequence[Pool], client: str) -> Pool:
+    """The same pool for the same client. Another pool more or less moves only the clients that it gets or had.
+
+    Rendezvous hashing: each pool has a number for each client, and the greatest wins.
+    """
+    return max(pools, key=lambda pool: digest(str(pool.endpoint), client))

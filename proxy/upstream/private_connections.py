@@ -1,0 +1,48 @@
+"""The upstream connections that belong to one client connection, because they carry a login (RFC 4559 6).
+
+    a request with such credentials --> its upstream connection is private --> the next request of the same client
+    connection takes it again --> ... --> either connection ends, and so does the other's claim
+
+A private connection never becomes idle in its pool, and no other client connection can get it. It counts against the
+limits of its backend. If the backend has no other room, the oldest unused one is closed: its client logs in again.
+"""
+
+from proxy.upstream.connection import Connection, ConnectionOwner
+
+
+class PrivateConnections:
+    """At most one connection for each pool."""
+
+    def __init__(self) -> None:
+        self._connections: dict[ConnectionOwner, Connection] = {}
+        self._is_closed = False
+
+    def keep(self, pool: ConnectionOwner, connection: Connection) -> None:
+        """An exchange ended cleanly: keep its connection for the next one, or close it if there will be none."""
+        if self._is_closed:
+            connection.abort()
+            return
+        self._connections[pool] = connection
+        pool.reserve(connection)
+
+    def take(self, pool: ConnectionOwner) -> Connection | None:
+        """The connection to use for the next request, if there is one."""
+        connection = self._connections.pop(pool, None)
+        if connection is None or not pool.take_reserved(connection):
+            return None
+        return connection
+
+    def close(self) -> None:
+        """The client connection has ended, or is not of one client alone. Close what waits, and keep nothing."""
+        self._is_closed = True
+        connections, self._connections = self._connections, {}
+        for pool, connection in connections.items():
+            if pool.take_reserved(connection):
+                connection.abort()
+
+
+def single_use() -> PrivateConnections:
+    """Closes the connection of a login after its exchange: for requests without a client connection of their own."""
+    private = PrivateConnections()
+    private.close()
+    return private
