@@ -98,7 +98,7 @@ class AsgiForwarder:
         prepared, snapshot = usual.plan.prepared, usual.snapshot
         noted: Record | None = None
 
-        async def start(head: ResponseHead) -> None:
+        async def start(_exchange: AsgiExchange, head: ResponseHead) -> None:
             nonlocal noted
             block = usual.response_block(head)
             if block is None:
@@ -146,7 +146,8 @@ class AsgiForwarder:
             await out.answer(reply, facade_headers(snapshot, record))
             return
 
-        async def start(head: ResponseHead) -> None:
+        # The exchange is an argument: in the closure it would refer to itself, and wake the collector (ADR 8).
+        async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
             cookie = exchange.affinity_cookie(decided.facts)
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)

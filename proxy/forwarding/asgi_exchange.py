@@ -16,7 +16,7 @@ class AsgiExchange(Struct, eq=False):
 
     client: AsgiRequestBody
     out: AsgiResponse
-    start: Callable[[ResponseHead], Awaitable[None]]
+    start: Callable[["AsgiExchange", ResponseHead], Awaitable[None]]
     """Sends the head of the response to the client."""
     attempts: int = 0
     """How often the request was sent, or a connection for it tried."""
@@ -53,7 +53,7 @@ class AsgiExchange(Struct, eq=False):
 
     async def _pass_on(self, exchange: Exchange) -> None:
         out = self.out
-        await self.start(await exchange.head())
+        await self.start(self, await exchange.head())
         data: bytes | None = exchange.take()
         if exchange.complete:
             self.at_once = True

@@ -6,6 +6,8 @@
 import asyncio
 import contextlib
 import gc
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -106,6 +108,9 @@ async def _status(facade: RunningFacade, sent: bytes, patience_s: float) -> int:
             await reader.read()
     except (TimeoutError, ConnectionError):
         pass  # It is kept open, or was cut: the client leaves in either case.
+    # By a reset: a plain close while it waits would be a half-close, after which the response is sent.
+    leaving = writer.get_extra_info("socket")
+    leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.close()
     return int(line.split()[1]) if line else 0
 

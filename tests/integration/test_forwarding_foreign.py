@@ -45,7 +45,7 @@ async def test_a_request_reaches_the_network_as_it_was_sent(
     sent = route.calls.last.request
     assert route.call_count == 1
     assert sent.url.raw_path == b"/a%2Fb?c=1%202"
-    assert sent.headers["host"] == "legacy.example:8082"
+    assert sent.headers["host"] == "facade.example"
     assert sent.headers["x-forwarded-host"] == "facade.example"
 
 
