@@ -6,8 +6,6 @@
 import asyncio
 import contextlib
 import gc
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -19,7 +17,7 @@ from proxy.forwarding.asgi_io import AsgiRequestBody, Upload
 from proxy.telemetry.shared_memory import StatField
 from tests.faults.leak_check import OK, leak_checked, table
 from tests.make import route
-from tests.support.facade_in_loop import RunningFacade
+from tests.support.facade_in_loop import RunningFacade, reset_on_close
 from tests.support.origin import origin
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
@@ -108,9 +106,7 @@ async def _status(facade: RunningFacade, sent: bytes, patience_s: float) -> int:
             await reader.read()
     except (TimeoutError, ConnectionError):
         pass  # It is kept open, or was cut: the client leaves in either case.
-    # By a reset: a plain close while it waits would be a half-close, after which the response is sent.
-    leaving = writer.get_extra_info("socket")
-    leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(writer)
     writer.close()
     return int(line.split()[1]) if line else 0
 

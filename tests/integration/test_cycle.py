@@ -15,7 +15,7 @@ from proxy.server.app import build
 from proxy.server.serve import serving_admin
 from proxy.server.settings import Settings
 from proxy.server.sockets import bind
-from tests.support.facade_in_loop import LOOPBACK
+from tests.support.facade_in_loop import LOOPBACK, reset_on_close
 from tests.support.raw_response import body_of, head_of, status_of
 
 TABLE = 'version: 1\nbackends: {a: "http://127.0.0.1:9"}\nroutes: [{name: a, backend_refs: a}]\n'
@@ -206,6 +206,7 @@ async def test_an_application_hears_that_its_client_left(tmp_path: Path) -> None
         writer.write(GET)
         await writer.drain()
         await asyncio.sleep(0.01)
+        reset_on_close(writer)
         writer.close()
         await asyncio.wait_for(left.wait(), 5)
 

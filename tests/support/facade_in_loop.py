@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,12 @@ from tests.support.waiting import eventually
 
 LOOPBACK = Address("127.0.0.1", 0)
 TIERS: tuple[Tier, ...] = ("asgi", "fast")
+
+
+def reset_on_close(writer: asyncio.StreamWriter) -> None:
+    """Close by a reset: while a response is awaited, a plain close would be a half-close."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @dataclass
@@ -37,6 +45,9 @@ class RunningFacade:
         try:
             writer.write(raw)
             return await asyncio.wait_for(reader.read(), 10)
+        except BaseException:
+            reset_on_close(writer)
+            raise
         finally:
             writer.close()
 
