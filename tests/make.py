@@ -11,6 +11,7 @@ from proxy.model import (
     BackendRef,
     Endpoint,
     Facts,
+    Moment,
     Rewrite,
     Route,
     RouteTable,
@@ -72,6 +73,10 @@ def table(*routes: Route, kill_switch: bool = False) -> RouteTable:
 def snapshot(of: RouteTable) -> Snapshot:
     """The snapshot of a table that has no tests and no file."""
     return snapshot_of(Loaded(of, Index(of.routes), (), Report((), 100.0, ())), b"", {}, 0.0)
+
+
+def at(draw_bp: int) -> Moment:
+    return Moment(draw_bp)
 
 
 def facts(

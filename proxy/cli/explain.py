@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         explanation = _explain_live(arguments)
     else:
         text = read_routes(arguments.routes)
-        loaded = load(text, arguments.routes)
-        explanation = explain(snapshot_of(loaded, text, {}, time.time()), spec)
+        loaded, now_s = load(text, arguments.routes), time.time()
+        explanation = explain(snapshot_of(loaded, text, {}, now_s), spec, now_s)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
@@ -98,6 +98,8 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         screen.fact("", f"{line}{explanation.match}")
         if explanation.stage is not None:
             screen.fact("stage", explanation.stage)
+        if explanation.cohort:
+            screen.fact("cohort", explanation.cohort)
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
     for reading in explanation.readings:
@@ -120,6 +122,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
             share = (
                 f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
             )
+        if decision.bucket is not None:
+            share += f"; this request has bucket {decision.bucket:g}"
         screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
     if decision.detail:
         screen.fact("answer", f"{decision.status}: {decision.detail}", "red")

@@ -5,6 +5,7 @@ from typing import Any
 
 from proxy.config import not_implemented, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
+from proxy.config.cohort_rules import cohort_faults
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
@@ -65,11 +66,13 @@ class _TableLoader:
         for name, cohort in cohort_docs.items():
             self._not_implemented += not_implemented.of_cohort(name, cohort)
         cohorts = {name: to_model.cohort(name, doc) for name, doc in cohort_docs.items()}
-        routes = tuple(self._routes(head, to_model.RouteBuilder(head.defaults, cohorts)))
+        builder = to_model.RouteBuilder(head.defaults, cohorts)
+        routes = tuple(self._routes(head, builder, cohort_docs))
         return RouteTable(
             routes,
-            to_model.without_affinity_cookies(
-                tuple(to_model.backend(name, doc) for name, doc in backends.items())
+            to_model.without_facade_cookies(
+                tuple(to_model.backend(name, doc) for name, doc in backends.items()),
+                cohorts.values(),
             ),
             head.kill_switch,
             to_model.explain(head.defaults),
@@ -89,7 +92,9 @@ class _TableLoader:
                     position = self._tree.position(("backends", name, "tls", key))
                     yield TlsFile(name, key, path, position.line, position.column)
 
-    def _routes(self, head: HeadDoc, builder: to_model.RouteBuilder) -> Iterator[Route]:
+    def _routes(
+        self, head: HeadDoc, builder: to_model.RouteBuilder, cohorts: dict[str, CohortDoc]
+    ) -> Iterator[Route]:
         problems = self._problems
         allowed = frozenset(head.defaults.forwarded.allow_headers)
         self._check_that_there_are_routes()
@@ -100,6 +105,8 @@ class _TableLoader:
             if block.doc is None:
                 continue
             for fault in route_faults(block.doc, block.wrong_keys):
+                problems.add(fault, block.loc)
+            for fault in cohort_faults(block.doc, cohorts):
                 problems.add(fault, block.loc)
             for fault in route_warnings(block.doc, allowed):
                 problems.add(fault, block.loc)

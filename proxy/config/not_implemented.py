@@ -12,7 +12,6 @@ from proxy.model import UnimplementedField
 _OF_BACKENDS = ("health_check", "outlier_detection")
 _OF_COHORTS = ("read_your_writes",)
 _OF_ROUTES = (
-    "cohort",
     "override",
     "response_ok",
     "mirror",

@@ -75,9 +75,12 @@ def backend(name: str, doc: BackendDoc) -> Backend:
     )
 
 
-def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
+def without_facade_cookies(
+    backends: tuple[Backend, ...], cohorts: Iterable[Cohort]
+) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets."""
     names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    names |= {key.name for each in cohorts for key in each.keys if key.generate}
     if not names:
         return backends
     return tuple(
@@ -107,7 +110,11 @@ def _hash_key(doc: HashKeyDoc) -> HashKey:
     if doc.cookie is not None:
         ttl_s = (doc.ttl or _GENERATED_TTL_S) if doc.generate else 0.0
         return HashKey("cookie", doc.cookie, doc.generate, ttl_s)
-    return HashKey("header", doc.header) if doc.header is not None else HashKey("source_ip")
+    if doc.header is not None:
+        return HashKey("header", doc.header)
+    if doc.path_parameter is not None:
+        return HashKey("path_parameter", doc.path_parameter)
+    return HashKey("source_ip")
 
 
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:

@@ -29,6 +29,7 @@ from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import (
     client_fields,
     facade_headers,
+    own_cookies,
     problem_reply,
     response_head,
     switch_lines,
@@ -96,8 +97,8 @@ class FastRequest(Struct, eq=False):
     def _begin(self) -> None:
         """Raises RequestError."""
         client, head, snapshot, forwarder = self.client, self.head, self.snapshot, self.forwarder
-        bits = forwarder.random_bits()
-        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, bits)
+        moment = forwarder.moment(self.record.draw_bp)
+        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, moment)
         if decided is None:
             self._reply(OPTIONS_REPLY)
             return
@@ -242,14 +243,14 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
-        cookie = self._affinity_cookie()
-        if cookie is not None:
+        for cookie in self._cookies():
             start = b"%bset-cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
 
-    def _affinity_cookie(self) -> bytes | None:
-        """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
-        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
+    def _cookies(self) -> list[bytes]:
+        """The values of Set-Cookie that the facade itself adds to the response."""
+        affinity = None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
+        return own_cookies(self.decided, affinity)
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -299,9 +300,7 @@ class FastRequest(Struct, eq=False):
             return
         self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
-        cookie = self._affinity_cookie()
-        if cookie is not None:
-            lines.append(b"set-cookie: " + cookie)
+        lines += [b"set-cookie: " + cookie for cookie in self._cookies()]
         self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
         self.client.switch_protocols()
 

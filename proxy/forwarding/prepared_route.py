@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.read_fields import SeenFields
 from proxy.http1.known_lines import COOKIE, Line
 from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
@@ -14,19 +15,25 @@ from proxy.model import (
     Allow,
     Backend,
     BackendRef,
+    Cohort,
+    Facts,
     HeaderEdits,
     Limits,
     Rewrite,
     Route,
     Timeouts,
 )
+from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import FACADE_FIELDS, with_cookies
+from proxy.routing.transforms.headers import FACADE_FIELDS, is_forwarding, with_cookies
 from proxy.routing.transforms.response import decision_value
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
 from proxy.upstream import HttpUpstream
+
+_MAX_KNOWN = 4096
+_MAX_KNOWN_BYTES = 1024
 
 
 class FieldPolicy(Struct, frozen=True):
@@ -35,18 +42,42 @@ class FieldPolicy(Struct, frozen=True):
     removed: frozenset[bytes]
     only: frozenset[str] | None
     cookies: Allow
+    known: dict[bytes, bytes] = {}
+    """Values of Cookie that were filtered before, with the line that goes on. Bounded: it forgets all when full."""
+
+    @property
+    def concerns_cookies_only(self) -> bool:
+        return not self.removed and self.only is None
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that go on."""
+        removed, only = self.removed, self.only
+        if not removed and only is None:
+            return b"".join([line[3] for line in self.with_cookies(lines)])
         kept = []
-        removed, only, cookies = self.removed, self.only, self.cookies
-        for kind, name, value, line in lines:
-            if name in removed or (only is not None and name.decode("latin-1") not in only):
-                continue
-            if kind == COOKIE and cookies is not ALLOW_ALL:
-                line = field_lines(with_cookies([(name, value)], cookies))
-            kept.append(line)
+        for line in self.with_cookies(lines):
+            name = line[1]
+            if name not in removed and (only is None or name.decode("latin-1") in only):
+                kept.append(line[3])
         return b"".join(kept)
+
+    def with_cookies(self, lines: list[Line]) -> list[Line]:
+        """The lines with the cookies that the backend gets."""
+        if self.cookies is ALLOW_ALL:
+            return lines
+        return [line if line[0] != COOKIE else self._cookie_line(line) for line in lines]
+
+    def _cookie_line(self, line: Line) -> Line:
+        """The line that goes on is empty, if the backend gets none of the cookies."""
+        kind, name, value, _ = line
+        sent = self.known.get(value)
+        if sent is None:
+            sent = field_lines(with_cookies([(name, value)], self.cookies))
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.clear()
+            if len(value) <= _MAX_KNOWN_BYTES:
+                self.known[value] = sent
+        return kind, name, value, sent
 
 
 class PreparedRoute(Struct, frozen=True, eq=False):
@@ -82,18 +113,85 @@ Choices = tuple[tuple[int, PreparedRoute | None], ...]
 """The references of a route, each below an edge of the draw in [0, 10,000]. None is left to the general way."""
 
 
+_TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
+
+
+class KeyedRoute(Struct, frozen=True, eq=False):
+    """A route of which the key of a request chooses the reference (rule 3)."""
+
+    route: Route
+    cohort: Cohort
+    by_key: Choices
+    by_draw: Choices
+    """For a request without a key. It goes the general way if it gets an id."""
+
+    by_fields: bool
+    """The keys are cookies and headers, so what is known of a request's fields has its bucket."""
+
+    def choose(
+        self, facts: Facts, seen: SeenFields, draw_bp: int
+    ) -> tuple[PreparedRoute | None, int]:
+        """The prepared route and the bucket of a request. As `routing.decide` does it."""
+        bucket_bp = seen.buckets.get(self.cohort.name)
+        if bucket_bp is None:
+            bucket_bp = self._bucket(facts)
+            if bucket_bp is None:
+                return _at(self.by_draw, draw_bp), draw_bp
+            if self.by_fields:
+                seen.buckets[self.cohort.name] = bucket_bp
+        return _at(self.by_key, bucket_bp), bucket_bp
+
+    def _bucket(self, facts: Facts) -> int | None:
+        """None for a request without a key."""
+        found = key_of(self.cohort, self.route, facts)
+        return None if found is None else bucket_of(self.cohort.salt, found[1])
+
+
+def keyed_route(
+    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+) -> KeyedRoute | None:
+    """None for a route of which the keys of requests do not matter."""
+    cohort = route.cohort
+    if cohort is None or fixed_choice(snapshot.table, route) is not None:
+        return None
+    by_key = _by_bucket(forwarder, snapshot, route, method, "cohort")
+    by_draw = _TO_THE_GENERAL_WAY
+    if not cohort.keys[-1].generate:
+        by_draw = _by_bucket(forwarder, snapshot, route, method, "draw")
+    by_fields = all(
+        key.kind == "cookie" or (key.kind == "header" and not is_forwarding(key.name.encode()))
+        for key in cohort.keys
+    )
+    return KeyedRoute(route, cohort, by_key, by_draw, by_fields)
+
+
+def _at(choices: Choices, bucket_bp: int) -> PreparedRoute | None:
+    for edge_bp, prepared in choices:
+        if bucket_bp < edge_bp:
+            return prepared
+    return None
+
+
 def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
 ) -> Choices:
-    """What `route` does with requests of `method`, for each draw."""
+    """What `route` does with requests of `method`, for each draw. A route with a cohort: see `KeyedRoute`."""
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
+    if route.cohort is not None:
+        return _TO_THE_GENERAL_WAY
+    return _by_bucket(forwarder, snapshot, route, method, "draw")
+
+
+def _by_bucket(
+    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, reason: str
+) -> Choices:
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, "draw"))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, reason))))
     return tuple(edges)
 
 

@@ -6,9 +6,12 @@ from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_route import (
     Choices,
+    KeyedRoute,
     PreparedRoute,
+    keyed_route,
     prepared_choices,
 )
+from proxy.forwarding.read_fields import ReadFields, SeenFields
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
@@ -26,13 +29,13 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
-from proxy.telemetry.log_line import read_part
 
 _MAX_PROFILES = 1024
 _ALWAYS_SPECIAL = 1 << VIA | 1 << IDS
 _FORWARDING = 1 << FORWARDING | 1 << VIA
 _EXTENDED = (b"x-forwarded-for", b"forwarded", b"via")
 _NO_FIELDS: HeaderPairs = []
+_NOTHING_READ = SeenFields(b"")
 
 
 class ClientProfile(Struct, frozen=True, eq=False):
@@ -61,33 +64,36 @@ class QuickPlan(Struct, frozen=True, eq=False):
     claimed: ClaimedIds
     read: bytes
     """The part of the log line that holds what the rules of the table read; mostly empty."""
+    bucket_bp: int
+    """The draw, or the bucket of the request in its cohort."""
 
 
 class QuickRoutes:
     """One snapshot's prepared routes and profiles of clients. Both are bounded, by the table and by a number."""
 
-    __slots__ = ("_allowed", "_choices", "_forwarder", "_profiles", "_reads", "snapshot")
+    __slots__ = ("_allowed", "_choices", "_forwarder", "_keyed", "_profiles", "_reads", "snapshot")
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._forwarder = forwarder
         self._allowed = snapshot.table.forwarded.allow_headers
-        self._reads = None if snapshot.reads == LoggedNames() else snapshot.reads
+        self._reads = None if snapshot.reads == LoggedNames() else ReadFields(snapshot.reads)
         self._choices: dict[tuple[int, str], Choices] = {}
+        self._keyed: dict[tuple[int, str], KeyedRoute] = {}
+        """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
         self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
         """None for a request that has to go the general way."""
         method, path, host, minor = head.method, head.path, head.host, head.minor
         peer, scheme = client.peer, client.scheme
-        profile = self._profiles.get((peer, scheme, host, minor))
-        if profile is None:
-            profile = self._new_profile(peer, scheme, host, minor)
+        shared = (peer, scheme, host, minor)
+        profile = self._profiles.get(shared) or self._new_profile(*shared)
         special = head.special & profile.special
         trusted, reads, query, address = profile.peer_trusted, self._reads, head.query, peer
         fields = _NO_FIELDS
         if special or reads is not None:
-            fields = [(line[1], line[2]) for line in head.lines]
+            fields = self._fields(head.lines, special)
             if special and trusted:
                 address = client_address(peer, fields, self.snapshot.trusted)
         asked, q = query != b"", query[1:]
@@ -101,12 +107,15 @@ class QuickRoutes:
             if draw_bp < edge_bp:
                 prepared = choice
                 break
+        seen = _NOTHING_READ if reads is None else reads.seen(facts)
+        if prepared is None:
+            prepared, draw_bp = self._by_key(route, facts, seen, draw_bp)
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
+        if special:
+            return self._special(head, prepared, special, facts, seen, draw_bp)
         if prepared.rewrite is not None:
             path = upstream_path(route, prepared.rewrite, path)
-        if special:
-            return self._special(head, prepared, profile, facts, path)
         policy, lines = prepared.policy, head.lines
         block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
         return QuickPlan(
@@ -116,13 +125,30 @@ class QuickRoutes:
             path,
             block + profile.forwarding,
             NO_CLAIMS,
-            b"" if reads is None else read_part(facts, reads),
+            seen.logged,
+            draw_bp,
         )
 
     def _new_choices(self, route: Route, method: str) -> Choices:
         choices = prepared_choices(self._forwarder, self.snapshot, route, method)
+        keyed = keyed_route(self._forwarder, self.snapshot, route, method)
+        if keyed is not None:
+            self._keyed[(id(route), method)] = keyed
         self._choices[(id(route), method)] = choices
         return choices
+
+    def _fields(self, lines: list[Line], special: int) -> HeaderPairs:
+        """The fields that rules may read; all of them, if some need a second look."""
+        if special or self._reads is None:
+            return [(line[1], line[2]) for line in lines]
+        return self._reads.of(lines)
+
+    def _by_key(
+        self, route: Route, facts: Facts, seen: SeenFields, draw_bp: int
+    ) -> tuple[PreparedRoute | None, int]:
+        """The prepared route for the key of a request, and its bucket."""
+        keyed = self._keyed.get((id(route), facts.method))
+        return (None, draw_bp) if keyed is None else keyed.choose(facts, seen, draw_bp)
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
         snapshot = self.snapshot
@@ -150,20 +176,27 @@ class QuickRoutes:
         self,
         head: QuickHead,
         prepared: PreparedRoute,
-        profile: ClientProfile,
+        special: int,
         facts: Facts,
-        path: bytes,
+        seen: SeenFields,
+        bucket_bp: int,
     ) -> QuickPlan | None:
         """The plan for a request with lines that need a second look."""
         claimed = NO_CLAIMS
-        special = head.special & profile.special
-        if not (special & ~_FORWARDING or self._allowed or prepared.policy is not None):
-            block = _forwarding_block(head.lines, facts)
+        policy = prepared.policy
+        if not (special & ~_FORWARDING or self._allowed) and (
+            policy is None or policy.concerns_cookies_only
+        ):
+            lines = head.lines if policy is None else policy.with_cookies(head.lines)
+            block = _forwarding_block(lines, facts)
         else:
-            claimed = claimed_ids(facts.headers, profile.peer_trusted)
+            claimed = claimed_ids(facts.headers, facts.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
                 return None
             block = self._general_block(prepared, facts, claimed)
+        path = facts.path
+        if prepared.rewrite is not None:
+            path = upstream_path(prepared.route, prepared.rewrite, path)
         return QuickPlan(
             prepared,
             facts.client.encode(),
@@ -171,7 +204,8 @@ class QuickRoutes:
             path,
             block,
             claimed,
-            b"" if self._reads is None else read_part(facts, self._reads),
+            seen.logged,
+            bucket_bp,
         )
 
     def _general_block(self, prepared: PreparedRoute, facts: Facts, claimed: ClaimedIds) -> bytes:

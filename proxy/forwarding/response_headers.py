@@ -5,6 +5,7 @@ from proxy.forwarding.decided import Decided
 from proxy.http1.local_reply import LocalReply, problem
 from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
+from proxy.routing.cohort import id_cookie
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
 from proxy.routing.transforms.response import (
@@ -61,6 +62,15 @@ def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
     ref = decision.ref
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+
+
+def own_cookies(decided: Decided, affinity: bytes | None) -> list[bytes]:
+    """The values of Set-Cookie that the facade itself adds to a backend's response.
+
+    `affinity` is the cookie that keeps the client with its endpoint, if it has to get one.
+    """
+    new_id = id_cookie(decided.decision, decided.facts)
+    return [cookie for cookie in (affinity, new_id) if cookie is not None]
 
 
 def problem_reply(error: RequestError, record: Record) -> LocalReply:

@@ -15,19 +15,19 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.cohort import Cohort, HashKey
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.model.moment import Known, Moment
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
     DEFAULTS,
     BackendRef,
-    Cohort,
     DirectResponse,
     Explain,
     Forwarded,
-    HashKey,
     Limits,
     Listener,
     Mirror,
@@ -66,11 +66,13 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "HeaderPairs",
+    "Known",
     "Limits",
     "Listener",
     "LoadBalancing",
     "Match",
     "Mirror",
+    "Moment",
     "Outgoing",
     "PathMatch",
     "Redirect",

@@ -39,12 +39,16 @@ class Decision(Struct, frozen=True):
 
     route: Route
     reason: str
-    """One word: only, draw, kill_switch, stage, direct_response, redirect, retired."""
+    """One word: only, draw, cohort, kill_switch, stage, direct_response, redirect, retired."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""
     """The raw path of the upstream request, without the query."""
     mirrored_to: tuple[str, ...] = ()
+    bucket_bp: int | None = None
+    """The bucket in [0, 10,000) by which the reference was chosen. None where no bucket decides."""
+    new_id: bytes = b""
+    """The id that the client gets with the response, since it has no key of the route's cohort."""
 
     @property
     def backend(self) -> str | None:

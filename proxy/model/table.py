@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
+from proxy.model.cohort import Cohort
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.stage import Stage
@@ -111,23 +112,6 @@ class Redirect(Struct, frozen=True):
     path: str | None = None
     prefix: str | None = None
     """Replaces the matched prefix."""
-
-
-class HashKey(Struct, frozen=True):
-    """A source of the key of a cohort: a cookie, a header, or the client's address."""
-
-    kind: Literal["cookie", "header", "source_ip"]
-    name: str = ""
-    generate: bool = False
-    ttl_s: float = 0.0
-
-
-class Cohort(Struct, frozen=True):
-    """A group of clients that move together. The bucket is a hash of the salt and the first key that is present."""
-
-    name: str
-    salt: str
-    keys: tuple[HashKey, ...]
 
 
 class Mirror(Struct, frozen=True):

@@ -20,10 +20,13 @@ from proxy.model import (
     Endpoint,
     Facts,
     HeaderPairs,
+    Known,
+    Moment,
     Route,
     RouteTable,
 )
 from proxy.model.match import Match
+from proxy.routing.cohort import key_of
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.facts import Networks
@@ -42,7 +45,9 @@ class PossibleDecision(Struct, frozen=True):
     """The percentage of the route's requests with this decision."""
     reason: str
     buckets: tuple[float, float] | None = None
-    """The range of buckets, upper bound excluded. None where no draw is made."""
+    """The range of buckets, upper bound excluded. None where no bucket decides."""
+    bucket: float | None = None
+    """The bucket of the request, where its key or `--bucket` gives it."""
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
@@ -89,6 +94,8 @@ class Explanation(Struct, frozen=True):
     line: int = 0
     match: str = ""
     stage: str | None = None
+    cohort: str = ""
+    """The cohort of the route and the key that the request has for it."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -116,8 +123,11 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
-    """The explanation of one request. Raises FacadeError for an invalid `spec`."""
+def explain(snapshot: InEffect, spec: RequestSpec, now_s: float) -> Explanation:
+    """The explanation of one request at a time in seconds since the epoch.
+
+    Raises FacadeError for an invalid `spec`.
+    """
     try:
         facts = facts_of_spec(spec, snapshot.trusted)
     except BadRequest as refusal:
@@ -132,7 +142,7 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
         snapshot.version,
         snapshot.table.kill_switch,
     )
-    resolution = resolve(snapshot.table, snapshot.index, facts)
+    resolution = resolve(snapshot.index, facts)
     route, error = resolution.route, resolution.error
     if isinstance(error, AmbiguousPath):
         variants = tuple(_path_variants(snapshot.index, facts))
@@ -152,8 +162,13 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
         line=route.line,
         match=describe(route.match),
         stage=route.stage,
+        cohort=_cohort(route, facts),
         not_obeyed=_not_implemented(snapshot.table, route),
-        ways=tuple(_possible_decisions(snapshot, route, facts, spec.bucket_bp)),
+        ways=tuple(
+            _possible_decisions(
+                snapshot, route, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
+            )
+        ),
         others=others,
     )
 
@@ -180,18 +195,39 @@ def _path_variants(index: Index, facts: Facts) -> Iterator[PathVariant]:
 
 
 def _possible_decisions(
-    snapshot: InEffect, route: Route, facts: Facts, bucket_bp: int | None
+    snapshot: InEffect, route: Route, facts: Facts, moment: Moment
 ) -> Iterator[PossibleDecision]:
-    """Each possible decision; with a bucket, the decision for that bucket."""
-    if decide(snapshot.table, route, facts, 0).reason != "draw":
-        decision = decide(snapshot.table, route, facts, bucket_bp or 0)
+    """Each possible decision; the only one, if the bucket is known."""
+    decision = decide(snapshot.table, route, facts, moment)
+    bucket_bp = decision.bucket_bp
+    if bucket_bp is None:
         yield _possible_decision(snapshot, decision, facts, None)
         return
-    for start, end in list(_bucket_ranges(route)) or [(0, ALL_BP)]:
-        if bucket_bp is not None and not start <= bucket_bp < end:
-            continue
-        decision = decide(snapshot.table, route, facts, start if bucket_bp is None else bucket_bp)
-        yield _possible_decision(snapshot, decision, facts, (start, end))
+    is_known = moment.known.bucket_bp is not None or not (
+        decision.reason == "draw" or decision.new_id
+    )
+    for start, end in _bucket_ranges(route):
+        if not is_known:
+            at_start = replace(moment, draw_bp=start)
+            if decision.new_id:
+                at_start = replace(moment, known=replace(moment.known, bucket_bp=start))
+            drawn = decide(snapshot.table, route, facts, at_start)
+            yield _possible_decision(snapshot, drawn, facts, (start, end))
+        elif start <= bucket_bp < end:
+            possible = _possible_decision(snapshot, decision, facts, (start, end))
+            yield replace(possible, bucket=_percent(bucket_bp))
+
+
+def _cohort(route: Route, facts: Facts) -> str:
+    """Without the key itself: it may identify a person."""
+    if route.cohort is None:
+        return ""
+    found = key_of(route.cohort, route, facts)
+    if found is not None:
+        key = found[0]
+        return f"{route.cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
+    then = "gets an id" if route.cohort.keys[-1].generate else "is drawn"
+    return f"{route.cohort.name}, but the request has no key for it: it {then}"
 
 
 def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:

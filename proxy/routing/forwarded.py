@@ -9,7 +9,7 @@ import re
 from msgspec import Struct
 
 from proxy.http1.host import is_host
-from proxy.model import HeaderPairs
+from proxy.model import Facts, HeaderPairs
 
 FOR, PROTO, HOST, FORWARDED = (
     b"x-forwarded-for",
@@ -54,6 +54,12 @@ def reported_chain(headers: HeaderPairs) -> tuple[Chain, bytes]:
         _valid_host(by_name.get(HOST, b"").partition(b",")[0].strip()),
     )
     return chain, b"" if said is None or _contradicts(said, chain) else value
+
+
+def client_scheme(facts: Facts) -> bytes:
+    """The scheme of the client's connection: the one that a trusted peer reports, or that of its own connection."""
+    proto = reported_chain(facts.headers)[0].proto.lower() if facts.peer_trusted else b""
+    return proto or facts.scheme.encode()
 
 
 def read_forwarded(value: bytes) -> Chain | None:

@@ -19,7 +19,7 @@ from proxy.telemetry.log_line import LogLine
 from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import Connections, SharedStats, WorkerStatus
-from tests.make import facts, refs, route, table
+from tests.make import at, facts, refs, route, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -105,7 +105,7 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
-    record = Record("v", 0, facts(), decide(table(only), only, facts(), 0), only)
+    record = Record("v", 0, facts(), decide(table(only), only, facts(), at(0)), only)
     record.dropped_cookies = ("sid",)
     counters.count_request(record)
     counters.count_refused("too_slow")
@@ -190,7 +190,16 @@ def test_every_reason_is_in_the_page() -> None:
         *("too_many_connections", "connections_per_client"),
     }
     of_decisions = {
-        *("only", "stage", "draw", "kill_switch", "direct_response", "redirect", "retired"),
+        *(
+            "only",
+            "stage",
+            "cohort",
+            "draw",
+            "kill_switch",
+            "direct_response",
+            "redirect",
+            "retired",
+        ),
     }
     assert told == (of_errors - {"error"}) | of_bounds | of_decisions
 

@@ -15,8 +15,8 @@ from proxy.control.replay.recorded_requests import (
 )
 from proxy.errors import FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
-from proxy.routing.decide import decide
+from proxy.model import ALL_BP, Facts, HashKey, Known, Moment, Route, RouteTable
+from proxy.routing.decide import decide, fixed_choice
 from proxy.routing.direct_response import direct_response
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.match import Index
@@ -118,13 +118,13 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
 
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
     """Where the table of `side` sends a request."""
-    resolution = resolve(side.table, side.index, facts)
+    resolution = resolve(side.index, facts)
     route = resolution.route
     if resolution.error is not None:
         return Destination(None if route is None else route.name, str(resolution.error.status))
     if route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, route, facts, draw_bp)
+    decision = decide(side.table, route, facts, Moment(known=Known(draw_bp)))
     if decision.ref is None:
         return Destination(route.name, str(direct_response(route, facts).status))
     rewrite = decision.ref.rewrite
@@ -260,16 +260,29 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
                     else "does not hold: it is replayed as absent"
                 )
                 yield f"the {which} table reads {kind} {name}, which the log {limit}"
-        for route in table.routes:
-            # Where cohorts are not implemented, the recorded draw decides, and it is exact.
-            by_draw = UnimplementedField("routes", route.name, "cohort") in table.not_implemented
-            if route.cohort is not None and not by_draw:
-                yield (
-                    f"the {which} table's route {route.name} draws by the cohort "
-                    f"{route.cohort.name}, whose keys the log holds only as hashes: "
-                    "its requests are replayed with the recorded buckets' shares, not one by one"
-                )
+    yield from _other_cohorts(old, new)
     yield from _other_endpoints(old, new)
+
+
+def _other_cohorts(old: RouteTable, new: RouteTable) -> Iterator[str]:
+    """The log has the bucket of each request, but not the key: another cohort would make another bucket of it."""
+    before = {route.name: _cohort_of(old, route) for route in old.routes}
+    for route in new.routes:
+        cohort = _cohort_of(new, route)
+        if cohort is not None and cohort != before.get(route.name):
+            yield (
+                f"the new table's route {route.name} decides by the cohort {cohort[0]}, of which "
+                "the log has no buckets: its requests are replayed with the recorded buckets' "
+                "shares, not one by one"
+            )
+
+
+def _cohort_of(table: RouteTable, route: Route) -> tuple[str, str, tuple[HashKey, ...]] | None:
+    """What the buckets of a route depend on. None where no key decides."""
+    cohort = route.cohort
+    if cohort is None or fixed_choice(table, route) is not None:
+        return None
+    return cohort.name, cohort.salt, cohort.keys
 
 
 def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:

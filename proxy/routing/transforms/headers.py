@@ -166,11 +166,12 @@ def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
     filtered: HeaderPairs = []
     for name, value in headers:
         if name == b"cookie":
-            pairs = (pair.strip() for pair in value.split(b";"))
+            pairs = [pair.strip() for pair in value.split(b";")]
             kept = [p for p in pairs if allow.passes(p.partition(b"=")[0].decode("latin-1"))]
             if not kept:
                 continue
-            value = b"; ".join(kept)
+            if len(kept) < len(pairs):
+                value = b"; ".join(kept)
         filtered.append((name, value))
     return filtered
 

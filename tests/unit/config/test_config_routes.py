@@ -9,6 +9,7 @@ from proxy.model import (
     UnimplementedField,
 )
 from tests.unit.config.config_tables import (
+    HEAD,
     assert_problem,
     only_route,
     parse,
@@ -228,3 +229,41 @@ def test_a_stage_brings_the_weights_of_its_two_backends(stage: str, weights: lis
 )
 def test_weights_that_no_stage_brings_have_to_be_said(body: str) -> None:
     assert any("has no weight" in each.text for each in problems(with_route(body)))
+
+
+@pytest.mark.parametrize(
+    ("key", "match", "why"),
+    [
+        ("path_parameter: id", "", "its match has no path parameter `id`"),
+        ("path_parameter: id", "path: {prefix: /a}", "its match has no path parameter `id`"),
+        (
+            "path_parameter: id",
+            'path: {template: "/a/{no}"}',
+            "its match has no path parameter `id`",
+        ),
+        ("cookie: id", "cookies: {id: {present: false}}", "its match excludes the cookie `id`"),
+        ("header: x-u", "headers: {x-u: {present: false}}", "its match excludes the header `x-u`"),
+    ],
+)
+def test_a_cohort_of_which_no_key_can_exist_is_an_error(key: str, match: str, why: str) -> None:
+    head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, hash_policy: [{{{key}}}]}}, ")
+    assert_problem(
+        f"{head}routes: [{{name: r, match: {{{match}}}, backend_refs: legacy, cohort: «c}}]\n",
+        f"no request of this route can have a key of the cohort `c` — {why}: "
+        "add a key that it can have, or name another cohort",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "match"),
+    [
+        ("{path_parameter: id}", 'path: {template: "/a/{id}"}'),
+        ("{path_parameter: id}, {source_ip: true}", ""),
+        ("{cookie: id, generate: true}", "cookies: {id: {present: false}}"),
+        ("{cookie: id}", "cookies: {id: {present: true}}"),
+        ("{header: x-u}, {cookie: id}", "headers: {x-u: {present: false}}"),
+    ],
+)
+def test_a_cohort_of_which_one_key_can_exist_is_fine(keys: str, match: str) -> None:
+    head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, hash_policy: [{keys}]}}, ")
+    parse(f"{head}routes: [{{name: r, match: {{{match}}}, backend_refs: legacy, cohort: c}}]\n")

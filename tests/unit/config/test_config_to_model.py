@@ -21,7 +21,7 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.decide import decide
-from tests.make import facts, table
+from tests.make import at, facts, table
 from tests.unit.config.config_tables import (
     only_route,
     parse,
@@ -230,7 +230,7 @@ def test_a_redirect_becomes_its_noun() -> None:
 def test_the_facade_answers_by_itself(body: str, answer: DirectResponse) -> None:
     route = only_route(with_route(body))
     assert route.direct_response == answer
-    assert decide(table(route), route, facts(), 0).ref is None
+    assert decide(table(route), route, facts(), at(0)).ref is None
 
 
 def test_a_route_knows_its_line() -> None:

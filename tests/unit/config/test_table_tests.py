@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.config.checks.table_tests import as_given, run_tests
-from proxy.model import DirectResponse, Redirect, Rewrite, Route, RouteTable
+from proxy.model import Cohort, DirectResponse, HashKey, Redirect, Rewrite, Route, RouteTable
 from proxy.model.match import Match, StringMatch
 from proxy.model.stage import Stage
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.cohort import bucket_of
 from proxy.routing.match import Index
 from tests.make import exact, prefix, refs, route, table
 
@@ -87,6 +88,25 @@ def test_a_true_test_holds(test: TableTest) -> None:
 )
 def test_a_false_test_says_what_it_got(test: TableTest, failure: str) -> None:
     assert failures(test) == (failure,)
+
+
+PEOPLE = Cohort("people", "s", (HashKey("cookie", "uid"),))
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_key_decides_a_test(number: int) -> None:
+    tested = table(replace(CANARY, cohort=PEOPLE))
+    bucket_bp = bucket_of("s", b"%d" % number)
+    expected = expect(backend="new" if bucket_bp < 500 else "legacy", reason="cohort")
+    asked = test_of("/c", expected, given=GIVEN, cookies=(("uid", str(number)),))
+    assert failures(asked, tested) == ()
+    other = 9_999 if bucket_bp < 500 else 0
+    assert failures(replace(asked, bucket_bp=other), tested) != ()
+
+
+def test_without_a_key_the_result_for_each_bucket_counts() -> None:
+    tested = table(replace(CANARY, cohort=PEOPLE))
+    assert failures(test_of("/c", expect(backend="new"), given=GIVEN), tested) != ()
 
 
 def test_a_table_without_a_route_for_it_answers_404() -> None:

@@ -30,7 +30,12 @@ backends:
     headers: {remove: [x-secret]}
     preserve_host: true
   strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
-cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
+cohorts:
+  people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}
+  newcomers: {salt: s, hash_policy: [{cookie: beta}, {cookie: b, generate: true}]}
+  addresses: {salt: s, hash_policy: [{header: x-none}, {source_ip: true}]}
+  items: {salt: s, hash_policy: [{path_parameter: id}]}
+  reported: {salt: s, hash_policy: [{header: x-forwarded-for}]}
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
@@ -40,6 +45,23 @@ routes:
   - name: cohort
     match: {path: {prefix: /cohort}}
     cohort: people
+    backend_refs: {legacy: 50, picky: 50}
+  - name: ids
+    match: {path: {prefix: /ids}}
+    stage: canary
+    cohort: newcomers
+    backend_refs: {legacy: 50, picky: 50}
+  - name: addresses
+    match: {path: {prefix: /addresses}}
+    cohort: addresses
+    backend_refs: {legacy: 50, picky: 50}
+  - name: items
+    match: {path: {template: "/items/{id}"}}
+    cohort: items
+    backend_refs: {legacy: 50, picky: 50}
+  - name: reported
+    match: {path: {prefix: /reported}}
+    cohort: reported
     backend_refs: {legacy: 50, picky: 50}
   - name: read
     match: {path: {prefix: /read}, cookies: {beta: {exact: "1"}}, query: {q: {present: true}}}
@@ -177,6 +199,7 @@ LINES = (
 )
 PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
+    *(b"/ids/1", b"/addresses/1", b"/items/1", b"/items/2", b"/reported/1"),
     *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
 )
 
@@ -271,6 +294,21 @@ def test_both_ways_do_the_same_with_random_responses(plain: Pair) -> None:
             plain.send(GET % b"/", response=data)
 
     same()
+
+
+@pytest.mark.parametrize("path", [b"/cohort/1", b"/ids/1"])
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        *(b"uid=%d; beta=%d" % (number, number) for number in range(20)),
+        *(b"", b"uid=", b"b=0f; c=1", b"c=1;b=0f", b" c=1 ;; b=0f", b"b=0f", b"c=1;d=2"),
+        *(b"uid=" + b"x" * 5000, b"b=1; b=2", b"xb=1", b"b"),
+    ],
+)
+def test_both_ways_find_the_same_bucket(pair: Pair, path: bytes, cookies: bytes) -> None:
+    raw = b"GET %b HTTP/1.1\r\nHost: h\r\nCookie: %b\r\nX-User:\r\n\r\n" % (path, cookies)
+    for _ in range(2):
+        pair.send(raw, draw_bp=4_999)
 
 
 def test_the_quick_way_is_taken(plain: Pair) -> None:

@@ -23,7 +23,7 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
-from tests.make import facts, prefix, route, snapshot, table
+from tests.make import at, facts, prefix, route, snapshot, table
 
 HEADER = b"x-facade-decision"
 NO_EDITS = HeaderEdits()
@@ -36,7 +36,7 @@ def head(*fields: bytes, status: bytes = b"200 OK") -> ResponseHead:
 def decided(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
     ref = BackendRef("legacy", rewrite=rewrite, response=edits)
     of = table(route("r", prefix("/a"), to=(ref,)))
-    return decide(of, of.routes[0], facts("/a/x"), 0)
+    return decide(of, of.routes[0], facts("/a/x"), at(0))
 
 
 def for_client(headers: HeaderPairs, decision: Decision) -> HeaderPairs:
@@ -61,7 +61,7 @@ def test_a_location_is_mapped_back_and_then_edited_by_the_table() -> None:
 
 def test_without_a_backend_nothing_is_mapped_back() -> None:
     gone = replace(route("r"), backend_refs=(), direct_response=DirectResponse(410))
-    decision = decide(table(gone), gone, facts("/a"), 0)
+    decision = decide(table(gone), gone, facts("/a"), at(0))
     assert decision.ref is None
     assert for_client([(b"location", b"/n/y")], decision) == [(b"location", b"/n/y")]
 
