@@ -19,7 +19,7 @@ from proxy.http1.request_parser import COMPLETE, RequestParser
 from proxy.model import DEFAULTS, HeaderPairs
 
 MAX_LAST_BYTES = 2048
-"""A larger request is read anew each time: an idle connection must stay small."""
+"""A larger request is parsed each time, because an idle connection must stay small."""
 AHEAD_BYTES = 64 * 1024
 """The connection is not read while more bytes than this wait in the parser behind the active request."""
 
@@ -27,8 +27,8 @@ AHEAD_BYTES = 64 * 1024
 class DownstreamConnection(ClientSocket):
     """Implements `ClientConnection` for the active request, `RequestSink` for the parser, `Drainable` for the listener.
 
-    States: a request is active (`_request`), none is, or the connection lingers: it was half-closed by us, and
-    whatever the client still sends is discarded.
+    States: a request is active (`_request`); no request is; or the connection lingers: the facade has half-closed it,
+    and discards further bytes of the client.
     """
 
     __slots__ = (
@@ -149,7 +149,7 @@ class DownstreamConnection(ClientSocket):
             self.pause_reading()
 
     def _receive_quick(self, data: bytes) -> bool:
-        """Begin the usual request that `data` is, if it is one and nothing is before it (ADR 21)."""
+        """Begin a usual request, if `data` is one and no other is active or buffered (ADR 21)."""
         known, parser = self._known, self._parser
         if self._request is not None or known is None:
             return False
@@ -169,7 +169,7 @@ class DownstreamConnection(ClientSocket):
         return True
 
     def _new_parser(self) -> RequestParser:
-        """Made for the first bytes that are not a usual request. It holds what comes while a request is active."""
+        """Create the parser, for the first bytes that are not a usual request."""
         limits = self._service.limits
         parser = self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
         if self._request is not None:
@@ -343,7 +343,7 @@ class DownstreamConnection(ClientSocket):
             parser.proceed()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond with `error`, then end the connection: the bytes are no request, or the client may not send one."""
+        """Respond with `error`, then end the connection: for bytes that are no request, or an overload."""
         if self._request is not None:
             self._request.refuse(error)
             return
