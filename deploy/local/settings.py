@@ -1,4 +1,4 @@
-"""What the environment says: four ports, the table's file, the data directory."""
+"""The settings in the environment: four ports, the table's file, the data directory."""
 
 import errno
 import socket
@@ -20,7 +20,7 @@ _FOLDER = "travelbuddy-facade"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where everything listens, which table the facade reads, where the data lies."""
+    """The ports, the path of the table and the data directory."""
 
     facade_port: int
     admin_port: int
@@ -102,7 +102,7 @@ def _data(environ: Mapping[str, str], here: Path, home: Callable[[], Path]) -> P
 
 
 def _why_not(name: str, port: int) -> str | None:
-    """Why nothing can listen on `port` of loopback; None when it can."""
+    """The reason why `port` of loopback cannot be listened on; None if it can."""
     try:
         with socket.create_server((HOST, port)):
             return None

@@ -53,7 +53,7 @@ def _leaves(kind: type[httpx.TransportError]) -> Iterator[type[httpx.TransportEr
 @pytest.mark.parametrize(
     "error", list(_leaves(httpx.TransportError)), ids=lambda kind: kind.__name__
 )
-def test_any_failure_before_a_response_counts_as_unanswered(
+def test_any_failure_before_a_response_counts_as_unresponseed(
     error: type[httpx.TransportError],
 ) -> None:
     with (
@@ -119,7 +119,7 @@ def _fail(sentence: str) -> str:
 
 
 @pytest.mark.parametrize("error", [KeyError("x-build"), httpx.ConnectError("refused")])
-def test_an_answer_that_is_not_as_expected_is_a_failed_step(error: Exception) -> None:
+def test_an_unexpected_response_is_a_failed_step(error: Exception) -> None:
     def raising() -> str:
         raise error
 
