@@ -17,13 +17,13 @@ def main(argv: list[str]) -> int:
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        said = response.read(_SHOWN_BYTES).decode("utf-8", "replace")
+        text = response.read(_SHOWN_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
         print(f"port {port} does not answer {path}: {error}")
         return 1
     finally:
         connection.close()
-    print(f"{response.status} {said}")
+    print(f"{response.status} {text}")
     return 0 if response.status == 200 else 1
 
 

@@ -60,7 +60,7 @@ def credentials(account: Account | None) -> Credentials:
 
 
 def can_enter(account: Account | None, folder: Path) -> bool:
-    """Whether `account` may enter `folder`, asked of the kernel, so that ACLs count."""
+    """Whether `account` may enter `folder`, by a check of the kernel, which knows ACLs."""
     if account is None:
         return True  # the caller itself: its command reports the error
     tried = subprocess.run(

@@ -53,11 +53,11 @@ def system_folders() -> list[Path]:
     found = [folder for pattern in _SYSTEM_GLOBS for folder in Path("/").glob(pattern[1:])]
     found.sort(key=_number, reverse=True)
     if config := shutil.which("pg_config"):
-        asked = subprocess.run(
+        result = subprocess.run(
             [config, "--bindir"], capture_output=True, text=True, check=False, timeout=10
         )
-        if asked.stdout.strip():
-            found.append(Path(asked.stdout.strip()))
+        if result.stdout.strip():
+            found.append(Path(result.stdout.strip()))
     if server := shutil.which("postgres"):
         found.append(Path(server).resolve().parent)
     return list(dict.fromkeys(found))
@@ -118,7 +118,7 @@ def _usable(folders: Iterable[Path], account: Account | None) -> Iterator[Binari
 def _major(folder: Path, account: Account | None) -> int | None:
     """The version that the binary reports when `account` runs it; None if it does not run."""
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             [str(folder / "postgres"), "--version"],
             cwd="/",
             capture_output=True,
@@ -129,13 +129,13 @@ def _major(folder: Path, account: Account | None) -> int | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    told = re.search(r"\(PostgreSQL\) (\d+)", asked.stdout)
-    return int(told[1]) if told and asked.returncode == 0 else None
+    version = re.search(r"\(PostgreSQL\) (\d+)", result.stdout)
+    return int(version[1]) if version and result.returncode == 0 else None
 
 
 def _number(folder: Path) -> int:
-    told = re.search(r"(\d+)", str(folder))
-    return int(told[1]) if told else 0
+    version = re.search(r"(\d+)", str(folder))
+    return int(version[1]) if version else 0
 
 
 def _for_account(account: Account | None, folder: Path, copies: Sequence[Path]) -> Path:

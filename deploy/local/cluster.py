@@ -281,11 +281,11 @@ def _command_line(pid: int) -> str:
             return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
         except OSError:
             return ""
-    asked = subprocess.run(
+    listed = subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
         timeout=10,
     )
-    return asked.stdout
+    return listed.stdout

@@ -93,19 +93,19 @@ def _start(
         if ready:
             return server, chosen
         log.seek(0)
-        told = log.read().decode(errors="replace")
-        if time.monotonic() > deadline or not _passing(told, port):
+        text = log.read().decode(errors="replace")
+        if time.monotonic() > deadline or not _passing(text, port):
             _stop(server)
-            raise LocalError(f"PostgreSQL did not start: {' '.join(told.split()[-60:])}")
+            raise LocalError(f"PostgreSQL did not start: {' '.join(text.split()[-60:])}")
         log.seek(0)
         log.truncate()
         time.sleep(0.1)
 
 
-def _passing(told: str, port: int) -> bool:
+def _passing(text: str, port: int) -> bool:
     """Whether the reason of a failed start goes away by itself."""
-    snatched = not port and "could not bind" in told
-    return snatched or "shared memory block" in told
+    port_taken = not port and "could not bind" in text
+    return port_taken or "shared memory block" in text
 
 
 def _await_ready(cluster: Cluster, server: "subprocess.Popen[bytes]", deadline: float) -> bool:

@@ -49,10 +49,10 @@ async def renew(server: Endpoint) -> int:
     """Give each expired flight special a new expiry; returns how many there were."""
     connection = await _connect(server, DATABASE)
     try:
-        told = await connection.execute(_RENEW)
+        tag = await connection.execute(_RENEW)
     finally:
         connection.terminate()
-    return int(told.rpartition(" ")[2])
+    return int(tag.rpartition(" ")[2])
 
 
 async def keep_fresh(

@@ -66,7 +66,7 @@ def check_ports(settings: Settings) -> None:
         "SERVICE_PORT": settings.service_port,
         "LEGACY_PORT": settings.legacy_port,
     }
-    problems = [said for name, port in wanted.items() if (said := _why_not(name, port))]
+    problems = [reason for name, port in wanted.items() if (reason := _why_not(name, port))]
     if problems:
         raise BadSettings(tuple(problems))
 

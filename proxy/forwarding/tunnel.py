@@ -16,7 +16,7 @@ from proxy.upstream import Connection
 
 
 def check_protocol(headers: HeaderPairs, wanted: bytes, backend: str) -> None:
-    """Raises UpstreamBroke for a 101 whose Upgrade names another protocol than the client asked for."""
+    """Raises UpstreamBroke for a 101 whose Upgrade names another protocol than the request's."""
     if [value.lower() for name, value in headers if name == b"upgrade"] != [wanted]:
         what = "switched to a protocol that it was not asked for"
         raise UpstreamBroke(f"backend {backend} {what}", backend)

@@ -14,7 +14,7 @@ _PROBLEM = "application/problem+json"
 # What a request can come to, beside its status.
 UNANSWERED = "unanswered"  # the connection was refused or ended before a response began
 CUT = "cut"  # a response began and ended half-way
-UNCLEAN = "unclean"  # an error that is no problem+json
+UNCLEAN = "unclean"  # an error in another form than `_is_clean` accepts
 
 Tally = Counter[tuple[str, str]]
 
@@ -79,9 +79,17 @@ def one_request(client: httpx.Client, path: str) -> str:
                 return CUT
     except httpx.TransportError:
         return UNANSWERED
-    if response.status_code >= 400 and response.headers.get("content-type") != _PROBLEM:
+    if response.status_code >= 400 and not _is_clean(response):
         return UNCLEAN
     return str(response.status_code)
+
+
+def _is_clean(response: httpx.Response) -> bool:
+    """Whether an error is a problem+json, or the empty 503 of the service's list (docs/service.md)."""
+    if response.status_code == 503 and "retry-after" in response.headers and not response.content:
+        return True
+    kind: str = response.headers.get("content-type", "")
+    return kind == _PROBLEM
 
 
 def faults(tally: Tally, allowed: Mapping[str, frozenset[str]]) -> list[str]:

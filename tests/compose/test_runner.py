@@ -34,6 +34,16 @@ _PROBLEM = b"content-type: application/problem+json\r\n"
             b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n" + _PROBLEM + b"\r\n", "502", id="clean"
         ),
         pytest.param(b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n", UNCLEAN, id="unclean"),
+        pytest.param(
+            b"HTTP/1.1 503 Out\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n",
+            "503",
+            id="without a database",
+        ),
+        pytest.param(
+            b"HTTP/1.1 503 Out\r\ncontent-length: 2\r\nretry-after: 5\r\n\r\nno",
+            UNCLEAN,
+            id="another body",
+        ),
     ],
 )
 async def test_a_request_comes_to(raw: bytes, outcome: str) -> None:
@@ -53,7 +63,7 @@ def _leaves(kind: type[httpx.TransportError]) -> Iterator[type[httpx.TransportEr
 @pytest.mark.parametrize(
     "error", list(_leaves(httpx.TransportError)), ids=lambda kind: kind.__name__
 )
-def test_any_failure_before_a_response_counts_as_unresponseed(
+def test_any_failure_before_a_response_counts_as_unanswered(
     error: type[httpx.TransportError],
 ) -> None:
     with (
