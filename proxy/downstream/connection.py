@@ -159,8 +159,9 @@ class DownstreamConnection(ClientSocket):
         if data == self._last_data:
             head = self._last_head
         else:
-            head = self._last_head = read_quick(data, known)
-            self._last_data = data if len(data) <= MAX_LAST_BYTES else b""
+            head = read_quick(data, known)
+            if head is not None and head.keep_alive and len(data) <= MAX_LAST_BYTES:
+                self._last_data, self._last_head = data, head
         if head is None:
             return False
         if parser is not None:
