@@ -11,10 +11,16 @@ from proxy.config.faults import checked_text, did_you_mean, not_text, quoted, va
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 """RFC 9110 5.6.2."""
+_MEDIA_TYPE = re.compile(
+    rf"{TOKEN.pattern}/{TOKEN.pattern}"
+    rf'(?:[ \t]*;[ \t]*{TOKEN.pattern}=(?:{TOKEN.pattern}|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*'
+)
+"""RFC 9110 8.3.1, without quoted pairs."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _MAX_VALUE = 8192
 _MAX_PATH = 4095
+_MAX_TYPE = 256
 
 # RFC 9110 7.6.1 and 8.6: fields of one connection, and framing fields, which the facade writes itself.
 FRAMING = frozenset(
@@ -101,6 +107,15 @@ def read_value(value: Any) -> str:
     if text != text.strip() or len(text) > _MAX_VALUE:
         hint = "leave out blanks at the ends, and write at most 8,192 characters"
         raise value_fault(f"{quoted(text)} is no field value", hint)
+    return text
+
+
+def read_media_type(value: Any) -> str:
+    """A Content-Type: a media type with its parameters."""
+    text = checked_text(value)
+    if not _MEDIA_TYPE.fullmatch(text) or len(text) > _MAX_TYPE:
+        hint = "write one like text/html; charset=utf-8"
+        raise value_fault(f"{quoted(text)} is no content type", hint)
     return text
 
 
@@ -191,6 +206,9 @@ CookieName = Annotated[str, BeforeValidator(read_cookie_name), described("A cook
 QueryName = Annotated[str, BeforeValidator(read_query_name), described("A parameter name", "v")]
 Value = Annotated[str, BeforeValidator(read_value), described("A field value")]
 Body = Annotated[str, BeforeValidator(read_body), described("The text of an answer")]
+MediaType = Annotated[
+    str, BeforeValidator(read_media_type), described("A content type", "text/html; charset=utf-8")
+]
 Method = Annotated[str, BeforeValidator(read_method), described("An HTTP method", "GET")]
 Day = Annotated[str, BeforeValidator(read_date), described("A day", "2027-03-31")]
 Instant = Annotated[

@@ -174,7 +174,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem_reply(error, self.record))
+            self._reply(problem_reply(error, self.record, self.snapshot))
 
     def client_disconnected(self) -> None:
         if not self.is_over:

@@ -2,9 +2,10 @@
 
 from proxy.errors import RequestError
 from proxy.forwarding.decided import Decided
-from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
+from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
 from proxy.routing.transforms.response import (
@@ -63,21 +64,33 @@ def edits_responses(decision: Decision) -> bool:
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
 
 
-def problem_reply(error: RequestError, record: Record) -> LocalReply:
-    """The problem document for `error`, with the response edits of its route.
+def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:
+    """The response for `error`, with the response edits of its route.
 
-    A script in a browser sees the status only with the route's CORS fields. Edits of the document's own fields have no
-    effect.
+    A script in a browser sees the status only with the route's CORS fields. Edits of the fields that describe the
+    body have no effect. Vary may get further names.
     """
-    reply = problem(error)
-    headers = reply.headers
-    if record.route is not None:
-        headers = apply_header_edits(headers, record.route.response)
+    route, facts, identity = record.route, record.facts, record.identity
+    reply = error_reply(
+        error,
+        snapshot.table.errors if route is None else route.errors,
+        snapshot.error_bodies,
+        [] if facts is None else facts.headers,
+        "" if identity is None else identity.request_id.decode(),
+    )
+    added: HeaderPairs = []
+    if route is not None:
+        added = apply_header_edits(added, route.response)
     if record.decision is not None and record.decision.ref is not None:
-        headers = apply_header_edits(headers, record.decision.ref.response)
-    own = {name for name, _ in reply.headers} | {b"content-encoding"}
-    edited = [pair for pair in headers if pair[0] not in own]
+        added = apply_header_edits(added, record.decision.ref.response)
+    own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
+    edited = [pair for pair in added if pair[0] not in own]
     return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
+
+
+def refusal_reply(error: RequestError, snapshot: Snapshot) -> LocalReply:
+    """The reply to bytes that never became a request: only the defaults of the table can be about it."""
+    return error_reply(error, snapshot.table.errors, snapshot.error_bodies, [], "")
 
 
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:

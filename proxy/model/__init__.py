@@ -15,6 +15,7 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
@@ -57,6 +58,9 @@ __all__ = [
     "Deviation",
     "DirectResponse",
     "Endpoint",
+    "ErrorBodies",
+    "ErrorBody",
+    "ErrorFile",
     "Expectation",
     "Explain",
     "Facts",

@@ -26,6 +26,7 @@ from proxy.model import (
 from proxy.model.match import Match
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
+from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, first_failure, precedence
 from proxy.routing.paths import path_variants
@@ -89,6 +90,8 @@ class Explanation(Struct, frozen=True):
     line: int = 0
     match: str = ""
     stage: str | None = None
+    errors: tuple[str, ...] = ()
+    """The bodies that the table gives to error responses of the facade, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -145,13 +148,15 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
     others = tuple(_other_routes(snapshot.table.routes, route, facts))
     if route is None:
         no_route = NoRoute("no route takes this request")
-        return replace(_refused(explanation, no_route), others=others)
+        errors = describe_errors(snapshot.table.errors)
+        return replace(_refused(explanation, no_route), errors=errors, others=others)
     return replace(
         explanation,
         route=route.name,
         line=route.line,
         match=describe(route.match),
         stage=route.stage,
+        errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(_possible_decisions(snapshot, route, facts, spec.bucket_bp)),
         others=others,
