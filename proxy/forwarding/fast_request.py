@@ -20,7 +20,7 @@ from proxy.errors import (
     UpstreamError,
 )
 from proxy.forwarding.attempts import Attempts
-from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
+from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.forwarding.logins import private_connection
@@ -351,39 +351,3 @@ class FastRequest(Struct, eq=False):
         record.total_s = time.monotonic() - self.began
         self.forwarder.finish(record, self.snapshot)
         self.client.request_done(whole, out.keep and self.uploaded, out.by_close)
-
-
-class FastTier(Struct, frozen=True):
-    """The fast tier as the service of a listener."""
-
-    forwarder: Forwarder
-
-    @property
-    def limits(self) -> Snapshot:
-        return self.forwarder.table.current
-
-    def new_request(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        body: bytes | None,
-        draw_bp: int | None = None,
-        pool: Pool | None = None,
-    ) -> FastRequest:
-        """A request that has not begun. `body` is the whole body, if it came with the head.
-
-        `draw_bp` and `pool` are what was chosen for it already.
-        """
-        forwarder = self.forwarder
-        snapshot = forwarder.table.current
-        record = forwarder.record(snapshot, draw_bp)
-        began = time.monotonic()
-        body_in = None
-        if body is None:
-            body_in = RequestBody(client, head.fields.body.kind == "chunked")
-        else:
-            record.received_bytes = len(body)
-        sent = body or b""
-        return FastRequest(
-            forwarder, client, head, snapshot, record, began, sent, body_in, UNDECIDED, pool=pool
-        )

@@ -8,7 +8,8 @@ import time
 
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
-from proxy.forwarding.fast_request import FastRequest, FastTier
+from proxy.forwarding.fast_request import FastRequest
+from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
 from proxy.forwarding.quick_routes import CurrentQuickRoutes

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from proxy.errors import UpstreamError
 from proxy.upstream.connection import Connection
-from proxy.upstream.pool import PendingRequest, Pool
+from proxy.upstream.opener import PendingRequest
+from proxy.upstream.pool import Pool
 
 OnAcquired = Callable[[Pool, Connection], None]
 OnFailed = Callable[[UpstreamError], None]

@@ -13,6 +13,7 @@ from proxy.errors import (
     UpstreamBroke,
     UpstreamBusy,
     UpstreamError,
+    UpstreamStale,
     UpstreamUnreachable,
 )
 from proxy.http1.response_head import MalformedResponse
@@ -92,3 +93,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return error.strerror or errno.errorcode.get(error.errno, "unknown error")
     return type(error).__name__
+
+
+def ended_unsent(backend: str) -> UpstreamStale:
+    """The backend closed the connection before the request was written to it."""
+    text = f"backend {backend} ended a connection before the request was sent"
+    return UpstreamStale(text, backend, sent=False)

@@ -7,7 +7,8 @@ A private connection never becomes idle in its pool, and no other client connect
 limits of its backend. If the backend has no other room, the oldest unused one is closed: its client logs in again.
 """
 
-from proxy.upstream.connection import Connection, ConnectionOwner
+from proxy.upstream.connection import Connection
+from proxy.upstream.connection_owner import ConnectionOwner
 
 
 class PrivateConnections:
