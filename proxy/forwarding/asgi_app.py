@@ -116,9 +116,11 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            remarkable = noted is not None and (
+                noted.dropped_cookies != () or noted.refused_head is not None
+            )
             usually = out.complete and exchange.at_once and exchange.attempts == 1
-            if usually and not drops_cookies:
+            if usually and not remarkable:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
                 record = noted or usual.general_state()[1]

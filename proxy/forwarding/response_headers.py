@@ -7,7 +7,8 @@ from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
+from proxy.routing.transforms.cookies import dropped_cookies
+from proxy.routing.transforms.headers import apply_header_edits, replaced_names
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -15,6 +16,7 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
+from proxy.routing.transforms.sent_head import REFUSED_HEAD, sent_head
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.request_record import Record, reason_of
 
@@ -23,6 +25,7 @@ def response_head(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> bytes:
     """Status line and fields as bytes, with Content-Length but no other framing."""
+    _note_refused_head(head.status, decided, snapshot, record)
     kept = None if edits_responses(decided.decision) else unchanged(head, snapshot.decision_header)
     if kept is not None:
         block = kept[0]
@@ -36,6 +39,7 @@ def response_fields(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
     """The fields of `response_head`, for an ASGI server that writes the head itself."""
+    _note_refused_head(head.status, decided, snapshot, record)
     fields = client_fields(head.pairs, decided, snapshot, record)
     return [*fields, *facade_headers(snapshot, record)]
 
@@ -56,6 +60,16 @@ def client_fields(
     if ref is not None:
         record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
     return client_response_headers(headers, snapshot, decided.facts, decided.decision)
+
+
+def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record: Record) -> None:
+    facts, decision = decided.facts, decided.decision
+    if status in REFUSED_HEAD and decision.ref is not None:
+        backend = snapshot.backends[decision.ref.backend]
+        forwarded = snapshot.table.forwarded
+        record.refused_head = sent_head(
+            facts, decision.route, decision.ref, backend, forwarded, decided.identity
+        )
 
 
 def edits_responses(decision: Decision) -> bool:
@@ -94,7 +108,7 @@ def refusal_reply(error: RequestError, snapshot: Snapshot) -> LocalReply:
 
 
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:
-    """The request id; and the decision, for clients that may see it."""
+    """The request id; and the decision, for clients that may see it. None that the table removes or sets itself."""
     fields: HeaderPairs = []
     if record.identity is not None:
         fields.append((REQUEST_ID, record.identity.request_id))
@@ -103,4 +117,15 @@ def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:
         backend = None if record.decision is None else record.decision.backend
         value = decision_value(record.route, backend, reason_of(record))
         fields.append((snapshot.decision_header, value))
-    return fields
+    replaced = _replaced_in_responses(record)
+    return [pair for pair in fields if pair[0] not in replaced] if replaced else fields
+
+
+def _replaced_in_responses(record: Record) -> set[bytes]:
+    replaced: set[bytes] = set()
+    if record.route is not None and record.route.response is not NO_EDITS:
+        replaced |= replaced_names(record.route.response)
+    ref = None if record.decision is None else record.decision.ref
+    if ref is not None and ref.response is not NO_EDITS:
+        replaced |= replaced_names(ref.response)
+    return replaced
