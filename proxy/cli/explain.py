@@ -1,4 +1,4 @@
-"""`facade explain`: where one request goes, and why it goes nowhere else."""
+"""`facade explain`: the route and backend of one request, and why other routes do not take it."""
 
 import argparse
 import time
@@ -102,6 +102,8 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
             screen.fact("cohort", explanation.cohort)
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
+    for number, each in enumerate(explanation.errors):
+        screen.fact("" if number else "errors", each)
     for reading in explanation.readings:
         screen.fact("reading", f"{reading.path} leads to {reading.route or 'no route'}")
     for decision in explanation.ways:

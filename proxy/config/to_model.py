@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from proxy.config import to_error_bodies
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -169,9 +170,11 @@ def explain(doc: DefaultsDoc) -> Explain:
 
 
 def forwarded(doc: DefaultsDoc) -> Forwarded:
-    """The trusted proxies, and the client headers that may pass."""
+    """Whose forwarding headers are trusted, and what passes and is added."""
     given = doc.forwarded
-    return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
+    return Forwarded(
+        tuple(given.trusted_proxies), frozenset(given.allow_headers), given.via == "on"
+    )
 
 
 class RouteBuilder:
@@ -180,6 +183,7 @@ class RouteBuilder:
     def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
         self.timeouts = timeouts(defaults.timeouts, Timeouts())
         self.limits = limits(defaults.limits, Limits())
+        self._errors = defaults.errors
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
 
@@ -201,6 +205,7 @@ class RouteBuilder:
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
             doc.tunnels,
+            to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
             line,
         )
 

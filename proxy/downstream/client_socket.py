@@ -1,4 +1,4 @@
-"""The socket of a client connection: addresses, writing, pausing, half-closing. It knows nothing of requests."""
+"""The socket of a client connection: addresses, writing, pausing, half-closing. Independent of requests."""
 
 import asyncio
 import time
@@ -68,7 +68,7 @@ class ClientSocket(asyncio.Protocol):
 
     @property
     def server(self) -> tuple[str, int | None] | None:
-        # Asked for when it is wanted: it is a system call, and the fast tier does not need it.
+        # Not cached in `connection_made`: it costs a system call, and the fast tier does not need it.
         if self.proxied is not None:
             return self.proxied.server
         own = self._transport.get_extra_info("sockname")

@@ -19,7 +19,7 @@ from proxy.http1.request_parser import COMPLETE, RequestParser
 from proxy.model import DEFAULTS, HeaderPairs
 
 MAX_LAST_BYTES = 2048
-"""A larger request is read anew each time: an idle connection must stay small."""
+"""A larger request is parsed each time, because an idle connection must stay small."""
 AHEAD_BYTES = 64 * 1024
 """The connection is not read while more bytes than this wait in the parser behind the active request."""
 
@@ -27,8 +27,8 @@ AHEAD_BYTES = 64 * 1024
 class DownstreamConnection(ClientSocket):
     """Implements `ClientConnection` for the active request, `RequestSink` for the parser, `Drainable` for the listener.
 
-    States: a request is active (`_request`), none is, or the connection lingers: it was half-closed by us, and
-    whatever the client still sends is discarded.
+    States: a request is active (`_request`); no request is; or the connection lingers: the facade has half-closed it,
+    and discards further bytes of the client.
     """
 
     __slots__ = (
@@ -149,7 +149,7 @@ class DownstreamConnection(ClientSocket):
             self.pause_reading()
 
     def _receive_quick(self, data: bytes) -> bool:
-        """Begin the usual request that `data` is, if it is one and nothing is before it (ADR 21)."""
+        """Begin a usual request, if `data` is one and no other is active or buffered (ADR 21)."""
         known, parser = self._known, self._parser
         if self._request is not None or known is None:
             return False
@@ -159,8 +159,9 @@ class DownstreamConnection(ClientSocket):
         if data == self._last_data:
             head = self._last_head
         else:
-            head = self._last_head = read_quick(data, known)
-            self._last_data = data if len(data) <= MAX_LAST_BYTES else b""
+            head = read_quick(data, known)
+            if head is not None and head.keep_alive and len(data) <= MAX_LAST_BYTES:
+                self._last_data, self._last_head = data, head
         if head is None:
             return False
         if parser is not None:
@@ -169,7 +170,7 @@ class DownstreamConnection(ClientSocket):
         return True
 
     def _new_parser(self) -> RequestParser:
-        """Made for the first bytes that are not a usual request. It holds what comes while a request is active."""
+        """Create the parser, for the first bytes that are not a usual request."""
         limits = self._service.limits
         parser = self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
         if self._request is not None:
@@ -343,7 +344,7 @@ class DownstreamConnection(ClientSocket):
             parser.proceed()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond with `error`, then end the connection: the bytes are no request, or the client may not send one."""
+        """Respond with `error`, then end the connection: for bytes that are no request, or an overload."""
         if self._request is not None:
             self._request.refuse(error)
             return
@@ -352,5 +353,5 @@ class DownstreamConnection(ClientSocket):
         if not isinstance(error, Overloaded):  # The tracker has counted that.
             self._tracker.count_refused(error.reason)
             self._tracker.log_refused(error, self.peer)
-        self._writer.write(refusal(error))
+        self._writer.write(refusal(self._service.refusal(error)))
         self._linger()

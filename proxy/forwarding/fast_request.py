@@ -1,10 +1,10 @@
-r"""A request on the fast tier: the same steps as in `asgi_app`, without a task, driven by events.
+r"""A request on the fast tier: the steps of `asgi_app` without a task, called by events.
 
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
 The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
-The first of their events that ends the request does; later ones are ignored.
+The first event that ends the request counts; later events are ignored.
 """
 
 import time
@@ -57,20 +57,20 @@ class FastRequest(Struct, eq=False):
     record: Record
     began: float
     sent: bytes
-    """The request's body, if it came with the head."""
+    """The request's body, if it came with the head; else empty."""
     body_in: RequestBody | None
-    """The request's body, if it comes after the head."""
+    """The request's body, if it comes after the head; else None."""
     decided: Decided
     """`UNDECIDED` until the route is known."""
     out: ClientResponse | None = None
     prepared: PreparedRequest | None = None
     pool: Pool | None = None
-    """The endpoint that the request is for, or was sent to last."""
+    """The pool of the endpoint that was chosen, or that the request was sent to last."""
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
     private: PrivateConnections | None = None
-    """Keeps the connection, if the request logs it in."""
+    """The owner of the connection after this request, if the request logs it in."""
     is_over: bool = False
 
     @property
@@ -175,7 +175,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem_reply(error, self.record))
+            self._reply(problem_reply(error, self.record, self.snapshot))
 
     def client_disconnected(self) -> None:
         if not self.is_over:
@@ -187,7 +187,7 @@ class FastRequest(Struct, eq=False):
         if self.tunnel is not None and self.tunnel.client_ended():
             self._end_tunnel(self.tunnel)
 
-    # --- towards the upstream -----------------------------------------------------------------------
+    # --- getting a connection, and sending -----------------------------------------------------------------------
 
     def _acquire(self, attempts: Attempts, first: Pool, *, fresh: bool) -> None:
         if not self.uploaded:
@@ -222,7 +222,7 @@ class FastRequest(Struct, eq=False):
     # --- what the upstream's connection calls -------------------------------------------------------
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
-        # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
+        # The facade itself has sent the client `100 Continue` (RFC 9110 15.2.1).
         if status != 100:
             fields = client_fields(headers, self.decided, self.snapshot, self.record)
             self._response().interim(status, lines_of(fields))
@@ -322,7 +322,7 @@ class FastRequest(Struct, eq=False):
         return out
 
     def _drop_keep_alive(self, out: ClientResponse) -> None:
-        """Where the next request would begin is unknown after a body that was not read to its end."""
+        """After a body that was not read to its end, the beginning of the next request is unknown: close."""
         if not self.uploaded or self.client.draining:
             out.keep = False
 
@@ -334,7 +334,7 @@ class FastRequest(Struct, eq=False):
         self._end(whole=True)
 
     def _release(self) -> None:
-        """Give up the connection to the upstream, or the wait for one."""
+        """Close the connection to the backend, or stop waiting for one."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.abort()

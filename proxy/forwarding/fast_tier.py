@@ -15,7 +15,7 @@ from proxy.upstream import Pool
 
 
 class FastTier(Struct, frozen=True):
-    """Makes the requests of the fast tier, for all connections of a listener."""
+    """Creates the requests of the fast tier for all connections of a listener."""
 
     forwarder: Forwarder
 
@@ -33,7 +33,7 @@ class FastTier(Struct, frozen=True):
     ) -> FastRequest:
         """A request that has not begun. `body` is the whole body, if it came with the head.
 
-        `draw_bp` and `pool` are what was chosen for it already.
+        `draw_bp` and `pool` are its draw and its endpoint, if they are chosen already.
         """
         forwarder = self.forwarder
         snapshot = forwarder.table.current

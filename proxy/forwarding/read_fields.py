@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy.http1.known_lines import Line
 from proxy.model import Facts, HeaderPairs
 from proxy.routing.logged_names import LoggedNames
-from proxy.routing.transforms.headers import is_forwarding
+from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import read_part
 
 _MAX_KEPT = 4096

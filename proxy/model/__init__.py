@@ -16,6 +16,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey
+from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
@@ -57,6 +58,9 @@ __all__ = [
     "Deviation",
     "DirectResponse",
     "Endpoint",
+    "ErrorBodies",
+    "ErrorBody",
+    "ErrorFile",
     "Expectation",
     "Explain",
     "Facts",

@@ -10,9 +10,12 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 
 from proxy.model import ALL_BP, Cohort, Decision, Facts, HashKey, Moment, Route
-from proxy.routing.forwarded import client_scheme
 from proxy.routing.paths import segments_of
-from proxy.routing.transforms.headers import is_forwarding, values_that_pass
+from proxy.routing.transforms.facade_fields import (
+    client_origin,
+    is_forwarding,
+    values_that_pass,
+)
 
 
 class Place(Struct, frozen=True):
@@ -120,7 +123,7 @@ def id_cookie(decision: Decision, facts: Facts) -> bytes | None:
 
 def facade_cookie(name: str, value: bytes, ttl_s: float, facts: Facts) -> bytes:
     """The value of Set-Cookie for a cookie of the facade. `Secure` if the client's connection is."""
-    secure = b"; Secure" if client_scheme(facts) == b"https" else b""
+    secure = b"; Secure" if client_origin(facts)[0] == b"https" else b""
     return b"%b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%b" % (
         name.encode(),
         value,

@@ -20,8 +20,8 @@ Choice = tuple[int, str]
 def decide(table: RouteTable, route: Route, facts: Facts, moment: Moment) -> Decision:
     """The decision about a request that `route` takes.
 
-    Live traffic, `explain`, `check` and `plan` call this. The quick way asks for the same choices once for each
-    prepared route (ADR 21).
+    Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
+    rule once for each prepared route (ADR 21).
     """
     fixed = fixed_choice(table, route)
     if fixed is not None:
@@ -94,7 +94,7 @@ def decision_for(
 def drains(table: RouteTable, before: Route, backend: str) -> bool:
     """Whether tunnels of the route `before`, of an earlier table, to `backend` end under `table`.
 
-    They do if the route says `tunnels: drain`, and sends nothing to the backend any more.
+    They do if the route has `tunnels: drain`, and no longer sends requests to the backend.
     """
     route = next((each for each in table.routes if each.name == before.name), None)
     if route is None:
@@ -117,7 +117,7 @@ def _local_reply_reason(route: Route) -> str:
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """The backends that get a copy. Writes are not copied (rule 5), and not to the backend that serves."""
+    """The backends that get a copy of the request, without the one that serves it. Writes are not copied (rule 5)."""
     if method not in SAFE_METHODS or len(route.backend_refs) != 2:
         return ()
     incumbent, newcomer = route.backend_refs

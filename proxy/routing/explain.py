@@ -1,7 +1,7 @@
 """Explains the route of a request: calls the functions of live traffic one by one and returns plain values.
 
-`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation of a
-running facade is shown in the same way as that of a file.
+`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation by a
+running facade has the same form as that by a file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,12 @@ from proxy.model.match import Match
 from proxy.routing.cohort import key_of
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
+from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
-from proxy.routing.match import Index, first_failure, precedence
+from proxy.routing.hosts import host_name, matching_host
+from proxy.routing.match import Index, first_failure
 from proxy.routing.paths import path_variants
+from proxy.routing.precedence import ANY_HOST, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
@@ -96,6 +99,8 @@ class Explanation(Struct, frozen=True):
     stage: str | None = None
     cohort: str = ""
     """The cohort of the route and the key that the request has for it."""
+    errors: tuple[str, ...] = ()
+    """The bodies that the table gives to error responses of the facade, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -155,7 +160,8 @@ def explain(snapshot: InEffect, spec: RequestSpec, now_s: float) -> Explanation:
     others = tuple(_other_routes(snapshot.table.routes, route, facts))
     if route is None:
         no_route = NoRoute("no route takes this request")
-        return replace(_refused(explanation, no_route), others=others)
+        errors = describe_errors(snapshot.table.errors)
+        return replace(_refused(explanation, no_route), errors=errors, others=others)
     return replace(
         explanation,
         route=route.name,
@@ -163,6 +169,7 @@ def explain(snapshot: InEffect, spec: RequestSpec, now_s: float) -> Explanation:
         match=describe(route.match),
         stage=route.stage,
         cohort=_cohort(route, facts),
+        errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _possible_decisions(
@@ -288,7 +295,7 @@ def _percent(share_bp: int) -> float:
 
 
 def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -> list[OtherRoute]:
-    path = path_variants(facts.path)[0]
+    path, host = path_variants(facts.path)[0], host_name(facts.host)
     ranked = []
     for position, route in enumerate(routes):
         if route is chosen:
@@ -304,6 +311,7 @@ def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -
             same = first_failure(Route(route.name, Match(path=shape)), facts, path) is None
             other = OtherRoute(route.name, route.line, why or "", same_path=same)
         near = other.holds or other.same_path
-        rank = precedence(route, position) if near else (position,)
-        ranked.append(((not other.holds, not other.same_path, rank), other))
+        matched = matching_host(route.match.hosts, host) or ANY_HOST
+        order = rank(route.priority, matched, route.match, position) if near else (position,)
+        ranked.append(((not other.holds, not other.same_path, order), other))
     return [other for _, other in sorted(ranked, key=lambda each: each[0])]

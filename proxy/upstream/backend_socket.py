@@ -1,4 +1,4 @@
-"""The socket of an upstream connection: writing, pausing, half-closing. It knows nothing of requests."""
+"""The socket of an upstream connection: writing, pausing, half-closing. Independent of requests."""
 
 import asyncio
 from collections.abc import Callable, Sequence

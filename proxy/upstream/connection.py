@@ -59,7 +59,7 @@ class Connection(BackendSocket):
         self._sink: ExchangeSink | None = None
         self._is_write_blocked = self._is_uploading = False
         self.first_bytes = b""
-        """What the backend sent while no request was active."""
+        """Bytes that the backend sent while no request was active."""
         self._is_retired = False
         self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
@@ -76,15 +76,15 @@ class Connection(BackendSocket):
     def usable(self, repeatable: bool = False) -> bool:
         """Whether the connection is idle, and the kernel has no byte and no close that the loop has not read yet.
 
-        For a `repeatable` request the kernel is asked only if a sweep has passed since the last event: the question
-        costs 2 µs, and until then the loop has polled the connection recently.
+        For a `repeatable` request the kernel is polled only if a sweep has passed since the last event: a poll costs
+        2 µs, and before that sweep the event loop has polled the connection recently.
         """
         if self._is_closed or self._sink is not None:
             return False
         return (repeatable and self._active) or not self._unread(0)
 
     def peek(self) -> bytes:
-        """What the backend sent while no request was active, as far as that can be seen. For an error's text."""
+        """Bytes that the backend sent while no request was active, if any are known. For an error's text."""
         return self.first_bytes or peek(self._transport)
 
     def begin(
@@ -299,7 +299,7 @@ class Connection(BackendSocket):
             if self.private is not None:
                 self.private.keep(self._owner, self)
             elif parser.has_login:
-                self._abort()  # Begun without credentials. Nobody may continue it but the same client.
+                self._abort()  # A login that began without credentials: no other client may continue it.
             else:
                 self._owner.release(self)
         else:

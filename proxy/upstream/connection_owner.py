@@ -1,4 +1,4 @@
-"""What a connection needs of the pool that owns it."""
+"""The interface of a pool towards its connections."""
 
 from typing import TYPE_CHECKING, Protocol
 

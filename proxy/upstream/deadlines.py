@@ -1,16 +1,19 @@
-"""Which time-out of the table holds for what an upstream connection waits for."""
+"""The time-out of the table for each wait of an upstream connection."""
 
 from typing import Literal
 
 from proxy.model import Timeouts
 
 Wait = Literal["client", "upload", "head", "body", "tunnel"]
-"""What the exchange waits for: more of the client's body; the backend, to take the body, to begin its response, to
-send the rest of it; or either side of a tunnel."""
+"""The awaited event.
+
+client: the client sends more of its body. upload: the backend reads the body. head: it begins its response. body: it
+sends more of the response. tunnel: either side sends.
+"""
 
 
 def overdue_text(wait: Wait, silence_s: float, timeouts: Timeouts) -> str | None:
-    """What to say of the backend if it was silent for too long. It names the field of the table and its value."""
+    """The end of an error message if the silence was too long, with the field of the table and its value; else None."""
     match wait:
         case "client":
             return None  # The client is slow, not the backend.

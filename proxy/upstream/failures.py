@@ -26,9 +26,9 @@ _EXHAUSTED = frozenset(
 _HTTP2_ONLY = "speaks HTTP/2 where HTTP/1.1 is needed"
 
 NOT_CONNECTED = (OSError, UnicodeError)
-"""What connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
+"""The errors that connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
 NOT_HTTP = (MalformedResponse, BadRequest)
-"""What parsing a response may raise."""
+"""The errors that parsing a response may raise."""
 
 
 def not_connected(error: Exception, backend: str) -> UpstreamError:

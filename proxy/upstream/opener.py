@@ -1,4 +1,4 @@
-"""The opening of connections for the requests that wait in a pool's queue.
+"""Opens connections for the requests that wait in a pool's queue.
 
 Opening a connection costs as much CPU time as a few requests, which would make a burst or a stall longer. With 8
 connections or more, opening begins 2 ms after a request was queued, because most waits end before with a released

@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection, and the event loop has not read yet."""
+"""Bytes and states of a connection that the kernel has and the event loop has not read yet."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ def peek(transport: asyncio.Transport) -> bytes:
 
 
 def is_clean_end(transport: asyncio.Transport) -> bool:
-    """Whether the backend meant the end. TLS needs a `close_notify`: anyone can end a TCP connection (RFC 9112 9.8)."""
+    """Whether the end is authentic. TLS needs a `close_notify`: anyone can end a TCP connection (RFC 9112 9.8)."""
     tls = transport.get_extra_info("ssl_object")
     if tls is None:
         return True

@@ -109,7 +109,7 @@ def test_without_a_key_the_result_for_each_bucket_counts() -> None:
     assert failures(test_of("/c", expect(backend="new"), given=GIVEN), tested) != ()
 
 
-def test_a_table_without_a_route_for_it_answers_404() -> None:
+def test_a_request_without_a_route_is_a_404() -> None:
     bare = table(GONE)
     assert failures(test_of("/x", expect(status=404)), bare) == ()
     assert failures(test_of("/x", expect(route="gone")), bare) == ("expected route gone, got none",)

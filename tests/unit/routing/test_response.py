@@ -15,7 +15,7 @@ from proxy.model import (
     Rewrite,
 )
 from proxy.routing.decide import decide
-from proxy.routing.transforms.headers import dropped_cookies, without_cookies
+from proxy.routing.transforms.cookies import dropped_cookies, without_cookies
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -200,3 +200,8 @@ def test_a_backend_may_not_set_a_cookie_that_it_may_not_see(
     kept = without_cookies(headers, dropped)
     assert len(kept) == len(headers) - len(dropped)
     assert dropped_cookies(kept, allow) == ()
+
+
+@pytest.mark.parametrize("status", [b"400 No", b"431 No"])
+def test_a_refused_head_is_looked_at_again(status: bytes) -> None:
+    assert unchanged(head(b"a: 1", status=status), HEADER) is None
