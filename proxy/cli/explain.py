@@ -3,17 +3,21 @@
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.cli.admin_client import add_live, get, not_an_admin
 from proxy.cli.files import read_routes
-from proxy.cli.output import Screen, add_json, out, print_json
+from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.load import load
+from proxy.control.key_files import load_key_files
 from proxy.control.table_file import snapshot_of
-from proxy.errors import FacadeError
+from proxy.errors import FacadeError, TableError
 from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
 from proxy.routing.request_spec import read_request_spec
+from proxy.routing.snapshot import Snapshot
 
 _FEW = 10
 
@@ -46,12 +50,25 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = read_routes(arguments.routes)
         loaded, now_s = load(text, arguments.routes), time.time()
-        explanation = explain(snapshot_of(loaded, text, {}, now_s), spec, now_s)
+        snapshot = _with_keys(snapshot_of(loaded, text, {}, now_s), arguments.routes)
+        explanation = explain(snapshot, spec, now_s)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
     _print(out(), explanation, arguments.live or arguments.routes, arguments.all)
     return 0
+
+
+def _with_keys(snapshot: Snapshot, file: str) -> Snapshot:
+    """The snapshot with the keys of its table, if they can be read: they verify tokens and cookies."""
+    try:
+        loaded = load_key_files(snapshot.table.key_files, Path(file))
+    except TableError as error:
+        err().line(
+            f"no token or signed cookie is valid here: {safe(error.problems[0].text)}", "yellow"
+        )
+        return snapshot
+    return replace(snapshot, table=replace(snapshot.table, keys=loaded.keys))
 
 
 def _explain_live(arguments: argparse.Namespace) -> Explanation:

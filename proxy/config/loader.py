@@ -18,7 +18,7 @@ from proxy.config.shorthand import long_backend, long_route
 from proxy.config.tree import Loc, Tree
 from proxy.config.warnings import error_warnings, route_warnings
 from proxy.errors import Problem, TableError
-from proxy.model import TLS_KEYS, ErrorFile, Route, RouteTable, TlsFile, UnimplementedField
+from proxy.model import TLS_KEYS, ErrorFile, KeyFile, Route, RouteTable, TlsFile, UnimplementedField
 from proxy.model.table_test import TableTest
 
 _MATCH_KEYS = frozenset(("name", "match", "priority"))
@@ -50,6 +50,7 @@ class _TableLoader:
         self._declared = DeclaredNames(_keys(root, "backends"), _keys(root, "cohorts"))
         self._not_implemented: list[UnimplementedField] = []
         self._error_files: dict[str, ErrorFile] = {}
+        self._key_files: dict[str, KeyFile] = {}
         self._route_names: dict[str, Loc] = {}
         self._tested = routes_named(root.get("tests"))
         self._tested_routes: dict[str, RouteDoc] = {}
@@ -65,7 +66,9 @@ class _TableLoader:
         for name, backend in backends.items():
             self._not_implemented += not_implemented.of_backend(name, backend)
         for name, cohort in cohort_docs.items():
-            self._not_implemented += not_implemented.of_cohort(name, cohort)
+            written = cohort.read_your_writes
+            at = ("cohorts", name, "read_your_writes", "key_file")
+            self._note_key_file(None if written is None else written.key_file, at)
         self._note_error_files(head.defaults.errors, ("defaults", "errors"))
         for fault in error_warnings(head.defaults.errors, ("defaults", "errors")):
             problems.add(fault)
@@ -74,9 +77,10 @@ class _TableLoader:
         routes = tuple(self._routes(head, builder, cohort_docs))
         return RouteTable(
             routes,
-            to_model.without_facade_cookies(
+            to_model.without_facade_fields(
                 tuple(to_model.backend(name, doc) for name, doc in backends.items()),
                 cohorts.values(),
+                routes,
             ),
             head.kill_switch,
             to_model.explain(head.defaults),
@@ -88,11 +92,17 @@ class _TableLoader:
             tuple(self._tls_files(backends)),
             to_error_bodies.model(head.defaults.errors),
             tuple(self._error_files.values()),
+            tuple(self._key_files.values()),
         )
 
     def _note_error_files(self, docs: to_error_bodies.Docs, at: Loc) -> None:
         for file in to_error_bodies.files(docs, at, self._tree):
             self._error_files.setdefault(file.path, file)
+
+    def _note_key_file(self, path: str | None, at: Loc) -> None:
+        if path is not None:
+            position = self._tree.position(at)
+            self._key_files.setdefault(path, KeyFile(path, position.line, position.column))
 
     def _tls_files(self, backends: dict[str, BackendDoc]) -> Iterator[TlsFile]:
         for name, doc in backends.items():
@@ -124,6 +134,11 @@ class _TableLoader:
             if not problems.errors:
                 self._not_implemented += not_implemented.of_route(block.doc)
                 self._note_error_files(block.doc.errors, (*block.loc, "errors"))
+                override = block.doc.override
+                self._note_key_file(
+                    None if override is None else override.token_key_file,
+                    (*block.loc, "override", "token_key_file"),
+                )
                 route = builder.route(block.doc, line)
                 self.seams.append(route)
                 yield route

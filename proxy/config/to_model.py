@@ -12,6 +12,7 @@ from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, T
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
+from proxy.config.documents.migration import OverrideDoc
 from proxy.config.documents.routes import (
     BackendRefDoc,
     DirectResponseDoc,
@@ -39,6 +40,8 @@ from proxy.model import (
     Limits,
     Listener,
     Mirror,
+    Override,
+    ReadYourWrites,
     Redirect,
     Rewrite,
     Route,
@@ -46,6 +49,7 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.read_your_writes import cookie_name
 
 _N = TypeVar("_N", int, float)
 
@@ -76,18 +80,28 @@ def backend(name: str, doc: BackendDoc) -> Backend:
     )
 
 
-def without_facade_cookies(
-    backends: tuple[Backend, ...], cohorts: Iterable[Cohort]
+def without_facade_fields(
+    backends: tuple[Backend, ...], cohorts: Iterable[Cohort], routes: Iterable[Route]
 ) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies that the facade itself sets."""
-    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
-    names |= {key.name for each in cohorts for key in each.keys if key.generate}
-    if not names:
-        return backends
+    """The backends, none of which gets what is for the facade itself: its cookies, and the fields of overrides."""
+    cookies = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    for each in cohorts:
+        cookies |= {key.name for key in each.keys if key.generate}
+        if each.read_your_writes is not None:
+            cookies.add(cookie_name(each.name))
+    headers: set[str] = set()
+    for override in {route.override for route in routes if route.override is not None}:
+        (headers if override.kind == "header" else cookies).add(override.name)
     return tuple(
-        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        replace(
+            each, headers=_removing(each.headers, headers), cookies=_removing(each.cookies, cookies)
+        )
         for each in backends
     )
+
+
+def _removing(allow: Allow, names: set[str]) -> Allow:
+    return replace(allow, remove=allow.remove | names) if names else allow
 
 
 def _tls(doc: TlsDoc) -> BackendTls:
@@ -104,7 +118,20 @@ def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
 
 def cohort(name: str, doc: CohortDoc) -> Cohort:
     """A cohort with its keys in order."""
-    return Cohort(name, doc.salt, tuple(_hash_key(key) for key in doc.hash_policy))
+    written = doc.read_your_writes
+    return Cohort(
+        name,
+        doc.salt,
+        tuple(_hash_key(key) for key in doc.hash_policy),
+        None if written is None else ReadYourWrites(written.ttl, written.key_file),
+    )
+
+
+def _override(doc: OverrideDoc) -> Override:
+    networks = tuple(doc.allow_from)
+    if doc.header is not None:
+        return Override("header", doc.header, networks, doc.token_key_file)
+    return Override("cookie", doc.cookie or "", networks, doc.token_key_file)
 
 
 def _hash_key(doc: HashKeyDoc) -> HashKey:
@@ -197,6 +224,7 @@ class RouteBuilder:
             doc.stage,
             doc.priority,
             None if doc.cohort is None else self._cohorts[doc.cohort],
+            None if doc.override is None else _override(doc.override),
             None if doc.mirror is None else Mirror(doc.mirror.percent),
             _direct_response(doc),
             None if doc.redirect is None else _redirect(doc.redirect),
@@ -339,4 +367,6 @@ def table_test(doc: TestDoc, position: Position) -> TableTest:
         request.bucket,
         position.line,
         position.column,
+        request.override,
+        request.last_write,
     )

@@ -149,7 +149,8 @@ class AsgiForwarder:
 
         # The exchange is an argument: as part of the closure it would refer to itself, in a cycle (ADR 8).
         async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
-            cookies = own_cookies(decided, exchange.affinity_cookie(decided.facts))
+            affinity = exchange.affinity_cookie(decided.facts)
+            cookies = own_cookies(decided, affinity, snapshot, self._forwarder.clock())
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
                 for cookie in cookies:

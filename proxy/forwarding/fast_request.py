@@ -250,7 +250,7 @@ class FastRequest(Struct, eq=False):
     def _cookies(self) -> list[bytes]:
         """The values of Set-Cookie that the facade itself adds to the response."""
         affinity = None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
-        return own_cookies(self.decided, affinity)
+        return own_cookies(self.decided, affinity, self.snapshot, self.forwarder.clock())
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)

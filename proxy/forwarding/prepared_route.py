@@ -53,21 +53,18 @@ class FieldPolicy(Struct, frozen=True):
     known: dict[bytes, bytes] = {}
     """Values of Cookie that were filtered before, with the line that goes on. Bounded: it forgets all when full."""
 
-    @property
-    def concerns_cookies_only(self) -> bool:
-        return not self.removed and self.only is None
-
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
+        return b"".join([line[3] for line in self.lines(lines)])
+
+    def lines(self, lines: list[Line]) -> list[Line]:
+        """The lines that are forwarded, of the kinds that a table may drop."""
         removed, only = self.removed, self.only
-        if not removed and only is None:
-            return b"".join([line[3] for line in self.with_cookies(lines)])
-        kept = []
-        for line in self.with_cookies(lines):
-            name = line[1]
-            if name not in removed and (only is None or name.decode("latin-1") in only):
-                kept.append(line[3])
-        return b"".join(kept)
+        if removed:
+            lines = [line for line in lines if line[1] not in removed]
+        if only is not None:
+            lines = [line for line in lines if line[1].decode("latin-1") in only]
+        return self.with_cookies(lines)
 
     def with_cookies(self, lines: list[Line]) -> list[Line]:
         """The lines with the cookies that the backend gets."""
@@ -126,18 +123,18 @@ None instead of a prepared route: these requests go the general way.
 """
 
 
-_TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
+TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
 
 
 class KeyedRoute(Struct, frozen=True, eq=False):
-    """A route of which the key of a request chooses the reference (rule 3)."""
+    """A route of which the fields of a request may choose the reference: a key (rule 3), an override, a last write."""
 
     route: Route
-    cohort: Cohort
+    cohort: Cohort | None
+    """None where no key decides."""
     by_key: Choices
     by_draw: Choices
     """For a request without a key. It goes the general way if it gets an id."""
-
     by_fields: bool
     """The keys are cookies and headers, so what is known of a request's fields has its bucket."""
 
@@ -145,32 +142,36 @@ class KeyedRoute(Struct, frozen=True, eq=False):
         self, facts: Facts, seen: SeenFields, draw_bp: int
     ) -> tuple[PreparedRoute | None, int]:
         """The prepared route and the bucket of a request. As `routing.decide` does it."""
-        bucket_bp = seen.buckets.get(self.cohort.name)
+        cohort = self.cohort
+        if seen.chooses:
+            return None, draw_bp
+        if cohort is None:
+            return _at(self.by_draw, draw_bp), draw_bp
+        bucket_bp = seen.buckets.get(cohort.name)
         if bucket_bp is None:
-            bucket_bp = self._bucket(facts)
-            if bucket_bp is None:
+            found = key_of(cohort, self.route, facts)
+            if found is None:
                 return _at(self.by_draw, draw_bp), draw_bp
+            bucket_bp = bucket_of(cohort.salt, found[1])
             if self.by_fields:
-                seen.buckets[self.cohort.name] = bucket_bp
+                seen.buckets[cohort.name] = bucket_bp
         return _at(self.by_key, bucket_bp), bucket_bp
-
-    def _bucket(self, facts: Facts) -> int | None:
-        """None for a request without a key."""
-        found = key_of(self.cohort, self.route, facts)
-        return None if found is None else bucket_of(self.cohort.salt, found[1])
 
 
 def keyed_route(
     forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
 ) -> KeyedRoute | None:
-    """None for a route of which the keys of requests do not matter."""
-    cohort = route.cohort
-    if cohort is None or fixed_choice(snapshot.table, route) is not None:
+    """None for a route of which the fields of requests choose nothing."""
+    cohort, is_fixed = route.cohort, fixed_choice(snapshot.table, route) is not None
+    if (cohort is None or is_fixed) and route.override is None:
         return None
-    by_key = _by_bucket(forwarder, snapshot, route, method, "cohort")
-    by_draw = _TO_THE_GENERAL_WAY
+    if cohort is None or is_fixed:
+        drawn = prepared_choices(forwarder, snapshot, route, method)
+        return KeyedRoute(route, None, drawn, drawn, False)
+    by_draw = TO_THE_GENERAL_WAY
     if not cohort.keys[-1].generate:
         by_draw = _by_bucket(forwarder, snapshot, route, method, "draw")
+    by_key = _by_bucket(forwarder, snapshot, route, method, "cohort")
     by_fields = all(
         key.kind == "cookie" or (key.kind == "header" and not is_forwarding(key.name.encode()))
         for key in cohort.keys
@@ -192,8 +193,6 @@ def prepared_choices(
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
-    if route.cohort is not None:
-        return _TO_THE_GENERAL_WAY
     return _by_bucket(forwarder, snapshot, route, method, "draw")
 
 
@@ -208,11 +207,18 @@ def _by_bucket(
     return tuple(edges)
 
 
+def _sets_cookie(route: Route, method: str) -> bool:
+    """Whether a response carries the cookie of the client's last write."""
+    cohort = route.cohort
+    writes = method not in SAFE_METHODS
+    return writes and cohort is not None and cohort.read_your_writes is not None
+
+
 def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
 ) -> PreparedRoute | None:
     at, reason = choice
-    if at < 0:
+    if at < 0 or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]

@@ -5,13 +5,14 @@ from msgspec import Struct
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_route import (
+    TO_THE_GENERAL_WAY,
     Choices,
     KeyedRoute,
     PreparedRoute,
     keyed_route,
     prepared_choices,
 )
-from proxy.forwarding.read_fields import ReadFields, SeenFields
+from proxy.forwarding.read_fields import ReadFields, SeenFields, choosing_names
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
@@ -86,7 +87,8 @@ class QuickRoutes:
         self.snapshot = snapshot
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
-        self._reads = None if snapshot.reads == LoggedNames() else ReadFields(snapshot.reads)
+        read = snapshot.reads != LoggedNames() or any(choosing_names(snapshot.table))
+        self._reads = ReadFields(snapshot.table, snapshot.reads) if read else None
         self._choices: dict[tuple[int, str], Choices] = {}
         self._keyed: dict[tuple[int, str], KeyedRoute] = {}
         """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
@@ -141,10 +143,11 @@ class QuickRoutes:
         )
 
     def _new_choices(self, route: Route, method: str) -> Choices:
-        choices = prepared_choices(self._forwarder, self.snapshot, route, method)
         keyed = keyed_route(self._forwarder, self.snapshot, route, method)
-        if keyed is not None:
-            self._keyed[(id(route), method)] = keyed
+        if keyed is None:
+            choices = prepared_choices(self._forwarder, self.snapshot, route, method)
+        else:
+            self._keyed[(id(route), method)], choices = keyed, TO_THE_GENERAL_WAY
         self._choices[(id(route), method)] = choices
         return choices
 
@@ -198,9 +201,9 @@ class QuickRoutes:
             return None
         policy = prepared.policy
         if not (special & ~_FORWARDING or self._forwarded.allow_headers) and (
-            policy is None or policy.concerns_cookies_only
+            policy is None or policy.only is None
         ):
-            lines = head.lines if policy is None else policy.with_cookies(head.lines)
+            lines = head.lines if policy is None else policy.lines(head.lines)
             block = _forwarding_block(lines, facts, self._forwarded.via)
         else:
             claimed = claimed_ids(facts.headers, facts.peer_trusted)

@@ -3,8 +3,9 @@
 from msgspec import Struct
 
 from proxy.http1.known_lines import Line
-from proxy.model import Facts, HeaderPairs
+from proxy.model import Facts, HeaderPairs, RouteTable
 from proxy.routing.logged_names import LoggedNames
+from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import read_part
 
@@ -17,6 +18,8 @@ class SeenFields(Struct, eq=False):
 
     logged: bytes
     """The part of the log line that holds them."""
+    chooses: bool = False
+    """Among them is an override, or the cookie of the last write: the general way decides."""
     buckets: dict[str, int] = {}
     """By the name of a cohort whose keys are among the fields."""
 
@@ -24,11 +27,14 @@ class SeenFields(Struct, eq=False):
 class ReadFields:
     """Of one table. Bounded: it forgets all when it is full."""
 
-    __slots__ = ("_kept", "_names", "_wanted")
+    __slots__ = ("_choosing_cookies", "_choosing_headers", "_kept", "_names", "_wanted")
 
-    def __init__(self, names: LoggedNames) -> None:
-        cookies = names.cookies or names.hashed_cookies
+    def __init__(self, table: RouteTable, names: LoggedNames) -> None:
+        choosing_headers, choosing_cookies = choosing_names(table)
+        cookies = names.cookies or names.hashed_cookies or choosing_cookies
         headers = {name.encode() for name in (*names.headers, *names.hashed_headers)}
+        headers |= choosing_headers
+        self._choosing_headers, self._choosing_cookies = choosing_headers, choosing_cookies
         self._names = names
         self._wanted = frozenset(headers | {b"cookie"} if cookies else headers)
         # The query is no field, and what passes of a forwarding field depends on others.
@@ -46,14 +52,36 @@ class ReadFields:
         """What follows from the fields of a request."""
         kept = self._kept
         if kept is None:
-            return SeenFields(read_part(facts, self._names))
+            return self._seen(facts)
         wanted = self._wanted
         fields = tuple([pair for pair in facts.headers if pair[0] in wanted])
         known = kept.get(fields)
         if known is None:
-            known = SeenFields(read_part(facts, self._names))
+            known = self._seen(facts)
             if len(kept) >= _MAX_KEPT:
                 kept.clear()
             if sum(len(value) for _, value in fields) <= _MAX_KEPT_BYTES:
                 kept[fields] = known
         return known
+
+    def _seen(self, facts: Facts) -> SeenFields:
+        return SeenFields(read_part(facts, self._names), self._chooses(facts))
+
+    def _chooses(self, facts: Facts) -> bool:
+        """Perhaps also for a cookie whose value holds such a name: the general way is right for all."""
+        return any(
+            name in self._choosing_headers
+            or (name == b"cookie" and any(each in value for each in self._choosing_cookies))
+            for name, value in facts.headers
+        )
+
+
+def choosing_names(table: RouteTable) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The headers and cookies by which a request may have another backend than that of its bucket."""
+    overrides = {route.override for route in table.routes if route.override is not None}
+    cohorts = {route.cohort for route in table.routes if route.cohort is not None}
+    headers = {each.name for each in overrides if each.kind == "header"}
+    cookies = {each.name for each in overrides if each.kind == "cookie"}
+    cookies |= {cookie_name(each.name) for each in cohorts if each.read_your_writes is not None}
+    encoded = (frozenset(name.encode() for name in names) for names in (headers, cookies))
+    return next(encoded), next(encoded)

@@ -15,12 +15,13 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
-from proxy.model.cohort import Cohort, HashKey
+from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
+from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
@@ -70,6 +71,7 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "HeaderPairs",
+    "KeyFile",
     "Known",
     "Limits",
     "Listener",
@@ -78,11 +80,15 @@ __all__ = [
     "Mirror",
     "Moment",
     "Outgoing",
+    "Override",
     "PathMatch",
+    "ReadYourWrites",
     "Redirect",
     "Rewrite",
     "Route",
     "RouteTable",
+    "SigningKey",
+    "SigningKeys",
     "Stage",
     "StringMatch",
     "TableTest",

@@ -8,6 +8,10 @@ class Known(Struct, frozen=True):
 
     bucket_bp: int | None = None
     """The bucket in [0, 10,000), for routes with and without a cohort."""
+    override: str | None = None
+    """The backend that the client has chosen, and may choose."""
+    last_write: str | None = None
+    """The backend that the client wrote to within `read_your_writes.ttl`."""
 
 
 NOTHING_KNOWN = Known()

@@ -39,7 +39,8 @@ class Decision(Struct, frozen=True):
 
     route: Route
     reason: str
-    """One word: only, draw, cohort, kill_switch, stage, direct_response, redirect, retired."""
+    """One word: only, draw, cohort, override, read_your_writes, kill_switch, stage, direct_response, redirect,
+    retired."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""

@@ -9,10 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
-from proxy.model.cohort import Cohort
+from proxy.model.cohort import Cohort, Override
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
+from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
 
@@ -132,6 +133,7 @@ class Route(Struct, frozen=True):
     stage: Stage | None = None
     priority: int = 0
     cohort: Cohort | None = None
+    override: Override | None = None
     mirror: Mirror | None = None
     direct_response: DirectResponse | None = None
     redirect: Redirect | None = None
@@ -210,4 +212,7 @@ class RouteTable(Struct, frozen=True):
     errors: ErrorBodies = ()
     """The bodies of error responses to requests without a route."""
     error_files: tuple[ErrorFile, ...] = ()
+    key_files: tuple[KeyFile, ...] = ()
+    keys: SigningKeys = {}
+    """The keys in the `key_files`. Empty if no files were loaded (`proxy.control.key_files`)."""
     """The files of all error bodies, read by the loader of the table."""

@@ -42,3 +42,7 @@ class TableTest(Struct, frozen=True):
     bucket_bp: int | None = None
     line: int = 0
     column: int = 0
+    override: str | None = None
+    """The backend that the client chooses, and may choose."""
+    last_write: str | None = None
+    """The backend that the client wrote to within `read_your_writes.ttl`."""

@@ -11,7 +11,9 @@ from proxy.model import (
     RouteTable,
 )
 from proxy.routing.cohort import place_of
+from proxy.routing.override import overridden
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.read_your_writes import last_written
 
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
@@ -20,12 +22,20 @@ Choice = tuple[int, str]
 def decide(table: RouteTable, route: Route, facts: Facts, moment: Moment) -> Decision:
     """The decision about a request that `route` takes.
 
+    In this order: kill switch, local reply, override, a single reference, stage, the client's last write, cohort, draw.
     Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
     rule once for each prepared route (ADR 21).
     """
     fixed = fixed_choice(table, route)
+    if fixed is None or fixed[0] >= 0:
+        wanted = overridden(table, route, facts, moment)
+        if wanted is not None:
+            return decision_for(route, facts, (wanted, "override"))
     if fixed is not None:
         return decision_for(route, facts, fixed)
+    written = last_written(table, route, facts, moment)
+    if written is not None:
+        return decision_for(route, facts, (written, "read_your_writes"))
     return _decide_by_bucket(route, facts, moment)
 
 

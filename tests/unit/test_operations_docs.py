@@ -198,6 +198,8 @@ def test_every_reason_is_in_the_page() -> None:
             "stage",
             "cohort",
             "draw",
+            "override",
+            "read_your_writes",
             "kill_switch",
             "direct_response",
             "redirect",

@@ -134,7 +134,8 @@ def _decisions(
     for full in route.backend_refs:
         refs = tuple(replace(r, weight_bp=ALL_BP if r is full else 0) for r in route.backend_refs)
         stage = None if route.stage is None else _stage_for(route.stage, refs[-1].weight_bp)
-        yield decide(table, replace(route, backend_refs=refs, stage=stage), facts, Moment())
+        moment = Moment(known=Known(None, test.override, test.last_write))
+        yield decide(table, replace(route, backend_refs=refs, stage=stage), facts, moment)
 
 
 def _assumes(given: Given) -> bool:
@@ -145,12 +146,12 @@ def _known(route: Route, test: TableTest, facts: Facts) -> Iterator[Known]:
     """The bucket of the test, that of the request's key, or one bucket of each reference."""
     has_key = route.cohort is not None and key_of(route.cohort, route, facts) is not None
     if test.bucket_bp is not None or has_key or len(route.backend_refs) < 2:
-        yield Known(test.bucket_bp)
+        yield Known(test.bucket_bp, test.override, test.last_write)
         return
     edge_bp = 0
     for ref in reversed(route.backend_refs):
         if ref.weight_bp:
-            yield Known(edge_bp)
+            yield Known(edge_bp, test.override, test.last_write)
         edge_bp += ref.weight_bp
 
 

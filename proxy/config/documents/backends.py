@@ -183,6 +183,9 @@ class ReadYourWritesDoc(Doc):
     """After a write, the reads of the same client go to the backend of the write."""
 
     ttl: Annotated[float, Duration("1s", "1h")] = Field(description="The duration")
+    key_file: FilePath | None = Field(
+        default=None, description="File of the key that signs the cookie"
+    )
 
 
 class CohortDoc(RuledDoc):

@@ -9,8 +9,8 @@ from msgspec import UNSET, Struct
 
 from proxy.control.replay.recorded_requests import (
     Unreadable,
-    bucket_of,
     facts_of_recorded,
+    known_of,
     read_line,
 )
 from proxy.errors import FacadeError
@@ -116,7 +116,7 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
     return Expected(name or None, from_, to)
 
 
-def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
+def destination_of(side: Side, facts: Facts, known: Known) -> Destination:
     """The destination of a request under the table of `side`."""
     resolution = resolve(side.index, facts)
     route = resolution.route
@@ -124,7 +124,7 @@ def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
         return Destination(None if route is None else route.name, str(resolution.error.status))
     if route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, route, facts, Moment(known=Known(draw_bp)))
+    decision = decide(side.table, route, facts, Moment(known=known))
     if decision.ref is None:
         return Destination(route.name, str(direct_response(route, facts).status))
     rewrite = decision.ref.rewrite
@@ -176,7 +176,7 @@ class Plan:
         self.without_bucket += logged.bucket is UNSET
         version = logged.table if len(self.recorded_under) < _MAX_VERSIONS else _OTHERS
         self.recorded_under[version] = self.recorded_under.get(version, 0) + 1
-        self._compare(facts, bucket_of(logged, self.lines))
+        self._compare(facts, known_of(logged, self.lines))
 
     def feed_cut(self) -> None:
         """Count a line that is too long for a request."""
@@ -188,11 +188,11 @@ class Plan:
         if len(self.first_bad) < _BAD_LINES_SHOWN:
             self.first_bad.append((self.lines, why))
 
-    def _compare(self, facts: Facts, draw_bp: int) -> None:
-        before = destination_of(self._old, facts, draw_bp)
-        after = destination_of(self._new, facts, draw_bp)
+    def _compare(self, facts: Facts, known: Known) -> None:
+        before = destination_of(self._old, facts, known)
+        after = destination_of(self._new, facts, known)
         if before.to != after.to:
-            self._count(before, after, facts, draw_bp)
+            self._count(before, after, facts, known.bucket_bp or 0)
         else:
             self.sent_differently += (before.path, before.host) != (after.path, after.host)
             self.rerouted += before.route != after.route
