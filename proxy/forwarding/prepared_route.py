@@ -60,17 +60,15 @@ class FieldPolicy(Struct, frozen=True):
     def lines(self, lines: list[Line]) -> list[Line]:
         """The lines that are forwarded, of the kinds that a table may drop."""
         removed, only = self.removed, self.only
-        if removed:
-            lines = [line for line in lines if line[1] not in removed]
         if only is not None:
             lines = [line for line in lines if line[1].decode("latin-1") in only]
-        return self.with_cookies(lines)
-
-    def with_cookies(self, lines: list[Line]) -> list[Line]:
-        """The lines with the cookies that the backend gets."""
-        if self.cookies is ALLOW_ALL:
-            return lines
-        return [line if line[0] != COOKIE else self._cookie_line(line) for line in lines]
+        if self.cookies is not ALLOW_ALL:
+            return [
+                line if line[0] != COOKIE else self._cookie_line(line)
+                for line in lines
+                if line[1] not in removed
+            ]
+        return [line for line in lines if line[1] not in removed] if removed else lines
 
     def _cookie_line(self, line: Line) -> Line:
         """The line that goes on is empty, if the backend gets none of the cookies."""
