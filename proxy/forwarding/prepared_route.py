@@ -40,8 +40,8 @@ from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
 from proxy.upstream import HttpUpstream
 
-_MAX_KNOWN = 4096
-_MAX_KNOWN_BYTES = 1024
+_MAX_KNOWN = 16_384
+_MAX_KNOWN_BYTES = 512
 
 
 class FieldPolicy(Struct, frozen=True):

@@ -9,11 +9,11 @@ from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import read_part
 
-_MAX_KEPT = 4096
-_MAX_KEPT_BYTES = 1024
+_MAX_KEPT = 16_384
+_MAX_KEPT_BYTES = 512
 
 
-class SeenFields(Struct, eq=False):
+class SeenFields(Struct, eq=False, gc=False):
     """What follows from the fields that the rules read, for all requests that have them alike."""
 
     logged: bytes
