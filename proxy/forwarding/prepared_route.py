@@ -8,12 +8,12 @@ from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
-    ALLOW_ALL,
+    ALL_COOKIES,
     NO_EDITS,
     SAFE_METHODS,
-    Allow,
     Backend,
     BackendRef,
+    CookieRules,
     HeaderEdits,
     Limits,
     Rewrite,
@@ -22,7 +22,8 @@ from proxy.model import (
 )
 from proxy.routing.decide import Choice, fixed_choice
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import FACADE_FIELDS, with_cookies
+from proxy.routing.transforms.cookies import with_cookies
+from proxy.routing.transforms.headers import FACADE_FIELDS
 from proxy.routing.transforms.response import decision_value
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
@@ -34,7 +35,7 @@ class FieldPolicy(Struct, frozen=True):
 
     removed: frozenset[bytes]
     only: frozenset[str] | None
-    cookies: Allow
+    cookies: CookieRules
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that go on."""
@@ -43,7 +44,7 @@ class FieldPolicy(Struct, frozen=True):
         for kind, name, value, line in lines:
             if name in removed or (only is not None and name.decode("latin-1") not in only):
                 continue
-            if kind == COOKIE and cookies is not ALLOW_ALL:
+            if kind == COOKIE and cookies is not ALL_COOKIES:
                 line = field_lines(with_cookies([(name, value)], cookies))
             kept.append(line)
         return b"".join(kept)
@@ -156,7 +157,7 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
     removed = {each.encode("latin-1") for each in backend.headers.remove}
     for each in edits:
         removed.update(each.remove, (name for name, _ in each.set))
-    if not removed and backend.headers.only is None and backend.cookies is ALLOW_ALL:
+    if not removed and backend.headers.only is None and backend.cookies is ALL_COOKIES:
         return None
     return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
 

@@ -7,7 +7,8 @@ from proxy.http1.response_head import ResponseHead
 from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
+from proxy.routing.transforms.cookies import dropped_cookies
+from proxy.routing.transforms.headers import apply_header_edits
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,

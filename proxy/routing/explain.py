@@ -14,7 +14,6 @@ from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
-    Allow,
     Backend,
     Decision,
     Endpoint,
@@ -33,6 +32,7 @@ from proxy.routing.paths import path_variants
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
+from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -230,15 +230,8 @@ def _possible_decision(
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
-        cookies=_cookies(backend.cookies),
+        cookies=in_words(backend.cookies),
     )
-
-
-def _cookies(allow: Allow) -> str:
-    """The allow-list in words."""
-    if allow.only is not None:
-        return f"only {', '.join(sorted(allow.only - allow.remove)) or 'none'}"
-    return f"all but {', '.join(sorted(allow.remove))}" if allow.remove else ""
 
 
 def _address(endpoint: Endpoint) -> str:

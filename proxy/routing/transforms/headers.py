@@ -7,9 +7,9 @@ fields are added. The table's edits come last. Host and framing are not included
 
 from proxy.http1.trailers import FORBIDDEN_IN_REQUESTS
 from proxy.model import (
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
-    Allow,
     Backend,
     BackendRef,
     Decision,
@@ -19,6 +19,7 @@ from proxy.model import (
     Route,
 )
 from proxy.routing.forwarded import FOR, FORWARDED, HOST, PROTO, Chain, reported_chain, with_hop
+from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 
 # RFC 9110 7.6.1, and fields of HTTP/1.0 and HTTP/2 that still occur.
@@ -109,7 +110,7 @@ def upstream_headers(
     ]
     if backend.headers is not ALLOW_ALL:
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
-    if backend.cookies is not ALLOW_ALL:
+    if backend.cookies is not ALL_COOKIES:
         kept = with_cookies(kept, backend.cookies)
     if facts.method == "OPTIONS":
         kept = [_decrement_max_forwards(pair) for pair in kept]
@@ -159,45 +160,6 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     if forwarding or name in _NOT_FROM_CLIENTS or b"_" in name:
         return name.decode("latin-1") in allowed
     return True
-
-
-def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
-    """`headers` with the cookies that `allow` passes; a field without any is left out."""
-    filtered: HeaderPairs = []
-    for name, value in headers:
-        if name == b"cookie":
-            pairs = (pair.strip() for pair in value.split(b";"))
-            kept = [p for p in pairs if allow.passes(p.partition(b"=")[0].decode("latin-1"))]
-            if not kept:
-                continue
-            value = b"; ".join(kept)
-        filtered.append((name, value))
-    return filtered
-
-
-def dropped_cookies(headers: HeaderPairs, allow: Allow) -> tuple[str, ...]:
-    """The names of the cookies that a response sets and that its backend may not see."""
-    if allow is ALLOW_ALL:
-        return ()
-    names = (_set_cookie_name(value) for name, value in headers if name == b"set-cookie")
-    return tuple(name for name in names if not allow.passes(name))
-
-
-def without_cookies(headers: HeaderPairs, dropped: tuple[str, ...]) -> HeaderPairs:
-    """The fields of a response without those that set a cookie of `dropped`."""
-    if not dropped:
-        return headers
-    return [
-        pair
-        for pair in headers
-        if pair[0] != b"set-cookie" or _set_cookie_name(pair[1]) not in dropped
-    ]
-
-
-def _set_cookie_name(value: bytes) -> str:
-    """The name under which servers will read the cookie: a browser sends `=a=1` back as `a=1`."""
-    pair = value.partition(b";")[0].lstrip(b"= \t")
-    return pair.partition(b"=")[0].strip().decode("latin-1")
 
 
 def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:

@@ -3,7 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
+from proxy.model import (
+    ALL_COOKIES,
+    ALLOW_ALL,
+    Allow,
+    CookieRules,
+    Decision,
+    Facts,
+    HeaderEdits,
+    HeaderPairs,
+)
 from proxy.routing.transforms.headers import (
     apply_header_edits,
     client_headers,
@@ -21,7 +30,7 @@ def passed(
     allowed: frozenset[str] = frozenset(),
     *,
     headers: Allow = ALLOW_ALL,
-    cookies: Allow = ALLOW_ALL,
+    cookies: CookieRules = ALL_COOKIES,
 ) -> HeaderPairs:
     """What goes on of the client's own fields."""
     to = backend(headers=headers, cookies=cookies)
@@ -92,10 +101,10 @@ def test_a_backend_sees_only_what_the_table_allows() -> None:
     seen = passed(
         request,
         headers=Allow(remove=frozenset(("x-secret",))),
-        cookies=Allow(frozenset(("TB_UID",))),
+        cookies=CookieRules(frozenset(("TB_UID",))),
     )
     assert seen == [(b"accept", b"x"), (b"cookie", b"TB_UID=7")]
-    assert passed(request, cookies=Allow(frozenset()))[-1][0] == b"x-secret"
+    assert passed(request, cookies=CookieRules(frozenset()))[-1][0] == b"x-secret"
     assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
 
 
