@@ -4,7 +4,7 @@
 running facade is shown in the same way as that of a file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -47,6 +47,8 @@ class PossibleDecision(Struct, frozen=True):
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
+    endpoint: str | None = None
+    """The one of them that the cookie of `session_affinity` names, if the request has it."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
@@ -119,7 +121,13 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
+EndpointOf = Callable[[Backend, Facts], Endpoint | None]
+"""The endpoint that a request is bound to by a cookie: the client for backends knows it."""
+
+
+def explain(
+    snapshot: InEffect, spec: RequestSpec, endpoint_of: EndpointOf = lambda backend, facts: None
+) -> Explanation:
     """The explanation of one request. Raises FacadeError for an invalid `spec`."""
     try:
         facts = facts_of_spec(spec, snapshot.trusted)
@@ -158,7 +166,10 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
         stage=route.stage,
         errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
-        ways=tuple(_possible_decisions(snapshot, route, facts, spec.bucket_bp)),
+        ways=tuple(
+            _with_endpoint(decision, snapshot, facts, endpoint_of)
+            for decision in _possible_decisions(snapshot, route, facts, spec.bucket_bp)
+        ),
         others=others,
     )
 
@@ -232,6 +243,15 @@ def _possible_decision(
         headers=_shown(request.headers),
         cookies=in_words(backend.cookies),
     )
+
+
+def _with_endpoint(
+    decision: PossibleDecision, snapshot: InEffect, facts: Facts, endpoint_of: EndpointOf
+) -> PossibleDecision:
+    if decision.backend is None:
+        return decision
+    endpoint = endpoint_of(snapshot.backends[decision.backend], facts)
+    return decision if endpoint is None else replace(decision, endpoint=_address(endpoint))
 
 
 def _address(endpoint: Endpoint) -> str:

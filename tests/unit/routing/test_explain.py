@@ -81,6 +81,20 @@ def test_a_lone_reference_is_the_only_way() -> None:
     assert (way.backend, way.reason, way.buckets) == ("new", "only", None)
 
 
+def test_the_endpoint_of_a_cookie_is_shown_for_each_backend_that_has_it() -> None:
+    bound = Endpoint("http", "10.0.0.2", 80)
+    said = explain(
+        snapshot(TABLE),
+        RequestSpec("GET", "/c"),
+        lambda backend, facts: bound if backend.name == "new" and facts.host else None,
+    )
+    assert [(way.backend, way.endpoint) for way in said.ways] == [
+        ("new", "http://10.0.0.2"),
+        ("legacy", None),
+    ]
+    assert [way.endpoint for way in explained("/gone").ways] == [None]
+
+
 def test_the_cookies_of_a_backend_are_shown_in_words() -> None:
     of = table(route("r"))
     rules = CookieRules(remove=frozenset(("SID",)))
