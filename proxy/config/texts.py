@@ -2,11 +2,19 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from proxy.config.faults import checked_text, did_you_mean, not_text, quoted, value_fault
+from proxy.config.faults import (
+    checked_text,
+    did_you_mean,
+    misplaced,
+    not_text,
+    quoted,
+    value_fault,
+)
+from proxy.config.scalars import AmbiguousScalar
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
@@ -185,12 +193,26 @@ def choice(what: str, *words: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def read_switch(value: Any) -> str:
+    """`on` or `off`: the words, which YAML 1.1 reads as booleans, or the booleans themselves."""
+    word = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value).lower()
+    if isinstance(value, str | bool | AmbiguousScalar) and word in ("on", "off"):
+        return word
+    raise value_fault(f"{misplaced(value)} where a switch is meant", "write on or off")
+
+
 def described(description: str, *examples: str) -> WithJsonSchema:
     return WithJsonSchema(
         {"type": "string", "description": description, "examples": list(examples)}
     )
 
 
+Switch = Annotated[
+    Literal["on", "off"],
+    BeforeValidator(read_switch),
+    # Editors that read YAML 1.1 take `on` and `off` for booleans.
+    WithJsonSchema({"enum": ["on", "off", True, False]}),
+]
 Name = Annotated[str, BeforeValidator(read_name), described("A name", "legacy")]
 Title = Annotated[str, BeforeValidator(read_title), described("A line for people")]
 FilePath = Annotated[

@@ -181,9 +181,11 @@ def explain(doc: DefaultsDoc) -> Explain:
 
 
 def forwarded(doc: DefaultsDoc) -> Forwarded:
-    """The trusted proxies, and the client headers that may pass."""
+    """Whose forwarding headers are trusted, and what passes and is added."""
     given = doc.forwarded
-    return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
+    return Forwarded(
+        tuple(given.trusted_proxies), frozenset(given.allow_headers), given.via == "on"
+    )
 
 
 class RouteBuilder:

@@ -171,10 +171,16 @@ class Explain(Struct, frozen=True):
 
 
 class Forwarded(Struct, frozen=True):
-    """The trusted networks (CIDR), and the client headers that pass although they are dropped by default (rule 14)."""
+    """Forwarding fields: whose are trusted, and what passes and is added.
+
+    `trusted_proxies` are networks (CIDR); `allow_headers` are client headers that pass although they are dropped by
+    default (rule 14).
+    """
 
     trusted_proxies: tuple[str, ...] = ()
     allow_headers: frozenset[str] = frozenset()
+    via: bool = True
+    """Whether the facade adds itself to Via (RFC 9110 7.6.3)."""
 
 
 class Listener(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Explains the route of a request: calls the functions of live traffic one by one and returns plain values.
 
-`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation of a
-running facade is shown in the same way as that of a file.
+`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation by a
+running facade has the same form as that by a file.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +27,10 @@ from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
-from proxy.routing.match import Index, first_failure, precedence
+from proxy.routing.hosts import host_name, matching_host
+from proxy.routing.match import Index, first_failure
 from proxy.routing.paths import path_variants
+from proxy.routing.precedence import ANY_HOST, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
@@ -270,7 +272,7 @@ def _percent(share_bp: int) -> float:
 
 
 def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -> list[OtherRoute]:
-    path = path_variants(facts.path)[0]
+    path, host = path_variants(facts.path)[0], host_name(facts.host)
     ranked = []
     for position, route in enumerate(routes):
         if route is chosen:
@@ -286,6 +288,7 @@ def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -
             same = first_failure(Route(route.name, Match(path=shape)), facts, path) is None
             other = OtherRoute(route.name, route.line, why or "", same_path=same)
         near = other.holds or other.same_path
-        rank = precedence(route, position) if near else (position,)
-        ranked.append(((not other.holds, not other.same_path, rank), other))
+        matched = matching_host(route.match.hosts, host) or ANY_HOST
+        order = rank(route.priority, matched, route.match, position) if near else (position,)
+        ranked.append(((not other.holds, not other.same_path, order), other))
     return [other for _, other in sorted(ranked, key=lambda each: each[0])]

@@ -32,7 +32,10 @@ class AllowHeadersDoc(Doc):
     """The request headers that a backend receives."""
 
     allow: list[HeaderName] | None = Field(default=None, description="Only these are forwarded")
-    remove: list[HeaderName] = Field(default_factory=list, description="These are never forwarded")
+    remove: list[EditedName] = Field(
+        default_factory=list,
+        description="These are never forwarded, nor added by the facade",
+    )
 
 
 _PREFIXES = ("__host-http-", "__http-", "__host-", "__secure-")

@@ -14,7 +14,7 @@ from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Method, Name, Title, Value
+from proxy.config.texts import CookieName, HeaderName, Method, Name, Switch, Title, Value
 from proxy.config.units import Bucket, Percent
 
 
@@ -27,6 +27,9 @@ class ForwardedDoc(Doc):
     allow_headers: Annotated[list[HeaderName], UNIQUE_ITEMS] = Field(
         default_factory=list,
         description="Client headers that are forwarded although they are dropped by default",
+    )
+    via: Switch = Field(
+        default="on", description="Whether the facade adds itself to the Via of requests"
     )
 
 

@@ -7,6 +7,7 @@ from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_set_cookies
 from proxy.routing.transforms.headers import client_headers
 from proxy.routing.transforms.reverse_rewrite import mapped_back
+from proxy.routing.transforms.sent_head import REFUSED_HEAD
 from proxy.routing.transforms.trace_context import REQUEST_ID
 
 _line = b": ".join
@@ -37,9 +38,8 @@ def client_response_headers(
     if decision.ref is not None:
         backend = snapshot.backends[decision.ref.backend]
         headers = with_set_cookies(headers, backend.cookies)
-        headers = mapped_back(headers, decision, backend, facts.host)
-    kept = client_headers(headers, decision, snapshot.decision_header)
-    return [pair for pair in kept if pair[0] != REQUEST_ID]
+        headers = mapped_back(headers, decision, backend, facts, snapshot.table.forwarded)
+    return client_headers(headers, decision, snapshot.decision_header)
 
 
 def decision_value(route: Route | None, backend: str | None, reason: str) -> bytes:
@@ -51,6 +51,8 @@ def decision_value(route: Route | None, backend: str | None, reason: str) -> byt
 def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
     """The head and the fields for the client of a response that no rule changes. None if a rule applies.
 
+    None for a refused head, too: its request is looked at again (`sent_head`).
+
     Cached in `head`, because a backend repeats its heads (ADR 11).
     """
     if decision_header not in head.rendered:
@@ -61,6 +63,8 @@ def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Header
 
 
 def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
+    if head.status in REFUSED_HEAD:
+        return None
     kept: HeaderPairs = []
     for pair in head.pairs:
         name, value = pair

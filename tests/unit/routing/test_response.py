@@ -177,3 +177,8 @@ def test_a_head_block_has_the_length_of_the_response_but_for_204(
 def test_lines_are_fields_without_framing() -> None:
     framing = [(b"content-length", b"1"), (b"transfer-encoding", b"x"), (b"keep-alive", b"y")]
     assert lines_without_framing([(b"a", b"1"), *framing, (b"b", b"")]) == [b"a: 1", b"b: "]
+
+
+@pytest.mark.parametrize("status", [b"400 No", b"431 No"])
+def test_a_refused_head_is_looked_at_again(status: bytes) -> None:
+    assert unchanged(head(b"a: 1", status=status), HEADER) is None
