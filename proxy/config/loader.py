@@ -5,6 +5,7 @@ from typing import Any
 
 from proxy.config import not_implemented, to_error_bodies, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
+from proxy.config.cookie_rules import cookie_faults
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
@@ -63,6 +64,8 @@ class _TableLoader:
         cohort_docs = read_named(root, "cohorts", CohortDoc, problems)
         for name, backend in backends.items():
             self._not_implemented += not_implemented.of_backend(name, backend)
+        for loc, fault in cookie_faults(backends):
+            problems.add(fault, loc)
         for name, cohort in cohort_docs.items():
             self._not_implemented += not_implemented.of_cohort(name, cohort)
         self._note_error_files(head.defaults.errors, ("defaults", "errors"))
@@ -72,7 +75,7 @@ class _TableLoader:
         routes = tuple(self._routes(head, to_model.RouteBuilder(head.defaults, cohorts)))
         return RouteTable(
             routes,
-            to_model.without_affinity_cookies(
+            to_model.without_foreign_cookies(
                 tuple(to_model.backend(name, doc) for name, doc in backends.items())
             ),
             head.kill_switch,

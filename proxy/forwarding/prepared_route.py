@@ -8,12 +8,12 @@ from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
-    ALLOW_ALL,
+    ALL_COOKIES,
     NO_EDITS,
     SAFE_METHODS,
-    Allow,
     Backend,
     BackendRef,
+    CookieRules,
     HeaderEdits,
     Limits,
     Rewrite,
@@ -37,7 +37,7 @@ class FieldPolicy(Struct, frozen=True):
 
     removed: frozenset[bytes]
     only: frozenset[str] | None
-    cookies: Allow
+    cookies: CookieRules
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
@@ -46,7 +46,7 @@ class FieldPolicy(Struct, frozen=True):
         for kind, name, value, line in lines:
             if name in removed or (only is not None and name.decode("latin-1") not in only):
                 continue
-            if kind == COOKIE and cookies is not ALLOW_ALL:
+            if kind == COOKIE and cookies is not ALL_COOKIES:
                 line = field_lines(with_cookies([(name, value)], cookies))
             kept.append(line)
         return b"".join(kept)
@@ -185,7 +185,7 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
     removed = _removed(backend)
     for each in edits:
         removed.update(each.remove, (name for name, _ in each.set))
-    if not removed and backend.headers.only is None and backend.cookies is ALLOW_ALL:
+    if not removed and backend.headers.only is None and backend.cookies is ALL_COOKIES:
         return None
     return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
 

@@ -2,11 +2,13 @@
 
 from proxy.model.address import plain_address
 from proxy.model.backend import (
+    ALL_COOKIES,
     ALLOW_ALL,
     TLS_KEYS,
     Allow,
     Backend,
     BackendTls,
+    CookieRules,
     Deviation,
     Endpoint,
     FileSignatures,
@@ -44,6 +46,7 @@ from proxy.model.table_test import Expectation, Given, TableTest
 __all__ = [
     "ALLOW_ALL",
     "ALL_BP",
+    "ALL_COOKIES",
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
@@ -54,6 +57,7 @@ __all__ = [
     "BackendTls",
     "Body",
     "Cohort",
+    "CookieRules",
     "Decision",
     "Deviation",
     "DirectResponse",

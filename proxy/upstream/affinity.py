@@ -32,6 +32,15 @@ class Affinity(Struct, frozen=True):
         return b"%b=%b; Path=/; HttpOnly; SameSite=Lax%b" % (self.cookie, identifier, secure)
 
 
+def endpoint_of(backend: Backend, facts: Facts) -> Endpoint | None:
+    """The endpoint that the affinity cookie of a request names."""
+    affinity = affinity_of(backend)
+    known = None if affinity is None else affinity.known(facts)
+    if affinity is None or known is None:
+        return None
+    return next(endpoint for endpoint, identifier in affinity.ids.items() if identifier == known)
+
+
 def affinity_of(backend: Backend) -> Affinity | None:
     """The affinity of a backend, if it has one. An id is a hash of name and endpoint: the same in all workers."""
     if backend.affinity_cookie is None:

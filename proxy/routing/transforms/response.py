@@ -4,7 +4,7 @@ from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
 from proxy.model import Decision, Facts, HeaderPairs, Route
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.cookies import dropped_cookies, without_cookies
+from proxy.routing.transforms.cookies import with_set_cookies
 from proxy.routing.transforms.headers import client_headers
 from proxy.routing.transforms.reverse_rewrite import mapped_back
 from proxy.routing.transforms.sent_head import REFUSED_HEAD
@@ -34,13 +34,10 @@ _MAX_KEPT = 16
 def client_response_headers(
     headers: HeaderPairs, snapshot: Snapshot, facts: Facts, decision: Decision
 ) -> HeaderPairs:
-    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table.
-
-    A backend may not set a cookie that it may not see: two applications would replace each other's sessions.
-    """
+    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table."""
     if decision.ref is not None:
         backend = snapshot.backends[decision.ref.backend]
-        headers = without_cookies(headers, dropped_cookies(headers, backend.cookies))
+        headers = with_set_cookies(headers, backend.cookies)
         headers = mapped_back(headers, decision, backend, facts, snapshot.table.forwarded)
     return client_headers(headers, decision, snapshot.decision_header)
 

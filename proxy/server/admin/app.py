@@ -22,6 +22,7 @@ from proxy.server.probes import Health
 from proxy.server.settings import Token
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
 from proxy.telemetry.shared_memory import Connections, SharedStats
+from proxy.upstream.affinity import endpoint_of
 
 _PROBES = ("/healthz", "/readyz")
 
@@ -117,7 +118,7 @@ def _explanation(table: CurrentTable, request: Request) -> Response:
             parameters.get("client", "127.0.0.1"),
             parameters.get("bucket"),
         )
-        explanation = explain(table.current, spec)
+        explanation = explain(table.current, spec, endpoint_of)
     except FacadeError as error:
         return _problem(400, "Bad Request", str(error))
     return Response(msgspec.json.encode(explanation), media_type="application/json")

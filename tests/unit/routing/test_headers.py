@@ -4,9 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model import (
+    ALL_COOKIES,
     ALLOW_ALL,
     Allow,
     BackendRef,
+    CookieRules,
     Decision,
     Facts,
     Forwarded,
@@ -35,7 +37,7 @@ def passed(
     allowed: frozenset[str] = frozenset(),
     *,
     headers: Allow = ALLOW_ALL,
-    cookies: Allow = ALLOW_ALL,
+    cookies: CookieRules = ALL_COOKIES,
 ) -> HeaderPairs:
     """What goes on of the client's own fields."""
     to = backend(headers=headers, cookies=cookies)
@@ -108,10 +110,10 @@ def test_a_backend_sees_only_what_the_table_allows() -> None:
     seen = passed(
         request,
         headers=Allow(remove=frozenset(("x-secret",))),
-        cookies=Allow(frozenset(("TB_UID",))),
+        cookies=CookieRules(frozenset(("TB_UID",))),
     )
     assert seen == [(b"accept", b"x"), (b"cookie", b"TB_UID=7")]
-    assert passed(request, cookies=Allow(frozenset()))[-1][0] == b"x-secret"
+    assert passed(request, cookies=CookieRules(frozenset()))[-1][0] == b"x-secret"
     assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
 
 
