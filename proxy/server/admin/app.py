@@ -128,14 +128,17 @@ def _explanation(table: CurrentTable, request: Request) -> Response:
 
 
 def _unrouted(app: App) -> App:
-    """Refuse requests that a facade forwarded; it adds a Via field to each (RFC 9110 7.6.3).
+    """Refuse requests that a facade forwarded; it adds Via and Forwarded to each (RFC 9110 7.6.3, RFC 7239).
 
-    A table can name the address of the admin listener as a backend, by mistake or by malice.
+    A table can name the address of the admin listener as a backend, by mistake or by malice, and have `via: off`.
     """
 
     async def unrouted(scope: Scope, receive: Receive, send: Send) -> None:
-        vias = [value for name, value in scope.get("headers", ()) if name == b"via"]
-        if any(b" facade" in value for value in vias):
+        headers = scope.get("headers", ())
+        if any(
+            name == b"forwarded" or (name == b"via" and b" facade" in value)
+            for name, value in headers
+        ):
             await _forbidden()(scope, receive, send)
         else:
             await app(scope, receive, send)
