@@ -45,6 +45,7 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         ([("GET", "/a", 3), ("GET", "/b/c", 2)], ["/a", "/b"]),
         ([("GET", "/tb/a/1", 3), ("GET", "/tb/b", 2), ("GET", "/tb/", 1)], ["/tb/a", "/tb/b"]),
         ([("GET", "/tb/a/x", 9), ("GET", "/favicon.ico", 1)], ["/tb/a"]),
+        ([("GET", "/tb/a/x", 9), ("POST", "/tb/View.DO", 1)], ["/tb/a", "/tb/View.DO"]),
         (
             [("GET", "/tb/a/1", 60), ("GET", "/tb/b", 25), ("GET", "/s/x", 15)],
             ["/tb/a", "/tb/b", "/s"],
@@ -62,6 +63,7 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         "top level",
         "below a context path",
         "a file is no seam",
+        "a page that the application makes is one",
         "below a context path beside which there is more",
         "a path with identifiers directly below it is no context path",
         "a path with nothing but pages below it is no context path",
