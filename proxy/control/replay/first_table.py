@@ -50,6 +50,7 @@ def first_table(survey: Survey, incumbent: System, newcomer: System | None) -> s
         *_head(survey),
         "version: 1",
         "",
+        "# Each gets the Host that the client sent; one that is chosen by its name needs `preserve_host: false`.",
         "backends:",
         f"  {_scalar(incumbent.name)}: {_scalar(incumbent.url)} # the monolith",
     ]

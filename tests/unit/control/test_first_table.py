@@ -39,6 +39,14 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     }
 
 
+def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
+    """Applications compare it with Origin, and refuse logins and WebSockets."""
+    text = first_table(surveyed(("GET", "/a", 3)), LEGACY, NEW)
+    table = load(text.encode(), "first.yaml").table
+    assert [backend.preserve_host for backend in table.backends] == [True, True]
+    assert "preserve_host: true" not in text
+
+
 @pytest.mark.parametrize(
     ("requests", "seams"),
     [
