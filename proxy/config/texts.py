@@ -61,22 +61,28 @@ def read_file_path(value: Any) -> str:
 
 def read_header_name(value: Any) -> str:
     """A header field's name, in lower case."""
+    return read_written_name(value).lower()
+
+
+def read_written_name(value: Any) -> str:
+    """A header field's name, in the spelling in which it is sent."""
     text = checked_text(value)
     if not TOKEN.fullmatch(text):
         raise value_fault(f"{quoted(text)} is no header name", "use letters, digits and -")
-    return text.lower()
+    return text
 
 
 def read_edited_name(value: Any) -> str:
-    """The name of a header field that a route may edit."""
-    name = read_header_name(value)
+    """The name of a header field that a route may edit, in the spelling in which it is sent."""
+    written = read_written_name(value)
+    name = written.lower()
     if name == "host":
         raise value_fault("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
     if name in FRAMING:
         raise value_fault(
             f"`{name}` belongs to the connection", "leave it out: the facade makes it"
         )
-    return name
+    return written
 
 
 def read_cookie_name(value: Any) -> str:
@@ -183,6 +189,9 @@ FilePath = Annotated[
 ]
 HeaderName = Annotated[
     str, BeforeValidator(read_header_name), described("A header name", "x-user-id")
+]
+WrittenName = Annotated[
+    str, BeforeValidator(read_written_name), described("A header name", "x-user-id")
 ]
 EditedName = Annotated[
     str, BeforeValidator(read_edited_name), described("A header name", "x-user-id")

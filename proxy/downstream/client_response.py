@@ -14,7 +14,7 @@ from proxy.http1.response_writer import fields_block, lines_of, response_head_by
 from proxy.model import HeaderPairs
 
 _KEEP_ALIVE_END = b"\r\n"
-_CLOSE_END = b"connection: close\r\n\r\n"
+_CLOSE_END = b"Connection: close\r\n\r\n"
 """The last lines of a head: whether another response may follow on the connection."""
 _MAX_JOINED_BYTES = 16 * 1024
 """Copying up to this many bytes is cheaper than writing one more piece."""
@@ -52,7 +52,7 @@ class ClientResponse(Struct, eq=False):
             self.chunked = not self.is_http10
             self.by_close = self.is_http10
             self.keep = self.keep and not self.is_http10
-        coding = b"transfer-encoding: chunked\r\n" if self.chunked else b""
+        coding = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
         head = b"%b%b%b" % (head_block, coding, _KEEP_ALIVE_END if self.keep else _CLOSE_END)
         if more_follows:
             self.pending_head = head

@@ -132,7 +132,7 @@ def _prepared(
         _policy(backend, edits),
         _added(edits),
         route.response != NO_EDITS or ref.response != NO_EDITS,
-        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
     )

@@ -116,10 +116,10 @@ class QuickRequest(UsualRequest, eq=False):
         sent_bytes = len(body)
         coding = b""
         if framing == "chunked":
-            coding = b"transfer-encoding: chunked\r\n"
+            coding = b"Transfer-Encoding: chunked\r\n"
             body = chunked_body(body)
         keep = request.keep_alive
-        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        end = b"\r\n" if keep else b"Connection: close\r\n\r\n"
         client.write(b"%b%b%b%b" % (block, coding, end, body))
         self.finish(head.status, sent_bytes, total_s)
         client.request_done(True, keep, False)

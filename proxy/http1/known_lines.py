@@ -9,8 +9,9 @@ not known.
 import re
 
 from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
-from proxy.http1.fields import TCHAR
+from proxy.http1.fields import COMMON_NAMES, TCHAR
 from proxy.http1.host import is_host
+from proxy.model import field_name
 
 PLAIN, COOKIE, HOST, DROPPED, RESTRICTED, FORWARDING, VIA, IDS, LENGTH, CLOSE, STRICT = range(11)
 """The kinds of lines.
@@ -22,7 +23,8 @@ alone, which refuses the line, or knows its meaning.
 """
 
 Line = tuple[int, bytes, bytes, bytes]
-"""Kind, name in lower case, value; and the line with its end, where it goes on by itself: for PLAIN and COOKIE."""
+"""Kind, name, value; and the line as it was sent, where it goes on by itself: for PLAIN and COOKIE. It has its end, and
+no white space around the value but the one after the colon."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
@@ -57,9 +59,9 @@ class KnownLines(dict[bytes, Line]):
         if found is None:
             return _NO_FIELD
         written, value = found[1], found[2].rstrip(b" \t")
-        name = written.lower()
+        name = COMMON_NAMES.get(written) or field_name(written)
         kind = _kind_of(name, value)
-        sent = b"%b: %b\r\n" % (name, value) if kind <= COOKIE else b""
+        sent = b"%b: %b\r\n" % (written, value) if kind <= COOKIE else b""
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:
             if len(self) >= MAX_LINES:

@@ -26,7 +26,7 @@ _NO_BODY = Body("none")
 
 
 class QuickHead(Struct, frozen=True, eq=False):
-    """A request as it was read. Bytes as they were sent, but for the names of fields."""
+    """A request as it was read. Bytes as they were sent."""
 
     method: str
     path: bytes
@@ -48,7 +48,7 @@ class QuickHead(Struct, frozen=True, eq=False):
 
     @property
     def headers(self) -> HeaderPairs:
-        """Names in lower case."""
+        """Names as in `HeaderPairs`."""
         return [(line[1], line[2]) for line in self.lines]
 
     @property

@@ -38,7 +38,7 @@ class RequestFields(Struct, frozen=True, eq=False):
 
 
 class RequestHead(Struct, frozen=True, eq=False):
-    """A request line and its fields. Bytes as the client sent them; field names in lower case."""
+    """A request line and its fields. Bytes as the client sent them; names as in `HeaderPairs`."""
 
     method: str
     target: bytes

@@ -87,7 +87,7 @@ class ResponseHead(Struct, frozen=True, eq=False):
 
     @property
     def pairs(self) -> HeaderPairs:
-        """Names in lower case, framing fields included."""
+        """Framing fields included."""
         return self.fields.pairs
 
 

@@ -14,6 +14,7 @@ from proxy.model import (
     BackendRef,
     Decision,
     Facts,
+    FieldName,
     HeaderEdits,
     HeaderPairs,
     Route,
@@ -76,18 +77,15 @@ _ALWAYS_PASS = frozenset(
         b"user-agent",
     )
 )
+VIA = FieldName(b"Via")
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
 _IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
 FACADE_FIELDS = _IDENTITY_AND_STATE | {
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"forwarded",
-    b"via",
+    *(FOR, PROTO, HOST, FORWARDED, VIA),
 }
 """Fields that the facade adds to requests."""
-_REPLACED = frozenset((b"x-forwarded-for", b"forwarded", b"via"))
-_VIA = (b"1.0 facade", b"1.1 facade")
+_REPLACED = frozenset((FOR, FORWARDED, VIA))
+_OUR_VIA = (b"1.0 facade", b"1.1 facade")
 
 
 def upstream_headers(
@@ -202,10 +200,10 @@ def _set_cookie_name(value: bytes) -> str:
 
 def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     """The fields with the facade's own Via. The table may drop Via, but not this entry: it detects loops."""
-    ours = _VIA[facts.minor]
-    if any(name == b"via" and value.endswith(ours) for name, value in headers):
+    ours = _OUR_VIA[facts.minor]
+    if any(name == VIA and value.endswith(ours) for name, value in headers):
         return headers
-    return [*headers, (b"via", ours)]
+    return [*headers, (VIA, ours)]
 
 
 def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
@@ -251,14 +249,14 @@ def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     host = chain.host or facts.host
     names = {name for name, _ in headers}
     sent_for = [value for name, value in headers if name == FOR] or chain.nodes
-    fields = [(FOR, b", ".join((*sent_for, peer)))]
+    fields: HeaderPairs = [(FOR, b", ".join((*sent_for, peer)))]
     if PROTO not in names:
         fields.append((PROTO, proto))
     if HOST not in names and host:
         fields.append((HOST, host))
     fields.append((FORWARDED, with_hop(Chain(chain.nodes, proto, host), forwarded, peer)))
-    via = [value for name, value in headers if name == b"via"]
-    fields.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
+    via = [value for name, value in headers if name == VIA]
+    fields.append((VIA, b", ".join((*via, _OUR_VIA[facts.minor]))))
     return fields
 
 

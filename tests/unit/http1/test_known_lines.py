@@ -4,6 +4,7 @@ import pytest
 
 from proxy.http1 import known_lines as kinds
 from proxy.http1.known_lines import MAX_LINE_BYTES, MAX_LINES, KnownLines
+from proxy.model import written_name
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,8 @@ def test_a_line_is(line: bytes, kind: int, name: bytes, value: bytes) -> None:
         found = known[line]
         assert found[:3] == (kind, name, value)
         goes_on = kind in (kinds.PLAIN, kinds.COOKIE)
-        assert found[3] == (b"%b: %b\r\n" % (name, value) if goes_on else b"")
+        assert found[3] == (b"%b: %b\r\n" % (line.partition(b":")[0], value) if goes_on else b"")
+        assert written_name(found[1]) == line.partition(b":")[0]
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ FIELDS = [(b"a", b"1"), (b"b", b"")]
     ("status", "length", "chunked", "close", "head"),
     [
         pytest.param(
-            200, b"3", False, False, b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", id="a length"
+            200, b"3", False, False, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", id="a length"
         ),
         pytest.param(
             200,
             None,
             True,
             False,
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             id="chunks",
         ),
         pytest.param(
@@ -26,7 +26,7 @@ FIELDS = [(b"a", b"1"), (b"b", b"")]
             b"3",
             True,
             False,
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             id="chunks go before a length",
         ),
         pytest.param(
@@ -34,7 +34,7 @@ FIELDS = [(b"a", b"1"), (b"b", b"")]
             None,
             False,
             True,
-            b"HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n",
+            b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n",
             id="until close",
         ),
         pytest.param(
@@ -45,7 +45,7 @@ FIELDS = [(b"a", b"1"), (b"b", b"")]
             b"0",
             False,
             True,
-            b"HTTP/1.1 299 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            b"HTTP/1.1 299 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             id="a status without a registered phrase",
         ),
     ],
@@ -59,7 +59,7 @@ def test_a_response_head_is_written_with(
 def test_fields_stand_between_the_status_line_and_the_framing() -> None:
     head = response_head_bytes(200, lines_of(FIELDS), b"3", False, True)
     assert head == (
-        b"HTTP/1.1 200 OK\r\na: 1\r\nb: \r\ncontent-length: 3\r\nconnection: close\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\na: 1\r\nb: \r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
     )
 
 
