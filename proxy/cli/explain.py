@@ -1,4 +1,4 @@
-"""`facade explain`: where one request goes, and why it goes nowhere else."""
+"""`facade explain`: the route and backend of one request, and why other routes do not take it."""
 
 import argparse
 import time

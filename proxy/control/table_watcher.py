@@ -107,7 +107,7 @@ class TableWatcher:
             return swapped
 
     async def reload(self) -> None:
-        """Read the file now, and log which table is in effect, also if none changed: a signal has asked for it."""
+        """Read the file now, and log which table is in effect, also if none changed. For a signal."""
         failures = self.table.state.failures
         swapped = await self.refresh()
         state, version = self.table.state, self.table.current.version

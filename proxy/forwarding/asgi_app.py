@@ -1,4 +1,4 @@
-"""A request on the ASGI tier: the facade as an ASGI application. The same steps as in `fast_request`, awaited."""
+"""A request on the ASGI tier: the facade as an ASGI application. It awaits the steps of `fast_request`."""
 
 import time
 
@@ -39,7 +39,7 @@ from proxy.upstream import Exchange, HttpUpstream
 
 
 class Resolved(Struct, eq=False):
-    """A request that goes to a backend: what it is sent with."""
+    """A request whose backend is known, before it is sent."""
 
     head: RequestHead
     snapshot: Snapshot
@@ -83,7 +83,7 @@ class AsgiForwarder:
             return None
         routes = self._routes.get()
         plan = routes.plan(head, client, draw_bp)
-        # An exchange sends a safe request again, and takes this one for one without a body.
+        # An exchange sends a safe request a second time, but would send this one without its body.
         if plan is None or (head.has_length and plan.prepared.repeatable):
             return None
         bits = forwarder.random_bits()
@@ -127,7 +127,7 @@ class AsgiForwarder:
                     await _fail(failure, out, snapshot, record)
                 self._finish(record, out, snapshot, usual.began)
 
-    # --- all others ---------------------------------------------------------------------------------
+    # --- requests of the general way ---------------------------------------------------------------------------------
 
     async def _respond(
         self, scope: Scope, receive: Receive, out: AsgiResponse, snapshot: Snapshot, record: Record
@@ -138,15 +138,15 @@ class AsgiForwarder:
         bits = self._forwarder.random_bits()
         decided = decide_request(head, peer, scope["scheme"], snapshot, record, bits)
         if decided is None:
-            await out.answer(OPTIONS_REPLY, facade_headers(snapshot, record))
+            await out.local_reply(OPTIONS_REPLY, facade_headers(snapshot, record))
             return
         decision = decided.decision
         if decision.ref is None:
             reply = direct_response(decision.route, decided.facts)
-            await out.answer(reply, facade_headers(snapshot, record))
+            await out.local_reply(reply, facade_headers(snapshot, record))
             return
 
-        # The exchange is an argument: in the closure it would refer to itself, and wake the collector (ADR 8).
+        # The exchange is an argument: as part of the closure it would refer to itself, in a cycle (ADR 8).
         async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
             cookie = exchange.affinity_cookie(decided.facts)
             if out.takes_head_blocks:
@@ -205,7 +205,7 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
         own = facade_headers(snapshot, record)
-        await out.answer(problem_reply(error, record), [*own, *_close_after(error)])
+        await out.local_reply(problem_reply(error, record), [*own, *_close_after(error)])
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -226,7 +226,7 @@ def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -
 
 
 def _head_of(scope: Scope) -> RequestHead:
-    """The request as our server read it; from another server, out of the scope, which loses an empty query.
+    """The request's head from our server; from another server, made from the scope, which loses an empty query.
 
     Raises BadRequest.
     """
@@ -245,7 +245,8 @@ def _head_of(scope: Scope) -> RequestHead:
 class AsgiTier(Struct, frozen=True):
     """The ASGI tier as the service of a listener.
 
-    ASGI carries neither WebSockets byte by byte nor HTTP/1.0, which has no chunks: they go through the fast tier.
+    WebSockets and HTTP/1.0 go through the fast tier: ASGI passes on neither the bytes of WebSocket frames nor bodies
+    without chunks.
     """
 
     asgi: AsgiService

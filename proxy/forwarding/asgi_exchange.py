@@ -26,7 +26,7 @@ class AsgiExchange(Struct, eq=False):
     """The whole response came with its first bytes."""
 
     async def run(self, opening: Awaitable[Exchange]) -> None:
-        """`opening` has sent the head of the request. Raises RequestError."""
+        """Forward the request and its response. `opening` sends the request's head. Raises RequestError."""
         client = self.client
         try:
             exchange = self.exchange = await opening
@@ -40,7 +40,7 @@ class AsgiExchange(Struct, eq=False):
                 exchange.abort()
         except asyncio.CancelledError:
             if client.fault is None:
-                raise  # Not ours: the server is stopping.
+                raise  # Not cancelled by `client`: the server is stopping.
             raise client.fault from None
         finally:
             if client.leave():
@@ -60,7 +60,7 @@ class AsgiExchange(Struct, eq=False):
             await out.end(data or b"")
             return
         while data is not None:
-            # The first may be empty: a server holds the head back until something of the body comes.
+            # Also an empty first chunk: a server sends the head with the first message of the body.
             await out.chunk(data)
             data = await exchange.next_chunk()
         await out.end()

@@ -1,4 +1,4 @@
-"""What follows from a route, a method and a chosen reference, made once for each table (ADR 21)."""
+"""Prepared routes: everything that depends only on route, method and chosen reference. Made once a table (ADR 21)."""
 
 from msgspec import Struct
 
@@ -30,14 +30,14 @@ from proxy.upstream import HttpUpstream
 
 
 class FieldPolicy(Struct, frozen=True):
-    """Which client fields the table keeps from a backend, beside those that no backend gets."""
+    """The client fields that the table drops for a backend, beside those that no backend gets."""
 
     removed: frozenset[bytes]
     only: frozenset[str] | None
     cookies: Allow
 
     def block(self, lines: list[Line]) -> bytes:
-        """The lines that go on."""
+        """The lines that are forwarded, joined."""
         kept = []
         removed, only, cookies = self.removed, self.only, self.cookies
         for kind, name, value, line in lines:
@@ -60,7 +60,7 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     timeouts: Timeouts
     limits: Limits
     takes_any_head: bool
-    """No request that the quick reader takes is beyond the limits."""
+    """The route's limits are at least those of the quick reader: no head has to be checked."""
     method: bytes
     repeatable: bool
     """A request without a body may be sent again if no byte of a response came (RFC 9110 9.2.2)."""
@@ -79,13 +79,16 @@ class PreparedRoute(Struct, frozen=True, eq=False):
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
-"""The references of a route, each below an edge of the draw in [0, 10,000]. None is left to the general way."""
+"""The references of a route, each with the upper bound of its draws, exclusive, up to 10,000.
+
+None instead of a prepared route: these requests go the general way.
+"""
 
 
 def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
 ) -> Choices:
-    """What `route` does with requests of `method`, for each draw."""
+    """The prepared routes for requests of `method` that `route` takes."""
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
@@ -162,7 +165,7 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
 
 
 def _added(edits: tuple[HeaderEdits, ...]) -> bytes:
-    """The lines of both edits: those of the second replace what it removes or sets of the first."""
+    """The lines that both edits set or add. The second edit overrides the first."""
     first, second = edits
     gone = {*second.remove, *(name for name, _ in second.set)}
     kept = [pair for pair in (*first.set, *first.add) if pair[0] not in gone]

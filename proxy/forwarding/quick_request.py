@@ -1,14 +1,15 @@
-r"""The usual request on the fast tier: whole, answered whole, and nothing happens in between (ADR 21).
+r"""The usual request on the fast tier: request and response each come in one read, and no other event (ADR 21).
 
 begin --> response_complete --> done
-   \--> anything else: `general()` makes a `FastRequest` in the state that this one is in, and hands it everything
+   \--> any other event: `general()` creates a `FastRequest` in the state of this one, which handles the rest
 """
 
 import time
 
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
-from proxy.forwarding.fast_request import FastRequest, FastTier
+from proxy.forwarding.fast_request import FastRequest
+from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
@@ -24,12 +25,12 @@ from proxy.upstream import Connection, Pool
 
 
 class QuickRequest(UsualRequest, eq=False):
-    """Implements `ActiveRequest` and `ExchangeSink`."""
+    """A usual request on the fast tier. Implements `ActiveRequest` and `ExchangeSink`."""
 
     pool: Pool
     connection: Connection
     successor: FastRequest | None = None
-    """Set by `general`: from then on everything is its business."""
+    """Set by `general`. It then handles every event."""
 
     @property
     def uploaded(self) -> bool:
@@ -45,7 +46,7 @@ class QuickRequest(UsualRequest, eq=False):
         return prepared.timeouts, prepared.limits
 
     def general(self) -> FastRequest:
-        """The request of the general way in the state of this one: decided alike, and sent."""
+        """The same request of the general way, with the same decision, already sent."""
         if self.successor is None:
             self.successor = self._general()
         return self.successor

@@ -35,7 +35,7 @@ def response_head(
 def response_fields(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
-    """The same as a list of fields, for an ASGI server that writes the head itself."""
+    """The fields of `response_head`, for an ASGI server that writes the head itself."""
     fields = client_fields(head.pairs, decided, snapshot, record)
     return [*fields, *facade_headers(snapshot, record)]
 
@@ -51,7 +51,7 @@ def switch_lines(
 def client_fields(
     headers: HeaderPairs, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
-    """The fields for the client, of an interim or final response. Notes the cookies that were dropped."""
+    """The backend's fields for the client, of an interim or final response. Records the dropped cookies."""
     ref = decided.decision.ref
     if ref is not None:
         record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
@@ -65,9 +65,10 @@ def edits_responses(decision: Decision) -> bool:
 
 
 def problem_reply(error: RequestError, record: Record) -> LocalReply:
-    """`error` with the response edits of its route: a script needs the CORS fields to see the status.
+    """The problem document for `error`, with the response edits of its route.
 
-    The fields that describe the document itself stay as they are.
+    A script in a browser sees the status only with the route's CORS fields. Edits of the document's own fields have no
+    effect.
     """
     reply = problem(error)
     headers = reply.headers

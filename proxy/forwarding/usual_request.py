@@ -1,7 +1,6 @@
-"""A usual request, on both tiers: what it is sent with, and how it ends where nothing unusual happens (ADR 21).
+"""A usual request, on both tiers: its bytes for the backend, its response head and its log line (ADR 21).
 
-It has no record and no decision of its own: one struct, one format a head, one line of the log. `general_state` makes
-what the general way has of a request, for one that does not end as most do.
+It has no record and no decision of its own. If it does not end in the usual way, `general_state` creates them.
 """
 
 import time
@@ -26,7 +25,7 @@ _PER_CENT = 0.01
 
 
 class UsualRequest(Struct, eq=False):
-    """All fields are given when it is made: assigning to one costs several times that."""
+    """The state of one usual request. The constructor sets all fields: a later assignment costs several times more."""
 
     forwarder: Forwarder
     client: ClientConnection
@@ -64,7 +63,7 @@ class UsualRequest(Struct, eq=False):
         )
 
     def response_block(self, head: ResponseHead) -> bytes | None:
-        """Status line and fields for the client, without framing; None where a rule may change a field."""
+        """Status line and fields for the client, without framing; None if a rule may change a field."""
         prepared = self.plan.prepared
         unedited = unchanged(head, self.snapshot.decision_header)
         if unedited is None:
@@ -111,7 +110,7 @@ class UsualRequest(Struct, eq=False):
             log.offer(line)
 
     def general_state(self) -> tuple[RequestHead, Record, Decided]:
-        """What the general way has of this request: decided alike, with the same ids, and sent once."""
+        """Head, record and decision of this request in the general way: the same decision and ids, sent once."""
         head, client, snapshot = self.head.strict(), self.client, self.snapshot
         record = self.forwarder.record(snapshot, self.draw_bp)
         record.received_bytes = len(self.head.body)
@@ -121,7 +120,7 @@ class UsualRequest(Struct, eq=False):
 
 
 def usual_ids(claimed: ClaimedIds, bits: int) -> tuple[bytes, bytes, bytes]:
-    """Request id, trace id and traceparent: as `identify` makes them."""
+    """Request id, trace id and traceparent, the same as `identify` returns."""
     digits = b"%048x" % (bits | ONES)
     trace_id = digits[:32]
     traceparent = claimed.traceparent

@@ -125,7 +125,7 @@ def parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) ->
 
 def _parse_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     pair = read_field(line)
-    # Not Set-Cookie: such a line is for one client, and does not come again.
+    # Not Set-Cookie: such a line is for one client, and is not repeated.
     if len(line) <= _MAX_KNOWN_LINE_BYTES and pair[0] != b"set-cookie":
         if len(known) >= _MAX_KNOWN_LINES:
             known.clear()

@@ -11,7 +11,7 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     """The decision about a request that `route` takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
-    this. The quick way asks for `fixed_choice` once for each prepared route (ADR 21).
+    this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
     return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
 
@@ -67,7 +67,7 @@ def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
 def drains(table: RouteTable, before: Route, backend: str) -> bool:
     """Whether tunnels of the route `before`, of an earlier table, to `backend` end under `table`.
 
-    They do if the route says `tunnels: drain`, and sends nothing to the backend any more.
+    They do if the route has `tunnels: drain`, and no longer sends requests to the backend.
     """
     route = next((each for each in table.routes if each.name == before.name), None)
     if route is None:
@@ -90,7 +90,7 @@ def _local_reply_reason(route: Route) -> str:
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """The backends that get a copy. Writes are not copied (rule 5), and not to the backend that serves."""
+    """The backends that get a copy of the request, without the one that serves it. Writes are not copied (rule 5)."""
     if method not in SAFE_METHODS or len(route.backend_refs) != 2:
         return ()
     incumbent, newcomer = route.backend_refs

@@ -1,7 +1,7 @@
 """Explains the route of a request: calls the functions of live traffic one by one and returns plain values.
 
-`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation of a
-running facade is shown in the same way as that of a file.
+`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation by a
+running facade has the same form as that by a file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -133,7 +133,7 @@ def _values_match(match_: StringMatch) -> ValuesMatch:
 
 
 def header_values(facts: Facts, name: str) -> list[str]:
-    """Every value of a header; `name` in lower case. Those of forwarding fields are what passes (rule 14)."""
+    """Every value of a header; `name` in lower case. For forwarding fields, those that a backend gets (rule 14)."""
     encoded = name.encode()
     if is_forwarding(encoded):
         return [text(value) for value in values_that_pass(facts, encoded)]

@@ -36,7 +36,7 @@ class Offset(IntEnum):
     MORE_ATTEMPTS = 2 * BUCKETS + 4
     """Attempts beyond one for each request."""
     BOTH = 2 * BUCKETS + 5
-    """Buckets of requests whose first byte was also their end: they count for both histograms."""
+    """Buckets of requests whose response came in one read: they count for both histograms."""
     BOTH_S = 3 * BUCKETS + 5
 
 
@@ -52,7 +52,7 @@ _BOTH_S = int(Offset.BOTH_S)
 
 
 class CountedRoute(Struct, frozen=True, eq=False):
-    """The labels of usual requests that share all but their status, and where each status is counted."""
+    """The labels of usual requests beside the status, and the offset of the counters of each status."""
 
     route: str
     backend: str
@@ -124,7 +124,7 @@ class RequestCounters:
         sent_bytes: int,
         total_s: float,
     ) -> None:
-        """A usual request is over: sent once, its response complete with its first byte."""
+        """Count a usual request that has ended: sent once, with a response that came in one read."""
         at = labels.places.get(status)
         if at is None:
             key = (labels.route, labels.backend, status, labels.reason)
@@ -152,7 +152,7 @@ class RequestCounters:
         self._counters[at] += 1
 
     def _count_dropped_cookies(self, record: Record) -> None:
-        """Once the memory is full, those of backends without a counter are not counted."""
+        """Count dropped cookies. Once the memory is full, only those of backends that have a counter."""
         backend = "-" if record.decision is None else record.decision.backend or "-"
         at = self._cookies.get(backend)
         if at is None:
@@ -163,7 +163,7 @@ class RequestCounters:
         self._counters[at] += len(record.dropped_cookies)
 
     def _continue(self) -> None:
-        """Continue the counters of the worker before, and make room for overflow while there is some."""
+        """Continue the counters of the worker before, and reserve room for the overflow labels."""
         overflow: list[Name] = [(OTHER, OTHER, f"{number}xx", OTHER) for number in range(10)]
         for number, name in enumerate(self._worker.names()):
             at = number * SET_SLOTS

@@ -1,4 +1,4 @@
-"""What is recorded of one request, for the access log and the counters."""
+"""The record of one request, for the access log and the counters."""
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ class Record(Struct):
     error: RequestError | None = None
     status: int = 0
     complete: bool = False
-    """Whether the client was sent the whole response."""
+    """Whether the whole response was sent to the client."""
     received_bytes: int = 0
     """Bytes of the request's body."""
     sent_bytes: int = 0

@@ -33,7 +33,7 @@ class Affinity(Struct, frozen=True):
 
 
 def affinity_of(backend: Backend) -> Affinity | None:
-    """An id depends on nothing but the backend's name and the endpoint: all workers agree, now and after a restart."""
+    """The affinity of a backend, if it has one. An id is a hash of name and endpoint: the same in all workers."""
     if backend.affinity_cookie is None:
         return None
     ids = {

@@ -27,7 +27,7 @@ from proxy.upstream.interfaces import Stats
 from proxy.upstream.sweep import Sweep
 
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, UnicodeError)
-"""What a transport may raise."""
+"""The errors that a transport may raise."""
 
 
 class HttpxUpstream:

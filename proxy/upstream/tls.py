@@ -64,7 +64,7 @@ def _context_with_authorities(authorities: bytes) -> ssl.SSLContext:
         raise TlsFault(
             "ca_file", f"`ca_file` holds a broken certificate: {_reason(error)}", hint
         ) from None
-    # Python 3.13 changed these defaults. Set them alike for all versions: a trusted intermediate is enough, and private
+    # Python 3.13 changed these defaults. Set the same for all versions: a trusted intermediate is enough, and private
     # authorities seldom follow RFC 5280 strictly. Names, dates and signatures are still checked.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

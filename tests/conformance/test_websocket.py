@@ -130,7 +130,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
-async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
+async def test_a_refusal_is_a_response_and_opens_no_tunnel(
     status: bytes, body: bytes, tier: Tier, tmp_path: Path
 ) -> None:
     """RFC 6455 4.2.2, RFC 9110 7.8: what the client sends then is no frame to anybody."""

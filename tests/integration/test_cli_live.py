@@ -54,7 +54,7 @@ def test_a_facade_that_is_not_there_gets_one_sentence(words: Sequence[str]) -> N
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"a": 1}', b'{"table": 1}', b"\xff"])
-async def test_something_else_that_answers_gets_one_sentence(body: bytes) -> None:
+async def test_a_response_of_another_program_gives_one_sentence(body: bytes) -> None:
     async with origin(responding(ok(body))) as other:
         for words in (("routes",), ("explain", "GET", "/")):
             with pytest.raises(FacadeError, match="is no facade's admin listener"):

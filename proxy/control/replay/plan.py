@@ -1,4 +1,4 @@
-"""What a new table would change for recorded traffic: each request is routed by both tables, with the same draw.
+"""The effect of a new table on recorded traffic: each request is routed by both tables, with the same draw.
 
 Memory does not grow with the traffic: one tally is kept for each kind of move, with a few examples.
 """
@@ -117,7 +117,7 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
 
 
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
-    """Where the table of `side` sends a request."""
+    """The destination of a request under the table of `side`."""
     resolution = resolve(side.table, side.index, facts)
     route = resolution.route
     if resolution.error is not None:
@@ -244,7 +244,7 @@ class Plan:
 
 
 def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
-    """What the rules of the tables read, but a log that was recorded under `old` does not have in plain text."""
+    """Names that the rules of the tables read, but that a log recorded under `old` does not have in plain text."""
     logged = names_that_rules_read(old)
     kinds = (
         ("header", (*logged.headers, "host"), logged.hashed_headers),

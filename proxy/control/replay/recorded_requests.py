@@ -100,7 +100,7 @@ def facts_of_recorded(logged: LoggedRequest) -> Facts:
             query = "&".join(parameters).encode()
     except UnicodeEncodeError:
         raise Unreadable("it holds text that no request can hold") from None
-    # The log holds forwarding fields as they passed: they are those of a trusted peer.
+    # The log holds the forwarding fields that were passed on: treat them as those of a trusted peer.
     # The log has no HTTP version. A request without Host that reached a route was HTTP/1.0 (RFC 9112 3.2).
     return Facts(
         str(logged.method),

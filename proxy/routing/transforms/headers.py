@@ -240,8 +240,8 @@ def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
 def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
     """The forwarding fields for the backend (RFC 7239; RFC 9110 7.6.3 for Via).
 
-    `headers` hold at least the forwarding fields of the request that go on. Their lists are appended to, and missing
-    fields are added. Where only one family was sent, the other is built from it; they never contradict each other.
+    `headers` hold at least the request's forwarding fields that are passed on. The facade appends to their lists, and
+    adds missing fields. If only one family was sent, the other is built from it; they never contradict each other.
     """
     chain, forwarded = reported_chain(headers)
     peer = facts.peer.encode() or b"unknown"
@@ -261,13 +261,13 @@ def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
 
 
 def values_that_pass(facts: Facts, name: bytes) -> list[bytes]:
-    """The values of a forwarding field as a backend gets them: what a stranger wrote is not among them."""
+    """The values of a forwarding field that a backend gets: without those of an untrusted peer."""
     kept = [pair for pair in facts.headers if facts.peer_trusted and is_forwarding(pair[0])]
     return [value for key, value in _with_forwarded(kept, facts) if key == name]
 
 
 def is_forwarding(name: bytes) -> bool:
-    """Whether clients report by this field where a request came from. Only those of trusted peers are believed."""
+    """Whether the field reports the origin of a request. It is believed only from trusted peers."""
     return name == FORWARDED or name.startswith(b"x-forwarded-")
 
 

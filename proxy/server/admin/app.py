@@ -107,7 +107,7 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
 
 
 def _explanation(table: CurrentTable, request: Request) -> Response:
-    """Where a request would go, and why, by the table in effect."""
+    """Explain a request by the table in effect."""
     parameters = request.query_params
     try:
         spec = read_request_spec(

@@ -216,7 +216,7 @@ def test_a_redirect_becomes_its_noun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "answer"),
+    ("body", "response"),
     [
         ("stage: retired", DirectResponse(410)),
         ("stage: retired, backend_refs: {legacy: 0, new: 100}", DirectResponse(410)),
@@ -227,9 +227,9 @@ def test_a_redirect_becomes_its_noun() -> None:
          DirectResponse(501, ((b"sunset", b"Sun, 01 Mar 2026 00:30:01 GMT"),))),
     ],
 )  # fmt: skip
-def test_the_facade_answers_by_itself(body: str, answer: DirectResponse) -> None:
+def test_a_direct_response(body: str, response: DirectResponse) -> None:
     route = only_route(with_route(body))
-    assert route.direct_response == answer
+    assert route.direct_response == response
     assert decide(table(route), route, facts(), 0).ref is None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.cases import Case, Hostile
 from tests.hostile.corpus import HOSTILE, REQUESTS
-from tests.hostile.strategies import answers, mutated, requests
+from tests.hostile.strategies import mutated, requests, responses
 from tests.support.facade_in_process import OK, InProcess, Seen
 
 _FUZZ = settings(
@@ -265,7 +265,7 @@ def test_both_ways_do_the_same_with_random_requests(plain: Pair, pair: Pair) -> 
 
 def test_both_ways_do_the_same_with_random_responses(plain: Pair) -> None:
     @_FUZZ
-    @given(st.one_of(answers(), mutated(answers())))
+    @given(st.one_of(responses(), mutated(responses())))
     def same(data: bytes) -> None:
         if data:
             plain.send(GET % b"/", response=data)
