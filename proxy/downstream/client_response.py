@@ -14,6 +14,8 @@ from proxy.http1.response_writer import fields_block, lines_of, response_head_by
 from proxy.model import HeaderPairs
 
 _KEEP_ALIVE_END = b"\r\n"
+OLD_KEEP_ALIVE_END = b"Connection: keep-alive\r\n\r\n"
+"""For a client of HTTP/1.0, which has asked for it (RFC 9112 9.3)."""
 _CLOSE_END = b"Connection: close\r\n\r\n"
 """The last lines of a head: whether another response may follow on the connection."""
 _MAX_JOINED_BYTES = 16 * 1024
@@ -40,7 +42,7 @@ class ClientResponse(Struct, eq=False):
     def interim(self, status: int, lines: Iterable[bytes]) -> None:
         """Write an interim response (1xx), but not to an HTTP/1.0 client (RFC 9110 15.2)."""
         if not self.is_http10:
-            self.client.write(response_head_bytes(status, lines, None, False, False))
+            self.client.write(response_head_bytes(status, lines, None, False))
 
     def start(self, status: int, head_block: bytes, framing: Framing, more_follows: bool) -> None:
         """Write the head. `head_block` has no framing fields but Content-Length. Set `keep` before.
@@ -53,7 +55,10 @@ class ClientResponse(Struct, eq=False):
             self.by_close = self.is_http10
             self.keep = self.keep and not self.is_http10
         coding = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
-        head = b"%b%b%b" % (head_block, coding, _KEEP_ALIVE_END if self.keep else _CLOSE_END)
+        end = _CLOSE_END
+        if self.keep:
+            end = OLD_KEEP_ALIVE_END if self.is_http10 else _KEEP_ALIVE_END
+        head = b"%b%b%b" % (head_block, coding, end)
         if more_follows:
             self.pending_head = head
         else:
@@ -63,7 +68,7 @@ class ClientResponse(Struct, eq=False):
         """Write a 101. `lines` include Connection and Upgrade."""
         self.status = 101
         self.keep = False
-        self.client.write(response_head_bytes(101, lines, None, False, False))
+        self.client.write(response_head_bytes(101, lines, None, False))
 
     def data(self, data: bytes) -> None:
         """Write bytes of the body."""
@@ -105,7 +110,8 @@ class ClientResponse(Struct, eq=False):
         bodiless = reply.status in BODILESS_STATUSES
         length = None if bodiless else b"%d" % len(reply.body)
         lines = lines_of([*reply.headers, *extra])
-        head = response_head_bytes(reply.status, lines, length, False, not self.keep)
+        connection = b"close" if not self.keep else b"keep-alive" if self.is_http10 else b""
+        head = response_head_bytes(reply.status, lines, length, False, connection)
         if reply.body and not (bodiless or self.is_head):
             self.sent_bytes = len(reply.body)
             head += reply.body
@@ -117,5 +123,6 @@ def refusal(error: RequestError) -> bytes:
     reply = problem(error)
     length = b"%d" % len(reply.body)
     return (
-        response_head_bytes(reply.status, lines_of(reply.headers), length, False, True) + reply.body
+        response_head_bytes(reply.status, lines_of(reply.headers), length, False, b"close")
+        + reply.body
     )

@@ -12,7 +12,20 @@ from proxy.http1.fields import COMMON_NAMES, TCHAR
 from proxy.http1.host import is_host
 from proxy.model import field_name
 
-PLAIN, COOKIE, HOST, DROPPED, RESTRICTED, FORWARDING, VIA, IDS, LENGTH, CLOSE, STRICT = range(11)
+(
+    PLAIN,
+    COOKIE,
+    HOST,
+    DROPPED,
+    RESTRICTED,
+    FORWARDING,
+    VIA,
+    IDS,
+    LENGTH,
+    CLOSE,
+    KEEP_ALIVE,
+    STRICT,
+) = range(12)
 """The kinds of lines.
 
 PLAIN and COOKIE are forwarded, unless the table removes them. DROPPED: a hop-by-hop field without effect on this
@@ -45,7 +58,7 @@ _KINDS = (
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
     | {b"cookie": COOKIE, b"via": VIA, b"forwarded": FORWARDING}
 )
-_CONNECTION = {b"keep-alive": DROPPED, b"close": CLOSE}
+_CONNECTION = {b"keep-alive": KEEP_ALIVE, b"close": CLOSE}
 _NO_FIELD: Line = (STRICT, b"", b"", b"")
 
 

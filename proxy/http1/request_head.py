@@ -31,6 +31,8 @@ class RequestFields(Struct, frozen=True, eq=False):
     body: Body = NO_BODY
     close: bool = False
     """`Connection: close`."""
+    keep_alive: bool = False
+    """`Connection: keep-alive`, with which HTTP/1.0 asks for a persistent connection."""
     expects_100: bool = False
     """`Expect: 100-continue`."""
     upgrade: bytes = b""
@@ -46,7 +48,7 @@ class RequestHead(Struct, frozen=True, eq=False):
     """0 for HTTP/1.0, 1 for HTTP/1.1."""
     fields: RequestFields
     keep_alive: bool = False
-    """Whether the client may send another request over this connection. False for HTTP/1.0."""
+    """Whether the client may send another request over this connection (RFC 9112 9.3)."""
 
     @property
     def headers(self) -> HeaderPairs:
@@ -80,7 +82,8 @@ def read_request_head(raw: bytes) -> RequestHead:
     if is_old and fields.body.kind == "chunked":
         raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
     name = _METHODS.get(method) or method.decode()
-    return RequestHead(name, target, 0 if is_old else 1, fields, not (is_old or fields.close))
+    persists = not fields.close and (fields.keep_alive or not is_old)
+    return RequestHead(name, target, 0 if is_old else 1, fields, persists)
 
 
 def _bad_request_line(line: bytes) -> BadRequest:
@@ -112,7 +115,8 @@ def parse_fields(lines: list[bytes]) -> RequestFields:
             protocols.append(value.lower())
     # Without the connection option `upgrade` the Upgrade field is ignored (RFC 9110 7.8).
     upgrade = protocols[0] if len(protocols) == 1 and b"upgrade" in options else b""
-    return RequestFields(pairs, read_framing(special), b"close" in options, expects_100, upgrade)
+    close, keep_alive = b"close" in options, b"keep-alive" in options
+    return RequestFields(pairs, read_framing(special), close, keep_alive, expects_100, upgrade)
 
 
 def read_framing(headers: HeaderPairs) -> Body:

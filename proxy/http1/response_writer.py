@@ -15,19 +15,24 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def response_head_bytes(
-    status: int, lines: Iterable[bytes], length: bytes | None, chunked: bool, close: bool
+    status: int,
+    lines: Iterable[bytes],
+    length: bytes | None,
+    chunked: bool,
+    connection: bytes = b"",
 ) -> bytes:
     """A head. `lines` are field lines without line ends, and without framing fields.
 
-    `length` is the value of Content-Length. Without `length` and `chunked` the body ends when the connection closes.
+    `length` is the value of Content-Length, `connection` that of Connection. Without `length` and `chunked` the body
+    ends when the connection closes.
     """
     head = [STATUS_LINES[status], *lines]
     if chunked:
         head.append(b"Transfer-Encoding: chunked")
     elif length is not None:
         head.append(b"Content-Length: " + length)
-    if close:
-        head.append(b"Connection: close")
+    if connection:
+        head.append(b"Connection: " + connection)
     head += (b"", b"")
     return b"\r\n".join(head)
 

@@ -68,7 +68,9 @@ def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Heade
         name, value = pair
         if (name not in _SPECIAL and name != decision_header) or name == b"content-length":
             kept.append(pair)
-        elif name not in _DROPPED and not (name == b"connection" and value in _CONNECTION_VALUES):
+        elif name not in _DROPPED and not (
+            name == b"connection" and value.lower() in _CONNECTION_VALUES
+        ):
             return None
     return head_block(head, kept), kept
 

@@ -19,7 +19,7 @@ from proxy.model import written_name
         (b"Host: [::1]", kinds.HOST, b"host", b"[::1]"),
         (b"Content-Length: 12", kinds.LENGTH, b"content-length", b"12"),
         (b"Connection: Close", kinds.CLOSE, b"connection", b"Close"),
-        (b"Connection: keep-alive", kinds.DROPPED, b"connection", b"keep-alive"),
+        (b"Connection: Keep-Alive", kinds.KEEP_ALIVE, b"connection", b"Keep-Alive"),
         (b"TE: trailers", kinds.DROPPED, b"te", b"trailers"),
         (b"X-Real-IP: 1", kinds.RESTRICTED, b"x-real-ip", b"1"),
         (b"x_y: 1", kinds.RESTRICTED, b"x_y", b"1"),

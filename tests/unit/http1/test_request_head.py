@@ -173,10 +173,15 @@ def test_http_1_0_has_no_chunks() -> None:
         (GET, [b"Connection: closed"], True),
         (GET, [b"Connection: keep-alive"], True),
         (GET_10, [], False),
-        (GET_10, [b"Connection: keep-alive"], False),
+        (GET_10, [b"Connection: keep-alive"], True),
+        (GET_10, [b"Connection: x-a", b"Connection: TE ,\tKeep-Alive"], True),
+        (GET_10, [b"Connection: keep-alive, close"], False),
+        (GET_10, [b"Connection: keep-alive", b"Connection: close"], False),
+        (GET_10, [b"Connection: keep-alives"], False),
+        (GET_10, [b"Proxy-Connection: keep-alive"], False),
     ],
 )
-def test_http_1_1_keeps_the_connection_unless_the_client_sends_close(
+def test_a_connection_is_kept_by_default_in_http_1_1_and_on_request_in_http_1_0(
     line: bytes, fields: list[bytes], keep_alive: bool
 ) -> None:
     assert head(*fields, line=line).keep_alive is keep_alive
