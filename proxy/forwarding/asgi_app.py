@@ -259,7 +259,7 @@ class AsgiTier(Struct, frozen=True):
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
-        if head.upgrade == b"websocket" or not head.minor:
+        if b"websocket" in head.upgrades or not head.minor:
             return self.fast.new_request(client, head, body)
         return self.asgi.new_request(client, head, body)
 

@@ -35,8 +35,8 @@ class RequestFields(Struct, frozen=True, eq=False):
     """`Connection: keep-alive`, with which HTTP/1.0 asks for a persistent connection."""
     expects_100: bool = False
     """`Expect: 100-continue`."""
-    upgrade: bytes = b""
-    """The protocol that the client wants to switch to, in lower case. Empty unless it names exactly one."""
+    upgrades: tuple[bytes, ...] = ()
+    """The protocols that the client would switch to, in lower case, the preferred one first."""
 
 
 class RequestHead(Struct, frozen=True, eq=False):
@@ -64,9 +64,9 @@ class RequestHead(Struct, frozen=True, eq=False):
         return self.minor == 1 and self.fields.expects_100
 
     @property
-    def upgrade(self) -> bytes:
-        """The protocol that the client wants to switch to. HTTP/1.0 has no upgrade (RFC 9110 7.8)."""
-        return self.fields.upgrade if self.minor else b""
+    def upgrades(self) -> tuple[bytes, ...]:
+        """The protocols that the client would switch to. HTTP/1.0 has no upgrade (RFC 9110 7.8)."""
+        return self.fields.upgrades if self.minor else ()
 
 
 def read_request_head(raw: bytes) -> RequestHead:
@@ -103,20 +103,33 @@ def parse_fields(lines: list[bytes]) -> RequestFields:
     if not special:
         return RequestFields(pairs)
     options: set[bytes] = set()
-    expects_100, protocols = False, []
+    expects_100 = False
+    upgrades: list[bytes] = []
     for name, value in special:
         if name == b"connection":
-            options.update(option.strip(b" \t").lower() for option in value.split(b","))
+            options.update(_members(value))
         elif name == b"expect":
             if value.lower() != b"100-continue":
                 raise ExpectationFailed("only `Expect: 100-continue` is known (RFC 9110 10.1.1)")
             expects_100 = True
         elif name == b"upgrade":
-            protocols.append(value.lower())
+            upgrades += _members(value)
     # Without the connection option `upgrade` the Upgrade field is ignored (RFC 9110 7.8).
-    upgrade = protocols[0] if len(protocols) == 1 and b"upgrade" in options else b""
-    close, keep_alive = b"close" in options, b"keep-alive" in options
-    return RequestFields(pairs, read_framing(special), close, keep_alive, expects_100, upgrade)
+    if b"upgrade" not in options:
+        upgrades = []
+    return RequestFields(
+        pairs,
+        read_framing(special),
+        b"close" in options,
+        b"keep-alive" in options,
+        expects_100,
+        tuple(upgrades),
+    )
+
+
+def _members(value: bytes) -> list[bytes]:
+    """The members of a list of tokens, in lower case. Empty ones do not count (RFC 9110 5.6.1)."""
+    return [member for each in value.lower().split(b",") if (member := each.strip(b" \t"))]
 
 
 def read_framing(headers: HeaderPairs) -> Body:

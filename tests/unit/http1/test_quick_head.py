@@ -47,7 +47,7 @@ def fields_of(head: RequestHead) -> tuple[object, ...]:
     fields = head.fields
     plain = (
         *(fields.pairs, fields.body, fields.close, fields.keep_alive),
-        *(fields.expects_100, fields.upgrade),
+        *(fields.expects_100, fields.upgrades),
     )
     return (head.method, head.target, head.minor, head.keep_alive, *plain)
 
