@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from proxy.config import parse_table
+from proxy.config.checks.changed_precedence import changed_precedence
 from proxy.config.checks.table_tests import Report, run_tests
 from proxy.config.checks.unreachable import unreachable
 from proxy.errors import Problem, TableError
@@ -33,4 +34,6 @@ def load(text: bytes, file: str) -> Loaded:
     problems = [*unreachable(table.routes), *report.problems(table)]
     if problems:
         raise TableError(file, tuple(sorted([*problems, *warnings])))
-    return Loaded(table, index, warnings, report)
+    return Loaded(
+        table, index, tuple(sorted([*warnings, *changed_precedence(table.routes)])), report
+    )

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from proxy.config import to_error_bodies
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -23,6 +24,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
     Allow,
@@ -30,6 +32,7 @@ from proxy.model import (
     BackendRef,
     BackendTls,
     Cohort,
+    CookieRules,
     DirectResponse,
     Explain,
     FieldName,
@@ -66,7 +69,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.circuit_breakers.max_connections,
         doc.circuit_breakers.max_pending_requests,
         _allow(doc.headers),
-        _allow(doc.cookies),
+        _cookies(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
         frozenset(doc.tolerate),
@@ -77,15 +80,24 @@ def backend(name: str, doc: BackendDoc) -> Backend:
     )
 
 
-def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
-    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
-    if not names:
+def without_foreign_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets, or that another one is renamed to.
+
+    A backend may `allow` the renamed cookie of another one.
+    """
+    own = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    renamed = {name for each in backends for _, name in each.cookies.renamed}
+    if not own | renamed:
         return backends
     return tuple(
-        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        replace(each, cookies=_without(each.cookies, own, renamed - (each.cookies.only or set())))
         for each in backends
     )
+
+
+def _without(cookies: CookieRules, own: set[str], renamed: set[str]) -> CookieRules:
+    foreign = renamed - {name for _, name in cookies.renamed}
+    return replace(cookies, remove=cookies.remove | own | foreign)
 
 
 def _tls(doc: TlsDoc) -> BackendTls:
@@ -94,7 +106,14 @@ def _tls(doc: TlsDoc) -> BackendTls:
     return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
 
 
-def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
+def _cookies(doc: AllowCookiesDoc) -> CookieRules:
+    if doc.allow is None and not doc.remove and not doc.rename:
+        return ALL_COOKIES
+    only = None if doc.allow is None else frozenset(doc.allow)
+    return CookieRules(only, frozenset(doc.remove), tuple(doc.rename.items()))
+
+
+def _allow(doc: AllowHeadersDoc) -> Allow:
     if doc.allow is None and not doc.remove:
         return ALLOW_ALL
     return Allow(None if doc.allow is None else frozenset(doc.allow), frozenset(doc.remove))
@@ -164,9 +183,11 @@ def explain(doc: DefaultsDoc) -> Explain:
 
 
 def forwarded(doc: DefaultsDoc) -> Forwarded:
-    """The trusted proxies, and the client headers that may pass."""
+    """Whose forwarding headers are trusted, and what passes and is added."""
     given = doc.forwarded
-    return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
+    return Forwarded(
+        tuple(given.trusted_proxies), frozenset(given.allow_headers), given.via == "on"
+    )
 
 
 class RouteBuilder:
@@ -175,6 +196,7 @@ class RouteBuilder:
     def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
         self.timeouts = timeouts(defaults.timeouts, Timeouts())
         self.limits = limits(defaults.limits, Limits())
+        self._errors = defaults.errors
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
 
@@ -196,6 +218,7 @@ class RouteBuilder:
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
             doc.tunnels,
+            to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
             line,
         )
 
@@ -295,7 +318,7 @@ def _edits(doc: MessageDoc) -> HeaderEdits:
     if doc is _ROUTE_DEFAULTS.request:
         return NO_EDITS
     edits = doc.headers
-    remove = tuple(name.lower().encode() for name in edits.remove)
+    remove = tuple(name.encode() for name in edits.remove)
     return HeaderEdits(tuple(_pairs(edits.set)), tuple(_pairs(edits.add)), remove)
 
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
+from proxy.config.to_error_bodies import Docs
+from proxy.config.tree import Loc
+from proxy.errors import ClientGone, RequestError
 
 # RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
 METHODS = (
@@ -39,6 +42,27 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
             hint = f"write {name.replace('_', '-')}, or add it to `forwarded.allow_headers`"
             at = ("match", "headers", name)
             yield Fault(at, text, hint, "warning", on_key=True)
+    yield from error_warnings(route.errors)
+
+
+def error_warnings(errors: Docs, at: Loc = ("errors",)) -> Iterator[Fault]:
+    """A warning for each status that the facade itself never sends: responses of backends pass as they are."""
+    if not errors:
+        return
+    own = sorted(_own_statuses(RequestError))
+    for key in errors:
+        if key.isdigit() and int(key) not in own:
+            text = f"the facade itself sends no {key}, and responses of backends are not changed"
+            hint = f"leave it out: the facade sends {', '.join(map(str, own))}"
+            yield Fault((*at, key), text, hint, "warning", on_key=True)
+
+
+def _own_statuses(kind: type[RequestError]) -> set[int]:
+    """The statuses of the errors below `kind`. No client gets a 499."""
+    kinds = kind.__subclasses__()
+    return {each.status for each in kinds if each is not ClientGone}.union(
+        *(_own_statuses(each) for each in kinds)
+    )
 
 
 def _unknown_method(method: str, position: int) -> Iterator[Fault]:

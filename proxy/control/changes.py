@@ -15,6 +15,7 @@ _OTHER_FIELDS = (
     ("forwarded", "forwarding headers"),
     ("tests", "tests"),
     ("min_route_coverage", "test coverage"),
+    ("errors", "error bodies"),
     ("not_implemented", "fields that nothing obeys yet"),
 )
 _MAX_SENTENCES = 3

@@ -50,6 +50,8 @@ class AsgiExtension(Struct, eq=False):
     """Why the server ended the request early, if it did."""
     allowed: tuple[Timeouts, Limits] = DEFAULTS
     """Time-outs and limits of the route. The application sets them."""
+    error_reply: Callable[[RequestError], LocalReply] = problem
+    """The response if the server ends the request early. The application may set another."""
 
 
 class AsgiService(Struct, frozen=True):
@@ -75,6 +77,9 @@ class AsgiService(Struct, frozen=True):
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
         return AsgiRequest(self.app, self.tasks, client, head, body)
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        return problem(error)
 
 
 class AsgiRequest:
@@ -175,7 +180,7 @@ class AsgiRequest:
             return
         self._extension.fault = error
         self._response.keep = False
-        self._reply(problem(error))
+        self._reply(self._extension.error_reply(error))
 
     def client_disconnected(self) -> None:
         """The client closed the connection."""

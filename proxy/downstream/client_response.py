@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from proxy.downstream.interfaces import ClientConnection
-from proxy.errors import RequestError
 from proxy.http1.chunked import LAST_CHUNK
 from proxy.http1.framing import BODILESS_STATUSES
-from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.response_head import Framing
 from proxy.http1.response_writer import fields_block, lines_of, response_head_bytes
 from proxy.model import HeaderPairs
@@ -118,9 +117,8 @@ class ClientResponse(Struct, eq=False):
         self.client.write(head)
 
 
-def refusal(error: RequestError) -> bytes:
-    """The whole response to bytes that never became a request: `error` as a problem. The caller ends the connection."""
-    reply = problem(error)
+def refusal(reply: LocalReply) -> bytes:
+    """The whole response to bytes that never became a request. The caller ends the connection."""
     length = b"%d" % len(reply.body)
     return (
         response_head_bytes(reply.status, lines_of(reply.headers), length, False, b"close")

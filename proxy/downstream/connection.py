@@ -353,5 +353,5 @@ class DownstreamConnection(ClientSocket):
         if not isinstance(error, Overloaded):  # The tracker has counted that.
             self._tracker.count_refused(error.reason)
             self._tracker.log_refused(error, self.peer)
-        self._writer.write(refusal(error))
+        self._writer.write(refusal(self._service.refusal(error)))
         self._linger()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from proxy.errors import RequestError
 from proxy.http1.known_lines import KnownLines
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.model import HeaderPairs, Limits, Listener, Timeouts
@@ -155,3 +156,6 @@ class RequestService(Protocol):
 
     def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
         """A new request, not begun yet, whose head the quick reader has read."""
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        """The response to bytes that never became a request."""

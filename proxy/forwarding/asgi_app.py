@@ -25,7 +25,7 @@ from proxy.forwarding.response_headers import (
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
-from proxy.http1.local_reply import OPTIONS_REPLY
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
@@ -116,9 +116,11 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            remarkable = noted is not None and (
+                noted.dropped_cookies != () or noted.refused_head is not None
+            )
             usually = out.complete and exchange.at_once and exchange.attempts == 1
-            if usually and not drops_cookies:
+            if usually and not remarkable:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
                 record = noted or usual.general_state()[1]
@@ -160,6 +162,8 @@ class AsgiForwarder:
                 await out.start(head.status, [*fields, *added])
 
         shared: AsgiExtension | None = scope.get("facade")
+        if shared is not None:
+            shared.error_reply = lambda error: _own_reply(error, snapshot, record)
         client = _client_side(shared, receive, decision.route)
         connection = None if shared is None else shared.client
         exchange = AsgiExchange(client, out, start)
@@ -204,8 +208,14 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     record.error = without_trace(error)
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
-        own = facade_headers(snapshot, record)
-        await out.local_reply(problem_reply(error, record), [*own, *_close_after(error)])
+        await out.local_reply(_own_reply(error, snapshot, record), _close_after(error))
+
+
+def _own_reply(error: RequestError, snapshot: Snapshot, record: Record) -> LocalReply:
+    record.error = without_trace(error)
+    reply = problem_reply(error, record, snapshot)
+    headers = [*reply.headers, *facade_headers(snapshot, record)]
+    return LocalReply(reply.status, headers, reply.body)
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -271,3 +281,6 @@ class AsgiTier(Struct, frozen=True):
         if not head.minor:
             return self.fast.new_quick_request(client, head)
         return self.asgi.new_quick_request(client, head)
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        return self.fast.refusal(error)

@@ -41,6 +41,7 @@ from proxy.http1.response_writer import lines_of
 from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool, PrivateConnections
@@ -174,7 +175,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem_reply(error, self.record))
+            self._reply(problem_reply(error, self.record, self.snapshot))
 
     def client_disconnected(self) -> None:
         if not self.is_over:
@@ -249,7 +250,10 @@ class FastRequest(Struct, eq=False):
 
     def _affinity_cookie(self) -> bytes | None:
         """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
-        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
+        facts, pool = self.decided.facts, self.pool
+        if pool is None or pool.affinity is None:
+            return None
+        return pool.affinity_cookie(facts, client_origin(facts)[0])
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)

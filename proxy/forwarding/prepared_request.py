@@ -47,8 +47,8 @@ def prepare(
     body = head.fields.body
     check_length(body.length, decision)
     backend = snapshot.backends[ref.backend]
-    allowed = snapshot.table.forwarded.allow_headers
-    fields = upstream_headers(facts, decision.route, ref, backend, allowed, decided.identity)
+    forwarded = snapshot.table.forwarded
+    fields = upstream_headers(facts, decision.route, ref, backend, forwarded, decided.identity)
     upgrade = upgrade_of(head)
     host = host_for(facts, ref, backend)
     return PreparedRequest(

@@ -14,9 +14,11 @@ from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
+from proxy.forwarding.response_headers import refusal_reply
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.chunked import chunked_body
 from proxy.http1.known_lines import KnownLines
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
@@ -209,3 +211,7 @@ class QuickTier:
                     connection,
                 )
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        """The response to bytes that never became a request."""
+        return refusal_reply(error, self.limits)

@@ -17,7 +17,8 @@ from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import forwarding_fields, upstream_headers
+from proxy.routing.transforms.facade_fields import PREFIX, forwarding_fields
+from proxy.routing.transforms.headers import upstream_headers
 from proxy.routing.transforms.trace_context import (
     NO_CLAIMS,
     REQUEST_ID,
@@ -66,12 +67,12 @@ class QuickPlan(Struct, frozen=True, eq=False):
 class QuickRoutes:
     """Prepared routes and client profiles of one snapshot. The table bounds the former, `_MAX_PROFILES` the latter."""
 
-    __slots__ = ("_allowed", "_choices", "_forwarder", "_profiles", "_reads", "snapshot")
+    __slots__ = ("_choices", "_forwarded", "_forwarder", "_profiles", "_reads", "snapshot")
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._forwarder = forwarder
-        self._allowed = snapshot.table.forwarded.allow_headers
+        self._forwarded = snapshot.table.forwarded
         self._reads = None if snapshot.reads == LoggedNames() else snapshot.reads
         self._choices: dict[tuple[int, str], Choices] = {}
         self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
@@ -132,10 +133,10 @@ class QuickRoutes:
         special = _ALWAYS_SPECIAL
         if trusted:
             special |= _FORWARDING
-        if self._allowed:
+        if self._forwarded.allow_headers:
             special |= 1 << RESTRICTED | 1 << FORWARDING
         facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
-        fields = forwarding_fields(_NO_FIELDS, facts)
+        fields = forwarding_fields(_NO_FIELDS, facts, self._forwarded.via)
         profile = ClientProfile(
             trusted,
             peer.encode(),
@@ -159,8 +160,11 @@ class QuickRoutes:
         """The plan for a request with special lines."""
         claimed = NO_CLAIMS
         special = head.special & profile.special
-        if not (special & ~_FORWARDING or self._allowed or prepared.policy is not None):
-            block = _forwarding_block(head.lines, facts)
+        if prepared.taken and any(line[1] == PREFIX for line in head.lines):
+            return None
+        allowed = self._forwarded.allow_headers
+        if not (special & ~_FORWARDING or allowed or prepared.policy is not None):
+            block = _forwarding_block(head.lines, facts, self._forwarded.via)
         else:
             claimed = claimed_ids(facts.headers, profile.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
@@ -180,7 +184,7 @@ class QuickRoutes:
         """The field lines of the general way, without the ids and without the lines that the table adds."""
         identity = Identity(b"", b"", b"", claimed.traceparent is not None)
         fields = upstream_headers(
-            facts, prepared.route, prepared.ref, prepared.backend, self._allowed, identity
+            facts, prepared.route, prepared.ref, prepared.backend, self._forwarded, identity
         )
         lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
         return lines.removesuffix(prepared.added)
@@ -203,7 +207,7 @@ class CurrentQuickRoutes:
         return routes
 
 
-def _forwarding_block(lines: list[Line], facts: Facts) -> bytes:
+def _forwarding_block(lines: list[Line], facts: Facts, via: bool) -> bytes:
     """The field lines of a request whose forwarding fields are passed on. Fields that the facade extends come last."""
     kept: list[bytes] = []
     fields: HeaderPairs = []
@@ -214,7 +218,7 @@ def _forwarding_block(lines: list[Line], facts: Facts) -> bytes:
             fields.append((name, value))
             if name not in _EXTENDED:
                 kept.append(field_lines([(name, value)]))
-    return b"".join(kept) + field_lines(forwarding_fields(fields, facts))
+    return b"".join(kept) + field_lines(forwarding_fields(fields, facts, via))
 
 
 def _within(head: QuickHead, limits: Limits) -> bool:

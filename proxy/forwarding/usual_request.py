@@ -17,7 +17,7 @@ from proxy.http1.response_head import ResponseHead
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import apply_header_edits
 from proxy.routing.transforms.response import head_block, unchanged
-from proxy.routing.transforms.trace_context import ONES, REQUEST_ID, ClaimedIds
+from proxy.routing.transforms.trace_context import ONES, ClaimedIds
 from proxy.telemetry.log_line import USUAL_LINE
 from proxy.telemetry.request_record import Record
 
@@ -72,7 +72,7 @@ class UsualRequest(Struct, eq=False):
         if prepared.edits_response:
             for edits in (prepared.route.response, prepared.ref.response):
                 fields = apply_header_edits(fields, edits)
-            block = head_block(head, [pair for pair in fields if pair[0] != REQUEST_ID])
+            block = head_block(head, fields)
         decision_line = prepared.decision_line if self.plan.may_see_decision else b""
         return b"%bX-Request-ID: %b\r\n%b" % (block, self.request_id, decision_line)
 

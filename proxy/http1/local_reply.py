@@ -1,11 +1,11 @@
 """Local replies: whole responses that the facade makes itself. Errors are problem documents (RFC 9457)."""
 
 import json
-from http import HTTPStatus
 
 from msgspec import Struct
 
 from proxy.errors import RequestError
+from proxy.http1.error_page import title_of
 from proxy.model import FieldName, HeaderPairs
 
 CONTENT_TYPE = FieldName(b"Content-Type")
@@ -31,8 +31,12 @@ OPTIONS_REPLY = LocalReply(204, [])
 def problem(error: RequestError, instance: str = "") -> LocalReply:
     """`error` as `application/problem+json`, with its `reason` as an extension member."""
     status = error.status
-    title = HTTPStatus(status).phrase if status in HTTPStatus.__members__.values() else "Error"
-    body = {"type": "about:blank", "title": title, "status": status, "detail": str(error)}
+    body = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "detail": str(error),
+    }
     body["reason"] = error.reason
     if instance:
         body["instance"] = instance

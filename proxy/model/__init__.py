@@ -2,11 +2,13 @@
 
 from proxy.model.address import plain_address
 from proxy.model.backend import (
+    ALL_COOKIES,
     ALLOW_ALL,
     TLS_KEYS,
     Allow,
     Backend,
     BackendTls,
+    CookieRules,
     Deviation,
     Endpoint,
     FileSignatures,
@@ -15,6 +17,7 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
     NO_EDITS,
     FieldName,
@@ -50,6 +53,7 @@ from proxy.model.table_test import Expectation, Given, TableTest
 __all__ = [
     "ALLOW_ALL",
     "ALL_BP",
+    "ALL_COOKIES",
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
@@ -60,10 +64,14 @@ __all__ = [
     "BackendTls",
     "Body",
     "Cohort",
+    "CookieRules",
     "Decision",
     "Deviation",
     "DirectResponse",
     "Endpoint",
+    "ErrorBodies",
+    "ErrorBody",
+    "ErrorFile",
     "Expectation",
     "Explain",
     "Facts",

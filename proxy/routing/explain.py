@@ -4,7 +4,7 @@
 running facade has the same form as that by a file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
-    Allow,
     Backend,
     Decision,
     Endpoint,
@@ -26,12 +25,16 @@ from proxy.model import (
 from proxy.model.match import Match
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
+from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
-from proxy.routing.match import Index, first_failure, precedence
+from proxy.routing.hosts import host_name, matching_host
+from proxy.routing.match import Index, first_failure
 from proxy.routing.paths import path_variants
+from proxy.routing.precedence import ANY_HOST, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
+from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -46,6 +49,8 @@ class PossibleDecision(Struct, frozen=True):
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
+    endpoint: str | None = None
+    """The one of them that the cookie of `session_affinity` names, if the request has it."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
@@ -89,6 +94,8 @@ class Explanation(Struct, frozen=True):
     line: int = 0
     match: str = ""
     stage: str | None = None
+    errors: tuple[str, ...] = ()
+    """The bodies that the table gives to error responses of the facade, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -116,7 +123,13 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
+EndpointOf = Callable[[Backend, Facts], Endpoint | None]
+"""The endpoint that a request is bound to by a cookie: the client for backends knows it."""
+
+
+def explain(
+    snapshot: InEffect, spec: RequestSpec, endpoint_of: EndpointOf = lambda backend, facts: None
+) -> Explanation:
     """The explanation of one request. Raises FacadeError for an invalid `spec`."""
     try:
         facts = facts_of_spec(spec, snapshot.trusted)
@@ -145,15 +158,20 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
     others = tuple(_other_routes(snapshot.table.routes, route, facts))
     if route is None:
         no_route = NoRoute("no route takes this request")
-        return replace(_refused(explanation, no_route), others=others)
+        errors = describe_errors(snapshot.table.errors)
+        return replace(_refused(explanation, no_route), errors=errors, others=others)
     return replace(
         explanation,
         route=route.name,
         line=route.line,
         match=describe(route.match),
         stage=route.stage,
+        errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
-        ways=tuple(_possible_decisions(snapshot, route, facts, spec.bucket_bp)),
+        ways=tuple(
+            _with_endpoint(decision, snapshot, facts, endpoint_of)
+            for decision in _possible_decisions(snapshot, route, facts, spec.bucket_bp)
+        ),
         others=others,
     )
 
@@ -225,15 +243,17 @@ def _possible_decision(
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
-        cookies=_cookies(backend.cookies),
+        cookies=in_words(backend.cookies),
     )
 
 
-def _cookies(allow: Allow) -> str:
-    """The allow-list in words."""
-    if allow.only is not None:
-        return f"only {', '.join(sorted(allow.only - allow.remove)) or 'none'}"
-    return f"all but {', '.join(sorted(allow.remove))}" if allow.remove else ""
+def _with_endpoint(
+    decision: PossibleDecision, snapshot: InEffect, facts: Facts, endpoint_of: EndpointOf
+) -> PossibleDecision:
+    if decision.backend is None:
+        return decision
+    endpoint = endpoint_of(snapshot.backends[decision.backend], facts)
+    return decision if endpoint is None else replace(decision, endpoint=_address(endpoint))
 
 
 def _address(endpoint: Endpoint) -> str:
@@ -252,7 +272,7 @@ def _percent(share_bp: int) -> float:
 
 
 def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -> list[OtherRoute]:
-    path = path_variants(facts.path)[0]
+    path, host = path_variants(facts.path)[0], host_name(facts.host)
     ranked = []
     for position, route in enumerate(routes):
         if route is chosen:
@@ -268,6 +288,7 @@ def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -
             same = first_failure(Route(route.name, Match(path=shape)), facts, path) is None
             other = OtherRoute(route.name, route.line, why or "", same_path=same)
         near = other.holds or other.same_path
-        rank = precedence(route, position) if near else (position,)
-        ranked.append(((not other.holds, not other.same_path, rank), other))
+        matched = matching_host(route.match.hosts, host) or ANY_HOST
+        order = rank(route.priority, matched, route.match, position) if near else (position,)
+        ranked.append(((not other.holds, not other.same_path, order), other))
     return [other for _, other in sorted(ranked, key=lambda each: each[0])]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.paths import is_parameter, segments_of
-from proxy.routing.transforms.headers import is_forwarding, values_that_pass
+from proxy.routing.transforms.facade_fields import is_forwarding, values_that_pass
 
 ValuesMatch = Callable[[list[str]], bool]
 """Whether the values of a name (none, one, or several) match."""

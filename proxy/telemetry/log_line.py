@@ -48,6 +48,9 @@ class LogLine(Struct):
     cookies: dict[str, list[str]] | UnsetType = UNSET
     query: dict[str, list[str]] | UnsetType = UNSET
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
+    sent_fields: int | UnsetType = UNSET
+    added_fields: int | UnsetType = UNSET
+    sent_field_bytes: int | UnsetType = UNSET
 
 
 def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
@@ -75,6 +78,10 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.error = str(record.error)
     if record.dropped_cookies:
         line.dropped_cookies = record.dropped_cookies
+    if record.refused_head is not None:
+        line.sent_fields = record.refused_head.fields
+        line.added_fields = record.refused_head.added
+        line.sent_field_bytes = record.refused_head.field_bytes
     if facts is not None:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)

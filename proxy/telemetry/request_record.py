@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from proxy.errors import RequestError
 from proxy.model import Decision, Facts, Route
+from proxy.routing.transforms.sent_head import SentHead
 from proxy.routing.transforms.trace_context import Identity
 
 
@@ -30,6 +31,8 @@ class Record(Struct):
     """How often the request was sent, or a connection for it was tried."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
+    refused_head: SentHead | None = None
+    """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
 
 
 def reason_of(record: Record) -> str:

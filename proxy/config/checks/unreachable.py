@@ -1,12 +1,13 @@
 """Finds routes that no request can reach, because one route with higher precedence covers them.
 
-Theory of operation. Routes are visited in order of precedence (rule 2). A route that covers another one has the same
-host (or none), the same first path segments (or no path), and no header, query or cookie match that the other
-lacks. These three parts form a key, by which the few candidates are found without comparing all pairs.
+Theory of operation. Routes are visited in order of precedence (rule 2), each once for each of its hosts. A route that
+covers another one has the same host or a wider one, the same first path segments (or no path), and no header, query
+or cookie match that the other lacks. These three parts form a key, by which the few candidates are found without
+comparing all pairs.
 
 `_covers` then decides. It is true only where that is certain, so no reachable route is refused. Not detected are
-routes that several others cover together, and a regex that covers another regex; a regex that is written as
-"everything" is detected.
+routes that several others cover together under one host, and a regex that covers another regex; a regex that is
+written as "everything" is detected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,33 +17,34 @@ import re2
 from proxy.errors import Problem
 from proxy.model import Route
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.routing.match import precedence
 from proxy.routing.paths import is_parameter, segments_of
+from proxy.routing.precedence import ANY_HOST, ranked
 
 _MAX_CANDIDATES = 200
 """Candidates that are compared for one key. Only generated tables have more."""
 
 _ValueMatch = tuple[str, StringMatch]
 _Key = tuple[str, object, object]
-_ANY_HOST = ""
 # Each matches every path: a path starts with a slash and has no control characters, which a dot does not match.
 _ANY_PATH = frozenset((".*", "/.*", ".+", "/?.*", "(.*)", "/(.*)"))
 
 
 def unreachable(routes: Sequence[Route]) -> list[Problem]:
     """One error for each unreachable route, in file order."""
-    order = sorted(range(len(routes)), key=lambda position: precedence(routes[position], position))
     earlier: dict[_Key, list[Route]] = {}
-    problems: list[tuple[int, Problem]] = []
-    for position in order:
+    covers: dict[int, Route] = {}
+    reached: set[int] = set()
+    for _, position, host in sorted(ranked(routes)):
         route = routes[position]
-        cover = _cover_of(route, earlier)
+        cover = _cover_of(route, host, earlier)
         if cover is not None:
-            problems.append((position, _problem(route, cover)))
+            covers.setdefault(position, cover)
             continue
-        for key in _keys_of_cover(route.match):
-            earlier.setdefault(key, []).append(route)
-    return [problem for _, problem in sorted(problems, key=lambda each: each[0])]
+        reached.add(position)
+        earlier.setdefault(_key_of_cover(route.match, host), []).append(route)
+    return [
+        _problem(routes[position], covers[position]) for position in sorted(covers.keys() - reached)
+    ]
 
 
 def _problem(route: Route, cover: Route) -> Problem:
@@ -55,10 +57,11 @@ def _problem(route: Route, cover: Route) -> Problem:
     return Problem(route.line, 1, text, hint)
 
 
-def _cover_of(route: Route, earlier: dict[_Key, list[Route]]) -> Route | None:
-    for key in _keys_of_covered(route.match):
+def _cover_of(route: Route, host: str, earlier: dict[_Key, list[Route]]) -> Route | None:
+    """A route that takes everything that `route` takes of `host`, which is one of its hosts."""
+    for key in _keys_of_covered(route.match, host):
         for candidate in earlier.get(key, ())[:_MAX_CANDIDATES]:
-            if _covers(candidate.match, route.match):
+            if candidate is not route and _covers(candidate.match, route.match):
                 return candidate
     return None
 
@@ -66,22 +69,19 @@ def _cover_of(route: Route, earlier: dict[_Key, list[Route]]) -> Route | None:
 # --- keys for storing and finding covering routes ---------------------------------------------
 
 
-def _keys_of_cover(match: Match) -> Iterator[_Key]:
-    """The keys under which a route is stored as a candidate for covering others."""
-    path = _path_key(match.path)
-    value = _value_key(match)
-    for host in match.hosts or (_ANY_HOST,):
-        yield host, path, value
+def _key_of_cover(match: Match, host: str) -> _Key:
+    """The key under which a route is stored as a candidate for covering others."""
+    return host, _path_key(match.path), _value_key(match)
 
 
-def _keys_of_covered(match: Match) -> Iterator[_Key]:
-    """The keys under which every route that covers `match` is stored."""
-    hosts = [_ANY_HOST, *(_hosts_above(match.hosts[0]) if match.hosts else ())]
+def _keys_of_covered(match: Match, host: str) -> Iterator[_Key]:
+    """The keys under which every route that covers `match` for `host` is stored."""
+    hosts = [ANY_HOST, *(_hosts_above(host) if host else ())]
     values = [None, *(key for each in _value_matches(match) for key in _value_keys(*each))]
     for path in _paths_above(match.path):
-        for host in hosts:
+        for above in hosts:
             for value in values:
-                yield host, path, value
+                yield above, path, value
 
 
 def _path_key(path: PathMatch | None) -> object:
@@ -155,9 +155,9 @@ def _value_keys(what: str, value: StringMatch) -> Iterator[object]:
 
 
 def _covers(upper: Match, lower: Match) -> bool:
+    """Whether `upper` takes everything that `lower` takes, hosts aside: the keys have them."""
     return (
         _methods_cover(upper.methods, lower.methods)
-        and _hosts_cover(upper.hosts, lower.hosts)
         and _path_covers(upper.path, lower.path)
         and _values_cover(upper, lower)
     )
@@ -165,13 +165,6 @@ def _covers(upper: Match, lower: Match) -> bool:
 
 def _methods_cover(upper: Sequence[str], lower: Sequence[str]) -> bool:
     return not upper or (bool(lower) and set(upper) >= set(lower))
-
-
-def _hosts_cover(upper: Sequence[str], lower: Sequence[str]) -> bool:
-    if not upper:
-        return True
-    names = set(upper)
-    return bool(lower) and all(any(host in names for host in _hosts_above(each)) for each in lower)
 
 
 def _values_cover(upper: Match, lower: Match) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 from proxy.config.addresses import Hostname, Link
 from proxy.config.documents.base import Doc, RuledDoc, ShortForm, exactly_one, shared
 from proxy.config.documents.compare import MirrorDoc
+from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.headers import HeaderValues, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
 from proxy.config.documents.matches import MatchDoc
@@ -193,6 +194,11 @@ class RouteDoc(Doc):
     )
     limits: LimitsDoc = Field(
         default_factory=shared(LimitsDoc()), description="Limits of this route"
+    )
+    errors: dict[ErrorStatus, ErrorBodyDoc] = Field(
+        default_factory=dict,
+        description="Bodies of the facade's own error responses, by status",
+        json_schema_extra={"additionalProperties": False},
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

@@ -5,8 +5,6 @@ from msgspec.structs import replace
 
 from proxy.http1.response_head import ResponseHead, read_response_head
 from proxy.model import (
-    ALLOW_ALL,
-    Allow,
     BackendRef,
     Decision,
     DirectResponse,
@@ -15,7 +13,6 @@ from proxy.model import (
     Rewrite,
 )
 from proxy.routing.decide import decide
-from proxy.routing.transforms.headers import dropped_cookies, without_cookies
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -182,21 +179,6 @@ def test_lines_are_fields_without_framing() -> None:
     assert lines_without_framing([(b"a", b"1"), *framing, (b"b", b"")]) == [b"a: 1", b"b: "]
 
 
-@pytest.mark.parametrize(
-    ("allow", "dropped"),
-    [
-        (ALLOW_ALL, ()),
-        (Allow(remove=frozenset(("a", "x"))), ("a", "a")),
-        (Allow(frozenset(("b",))), ("a", "a", "Path")),
-        (Allow(frozenset()), ("a", "a", "b", "Path")),
-    ],
-)
-def test_a_backend_may_not_set_a_cookie_that_it_may_not_see(
-    allow: Allow, dropped: tuple[str, ...]
-) -> None:
-    values = (b"a=1; Path=/", b" = a=2", b"b=a=3", b"Path")
-    headers = [(b"x", b"a=1"), *((b"set-cookie", value) for value in values)]
-    assert dropped_cookies(headers, allow) == dropped
-    kept = without_cookies(headers, dropped)
-    assert len(kept) == len(headers) - len(dropped)
-    assert dropped_cookies(kept, allow) == ()
+@pytest.mark.parametrize("status", [b"400 No", b"431 No"])
+def test_a_refused_head_is_looked_at_again(status: bytes) -> None:
+    assert unchanged(head(b"a: 1", status=status), HEADER) is None

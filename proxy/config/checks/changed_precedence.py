@@ -1,0 +1,222 @@
+"""Warns where a table decides otherwise than before the host came first (ADR 23).
+
+Theory of operation. For each route, a tree of all paths gives the routes whose paths overlap with its own. Of a pair
+whose order has changed, a request is made that both may take. If the first of all routes that take it is another one by
+the old order than by rule 2, this is a warning, with the request as its example. So each warning is true. Not all
+changes are found: a regex that no other route's path fits is not compared, and of a large table only some pairs are.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from urllib.parse import urlencode
+
+import re2
+
+from proxy.errors import Problem
+from proxy.model import Facts, Route
+from proxy.model.match import StringMatch
+from proxy.routing.hosts import host_matches, host_name, matching_host
+from proxy.routing.path_tree import Entry, Node, PathTree
+from proxy.routing.paths import is_parameter, segments_of
+from proxy.routing.precedence import ANY_HOST, Rank, ranked
+from proxy.routing.predicates import predicates_of
+
+_MAX_STEPS = 200_000
+"""Nodes and routes that are looked at. It takes less than a second."""
+_MAX_WARNINGS = 100
+_HINT = "give the one that has to go first a higher `priority`"
+_EXAMPLES = ("x", "1")
+"""Segments and values for what a match leaves open."""
+_ANY_LABEL = "any"
+"""In place of the star of a host."""
+
+
+def changed_precedence(routes: Sequence[Route]) -> list[Problem]:
+    """One warning for each pair of routes, in the order of the file."""
+    if not any(map(_may_differ, routes)):
+        return []
+    search = _Search(routes)
+    problems: dict[tuple[int, int], Problem] = {}
+    for request in search.requests():
+        first = search.first(request)
+        if first is not None and first[0] is not first[1]:
+            before, now = first
+            problems.setdefault((now.rank, before.rank), _problem(now.route, before.route, request))
+            if len(problems) >= _MAX_WARNINGS:
+                break
+    return [problems[pair] for pair in sorted(problems)]
+
+
+def _may_differ(route: Route) -> bool:
+    """Whether the two orders may rank this route differently."""
+    match = route.match
+    has_template = match.path is not None and match.path.kind == "template"
+    return bool(match.hosts or match.headers or match.query or match.cookies or has_template)
+
+
+def _old_rank(route: Route, position: int) -> Rank:
+    """The order before ADR 23: the path before the host, all conditions counted together."""
+    match, literals = route.match, 0
+    if match.path is not None and match.path.kind in ("prefix", "template"):
+        literals = sum(not is_parameter(segment) for segment in segments_of(match.path.value))
+    kinds = {"exact": 0, "prefix": 1, "template": 1, "regex": 2}
+    kind = 3 if match.path is None else kinds[match.path.kind]
+    hosts = 2 if not match.hosts else min(int(host.startswith("*")) for host in match.hosts)
+    count = len(match.headers) + len(match.query) + len(match.cookies)
+    return (-route.priority, kind, -literals, hosts, int(not match.methods), -count, position)
+
+
+def _problem(now: Route, before: Route, request: Facts) -> Problem:
+    line = f" (line {before.line})" if before.line else ""
+    text = (
+        f"`{now.name}` now goes before `{before.name}`{line}, which took {_shown(request)} "
+        "until 0.1: precedence has changed (rule 2)"
+    )
+    return Problem(now.line, 1, text, _HINT, "warning")
+
+
+def _shown(request: Facts) -> str:
+    query = b"?" + request.query if request.query else b""
+    target = (request.host + request.path + query).decode()
+    fields = ", ".join(f"{name.decode()}: {value.decode()}" for name, value in request.headers)
+    return f"{request.method} {target}{f' with {fields}' if fields else ''}"
+
+
+class _Search:
+    """Finds requests that two routes take whose order has changed. An entry's rank is its position in the file."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._steps = 0
+        self._tree = PathTree()
+        self._entries = [Entry(at, route, predicates_of(route)) for at, route in enumerate(routes)]
+        self._old = [_old_rank(route, at) for at, route in enumerate(routes)]
+        self._new: list[dict[str, Rank]] = [{} for _ in routes]
+        for rank, at, host in ranked(routes):
+            self._new[at][host] = rank
+        for entry in self._entries:
+            self._tree.add(entry)
+
+    def first(self, request: Facts) -> tuple[Entry, Entry] | None:
+        """The route that took the request by the old order, and the one that takes it today. None if no route does."""
+        before = now = None
+        groups = self._tree.candidates(request.path.split(b"/")[1:])
+        host = host_name(request.host)
+        for entry in chain(*groups, self._tree.without_path):
+            self._steps += 1
+            hosts = entry.route.match.hosts
+            matched = matching_host(hosts, host) if hosts else ANY_HOST
+            if matched is None or not _takes(entry, request):
+                continue
+            old, new = self._old[entry.rank], self._new[entry.rank][matched]
+            before = min(before or (old, entry), (old, entry), key=_rank_of)
+            now = min(now or (new, entry), (new, entry), key=_rank_of)
+        return None if before is None or now is None else (before[1], now[1])
+
+    def requests(self) -> Iterator[Facts]:
+        """Requests that two routes may take whose order has changed."""
+        # Those with a path first: they have the fewest candidates.
+        for entry in sorted(self._entries, key=lambda entry: entry.route.match.path is None):
+            for group, path in self._overlapping(entry.route):
+                for other in group:
+                    self._steps += 1
+                    for host in self._changed(entry, other):
+                        yield _request(entry.route, other.route, host, path)
+                    if self._steps > _MAX_STEPS:
+                        return
+
+    def _changed(self, one: Entry, other: Entry) -> Iterator[str]:
+        """A host for each two hosts of the routes that overlap and rank the two in another order than before."""
+        old = self._old[one.rank] < self._old[other.rank]
+        for mine, rank in self._new[one.rank].items():
+            for others, other_rank in self._new[other.rank].items():
+                if old != (rank < other_rank) and (host := _common_host(mine, others)):
+                    yield host
+
+    def _overlapping(self, route: Route) -> Iterator[tuple[list[Entry], str]]:
+        """Routes whose paths overlap with that of `route`, each group with a path that both match."""
+        choices = _choices(route)
+        if choices is None:
+            return
+        yield self._tree.without_path, "/" + "/".join(options[0] for options in choices)
+        waiting: list[tuple[Node, str, int]] = [(self._tree.root, "", 0)]
+        while waiting and self._steps <= _MAX_STEPS:
+            node, before, depth = waiting.pop()
+            self._steps += 1
+            if node.prefixes:
+                rest = "".join(f"/{options[0]}" for options in choices[depth:])
+                yield node.prefixes, (before + rest) or "/"
+            if depth < len(choices):
+                waiting += _below(node, choices[depth], before, depth + 1)
+            elif node.ends:
+                yield node.ends, before
+
+
+def _takes(entry: Entry, request: Facts) -> bool:
+    return all(predicate.holds(request, request.path) for predicate in entry.predicates)
+
+
+def _rank_of(ranked_entry: tuple[Rank, Entry]) -> Rank:
+    return ranked_entry[0]
+
+
+def _choices(route: Route) -> list[tuple[str, ...]] | None:
+    """For each segment of the route's path the segments that match it, a `{name}` last for any. None for a regex."""
+    path = route.match.path
+    if path is None:
+        return []
+    if path.kind == "regex":
+        return None
+    is_prefix = path.kind == "prefix"
+    segments = segments_of(path.value) if is_prefix else path.value.split("/")[1:]
+    return [_choices_of(segment, dict(path.params)) for segment in segments]
+
+
+def _choices_of(segment: str, rules: dict[str, str]) -> tuple[str, ...]:
+    if not is_parameter(segment):
+        return (segment,)
+    rule = rules.get(segment[1:-1])
+    fitting = (each for each in _EXAMPLES if rule is None or re2.fullmatch(rule, each))
+    return (*fitting, segment)
+
+
+def _below(
+    node: Node, choices: tuple[str, ...], before: str, depth: int
+) -> Iterator[tuple[Node, str, int]]:
+    if node.star is not None:
+        yield node.star, f"{before}/{choices[0]}", depth
+    for key, child in (node.children or {}).items():
+        name = key.decode()
+        if name == choices[0] or (len(choices) > 1 and name):
+            yield child, f"{before}/{name}", depth
+
+
+def _common_host(one: str, other: str) -> str | None:
+    """A host that both match; `ANY_HOST` matches every host. None if there is none."""
+    if ANY_HOST in (one, other):
+        return (one or other or "www.example").replace("*", _ANY_LABEL)
+    wide, narrow = sorted((one, other), key=lambda each: (not each.startswith("*"), len(each)))
+    host = narrow.replace("*", _ANY_LABEL)
+    return host if wide == narrow or host_matches(wide, host) else None
+
+
+def _request(one: Route, other: Route, host: str, path: str) -> Facts:
+    """A request with what both matches ask for."""
+    methods = [each for each in one.match.methods if each in (other.match.methods or (each,))]
+    method = (methods or [*other.match.methods, "GET"])[0]
+    headers = _values(one.match.headers, other.match.headers)
+    cookies = _values(one.match.cookies, other.match.cookies)
+    fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+    if cookies:
+        pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        fields.append((b"cookie", pairs.encode()))
+    query = urlencode(_values(one.match.query, other.match.query))
+    return Facts(method, host.encode(), path.encode(), query.encode(), fields, "")
+
+
+def _values(*matches: Sequence[StringMatch]) -> dict[str, str]:
+    return {
+        each.name: each.value if each.kind in ("exact", "prefix") else _EXAMPLES[1]
+        for several in matches
+        for each in several
+        if (each.kind, each.value) != ("present", "false")
+    }

@@ -1,0 +1,136 @@
+"""A tree of the routes of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
+
+from collections.abc import Sequence
+
+from proxy.model import Facts, Route
+from proxy.routing.paths import is_parameter, segments_of
+from proxy.routing.predicates import Predicate
+
+
+class Entry:
+    """A route in the index, with its place in the order of precedence and its predicates."""
+
+    __slots__ = ("predicates", "rank", "route")
+
+    def __init__(self, rank: int, route: Route, predicates: tuple[Predicate, ...]) -> None:
+        self.rank = rank
+        self.route = route
+        self.predicates = predicates
+
+
+class Node:
+    """A node of the tree: the routes whose path ends here, and the prefixes that match everything below."""
+
+    __slots__ = ("children", "ends", "prefixes", "star")
+
+    def __init__(self) -> None:
+        # Empty containers are not created: in a large table each object that is touched is a cache miss.
+        self.children: dict[bytes, Node] | None = None
+        self.star: Node | None = None
+        self.ends: list[Entry] | None = None
+        self.prefixes: list[Entry] | None = None
+
+    def child(self, segment: str) -> "Node":
+        if is_parameter(segment):
+            self.star = self.star or Node()
+            return self.star
+        return self.literal(segment)
+
+    def literal(self, segment: str) -> "Node":
+        if self.children is None:
+            self.children = {}
+        return self.children.setdefault(segment.encode(), Node())
+
+    def add_prefix(self, entry: Entry) -> None:
+        if self.prefixes is None:
+            self.prefixes = []
+        self.prefixes.append(entry)
+
+    def add_end(self, entry: Entry) -> None:
+        if self.ends is None:
+            self.ends = []
+        self.ends.append(entry)
+
+
+class PathTree:
+    """The routes of one host."""
+
+    __slots__ = ("first", "mixed", "root", "without_path")
+
+    def __init__(self, first: int = 0) -> None:
+        self.root = Node()
+        self.without_path: list[Entry] = []
+        self.first = first
+        """The rank of the first entry, which is the lowest."""
+        self.mixed = False
+        """An entry of `without_path` has a lower rank than one of the tree: only `priority` causes that."""
+
+    def add(self, entry: Entry) -> None:
+        """Entries have to be added in order of rank."""
+        path = entry.route.match.path
+        if path is None or path.kind == "regex":
+            self.without_path.append(entry)
+            return
+        self.mixed = bool(self.without_path)
+        node = self.root
+        if path.kind == "prefix":
+            for segment in segments_of(path.value):
+                node = node.child(segment)
+            node.add_prefix(entry)
+            return
+        # An exact path has its trailing slash as an empty last segment: `/a/` is not `/a`.
+        written = path.value.rstrip("/") if path.ignore_trailing_slash else path.value
+        literal = path.kind == "exact"
+        for segment in written.split("/")[1:]:
+            node = node.literal(segment) if literal else node.child(segment)
+        node.add_end(entry)
+        if path.ignore_trailing_slash:
+            node.literal("").add_end(entry)
+
+    def best(
+        self, segments: Sequence[bytes], facts: Facts, path: bytes, best: Entry | None
+    ) -> Entry | None:
+        """The entry of lowest rank that matches, or `best` of another tree if that has a lower rank."""
+        result = _best(self.candidates(segments), facts, path, best)
+        if self.without_path and (result is None or result is best or self.mixed):
+            result = _best([self.without_path], facts, path, result)
+        return result
+
+    def candidates(self, segments: Sequence[bytes]) -> list[list[Entry]]:
+        """The entries of every node that matches the path, the deepest nodes last."""
+        groups: list[list[Entry]] = []
+        waiting: list[tuple[Node, int]] = []
+        node: Node | None = self.root
+        depth, last = 0, len(segments)
+        while True:
+            while node is not None:
+                if node.prefixes:
+                    groups.append(node.prefixes)
+                if depth == last:
+                    if node.ends:
+                        groups.append(node.ends)
+                    break
+                segment = segments[depth]
+                depth += 1
+                star, children = node.star, node.children
+                node = None if children is None else children.get(segment)
+                if star is not None and segment:
+                    if node is None:
+                        node = star
+                    else:
+                        waiting.append((star, depth))
+            if not waiting:
+                return groups
+            node, depth = waiting.pop()
+
+
+def _best(groups: list[list[Entry]], facts: Facts, path: bytes, best: Entry | None) -> Entry | None:
+    """The entry of lowest rank whose predicates all hold. The deepest nodes, the most likely ones, come first."""
+    for group in reversed(groups):
+        for entry in group:
+            if best is not None and entry.rank >= best.rank:
+                break
+            if not entry.predicates or all(each.holds(facts, path) for each in entry.predicates):
+                best = entry
+                break
+    return best

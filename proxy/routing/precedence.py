@@ -1,0 +1,54 @@
+"""The order in which matches are tried (rule 2, ADR 23). Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from proxy.model import Route
+from proxy.model.match import Match, PathMatch
+from proxy.routing.paths import is_parameter, segments_of
+
+Rank = tuple[int | tuple[int, ...], ...]
+"""The lowest comes first."""
+
+ANY_HOST = ""
+"""In place of a host, where a match has none."""
+
+
+def rank(priority: int, host: str, match: Match, position: int) -> Rank:
+    """The rank of a match for the requests that `host`, one of its hosts, takes. `position` is that in the file."""
+    return (
+        -priority,
+        *_host_rank(host),
+        *_path_rank(match.path),
+        0 if match.methods else 1,
+        -len(match.headers),
+        -len(match.query),
+        -len(match.cookies),
+        position,
+    )
+
+
+def ranked(routes: Sequence[Route]) -> Iterator[tuple[Rank, int, str]]:
+    """Rank, position and host: each route once for each of its hosts, since it ranks by the host that matched."""
+    for position, route in enumerate(routes):
+        for host in route.match.hosts or (ANY_HOST,):
+            yield rank(route.priority, host, route.match, position), position, host
+
+
+def _host_rank(host: str) -> tuple[int, int]:
+    if host == ANY_HOST:
+        return (2, 0)
+    return (1, -len(host)) if host.startswith("*") else (0, 0)
+
+
+def _path_rank(path: PathMatch | None) -> Rank:
+    match path:
+        case None:
+            return (3, 0, ())
+        case PathMatch(kind="exact"):
+            return (0, 0, ())
+        case PathMatch(kind="regex"):
+            return (2, 0, ())
+        case _:
+            # A literal before a parameter before the end, and an end before an open end.
+            kinds = tuple(int(is_parameter(segment)) for segment in segments_of(path.value))
+            return (1, sum(kinds) - len(kinds), (*kinds, 3 if path.kind == "prefix" else 2))

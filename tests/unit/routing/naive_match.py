@@ -1,0 +1,98 @@
+"""Rule 2 and the meaning of a match, written down once more: simple, slow, and without the product's code."""
+
+import re
+
+from proxy.model import Facts, Route
+from proxy.model.match import Match, PathMatch
+
+Key = tuple[object, ...]
+
+
+def first_match(routes: list[Route], request: Facts) -> Route | None:
+    """Sorts what matches by the key of rule 2, and takes the first."""
+    host = request.host.decode()
+    found = [
+        (key(route.priority, route.match, pattern, position), route)
+        for position, route in enumerate(routes)
+        for pattern in route.match.hosts or ("",)
+        if host_fits(pattern, host) and holds(route.match, request)
+    ]
+    return min(found, key=lambda each: each[0])[1] if found else None
+
+
+def key(priority: int, match: Match, host: str, position: int) -> Key:
+    """The lowest goes first."""
+    return (
+        -priority,
+        *host_key(host),
+        *path_key(match.path),
+        not match.methods,
+        -len(match.headers),
+        -len(match.query),
+        -len(match.cookies),
+        position,
+    )
+
+
+def host_key(host: str) -> Key:
+    kind = ["exact", "wildcard", "none"].index(
+        "none" if not host else "wildcard" if host.startswith("*.") else "exact"
+    )
+    return (kind, -host.count("."))
+
+
+def path_key(path: PathMatch | None) -> Key:
+    if path is None:
+        return (3, 0, "")
+    if path.kind == "exact":
+        return (0, 0, "")
+    if path.kind == "regex":
+        return (2, 0, "")
+    segments = [segment for segment in path.value.split("/") if segment]
+    literals = sum(not segment.startswith("{") for segment in segments)
+    # a: literal, b: parameter, c: the end, d: whatever comes. What is certain earlier goes first.
+    shape = "".join("b" if segment.startswith("{") else "a" for segment in segments)
+    return (1, -literals, shape + ("d" if path.kind == "prefix" else "c"))
+
+
+def holds(wanted: Match, request: Facts) -> bool:
+    """Whether a match takes a request."""
+    host, path = request.host.decode(), request.path.decode()
+    if wanted.hosts and not any(host_fits(each, host) for each in wanted.hosts):
+        return False
+    if wanted.methods and request.method not in wanted.methods:
+        return False
+    query = dict(pair.split("=") for pair in request.query.decode().split("&") if pair)
+    cookies = dict(
+        pair.split("=")
+        for name, value in request.headers
+        if name == b"cookie"
+        for pair in value.decode().split("; ")
+    )
+    headers = {name.decode(): value.decode() for name, value in request.headers}
+    for conditions, values in (
+        (wanted.headers, headers),
+        (wanted.query, query),
+        (wanted.cookies, cookies),
+    ):
+        for condition in conditions:
+            if values.get(condition.name) != condition.value:
+                return False
+    return wanted.path is None or fits(wanted.path, path)
+
+
+def host_fits(pattern: str, host: str) -> bool:
+    if not pattern:
+        return True
+    return host.endswith(pattern[1:]) if pattern.startswith("*") else host == pattern
+
+
+def fits(wanted: PathMatch, path: str) -> bool:
+    if wanted.kind == "regex":
+        return re.fullmatch(wanted.value, path) is not None
+    written = re.sub(r"\{.*?\}", "[^/]+", wanted.value)
+    if wanted.kind == "prefix":
+        return re.fullmatch(written.rstrip("/") + "(/.*)?", path) is not None
+    if wanted.ignore_trailing_slash:
+        return re.fullmatch(written.rstrip("/") + "/?", path) is not None
+    return re.fullmatch(written, path) is not None
