@@ -18,7 +18,14 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
-from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
+from proxy.model.headers import (
+    NO_EDITS,
+    FieldName,
+    HeaderEdits,
+    HeaderPairs,
+    field_name,
+    written_name,
+)
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
 from proxy.model.stage import Stage
@@ -68,6 +75,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "FieldName",
     "FileSignatures",
     "Forwarded",
     "Given",
@@ -93,5 +101,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "field_name",
     "plain_address",
+    "written_name",
 ]
