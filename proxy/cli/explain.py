@@ -18,6 +18,7 @@ from proxy.errors import FacadeError, TableError
 from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.snapshot import Snapshot
+from proxy.upstream.affinity import endpoint_of
 
 _FEW = 10
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         text = read_routes(arguments.routes)
         loaded, now_s = load(text, arguments.routes), time.time()
         snapshot = _with_keys(snapshot_of(loaded, text, {}, now_s), arguments.routes)
-        explanation = explain(snapshot, spec, now_s)
+        explanation = explain(snapshot, spec, now_s, endpoint_of)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
@@ -148,6 +149,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         screen.fact("answer", f"{decision.status}: {decision.detail}", "red")
     for number, url in enumerate(decision.urls):
         screen.fact("or" if number else "asks", f"{method} {url}")
+    if decision.endpoint is not None:
+        screen.fact("endpoint", f"{decision.endpoint}, by the cookie of session_affinity")
     fields = (
         decision.headers if decision.host is None else (("host", decision.host), *decision.headers)
     )

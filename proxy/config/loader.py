@@ -6,6 +6,7 @@ from typing import Any
 from proxy.config import not_implemented, to_error_bodies, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
 from proxy.config.cohort_rules import cohort_faults
+from proxy.config.cookie_rules import cookie_faults
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
@@ -65,6 +66,8 @@ class _TableLoader:
         cohort_docs = read_named(root, "cohorts", CohortDoc, problems)
         for name, backend in backends.items():
             self._not_implemented += not_implemented.of_backend(name, backend)
+        for loc, fault in cookie_faults(backends):
+            problems.add(fault, loc)
         for name, cohort in cohort_docs.items():
             written = cohort.read_your_writes
             at = ("cohorts", name, "read_your_writes", "key_file")
@@ -78,7 +81,9 @@ class _TableLoader:
         return RouteTable(
             routes,
             to_model.without_facade_fields(
-                tuple(to_model.backend(name, doc) for name, doc in backends.items()),
+                to_model.without_foreign_cookies(
+                    tuple(to_model.backend(name, doc) for name, doc in backends.items())
+                ),
                 cohorts.values(),
                 routes,
             ),

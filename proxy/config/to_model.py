@@ -25,6 +25,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
     Allow,
@@ -32,8 +33,10 @@ from proxy.model import (
     BackendRef,
     BackendTls,
     Cohort,
+    CookieRules,
     DirectResponse,
     Explain,
+    FieldName,
     Forwarded,
     HashKey,
     HeaderEdits,
@@ -46,6 +49,7 @@ from proxy.model import (
     Rewrite,
     Route,
     Timeouts,
+    field_name,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
@@ -69,7 +73,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.circuit_breakers.max_connections,
         doc.circuit_breakers.max_pending_requests,
         _allow(doc.headers),
-        _allow(doc.cookies),
+        _cookies(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
         frozenset(doc.tolerate),
@@ -80,11 +84,31 @@ def backend(name: str, doc: BackendDoc) -> Backend:
     )
 
 
+def without_foreign_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets, or that another one is renamed to.
+
+    A backend may `allow` the renamed cookie of another one.
+    """
+    own = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    renamed = {name for each in backends for _, name in each.cookies.renamed}
+    if not own | renamed:
+        return backends
+    return tuple(
+        replace(each, cookies=_without(each.cookies, own, renamed - (each.cookies.only or set())))
+        for each in backends
+    )
+
+
+def _without(cookies: CookieRules, own: set[str], renamed: set[str]) -> CookieRules:
+    foreign = renamed - {name for _, name in cookies.renamed}
+    return replace(cookies, remove=cookies.remove | own | foreign)
+
+
 def without_facade_fields(
     backends: tuple[Backend, ...], cohorts: Iterable[Cohort], routes: Iterable[Route]
 ) -> tuple[Backend, ...]:
-    """The backends, none of which gets what is for the facade itself: its cookies, and the fields of overrides."""
-    cookies = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    """The backends, none of which gets the cookies of cohorts, and the fields of overrides."""
+    cookies: set[str] = set()
     for each in cohorts:
         cookies |= {key.name for key in each.keys if key.generate}
         if each.read_your_writes is not None:
@@ -92,16 +116,16 @@ def without_facade_fields(
     headers: set[str] = set()
     for override in {route.override for route in routes if route.override is not None}:
         (headers if override.kind == "header" else cookies).add(override.name)
-    return tuple(
-        replace(
-            each, headers=_removing(each.headers, headers), cookies=_removing(each.cookies, cookies)
+    if headers:
+        backends = tuple(
+            replace(each, headers=replace(each.headers, remove=each.headers.remove | headers))
+            for each in backends
         )
-        for each in backends
-    )
-
-
-def _removing(allow: Allow, names: set[str]) -> Allow:
-    return replace(allow, remove=allow.remove | names) if names else allow
+    if cookies:
+        backends = tuple(
+            replace(each, cookies=_without(each.cookies, cookies, set())) for each in backends
+        )
+    return backends
 
 
 def _tls(doc: TlsDoc) -> BackendTls:
@@ -110,7 +134,14 @@ def _tls(doc: TlsDoc) -> BackendTls:
     return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
 
 
-def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
+def _cookies(doc: AllowCookiesDoc) -> CookieRules:
+    if doc.allow is None and not doc.remove and not doc.rename:
+        return ALL_COOKIES
+    only = None if doc.allow is None else frozenset(doc.allow)
+    return CookieRules(only, frozenset(doc.remove), tuple(doc.rename.items()))
+
+
+def _allow(doc: AllowHeadersDoc) -> Allow:
     if doc.allow is None and not doc.remove:
         return ALLOW_ALL
     return Allow(None if doc.allow is None else frozenset(doc.allow), frozenset(doc.remove))
@@ -311,16 +342,16 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
     if given.body and all(name != b"content-type" for name, _ in headers):
-        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
+        headers += ((FieldName(b"Content-Type"), b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())
 
 
 def _retired_headers(doc: RetiredDoc) -> Iterable[tuple[bytes, bytes]]:
-    yield b"sunset", http_date(doc.sunset).encode()
+    yield FieldName(b"Sunset"), http_date(doc.sunset).encode()
     if doc.successor is not None:
-        yield b"link", f'<{doc.successor}>; rel="successor-version"'.encode()
+        yield FieldName(b"Link"), f'<{doc.successor}>; rel="successor-version"'.encode()
 
 
 def http_date(instant: datetime) -> str:
@@ -338,7 +369,7 @@ def _edits(doc: MessageDoc) -> HeaderEdits:
 
 
 def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
-    return ((name.encode(), value.encode()) for name, value in fields.items())
+    return ((field_name(name.encode()), value.encode()) for name, value in fields.items())
 
 
 def table_test(doc: TestDoc, position: Position) -> TableTest:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.http1.response_head import ResponseHead
 from proxy.model import Facts
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.upstream import Exchange, HttpExchange
 
 
@@ -49,7 +50,9 @@ class AsgiExchange(Struct, eq=False):
     def affinity_cookie(self, facts: Facts) -> bytes | None:
         """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
         exchange = self.exchange
-        return exchange.pool.affinity_cookie(facts) if isinstance(exchange, HttpExchange) else None
+        if not isinstance(exchange, HttpExchange) or exchange.pool.affinity is None:
+            return None
+        return exchange.pool.affinity_cookie(facts, client_origin(facts)[0])
 
     async def _pass_on(self, exchange: Exchange) -> None:
         out = self.out

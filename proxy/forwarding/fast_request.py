@@ -42,6 +42,7 @@ from proxy.http1.response_writer import lines_of
 from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool, PrivateConnections
@@ -244,12 +245,14 @@ class FastRequest(Struct, eq=False):
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
         for cookie in self._cookies():
-            start = b"%bset-cookie: %b\r\n" % (start, cookie)
+            start = b"%bSet-Cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
 
     def _cookies(self) -> list[bytes]:
         """The values of Set-Cookie that the facade itself adds to the response."""
-        affinity = None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
+        affinity, facts, pool = None, self.decided.facts, self.pool
+        if pool is not None and pool.affinity is not None:
+            affinity = pool.affinity_cookie(facts, client_origin(facts)[0])
         return own_cookies(self.decided, affinity, self.snapshot, self.forwarder.clock())
 
     def response_data(self, data: bytes) -> None:
@@ -300,8 +303,8 @@ class FastRequest(Struct, eq=False):
             return
         self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
-        lines += [b"set-cookie: " + cookie for cookie in self._cookies()]
-        self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
+        lines += [b"Set-Cookie: " + cookie for cookie in self._cookies()]
+        self._response().switch([*lines, b"Connection: upgrade", b"Upgrade: " + wanted])
         self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:

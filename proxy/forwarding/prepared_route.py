@@ -9,15 +9,16 @@ from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
-    ALLOW_ALL,
+    ALL_COOKIES,
     NO_EDITS,
     SAFE_METHODS,
-    Allow,
     Backend,
     BackendRef,
     Cohort,
+    CookieRules,
     Facts,
     HeaderEdits,
+    HeaderPairs,
     Limits,
     Rewrite,
     Route,
@@ -49,9 +50,9 @@ class FieldPolicy(Struct, frozen=True):
 
     removed: frozenset[bytes]
     only: frozenset[str] | None
-    cookies: Allow
+    cookies: CookieRules
     known: dict[bytes, bytes] = {}
-    """Values of Cookie that were filtered before, with the line that goes on. Bounded: it forgets all when full."""
+    """Cookie lines that were filtered before, each with the one that is sent. Bounded: it forgets all when full."""
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
@@ -62,7 +63,7 @@ class FieldPolicy(Struct, frozen=True):
         removed, only = self.removed, self.only
         if only is not None:
             lines = [line for line in lines if line[1].decode("latin-1") in only]
-        if self.cookies is not ALLOW_ALL:
+        if self.cookies is not ALL_COOKIES:
             return [
                 line if line[0] != COOKIE else self._cookie_line(line)
                 for line in lines
@@ -72,14 +73,14 @@ class FieldPolicy(Struct, frozen=True):
 
     def _cookie_line(self, line: Line) -> Line:
         """The line that goes on is empty, if the backend gets none of the cookies."""
-        kind, name, value, _ = line
-        sent = self.known.get(value)
+        kind, name, value, whole = line
+        sent = self.known.get(whole)
         if sent is None:
             sent = field_lines(with_cookies([(name, value)], self.cookies))
             if len(self.known) >= _MAX_KNOWN:
                 self.known.clear()
-            if len(value) <= _MAX_KNOWN_BYTES:
-                self.known[value] = sent
+            if len(whole) <= _MAX_KNOWN_BYTES:
+                self.known[whole] = sent
         return kind, name, value, sent
 
 
@@ -251,7 +252,7 @@ def _prepared(
         _policy(backend, edits),
         _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
-        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
     )
@@ -292,12 +293,12 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
     removed = _removed(backend)
     for each in edits:
         removed.update(each.remove, (name for name, _ in each.set))
-    if not removed and backend.headers.only is None and backend.cookies is ALLOW_ALL:
+    if not removed and backend.headers.only is None and backend.cookies is ALL_COOKIES:
         return None
     return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
 
 
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
-    own = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
+    own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
     return field_lines(edited_request(own, route, ref))

@@ -2,11 +2,13 @@
 
 from proxy.model.address import plain_address
 from proxy.model.backend import (
+    ALL_COOKIES,
     ALLOW_ALL,
     TLS_KEYS,
     Allow,
     Backend,
     BackendTls,
+    CookieRules,
     Deviation,
     Endpoint,
     FileSignatures,
@@ -17,7 +19,14 @@ from proxy.model.backend import (
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
-from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
+from proxy.model.headers import (
+    NO_EDITS,
+    FieldName,
+    HeaderEdits,
+    HeaderPairs,
+    field_name,
+    written_name,
+)
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
@@ -45,6 +54,7 @@ from proxy.model.table_test import Expectation, Given, TableTest
 __all__ = [
     "ALLOW_ALL",
     "ALL_BP",
+    "ALL_COOKIES",
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
@@ -55,6 +65,7 @@ __all__ = [
     "BackendTls",
     "Body",
     "Cohort",
+    "CookieRules",
     "Decision",
     "Deviation",
     "DirectResponse",
@@ -65,6 +76,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "FieldName",
     "FileSignatures",
     "Forwarded",
     "Given",
@@ -97,5 +109,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "field_name",
     "plain_address",
+    "written_name",
 ]

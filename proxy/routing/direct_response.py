@@ -1,10 +1,12 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import DirectResponse, Facts, Redirect, Route
+from proxy.model import DirectResponse, Facts, FieldName, Redirect, Route
 from proxy.routing.paths import replace_prefix, to_wire
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
+
+_LOCATION = FieldName(b"Location")
 
 
 def is_for_facade(facts: Facts) -> bool:
@@ -21,7 +23,7 @@ def direct_response(route: Route, facts: Facts) -> LocalReply:
     if route.redirect is not None:
         location = redirect_location(route, route.redirect, facts)
         return LocalReply(
-            route.redirect.status, apply_header_edits([(b"location", location)], route.response)
+            route.redirect.status, apply_header_edits([(_LOCATION, location)], route.response)
         )
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(

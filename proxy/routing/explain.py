@@ -4,7 +4,7 @@
 running facade has the same form as that by a file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
-    Allow,
     Backend,
     Decision,
     Endpoint,
@@ -38,6 +37,7 @@ from proxy.routing.precedence import ANY_HOST, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
+from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -54,6 +54,8 @@ class PossibleDecision(Struct, frozen=True):
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
+    endpoint: str | None = None
+    """The one of them that the cookie of `session_affinity` names, if the request has it."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
@@ -128,7 +130,16 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(snapshot: InEffect, spec: RequestSpec, now_s: float) -> Explanation:
+EndpointOf = Callable[[Backend, Facts], Endpoint | None]
+"""The endpoint that a request is bound to by a cookie: the client for backends knows it."""
+
+
+def explain(
+    snapshot: InEffect,
+    spec: RequestSpec,
+    now_s: float,
+    endpoint_of: EndpointOf = lambda backend, facts: None,
+) -> Explanation:
     """The explanation of one request at a time in seconds since the epoch.
 
     Raises FacadeError for an invalid `spec`.
@@ -172,7 +183,8 @@ def explain(snapshot: InEffect, spec: RequestSpec, now_s: float) -> Explanation:
         errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
-            _possible_decisions(
+            _with_endpoint(decision, snapshot, facts, endpoint_of)
+            for decision in _possible_decisions(
                 snapshot, route, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
             )
         ),
@@ -268,15 +280,17 @@ def _possible_decision(
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
-        cookies=_cookies(backend.cookies),
+        cookies=in_words(backend.cookies),
     )
 
 
-def _cookies(allow: Allow) -> str:
-    """The allow-list in words."""
-    if allow.only is not None:
-        return f"only {', '.join(sorted(allow.only - allow.remove)) or 'none'}"
-    return f"all but {', '.join(sorted(allow.remove))}" if allow.remove else ""
+def _with_endpoint(
+    decision: PossibleDecision, snapshot: InEffect, facts: Facts, endpoint_of: EndpointOf
+) -> PossibleDecision:
+    if decision.backend is None:
+        return decision
+    endpoint = endpoint_of(snapshot.backends[decision.backend], facts)
+    return decision if endpoint is None else replace(decision, endpoint=_address(endpoint))
 
 
 def _address(endpoint: Endpoint) -> str:

@@ -217,10 +217,13 @@ class Connection(BackendSocket):
         self._is_paused = False
         self._is_uploading = True  # `_finish` must not release this connection.
         while self._sink is not None and not self._is_closed:
-            data = unread_bytes(self._transport)
+            data = self._unread_bytes()
             if not data:
                 return
             self.data_received(data)
+
+    def _unread_bytes(self) -> bytes:
+        return unread_bytes(self._transport)
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True

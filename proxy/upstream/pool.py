@@ -26,6 +26,7 @@ from proxy.upstream.interfaces import Stats
 from proxy.upstream.name_watch import NameWatch
 from proxy.upstream.opener import Opener, PendingRequest
 from proxy.upstream.sweep import Sweep
+from proxy.upstream.tls_connection import TlsConnection
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +100,11 @@ class Pool:
             connection.abort()
         return None
 
-    def affinity_cookie(self, facts: Facts) -> bytes | None:
-        """The value of Set-Cookie for a response, if the client has to get one."""
-        return None if self.affinity is None else self.affinity.set_cookie(self.endpoint, facts)
+    def affinity_cookie(self, facts: Facts, scheme: bytes) -> bytes | None:
+        """The value of Set-Cookie for a response, if the client has to get one. `scheme` is the client's."""
+        if self.affinity is None:
+            return None
+        return self.affinity.set_cookie(self.endpoint, facts, scheme == b"https")
 
     @property
     def load(self) -> int:
@@ -153,7 +156,7 @@ class Pool:
 
     async def _connect(self, timeout_s: float) -> Connection:
         def new_connection() -> Connection:
-            return Connection(self)
+            return Connection(self) if self._tls is None else TlsConnection(self)
 
         try:
             async with asyncio.timeout(timeout_s):

@@ -33,9 +33,7 @@ def is_clean_end(transport: asyncio.Transport) -> bool:
 
 
 def unread_bytes(transport: asyncio.Transport) -> bytes:
-    """Bytes that the kernel has for a transport that reads no more; none over TLS, where they are encrypted."""
-    if transport.get_extra_info("ssl_object") is not None:
-        return b""
+    """Bytes that the kernel has for a transport that reads no more. For TLS see `tls_connection`."""
     try:
         return os.read(transport.get_extra_info("socket").fileno(), _READ_BYTES)
     except OSError:

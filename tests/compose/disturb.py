@@ -3,8 +3,9 @@
 What is promised, and checked:
 
 - A request to a part that is not disturbed never fails, as long as the facade itself runs.
-- A request to a disturbed part gets a 200, or a 502, 503 or 504 with problem+json. Without its database the service
-  responds to the list with 503, an empty body and Retry-After. Only the kill of a part may truncate its responses.
+- A request to a disturbed part gets a 200, or a 502, 503 or 504 with problem+json. Both lists have an empty body
+  instead: from the facade (`errors` in routes.yaml), and from the service without its database. Only the kill of a part
+  may truncate its responses.
 - While the only facade restarts, connections are refused or closed before a response begins. It finishes the requests
   that it has accepted: no response is truncated, and none is an error.
 - Afterwards every request gets a 200 again.

@@ -35,6 +35,16 @@ _PROBLEM = b"content-type: application/problem+json\r\n"
         ),
         pytest.param(b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n", UNCLEAN, id="unclean"),
         pytest.param(
+            b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\nx-request-id: 7\r\n\r\n",
+            "502",
+            id="the body that the table gives",
+        ),
+        pytest.param(
+            b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\nx-request-id: 7\r\ncontent-type: a/b\r\n\r\n",
+            UNCLEAN,
+            id="an empty body with a type",
+        ),
+        pytest.param(
             b"HTTP/1.1 503 Out\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n",
             "503",
             id="without a database",

@@ -118,13 +118,17 @@ async def test_the_admin_listener_forwards_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tier", ["fast", "asgi"])
+@pytest.mark.parametrize("via", ["on", "off"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_the_admin_listener_is_not_reached_through_a_route(
-    tmp_path: Path, path: str, tier: Tier
+    tmp_path: Path, path: str, tier: Tier, via: str
 ) -> None:
     """A table may name its address, by mistake or by malice, under whatever name: what comes over us is refused."""
     admin = Address("127.0.0.1", free_port())
-    table = f"{{version: 1, backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]}}"
+    routes = (
+        f"backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]"
+    )
+    table = f"{{version: 1, {routes}, defaults: {{forwarded: {{via: {via}}}}}}}"
     async with facade_in_loop(table, tmp_path, admin=admin, tier=tier) as facade:
         response = await facade.get(path)
         assert response.startswith(b"HTTP/1.1 403 ")

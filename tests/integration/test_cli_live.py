@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,39 @@ async def test_a_running_facade_explains_by_the_table_in_effect(
             refused = await served.get("/explain?method=GET&url=nonsense", admin=True)
             assert b" 400 " in refused.split(b"\r\n")[0]
             assert b"application/problem+json" in refused
+
+
+STICKY = """\
+version: 1
+backends: {legacy: {endpoints: [URLS], session_affinity: {cookie: node}}}
+routes: [{name: all, backend_refs: legacy}]
+"""
+
+
+async def test_explain_shows_the_endpoint_that_the_affinity_cookie_of_a_request_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with origin(responding(ok(b"1"))) as one, origin(responding(ok(b"2"))) as two:
+        folder = tmp_path / "live"
+        folder.mkdir()
+        table = STICKY.replace("URLS", f"{one.url}, {two.url}")
+        async with facade_in_loop(table, folder) as served:
+            for _ in range(2):
+                got = await served.get("/")
+                number = int(got[-1:])
+                (cookie,) = re.findall(rb"Set-Cookie: (node=\w+);", got)
+                words = ("GET", "/", "-H", f"cookie: a=b; {cookie.decode()}")
+                live = f"--live=http://{served.admin}"
+                assert await asyncio.to_thread(facade, "explain", *words, live) == 0
+                url = (one, two)[number - 1].url
+                line = f"endpoint {url}, by the cookie of session_affinity\n"
+                assert line in capsys.readouterr().out
+                assert facade("explain", *words, "--routes", str(served.routes)) == 0
+                assert line in capsys.readouterr().out
+            for other in ("a=b", "node=unknown"):
+                words = ("GET", "/", "-H", f"cookie: {other}")
+                assert await asyncio.to_thread(facade, "explain", *words, live, "--json") == 0
+                assert json.loads(capsys.readouterr().out)["ways"][0]["endpoint"] is None
 
 
 @pytest.mark.parametrize("words", [("routes",), ("explain", "GET", "/")])

@@ -13,7 +13,7 @@ from tests.support.wire import Message
 TABLE = """
 version: 1
 defaults: {{forwarded: {{trusted_proxies: [{trusted}]}}}}
-backends: {{legacy: "{url}"}}
+backends: {{legacy: {{url: "{url}"{backend}}}}}
 routes:
   - {{name: moved, match: {{path: {{prefix: /moved}}}}, redirect: {{hostname: new.example}}}}
   - name: all
@@ -33,10 +33,25 @@ FAMILIES = pytest.mark.parametrize(
 async def test_a_redirect_without_a_scheme_keeps_the_clients(
     tmp_path: Path, tier: Tier, field: str, trusted: str, scheme: bytes
 ) -> None:
-    table = TABLE.format(trusted=trusted, url="http://127.0.0.1:1")
+    table = TABLE.format(trusted=trusted, url="http://127.0.0.1:1", backend="")
     async with facade_in_loop(table, tmp_path, tier=tier) as facade:
         head = head_of(await facade.get("/moved/x", field))
-    assert b"location: %b://new.example/moved/x" % scheme in head
+    assert b"Location: %b://new.example/moved/x" % scheme in head
+
+
+@FAMILIES
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(("trusted", "secure"), [("127.0.0.0/8", True), ("192.0.2.0/24", False)])
+async def test_the_cookie_of_the_facade_is_for_https_alone_if_the_client_uses_it(
+    tmp_path: Path, tier: Tier, field: str, trusted: str, secure: bool
+) -> None:
+    async with origin(responding(ok(b""))) as legacy:
+        affinity = ", session_affinity: {cookie: node}"
+        table = TABLE.format(trusted=trusted, url=legacy.url, backend=affinity)
+        async with facade_in_loop(table, tmp_path, tier=tier) as facade:
+            head = head_of(await facade.get("/app/x", field))
+    assert (b"; Secure" in head) is secure
+    assert b"Set-Cookie: node=" in head
 
 
 @FAMILIES
@@ -50,7 +65,7 @@ async def test_an_address_of_the_backend_itself_keeps_the_clients_scheme(
         return ok(b"", f"location: {legacy.url}/inner/login".encode())
 
     async with origin(responding(respond)) as legacy:
-        table = TABLE.format(trusted="127.0.0.0/8", url=legacy.url)
+        table = TABLE.format(trusted="127.0.0.0/8", url=legacy.url, backend="")
         async with facade_in_loop(table, tmp_path, tier=tier) as facade:
             head = head_of(await facade.get("/app/x", field))
     assert b"location: /app/login" in head

@@ -8,6 +8,7 @@ the writer of the head adds them.
 
 from proxy.http1.trailers import FORBIDDEN_IN_REQUESTS
 from proxy.model import (
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
     Backend,
@@ -106,7 +107,7 @@ def upstream_headers(
     ]
     if backend.headers is not ALLOW_ALL:
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
-    if backend.cookies is not ALLOW_ALL:
+    if backend.cookies is not ALL_COOKIES:
         kept = with_cookies(kept, backend.cookies)
     if facts.method == "OPTIONS":
         kept = [_decrement_max_forwards(pair) for pair in kept]

@@ -10,7 +10,14 @@ import yaml
 
 from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
-from proxy.model import Allow, Explain, Forwarded, Listener, RouteTable, UnimplementedField
+from proxy.model import (
+    CookieRules,
+    Explain,
+    Forwarded,
+    Listener,
+    RouteTable,
+    UnimplementedField,
+)
 from proxy.model.table_test import Expectation, Given, TableTest
 from tests.unit.config.config_tables import (
     HEAD,
@@ -145,6 +152,8 @@ def test_the_schema_is_one_and_takes_the_example_in_both_forms() -> None:
         "version: 1\nx-free: [1]\nroutes: [{name: r, backend_refs: {a: 80, b: 20}}]",
         "version: 1\nroutes: [{name: r, backend_refs: [a]}]",
         "version: 1\nroutes: [{name: r, match: {headers: {a: '1'}}, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: off}}\nroutes: [{name: r, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: 'on'}}\nroutes: [{name: r, backend_refs: a}]",
     ],
 )
 def test_the_schema_takes_the_short_forms(text: str) -> None:
@@ -304,5 +313,5 @@ def test_no_backend_gets_an_affinity_cookie() -> None:
     )
     sticky, other = parse(text).backends
     assert (sticky.affinity_cookie, other.affinity_cookie) == ("node", None)
-    assert sticky.cookies == Allow(None, frozenset(("node",)))
-    assert other.cookies == Allow(frozenset(("x",)), frozenset(("z", "node")))
+    assert sticky.cookies == CookieRules(None, frozenset(("node",)))
+    assert other.cookies == CookieRules(frozenset(("x",)), frozenset(("z", "node")))

@@ -9,6 +9,7 @@ from proxy.model import (
     BackendRef,
     BackendTls,
     Cohort,
+    CookieRules,
     DirectResponse,
     HashKey,
     HeaderEdits,
@@ -92,7 +93,7 @@ def test_a_backend_may_see_what_it_is_allowed() -> None:
         )
     ).backends
     assert backend.headers == Allow(frozenset(("x-a",)))
-    assert backend.cookies == Allow(None, frozenset(("Sid",)))
+    assert backend.cookies == CookieRules(None, frozenset(("Sid",)))
     assert backend.preserve_host
     assert (backend.max_connections, backend.max_pending_requests) == (7, 0)
     assert backend.idle_timeout_s == 60

@@ -29,6 +29,7 @@ backends:
     cookies: {allow: [a, uid]}
     headers: {remove: [x-secret]}
     preserve_host: true
+  renamed: {url: "http://127.0.0.1:6", cookies: {rename: {a: b}, remove: [uid]}}
   unforwarded: {url: "http://127.0.0.1:4", headers: {remove: [forwarded, via, traceparent]}}
   unprefixed: {url: "http://127.0.0.1:5", headers: {remove: [x-forwarded-prefix]}}
   strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
@@ -43,6 +44,7 @@ routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
   - {name: strict, match: {path: {prefix: /strict}}, backend_refs: strict}
+  - {name: renamed, match: {path: {prefix: /renamed}}, backend_refs: renamed}
   - {name: canary, match: {path: {prefix: /canary}}, backend_refs: {legacy: 50, picky: 50}}
   - {name: small, match: {path: {prefix: /small}}, limits: {max_body_bytes: 1KiB}, backend_refs: legacy}
   - name: cohort
@@ -121,9 +123,14 @@ routes: [{name: all, backend_refs: legacy}]
 """
 UNSEEN_TABLE = """
 version: 1
-defaults: {forwarded: {trusted_proxies: [192.0.2.0/28], via: off}}
+defaults:
+  forwarded: {trusted_proxies: [192.0.2.0/28], via: off, allow_headers: [x-forwarded-prefix, x_under]}
 backends: {legacy: "http://127.0.0.1:1"}
-routes: [{name: all, backend_refs: legacy}]
+routes:
+  - name: prefixed
+    match: {path: {prefix: /prefixed}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - {name: all, backend_refs: legacy}
 """
 TRUSTED, OTHER = "192.0.2.1", "192.0.2.99"
 
@@ -237,8 +244,8 @@ PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/ids/1", b"/addresses/1", b"/items/1", b"/items/2", b"/reported/1"),
     *(b"/writers/1", b"/dark/1"),
+    *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
-    *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
 )
 
 
@@ -255,8 +262,9 @@ def test_both_ways_send_and_log_the_same(pair: Pair, more: bytes) -> None:
 def test_both_ways_leave_via_as_it_came(peer: str) -> None:
     pair = Pair(UNSEEN_TABLE, peer)
     for more in MORE.values():
-        seen = pair.send(b"GET / HTTP/1.1\r\n%b%b\r\n\r\n" % (FIELDS, more))
-        assert b"1.1 facade" not in repr(seen).encode()
+        for path in (b"/", b"/prefixed/1"):
+            seen = pair.send(b"GET %b HTTP/1.1\r\n%b%b\r\n\r\n" % (path, FIELDS, more))
+            assert b"1.1 facade" not in repr(seen).encode()
     pair.close()
 
 
@@ -282,6 +290,7 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nRefresh: 0; url=/inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 302 Found\r\nLocation: http://www.example:8080/inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: b=1\r\nSet-Cookie: uid=1\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
     b"HTTP/1.1 200 OK\r\nX-By: theirs\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
@@ -298,7 +307,7 @@ RESPONSES = (
 
 @pytest.mark.parametrize("response", RESPONSES)
 def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
-    for path in (b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden"):
+    for path in (b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"):
         pair.send(GET % path, response=response)
         pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)
         pair.send((GET % path).replace(b"GET", b"HEAD"), response=response)

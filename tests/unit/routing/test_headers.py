@@ -4,9 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model import (
+    ALL_COOKIES,
     ALLOW_ALL,
     Allow,
     BackendRef,
+    CookieRules,
     Decision,
     Facts,
     Forwarded,
@@ -35,7 +37,7 @@ def passed(
     allowed: frozenset[str] = frozenset(),
     *,
     headers: Allow = ALLOW_ALL,
-    cookies: Allow = ALLOW_ALL,
+    cookies: CookieRules = ALL_COOKIES,
 ) -> HeaderPairs:
     """What goes on of the client's own fields."""
     to = backend(headers=headers, cookies=cookies)
@@ -108,18 +110,18 @@ def test_a_backend_sees_only_what_the_table_allows() -> None:
     seen = passed(
         request,
         headers=Allow(remove=frozenset(("x-secret",))),
-        cookies=Allow(frozenset(("TB_UID",))),
+        cookies=CookieRules(frozenset(("TB_UID",))),
     )
     assert seen == [(b"accept", b"x"), (b"cookie", b"TB_UID=7")]
-    assert passed(request, cookies=Allow(frozenset()))[-1][0] == b"x-secret"
+    assert passed(request, cookies=CookieRules(frozenset()))[-1][0] == b"x-secret"
     assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
 
 
 def test_cookies_are_sent_as_they_came_if_none_is_removed() -> None:
-    allow = Allow(remove=frozenset(("gone",)))
+    rules = CookieRules(remove=frozenset(("gone",)))
     for sent, kept in (("a=1;b=2 ; ", "a=1;b=2 ; "), ("a=1;gone=2 ;b=3", "a=1; b=3")):
         request = facts(headers={"cookie": sent})
-        assert passed(request, cookies=allow) == [(b"cookie", kept.encode())]
+        assert passed(request, cookies=rules) == [(b"cookie", kept.encode())]
 
 
 def test_the_backend_is_told_who_asked() -> None:
