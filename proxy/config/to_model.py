@@ -176,12 +176,12 @@ class RouteBuilder:
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
 
-    def route(self, doc: RouteDoc, line: int) -> Route:
-        """The route at `line` of the file."""
+    def route(self, doc: RouteDoc, line: int, places: tuple[Position, ...] = ()) -> Route:
+        """The route at `line` of the file. `places` are those of its matches, if there are several."""
         refs = tuple(map(self._ref, doc.backend_refs or ()))
         return Route(
             doc.name,
-            _match(doc.match),
+            matches(doc),
             refs,
             doc.stage,
             doc.priority,
@@ -195,6 +195,7 @@ class RouteBuilder:
             limits(doc.limits, self.limits),
             doc.tunnels,
             line,
+            _positions(places),
         )
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
@@ -208,14 +209,29 @@ class RouteBuilder:
         return self._refs.setdefault(ref, ref)
 
 
-def match_only(doc: RouteDoc, line: int) -> Route:
-    """The route with its match, without backends: enough to find unreachable routes."""
-    return Route(doc.name, _match(doc.match), priority=doc.priority, line=line)
+def match_only(doc: RouteDoc, line: int, places: tuple[Position, ...] = ()) -> Route:
+    """The route with its matches, without backends: enough to find unreachable ones."""
+    return Route(
+        doc.name,
+        matches(doc),
+        priority=doc.priority,
+        line=line,
+        match_positions=_positions(places),
+    )
+
+
+def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple((place.line, place.column) for place in places)
+
+
+def matches(doc: RouteDoc) -> tuple[Match, ...]:
+    """The matches of a route. At least one."""
+    if doc.match is _ROUTE_DEFAULTS.match:
+        return (Match(),)
+    return tuple(map(_match, doc.match))
 
 
 def _match(doc: MatchDoc) -> Match:
-    if doc is _ROUTE_DEFAULTS.match:
-        return Match()
     return Match(
         tuple(doc.hosts),
         None if doc.path is None else _path(doc.path),

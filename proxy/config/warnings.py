@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from proxy.config.documents.matches import MatchDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
+from proxy.config.tree import Loc
 
 # RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
 METHODS = (
@@ -30,22 +32,25 @@ METHODS = (
 
 def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
     """Warnings for one route. `allowed` are the names in `forwarded.allow_headers` (rule 14)."""
-    for position, method in enumerate(route.match.methods):
+    for number, match in enumerate(route.match):
+        yield from _match_warnings(match, ("match", number), allowed)
+
+
+def _match_warnings(match: MatchDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:
+    for position, method in enumerate(match.methods):
         if method not in METHODS:
-            yield from _unknown_method(method, position)
-    for name in route.match.headers:
+            yield from _unknown_method(method, (*at, "methods", position))
+    for name in match.headers:
         if "_" in name and name not in allowed:
             text = f"the header `{name}` has an underscore: such headers do not pass"
             hint = f"write {name.replace('_', '-')}, or add it to `forwarded.allow_headers`"
-            at = ("match", "headers", name)
-            yield Fault(at, text, hint, "warning", on_key=True)
+            yield Fault((*at, "headers", name), text, hint, "warning", on_key=True)
 
 
-def _unknown_method(method: str, position: int) -> Iterator[Fault]:
+def _unknown_method(method: str, at: Loc) -> Iterator[Fault]:
     near = nearest(method, list(METHODS))
     same = near is not None and near == method.upper()
     hint = "" if near is None else f"did you mean {near}?"
     if same:
         hint += " Case counts in methods"
-    at = ("match", "methods", position)
     yield Fault(at, f"the method `{method}` is not a registered one", hint, "warning")

@@ -12,7 +12,7 @@ from proxy.forwarding.prepared_route import (
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
-from proxy.model import Facts, HeaderPairs, Limits, Route
+from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
 from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
@@ -92,11 +92,11 @@ class QuickRoutes:
                 address = client_address(peer, fields, self.snapshot.trusted)
         asked, q = query != b"", query[1:]
         facts = Facts(method, host, path, q, fields, address, scheme, peer, trusted, asked, minor)
-        route = self.snapshot.index.find(facts, path)
-        if route is None:
+        matched = self.snapshot.index.find(facts, path)
+        if matched is None:
             return None
         prepared = None
-        choices = self._choices.get((id(route), method)) or self._new_choices(route, method)
+        choices = self._choices.get((id(matched), method)) or self._new_choices(matched, method)
         for edge_bp, choice in choices:
             if draw_bp < edge_bp:
                 prepared = choice
@@ -104,7 +104,7 @@ class QuickRoutes:
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
         if prepared.rewrite is not None:
-            path = upstream_path(route, prepared.rewrite, path)
+            path = upstream_path(matched.match, prepared.rewrite, path)
         if special:
             return self._special(head, prepared, profile, facts, path)
         policy, lines = prepared.policy, head.lines
@@ -119,9 +119,9 @@ class QuickRoutes:
             b"" if reads is None else read_part(facts, reads),
         )
 
-    def _new_choices(self, route: Route, method: str) -> Choices:
-        choices = prepared_choices(self._forwarder, self.snapshot, route, method)
-        self._choices[(id(route), method)] = choices
+    def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
+        choices = prepared_choices(self._forwarder, self.snapshot, matched.route, method)
+        self._choices[(id(matched), method)] = choices
         return choices
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:

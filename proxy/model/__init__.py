@@ -17,7 +17,7 @@ from proxy.model.backend import (
 )
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
+from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
@@ -70,6 +70,7 @@ __all__ = [
     "Listener",
     "LoadBalancing",
     "Match",
+    "MatchedRoute",
     "Mirror",
     "Outgoing",
     "PathMatch",

@@ -24,7 +24,7 @@ class PathMatch(Struct, frozen=True):
 
 
 class Match(Struct, frozen=True):
-    """Every part has to match. An empty part matches every request."""
+    """One alternative of a route. Every part has to match. An empty part matches every request."""
 
     hosts: tuple[str, ...] = ()
     """In lower case, without port. `*.example.com` matches one or more labels in front."""

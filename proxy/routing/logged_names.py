@@ -22,7 +22,7 @@ def names_that_rules_read(table: RouteTable) -> LoggedNames:
     keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
     hashed_headers = _names(key.name for key in keys if key.kind == "header")
     hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")
-    matches = [route.match for route in table.routes]
+    matches = [match for route in table.routes for match in route.matches]
     return LoggedNames(
         _names((m.name for match in matches for m in match.headers), but=hashed_headers),
         _names(m.name for match in matches for m in match.query),

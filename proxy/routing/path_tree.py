@@ -1,25 +1,25 @@
-"""A tree of the routes of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
+"""A tree of the matches of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
 
 from collections.abc import Sequence
 
-from proxy.model import Facts, Route
+from proxy.model import Facts, MatchedRoute
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.predicates import Predicate
 
 
 class Entry:
-    """A route in the index, with its place in the order of precedence and its predicates."""
+    """A match in the index, with its place in the order of precedence and its predicates."""
 
-    __slots__ = ("predicates", "rank", "route")
+    __slots__ = ("matched", "predicates", "rank")
 
-    def __init__(self, rank: int, route: Route, predicates: tuple[Predicate, ...]) -> None:
+    def __init__(self, rank: int, matched: MatchedRoute, predicates: tuple[Predicate, ...]) -> None:
         self.rank = rank
-        self.route = route
+        self.matched = matched
         self.predicates = predicates
 
 
 class Node:
-    """A node of the tree: the routes whose path ends here, and the prefixes that match everything below."""
+    """A node of the tree: the matches whose path ends here, and the prefixes that match everything below."""
 
     __slots__ = ("children", "ends", "prefixes", "star")
 
@@ -53,7 +53,7 @@ class Node:
 
 
 class PathTree:
-    """The routes of one host."""
+    """The matches of one host."""
 
     __slots__ = ("first", "mixed", "root", "without_path")
 
@@ -67,7 +67,7 @@ class PathTree:
 
     def add(self, entry: Entry) -> None:
         """Entries have to be added in order of rank."""
-        path = entry.route.match.path
+        path = entry.matched.match.path
         if path is None or path.kind == "regex":
             self.without_path.append(entry)
             return

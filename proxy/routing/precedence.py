@@ -1,6 +1,7 @@
 """The order in which matches are tried (rule 2, ADR 23). Pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from proxy.model import Route
 from proxy.model.match import Match, PathMatch
@@ -13,8 +14,8 @@ ANY_HOST = ""
 """In place of a host, where a match has none."""
 
 
-def rank(priority: int, host: str, match: Match, position: int) -> Rank:
-    """The rank of a match for the requests that `host`, one of its hosts, takes. `position` is that in the file."""
+def rank(priority: int, host: str, match: Match) -> Rank:
+    """The rank of a match for the requests that `host`, one of its hosts, takes, without its place in the file."""
     return (
         -priority,
         *_host_rank(host),
@@ -23,15 +24,28 @@ def rank(priority: int, host: str, match: Match, position: int) -> Rank:
         -len(match.headers),
         -len(match.query),
         -len(match.cookies),
-        position,
     )
 
 
-def ranked(routes: Sequence[Route]) -> Iterator[tuple[Rank, int, str]]:
-    """Rank, position and host: each route once for each of its hosts, since it ranks by the host that matched."""
+class Ranked(NamedTuple):
+    """A match of a route, for one of its hosts: it ranks by the host that matched. Sorts by rank."""
+
+    rank: Rank
+    position: int
+    """The index of the route in the file."""
+    number: int
+    """The index of the match in the route."""
+    host: str
+
+
+def ranked(routes: Sequence[Route]) -> Iterator[Ranked]:
+    """Each match of each route, once for each of its hosts."""
     for position, route in enumerate(routes):
-        for host in route.match.hosts or (ANY_HOST,):
-            yield rank(route.priority, host, route.match, position), position, host
+        for number, match in enumerate(route.matches):
+            for host in match.hosts or (ANY_HOST,):
+                yield Ranked(
+                    (*rank(route.priority, host, match), position, number), position, number, host
+                )
 
 
 def _host_rank(host: str) -> tuple[int, int]:

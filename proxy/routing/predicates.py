@@ -1,13 +1,13 @@
 """Predicates: the parts of a match beside host and literal path. Each can explain its failure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, assert_type
 from urllib.parse import unquote_plus
 
 import re2
 from msgspec import Struct
 
-from proxy.model import Facts, Route
+from proxy.model import Facts
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.transforms.headers import is_forwarding, values_that_pass
@@ -85,9 +85,8 @@ class _Value(Struct, frozen=True):
         return f"{name} does not match {self.match.kind} {self.match.value!r}"
 
 
-def predicates_of(route: Route) -> tuple[Predicate, ...]:
-    """The predicates of a route. `explain` shows the first that fails, in this order."""
-    match_ = route.match
+def predicates_of(match_: Match) -> tuple[Predicate, ...]:
+    """The predicates of a match. `explain` shows the first that fails, in this order."""
     predicates: list[Predicate] = []
     if match_.path is not None:
         predicates += _path_predicates(match_.path)
@@ -165,6 +164,11 @@ def cookie_values(facts: Facts, name: str) -> list[str]:
 def text(raw: bytes) -> str:
     """Bytes of a request as text for display and comparison. Bytes that are not UTF-8 become escapes."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def describe_all(matches: Sequence[Match]) -> str:
+    """The matches of a route as one line of text."""
+    return "; or ".join(map(describe, matches))
 
 
 def describe(match_: Match) -> str:

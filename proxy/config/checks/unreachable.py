@@ -1,12 +1,12 @@
-"""Finds routes that no request can reach, because one route with higher precedence covers them.
+"""Finds matches that no request can reach, because one match with higher precedence covers them.
 
-Theory of operation. Routes are visited in order of precedence (rule 2), each once for each of its hosts. A route that
+Theory of operation. Matches are visited in order of precedence (rule 2), each once for each of its hosts. A match that
 covers another one has the same host or a wider one, the same first path segments (or no path), and no header, query
 or cookie match that the other lacks. These three parts form a key, by which the few candidates are found without
 comparing all pairs.
 
-`_covers` then decides. It is true only where that is certain, so no reachable route is refused. Not detected are
-routes that several others cover together under one host, and a regex that covers another regex; a regex that is
+`_covers` then decides. It is true only where that is certain, so no reachable match is refused. Not detected are
+matches that several others cover together under one host, and a regex that covers another regex; a regex that is
 written as "everything" is detected.
 """
 
@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 import re2
 
 from proxy.errors import Problem
-from proxy.model import Route
+from proxy.model import MatchedRoute, Route
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.match import name_of
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.precedence import ANY_HOST, ranked
 
@@ -30,38 +31,66 @@ _ANY_PATH = frozenset((".*", "/.*", ".+", "/?.*", "(.*)", "/(.*)"))
 
 
 def unreachable(routes: Sequence[Route]) -> list[Problem]:
-    """One error for each unreachable route, in file order."""
-    earlier: dict[_Key, list[Route]] = {}
-    covers: dict[int, Route] = {}
-    reached: set[int] = set()
-    for _, position, host in sorted(ranked(routes)):
+    """One error for each unreachable match, in file order."""
+    earlier: dict[_Key, list[MatchedRoute]] = {}
+    covers: dict[tuple[int, int], MatchedRoute] = {}
+    reached: set[tuple[int, int]] = set()
+    for _, position, number, host in sorted(ranked(routes)):
         route = routes[position]
-        cover = _cover_of(route, host, earlier)
+        match = route.matches[number]
+        cover = _cover_of(match, host, earlier)
         if cover is not None:
-            covers.setdefault(position, cover)
+            covers.setdefault((position, number), cover)
             continue
-        reached.add(position)
-        earlier.setdefault(_key_of_cover(route.match, host), []).append(route)
-    return [
-        _problem(routes[position], covers[position]) for position in sorted(covers.keys() - reached)
-    ]
+        reached.add((position, number))
+        key = _key_of_cover(match, host)
+        earlier.setdefault(key, []).append(MatchedRoute(route, match, number + 1))
+    return list(_problems(routes, {at: covers[at] for at in sorted(covers.keys() - reached)}))
 
 
-def _problem(route: Route, cover: Route) -> Problem:
-    where = f"`{cover.name}` (line {cover.line})" if cover.line else f"`{cover.name}`"
-    if cover.match == route.match:
+def _problems(
+    routes: Sequence[Route], covers: dict[tuple[int, int], MatchedRoute]
+) -> Iterator[Problem]:
+    """`covers` are the unreachable matches, by position of the route and index of the match."""
+    for (position, number), cover in covers.items():
+        route = routes[position]
+        if len(route.matches) == 1:
+            yield _problem(route, cover)
+        else:
+            yield _problem_of_match(route, number, cover)
+
+
+def _problem(route: Route, cover: MatchedRoute) -> Problem:
+    where = _where(cover)
+    if cover.match == route.matches[0]:
         text = f"the route `{route.name}` takes exactly what {where} takes"
         return Problem(route.line, 1, text, "join the two, or tell them apart by more than order")
     text = f"no request reaches the route `{route.name}`: {where} takes all of it"
-    hint = f"narrow `{cover.name}`, or give `{route.name}` a higher `priority`"
+    hint = f"narrow `{cover.route.name}`, or give `{route.name}` a higher `priority`"
     return Problem(route.line, 1, text, hint)
 
 
-def _cover_of(route: Route, host: str, earlier: dict[_Key, list[Route]]) -> Route | None:
-    """A route that takes everything that `route` takes of `host`, which is one of its hosts."""
-    for key in _keys_of_covered(route.match, host):
+def _problem_of_match(route: Route, number: int, cover: MatchedRoute) -> Problem:
+    line, column = route.match_positions[number] if route.match_positions else (route.line, 1)
+    within = cover.route is route
+    other = f"match {cover.number}" if within else _where(cover)
+    text = f"no request reaches match {number + 1} of `{route.name}`: {other} takes all of it"
+    hint = "leave it out" if within else f"leave it out, or narrow `{cover.route.name}`"
+    return Problem(line, column, text, hint)
+
+
+def _where(cover: MatchedRoute) -> str:
+    line = f" (line {cover.route.line})" if cover.route.line else ""
+    return f"`{name_of(cover)}`{line}"
+
+
+def _cover_of(
+    match: Match, host: str, earlier: dict[_Key, list[MatchedRoute]]
+) -> MatchedRoute | None:
+    """What takes everything that `match` takes of `host`, which is one of its hosts."""
+    for key in _keys_of_covered(match, host):
         for candidate in earlier.get(key, ())[:_MAX_CANDIDATES]:
-            if candidate is not route and _covers(candidate.match, route.match):
+            if candidate.match is not match and _covers(candidate.match, match):
                 return candidate
     return None
 
@@ -70,12 +99,12 @@ def _cover_of(route: Route, host: str, earlier: dict[_Key, list[Route]]) -> Rout
 
 
 def _key_of_cover(match: Match, host: str) -> _Key:
-    """The key under which a route is stored as a candidate for covering others."""
+    """The key under which a match is stored as a candidate for covering others."""
     return host, _path_key(match.path), _value_key(match)
 
 
 def _keys_of_covered(match: Match, host: str) -> Iterator[_Key]:
-    """The keys under which every route that covers `match` for `host` is stored."""
+    """The keys under which everything that covers `match` for `host` is stored."""
     hosts = [ANY_HOST, *(_hosts_above(host) if host else ())]
     values = [None, *(key for each in _value_matches(match) for key in _value_keys(*each))]
     for path in _paths_above(match.path):

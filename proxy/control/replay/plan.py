@@ -119,14 +119,14 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
     """Where the table of `side` sends a request."""
     resolution = resolve(side.table, side.index, facts)
-    route = resolution.route
+    matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
         return Destination(None if route is None else route.name, str(resolution.error.status))
-    if route is None:
+    if matched is None or route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, route, facts, draw_bp)
+    decision = decide(side.table, matched, facts, draw_bp)
     if decision.ref is None:
-        return Destination(route.name, str(direct_response(route, facts).status))
+        return Destination(route.name, str(direct_response(decision, facts).status))
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
     return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
@@ -274,7 +274,7 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
 
 def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
     """The names of headers, query parameters and cookies that the matches read."""
-    matches = [route.match for route in table.routes]
+    matches = [match for route in table.routes for match in route.matches]
     return (
         {each.name for match in matches for each in match.headers},
         {each.name for match in matches for each in match.query},

@@ -81,7 +81,7 @@ def prefix_mapping(
     rewrite = ref.rewrite
     inner = outer = b""
     if rewrite is not None and rewrite.prefix is not None:
-        pattern = decision.route.match.path
+        pattern = decision.match.path
         inner = to_wire(rewrite.prefix.rstrip("/"))
         outer = to_wire(
             "".join(f"/{each}" for each in segments_of(pattern.value if pattern else "/"))

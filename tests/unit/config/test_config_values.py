@@ -146,7 +146,7 @@ def test_an_address_that_is_none_is_an_error(url: str, said: str) -> None:
      ("10.0.0.1", "10.0.0.1"), ('"[::1]"', "[::1]"), ("localhost", "localhost")],
 )  # fmt: skip
 def test_a_host_is_compared_in_lower_case(written: str, host: str) -> None:
-    assert only_route(with_match(f"hosts: [{written}]")).match.hosts == (host,)
+    assert only_route(with_match(f"hosts: [{written}]")).matches[0].hosts == (host,)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_path_that_cannot_be_meant_is_an_error(path: str, said: str) -> None:
 
 
 def test_a_path_may_hold_blanks_and_any_letters() -> None:
-    path = only_route(with_match('path: {exact: "/항공권/a b"}')).match.path
+    path = only_route(with_match('path: {exact: "/항공권/a b"}')).matches[0].path
     assert path is not None
     assert path.value == "/항공권/a b"
 

@@ -62,6 +62,17 @@ routes:
   - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
+  - name: several
+    match:
+      - {path: {prefix: /several}}
+      - {path: {prefix: /more/several}, cookies: {beta: "1"}}
+      - {hosts: [several.example, "*.several.example"]}
+    request: {headers: {set: {x-more: "1"}}}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: moved
+    match: [{path: {prefix: /moved}}, {path: {prefix: /moved/away/to}}]
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - {name: by-host, match: {hosts: ["*.example"], path: {prefix: /host}}, backend_refs: strict}
 """
 PLAIN_TABLE = """
 version: 1
@@ -178,6 +189,14 @@ LINES = (
 PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
+    *(
+        b"/several/1",
+        b"/more/several",
+        b"/moved/1",
+        b"/moved/away/to/1",
+        b"/moved/away/t%6f",
+        b"/host",
+    ),
 )
 
 

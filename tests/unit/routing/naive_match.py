@@ -8,19 +8,20 @@ from proxy.model.match import Match, PathMatch
 Key = tuple[object, ...]
 
 
-def first_match(routes: list[Route], request: Facts) -> Route | None:
+def first_match(routes: list[Route], request: Facts) -> tuple[Route, Match] | None:
     """Sorts what matches by the key of rule 2, and takes the first."""
     host = request.host.decode()
     found = [
-        (key(route.priority, route.match, pattern, position), route)
+        (key(route.priority, match, pattern, (position, number)), route, match)
         for position, route in enumerate(routes)
-        for pattern in route.match.hosts or ("",)
-        if host_fits(pattern, host) and holds(route.match, request)
+        for number, match in enumerate(route.matches)
+        for pattern in match.hosts or ("",)
+        if host_fits(pattern, host) and holds(match, request)
     ]
-    return min(found, key=lambda each: each[0])[1] if found else None
+    return min(found, key=lambda each: each[0])[1:] if found else None
 
 
-def key(priority: int, match: Match, host: str, position: int) -> Key:
+def key(priority: int, match: Match, host: str, position: tuple[int, int]) -> Key:
     """The lowest goes first."""
     return (
         -priority,

@@ -3,17 +3,17 @@
 import pytest
 
 from proxy.errors import AmbiguousPath
-from proxy.model import Facts, Route
+from proxy.model import BackendRef, Facts, Redirect, Rewrite, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import host_name
 from proxy.routing.match import Index, first_failure, match
-from proxy.routing.predicates import describe
-from tests.make import exact, facts, prefix, route, template
+from proxy.routing.predicates import describe, describe_all
+from tests.make import exact, facts, prefix, rewriting, route, template
 
 
 def taken(routes: list[Route], request: Facts) -> str | None:
     found = match(Index(routes), request)
-    return None if found is None else found.name
+    return None if found is None else found.route.name
 
 
 ANY = Match()
@@ -190,8 +190,8 @@ def only(**parts: tuple[StringMatch, ...]) -> Route:
     ],
 )
 def test_a_condition_holds(wanted: Route, request_: Facts, holds: bool) -> None:
-    assert (match(Index([wanted]), request_) is wanted) == holds
-    assert (first_failure(wanted, request_, request_.path) is None) == holds
+    assert (match(Index([wanted]), request_) is not None) == holds
+    assert (first_failure(wanted.matches[0], request_, request_.path) is None) == holds
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,33 @@ def test_a_path_whose_readings_lead_to_different_routes_is_refused(path: str) ->
         match(Index(routes), facts(path))
 
 
+@pytest.mark.parametrize(
+    ("refs", "redirect", "refused"),
+    [
+        pytest.param((BackendRef("legacy"),), None, False, id="no rewrite"),
+        pytest.param(rewriting(Rewrite(full_path="/x")), None, False, id="one path for all"),
+        pytest.param(rewriting(Rewrite(hostname="h")), None, False, id="another host"),
+        pytest.param(rewriting(Rewrite(prefix="/x")), None, True, id="the prefix is replaced"),
+        pytest.param(rewriting(Rewrite(template="/x")), None, True, id="a template is filled"),
+        pytest.param((), Redirect(prefix="/x"), True, id="a redirect replaces the prefix"),
+        pytest.param((), Redirect(path="/x"), False, id="a redirect to one path"),
+    ],
+)
+def test_readings_may_lead_to_two_matches_of_a_route_that_sends_both_the_same(
+    refs: tuple[BackendRef, ...], redirect: Redirect | None, refused: bool
+) -> None:
+    matches = (Match(path=prefix("/a")), Match(path=prefix("/a/b")))
+    index = Index([Route("r", matches, refs, redirect=redirect), route("rest")])
+    assert match(index, facts("/a/b")) is not None
+    if not refused:
+        found = match(index, facts("/a/%62"))
+        assert found is not None
+        assert (found.route.name, found.number) == ("r", 1)
+        return
+    with pytest.raises(AmbiguousPath, match=r"\(r match 1, r match 2\)"):
+        match(index, facts("/a/%62"))
+
+
 def test_an_odd_path_that_all_readings_agree_on_goes_on() -> None:
     assert taken([route("rest")], facts("/a%2Fb/../c//d;v=1")) == "rest"
 
@@ -225,20 +252,31 @@ def test_the_first_failure_is_named_in_order() -> None:
             (StringMatch("secret", "exact", "1"),),
         )
     )
-    assert first_failure(wanted, facts(host="x.example"), b"/f/1") == (
+    assert first_failure(wanted.matches[0], facts(host="x.example"), b"/f/1") == (
         "host x.example is none of www.example"
     )
-    assert first_failure(wanted, facts(), b"/g") == "path /g is not template /f/{id}"
-    assert first_failure(wanted, facts(), b"/f/x") == "path parameter id is 'x', not [0-9]+"
-    assert first_failure(wanted, facts(method="PUT"), b"/f/1") == "method PUT is none of GET"
-    assert first_failure(wanted, facts(), b"/f/1") == "header secret is missing"
-    shown = first_failure(wanted, facts(headers={"secret": "hunter2"}), b"/f/1")
+    assert first_failure(wanted.matches[0], facts(), b"/g") == "path /g is not template /f/{id}"
+    assert (
+        first_failure(wanted.matches[0], facts(), b"/f/x") == "path parameter id is 'x', not [0-9]+"
+    )
+    assert (
+        first_failure(wanted.matches[0], facts(method="PUT"), b"/f/1")
+        == "method PUT is none of GET"
+    )
+    assert first_failure(wanted.matches[0], facts(), b"/f/1") == "header secret is missing"
+    shown = first_failure(wanted.matches[0], facts(headers={"secret": "hunter2"}), b"/f/1")
     assert shown == "header secret does not match exact '1'"
-    assert first_failure(wanted, facts(headers={"secret": "1"}), b"/f/1") is None
+    assert first_failure(wanted.matches[0], facts(headers={"secret": "1"}), b"/f/1") is None
     regex = route(path=REGEX)
-    assert first_failure(regex, facts(), b"/b") == "path /b does not match the regex /a/[a-z]+"
+    assert (
+        first_failure(regex.matches[0], facts(), b"/b")
+        == "path /b does not match the regex /a/[a-z]+"
+    )
     absent = only(cookies=(StringMatch("c", "present", "false"),))
-    assert first_failure(absent, facts(headers={"cookie": "c=1"}), b"/") == "cookie c is there"
+    assert (
+        first_failure(absent.matches[0], facts(headers={"cookie": "c=1"}), b"/")
+        == "cookie c is there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,3 +307,4 @@ def test_a_match_is_described_in_one_line() -> None:
         "header v exact 1, cookie c present true"
     )
     assert describe(ANY) == "everything"
+    assert describe_all((ANY, Match(path=exact("/x")))) == "everything; or path exact /x"

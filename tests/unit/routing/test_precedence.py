@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import matching_host
-from proxy.routing.match import Index, first_failure, match
+from proxy.routing.match import Index, first_failures, match
 from tests.make import exact, facts, prefix, route, template
 from tests.unit.routing import naive_match
 
 
 def taken(routes: list[Route], request: Facts) -> str | None:
     found = match(Index(routes), request)
-    return None if found is None else found.name
+    return None if found is None else found.route.name
 
 
 def hosts(*patterns: str, **more: object) -> Match:
@@ -158,9 +158,12 @@ MATCHES = st.builds(
     query=STRINGS,
     cookies=STRINGS,
 )
-ROUTES = st.lists(st.tuples(MATCHES, st.sampled_from([0, 0, 0, 1])), max_size=8).map(
+ROUTES = st.lists(
+    st.tuples(st.lists(MATCHES, min_size=1, max_size=3).map(tuple), st.sampled_from([0, 0, 0, 1])),
+    max_size=6,
+).map(
     lambda drawn: [
-        route(f"r{at}", match=each, priority=level) for at, (each, level) in enumerate(drawn)
+        Route(f"r{at}", matches, priority=level) for at, (matches, level) in enumerate(drawn)
     ]
 )
 REQUESTS = st.builds(
@@ -182,7 +185,10 @@ def test_the_index_agrees_with_a_naive_implementation(
 ) -> None:
     index = Index(routes)
     for request in requests:
-        assert index.find(request, request.path) is naive_match.first_match(routes, request)
+        found = index.find(request, request.path)
+        expected = naive_match.first_match(routes, request)
+        assert (None if found is None else (found.route, found.match)) == expected
         for each in routes:
-            failure = first_failure(each, request, request.path)
-            assert (failure is None) == naive_match.holds(each.match, request)
+            failure = first_failures(each, request, request.path)
+            holds = any(naive_match.holds(match, request) for match in each.matches)
+            assert (failure is None) == holds

@@ -5,9 +5,8 @@ from msgspec.structs import replace
 
 from proxy.model import ALL_BP, BackendRef, Rewrite
 from proxy.model.match import PathMatch
-from proxy.routing.decide import decide
 from proxy.routing.transforms.reverse_rewrite import mapped_back
-from tests.make import backend, facts, prefix, route, table, template
+from tests.make import backend, decided, facts, prefix, route, table, template
 
 API = prefix("/api")
 SVC = Rewrite(prefix="/svc")
@@ -24,7 +23,7 @@ def back(
     """What the client gets of one field of an answer by the backend at 127.0.0.1:8081."""
     ref = BackendRef("legacy", ALL_BP, rewrite)
     wanted = route(path=path, to=(ref,))
-    decision = decide(table(wanted), wanted, facts("/api/x"), 0)
+    decision = decided(table(wanted), wanted, facts("/api/x"), 0)
     headers = [(b"x", b"/svc/1"), (name.encode(), value.encode())]
     of = replace(backend(port=8081), preserve_host=preserve_host)
     kept = mapped_back(headers, decision, of, client_host.encode())
