@@ -243,13 +243,13 @@ def _match(doc: MatchDoc) -> Match:
 
 
 def _path(doc: PathMatchDoc) -> PathMatch:
-    ignore = doc.trailing_slash == "ignore"
+    ignore, ignore_case = doc.trailing_slash == "ignore", doc.ignore_case
     if doc.exact is not None:
-        return PathMatch("exact", doc.exact, ignore)
+        return PathMatch("exact", doc.exact, ignore, ignore_case=ignore_case)
     if doc.prefix is not None:
-        return PathMatch("prefix", doc.prefix)
+        return PathMatch("prefix", doc.prefix, ignore_case=ignore_case)
     if doc.template is not None:
-        return PathMatch("template", doc.template, ignore, tuple(doc.params.items()))
+        return PathMatch("template", doc.template, ignore, tuple(doc.params.items()), ignore_case)
     return PathMatch("regex", doc.regex or "")
 
 

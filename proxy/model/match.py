@@ -21,6 +21,7 @@ class PathMatch(Struct, frozen=True):
     ignore_trailing_slash: bool = False
     params: tuple[tuple[str, str], ...] = ()
     """Template parameters, each with the regex that its whole value has to match."""
+    ignore_case: bool = False
 
 
 class Match(Struct, frozen=True):

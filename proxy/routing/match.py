@@ -1,7 +1,7 @@
 """Finds the route for the facts of a request. Pure.
 
 Theory of operation. The total order of rule 2 gives each match of a route a rank for each of its hosts (`precedence`).
-The result is the match of lowest rank whose predicates all hold. Four things make the search fast without changing
+The result is the match of lowest rank whose predicates all hold. Five things make the search fast without changing
 the result:
 
 1. Matches are stored in trees: one for each exact host, one for each wildcard host, and one for any host. Trees are
@@ -11,6 +11,7 @@ the result:
 3. Each node has its matches in order of rank, so the search stops at the first one that cannot win.
 4. Regexes and matches without a path are stored beside the trie, in order of rank: a regex is evaluated only if no
    match of the trie has taken the request.
+5. Matches that ignore case have trees of their own, in which all literal segments are without case.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,21 +19,60 @@ from collections.abc import Iterator, Sequence
 from proxy.errors import AmbiguousPath
 from proxy.model import Facts, Match, MatchedRoute, Route
 from proxy.routing.hosts import host_matches, host_name
+from proxy.routing.path_shape import fits
 from proxy.routing.path_tree import Entry, PathTree
-from proxy.routing.paths import path_variants
+from proxy.routing.paths import path_variants, without_case
 from proxy.routing.precedence import ANY_HOST, ranked
-from proxy.routing.predicates import predicates_of, text
+from proxy.routing.predicates import describe_path, predicates_of, text
+
+
+class HostTrees:
+    """The trees of each host. All of them heed case, or all ignore it."""
+
+    __slots__ = ("any_host", "hosts", "wildcards")
+
+    def __init__(self) -> None:
+        self.any_host: PathTree | None = None
+        self.hosts: dict[str, PathTree] = {}
+        self.wildcards: dict[str, PathTree] = {}
+
+    def tree_for(self, host: str, place: int) -> PathTree:
+        """The tree of one host. `place` is the rank of the match that is added next."""
+        if host == ANY_HOST:
+            self.any_host = self.any_host or PathTree(place)
+            return self.any_host
+        is_wildcard = host.startswith("*.")
+        trees, name = (self.wildcards, host[2:]) if is_wildcard else (self.hosts, host)
+        tree = trees.get(name)
+        if tree is None:
+            tree = trees[name] = PathTree(place)
+        return tree
+
+    def of(self, host: str) -> Iterator[PathTree]:
+        """The trees for the host of a request, in order of precedence."""
+        exact = self.hosts.get(host)
+        if exact is not None:
+            yield exact
+        if self.wildcards:
+            # `*.example.com` matches one or more labels in front.
+            _, _, parent = host.partition(".")
+            while parent:
+                tree = self.wildcards.get(parent)
+                if tree is not None:
+                    yield tree
+                _, _, parent = parent.partition(".")
+        if self.any_host is not None:
+            yield self.any_host
 
 
 class Index:
     """The routes of a table, indexed for matching. Immutable."""
 
-    __slots__ = ("_any", "_hosts", "_only", "_wildcards", "size")
+    __slots__ = ("_heeding", "_ignoring", "_only", "size")
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._any: PathTree | None = None
-        self._hosts: dict[str, PathTree] = {}
-        self._wildcards: dict[str, PathTree] = {}
+        self._heeding = HostTrees()
+        ignoring = HostTrees()
         self.size = len(routes)
         prepared = [
             [
@@ -41,38 +81,17 @@ class Index:
             ]
             for route in routes
         ]
+        has_hosts = has_ignoring = False
         for place, (_, position, number, host) in enumerate(sorted(ranked(routes))):
-            self._tree_for(host, place).add(Entry(place, *prepared[position][number]))
-        self._only: PathTree | None = None if self._hosts or self._wildcards else self._any
-        """The tree for any host, if there is no other one."""
-
-    def _tree_for(self, host: str, place: int) -> PathTree:
-        """The tree of one host. `place` is the rank of the match that is added next."""
-        if host == ANY_HOST:
-            self._any = self._any or PathTree(place)
-            return self._any
-        trees, name = (self._wildcards, host[2:]) if host.startswith("*.") else (self._hosts, host)
-        tree = trees.get(name)
-        if tree is None:
-            tree = trees[name] = PathTree(place)
-        return tree
-
-    def _trees(self, facts: Facts) -> Iterator[PathTree]:
-        """The trees for the host of a request, in order of precedence."""
-        host = host_name(facts.host)
-        exact = self._hosts.get(host)
-        if exact is not None:
-            yield exact
-        if self._wildcards:
-            # `*.example.com` matches one or more labels in front.
-            _, _, parent = host.partition(".")
-            while parent:
-                tree = self._wildcards.get(parent)
-                if tree is not None:
-                    yield tree
-                _, _, parent = parent.partition(".")
-        if self._any is not None:
-            yield self._any
+            matched, predicates = prepared[position][number]
+            path = matched.match.path
+            ignores = path is not None and path.ignore_case
+            trees = ignoring if ignores else self._heeding
+            trees.tree_for(host, place).add(Entry(place, matched, predicates))
+            has_hosts, has_ignoring = has_hosts or host != ANY_HOST, has_ignoring or ignores
+        self._ignoring = ignoring if has_ignoring else None
+        self._only = None if has_hosts or has_ignoring else self._heeding.any_host
+        """The tree for any host that heeds case, if there is no other one."""
 
     def find(self, facts: Facts, path: bytes) -> MatchedRoute | None:
         """The route for one variant of the path, and its match; or None."""
@@ -81,11 +100,20 @@ class Index:
         if self._only is not None:
             best = self._only.best(segments, facts, path, None)
         else:
-            best = None
-            for tree in self._trees(facts):
+            best = self._best(segments, facts, path)
+        return None if best is None else best.matched
+
+    def _best(self, segments: Sequence[bytes], facts: Facts, path: bytes) -> Entry | None:
+        host, best = host_name(facts.host), None
+        for tree in self._heeding.of(host):
+            if best is None or tree.first < best.rank:
+                best = tree.best(segments, facts, path, best)
+        if self._ignoring is not None:
+            segments = without_case(path).split(b"/")[1:]
+            for tree in self._ignoring.of(host):
                 if best is None or tree.first < best.rank:
                     best = tree.best(segments, facts, path, best)
-        return None if best is None else best.matched
+        return best
 
 
 def match(index: Index, facts: Facts) -> MatchedRoute | None:
@@ -136,11 +164,8 @@ def first_failure(match_: Match, facts: Facts, path: bytes) -> str | None:
     host = host_name(facts.host)
     if match_.hosts and not any(host_matches(each, host) for each in match_.hosts):
         return f"host {host or '(none)'} is none of {', '.join(match_.hosts)}"
-    if match_.path is not None and match_.path.kind != "regex":
-        tree = PathTree()
-        tree.add(Entry(0, MatchedRoute(Route("", (match_,)), match_), ()))
-        if not any(tree.candidates(path.split(b"/")[1:])):
-            return f"path {text(path)} is not {match_.path.kind} {match_.path.value}"
+    if match_.path is not None and not fits(match_.path, path):
+        return f"path {text(path)} is not {describe_path(match_.path)}"
     for predicate in predicates_of(match_):
         if not predicate.holds(facts, path):
             return predicate.failure(facts, path)

@@ -74,6 +74,13 @@ def resolve_dots(path: bytes) -> bytes:
     return b"/" + b"/".join(kept)
 
 
+def without_case(path: bytes) -> bytes:
+    """A path or segment, for a comparison that ignores case: by Unicode's case folding, invalid UTF-8 as it is."""
+    if path.isascii():
+        return path.lower()
+    return path.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
+
+
 def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
     """`path` with `replacement` in place of `prefix`. The path has to start with the segments of the prefix.
 

@@ -57,12 +57,13 @@ def _host_rank(host: str) -> tuple[int, int]:
 def _path_rank(path: PathMatch | None) -> Rank:
     match path:
         case None:
-            return (3, 0, ())
+            return (3, 0, (), 0)
         case PathMatch(kind="exact"):
-            return (0, 0, ())
+            return (0, 0, (), int(path.ignore_case))
         case PathMatch(kind="regex"):
-            return (2, 0, ())
+            return (2, 0, (), 0)
         case _:
             # A literal before a parameter before the end, and an end before an open end.
             kinds = tuple(int(is_parameter(segment)) for segment in segments_of(path.value))
-            return (1, sum(kinds) - len(kinds), (*kinds, 3 if path.kind == "prefix" else 2))
+            shape = (*kinds, 3 if path.kind == "prefix" else 2)
+            return (1, sum(kinds) - len(kinds), shape, int(path.ignore_case))

@@ -166,6 +166,13 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def describe_path(path: PathMatch) -> str:
+    """A match of a path in words."""
+    slash = " (slash or not)" if path.ignore_trailing_slash else ""
+    case = " (in any case)" if path.ignore_case else ""
+    return f"{path.kind} {path.value}{slash}{case}"
+
+
 def describe_all(matches: Sequence[Match]) -> str:
     """The matches of a route as one line of text."""
     return "; or ".join(map(describe, matches))
@@ -177,8 +184,7 @@ def describe(match_: Match) -> str:
     if match_.hosts:
         parts.append(f"host {' or '.join(match_.hosts)}")
     if match_.path is not None:
-        slash = " (slash or not)" if match_.path.ignore_trailing_slash else ""
-        parts.append(f"path {match_.path.kind} {match_.path.value}{slash}")
+        parts.append(f"path {describe_path(match_.path)}")
     if match_.methods:
         parts.append(f"method {' or '.join(match_.methods)}")
     named = (("header", match_.headers), ("query", match_.query), ("cookie", match_.cookies))

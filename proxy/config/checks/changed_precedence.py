@@ -17,6 +17,7 @@ from proxy.errors import Problem
 from proxy.model import Facts, MatchedRoute, Route
 from proxy.model.match import Match, StringMatch
 from proxy.routing.hosts import host_matches, host_name, matching_host
+from proxy.routing.match import Index
 from proxy.routing.path_tree import Entry, Node, PathTree
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.precedence import ANY_HOST, Rank, ranked
@@ -32,21 +33,21 @@ _ANY_LABEL = "any"
 """In place of the star of a host."""
 
 
-def changed_precedence(routes: Sequence[Route]) -> list[Problem]:
-    """One warning for each pair of routes, in the order of the file."""
+def changed_precedence(routes: Sequence[Route], index: Index) -> list[Problem]:
+    """One warning for each pair of routes, in the order of the file. `index` is that of `routes`."""
     if not any(_may_differ(match) for route in routes for match in route.matches):
         return []
     search = _Search(routes)
-    problems: dict[tuple[int, int], Problem] = {}
+    problems: dict[tuple[str, str], Problem] = {}
     for request in search.requests():
-        first = search.first(request)
-        if first is not None and first[0] is not first[1]:
-            before, now = first
-            pair = (now.matched.route, before.matched.route)
-            problems.setdefault((now.rank, before.rank), _problem(*pair, request))
-            if len(problems) >= _MAX_WARNINGS:
-                break
-    return [problems[pair] for pair in sorted(problems)]
+        before, now = search.old_route(request), index.find(request, request.path)
+        if before is None or now is None or now.route is before or not _is_old(now):
+            continue
+        pair = (now.route.name, before.name)
+        problems.setdefault(pair, _problem(now.route, before, request))
+        if len(problems) >= _MAX_WARNINGS:
+            break
+    return sorted(problems.values())
 
 
 def _may_differ(match: Match) -> bool:
@@ -93,40 +94,39 @@ class _Search:
         self._entries: list[Entry] = []
         self._new: list[dict[str, Rank]] = []
         for rank, position, number, host in ranked(routes):
-            route, match = routes[position], routes[position].matches[number]
-            if not self._entries or self._entries[-1].matched.match is not match:
-                matched = MatchedRoute(route, match, number + 1)
-                entry = Entry(len(self._entries), matched, predicates_of(match))
+            matched = MatchedRoute(routes[position], routes[position].matches[number])
+            if not _is_old(matched):
+                continue
+            if not self._entries or self._entries[-1].matched.match is not matched.match:
+                entry = Entry(len(self._entries), matched, predicates_of(matched.match))
                 self._entries.append(entry)
                 self._new.append({})
                 self._tree.add(entry)
             self._new[-1][host] = rank
         self._old = [_old_rank(entry.matched, entry.rank) for entry in self._entries]
 
-    def first(self, request: Facts) -> tuple[Entry, Entry] | None:
-        """The route that took the request by the old order, and the one that takes it today. None if no route does."""
-        before = now = None
+    def old_route(self, request: Facts) -> Route | None:
+        """The route that took the request by the old order."""
+        first: Entry | None = None
         groups = self._tree.candidates(request.path.split(b"/")[1:])
         host = host_name(request.host)
         for entry in chain(*groups, self._tree.without_path):
             self._steps += 1
             hosts = entry.matched.match.hosts
-            matched = matching_host(hosts, host) if hosts else ANY_HOST
-            if matched is None or not _takes(entry, request):
-                continue
-            old, new = self._old[entry.rank], self._new[entry.rank][matched]
-            before = min(before or (old, entry), (old, entry), key=_rank_of)
-            now = min(now or (new, entry), (new, entry), key=_rank_of)
-        return None if before is None or now is None else (before[1], now[1])
+            if (
+                (first is None or self._old[entry.rank] < self._old[first.rank])
+                and (not hosts or matching_host(hosts, host) is not None)
+                and all(each.holds(request, request.path) for each in entry.predicates)
+            ):
+                first = entry
+        return None if first is None else first.matched.route
 
     def requests(self) -> Iterator[Facts]:
         """Requests that two routes may take whose order has changed."""
         # Those with a path first: they have the fewest candidates.
         for entry in sorted(self._entries, key=lambda entry: entry.matched.match.path is None):
-            if not _is_old(entry):
-                continue
             for group, path in self._overlapping(entry.matched.match):
-                for other in filter(_is_old, group):
+                for other in group:
                     self._steps += 1
                     for host in self._changed(entry, other):
                         yield _request(entry.matched.match, other.matched.match, host, path)
@@ -160,17 +160,10 @@ class _Search:
                 yield node.ends, before
 
 
-def _is_old(entry: Entry) -> bool:
+def _is_old(matched: MatchedRoute) -> bool:
     """Whether 0.1 could have had the route."""
-    return len(entry.matched.route.matches) == 1
-
-
-def _takes(entry: Entry, request: Facts) -> bool:
-    return all(predicate.holds(request, request.path) for predicate in entry.predicates)
-
-
-def _rank_of(ranked_entry: tuple[Rank, Entry]) -> Rank:
-    return ranked_entry[0]
+    path = matched.match.path
+    return len(matched.route.matches) == 1 and not (path is not None and path.ignore_case)
 
 
 def _choices(match: Match) -> list[tuple[str, ...]] | None:

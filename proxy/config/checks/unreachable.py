@@ -18,7 +18,7 @@ from proxy.errors import Problem
 from proxy.model import MatchedRoute, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.match import name_of
-from proxy.routing.paths import is_parameter, segments_of
+from proxy.routing.paths import is_parameter, segments_of, without_case
 from proxy.routing.precedence import ANY_HOST, ranked
 
 _MAX_CANDIDATES = 200
@@ -116,30 +116,39 @@ def _keys_of_covered(match: Match, host: str) -> Iterator[_Key]:
 def _path_key(path: PathMatch | None) -> object:
     if path is None or _matches_every_path(path):
         return ("prefix",)
+    segments = _segments(path)
     if path.kind == "prefix":
-        return ("prefix", *segments_of(path.value))
+        return ("prefix", *segments)
     if path.kind == "exact":
-        return ("exact", path.value.rstrip("/"))
+        return ("exact", *segments)
     if path.kind == "template":
-        segments = segments_of(path.value)
         return ("template", len(segments), *_literal_head(segments))
     return "regex"
 
 
 def _paths_above(path: PathMatch | None) -> Iterator[object]:
-    segments = segments_of(path.value) if path is not None and path.kind != "regex" else []
+    segments = _segments(path) if path is not None and path.kind != "regex" else []
     head = _literal_head(segments)
     for count in range(len(head) + 1):
         yield ("prefix", *head[:count])
     if path is None:
         return
     if path.kind == "exact":
-        yield ("exact", path.value.rstrip("/"))
+        yield ("exact", *segments)
     if path.kind in ("exact", "template"):
         for count in range(len(head) + 1):
             yield ("template", len(segments), *head[:count])
     if path.kind in ("exact", "regex"):
         yield "regex"
+
+
+def _segments(path: PathMatch) -> list[str]:
+    """The segments without case: paths that heed it and paths that ignore it have the same keys."""
+    return [_without_case(segment) for segment in segments_of(path.value)]
+
+
+def _without_case(segment: str) -> str:
+    return segment if is_parameter(segment) else without_case(segment.encode()).decode()
 
 
 def _literal_head(segments: Sequence[str]) -> list[str]:
@@ -220,14 +229,22 @@ def _implies(given: _ValueMatch, implied: _ValueMatch) -> bool:
 def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
     if upper is None or _matches_every_path(upper):
         return True
-    if lower is None or lower.kind == "regex":
-        return upper == lower
-    if lower.kind == "exact":
-        return all(_matches_path(upper, path) for path in _paths_of(lower))
+    if lower is None or lower.kind == "regex" or upper.kind == "regex":
+        return upper == lower or (
+            upper.kind == "regex"
+            and lower is not None
+            and lower.kind == "exact"
+            and not _has_variants(lower, lower.value)
+            and all(_regex_matches(upper.value, path) for path in _paths_of(lower))
+        )
+    above, below = segments_of(upper.value), segments_of(lower.value)
     if upper.kind == "prefix":
-        prefix = segments_of(upper.value)
-        return _literal_head(segments_of(lower.value))[: len(prefix)] == prefix
-    return upper.kind == lower.kind == "template" and _template_covers(upper, lower)
+        below = below[: len(above)]
+    elif lower.kind == "prefix" or not _slash_covers(upper, lower):
+        return False
+    return len(above) == len(below) and all(
+        _segment_covers(upper, lower, one, other) for one, other in zip(above, below, strict=True)
+    )
 
 
 def _matches_every_path(path: PathMatch) -> bool:
@@ -244,43 +261,33 @@ def _paths_of(exact: PathMatch) -> tuple[str, ...]:
     return (bare, f"{bare}/") if bare else ("/",)
 
 
-def _matches_path(upper: PathMatch, path: str) -> bool:
-    """Whether `upper` matches this path."""
-    match upper.kind:
-        case "exact":
-            return path in _paths_of(upper)
-        case "prefix":
-            prefix = segments_of(upper.value)
-            return path.split("/")[1 : len(prefix) + 1] == prefix
-        case "regex":
-            return _regex_matches(upper.value, path)
-        case _:
-            return _template_covers(upper, PathMatch("exact", path))
-
-
-def _template_covers(upper: PathMatch, lower: PathMatch) -> bool:
-    """`lower` is a template, or an exact path as a template without parameters."""
+def _slash_covers(upper: PathMatch, lower: PathMatch) -> bool:
+    """Whether the trailing slashes that `lower` takes are those that `upper` takes. Neither is a prefix."""
+    if upper.ignore_trailing_slash:
+        return True
     slashes = (upper.value.endswith("/"), lower.value.endswith("/"))
-    if not upper.ignore_trailing_slash and (
-        slashes[0] != slashes[1] or lower.ignore_trailing_slash
-    ):
-        return False
-    above, below = segments_of(upper.value), segments_of(lower.value)
-    rules, others = dict(upper.params), dict(lower.params)
-    return len(above) == len(below) and all(
-        _segment_covers(one, other, rules, others) for one, other in zip(above, below, strict=True)
+    return slashes[0] == slashes[1] and not (
+        lower.ignore_trailing_slash and len(_paths_of(lower)) > 1
     )
 
 
-def _segment_covers(upper: str, lower: str, rules: dict[str, str], others: dict[str, str]) -> bool:
-    if not is_parameter(upper):
-        return upper == lower
-    rule = rules.get(upper[1:-1])
+def _segment_covers(upper: PathMatch, lower: PathMatch, one: str, other: str) -> bool:
+    """Whether the segment `one` of `upper` takes all that the segment `other` of `lower` takes."""
+    if not is_parameter(one):
+        if upper.ignore_case:
+            return _without_case(one) == _without_case(other)
+        return one == other and not _has_variants(lower, other)
+    rule = dict(upper.params).get(one[1:-1])
     if rule is None:
         return True
-    if is_parameter(lower):
-        return rule == others.get(lower[1:-1])
-    return _regex_matches(rule, lower)
+    if is_parameter(other):
+        return rule == dict(lower.params).get(other[1:-1])
+    return not _has_variants(lower, other) and _regex_matches(rule, other)
+
+
+def _has_variants(path: PathMatch, text: str) -> bool:
+    """Whether a literal of a path stands for other spellings, too."""
+    return path.ignore_case and text.lower() != text.upper()
 
 
 def _regex_matches(regex: str, value: str) -> bool:

@@ -45,8 +45,16 @@ class PathMatchDoc(RuledDoc):
         Literal["ignore", "strict"], choice("way to treat a slash", "ignore", "strict")
     ] = Field(default="strict", description="Whether `/a` also matches `/a/`, and the reverse")
 
+    ignore_case: bool = Field(
+        default=False, description="Whether `/a` also matches `/A`, and the reverse"
+    )
+
     def faults(self) -> Iterator[Fault]:
         yield from exactly_one(self, ("exact", "prefix", "template", "regex"), "a path")
+        if self.ignore_case and self.regex is not None:
+            text = "`ignore_case` stands beside `regex`"
+            hint = f'leave it out, and write `regex: "(?i){self.regex}"`'
+            yield Fault(("ignore_case",), text, hint, on_key=True)
         if self.trailing_slash == "ignore" and self.exact is None and self.template is None:
             hint = "leave it out: it is for `exact` and `template`"
             yield Fault(("trailing_slash",), "a slash is never lost here", hint, on_key=True)

@@ -15,7 +15,7 @@ from tests.unit.routing import naive_match
 
 
 def warned(*routes: Route) -> list[str]:
-    return [problem.text for problem in changed_precedence(routes)]
+    return [problem.text for problem in changed_precedence(routes, Index(routes))]
 
 
 def changed(now: str, before: str, example: str) -> str:

@@ -7,7 +7,7 @@ from proxy.config.load import load
 from proxy.control.changes import changes_between
 from proxy.control.edits.operations import Consent, change_stage, parsed_table, shift
 from proxy.errors import TableError
-from proxy.model import Match
+from proxy.model import Match, PathMatch
 from tests.make import exact, prefix
 from tests.unit.config.config_tables import (
     HEAD,
@@ -28,6 +28,22 @@ def test_a_match_may_be_a_list() -> None:
     route = only_route(SEVERAL)
     assert route.matches == (Match(path=prefix("/a")), Match(("a.b",), exact("/c")))
     assert [line for line, _ in route.match_positions] == [5, 5]
+
+
+def test_a_path_may_ignore_case() -> None:
+    paths = {
+        "{exact: /A, trailing_slash: ignore, ignore_case: true}": PathMatch(
+            "exact", "/A", True, ignore_case=True
+        ),
+        "{prefix: /A, ignore_case: true}": PathMatch("prefix", "/A", ignore_case=True),
+        '{template: "/A/{x}", params: {x: "[0-9]"}, ignore_case: true}': PathMatch(
+            "template", "/A/{x}", False, (("x", "[0-9]"),), True
+        ),
+    }
+    for written, path in paths.items():
+        text = with_route(f"backend_refs: legacy, match: {{path: {written}}}")
+        assert only_route(text).matches == (Match(path=path),)
+        assert without_places(parse(expand(text.encode()))) == without_places(parse(text))
 
 
 def test_one_match_may_be_written_either_way() -> None:

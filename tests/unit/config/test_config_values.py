@@ -216,6 +216,8 @@ def test_a_path_may_hold_blanks_and_any_letters() -> None:
     [
         ("path: «{}", "a path is empty — write one of `exact`, `prefix`, `template`, `regex`"),
         ("path: «/a", "`/a` stands where keys are meant — write {prefix: /x}, {exact: /x}, {template: /x/{id}} or {regex: …}"),
+        ('path: {regex: /a, «ignore_case: true}', "`ignore_case` stands beside `regex` — leave it out, and write `regex: \"(?i)/a\"`"),
+        ("path: {prefix: /a, ignore_case: «yes}", "`yes` is not read as a boolean — write true"),
         ("methods: «GET", "`GET` stands where a list is meant — write [GET]"),
         ("methods: «{a: b}", "a mapping stands where a list is meant — write a list: [a, b]"),
         ('methods: [«"GE T"]', "`GE T` is no HTTP method — write a token like GET"),

@@ -28,6 +28,10 @@ def _prefix(value: str) -> Match:
     return Match(path=PathMatch("prefix", value))
 
 
+def _any_case(kind: str, value: str, *params: tuple[str, str]) -> Match:
+    return Match(path=PathMatch(kind, value, False, params, True))  # type: ignore[arg-type]
+
+
 def _template(value: str, ignore: bool = False, **params: str) -> Match:
     return Match(path=PathMatch("template", value, ignore, tuple(params.items())))
 
@@ -67,6 +71,13 @@ def _string(kind: str, value: str, name: str = "x") -> StringMatch:
         pytest.param(_template("/a/{x}", x="[a-c]"), _exact("/a/b"), id="a path that fits the parameter"),
         pytest.param(_template("/{x}", x="[0-9]+"), _template("/{y}", y="[0-9]+"), id="the same constraint"),
         pytest.param(_template("/a/{x}", True), _template("/a/{x}/"), id="a template, slash or not"),
+        pytest.param(_any_case("prefix", "/A"), _prefix("/a/b"), id="a prefix in any case"),
+        pytest.param(_any_case("exact", "/A/b"), _any_case("exact", "/a/B"), id="both in any case"),
+        pytest.param(_any_case("template", "/A/{x}"), _exact("/a/b"), id="a template in any case"),
+        pytest.param(_exact("/1"), _any_case("exact", "/1"), id="a path that has no case"),
+        pytest.param(_template("/{x}", x="[0-9]"), _any_case("exact", "/1"), id="a parameter that has no case"),
+        pytest.param(_regex("/[0-9]"), _any_case("exact", "/1"), id="a regex takes what has no case"),
+        pytest.param(_any_case("prefix", "/\u00c9"), _exact("/\u00e9/a"), id="a letter that is not ASCII"),
         pytest.param(_regex("/a.*"), _regex("/a.*"), id="the same regex"),
         pytest.param(_regex("/[ab]"), _exact("/b"), id="a regex takes a path"),
         pytest.param(_regex(".*"), Match(), id="everything as a regex takes what has no match"),
@@ -117,6 +128,11 @@ def test_a_route_that_another_takes_all_of_is_named(upper: Match, lower: Match) 
         pytest.param(_template("/a/{x}"), _exact("/a"), id="a template with more segments"),
         pytest.param(_template("/a/b/{x}"), _template("/a/{x}/b"), id="parameters elsewhere"),
         pytest.param(_template("/a/{x}"), _prefix("/a/b"), id="a template takes no prefix"),
+        pytest.param(_prefix("/a"), _any_case("prefix", "/a"), id="any case is more"),
+        pytest.param(_exact("/a"), _any_case("exact", "/a"), id="any case of a path is more"),
+        pytest.param(_template("/{x}", x="a"), _any_case("exact", "/a"), id="any case of a segment is more"),
+        pytest.param(_regex("/a"), _any_case("exact", "/a"), id="any case is more than a regex for one"),
+        pytest.param(_any_case("prefix", "/A"), _prefix("/b"), id="another prefix in any case"),
         pytest.param(_regex("/[ab]"), _exact("/c"), id="a path that the regex does not take"),
         pytest.param(_regex("/a"), _regex("/a|/b"), id="another regex"),
         pytest.param(_regex("/a.*"), _prefix("/a"), id="a regex takes no prefix for certain"),
@@ -178,9 +194,10 @@ _STRINGS = st.sampled_from(
 )  # fmt: skip
 _PATHS = st.one_of(
     st.none(),
-    st.builds(PathMatch, st.just("prefix"), st.sampled_from(["/", "/a", "/a/b", "/b"])),
+    st.builds(PathMatch, st.just("prefix"), st.sampled_from(["/", "/a", "/A/b", "/b"]), st.just(False), st.just(()), st.booleans()),
     st.builds(
-        PathMatch, st.just("exact"), st.sampled_from(["/", "/a", "/a/", "/a/b", "/b/a"]), st.booleans()
+        PathMatch, st.just("exact"), st.sampled_from(["/", "/a", "/a/", "/A/b", "/b/a"]), st.booleans(),
+        st.just(()), st.booleans(),
     ),
     st.builds(
         PathMatch,
@@ -188,6 +205,7 @@ _PATHS = st.one_of(
         st.sampled_from(["/{x}", "/a/{x}", "/{x}/b", "/{x}/{y}", "/{x}/"]),
         st.booleans(),
         st.sampled_from([(), (("x", "a"),), (("x", "[ab]"),)]),
+        st.booleans(),
     ),
     st.builds(PathMatch, st.just("regex"), st.sampled_from(["/.*", "^.+$", "/a", "/[ab]/.*"])),
 )  # fmt: skip
@@ -204,7 +222,20 @@ _REQUESTS = [
     for method, host, path, query, value in product(
         ("GET", "PUT", "POST"),
         (b"h.i", b"x.h.i", b"y.i", b"z"),
-        (b"/", b"/a", b"/a/", b"/a/b", b"/a/b/", b"/b", b"/b/a", b"/b/b/", b"/c", b"/a/b/c"),
+        (
+            b"/",
+            b"/a",
+            b"/a/",
+            b"/a/b",
+            b"/a/b/",
+            b"/b",
+            b"/b/a",
+            b"/b/b/",
+            b"/c",
+            b"/a/b/c",
+            b"/A/b",
+            b"/B",
+        ),
         (b"", b"x=1", b"x=12", b"x=2"),
         (b"", b"1", b"12", b"2"),
     )

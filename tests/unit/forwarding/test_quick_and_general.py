@@ -72,6 +72,12 @@ routes:
   - name: moved
     match: [{path: {prefix: /moved}}, {path: {prefix: /moved/away/to}}]
     backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - name: any-case
+    match: {path: {template: "/Any/{case}/x", ignore_case: true}}
+    backend_refs: [{name: picky, url_rewrite: {path: {template: "/case/{case}"}}}]
+  - name: any-prefix
+    match: {path: {prefix: /Any, ignore_case: true}}
+    backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
   - {name: by-host, match: {hosts: ["*.example"], path: {prefix: /host}}, backend_refs: strict}
 """
 PLAIN_TABLE = """
@@ -195,6 +201,8 @@ PATHS = (
         b"/moved/1",
         b"/moved/away/to/1",
         b"/moved/away/t%6f",
+        b"/any/CASE/X",
+        b"/ANY/Rest/%2e",
         b"/host",
     ),
 )

@@ -44,16 +44,16 @@ def host_key(host: str) -> Key:
 
 def path_key(path: PathMatch | None) -> Key:
     if path is None:
-        return (3, 0, "")
+        return (3, 0, "", False)
     if path.kind == "exact":
-        return (0, 0, "")
+        return (0, 0, "", path.ignore_case)
     if path.kind == "regex":
-        return (2, 0, "")
+        return (2, 0, "", False)
     segments = [segment for segment in path.value.split("/") if segment]
     literals = sum(not segment.startswith("{") for segment in segments)
     # a: literal, b: parameter, c: the end, d: whatever comes. What is certain earlier goes first.
     shape = "".join("b" if segment.startswith("{") else "a" for segment in segments)
-    return (1, -literals, shape + ("d" if path.kind == "prefix" else "c"))
+    return (1, -literals, shape + ("d" if path.kind == "prefix" else "c"), path.ignore_case)
 
 
 def holds(wanted: Match, request: Facts) -> bool:
@@ -93,7 +93,8 @@ def fits(wanted: PathMatch, path: str) -> bool:
         return re.fullmatch(wanted.value, path) is not None
     written = re.sub(r"\{.*?\}", "[^/]+", wanted.value)
     if wanted.kind == "prefix":
-        return re.fullmatch(written.rstrip("/") + "(/.*)?", path) is not None
-    if wanted.ignore_trailing_slash:
-        return re.fullmatch(written.rstrip("/") + "/?", path) is not None
-    return re.fullmatch(written, path) is not None
+        written = written.rstrip("/") + "(/.*)?"
+    elif wanted.ignore_trailing_slash:
+        written = written.rstrip("/") + "/?"
+    flags = re.IGNORECASE if wanted.ignore_case else re.NOFLAG
+    return re.fullmatch(written, path, flags) is not None

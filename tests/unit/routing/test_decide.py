@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
+from proxy.model.match import PathMatch
 from proxy.model.stage import Stage
 from proxy.routing.decide import drains
 from tests.make import decided, exact, facts, prefix, refs, rewriting, route, table, template
@@ -136,6 +137,18 @@ def test_a_copy_goes_to(
         (None, None, "/x", b"/x"),
         (prefix("/api"), Rewrite(prefix="/v1"), "/api/x", b"/v1/x"),
         (None, Rewrite(prefix="/v1"), "/x", b"/v1/x"),
+        (
+            PathMatch("prefix", "/Api", ignore_case=True),
+            Rewrite(prefix="/v1"),
+            "/aPI/X%2fy",
+            b"/v1/X%2fy",
+        ),
+        (
+            PathMatch("template", "/Api/{id}", ignore_case=True),
+            Rewrite(template="/v1/{id}"),
+            "/aPI/iD",
+            b"/v1/iD",
+        ),
         (exact("/api"), Rewrite(full_path="/é"), "/api", b"/%C3%A9"),
         (template("/a/{id}"), Rewrite(template="/b/{id}/c"), "/a/7", b"/b/7/c"),
         (prefix("/api"), Rewrite(hostname="x.internal"), "/api", b"/api"),

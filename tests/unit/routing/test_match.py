@@ -1,5 +1,7 @@
 """Which route takes a request: rules 1, 2 and 12."""
 
+from typing import Literal
+
 import pytest
 
 from proxy.errors import AmbiguousPath
@@ -17,6 +19,12 @@ def taken(routes: list[Route], request: Facts) -> str | None:
 
 
 ANY = Match()
+
+
+def any_case(kind: Literal["exact", "prefix", "template"], value: str) -> PathMatch:
+    return PathMatch(kind, value, ignore_case=True)
+
+
 REGEX = PathMatch("regex", "/a/[a-z]+")
 
 
@@ -81,6 +89,37 @@ REGEX = PathMatch("regex", "/a/[a-z]+")
         pytest.param([route("first"), route("second")], "/", "first", id="file order ends a tie"),
         pytest.param(
             [route("e", exact("/a/{x}"))], "/a/b", None, id="an exact path has no parameters"
+        ),
+        pytest.param(
+            [route("p", any_case("prefix", "/Shop"))], "/sHOP/x", "p", id="a prefix in any case"
+        ),
+        pytest.param([route("p", prefix("/Shop"))], "/shop", None, id="case counts by default"),
+        pytest.param(
+            [route("e", any_case("exact", "/A/b"))], "/a/B", "e", id="an exact path in any case"
+        ),
+        pytest.param(
+            [route("t", any_case("template", "/A/{x}"))], "/a/B", "t", id="a template in any case"
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a")), route("p", prefix("/a"))],
+            "/a/x",
+            "p",
+            id="one that heeds case first",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a")), route("p", prefix("/a"))],
+            "/A/x",
+            "i",
+            id="the other one takes the other spelling",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/\u00c9t\u00c9"))],
+            "/%C3%A9t%C3%89",
+            "i",
+            id="letters that are not ASCII, escaped",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a"))], "/%80/a", None, id="bytes that are not UTF-8"
         ),
         pytest.param([], "/", None, id="an empty table takes nothing"),
     ],
@@ -208,6 +247,15 @@ def test_a_condition_holds(wanted: Route, request_: Facts, holds: bool) -> None:
 )
 def test_a_path_whose_readings_lead_to_different_routes_is_refused(path: str) -> None:
     routes = [route("h", template("/travelbuddy/flightspecials/{id}/header")), route("rest")]
+    with pytest.raises(AmbiguousPath, match="different routes"):
+        match(Index(routes), facts(path))
+
+
+@pytest.mark.parametrize(
+    "path", ["/ADMIN%2Fusers/7", "/x/../Admin/users/7", "//aDMIN/users/7", "/%61DMIN/users/7"]
+)
+def test_readings_in_any_case_that_lead_to_different_routes_are_refused(path: str) -> None:
+    routes = [route("h", any_case("template", "/Admin/Users/{id}")), route("rest")]
     with pytest.raises(AmbiguousPath, match="different routes"):
         match(Index(routes), facts(path))
 

@@ -81,6 +81,16 @@ ALL_CONDITIONS = facts(
             id="the same literals: a template before a prefix",
         ),
         pytest.param(
+            Match(path=prefix("/a")),
+            Match(path=PathMatch("prefix", "/A", ignore_case=True)),
+            id="the same segments: one that heeds case",
+        ),
+        pytest.param(
+            Match(path=PathMatch("exact", "/A/B/c", ignore_case=True)),
+            Match(path=prefix("/a/b/c")),
+            id="an exact path that ignores case before a prefix",
+        ),
+        pytest.param(
             Match(path=prefix("/a")), Match(path=PathMatch("regex", "/.*")), id="a prefix, a regex"
         ),
         pytest.param(
@@ -131,16 +141,17 @@ def test_the_most_specific_of_several_hosts_matches(host: str, pattern: str | No
 
 # --- against the naive implementation -------------------------------------------------------------
 
-SEGMENT = st.sampled_from(["a", "b", "c"])
+SEGMENT = st.sampled_from(["a", "b", "B"])
 LITERAL = st.lists(SEGMENT, max_size=3).map(lambda parts: "/" + "/".join(parts))
 PATTERN = st.lists(st.one_of(SEGMENT, st.just("{x}")), min_size=1, max_size=3).map(
     lambda parts: "/" + "/".join(f"{{p{i}}}" if p == "{x}" else p for i, p in enumerate(parts))
 )
+NO_PARAMS = st.just(())
 PATHS = st.one_of(
     st.none(),
-    LITERAL.map(prefix),
-    st.builds(PathMatch, st.just("exact"), LITERAL, st.booleans()),
-    st.builds(PathMatch, st.just("template"), PATTERN, st.booleans()),
+    st.builds(PathMatch, st.just("prefix"), LITERAL, st.just(False), NO_PARAMS, st.booleans()),
+    st.builds(PathMatch, st.just("exact"), LITERAL, st.booleans(), NO_PARAMS, st.booleans()),
+    st.builds(PathMatch, st.just("template"), PATTERN, st.booleans(), NO_PARAMS, st.booleans()),
     st.sampled_from(["/a/.*", "/[ab]", ".*/c"]).map(lambda value: PathMatch("regex", value)),
 )
 HOSTS = st.lists(
