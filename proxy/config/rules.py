@@ -11,6 +11,7 @@ from proxy.config.faults import Fault, did_you_mean
 from proxy.config.tree import Loc
 from proxy.config.units import format_share
 from proxy.model import ALL_BP
+from proxy.routing.paths import TAIL
 
 _DESTINATIONS = ("backend_refs", "direct_response", "redirect")
 
@@ -160,6 +161,10 @@ def _needs_parameters(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault
                 missing.add(name)
                 hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
                 yield Fault(at, f"{what} has no parameter `{name}`", hint)
+        if template.endswith(TAIL) and not (match.path is not None and match.path.has_tail()):
+            hint = 'write `match: {path: {template: "/…/**"}}`, or leave /** out'
+            yield Fault(at, f"{what} has no tail for `/**`", hint)
+            return
 
 
 def _two_sides(route: RouteDoc) -> Iterator[Fault]:

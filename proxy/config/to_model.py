@@ -45,6 +45,7 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.paths import TAIL
 
 _N = TypeVar("_N", int, float)
 
@@ -249,7 +250,10 @@ def _path(doc: PathMatchDoc) -> PathMatch:
     if doc.prefix is not None:
         return PathMatch("prefix", doc.prefix, ignore_case=ignore_case)
     if doc.template is not None:
-        return PathMatch("template", doc.template, ignore, tuple(doc.params.items()), ignore_case)
+        value = doc.template.removesuffix(TAIL)
+        tail = value != doc.template
+        params = tuple(doc.params.items())
+        return PathMatch("template", value, ignore, params, ignore_case, tail)
     return PathMatch("regex", doc.regex or "")
 
 

@@ -22,6 +22,13 @@ class PathMatch(Struct, frozen=True):
     params: tuple[tuple[str, str], ...] = ()
     """Template parameters, each with the regex that its whole value has to match."""
     ignore_case: bool = False
+    tail: bool = False
+    """A template that ends in `/**`, which `value` lacks: it matches everything below, too, as a prefix does."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more segments may follow."""
+        return self.tail or self.kind == "prefix"
 
 
 class Match(Struct, frozen=True):

@@ -36,7 +36,7 @@ def fits(match: PathMatch, path: bytes) -> bool:
 
 def shape_of(path: PathMatch) -> PathShape:
     """The shape of a path that is no regex."""
-    if path.kind == "prefix":
+    if path.is_open:
         written = segments_of(path.value)
     else:
         # An exact path has its trailing slash as an empty last segment: `/a/` is not `/a`.
@@ -49,6 +49,4 @@ def shape_of(path: PathMatch) -> PathShape:
         else:
             literal = segment.encode()
             segments.append(without_case(literal) if path.ignore_case else literal)
-    return PathShape(
-        tuple(segments), path.kind == "prefix", path.ignore_trailing_slash, path.ignore_case
-    )
+    return PathShape(tuple(segments), path.is_open, path.ignore_trailing_slash, path.ignore_case)

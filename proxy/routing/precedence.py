@@ -65,5 +65,5 @@ def _path_rank(path: PathMatch | None) -> Rank:
         case _:
             # A literal before a parameter before the end, and an end before an open end.
             kinds = tuple(int(is_parameter(segment)) for segment in segments_of(path.value))
-            shape = (*kinds, 3 if path.kind == "prefix" else 2)
+            shape = (*kinds, 3 if path.is_open else 2)
             return (1, sum(kinds) - len(kinds), shape, int(path.ignore_case))

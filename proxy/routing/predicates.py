@@ -170,7 +170,8 @@ def describe_path(path: PathMatch) -> str:
     """A match of a path in words."""
     slash = " (slash or not)" if path.ignore_trailing_slash else ""
     case = " (in any case)" if path.ignore_case else ""
-    return f"{path.kind} {path.value}{slash}{case}"
+    tail = "/**" if path.tail else ""
+    return f"{path.kind} {path.value}{tail}{slash}{case}"
 
 
 def describe_all(matches: Sequence[Match]) -> str:

@@ -163,7 +163,8 @@ class _Search:
 def _is_old(matched: MatchedRoute) -> bool:
     """Whether 0.1 could have had the route."""
     path = matched.match.path
-    return len(matched.route.matches) == 1 and not (path is not None and path.ignore_case)
+    is_new = path is not None and (path.ignore_case or path.tail)
+    return len(matched.route.matches) == 1 and not is_new
 
 
 def _choices(match: Match) -> list[tuple[str, ...]] | None:

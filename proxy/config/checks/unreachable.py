@@ -122,7 +122,8 @@ def _path_key(path: PathMatch | None) -> object:
     if path.kind == "exact":
         return ("exact", *segments)
     if path.kind == "template":
-        return ("template", len(segments), *_literal_head(segments))
+        count = None if path.tail else len(segments)
+        return ("template", count, *_literal_head(segments))
     return "regex"
 
 
@@ -131,6 +132,7 @@ def _paths_above(path: PathMatch | None) -> Iterator[object]:
     head = _literal_head(segments)
     for count in range(len(head) + 1):
         yield ("prefix", *head[:count])
+        yield ("template", None, *head[:count])
     if path is None:
         return
     if path.kind == "exact":
@@ -238,9 +240,9 @@ def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
             and all(_regex_matches(upper.value, path) for path in _paths_of(lower))
         )
     above, below = segments_of(upper.value), segments_of(lower.value)
-    if upper.kind == "prefix":
+    if upper.is_open:
         below = below[: len(above)]
-    elif lower.kind == "prefix" or not _slash_covers(upper, lower):
+    elif lower.is_open or not _slash_covers(upper, lower):
         return False
     return len(above) == len(below) and all(
         _segment_covers(upper, lower, one, other) for one, other in zip(above, below, strict=True)
@@ -262,7 +264,7 @@ def _paths_of(exact: PathMatch) -> tuple[str, ...]:
 
 
 def _slash_covers(upper: PathMatch, lower: PathMatch) -> bool:
-    """Whether the trailing slashes that `lower` takes are those that `upper` takes. Neither is a prefix."""
+    """Whether the trailing slashes that `lower` takes are those that `upper` takes. Neither is open."""
     if upper.ignore_trailing_slash:
         return True
     slashes = (upper.value.endswith("/"), lower.value.endswith("/"))

@@ -10,6 +10,7 @@ from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, RuledDoc, Sh
 from proxy.config.expressions import Path, Prefix, Regex, Template
 from proxy.config.faults import Fault, did_you_mean
 from proxy.config.texts import CookieName, HeaderName, Method, QueryName, Value, choice
+from proxy.routing.paths import TAIL
 
 
 class StringMatchDoc(RuledDoc):
@@ -34,7 +35,8 @@ class PathMatchDoc(RuledDoc):
     exact: Path | None = Field(default=None, description="The value is equal to this")
     prefix: Prefix | None = Field(default=None, description="The path starts with these segments")
     template: Template | None = Field(
-        default=None, description="The path has these segments; `{name}` matches any segment"
+        default=None,
+        description="The path has these segments: `{name}` is any segment, a last `/**` everything below",
     )
     regex: Regex | None = Field(default=None, description="The whole value matches this (RE2)")
     params: dict[str, Regex] = Field(
@@ -55,17 +57,24 @@ class PathMatchDoc(RuledDoc):
             text = "`ignore_case` stands beside `regex`"
             hint = f'leave it out, and write `regex: "(?i){self.regex}"`'
             yield Fault(("ignore_case",), text, hint, on_key=True)
-        if self.trailing_slash == "ignore" and self.exact is None and self.template is None:
-            hint = "leave it out: it is for `exact` and `template`"
+        closed = self.exact is not None or (self.template is not None and not self.has_tail())
+        if self.trailing_slash == "ignore" and not closed:
+            hint = "leave it out: it is for `exact`, and for `template` without a tail"
             yield Fault(("trailing_slash",), "a slash is never lost here", hint, on_key=True)
         names = parameters(self.template or "")
         if self.template is not None and not names:
-            yield Fault(("template",), "the template has no parameter", "write `exact:`")
+            prefix = self.template.removesuffix(TAIL) or "/"
+            hint = "write `exact:`" if prefix == self.template else f"write `prefix: {prefix}`"
+            yield Fault(("template",), "the template has no parameter", hint)
         for name in self.params:
             if name not in names:
                 text = f"`{name}` is no parameter of the template"
                 hint = did_you_mean(name, names) if names else "write `template:` with {name}"
                 yield Fault(("params", name), text, hint, on_key=True)
+
+    def has_tail(self) -> bool:
+        """Whether it matches everything below a path: a prefix, or a template with a tail."""
+        return self.prefix is not None or (self.template or "").endswith(TAIL)
 
 
 def parameters(template: str) -> list[str]:

@@ -30,7 +30,7 @@ def test_a_match_may_be_a_list() -> None:
     assert [line for line, _ in route.match_positions] == [5, 5]
 
 
-def test_a_path_may_ignore_case() -> None:
+def test_a_path_may_ignore_case_or_have_a_tail() -> None:
     paths = {
         "{exact: /A, trailing_slash: ignore, ignore_case: true}": PathMatch(
             "exact", "/A", True, ignore_case=True
@@ -39,6 +39,7 @@ def test_a_path_may_ignore_case() -> None:
         '{template: "/A/{x}", params: {x: "[0-9]"}, ignore_case: true}': PathMatch(
             "template", "/A/{x}", False, (("x", "[0-9]"),), True
         ),
+        '{template: "/a/{x}/b/**"}': PathMatch("template", "/a/{x}/b", tail=True),
     }
     for written, path in paths.items():
         text = with_route(f"backend_refs: legacy, match: {{path: {written}}}")
@@ -120,6 +121,18 @@ def test_a_problem_stands_at_its_match(body: str, problem: str) -> None:
             'template: «"/x/{id}"',
             '[{path: {template: "/a/{id}"}}, {path: {template: "/b/{id2}"}}]',
             "match 2 has no parameter `id` — did you mean `id2`?",
+        ),
+        (
+            'template: «"/x/{id}/**"',
+            '[{path: {template: "/a/{id}/**"}}, {path: {template: "/b/{id}"}}]',
+            "match 2 has no tail for `/**` — "
+            'write `match: {path: {template: "/…/**"}}`, or leave /** out',
+        ),
+        (
+            'template: «"/x/**"',
+            "[{path: {prefix: /a}}, {hosts: [a.b]}]",
+            "match 2 has no tail for `/**` — "
+            'write `match: {path: {template: "/…/**"}}`, or leave /** out',
         ),
     ],
 )

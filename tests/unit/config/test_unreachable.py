@@ -32,6 +32,10 @@ def _any_case(kind: str, value: str, *params: tuple[str, str]) -> Match:
     return Match(path=PathMatch(kind, value, False, params, True))  # type: ignore[arg-type]
 
 
+def _tail(value: str) -> Match:
+    return Match(path=PathMatch("template", value, tail=True))
+
+
 def _template(value: str, ignore: bool = False, **params: str) -> Match:
     return Match(path=PathMatch("template", value, ignore, tuple(params.items())))
 
@@ -71,6 +75,11 @@ def _string(kind: str, value: str, name: str = "x") -> StringMatch:
         pytest.param(_template("/a/{x}", x="[a-c]"), _exact("/a/b"), id="a path that fits the parameter"),
         pytest.param(_template("/{x}", x="[0-9]+"), _template("/{y}", y="[0-9]+"), id="the same constraint"),
         pytest.param(_template("/a/{x}", True), _template("/a/{x}/"), id="a template, slash or not"),
+        pytest.param(_tail("/a/{x}"), _exact("/a/b/c"), id="a tail takes a path below"),
+        pytest.param(_tail("/a/{x}"), _prefix("/a/b"), id="a tail takes a prefix below"),
+        pytest.param(_tail("/a/{x}"), _template("/a/{y}"), id="a tail takes its own path"),
+        pytest.param(_tail("/a/{x}"), _tail("/a/{y}/b"), id="a tail takes a longer one"),
+        pytest.param(_prefix("/a"), _tail("/a/{x}"), id="a prefix takes a tail below"),
         pytest.param(_any_case("prefix", "/A"), _prefix("/a/b"), id="a prefix in any case"),
         pytest.param(_any_case("exact", "/A/b"), _any_case("exact", "/a/B"), id="both in any case"),
         pytest.param(_any_case("template", "/A/{x}"), _exact("/a/b"), id="a template in any case"),
@@ -128,6 +137,9 @@ def test_a_route_that_another_takes_all_of_is_named(upper: Match, lower: Match) 
         pytest.param(_template("/a/{x}"), _exact("/a"), id="a template with more segments"),
         pytest.param(_template("/a/b/{x}"), _template("/a/{x}/b"), id="parameters elsewhere"),
         pytest.param(_template("/a/{x}"), _prefix("/a/b"), id="a template takes no prefix"),
+        pytest.param(_tail("/a/{x}"), _prefix("/a"), id="a tail wants a parameter"),
+        pytest.param(_tail("/a/{x}"), _exact("/a/"), id="a parameter of a tail is not empty"),
+        pytest.param(_template("/a/{x}"), _tail("/a/{x}"), id="a tail is more"),
         pytest.param(_prefix("/a"), _any_case("prefix", "/a"), id="any case is more"),
         pytest.param(_exact("/a"), _any_case("exact", "/a"), id="any case of a path is more"),
         pytest.param(_template("/{x}", x="a"), _any_case("exact", "/a"), id="any case of a segment is more"),
@@ -207,6 +219,7 @@ _PATHS = st.one_of(
         st.sampled_from([(), (("x", "a"),), (("x", "[ab]"),)]),
         st.booleans(),
     ),
+    st.sampled_from(["/{x}", "/a/{x}", "/{x}/b"]).map(lambda value: PathMatch("template", value, tail=True)),
     st.builds(PathMatch, st.just("regex"), st.sampled_from(["/.*", "^.+$", "/a", "/[ab]/.*"])),
 )  # fmt: skip
 _MATCHES = st.builds(

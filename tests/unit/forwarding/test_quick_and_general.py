@@ -75,6 +75,9 @@ routes:
   - name: any-case
     match: {path: {template: "/Any/{case}/x", ignore_case: true}}
     backend_refs: [{name: picky, url_rewrite: {path: {template: "/case/{case}"}}}]
+  - name: tail
+    match: {path: {template: "/tail/{tenant}/orders/**"}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {template: "/o/{tenant}/**"}}}]
   - name: any-prefix
     match: {path: {prefix: /Any, ignore_case: true}}
     backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
@@ -202,6 +205,7 @@ PATHS = (
         b"/moved/away/to/1",
         b"/moved/away/t%6f",
         b"/any/CASE/X",
+        b"/tail/t/orders/7",
         b"/ANY/Rest/%2e",
         b"/host",
     ),

@@ -53,7 +53,7 @@ def path_key(path: PathMatch | None) -> Key:
     literals = sum(not segment.startswith("{") for segment in segments)
     # a: literal, b: parameter, c: the end, d: whatever comes. What is certain earlier goes first.
     shape = "".join("b" if segment.startswith("{") else "a" for segment in segments)
-    return (1, -literals, shape + ("d" if path.kind == "prefix" else "c"), path.ignore_case)
+    return (1, -literals, shape + ("d" if path.is_open else "c"), path.ignore_case)
 
 
 def holds(wanted: Match, request: Facts) -> bool:
@@ -92,7 +92,7 @@ def fits(wanted: PathMatch, path: str) -> bool:
     if wanted.kind == "regex":
         return re.fullmatch(wanted.value, path) is not None
     written = re.sub(r"\{.*?\}", "[^/]+", wanted.value)
-    if wanted.kind == "prefix":
+    if wanted.kind == "prefix" or wanted.tail:
         written = written.rstrip("/") + "(/.*)?"
     elif wanted.ignore_trailing_slash:
         written = written.rstrip("/") + "/?"

@@ -11,6 +11,7 @@ from proxy.model.stage import Stage
 from proxy.routing.decide import drains
 from tests.make import decided, exact, facts, prefix, refs, rewriting, route, table, template
 
+TENANT = PathMatch("template", "/api/{t}/orders", tail=True)
 SPLIT = route(to=refs(legacy=80, new=20))
 CANARY = route(to=refs(legacy=80, new=20), stage="canary")
 
@@ -151,6 +152,21 @@ def test_a_copy_goes_to(
         ),
         (exact("/api"), Rewrite(full_path="/é"), "/api", b"/%C3%A9"),
         (template("/a/{id}"), Rewrite(template="/b/{id}/c"), "/a/7", b"/b/7/c"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders", b"/o/x"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders/", b"/o/x/"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders/7//%2f;p", b"/o/x/7//%2f;p"),
+        (
+            TENANT,
+            Rewrite(template="/o/{t}/**"),
+            "/api/x;a/orders;jsessionid=1",
+            b"/o/x;jsessionid=1",
+        ),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders/7", b"/7"),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders", b"/"),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders;a=1/7", b"/;a=1/7"),
+        (TENANT, Rewrite(template="/o/{t}"), "/api/x/orders/7", b"/o/x"),
+        (prefix("/api"), Rewrite(template="/o/**"), "/api/7", b"/o/7"),
+        (prefix("/api"), Rewrite(prefix="/"), "/api;a=1/7", b"/;a=1/7"),
         (prefix("/api"), Rewrite(hostname="x.internal"), "/api", b"/api"),
     ],
 )

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath
 from proxy.model import BackendRef, Facts, Redirect, Rewrite, Route
@@ -25,6 +26,7 @@ def any_case(kind: Literal["exact", "prefix", "template"], value: str) -> PathMa
     return PathMatch(kind, value, ignore_case=True)
 
 
+TENANT = PathMatch("template", "/api/{tenant}/orders", tail=True)
 REGEX = PathMatch("regex", "/a/[a-z]+")
 
 
@@ -120,6 +122,20 @@ REGEX = PathMatch("regex", "/a/[a-z]+")
         ),
         pytest.param(
             [route("i", any_case("prefix", "/a"))], "/%80/a", None, id="bytes that are not UTF-8"
+        ),
+        *[
+            pytest.param([route("t", TENANT)], path, "t", id=f"a tail takes {path}")
+            for path in ("/api/x/orders", "/api/x/orders/", "/api/x/orders/7/8")
+        ],
+        *[
+            pytest.param([route("t", TENANT)], path, None, id=f"a tail does not take {path}")
+            for path in ("/api/x/ordersx", "/api//orders/7", "/api/x", "/api/orders/7")
+        ],
+        pytest.param(
+            [route("t", replace(TENANT, params=(("tenant", "[0-9]+"),)))],
+            "/api/x/orders/7",
+            None,
+            id="a constraint of a template with a tail",
         ),
         pytest.param([], "/", None, id="an empty table takes nothing"),
     ],
@@ -261,6 +277,21 @@ def test_readings_in_any_case_that_lead_to_different_routes_are_refused(path: st
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/api/a%2Forders/7",
+        "/api/x/orders/../admin",
+        "/api/x/%6frders/7",
+        "/api/x//orders",
+        "/api/x/y;/..;/orders",
+    ],
+)
+def test_readings_of_a_tail_that_lead_to_different_routes_are_refused(path: str) -> None:
+    with pytest.raises(AmbiguousPath, match="different routes"):
+        match(Index([route("t", TENANT), route("rest")]), facts(path))
+
+
+@pytest.mark.parametrize(
     ("refs", "redirect", "refused"),
     [
         pytest.param((BackendRef("legacy"),), None, False, id="no rewrite"),
@@ -355,4 +386,5 @@ def test_a_match_is_described_in_one_line() -> None:
         "header v exact 1, cookie c present true"
     )
     assert describe(ANY) == "everything"
+    assert describe(Match(path=TENANT)) == "path template /api/{tenant}/orders/**"
     assert describe_all((ANY, Match(path=exact("/x")))) == "everything; or path exact /x"

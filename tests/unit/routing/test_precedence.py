@@ -81,6 +81,16 @@ ALL_CONDITIONS = facts(
             id="the same literals: a template before a prefix",
         ),
         pytest.param(
+            Match(path=template("/a/{y}/{z}")),
+            Match(path=PathMatch("template", "/a/{y}", tail=True)),
+            id="the same literals: a template before one with a tail",
+        ),
+        pytest.param(
+            Match(path=PathMatch("template", "/a/{y}", tail=True)),
+            Match(path=prefix("/a")),
+            id="the same literals: a tail behind a parameter before a prefix",
+        ),
+        pytest.param(
             Match(path=prefix("/a")),
             Match(path=PathMatch("prefix", "/A", ignore_case=True)),
             id="the same segments: one that heeds case",
@@ -152,6 +162,7 @@ PATHS = st.one_of(
     st.builds(PathMatch, st.just("prefix"), LITERAL, st.just(False), NO_PARAMS, st.booleans()),
     st.builds(PathMatch, st.just("exact"), LITERAL, st.booleans(), NO_PARAMS, st.booleans()),
     st.builds(PathMatch, st.just("template"), PATTERN, st.booleans(), NO_PARAMS, st.booleans()),
+    PATTERN.map(lambda value: PathMatch("template", value, tail=True)),
     st.sampled_from(["/a/.*", "/[ab]", ".*/c"]).map(lambda value: PathMatch("regex", value)),
 )
 HOSTS = st.lists(
