@@ -43,6 +43,7 @@ _MEANT = {
 }
 _SHAPES = {
     "match": "write {path: …}, or a list of such matches",
+    "not": "write {path: …}, or a list of such matches",
     "path": "write {prefix: /x}, {exact: /x}, {template: /x/{id}} or {regex: …}",
     "backend_refs": "write a name, {name: weight, …} or a list of references",
     "routes": "write a list: `- name: …`",

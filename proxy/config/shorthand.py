@@ -23,14 +23,23 @@ def long_route(value: Any) -> Any:
         changed["backend_refs"] = _weighted_by_stage(refs, value.get("stage"))
     match = value.get("match")
     if isinstance(match, dict | list):
-        changed["match"] = list(map(_long_match, match if isinstance(match, list) else [match]))
+        changed["match"] = _long_list(match)
     return {**value, **changed} if changed else value
 
 
+def _long_list(matches: Any) -> Any:
+    if isinstance(matches, dict):
+        matches = [matches]
+    return list(map(_long_match, matches)) if isinstance(matches, list) else matches
+
+
 def _long_match(match: Any) -> Any:
-    if not isinstance(match, dict) or match.keys().isdisjoint(_MATCHES):
+    if not isinstance(match, dict):
         return match
-    return match | {key: _long_matches(match[key]) for key in _MATCHES if key in match}
+    changed = {key: _long_matches(match[key]) for key in _MATCHES if key in match}
+    if "not" in match:
+        changed["not"] = _long_list(match["not"])
+    return match | changed if changed else match
 
 
 def _long_refs(refs: Any) -> Any:

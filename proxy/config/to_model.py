@@ -1,6 +1,6 @@
 """Converts documents into the values of `proxy.model`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -10,7 +10,13 @@ from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
-from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
+from proxy.config.documents.matches import (
+    HeaderMatchDoc,
+    MatchDoc,
+    MatchPartsDoc,
+    PathMatchDoc,
+    StringMatchDoc,
+)
 from proxy.config.documents.routes import (
     BackendRefDoc,
     DirectResponseDoc,
@@ -232,7 +238,7 @@ def matches(doc: RouteDoc) -> tuple[Match, ...]:
     return tuple(map(_match, doc.match))
 
 
-def _match(doc: MatchDoc) -> Match:
+def _match(doc: MatchPartsDoc) -> Match:
     return Match(
         tuple(doc.hosts),
         None if doc.path is None else _path(doc.path),
@@ -240,6 +246,8 @@ def _match(doc: MatchDoc) -> Match:
         _strings(doc.headers),
         _strings(doc.query),
         _strings(doc.cookies),
+        doc.scheme,
+        tuple(map(_match, (doc.not_ or ()) if isinstance(doc, MatchDoc) else ())),
     )
 
 
@@ -257,17 +265,18 @@ def _path(doc: PathMatchDoc) -> PathMatch:
     return PathMatch("regex", doc.regex or "")
 
 
-def _strings(docs: dict[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
+def _strings(docs: Mapping[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
     return tuple(_string(name, doc) for name, doc in docs.items())
 
 
 def _string(name: str, doc: StringMatchDoc) -> StringMatch:
+    members = isinstance(doc, HeaderMatchDoc) and doc.members
     if doc.exact is not None:
-        return StringMatch(name, "exact", doc.exact)
+        return StringMatch(name, "exact", doc.exact, members)
     if doc.prefix is not None:
-        return StringMatch(name, "prefix", doc.prefix)
+        return StringMatch(name, "prefix", doc.prefix, members)
     if doc.regex is not None:
-        return StringMatch(name, "regex", doc.regex)
+        return StringMatch(name, "regex", doc.regex, members)
     return StringMatch(name, "present", "true" if doc.present else "false")
 
 
@@ -347,4 +356,5 @@ def table_test(doc: TestDoc, position: Position) -> TableTest:
         request.bucket,
         position.line,
         position.column,
+        request.scheme,
     )

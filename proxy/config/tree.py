@@ -62,7 +62,7 @@ class Items(list[Any]):
     size: int
 
 
-ONE_OR_SEVERAL = frozenset(("match",))
+ONE_OR_SEVERAL = frozenset(("match", "not"))
 """Keys of lists that may be written as their only item."""
 
 

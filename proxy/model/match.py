@@ -11,6 +11,8 @@ class StringMatch(Struct, frozen=True):
     name: str
     kind: Literal["exact", "prefix", "regex", "present"]
     value: str
+    members: bool = False
+    """Each member of a list header is compared (RFC 9110 5.6.1), not the whole value."""
 
 
 class PathMatch(Struct, frozen=True):
@@ -41,3 +43,7 @@ class Match(Struct, frozen=True):
     headers: tuple[StringMatch, ...] = ()
     query: tuple[StringMatch, ...] = ()
     cookies: tuple[StringMatch, ...] = ()
+    scheme: Literal["http", "https"] | None = None
+    """The scheme of the client's request: that of the connection, or the one that a trusted proxy reports."""
+    excluded: tuple["Match", ...] = ()
+    """What any of these takes is not taken (`not`)."""

@@ -9,7 +9,7 @@ import re
 from msgspec import Struct
 
 from proxy.http1.host import is_host
-from proxy.model import HeaderPairs
+from proxy.model import Facts, HeaderPairs
 
 FOR, PROTO, HOST, FORWARDED = (
     b"x-forwarded-for",
@@ -23,6 +23,8 @@ _PAIR = re.compile(rb'[ \t]*([A-Za-z-]+)=(?:([^\s",;=]+)|"((?:[^"\\]|\\.)*)")[ \
 _NODE = re.compile(rb"[0-9A-Za-z._:\[\]-]+")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")
 _UNKNOWN = b"unknown"
+# Some proxies report these for a handshake, which is an HTTP request (RFC 6455 4.1).
+_OF_WEBSOCKETS = {"ws": "http", "wss": "https"}
 
 
 class Chain(Struct, frozen=True):
@@ -54,6 +56,13 @@ def reported_chain(headers: HeaderPairs) -> tuple[Chain, bytes]:
         _valid_host(by_name.get(HOST, b"").partition(b",")[0].strip()),
     )
     return chain, b"" if said is None or _contradicts(said, chain) else value
+
+
+def believed_scheme(facts: Facts) -> str:
+    """The scheme of the client's request: that of the connection, or the one that a trusted peer reports."""
+    reported = reported_chain(facts.headers)[0].proto if facts.peer_trusted else b""
+    scheme = reported.decode().lower() or facts.scheme
+    return _OF_WEBSOCKETS.get(scheme, scheme)
 
 
 def read_forwarded(value: bytes) -> Chain | None:

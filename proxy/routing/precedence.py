@@ -21,9 +21,11 @@ def rank(priority: int, host: str, match: Match) -> Rank:
         *_host_rank(host),
         *_path_rank(match.path),
         0 if match.methods else 1,
+        0 if match.scheme is not None else 1,
         -len(match.headers),
         -len(match.query),
         -len(match.cookies),
+        -len(match.excluded),
     )
 
 

@@ -1,5 +1,6 @@
 """Predicates: the parts of a match beside host and literal path. Each can explain its failure."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, assert_type
 from urllib.parse import unquote_plus
@@ -9,9 +10,13 @@ from msgspec import Struct
 
 from proxy.model import Facts
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.forwarded import believed_scheme
+from proxy.routing.hosts import host_name, matching_host
+from proxy.routing.path_shape import fits
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.transforms.headers import is_forwarding, values_that_pass
 
+_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 ValuesMatch = Callable[[list[str]], bool]
 """Whether the values of a name (none, one, or several) match."""
 
@@ -34,6 +39,34 @@ class _Methods(Struct, frozen=True):
 
     def failure(self, facts: Facts, path: bytes) -> str:
         return f"method {facts.method} is none of {', '.join(sorted(self.methods))}"
+
+
+class _Scheme(Struct, frozen=True):
+    scheme: str
+
+    def holds(self, facts: Facts, path: bytes) -> bool:
+        return believed_scheme(facts) == self.scheme
+
+    def failure(self, facts: Facts, path: bytes) -> str:
+        return f"scheme {believed_scheme(facts)} is not {self.scheme}"
+
+
+class _Excluded(Struct, frozen=True):
+    """The opposite of a match."""
+
+    match: Match
+    predicates: tuple[Predicate, ...]
+
+    def holds(self, facts: Facts, path: bytes) -> bool:
+        hosts, own_path = self.match.hosts, self.match.path
+        return not (
+            (not hosts or matching_host(hosts, host_name(facts.host)) is not None)
+            and (own_path is None or fits(own_path, path))
+            and all(predicate.holds(facts, path) for predicate in self.predicates)
+        )
+
+    def failure(self, facts: Facts, path: bytes) -> str:
+        return f"it is excluded by `not`: {describe(self.match)}"
 
 
 class _Parameter(Struct, frozen=True):
@@ -92,12 +125,18 @@ def predicates_of(match_: Match) -> tuple[Predicate, ...]:
         predicates += _path_predicates(match_.path)
     if match_.methods:
         predicates.append(_Methods(frozenset(match_.methods)))
+    if match_.scheme is not None:
+        predicates.append(_Scheme(match_.scheme))
     for kind, values, matches in (
         ("header", header_values, match_.headers),
         ("query parameter", query_values, match_.query),
         ("cookie", cookie_values, match_.cookies),
     ):
-        predicates += [_Value(kind, each, values, _values_match(each)) for each in matches]
+        predicates += [
+            _Value(kind, each, header_members if each.members else values, _values_match(each))
+            for each in matches
+        ]
+    predicates += [_Excluded(each, predicates_of(each)) for each in match_.excluded]
     return tuple(predicates)
 
 
@@ -137,6 +176,14 @@ def header_values(facts: Facts, name: str) -> list[str]:
     if is_forwarding(encoded):
         return [text(value) for value in values_that_pass(facts, encoded)]
     return [text(value) for key, value in facts.headers if key == encoded]
+
+
+def header_members(facts: Facts, name: str) -> list[str]:
+    """Every member of a list header, with its parameters. Commas in quoted text separate nothing."""
+    members = (
+        member.strip() for value in header_values(facts, name) for member in _MEMBER.findall(value)
+    )
+    return [member for member in members if member]
 
 
 def query_values(facts: Facts, name: str) -> list[str]:
@@ -188,7 +235,15 @@ def describe(match_: Match) -> str:
         parts.append(f"path {describe_path(match_.path)}")
     if match_.methods:
         parts.append(f"method {' or '.join(match_.methods)}")
+    if match_.scheme is not None:
+        parts.append(f"scheme {match_.scheme}")
     named = (("header", match_.headers), ("query", match_.query), ("cookie", match_.cookies))
     for what, values in named:
-        parts += [f"{what} {each.name} {each.kind} {each.value}" for each in values]
+        parts += [f"{what} {_described(each)}" for each in values]
+    parts += [f"not ({describe(each)})" for each in match_.excluded]
     return ", ".join(parts) or "everything"
+
+
+def _described(match_: StringMatch) -> str:
+    member = " member" if match_.members else ""
+    return f"{match_.name}{member} {match_.kind} {match_.value}"

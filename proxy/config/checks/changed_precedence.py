@@ -163,7 +163,11 @@ class _Search:
 def _is_old(matched: MatchedRoute) -> bool:
     """Whether 0.1 could have had the route."""
     path = matched.match.path
-    is_new = path is not None and (path.ignore_case or path.tail)
+    is_new = (path is not None and (path.ignore_case or path.tail)) or (
+        matched.match.scheme is not None
+        or matched.match.excluded != ()
+        or any(each.members for each in matched.match.headers)
+    )
     return len(matched.route.matches) == 1 and not is_new
 
 

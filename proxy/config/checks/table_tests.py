@@ -89,7 +89,7 @@ def facts_of_test(test: TableTest, trusted: Networks) -> Facts:
     if test.cookies:
         cookies = "; ".join(f"{name}={value}" for name, value in test.cookies)
         headers.append((b"cookie", cookies.encode()))
-    return read_facts(test.method, test.path.encode(), headers, test.client, "http", trusted)
+    return read_facts(test.method, test.path.encode(), headers, test.client, test.scheme, trusted)
 
 
 def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) -> TestResult:

@@ -38,7 +38,7 @@ def unreachable(routes: Sequence[Route]) -> list[Problem]:
     for _, position, number, host in sorted(ranked(routes)):
         route = routes[position]
         match = route.matches[number]
-        cover = _cover_of(match, host, earlier)
+        cover = _own_exclusion(route, number) or _cover_of(match, host, earlier)
         if cover is not None:
             covers.setdefault((position, number), cover)
             continue
@@ -60,7 +60,18 @@ def _problems(
             yield _problem_of_match(route, number, cover)
 
 
+def _own_exclusion(route: Route, number: int) -> MatchedRoute | None:
+    """The match itself, if its `not` leaves nothing of it."""
+    match = route.matches[number]
+    if match.excluded and any(_takes_all(each, match) for each in match.excluded):
+        return MatchedRoute(route, match, number + 1)
+    return None
+
+
 def _problem(route: Route, cover: MatchedRoute) -> Problem:
+    if cover.route is route:
+        text = f"no request reaches the route `{route.name}`: its `not` leaves nothing of it"
+        return Problem(route.line, 1, text, "narrow `not`")
     where = _where(cover)
     if cover.match == route.matches[0]:
         text = f"the route `{route.name}` takes exactly what {where} takes"
@@ -72,6 +83,10 @@ def _problem(route: Route, cover: MatchedRoute) -> Problem:
 
 def _problem_of_match(route: Route, number: int, cover: MatchedRoute) -> Problem:
     line, column = route.match_positions[number] if route.match_positions else (route.line, 1)
+    if cover.match is route.matches[number]:
+        text = f"no request reaches match {number + 1} of `{route.name}`"
+        text += ": its `not` leaves nothing of it"
+        return Problem(line, column, text, "narrow `not`")
     within = cover.route is route
     other = f"match {cover.number}" if within else _where(cover)
     text = f"no request reaches match {number + 1} of `{route.name}`: {other} takes all of it"
@@ -198,9 +213,20 @@ def _covers(upper: Match, lower: Match) -> bool:
     """Whether `upper` takes everything that `lower` takes, hosts aside: the keys have them."""
     return (
         _methods_cover(upper.methods, lower.methods)
+        and upper.scheme in (None, lower.scheme)
         and _path_covers(upper.path, lower.path)
         and _values_cover(upper, lower)
+        and all(any(_takes_all(mine, other) for mine in lower.excluded) for other in upper.excluded)
     )
+
+
+def _takes_all(upper: Match, lower: Match) -> bool:
+    """Whether `upper` takes everything that `lower` takes, hosts included."""
+    hosts = not upper.hosts or (
+        bool(lower.hosts)
+        and all(any(each in upper.hosts for each in _hosts_above(host)) for host in lower.hosts)
+    )
+    return hosts and _covers(upper, lower)
 
 
 def _methods_cover(upper: Sequence[str], lower: Sequence[str]) -> bool:
@@ -221,6 +247,8 @@ def _implies(given: _ValueMatch, implied: _ValueMatch) -> bool:
         return False
     if upper.kind == "present":
         return upper.value == "true"
+    if upper.members != lower.members:
+        return False
     if upper.kind == "prefix":
         return lower.kind in ("exact", "prefix") and lower.value.startswith(upper.value)
     if upper.kind != "regex" or lower.kind != "exact":

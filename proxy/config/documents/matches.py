@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from proxy.config.addresses import Host
-from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, RuledDoc, ShortForm, exactly_one
+from proxy.config.documents.base import (
+    UNIQUE_ITEMS,
+    UNIQUE_NAMES,
+    OneOrSeveral,
+    RuledDoc,
+    ShortForm,
+    exactly_one,
+)
 from proxy.config.expressions import Path, Prefix, Regex, Template
 from proxy.config.faults import Fault, did_you_mean
 from proxy.config.texts import CookieName, HeaderName, Method, QueryName, Value, choice
@@ -14,7 +21,7 @@ from proxy.routing.paths import TAIL
 
 
 class StringMatchDoc(RuledDoc):
-    """A match of a header, query parameter or cookie."""
+    """A match of a query parameter or cookie."""
 
     exact: Value | None = Field(default=None, description="The value is equal to this")
     prefix: Value | None = Field(default=None, description="The value starts with this")
@@ -27,6 +34,21 @@ class StringMatchDoc(RuledDoc):
         yield from exactly_one(self, ("exact", "prefix", "regex", "present"), "a match")
         if self.prefix == "":
             yield Fault(("prefix",), "everything starts with nothing", "write `present: true`")
+
+
+class HeaderMatchDoc(StringMatchDoc):
+    """A match of a header."""
+
+    members: bool = Field(
+        default=False,
+        description="Compare each member of a comma-separated list, not the whole value",
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        yield from super().faults()
+        if self.members and self.present is not None:
+            text = "`members` stands beside `present`"
+            yield Fault(("members",), text, "leave one of the two out", on_key=True)
 
 
 class PathMatchDoc(RuledDoc):
@@ -85,8 +107,8 @@ def parameters(template: str) -> list[str]:
 _EXACT = ShortForm({"type": "string", "description": "Exactly this value"})
 
 
-class MatchDoc(RuledDoc):
-    """The requests that a route takes. Every part that is given has to match."""
+class MatchPartsDoc(RuledDoc):
+    """What a match is made of."""
 
     hosts: Annotated[list[Host], UNIQUE_ITEMS] = Field(
         default_factory=list,
@@ -96,7 +118,7 @@ class MatchDoc(RuledDoc):
     methods: Annotated[list[Method], UNIQUE_ITEMS] = Field(
         default_factory=list, description="Any of these methods"
     )
-    headers: Annotated[dict[HeaderName, Annotated[StringMatchDoc, _EXACT]], UNIQUE_NAMES] = Field(
+    headers: Annotated[dict[HeaderName, Annotated[HeaderMatchDoc, _EXACT]], UNIQUE_NAMES] = Field(
         default_factory=dict, description="All of these headers"
     )
     query: dict[QueryName, Annotated[StringMatchDoc, _EXACT]] = Field(
@@ -105,8 +127,29 @@ class MatchDoc(RuledDoc):
     cookies: dict[CookieName, Annotated[StringMatchDoc, _EXACT]] = Field(
         default_factory=dict, description="All of these cookies"
     )
+    scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] | None = Field(
+        default=None, description="The scheme of the client's request"
+    )
 
     def faults(self) -> Iterator[Fault]:
         if "host" in self.headers:
             text = "`host` is matched by `hosts`"
             yield Fault(("headers", "host"), text, "write `hosts: […]`", on_key=True)
+
+
+class NotDoc(MatchPartsDoc):
+    """The requests that a match leaves out: those that have all of these parts."""
+
+    def faults(self) -> Iterator[Fault]:
+        yield from super().faults()
+        if not any(value for _, value in self):
+            hint = "write what the match leaves out, or leave `not` out"
+            yield Fault((), "`not` is empty: nothing would match", hint)
+
+
+class MatchDoc(MatchPartsDoc):
+    """The requests that a route takes. Every part that is given has to match."""
+
+    not_: Annotated[list[NotDoc], Field(min_length=1), OneOrSeveral()] | None = Field(
+        default=None, alias="not", description="None of these: the requests that are left out"
+    )

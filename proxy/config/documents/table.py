@@ -13,7 +13,7 @@ from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Method, Name, Title, Value
+from proxy.config.texts import CookieName, HeaderName, Method, Name, Title, Value, choice
 from proxy.config.units import Bucket, Percent
 
 
@@ -80,6 +80,9 @@ class InputDoc(Doc):
     cookies: dict[CookieName, Value] = Field(default_factory=dict, description="The cookies")
     client: Address = Field(default="127.0.0.1", description="The client's address")
     bucket: Bucket | None = Field(default=None, description="The bucket, from 0 to below 100")
+    scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] = Field(
+        default="http", description="The scheme of the connection"
+    )
 
 
 class ExpectDoc(RuledDoc):

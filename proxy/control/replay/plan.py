@@ -18,7 +18,7 @@ from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
-from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.logged_names import names_of_matches, names_that_rules_read
 from proxy.routing.match import Index
 from proxy.routing.predicates import text
 from proxy.routing.resolve import resolve
@@ -252,8 +252,10 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
         ("cookie", logged.cookies, logged.hashed_cookies),
     )
     for which, table in (("old", old), ("new", new)):
-        for (kind, plain, hashed), names in zip(kinds, _read_by_matches(table), strict=True):
-            for name in sorted(names - {*plain}):
+        read = names_of_matches(table)
+        by_kind = (read.headers, read.query, read.cookies)
+        for (kind, plain, hashed), names in zip(kinds, by_kind, strict=True):
+            for name in sorted({*names} - {*plain}):
                 limit = (
                     "holds only as a hash: only whether it is there is replayed"
                     if name in hashed
@@ -270,16 +272,6 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
                     "its requests are replayed with the recorded buckets' shares, not one by one"
                 )
     yield from _other_endpoints(old, new)
-
-
-def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
-    """The names of headers, query parameters and cookies that the matches read."""
-    matches = [match for route in table.routes for match in route.matches]
-    return (
-        {each.name for match in matches for each in match.headers},
-        {each.name for match in matches for each in match.query},
-        {each.name for match in matches for each in match.cookies},
-    )
 
 
 def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:

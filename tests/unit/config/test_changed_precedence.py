@@ -159,6 +159,12 @@ def test_a_table_that_decides_as_before_is_not_searched() -> None:
 def test_a_route_with_several_matches_or_a_tail_is_written_for_the_order_of_today() -> None:
     tail = route("now", PathMatch("template", "/{x}/b", tail=True))
     assert warned(route("before", prefix("/a"), priority=0), tail) == []
+    for new in (
+        Match(("api.example",), scheme="http"),
+        Match(("api.example",), excluded=(Match(methods=("PUT",)),)),
+        Match(("api.example",), headers=(StringMatch("v", "exact", "1", True),)),
+    ):
+        assert warned(route("before", prefix("/admin")), route("now", match=new)) == []
     several = Route("now", (Match(hosts=("api.example",)), Match(hosts=("b.example",))))
     assert warned(route("before", prefix("/admin")), several) == []
     assert warned(several, route("before", prefix("/admin"))) == []

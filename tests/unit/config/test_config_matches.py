@@ -7,7 +7,7 @@ from proxy.config.load import load
 from proxy.control.changes import changes_between
 from proxy.control.edits.operations import Consent, change_stage, parsed_table, shift
 from proxy.errors import TableError
-from proxy.model import Match, PathMatch
+from proxy.model import Match, PathMatch, StringMatch
 from tests.make import exact, prefix
 from tests.unit.config.config_tables import (
     HEAD,
@@ -45,6 +45,23 @@ def test_a_path_may_ignore_case_or_have_a_tail() -> None:
         text = with_route(f"backend_refs: legacy, match: {{path: {written}}}")
         assert only_route(text).matches == (Match(path=path),)
         assert without_places(parse(expand(text.encode()))) == without_places(parse(text))
+
+
+def test_a_match_may_have_a_scheme_and_leave_requests_out() -> None:
+    text = with_route(
+        "backend_refs: legacy, match: {scheme: https, headers: {a: {exact: b, members: true}}, "
+        "not: {path: {prefix: /a}, query: {v: '1'}}}"
+    )
+    excluded = Match(path=prefix("/a"), query=(StringMatch("v", "exact", "1"),))
+    expected = Match(
+        headers=(StringMatch("a", "exact", "b", True),), scheme="https", excluded=(excluded,)
+    )
+    assert only_route(text).matches == (expected,)
+    several = text.replace("not: {", "not: [{").replace("'1'}}}", "'1'}}, {hosts: [a.b]}]}")
+    (match,) = only_route(several).matches
+    assert match.excluded == (excluded, Match(("a.b",)))
+    for each in (text, several):
+        assert without_places(parse(expand(each.encode()))) == without_places(parse(each))
 
 
 def test_one_match_may_be_written_either_way() -> None:
@@ -210,3 +227,13 @@ def test_the_places_of_matches_are_no_change() -> None:
     assert changes_between(before, after).changed == ()
     other = parse(BLOCK.replace("exact: /b", "exact: /c"))
     assert changes_between(before, other).changed == ("r",)
+
+
+def test_a_test_of_a_table_may_have_a_scheme() -> None:
+    text = (
+        f"{HEAD}routes:\n- {{name: r, match: {{scheme: http}}, redirect: {{scheme: https}}}}\n"
+        "- {name: s, backend_refs: legacy}\n"
+        "tests:\n- {name: a, input: {path: /}, expect: {route: r, status: 302}}\n"
+        "- {name: b, input: {path: /, scheme: https}, expect: {route: s}}\n"
+    )
+    assert [result.failures for result in load(text.encode(), "t").report.results] == [(), ()]

@@ -32,6 +32,14 @@ def _any_case(kind: str, value: str, *params: tuple[str, str]) -> Match:
     return Match(path=PathMatch(kind, value, False, params, True))  # type: ignore[arg-type]
 
 
+def _without(*excluded: Match) -> Match:
+    return Match(excluded=excluded)
+
+
+def _members(kind: str, value: str) -> Match:
+    return Match(headers=(StringMatch("x", kind, value, True),))  # type: ignore[arg-type]
+
+
 def _tail(value: str) -> Match:
     return Match(path=PathMatch("template", value, tail=True))
 
@@ -75,6 +83,13 @@ def _string(kind: str, value: str, name: str = "x") -> StringMatch:
         pytest.param(_template("/a/{x}", x="[a-c]"), _exact("/a/b"), id="a path that fits the parameter"),
         pytest.param(_template("/{x}", x="[0-9]+"), _template("/{y}", y="[0-9]+"), id="the same constraint"),
         pytest.param(_template("/a/{x}", True), _template("/a/{x}/"), id="a template, slash or not"),
+        pytest.param(Match(), Match(scheme="http"), id="any scheme takes one"),
+        pytest.param(Match(scheme="http"), Match(scheme="http"), id="the same scheme"),
+        pytest.param(_without(_prefix("/a")), _without(_prefix("/a")), id="the same is left out"),
+        pytest.param(_without(_prefix("/a/b")), _without(_prefix("/a")), id="less is left out"),
+        pytest.param(_without(_hosts("x.a.b")), _without(_hosts("*.a.b")), id="fewer hosts are left out"),
+        pytest.param(_header("present", "true"), _members("exact", "1"), id="a member is there"),
+        pytest.param(_members("prefix", "1"), _members("exact", "12"), id="a member with that prefix"),
         pytest.param(_tail("/a/{x}"), _exact("/a/b/c"), id="a tail takes a path below"),
         pytest.param(_tail("/a/{x}"), _prefix("/a/b"), id="a tail takes a prefix below"),
         pytest.param(_tail("/a/{x}"), _template("/a/{y}"), id="a tail takes its own path"),
@@ -137,6 +152,14 @@ def test_a_route_that_another_takes_all_of_is_named(upper: Match, lower: Match) 
         pytest.param(_template("/a/{x}"), _exact("/a"), id="a template with more segments"),
         pytest.param(_template("/a/b/{x}"), _template("/a/{x}/b"), id="parameters elsewhere"),
         pytest.param(_template("/a/{x}"), _prefix("/a/b"), id="a template takes no prefix"),
+        pytest.param(Match(scheme="http"), Match(), id="any scheme is more"),
+        pytest.param(Match(scheme="http"), Match(scheme="https"), id="another scheme"),
+        pytest.param(_without(_prefix("/a")), Match(), id="something is left out above"),
+        pytest.param(_without(_prefix("/a")), _without(_prefix("/a/b")), id="more is left out above"),
+        pytest.param(_without(_prefix("/a")), _without(_hosts("a.b")), id="something else is left out"),
+        pytest.param(_without(_hosts("a.b")), _without(_prefix("/a")), id="a host is left out above"),
+        pytest.param(_header("exact", "1"), _members("exact", "1"), id="a member is not the value"),
+        pytest.param(_members("exact", "1"), _header("exact", "1"), id="a value is not taken for its member"),
         pytest.param(_tail("/a/{x}"), _prefix("/a"), id="a tail wants a parameter"),
         pytest.param(_tail("/a/{x}"), _exact("/a/"), id="a parameter of a tail is not empty"),
         pytest.param(_template("/a/{x}"), _tail("/a/{x}"), id="a tail is more"),
@@ -175,6 +198,15 @@ def test_what_goes_first_by_precedence_is_not_hidden_by_what_stands_first() -> N
         _route("exact", _exact("/a")),
     ]
     assert unreachable(routes) == []
+
+
+def test_a_match_of_which_not_leaves_nothing_is_an_error() -> None:
+    nothing = Match(path=PathMatch("exact", "/a"), excluded=(_prefix("/a"),))
+    (problem,) = unreachable([_route("one", nothing, line=2)])
+    assert problem.text == "no request reaches the route `one`: its `not` leaves nothing of it"
+    (problem,) = unreachable([Route("one", (_prefix("/b"), nothing), line=2)])
+    assert problem.text == "no request reaches match 2 of `one`: its `not` leaves nothing of it"
+    assert unreachable([_route("one", Match(excluded=(_prefix("/a"),)))]) == []
 
 
 def test_two_identical_matches_are_an_error_at_the_second() -> None:
@@ -229,6 +261,10 @@ _MATCHES = st.builds(
     methods=st.sampled_from([(), ("GET",), ("GET", "PUT")]),
     headers=st.lists(st.builds(lambda kind: _string(*kind), _STRINGS), max_size=1).map(tuple),
     query=st.lists(st.builds(lambda kind: _string(*kind), _STRINGS), max_size=1).map(tuple),
+    scheme=st.sampled_from([None, None, "http"]),
+    excluded=st.sampled_from(
+        [(), (), (Match(path=PathMatch("prefix", "/a")),), (Match(("x.h.i",), methods=("GET",)),)]
+    ),
 )
 _REQUESTS = [
     Facts(method, host, path, query, [(b"x", value)] if value else [], "")

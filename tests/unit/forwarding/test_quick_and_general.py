@@ -78,6 +78,15 @@ routes:
   - name: tail
     match: {path: {template: "/tail/{tenant}/orders/**"}}
     backend_refs: [{name: legacy, url_rewrite: {path: {template: "/o/{tenant}/**"}}}]
+  - name: left-out
+    match:
+      path: {prefix: /left}
+      not: [{path: {prefix: /left/out}}, {cookies: {beta: "1"}, scheme: https}]
+    backend_refs: picky
+  - {name: by-scheme, match: {path: {prefix: /left}, scheme: https}, backend_refs: strict}
+  - name: listed
+    match: {path: {prefix: /listed}, headers: {accept: {exact: "*/*", members: true}}}
+    backend_refs: legacy
   - name: any-prefix
     match: {path: {prefix: /Any, ignore_case: true}}
     backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
@@ -205,6 +214,9 @@ PATHS = (
         b"/moved/away/to/1",
         b"/moved/away/t%6f",
         b"/any/CASE/X",
+        b"/left/1",
+        b"/left/out",
+        b"/listed",
         b"/tail/t/orders/7",
         b"/ANY/Rest/%2e",
         b"/host",

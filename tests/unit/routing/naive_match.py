@@ -28,9 +28,11 @@ def key(priority: int, match: Match, host: str, position: tuple[int, int]) -> Ke
         *host_key(host),
         *path_key(match.path),
         not match.methods,
+        match.scheme is None,
         -len(match.headers),
         -len(match.query),
         -len(match.cookies),
+        -len(match.excluded),
         position,
     )
 
@@ -62,6 +64,10 @@ def holds(wanted: Match, request: Facts) -> bool:
     if wanted.hosts and not any(host_fits(each, host) for each in wanted.hosts):
         return False
     if wanted.methods and request.method not in wanted.methods:
+        return False
+    if wanted.scheme is not None and request.scheme != wanted.scheme:
+        return False
+    if any(holds(excluded, request) for excluded in wanted.excluded):
         return False
     query = dict(pair.split("=") for pair in request.query.decode().split("&") if pair)
     cookies = dict(

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
@@ -107,6 +108,11 @@ ALL_CONDITIONS = facts(
             Match(path=PathMatch("regex", "/.*")), Match(methods=("GET",)), id="a regex, no path"
         ),
         pytest.param(Match(methods=("GET",)), conditions(1, 1, 1), id="a method before conditions"),
+        pytest.param(Match(methods=("GET",)), Match(scheme="http"), id="a method before a scheme"),
+        pytest.param(Match(scheme="http"), conditions(1, 1, 1), id="a scheme before conditions"),
+        pytest.param(
+            Match(excluded=(Match(methods=("PUT",)),)), Match(), id="what leaves something out"
+        ),
         pytest.param(conditions(2), conditions(1, 3, 3), id="more headers, whatever else"),
         pytest.param(conditions(1, 2), conditions(1, 1, 3), id="then more query parameters"),
         pytest.param(conditions(1, 1, 2), conditions(1, 1, 1), id="then more cookies"),
@@ -171,14 +177,19 @@ HOSTS = st.lists(
 STRINGS = st.lists(st.sampled_from(["h", "i"]), max_size=2, unique=True).map(
     lambda names: tuple(StringMatch(name, "exact", "1") for name in names)
 )
+PARTS = {
+    "hosts": HOSTS,
+    "path": PATHS,
+    "methods": st.sampled_from([(), ("GET",), ("POST", "PUT")]),
+    "headers": STRINGS,
+    "query": STRINGS,
+    "cookies": STRINGS,
+    "scheme": st.sampled_from([None, None, "http", "https"]),
+}
 MATCHES = st.builds(
     Match,
-    hosts=HOSTS,
-    path=PATHS,
-    methods=st.sampled_from([(), ("GET",), ("POST", "PUT")]),
-    headers=STRINGS,
-    query=STRINGS,
-    cookies=STRINGS,
+    **PARTS,
+    excluded=st.lists(st.builds(Match, **PARTS), max_size=2).map(tuple),
 )
 ROUTES = st.lists(
     st.tuples(st.lists(MATCHES, min_size=1, max_size=3).map(tuple), st.sampled_from([0, 0, 0, 1])),
@@ -197,6 +208,10 @@ REQUESTS = st.builds(
     host=st.sampled_from(["x.example", "y.example", "a.x.example", "other"]),
     query=st.sampled_from(["", "h=1", "h=1&i=1", "h=2"]),
     headers=st.sampled_from([{}, {"h": "1"}, {"h": "1", "i": "1", "cookie": "h=1; i=1"}]),
+).flatmap(
+    lambda request: st.sampled_from(["http", "https"]).map(
+        lambda scheme: replace(request, scheme=scheme)
+    )
 )
 
 
