@@ -1,1 +1,1 @@
-"""Everything that puts the system somewhere."""
+"""Deployment: images, compose, chart, and the local stack."""

@@ -1,4 +1,4 @@
-"""TCP keep-alive: notices a peer that is gone without a word, on connections that may be silent for long."""
+"""TCP keep-alive: detects peers that vanished without closing, on connections that may be silent for long."""
 
 import contextlib
 import socket

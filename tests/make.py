@@ -5,10 +5,12 @@ from proxy.config.load import Loaded
 from proxy.control.table_file import snapshot_of
 from proxy.model import (
     ALL_BP,
+    ALL_COOKIES,
     ALLOW_ALL,
     Allow,
     Backend,
     BackendRef,
+    CookieRules,
     Decision,
     Endpoint,
     Facts,
@@ -72,7 +74,7 @@ def backend(
     port: int = 80,
     *,
     headers: Allow = ALLOW_ALL,
-    cookies: Allow = ALLOW_ALL,
+    cookies: CookieRules = ALL_COOKIES,
 ) -> Backend:
     return Backend(name, (Endpoint("http", "127.0.0.1", port),), headers=headers, cookies=cookies)
 

@@ -1,1 +1,1 @@
-"""How the two programs, and the stand-in, become container images."""
+"""Container images of the two programs and of the stand-in."""

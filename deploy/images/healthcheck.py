@@ -1,6 +1,6 @@
-"""Whether this container answers: `healthcheck.py PORT PATH` ends with 0 if GET gets a 200, else with 1.
+"""Whether this container responds: `healthcheck.py PORT PATH` ends with 0 if GET gets a 200, else with 1.
 
-Only the standard library, in one file: it runs every few seconds, and has to be up in a blink.
+Only the standard library, in one file: it runs every few seconds, and has to start fast.
 """
 
 import http.client
@@ -11,20 +11,20 @@ _SHOWN_BYTES = 500
 
 
 def main(argv: list[str]) -> int:
-    """Ask 127.0.0.1; what is wrong goes to standard output, where `docker inspect` shows it."""
+    """Request the path from 127.0.0.1. `docker inspect` shows the output, with the reason of a failure."""
     port, path = argv
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=_TIMEOUT_S)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        said = answer.read(_SHOWN_BYTES).decode("utf-8", "replace")
+        response = connection.getresponse()
+        text = response.read(_SHOWN_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
         print(f"port {port} does not answer {path}: {error}")
         return 1
     finally:
         connection.close()
-    print(f"{answer.status} {said}")
-    return 0 if answer.status == 200 else 1
+    print(f"{response.status} {text}")
+    return 0 if response.status == 200 else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`make up`: the whole strangler fig from one command, without containers.
 
-Exit 0 after Ctrl-C, 1 when a part does not start, 2 when a setting, a port or the machine is in the
-way. Linux and macOS.
+Exit 0 after Ctrl-C, 1 when a part does not start, 2 when a setting, a port or the machine prevents
+it. Linux and macOS.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from deploy.local.supervisor import supervise
 
 
 def main() -> int:
-    """Run the stack until it is told to stop; returns the exit status."""
+    """Run the stack until a signal stops it; returns the exit status."""
     screen = Screen()
     try:
         with _signals_interrupt():
@@ -45,7 +45,7 @@ def main() -> int:
 def _up(screen: Screen, environ: Mapping[str, str], here: Path) -> int:
     settings = settings_of.read(environ, here, Path.home)
     with locked(settings.data / "postgres") as lock:
-        settings_of.check_ports(settings)  # a second run hears of the first one, not of its ports
+        settings_of.check_ports(settings)  # a second run reports the first one, and not its ports
         return _with_data(screen, settings, lock, environ, here)
 
 
@@ -85,7 +85,7 @@ def _signals_interrupt() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is interrupt:  # else the supervisor has decided
+            if signal.getsignal(number) is interrupt:  # else the supervisor has handled it
                 signal.signal(number, handler)
 
 

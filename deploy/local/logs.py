@@ -10,7 +10,7 @@ _TAIL_BYTES = 16 * 1024
 
 
 class PartLog:
-    """`NAME.log`, written by the part itself, and `NAME.log.1`, what came before it."""
+    """`NAME.log`, written by the part itself, and `NAME.log.1`, the log before it."""
 
     def __init__(self, folder: Path, name: str, max_bytes: int = MAX_BYTES) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ class PartLog:
         self.path.touch(mode=0o600)
 
     def open(self) -> int:
-        """A descriptor for the part's output. It appends, so a truncated file begins anew."""
+        """A descriptor for the part's output. It appends, so it continues at the start of a truncated file."""
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def trim(self) -> None:
@@ -31,7 +31,7 @@ class PartLog:
         The part keeps its descriptor, so the file is copied and cut, not renamed.
         """
         if self.path.exists() and self.path.stat().st_size > self._max_bytes:
-            with contextlib.suppress(OSError):  # a full disk is the more reason to cut
+            with contextlib.suppress(OSError):  # also on a full disk: cut it
                 shutil.copyfile(self.path, self._before)
             os.truncate(self.path, 0)
 

@@ -1,4 +1,4 @@
-"""A part of the stack, as a value, and how one sees that it is ready."""
+"""A part of the stack, as a value, and the check whether it is ready."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.account import Account
 
-# Asked with the process id again and again until it says yes; it never raises, and is bounded.
+# Called with the process id until it returns True. It never raises, and takes a bounded time.
 Ready = Callable[[int], Awaitable[bool]]
 _PROBE_S = 2.0
 
@@ -18,9 +18,9 @@ _PROBE_S = 2.0
 class Part:
     """One process of the stack.
 
-    `ready_s` bounds its start. `stop_steps` are pairs of a signal and the seconds it may take;
-    the last one should be SIGKILL, which goes to the whole process group. `last_word` is what the
-    part gets when the supervisor itself is killed.
+    `ready_s` bounds its start. `stop_steps` are pairs of a signal and the seconds that it may take;
+    the last one should be SIGKILL, which goes to the whole process group. `last_word` is the signal
+    for the part when the supervisor itself is killed.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Part:
     keep_fds: tuple[int, ...] = ()
 
 
-def answers(port: int, path: str) -> Ready:
-    """Ready when `GET path` on 127.0.0.1:`port` is answered with 200."""
+def responds(port: int, path: str) -> Ready:
+    """Ready when `GET path` on 127.0.0.1:`port` gets a 200."""
 
     async def ready(_pid: int) -> bool:
         try:

@@ -18,7 +18,7 @@ from deploy.local.errors import LocalError
 from deploy.local.process import signal_group, tethered
 
 START_S = 60.0
-# Fast, then immediate, then nothing left to ask: seconds each may take.
+# Fast, immediate, SIGKILL: how many seconds each may take.
 STOP_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -46,8 +46,8 @@ def running(
     `port` 0 takes a free one. `settings` go on the server's command line (with `fsync` off, making
     the data does not wait for the disk either). `folders` replaces the usual places of the
     binaries. Enter it from a thread that outlives the block: on Linux the server ends with that
-    thread. Raises DataInUse when another run holds `data`, and LocalError, with the server's last
-    words, when it does not start.
+    thread. Raises DataInUse when another run holds `data`, and LocalError, with the end of the server's
+    log, if it does not start.
     """
     with (
         locked(data) as lock,
@@ -71,7 +71,7 @@ def free_port() -> int:
 def _start(
     cluster: Cluster, port: int, settings: Mapping[str, str], log: IO[bytes]
 ) -> tuple["subprocess.Popen[bytes]", int]:
-    """Start until it answers: a port may be snatched, a killed server's children still be dying."""
+    """Start until it responds: the port may be taken, or children of a killed server may still run."""
     deadline = time.monotonic() + START_S
     while True:
         chosen = port or free_port()
@@ -86,26 +86,26 @@ def _start(
             start_new_session=True,
         )
         try:
-            answered = _await_ready(cluster, server, deadline)
+            ready = _await_ready(cluster, server, deadline)
         except BaseException:  # a Ctrl-C as well must leave no server
             _stop(server)
             raise
-        if answered:
+        if ready:
             return server, chosen
         log.seek(0)
-        told = log.read().decode(errors="replace")
-        if time.monotonic() > deadline or not _passing(told, port):
+        text = log.read().decode(errors="replace")
+        if time.monotonic() > deadline or not _passing(text, port):
             _stop(server)
-            raise LocalError(f"PostgreSQL did not start: {' '.join(told.split()[-60:])}")
+            raise LocalError(f"PostgreSQL did not start: {' '.join(text.split()[-60:])}")
         log.seek(0)
         log.truncate()
         time.sleep(0.1)
 
 
-def _passing(told: str, port: int) -> bool:
+def _passing(text: str, port: int) -> bool:
     """Whether the reason of a failed start goes away by itself."""
-    snatched = not port and "could not bind" in told
-    return snatched or "shared memory block" in told
+    port_taken = not port and "could not bind" in text
+    return port_taken or "shared memory block" in text
 
 
 def _await_ready(cluster: Cluster, server: "subprocess.Popen[bytes]", deadline: float) -> bool:

@@ -1,4 +1,4 @@
-"""Children that go down with us: each leads a process group of its own, tied to our life."""
+"""Child processes that end with this one. Each leads a process group."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Samples that never go stale: expired flight specials get a new expiry.
+"""Keeps the samples on sale: expired flight specials get a new expiry.
 
 A stack that has been up for a day would show no special at all. This belongs to the local stack:
 the service and its migrations know nothing of it.
@@ -22,12 +22,12 @@ update travelbuddy.flightspecial
                      + make_interval(secs => 79.2 + random() * 20000)
  where expiry_date <= (now() at time zone 'utc')
 """
-# What a database that restarts, or one whose tables are not there yet, answers with.
+# The errors of a database that restarts, or whose tables do not exist yet.
 _PASSING = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def ensure_database(server: Endpoint) -> bool:
-    """Create the service's database if it is missing; False: the server does not answer yet."""
+    """Create the service's database if it is missing; False: the server does not respond yet."""
     try:
         connection = await _connect(server, "postgres")
     except _PASSING:
@@ -49,16 +49,16 @@ async def renew(server: Endpoint) -> int:
     """Give each expired flight special a new expiry; returns how many there were."""
     connection = await _connect(server, DATABASE)
     try:
-        told = await connection.execute(_RENEW)
+        tag = await connection.execute(_RENEW)
     finally:
         connection.terminate()
-    return int(told.rpartition(" ")[2])
+    return int(tag.rpartition(" ")[2])
 
 
 async def keep_fresh(
     server: Endpoint, say: Callable[[str], None], every_s: float = EVERY_S
 ) -> None:
-    """Renew for ever; a failure is said once and tried again the next time."""
+    """Renew until cancelled. A failure is reported once, and the next renewal tries again."""
     failing = False
     while True:
         failure = await try_renew(server)
@@ -69,7 +69,7 @@ async def keep_fresh(
 
 
 async def try_renew(server: Endpoint) -> str | None:
-    """Renew once; returns why it could not, None when it could."""
+    """Renew once. Returns the reason of a failure, or None."""
     try:
         await renew(server)
     except _PASSING as error:

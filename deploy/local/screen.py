@@ -1,7 +1,7 @@
-"""What the operator sees: a line a step with the time so far, a table, four things to try.
+"""The output for the operator: a line for each step with the time so far, a table, four things to try.
 
-Colour only on a terminal and not with NO_COLOR (rich sees to both). A terminal that has gone away
-(SIGHUP, a closed pipe) silences the screen and stops nothing.
+Colour only on a terminal and not with NO_COLOR (rich sees to both). After the terminal has gone
+(SIGHUP, a closed pipe), nothing is printed and the stack continues.
 """
 
 import os
@@ -26,7 +26,7 @@ class _Terminal(Console):
 
 
 class Screen:
-    """Prints; the clock starts when it is made."""
+    """Prints lines. The clock starts with the constructor."""
 
     def __init__(self) -> None:
         self._console = _Terminal()
@@ -47,14 +47,14 @@ class Screen:
             self.line(text, style)
 
     def table(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Two columns: what it is, where it is."""
+        """Two columns: name and address."""
         self.line()
         for what, where in rows:
             self._print((f"  {what:<38} ", ""), (where, "bold cyan"))
         self.line()
 
     def _print(self, *pieces: tuple[str, str]) -> None:
-        """A line as it stands, never wrapped: addresses stay whole."""
+        """A line without wrapping, so that addresses can be copied."""
         if self._gone:
             return
         try:
@@ -63,7 +63,7 @@ class Screen:
             self._gone = True
 
     def close(self) -> None:
-        """Drop what a screen that is gone could not take: Python's last flush would fail on it."""
+        """Discard the unwritten output of a closed terminal: Python's last flush would fail on it."""
         if self._gone:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._console.file.fileno())

@@ -1,4 +1,4 @@
-"""What the environment says: four ports, the table's file, the data directory."""
+"""The settings in the environment: four ports, the table's file, the data directory."""
 
 import errno
 import socket
@@ -20,7 +20,7 @@ _FOLDER = "travelbuddy-facade"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where everything listens, which table the facade reads, where the data lies."""
+    """The ports, the path of the table and the data directory."""
 
     facade_port: int
     admin_port: int
@@ -66,7 +66,7 @@ def check_ports(settings: Settings) -> None:
         "SERVICE_PORT": settings.service_port,
         "LEGACY_PORT": settings.legacy_port,
     }
-    problems = [said for name, port in wanted.items() if (said := _why_not(name, port))]
+    problems = [reason for name, port in wanted.items() if (reason := _why_not(name, port))]
     if problems:
         raise BadSettings(tuple(problems))
 
@@ -102,7 +102,7 @@ def _data(environ: Mapping[str, str], here: Path, home: Callable[[], Path]) -> P
 
 
 def _why_not(name: str, port: int) -> str | None:
-    """Why nothing can listen on `port` of loopback; None when it can."""
+    """The reason why `port` of loopback cannot be listened on; None if it can."""
     try:
         with socket.create_server((HOST, port)):
             return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.cluster import SUPERUSER, Cluster, server_env
-from deploy.local.part import Part, answers
+from deploy.local.part import Part, responds
 from deploy.local.postgres import STOP_STEPS, Endpoint
 from deploy.local.samples import DATABASE, ensure_database
 from deploy.local.settings import DEFAULT_PORTS, HOST, Settings
@@ -86,7 +86,7 @@ def service(settings: Settings, server: Endpoint, environ: Mapping[str, str]) ->
     return Part(
         name="service",
         argv=_python("flightspecial_service", "serve", *_at(settings.service_port)),
-        ready=answers(settings.service_port, "/readyz"),
+        ready=responds(settings.service_port, "/readyz"),
         env={**kept, **database},
         cwd=ROOT,
     )
@@ -98,7 +98,7 @@ def legacy(settings: Settings, control_port: int, environ: Mapping[str, str]) ->
     return Part(
         name="legacy",
         argv=_python("deploy.local.travelbuddy", *_at(settings.legacy_port), *control),
-        ready=answers(settings.legacy_port, "/travelbuddy/health"),
+        ready=responds(settings.legacy_port, "/travelbuddy/health"),
         env=dict(environ),
         cwd=ROOT,
     )
@@ -122,7 +122,7 @@ def facade(settings: Settings, environ: Mapping[str, str]) -> Part:
     return Part(
         name="facade",
         argv=_python("proxy", "serve", *table, *listen, *admin, *backends),
-        ready=answers(settings.admin_port, "/readyz"),
+        ready=responds(settings.admin_port, "/readyz"),
         env=dict(environ),
         cwd=ROOT,
     )

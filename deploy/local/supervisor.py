@@ -10,7 +10,7 @@ from deploy.local.keeper import Keeper, Patience, Say
 from deploy.local.logs import PartLog
 from deploy.local.part import Part
 
-# A terminal, `make` and a script each pass one and the same Ctrl-C on: that is one wish, not two.
+# A terminal, `make` and a script may each deliver the same Ctrl-C: several within this time count as one.
 _SAME_WISH_S = 0.5
 _TRIM_EVERY_S = 1.0
 _STEADY = Patience()
@@ -23,10 +23,10 @@ async def supervise(
     up: Callable[[], Awaitable[None]],
     patience: Patience = _STEADY,
 ) -> None:
-    """Run `parts` until SIGINT, SIGTERM or SIGHUP; a second one hurries. Returns when all ended.
+    """Run `parts` until SIGINT, SIGTERM or SIGHUP; a second one shortens the waits. Returns when all ended.
 
-    `up` is called once all are ready and may go on as long as it likes; it is cancelled at the end.
-    After a signal the process is on its way out: further ones are ignored from then on.
+    `up` is called once all are ready, and cancelled at the end if it still runs.
+    Further signals are ignored while the process ends.
     Raises PartFailed when a part does not start, after the ones before it were stopped.
     """
     hurry = asyncio.Event()
@@ -50,7 +50,7 @@ async def _run(
     patience: Patience,
     hurry: asyncio.Event,
 ) -> None:
-    # The stack ends the parts in reverse order, each one whatever befell the others.
+    # The stack stops the parts in reverse order, each also if another one failed to stop.
     async with AsyncExitStack() as running:
         keepers: list[Keeper] = []
         chores: list[asyncio.Task[None]] = []
@@ -64,7 +64,9 @@ async def _run(
                 chores.append(asyncio.create_task(keeper.keep()))
             chores.append(asyncio.create_task(_trim(keepers)))
             chores.append(asyncio.create_task(_forever(up)))
-            await asyncio.gather(*chores)  # none ends by itself: an error in one ends us
+            await asyncio.gather(
+                *chores
+            )  # none ends by itself: an error in one ends the supervisor
         finally:
             for chore in chores:
                 chore.cancel()
@@ -110,7 +112,7 @@ def _signals_end(work: "asyncio.Task[None]", hurry: asyncio.Event, say: Say) -> 
     try:
         yield
     finally:
-        # One more Ctrl-C on the way out finds nothing to stop: it must not spoil the exit status.
+        # One more Ctrl-C now has nothing to stop: it must not change the exit status.
         signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         for number in heard:
             loop.remove_signal_handler(number)

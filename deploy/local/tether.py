@@ -1,10 +1,10 @@
 """Run a command that dies with the supervisor: `tether.py PARENT SIGNAL UID GID -- ARGV...`.
 
 A supervisor that is killed with -9 cannot stop its children. On Linux the kernel does it:
-PR_SET_PDEATHSIG, set here, survives the exec into the command. The kernel forgets it when the
-user changes, so root is shed here first and not by `subprocess`. The file is run by its path, with
-`python -I -S`; it imports nothing of ours. Elsewhere the command runs without the tether, and the
-next start ends what was left (see `cluster`).
+PR_SET_PDEATHSIG, set here, survives the exec into the command. The kernel resets it when the
+user changes, so root is dropped here first, and not by `subprocess`. The file is run by its path, with
+`python -I -S`; it imports no own module. Elsewhere the command runs without the tether, and the
+next start stops the remaining processes (see `cluster`).
 """
 
 import ctypes

@@ -13,7 +13,7 @@ from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config import expand
 from proxy.config.checks.expired import expired
 from proxy.config.load import Loaded, load
-from proxy.control.tls_files import load_tls_files
+from proxy.control.table_file import snapshot_of, with_files
 from proxy.errors import Problem, TableError
 
 _MAX_LINE_WIDTH = 200
@@ -29,7 +29,7 @@ def register(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
     command.add_argument(
-        "--no-files", action="store_true", help="do not read the files that `tls` names"
+        "--no-files", action="store_true", help="do not read the files of `tls` and `errors`"
     )
     add_json(command)
     command.set_defaults(run=run)
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         table = load(text, file)
         if not arguments.no_files:
-            _check_tls_files(table, file)
+            _check_files(table, file)
         loaded: Loaded | None = table
         problems = [*table.warnings, *expired(text, file, datetime.now(UTC).date())]
     except TableError as refused:
@@ -63,11 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if problems and arguments.strict else 0
 
 
-def _check_tls_files(loaded: Loaded, file: str) -> None:
-    """Raises TableError, as `serve` would, for TLS files that cannot be used."""
-    backends = {backend.name: backend for backend in loaded.table.backends}
+def _check_files(loaded: Loaded, file: str) -> None:
+    """Raises TableError, as `serve` would, for files that the table names and that cannot be used."""
     try:
-        load_tls_files(backends, loaded.table.tls_files, Path(file))
+        with_files(snapshot_of(loaded, b"", {}, 0.0), Path(file))
     except TableError as refused:
         raise TableError(file, tuple(sorted([*refused.problems, *loaded.warnings]))) from None
 

@@ -22,7 +22,7 @@ class Flag(Struct, frozen=True):
 
 
 def register(command: argparse.ArgumentParser) -> None:
-    """Describe the command and its arguments."""
+    """Add the description and the arguments of the command."""
     command.description = (
         "Print a completion script. bash: `source <(facade completion bash)`; zsh: the same with zsh; "
         "fish: `facade completion fish | source`."

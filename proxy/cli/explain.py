@@ -1,4 +1,4 @@
-"""`facade explain`: where one request goes, and why it goes nowhere else."""
+"""`facade explain`: the route and backend of one request, and why other routes do not take it."""
 
 import argparse
 import time
@@ -14,6 +14,7 @@ from proxy.control.table_file import snapshot_of
 from proxy.errors import FacadeError
 from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
 from proxy.routing.request_spec import read_request_spec
+from proxy.upstream.affinity import endpoint_of
 
 _FEW = 10
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = read_routes(arguments.routes)
         loaded = load(text, arguments.routes)
-        explanation = explain(snapshot_of(loaded, text, {}, time.time()), spec)
+        explanation = explain(snapshot_of(loaded, text, {}, time.time()), spec, endpoint_of)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
@@ -99,6 +100,8 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
             screen.fact("stage", explanation.stage)
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
+    for number, each in enumerate(explanation.errors):
+        screen.fact("" if number else "errors", each)
     for reading in explanation.readings:
         screen.fact("reading", f"{reading.path} leads to {reading.route or 'no route'}")
     for decision in explanation.ways:
@@ -132,6 +135,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         screen.fact("answer", f"{decision.status}: {decision.detail}", "red")
     for number, url in enumerate(decision.urls):
         screen.fact("or" if number else "asks", f"{method} {url}")
+    if decision.endpoint is not None:
+        screen.fact("endpoint", f"{decision.endpoint}, by the cookie of session_affinity")
     fields = (
         decision.headers if decision.host is None else (("host", decision.host), *decision.headers)
     )

@@ -1,4 +1,4 @@
-"""`facade history`: who changed the table, when, why, and what; and whether the record is whole."""
+"""`facade history`: who changed the table, when, why, and what; and whether the chain is complete."""
 
 import argparse
 import sys

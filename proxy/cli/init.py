@@ -5,29 +5,36 @@ import re
 from pathlib import Path
 from typing import Any
 
-from proxy.cli.files import AccessLogReader, unreadable
+from proxy.cli.files import unreadable
+from proxy.cli.log_files import (
+    add_log_files,
+    formats_read,
+    log_members,
+    no_request,
+    print_log_notes,
+    read_logs,
+)
 from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.addresses import read_url
 from proxy.config.load import load
-from proxy.control.replay.first_table import System, first_table
-from proxy.control.replay.recorded_requests import LINE_FORMAT
+from proxy.control.replay.first_table import System, example_of, first_table, template_of
+from proxy.control.replay.log_reader import KNOWN_FORMATS, LogReader
 from proxy.control.replay.survey import Seam, Survey
 from proxy.errors import FacadeError
 
 _DEFAULT_INCUMBENT = "legacy=http://127.0.0.1:8082"
+_SHAPES_IN_JSON = 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def register(command: argparse.ArgumentParser) -> None:
     """Add the description and the arguments of the command."""
     command.description = (
-        "Make a first table out of an access log of `facade serve`: a route for each seam "
-        "of the monolith, by path prefix, with what it carries as a comment. Everything stays with "
-        f"the monolith. In the log, {LINE_FORMAT}; `status` is used where it is there."
+        "Make a first table out of access logs of the monolith: routes for the reads and writes of "
+        "each seam, by path prefix or template, with their traffic as comments. Everything stays with "
+        f"the monolith. The format is recognised: {KNOWN_FORMATS}."
     )
-    command.add_argument(
-        "--from", dest="log", required=True, metavar="FILE", help="the log; - is standard input"
-    )
+    add_log_files(command, "--from")
     command.add_argument(
         "--incumbent",
         metavar="NAME=URL",
@@ -47,7 +54,7 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Survey a log, and print or write a table."""
+    """Survey logs, and print or write a table."""
     incumbent = _system(arguments.incumbent or _DEFAULT_INCUMBENT, "--incumbent")
     newcomer = _system(arguments.newcomer, "--newcomer") if arguments.newcomer else None
     if newcomer is not None and newcomer.name == incumbent.name:
@@ -55,24 +62,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output and Path(arguments.output).exists():
         raise _exists(arguments.output)
     survey = Survey()
-    for line in AccessLogReader(arguments.log):
-        if line.whole:
-            survey.feed(line.text)
-        else:
-            survey.feed_cut()
+    reader = LogReader(survey.count)
+    read_logs(reader, arguments.logs)
     if not survey.requests:
-        raise FacadeError(f"facade: {safe(arguments.log)} holds no request to go by: {LINE_FORMAT}")
+        raise no_request(arguments.logs, reader, survey.not_found)
     table = first_table(survey, incumbent, newcomer)
     load(table.encode(), "the table that was made")
     if arguments.output:
         _write(arguments.output, table)
     if arguments.json:
-        print_json(_report(survey, table))
+        print_json(_report(survey, reader, table))
     elif not arguments.output:
         out().write(table)
     else:
-        _print(out(), survey, arguments.output)
-    _print_notes(err(), survey, default_url=arguments.incumbent is None)
+        _print(out(), survey, reader, arguments.output)
+    if arguments.incumbent is None:
+        err().note(f"the monolith is said to be {_DEFAULT_INCUMBENT}: put its own address in")
+    print_log_notes(err(), reader)
     return 0
 
 
@@ -100,15 +106,13 @@ def _write(file: str, table: str) -> None:
         raise unreadable(file, error, "name a file that can be written") from None
 
 
-def _report(survey: Survey, table: str) -> dict[str, Any]:
+def _report(survey: Survey, reader: LogReader, table: str) -> dict[str, Any]:
     return {
-        "lines": survey.lines,
+        **log_members(reader),
         "requests": survey.requests,
         "not_found": survey.not_found,
         "hosts": dict(survey.hosts.most_common()),
         "seams": [_seam(seam, survey.requests) for seam in survey.seams()],
-        "unusable_lines": survey.bad_lines,
-        "first_unusable": [{"line": line, "why": why} for line, why in survey.first_bad],
         "table": table,
     }
 
@@ -125,29 +129,31 @@ def _seam(seam: Seam, requests: int) -> dict[str, Any]:
         "reads": sum(shape.requests for shape in seam.of(reads=True)),
         "writes": sum(shape.requests for shape in seam.of(reads=False)),
         "server_errors": seam.errors,
+        "templates": [
+            {
+                "method": shape.method,
+                "path": template_of(shape.path)[0],
+                "requests": shape.requests,
+                "example": example_of(shape.path),
+            }
+            for shape in seam.shapes[:_SHAPES_IN_JSON]
+        ],
     }
 
 
-def _print(screen: Screen, survey: Survey, file: str) -> None:
+def _print(screen: Screen, survey: Survey, reader: LogReader, file: str) -> None:
     rows = []
     for seam in survey.seams():
         row = _seam(seam, survey.requests)
         methods = ", ".join(f"{method} {count:,}" for method, count in row["methods"].items())
         errors = f"{100 * seam.errors / seam.requests:.1f} %"
-        rows.append((row["prefix"], f"{seam.requests:,}", f"{row['share']:.2f} %", methods, errors))
-    screen.table(("seam", "requests", "share", "methods", "5xx"), rows)
+        usual = row["templates"][0]
+        example = f"{usual['method']} {usual['path']}"
+        requests, share = f"{seam.requests:,}", f"{row['share']:.2f} %"
+        rows.append((row["prefix"], requests, share, methods, errors, example))
+    screen.table(("seam", "requests", "share", "methods", "5xx", "example"), rows)
     screen.line()
     screen.line(
-        f"{safe(file)} is made, out of {survey.requests:,} requests. `facade check` reads it."
+        f"{safe(file)} is made, out of {survey.requests:,} requests ({formats_read(reader)}). "
+        "`facade check` reads it."
     )
-
-
-def _print_notes(screen: Screen, survey: Survey, *, default_url: bool) -> None:
-    if default_url:
-        screen.note(f"the monolith is said to be {_DEFAULT_INCUMBENT}: put its own address in")
-    if survey.refused_unread:
-        screen.note(f"refused before they were read: {survey.refused_unread:,} requests")
-    if survey.bad_lines:
-        screen.note(f"lines of no use: {survey.bad_lines:,}; {LINE_FORMAT}")
-        for number, why in survey.first_bad:
-            screen.line(f"  line {number:,}: {safe(why)}")

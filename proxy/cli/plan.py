@@ -2,22 +2,32 @@
 
 import argparse
 import hashlib
+import re
 from typing import Any
 
-from proxy.cli.files import AccessLogReader, read_routes
+from proxy.cli.files import read_routes
+from proxy.cli.log_files import (
+    add_log_files,
+    log_members,
+    no_request,
+    print_log_notes,
+    read_logs,
+)
 from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.load import load
+from proxy.control.replay.log_reader import KNOWN_FORMATS, LogReader
 from proxy.control.replay.plan import Expected, Move, Plan, Side, Tally, parse_expected
-from proxy.control.replay.recorded_requests import LINE_FORMAT
+from proxy.errors import FacadeError
 
 _MOVES_SHOWN = 20
+_HOST = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 
 
 def register(command: argparse.ArgumentParser) -> None:
     """Add the description and the arguments of the command."""
     command.description = (
-        "Replay an access log through two tables, with the recorded draws, and say which "
-        "requests change backend."
+        "Replay access logs through two tables, with the recorded draws, and say which "
+        f"requests change backend. The format is recognised: {KNOWN_FORMATS}."
     )
     command.epilog = (
         "Exit status: 0 done, 2 a table or the log cannot be read, "
@@ -25,8 +35,12 @@ def register(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("old", metavar="OLD", help="the table that the traffic was recorded under")
     command.add_argument("new", metavar="NEW", help="the table to be")
+    add_log_files(command, "--traffic")
     command.add_argument(
-        "--traffic", required=True, metavar="FILE", help="an access log; - is standard input"
+        "--host",
+        default="",
+        metavar="HOST",
+        help="the Host of requests for which the log has none (Common and Combined Log Format)",
     )
     command.add_argument(
         "--expect",
@@ -47,23 +61,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.expect:
         parsed = [parse_expected(move, (old.table, new.table)) for move in arguments.expect]
         expected = [each for each in parsed if each is not None]
-    plan = Plan(old, new, expected)
+    plan = Plan(old, new, expected, _host(arguments.host))
+    reader = LogReader(plan.count)
     interrupted = False
     try:
-        for line in AccessLogReader(arguments.traffic):
-            if line.whole:
-                plan.feed(line.text)
-            else:
-                plan.feed_cut()
+        read_logs(reader, arguments.logs)
     except KeyboardInterrupt:
         interrupted = True
+    if not (plan.requests or interrupted):
+        raise no_request(arguments.logs, reader)
     if arguments.json:
-        print_json(_report(plan))
+        print_json(_report(plan, reader))
     else:
-        _print(plan, interrupted)
+        if interrupted:
+            out().line(f"Stopped after {reader.lines:,} lines. So far:")
+        _print(out(), plan)
+        _print_notes(err(), plan, reader)
     if interrupted:
         return 130
     return 3 if plan.unexpected else 0
+
+
+def _host(argument: str) -> str:
+    if argument and not _HOST.fullmatch(argument):
+        raise FacadeError(f"--host {argument!r}: write a name like www.example.com")
+    return argument
 
 
 def _side(file: str) -> Side:
@@ -72,9 +94,9 @@ def _side(file: str) -> Side:
     return Side(loaded.table, loaded.index, hashlib.sha256(text).hexdigest()[:12])
 
 
-def _report(plan: Plan) -> dict[str, Any]:
+def _report(plan: Plan, reader: LogReader) -> dict[str, Any]:
     return {
-        "lines": plan.lines,
+        **log_members(reader),
         "requests": plan.requests,
         "moved": plan.moved,
         "unexpected": plan.unexpected,
@@ -92,16 +114,11 @@ def _report(plan: Plan) -> dict[str, Any]:
             }
             for move, tally in plan.sorted_moves()
         ],
-        "unusable_lines": plan.bad_lines,
-        "first_unusable": [{"line": line, "why": why} for line, why in plan.first_bad],
         "cautions": plan.cautions(),
     }
 
 
-def _print(plan: Plan, interrupted: bool) -> None:
-    screen = out()
-    if interrupted:
-        screen.line(f"Stopped after {plan.lines:,} lines. So far:")
+def _print(screen: Screen, plan: Plan) -> None:
     summary = f"{plan.moved:,} of {plan.requests:,} recorded requests change backend"
     screen.line(screen.styled(summary, "bold"))
     _print_moves(screen, plan)
@@ -114,7 +131,6 @@ def _print(plan: Plan, interrupted: bool) -> None:
     if plan.unexpected:
         text = f"{plan.unexpected:,} of the moves are not allowed by --expect."
         screen.line(screen.styled(text, "red", "bold"))
-    _print_notes(err(), plan)
 
 
 def _print_moves(screen: Screen, plan: Plan) -> None:
@@ -143,11 +159,8 @@ def _row(move: Move, tally: Tally, requests: int) -> tuple[str, ...]:
     return (f"{tally.requests:,}", share, move.routes, move.from_, move.to, note)
 
 
-def _print_notes(screen: Screen, plan: Plan) -> None:
+def _print_notes(screen: Screen, plan: Plan, reader: LogReader) -> None:
     """The limits of the figures, on standard error."""
     for caution in plan.cautions():
         screen.note(caution)
-    if plan.bad_lines:
-        screen.note(f"lines of no use: {plan.bad_lines:,}; {LINE_FORMAT}")
-        for number, why in plan.first_bad:
-            screen.line(f"  line {number:,}: {safe(why)}")
+    print_log_notes(screen, reader)

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import yaml
 from yaml.nodes import ScalarNode
 
-from proxy.config import to_model
+from proxy.config import to_error_bodies, to_model
+from proxy.config.documents.errors import ErrorBodyDoc
 from proxy.config.documents.table import TableDoc
 from proxy.config.loader import parse_table
 from proxy.config.reader import read_tree
@@ -35,13 +36,21 @@ def _long(root: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_defaults(document: dict[str, Any], table: TableDoc) -> None:
-    """Write the effective timeouts and limits into the defaults and into each route."""
+    """Write the effective timeouts, limits and error bodies into the defaults and into each route."""
     builder = to_model.RouteBuilder(table.defaults, {})
     document["defaults"]["timeouts"] = _timeouts(builder.timeouts)
     document["defaults"]["limits"] = _limits(builder.limits)
     for block, route in zip(document["routes"], table.routes, strict=True):
         block["timeouts"] = _timeouts(to_model.timeouts(route.timeouts, builder.timeouts))
         block["limits"] = _limits(to_model.limits(route.limits, builder.limits))
+        errors = to_error_bodies.laid_over(route.errors, table.defaults.errors)
+        block["errors"] = {key: _error_body(doc) for key, doc in errors.items()}
+
+
+def _error_body(doc: ErrorBodyDoc) -> dict[str, str]:
+    written: dict[str, str] = doc.model_dump(exclude_none=True)
+    effective = doc.effective_type()
+    return written | {"content_type": effective} if effective else written
 
 
 def _timeouts(timeouts: Timeouts) -> dict[str, str]:

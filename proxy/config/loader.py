@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.config import not_implemented, to_model
+from proxy.config import not_implemented, to_error_bodies, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
+from proxy.config.cookie_rules import cookie_faults
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
@@ -15,9 +16,9 @@ from proxy.config.rules import DeclaredNames, reference_faults, route_faults
 from proxy.config.sections import ReadBlock, check_version, read_head, read_listed, read_named
 from proxy.config.shorthand import long_backend, long_route
 from proxy.config.tree import Loc, Position, Tree
-from proxy.config.warnings import route_warnings
+from proxy.config.warnings import error_warnings, route_warnings
 from proxy.errors import Problem, TableError
-from proxy.model import TLS_KEYS, Route, RouteTable, TlsFile, UnimplementedField
+from proxy.model import TLS_KEYS, ErrorFile, Route, RouteTable, TlsFile, UnimplementedField
 from proxy.model.table_test import TableTest
 
 _MATCH_KEYS = frozenset(("name", "match", "priority"))
@@ -48,6 +49,7 @@ class _TableLoader:
         self._problems = problems
         self._declared = DeclaredNames(_keys(root, "backends"), _keys(root, "cohorts"))
         self._not_implemented: list[UnimplementedField] = []
+        self._error_files: dict[str, ErrorFile] = {}
         self._route_names: dict[str, Loc] = {}
         self._tested = routes_named(root.get("tests"))
         self._tested_routes: dict[str, RouteDoc] = {}
@@ -62,13 +64,18 @@ class _TableLoader:
         cohort_docs = read_named(root, "cohorts", CohortDoc, problems)
         for name, backend in backends.items():
             self._not_implemented += not_implemented.of_backend(name, backend)
+        for loc, fault in cookie_faults(backends):
+            problems.add(fault, loc)
         for name, cohort in cohort_docs.items():
             self._not_implemented += not_implemented.of_cohort(name, cohort)
+        self._note_error_files(head.defaults.errors, ("defaults", "errors"))
+        for fault in error_warnings(head.defaults.errors, ("defaults", "errors")):
+            problems.add(fault)
         cohorts = {name: to_model.cohort(name, doc) for name, doc in cohort_docs.items()}
         routes = tuple(self._routes(head, to_model.RouteBuilder(head.defaults, cohorts)))
         return RouteTable(
             routes,
-            to_model.without_affinity_cookies(
+            to_model.without_foreign_cookies(
                 tuple(to_model.backend(name, doc) for name, doc in backends.items())
             ),
             head.kill_switch,
@@ -79,7 +86,13 @@ class _TableLoader:
             tuple(self._not_implemented),
             to_model.listener(head.listener),
             tuple(self._tls_files(backends)),
+            to_error_bodies.model(head.defaults.errors),
+            tuple(self._error_files.values()),
         )
+
+    def _note_error_files(self, docs: to_error_bodies.Docs, at: Loc) -> None:
+        for file in to_error_bodies.files(docs, at, self._tree):
+            self._error_files.setdefault(file.path, file)
 
     def _tls_files(self, backends: dict[str, BackendDoc]) -> Iterator[TlsFile]:
         for name, doc in backends.items():
@@ -106,6 +119,7 @@ class _TableLoader:
             line, places = self._tree.position(block.loc).line, self._places(block)
             if not problems.errors:
                 self._not_implemented += not_implemented.of_route(block.doc)
+                self._note_error_files(block.doc.errors, (*block.loc, "errors"))
                 route = builder.route(block.doc, line, places)
                 self.seams.append(route)
                 yield route

@@ -172,6 +172,8 @@ class _Builder:
             if type(event) is MappingEndEvent:
                 break
             key = self._scalar(event) if type(event) is ScalarEvent else self._container(event)
+            if type(key) is int and 100 <= key < 600:
+                key = event.value  # A status, in `errors`: all YAML readers agree about it.
             if type(key) is not str or key in block:
                 raise self._bad_key(event, key, block, positions)
             mark = event.start_mark

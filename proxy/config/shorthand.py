@@ -1,4 +1,4 @@
-"""Expands short forms. A value that is neither form stays as it is: validation refuses it."""
+"""Expands short forms. A value of neither form is returned unchanged: validation refuses it."""
 
 from decimal import Decimal
 from typing import Any

@@ -2,19 +2,33 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from proxy.config.faults import checked_text, did_you_mean, not_text, quoted, value_fault
+from proxy.config.faults import (
+    checked_text,
+    did_you_mean,
+    misplaced,
+    not_text,
+    quoted,
+    value_fault,
+)
+from proxy.config.scalars import AmbiguousScalar
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 """RFC 9110 5.6.2."""
+_MEDIA_TYPE = re.compile(
+    rf"{TOKEN.pattern}/{TOKEN.pattern}"
+    rf'(?:[ \t]*;[ \t]*{TOKEN.pattern}=(?:{TOKEN.pattern}|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*'
+)
+"""RFC 9110 8.3.1, without quoted pairs."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _MAX_VALUE = 8192
 _MAX_PATH = 4095
+_MAX_TYPE = 256
 
 # RFC 9110 7.6.1 and 8.6: fields of one connection, and framing fields, which the facade writes itself.
 FRAMING = frozenset(
@@ -61,14 +75,19 @@ def read_file_path(value: Any) -> str:
 
 def read_header_name(value: Any) -> str:
     """A header field's name, in lower case."""
+    return read_written_name(value).lower()
+
+
+def read_written_name(value: Any) -> str:
+    """A header field's name, in the spelling in which it is sent."""
     text = checked_text(value)
     if not TOKEN.fullmatch(text):
         raise value_fault(f"{quoted(text)} is no header name", "use letters, digits and -")
-    return text.lower()
+    return text
 
 
 def read_edited_name(value: Any) -> str:
-    """The name of a header field that a route may edit."""
+    """The name of a header field that a table may edit, in lower case."""
     name = read_header_name(value)
     if name == "host":
         raise value_fault("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
@@ -77,6 +96,12 @@ def read_edited_name(value: Any) -> str:
             f"`{name}` belongs to the connection", "leave it out: the facade makes it"
         )
     return name
+
+
+def read_set_name(value: Any) -> str:
+    """The name of a header field that a table sets, in the spelling in which it is sent."""
+    read_edited_name(value)
+    return read_written_name(value)
 
 
 def read_cookie_name(value: Any) -> str:
@@ -101,6 +126,15 @@ def read_value(value: Any) -> str:
     if text != text.strip() or len(text) > _MAX_VALUE:
         hint = "leave out blanks at the ends, and write at most 8,192 characters"
         raise value_fault(f"{quoted(text)} is no field value", hint)
+    return text
+
+
+def read_media_type(value: Any) -> str:
+    """A Content-Type: a media type with its parameters."""
+    text = checked_text(value)
+    if not _MEDIA_TYPE.fullmatch(text) or len(text) > _MAX_TYPE:
+        hint = "write one like text/html; charset=utf-8"
+        raise value_fault(f"{quoted(text)} is no content type", hint)
     return text
 
 
@@ -170,12 +204,26 @@ def choice(what: str, *words: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def read_switch(value: Any) -> str:
+    """`on` or `off`: the words, which YAML 1.1 reads as booleans, or the booleans themselves."""
+    word = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value).lower()
+    if isinstance(value, str | bool | AmbiguousScalar) and word in ("on", "off"):
+        return word
+    raise value_fault(f"{misplaced(value)} where a switch is meant", "write on or off")
+
+
 def described(description: str, *examples: str) -> WithJsonSchema:
     return WithJsonSchema(
         {"type": "string", "description": description, "examples": list(examples)}
     )
 
 
+Switch = Annotated[
+    Literal["on", "off"],
+    BeforeValidator(read_switch),
+    # Editors that read YAML 1.1 take `on` and `off` for booleans.
+    WithJsonSchema({"enum": ["on", "off", True, False]}),
+]
 Name = Annotated[str, BeforeValidator(read_name), described("A name", "legacy")]
 Title = Annotated[str, BeforeValidator(read_title), described("A line for people")]
 FilePath = Annotated[
@@ -184,13 +232,20 @@ FilePath = Annotated[
 HeaderName = Annotated[
     str, BeforeValidator(read_header_name), described("A header name", "x-user-id")
 ]
+WrittenName = Annotated[
+    str, BeforeValidator(read_written_name), described("A header name", "x-user-id")
+]
 EditedName = Annotated[
     str, BeforeValidator(read_edited_name), described("A header name", "x-user-id")
 ]
+SetName = Annotated[str, BeforeValidator(read_set_name), described("A header name", "x-user-id")]
 CookieName = Annotated[str, BeforeValidator(read_cookie_name), described("A cookie name", "TB_UID")]
 QueryName = Annotated[str, BeforeValidator(read_query_name), described("A parameter name", "v")]
 Value = Annotated[str, BeforeValidator(read_value), described("A field value")]
 Body = Annotated[str, BeforeValidator(read_body), described("The text of an answer")]
+MediaType = Annotated[
+    str, BeforeValidator(read_media_type), described("A content type", "text/html; charset=utf-8")
+]
 Method = Annotated[str, BeforeValidator(read_method), described("An HTTP method", "GET")]
 Day = Annotated[str, BeforeValidator(read_date), described("A day", "2027-03-31")]
 Instant = Annotated[

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from proxy.config import to_error_bodies
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -29,6 +30,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
     Allow,
@@ -36,8 +38,10 @@ from proxy.model import (
     BackendRef,
     BackendTls,
     Cohort,
+    CookieRules,
     DirectResponse,
     Explain,
+    FieldName,
     Forwarded,
     HashKey,
     HeaderEdits,
@@ -48,6 +52,7 @@ from proxy.model import (
     Rewrite,
     Route,
     Timeouts,
+    field_name,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
@@ -71,7 +76,7 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.circuit_breakers.max_connections,
         doc.circuit_breakers.max_pending_requests,
         _allow(doc.headers),
-        _allow(doc.cookies),
+        _cookies(doc.cookies),
         None if doc.tls is None else _tls(doc.tls),
         doc.idle_timeout,
         frozenset(doc.tolerate),
@@ -82,15 +87,24 @@ def backend(name: str, doc: BackendDoc) -> Backend:
     )
 
 
-def without_affinity_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies that the facade itself sets for one of them."""
-    names = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
-    if not names:
+def without_foreign_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies that the facade itself sets, or that another one is renamed to.
+
+    A backend may `allow` the renamed cookie of another one.
+    """
+    own = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
+    renamed = {name for each in backends for _, name in each.cookies.renamed}
+    if not own | renamed:
         return backends
     return tuple(
-        replace(each, cookies=replace(each.cookies, remove=each.cookies.remove | names))
+        replace(each, cookies=_without(each.cookies, own, renamed - (each.cookies.only or set())))
         for each in backends
     )
+
+
+def _without(cookies: CookieRules, own: set[str], renamed: set[str]) -> CookieRules:
+    foreign = renamed - {name for _, name in cookies.renamed}
+    return replace(cookies, remove=cookies.remove | own | foreign)
 
 
 def _tls(doc: TlsDoc) -> BackendTls:
@@ -99,7 +113,14 @@ def _tls(doc: TlsDoc) -> BackendTls:
     return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
 
 
-def _allow(doc: AllowHeadersDoc | AllowCookiesDoc) -> Allow:
+def _cookies(doc: AllowCookiesDoc) -> CookieRules:
+    if doc.allow is None and not doc.remove and not doc.rename:
+        return ALL_COOKIES
+    only = None if doc.allow is None else frozenset(doc.allow)
+    return CookieRules(only, frozenset(doc.remove), tuple(doc.rename.items()))
+
+
+def _allow(doc: AllowHeadersDoc) -> Allow:
     if doc.allow is None and not doc.remove:
         return ALLOW_ALL
     return Allow(None if doc.allow is None else frozenset(doc.allow), frozenset(doc.remove))
@@ -169,9 +190,11 @@ def explain(doc: DefaultsDoc) -> Explain:
 
 
 def forwarded(doc: DefaultsDoc) -> Forwarded:
-    """The trusted proxies, and the client headers that may pass."""
+    """Whose forwarding headers are trusted, and what passes and is added."""
     given = doc.forwarded
-    return Forwarded(tuple(given.trusted_proxies), frozenset(given.allow_headers))
+    return Forwarded(
+        tuple(given.trusted_proxies), frozenset(given.allow_headers), given.via == "on"
+    )
 
 
 class RouteBuilder:
@@ -180,6 +203,7 @@ class RouteBuilder:
     def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
         self.timeouts = timeouts(defaults.timeouts, Timeouts())
         self.limits = limits(defaults.limits, Limits())
+        self._errors = defaults.errors
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
 
@@ -201,6 +225,7 @@ class RouteBuilder:
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
             doc.tunnels,
+            to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
             line,
             _positions(places),
         )
@@ -300,16 +325,16 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
     if given.body and all(name != b"content-type" for name, _ in headers):
-        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
+        headers += ((FieldName(b"Content-Type"), b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())
 
 
 def _retired_headers(doc: RetiredDoc) -> Iterable[tuple[bytes, bytes]]:
-    yield b"sunset", http_date(doc.sunset).encode()
+    yield FieldName(b"Sunset"), http_date(doc.sunset).encode()
     if doc.successor is not None:
-        yield b"link", f'<{doc.successor}>; rel="successor-version"'.encode()
+        yield FieldName(b"Link"), f'<{doc.successor}>; rel="successor-version"'.encode()
 
 
 def http_date(instant: datetime) -> str:
@@ -327,7 +352,7 @@ def _edits(doc: MessageDoc) -> HeaderEdits:
 
 
 def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
-    return ((name.encode(), value.encode()) for name, value in fields.items())
+    return ((field_name(name.encode()), value.encode()) for name, value in fields.items())
 
 
 def table_test(doc: TestDoc, position: Position) -> TableTest:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from proxy.config.documents.matches import MatchDoc, MatchPartsDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
+from proxy.config.to_error_bodies import Docs
 from proxy.config.tree import Loc
+from proxy.errors import ClientGone, RequestError
 
 # RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
 METHODS = (
@@ -35,6 +37,7 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
     for number, match in enumerate(route.match):
         yield from _match_warnings(match, ("match", number), allowed)
         yield from _excluded_warnings(match, ("match", number), allowed)
+    yield from error_warnings(route.errors)
 
 
 def _match_warnings(match: MatchPartsDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:
@@ -46,6 +49,26 @@ def _match_warnings(match: MatchPartsDoc, at: Loc, allowed: frozenset[str]) -> I
             text = f"the header `{name}` has an underscore: such headers do not pass"
             hint = f"write {name.replace('_', '-')}, or add it to `forwarded.allow_headers`"
             yield Fault((*at, "headers", name), text, hint, "warning", on_key=True)
+
+
+def error_warnings(errors: Docs, at: Loc = ("errors",)) -> Iterator[Fault]:
+    """A warning for each status that the facade itself never sends: responses of backends pass as they are."""
+    if not errors:
+        return
+    own = sorted(_own_statuses(RequestError))
+    for key in errors:
+        if key.isdigit() and int(key) not in own:
+            text = f"the facade itself sends no {key}, and responses of backends are not changed"
+            hint = f"leave it out: the facade sends {', '.join(map(str, own))}"
+            yield Fault((*at, key), text, hint, "warning", on_key=True)
+
+
+def _own_statuses(kind: type[RequestError]) -> set[int]:
+    """The statuses of the errors below `kind`. No client gets a 499."""
+    kinds = kind.__subclasses__()
+    return {each.status for each in kinds if each is not ClientGone}.union(
+        *(_own_statuses(each) for each in kinds)
+    )
 
 
 def _excluded_warnings(match: MatchDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:

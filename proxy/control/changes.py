@@ -15,6 +15,7 @@ _OTHER_FIELDS = (
     ("forwarded", "forwarding headers"),
     ("tests", "tests"),
     ("min_route_coverage", "test coverage"),
+    ("errors", "error bodies"),
     ("not_implemented", "fields that nothing obeys yet"),
 )
 _MAX_SENTENCES = 3
@@ -61,7 +62,7 @@ def _percent(weight_bp: int) -> int | float:
 
 
 def changes_between(before: RouteTable, after: RouteTable) -> Changes:
-    """What `after` changes in `before`. Positions in the file do not count."""
+    """The changes from `before` to `after`. Positions in the file do not count."""
     kill_switch = after.kill_switch if after.kill_switch != before.kill_switch else None
     old = {route.name: route for route in before.routes}
     new = {route.name: route for route in after.routes}
@@ -147,7 +148,7 @@ def _sentence(change: RouteChange) -> str:
 def state_text(state: RouteState, *, named: bool = True) -> str:
     """`canary 20 %`: the stage and the newcomer's weight. Without a stage: `legacy=80 new=20`.
 
-    Without `named`, only the weight of the newcomer.
+    If not `named`, only the weight of the newcomer.
     """
     weights = state.weights
     if state.stage is None:

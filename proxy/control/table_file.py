@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from proxy.config.load import Loaded
 from proxy.config.reader import MAX_BYTES
+from proxy.control.error_files import load_error_files
 from proxy.control.tls_files import load_tls_files
 from proxy.errors import FacadeError, Problem, TableError
-from proxy.model import Endpoint
+from proxy.model import Endpoint, field_name
 from proxy.routing.facts import Networks
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.snapshot import Snapshot, head_bounds
@@ -30,7 +31,7 @@ def read_table(path: Path) -> bytes:
 def snapshot_of(
     loaded: Loaded, text: bytes, overrides: Mapping[str, Endpoint], now: float
 ) -> Snapshot:
-    """The snapshot of a table without its TLS files. `now` is in seconds since the epoch.
+    """The snapshot of a table without the content of the files that it names. `now` is in seconds since the epoch.
 
     Raises FacadeError if `overrides` names a backend that the table does not have.
     """
@@ -50,14 +51,33 @@ def snapshot_of(
         backends,
         Networks(table.forwarded.trusted_proxies),
         Networks(table.explain.expose_to),
-        table.explain.response_header.lower().encode(),
+        field_name(table.explain.response_header.encode()),
         names_that_rules_read(table),
         *head_bounds(table),
         loaded.warnings,
     )
 
 
-def with_tls_files(snapshot: Snapshot, path: Path) -> Snapshot:
-    """`snapshot` with the current content of the TLS files that its table names. Blocks. Raises TableError."""
-    loaded = load_tls_files(snapshot.backends, snapshot.table.tls_files, path)
-    return replace(snapshot, backends=loaded.backends, contexts=loaded.contexts, files=loaded.files)
+def with_files(snapshot: Snapshot, path: Path) -> Snapshot:
+    """`snapshot` with the current content of the files that its table names: of TLS, and of error bodies.
+
+    Blocks. Raises TableError with the problems of all of them.
+    """
+    problems: list[Problem] = []
+    try:
+        errors = load_error_files(snapshot.table.error_files, path)
+    except TableError as refused:
+        problems += refused.problems
+    try:
+        tls = load_tls_files(snapshot.backends, snapshot.table.tls_files, path)
+    except TableError as refused:
+        problems += refused.problems
+    if problems:
+        raise TableError(str(path), tuple(sorted(problems)))
+    return replace(
+        snapshot,
+        backends=tls.backends,
+        contexts=tls.contexts,
+        files={**tls.files, **errors.files},
+        error_bodies=errors.bodies,
+    )

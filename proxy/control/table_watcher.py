@@ -13,7 +13,7 @@ from watchfiles import Change, awatch
 
 from proxy.config.load import load
 from proxy.control.history.recorder import Recorder
-from proxy.control.table_file import read_table, snapshot_of, with_tls_files
+from proxy.control.table_file import read_table, snapshot_of, with_files
 from proxy.control.tls_files import signature_of
 from proxy.errors import FacadeError
 from proxy.model import Endpoint
@@ -83,7 +83,7 @@ class TableWatcher:
                 await asyncio.sleep(_POLL_S)
 
     async def _poll(self) -> None:
-        """Check once a second: for file systems without events, and for the TLS files."""
+        """Check once a second: for file systems without events, and for the files that the table names."""
         while True:
             await asyncio.sleep(_POLL_S)
             await self.refresh()
@@ -107,7 +107,7 @@ class TableWatcher:
             return swapped
 
     async def reload(self) -> None:
-        """Read the file now, and log which table is in effect, also if none changed: a signal has asked for it."""
+        """Read the file now, and log which table is in effect, also if none changed. For a signal."""
         failures = self.table.state.failures
         swapped = await self.refresh()
         state, version = self.table.state, self.table.current.version
@@ -122,7 +122,7 @@ class TableWatcher:
         try:
             text = await asyncio.to_thread(self._read)
             if text == self._text:
-                await self._reload_tls()
+                await self._reload_files()
                 self._recovered()
                 return False
             with _collection_paused():
@@ -157,18 +157,23 @@ class TableWatcher:
     def _load(self, text: bytes) -> Snapshot:
         """Raises FacadeError."""
         loaded = load(text, str(self._path))
-        without_tls = snapshot_of(loaded, text, self._overrides, time.time())
-        return with_tls_files(without_tls, self._path)
+        without_files = snapshot_of(loaded, text, self._overrides, time.time())
+        return with_files(without_files, self._path)
 
-    async def _reload_tls(self) -> None:
-        """Load TLS files that changed while the table did not. Raises TableError."""
+    async def _reload_files(self) -> None:
+        """Load files that the table names and that changed while the table did not. Raises TableError."""
         before = self.table.current
         snapshot = await asyncio.to_thread(_with_changed_files, before, self._path)
+        renewed = []
         if snapshot.backends != before.backends:
             self._on_swap(snapshot)
+            renewed.append("certificates of its backends")
+        if snapshot.error_bodies != before.error_bodies:
+            renewed.append("files of its error bodies")
+        if renewed:
             state = self.table.state
             self.table.state = replace(state, at=time.time(), reloads=state.reloads + 1)
-            log.info("table %s: certificates of its backends were renewed", snapshot.version)
+            log.info("table %s: %s were renewed", snapshot.version, " and ".join(renewed))
         self.table.current = snapshot
 
     def _swap(self, snapshot: Snapshot, text: bytes) -> None:
@@ -220,7 +225,7 @@ def _collection_paused() -> Iterator[None]:
 
 
 def _with_changed_files(snapshot: Snapshot, path: Path) -> Snapshot:
-    """`snapshot` with the current TLS files; `snapshot` itself if none has changed. Raises TableError."""
+    """`snapshot` with the current files; `snapshot` itself if none has changed. Raises TableError."""
     if all(signature_of(each) == known for each, known in snapshot.files.items()):
         return snapshot
-    return with_tls_files(snapshot, path)
+    return with_files(snapshot, path)

@@ -5,56 +5,41 @@ Requests are handled one after the other. Pipelined requests wait in the parser'
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
-from typing import cast
 
 from proxy.downstream.client_response import refusal
+from proxy.downstream.client_socket import ClientSocket
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import ActiveRequest, Closable, Drainable, RequestService
-from proxy.downstream.lingering_close import (
-    LINGER_S,
-    begin_lingering,
-    has_failed,
-    has_unread,
-    probe_peer,
-    reset,
-)
-from proxy.downstream.proxy_protocol import ProxiedAddresses
+from proxy.downstream.lingering_close import has_failed, has_unread, probe_peer, reset
 from proxy.downstream.timeouts import ClientTimeouts, Expiry, Phase, Progress
 from proxy.errors import Overloaded, RequestError
 from proxy.http1.quick_head import QuickHead, read_quick
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_parser import COMPLETE, RequestParser
-from proxy.model import DEFAULTS, HeaderPairs, plain_address
-from proxy.tick import BufferedWriter
+from proxy.model import DEFAULTS, HeaderPairs
 
 MAX_LAST_BYTES = 2048
-"""A larger request is read anew each time: an idle connection must stay small."""
-_LOOPBACK = "127.0.0.1"
+"""A larger request is parsed each time, because an idle connection must stay small."""
 AHEAD_BYTES = 64 * 1024
 """The connection is not read while more bytes than this wait in the parser behind the active request."""
 
 
-class DownstreamConnection(asyncio.Protocol):
+class DownstreamConnection(ClientSocket):
     """Implements `ClientConnection` for the active request, `RequestSink` for the parser, `Drainable` for the listener.
 
-    States: a request is active (`_request`), none is, or the connection lingers: it was half-closed by us, and
-    whatever the client still sends is discarded.
+    States: a request is active (`_request`); no request is; or the connection lingers: the facade has half-closed it,
+    and discards further bytes of the client.
     """
 
     __slots__ = (
         "_connections",
         "_held",
-        "_is_half_closed",
         "_is_parsing",
-        "_is_reading",
         "_is_tunnel",
         "_is_write_blocked",
         "_known",
         "_last_data",
         "_last_head",
-        "_lingers_until",
         "_overloaded",
         "_parser",
         "_request",
@@ -62,24 +47,13 @@ class DownstreamConnection(asyncio.Protocol):
         "_service",
         "_timeouts",
         "_tracker",
-        "_transport",
-        "_writer",
-        "address",
-        "peer",
         "private",
-        "proxied",
-        "scheme",
-        "write",
     )
-
-    _transport: asyncio.Transport
-    _writer: BufferedWriter
-    write: Callable[[bytes], None]
-    """Sends bytes of the response at the end of the tick."""
 
     def __init__(
         self, service: RequestService, tracker: ConnectionTracker, connections: set[Drainable]
     ) -> None:
+        super().__init__(tracker.write_batch)
         self._service = service
         self._tracker = tracker
         self._connections = connections
@@ -91,39 +65,15 @@ class DownstreamConnection(asyncio.Protocol):
         self._request_count = 0
         self._held = b""
         """One read that waits for admission (ADR 19)."""
-        self._is_reading = True
         self._is_write_blocked = self._is_tunnel = self._is_parsing = False
-        self._is_half_closed = False
-        """The client sends no more, and waits for responses to what it has sent (RFC 9112 9.6)."""
         self._overloaded: Overloaded | None = None
-        self._lingers_until = 0.0
         self._last_data = b""
         self._last_head: QuickHead | None = None
-        self.peer = ""
-        self.proxied: ProxiedAddresses | None = None
-        """The addresses that a balancer names. Set before `connection_made`."""
-        self.scheme = "http"
-        self.address: tuple[str, int] | None = None
 
     # --- called by the event loop, the listener and `Admission` ---------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not inherit from asyncio.Transport, but have its methods.
-        self._transport = cast(asyncio.Transport, transport)
-        self._writer = BufferedWriter(self._tracker.write_batch, self._transport)
-        self.write = self._writer.write
-        peer = transport.get_extra_info("peername")
-        if self.proxied is not None:
-            self.address = self.proxied.client
-            self.peer = self.address[0]
-        elif isinstance(peer, tuple):
-            self.peer = plain_address(peer[0])
-            self.address = self.peer, peer[1]
-        else:  # A Unix socket: its client is on this host.
-            self.peer = _LOOPBACK
-            self.address = _LOOPBACK, 0
-        if transport.get_extra_info("ssl_object") is not None:
-            self.scheme = "https"
+        super().connection_made(transport)
         self._connections.add(self)
         limits = self._service.limits
         self._overloaded = self._tracker.add(self, self.peer, limits.listener, limits.trusted)
@@ -199,7 +149,7 @@ class DownstreamConnection(asyncio.Protocol):
             self.pause_reading()
 
     def _receive_quick(self, data: bytes) -> bool:
-        """Begin the usual request that `data` is, if it is one and nothing is before it (ADR 21)."""
+        """Begin a usual request, if `data` is one and no other is active or buffered (ADR 21)."""
         known, parser = self._known, self._parser
         if self._request is not None or known is None:
             return False
@@ -209,8 +159,9 @@ class DownstreamConnection(asyncio.Protocol):
         if data == self._last_data:
             head = self._last_head
         else:
-            head = self._last_head = read_quick(data, known)
-            self._last_data = data if len(data) <= MAX_LAST_BYTES else b""
+            head = read_quick(data, known)
+            if head is not None and head.keep_alive and len(data) <= MAX_LAST_BYTES:
+                self._last_data, self._last_head = data, head
         if head is None:
             return False
         if parser is not None:
@@ -219,7 +170,7 @@ class DownstreamConnection(asyncio.Protocol):
         return True
 
     def _new_parser(self) -> RequestParser:
-        """Made for the first bytes that are not a usual request. It holds what comes while a request is active."""
+        """Create the parser, for the first bytes that are not a usual request."""
         limits = self._service.limits
         parser = self._parser = RequestParser(self, limits.max_head_bytes, limits.max_fields)
         if self._request is not None:
@@ -328,35 +279,8 @@ class DownstreamConnection(asyncio.Protocol):
     # --- called by the active request -----------------------------------------------------------------
 
     @property
-    def server(self) -> tuple[str, int | None] | None:
-        # Asked for when it is wanted: it is a system call, and the fast tier does not need it.
-        if self.proxied is not None:
-            return self.proxied.server
-        own = self._transport.get_extra_info("sockname")
-        return (plain_address(own[0]), own[1]) if isinstance(own, tuple) else None
-
-    @property
     def draining(self) -> bool:
         return self._tracker.draining
-
-    def write_all(self, pieces: Sequence[bytes]) -> None:
-        self._writer.flush()
-        self._transport.writelines(pieces)
-
-    def write_eof(self) -> None:
-        if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._writer.flush()
-            self._transport.write_eof()
-
-    def pause_reading(self) -> None:
-        if self._is_reading and not self._transport.is_closing():
-            self._is_reading = False
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        if not (self._is_reading or self._is_half_closed or self._transport.is_closing()):
-            self._is_reading = True
-            self._transport.resume_reading()
 
     def switch_protocols(self) -> None:
         self._is_tunnel = True
@@ -420,7 +344,7 @@ class DownstreamConnection(asyncio.Protocol):
             parser.proceed()
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond with `error`, then end the connection: the bytes are no request, or the client may not send one."""
+        """Respond with `error`, then end the connection: for bytes that are no request, or an overload."""
         if self._request is not None:
             self._request.refuse(error)
             return
@@ -429,19 +353,5 @@ class DownstreamConnection(asyncio.Protocol):
         if not isinstance(error, Overloaded):  # The tracker has counted that.
             self._tracker.count_refused(error.reason)
             self._tracker.log_refused(error, self.peer)
-        self._writer.write(refusal(error))
+        self._writer.write(refusal(self._service.refusal(error)))
         self._linger()
-
-    def _close(self) -> None:
-        """Close after sending what is buffered."""
-        self._writer.flush()
-        self._transport.close()
-
-    def _linger(self) -> None:
-        if self._is_half_closed:  # Everything that the client sent is read.
-            self._close()
-            return
-        self._writer.flush()
-        if begin_lingering(self._transport):
-            self._lingers_until = time.monotonic() + LINGER_S
-            self.resume_reading()

@@ -47,6 +47,10 @@ class ConnectionTracker:
         self._slots: list[set[TrackedConnection]] = [set() for _ in range(_SLOTS)]
         self._live: dict[TrackedConnection, set[TrackedConnection]] = {}
         """Every connection, with its slot."""
+        self._places: list[set[TrackedConnection]] = []
+        """The slots in which a connection has left a place. The next ones take these, so that the slots stay even."""
+        self._filled = 0
+        """How many connections have come while no place was free."""
         self._slot = 0
         self._by_peer: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
@@ -62,8 +66,12 @@ class ConnectionTracker:
         self, connection: TrackedConnection, peer: str, listener: Listener, trusted: Addresses
     ) -> Overloaded | None:
         """Track a connection; call `remove` when it is lost. Returns an error if it exceeds a limit."""
-        # The smallest slot: with round robin, connections that come as others go would all gather in one slot.
-        slot = self._live[connection] = min(self._slots, key=len)
+        if self._places:
+            slot = self._places.pop()
+        else:
+            slot = self._slots[self._filled % _SLOTS]
+            self._filled += 1
+        self._live[connection] = slot
         slot.add(connection)
         self._by_peer[peer] += 1
         self._count(1)
@@ -82,7 +90,9 @@ class ConnectionTracker:
 
     def remove(self, connection: TrackedConnection, peer: str) -> None:
         """The connection is lost."""
-        self._live.pop(connection).discard(connection)
+        slot = self._live.pop(connection)
+        slot.discard(connection)
+        self._places.append(slot)
         self._count(-1)
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
@@ -96,5 +106,6 @@ class ConnectionTracker:
         for connection in tuple(self._slots[self._slot]):
             connection.check_deadlines(now)
         if not self._live:
+            self._places.clear()
             self._timer.cancel()
             self._timer = None

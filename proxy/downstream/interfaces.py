@@ -5,6 +5,7 @@ from typing import Protocol
 
 from proxy.errors import RequestError
 from proxy.http1.known_lines import KnownLines
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.model import HeaderPairs, Limits, Listener, Timeouts
@@ -62,7 +63,7 @@ class ClientConnection(Protocol):
     scheme: str
     address: tuple[str, int] | None
     private: Closable | None
-    """For the service: what belongs to this connection alone. Closed with it. None until the service sets it."""
+    """A resource of the service that belongs to this connection. Closed with it. None until the service sets it."""
 
     @property
     def server(self) -> tuple[str, int | None] | None:
@@ -151,7 +152,10 @@ class RequestService(Protocol):
 
     @property
     def known(self) -> KnownLines | None:
-        """The lines that the quick reader knows; None where the strict reader reads all requests."""
+        """The known lines of the quick reader; None if the strict reader reads all requests."""
 
     def new_quick_request(self, client: ClientConnection, head: QuickHead) -> ActiveRequest:
-        """A request that has not begun, as the quick reader read it."""
+        """A new request, not begun yet, whose head the quick reader has read."""
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        """The response to bytes that never became a request."""

@@ -29,7 +29,7 @@ class ProxiedAddresses(Struct, frozen=True):
 
 
 async def read_header(connection: socket.socket) -> ProxiedAddresses | None:
-    """Read the header and not a byte more. None if the balancer speaks for itself, as its health checks do.
+    """Read the header and not a byte more. None for a connection of the balancer itself, such as a health check.
 
     Raises ProxyProtocolError, or OSError.
     """

@@ -24,7 +24,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 class ProxyProtocolListener(Listener):
-    """Peers in `balancers` have to begin with a PROXY header. Others have no such right: their header is no HTTP.
+    """Peers in `balancers` have to begin with a PROXY header. From other peers such a header is refused: it is no HTTP.
 
     `count_refused` is called with the reason of a connection that is closed for its header.
     """

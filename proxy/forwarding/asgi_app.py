@@ -1,4 +1,4 @@
-"""A request on the ASGI tier: the facade as an ASGI application. The same steps as in `fast_request`, awaited."""
+"""A request on the ASGI tier: the facade as an ASGI application. It awaits the steps of `fast_request`."""
 
 import time
 
@@ -25,12 +25,12 @@ from proxy.forwarding.response_headers import (
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
-from proxy.http1.local_reply import OPTIONS_REPLY
+from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
 from proxy.http1.response_head import ResponseHead
-from proxy.model import BackendRef, HeaderPairs, Route
+from proxy.model import BackendRef, FieldName, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.upstream_request import outgoing
@@ -39,7 +39,7 @@ from proxy.upstream import Exchange, HttpUpstream
 
 
 class Resolved(Struct, eq=False):
-    """A request that goes to a backend: what it is sent with."""
+    """A request whose backend is known, before it is sent."""
 
     head: RequestHead
     snapshot: Snapshot
@@ -83,7 +83,7 @@ class AsgiForwarder:
             return None
         routes = self._routes.get()
         plan = routes.plan(head, client, draw_bp)
-        # An exchange sends a safe request again, and takes this one for one without a body.
+        # An exchange sends a safe request a second time, but would send this one without its body.
         if plan is None or (head.has_length and plan.prepared.repeatable):
             return None
         bits = forwarder.random_bits()
@@ -116,9 +116,11 @@ class AsgiForwarder:
         except RequestError as error:
             failure = error
         finally:
-            drops_cookies = noted is not None and noted.dropped_cookies != ()
+            remarkable = noted is not None and (
+                noted.dropped_cookies != () or noted.refused_head is not None
+            )
             usually = out.complete and exchange.at_once and exchange.attempts == 1
-            if usually and not drops_cookies:
+            if usually and not remarkable:
                 usual.finish(out.status, out.sent_bytes, time.monotonic() - usual.began)
             else:
                 record = noted or usual.general_state()[1]
@@ -127,7 +129,7 @@ class AsgiForwarder:
                     await _fail(failure, out, snapshot, record)
                 self._finish(record, out, snapshot, usual.began)
 
-    # --- all others ---------------------------------------------------------------------------------
+    # --- requests of the general way ---------------------------------------------------------------------------------
 
     async def _respond(
         self, scope: Scope, receive: Receive, out: AsgiResponse, snapshot: Snapshot, record: Record
@@ -138,28 +140,30 @@ class AsgiForwarder:
         bits = self._forwarder.random_bits()
         decided = decide_request(head, peer, scope["scheme"], snapshot, record, bits)
         if decided is None:
-            await out.answer(OPTIONS_REPLY, facade_headers(snapshot, record))
+            await out.local_reply(OPTIONS_REPLY, facade_headers(snapshot, record))
             return
         decision = decided.decision
         if decision.ref is None:
             reply = direct_response(decision, decided.facts)
-            await out.answer(reply, facade_headers(snapshot, record))
+            await out.local_reply(reply, facade_headers(snapshot, record))
             return
 
-        # The exchange is an argument: in the closure it would refer to itself, and wake the collector (ADR 8).
+        # The exchange is an argument: as part of the closure it would refer to itself, in a cycle (ADR 8).
         async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
             cookie = exchange.affinity_cookie(decided.facts)
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
                 if cookie is not None:
-                    block = b"%bset-cookie: %b\r\n" % (block, cookie)
+                    block = b"%bSet-Cookie: %b\r\n" % (block, cookie)
                 await out.open(head.status, block, head.fields.length)
             else:
                 fields = response_fields(head, decided, snapshot, record)
-                added = [] if cookie is None else [(b"set-cookie", cookie)]
+                added = [] if cookie is None else [(FieldName(b"Set-Cookie"), cookie)]
                 await out.start(head.status, [*fields, *added])
 
         shared: AsgiExtension | None = scope.get("facade")
+        if shared is not None:
+            shared.error_reply = lambda error: _own_reply(error, snapshot, record)
         client = _client_side(shared, receive, decision.route)
         connection = None if shared is None else shared.client
         exchange = AsgiExchange(client, out, start)
@@ -204,8 +208,14 @@ async def _fail(error: RequestError, out: AsgiResponse, snapshot: Snapshot, reco
     record.error = without_trace(error)
     # Too late for a status once the response has begun: returning makes the server close the connection.
     if not (out.status or isinstance(error, ClientGone)):
-        own = facade_headers(snapshot, record)
-        await out.answer(problem_reply(error, record), [*own, *_close_after(error)])
+        await out.local_reply(_own_reply(error, snapshot, record), _close_after(error))
+
+
+def _own_reply(error: RequestError, snapshot: Snapshot, record: Record) -> LocalReply:
+    record.error = without_trace(error)
+    reply = problem_reply(error, record, snapshot)
+    headers = [*reply.headers, *facade_headers(snapshot, record)]
+    return LocalReply(reply.status, headers, reply.body)
 
 
 def _close_after(error: RequestError) -> HeaderPairs:
@@ -226,7 +236,7 @@ def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -
 
 
 def _head_of(scope: Scope) -> RequestHead:
-    """The request as our server read it; from another server, out of the scope, which loses an empty query.
+    """The request's head from our server; from another server, made from the scope, which loses an empty query.
 
     Raises BadRequest.
     """
@@ -245,7 +255,8 @@ def _head_of(scope: Scope) -> RequestHead:
 class AsgiTier(Struct, frozen=True):
     """The ASGI tier as the service of a listener.
 
-    ASGI carries neither WebSockets byte by byte nor HTTP/1.0, which has no chunks: they go through the fast tier.
+    WebSockets and HTTP/1.0 go through the fast tier: ASGI passes on neither the bytes of WebSocket frames nor bodies
+    without chunks.
     """
 
     asgi: AsgiService
@@ -258,7 +269,7 @@ class AsgiTier(Struct, frozen=True):
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
-        if head.upgrade == b"websocket" or not head.minor:
+        if b"websocket" in head.upgrades or not head.minor:
             return self.fast.new_request(client, head, body)
         return self.asgi.new_request(client, head, body)
 
@@ -270,3 +281,6 @@ class AsgiTier(Struct, frozen=True):
         if not head.minor:
             return self.fast.new_quick_request(client, head)
         return self.asgi.new_quick_request(client, head)
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        return self.fast.refusal(error)

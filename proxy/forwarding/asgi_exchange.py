@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.http1.response_head import ResponseHead
 from proxy.model import Facts
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.upstream import Exchange, HttpExchange
 
 
@@ -26,7 +27,7 @@ class AsgiExchange(Struct, eq=False):
     """The whole response came with its first bytes."""
 
     async def run(self, opening: Awaitable[Exchange]) -> None:
-        """`opening` has sent the head of the request. Raises RequestError."""
+        """Forward the request and its response. `opening` sends the request's head. Raises RequestError."""
         client = self.client
         try:
             exchange = self.exchange = await opening
@@ -40,7 +41,7 @@ class AsgiExchange(Struct, eq=False):
                 exchange.abort()
         except asyncio.CancelledError:
             if client.fault is None:
-                raise  # Not ours: the server is stopping.
+                raise  # Not cancelled by `client`: the server is stopping.
             raise client.fault from None
         finally:
             if client.leave():
@@ -49,7 +50,9 @@ class AsgiExchange(Struct, eq=False):
     def affinity_cookie(self, facts: Facts) -> bytes | None:
         """The value of Set-Cookie that keeps the client with its endpoint, if it has to get one."""
         exchange = self.exchange
-        return exchange.pool.affinity_cookie(facts) if isinstance(exchange, HttpExchange) else None
+        if not isinstance(exchange, HttpExchange) or exchange.pool.affinity is None:
+            return None
+        return exchange.pool.affinity_cookie(facts, client_origin(facts)[0])
 
     async def _pass_on(self, exchange: Exchange) -> None:
         out = self.out
@@ -60,7 +63,7 @@ class AsgiExchange(Struct, eq=False):
             await out.end(data or b"")
             return
         while data is not None:
-            # The first may be empty: a server holds the head back until something of the body comes.
+            # Also an empty first chunk: a server sends the head with the first message of the body.
             await out.chunk(data)
             data = await exchange.next_chunk()
         await out.end()

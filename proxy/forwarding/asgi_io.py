@@ -1,4 +1,4 @@
-"""Between the walk and an ASGI server: the answer's way out, and the client's half of a request."""
+"""Adapters of `receive` and `send` of ASGI: `AsgiRequestBody` and `AsgiResponse`."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from proxy.model import HeaderPairs, Route
 
 
 class AsgiResponse:
-    """The answer on its way to the client. Knows whether it has begun, and how much of it went out."""
+    """Sends one response with `send` of ASGI. Records whether it has begun, and the bytes of its body."""
 
     __slots__ = ("_send", "complete", "sent_bytes", "started_at", "status", "takes_head_blocks")
 
@@ -31,13 +31,13 @@ class AsgiResponse:
         self.sent_bytes = 0
         self.complete = False
         self.started_at: float | None = None
-        """`time.monotonic()` of the answer's head."""
+        """`time.monotonic()` of the response's head."""
 
     async def start(self, status: int, headers: HeaderPairs) -> None:
         self.status = status
         self.started_at = time.monotonic()
         if status in BODILESS_STATUSES:
-            # Through ASGI a length here is a promise of a body (finding 5).
+            # An ASGI server would expect a body of this length (finding 5).
             headers = [pair for pair in headers if pair[0] != b"content-length"]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -59,23 +59,23 @@ class AsgiResponse:
         self.complete = True
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
-    async def answer(self, answer: LocalReply, extra: HeaderPairs) -> None:
-        """A whole answer of the facade's own."""
-        headers = [*answer.headers, *extra]
-        if answer.status not in BODILESS_STATUSES:
-            headers.append((b"content-length", b"%d" % len(answer.body)))
-        self.status = answer.status
+    async def local_reply(self, reply: LocalReply, extra: HeaderPairs) -> None:
+        """Send a whole local reply, with `extra` fields."""
+        headers = [*reply.headers, *extra]
+        if reply.status not in BODILESS_STATUSES:
+            headers.append((b"content-length", b"%d" % len(reply.body)))
+        self.status = reply.status
         self.started_at = time.monotonic()
-        self.sent_bytes = len(answer.body)
+        self.sent_bytes = len(reply.body)
         self.complete = True
         await self._send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers}
+            {"type": "http.response.start", "status": reply.status, "headers": headers}
         )
-        await self._send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
 class Upload(Protocol):
-    """Where a request body goes."""
+    """The receiver of a request body: an exchange."""
 
     async def send_body(self, data: bytes) -> None: ...
 
@@ -83,19 +83,18 @@ class Upload(Protocol):
 
 
 class AsgiRequestBody:
-    """The client's half of a request: its body, and whether it is still there.
+    """Passes the request's body on, and notices that the client disconnects.
 
-    Only one reader of `receive` may exist, so one task does both, and only where it is needed: at once
-    for a request with a body, after a while for one without. A fault stops the walk by cancelling its
-    task; `fault` then holds the reason.
+    ASGI allows one caller of `receive`, so one task does both. It starts immediately for a request with a body, and
+    after a while for one without. A fault cancels the task that forwards the request; `fault` is the reason.
     """
 
     __slots__ = (
         "_fault_of",
+        "_forwarding",
         "_receive",
         "_route",
         "_task",
-        "_walk",
         "fault",
         "received_bytes",
     )
@@ -106,12 +105,12 @@ class AsgiRequestBody:
         route: Route,
         fault_of: Callable[[], RequestError | None],
     ) -> None:
-        """`fault_of` tells why the server gave the request up, where it was not the client who left."""
+        """`fault_of` returns the server's reason for ending the request; None if the client disconnected."""
         self._receive = receive
         self._route = route
         self._fault_of = fault_of
         self._task: asyncio.Task[None] | None = None
-        self._walk = asyncio.current_task()
+        self._forwarding = asyncio.current_task()
         self.fault: RequestError | None = None
         self.received_bytes = 0
 
@@ -120,16 +119,20 @@ class AsgiRequestBody:
         self._task = asyncio.create_task(self._read(upload))
 
     def watch(self, waited_s: float) -> None:
-        """Begin to notice that the client leaves. Called some times a second when an answer takes its time."""
+        """Begin to notice a disconnect. Called some times a second while the response is awaited."""
         timeouts = self._route.timeouts
         if waited_s >= timeouts.total_s and self.fault is None:
             self._stop(total_exceeded(timeouts))
-        elif self._task is None and self._walk is not None and not self._walk.done():
+        elif self._task is None and self._is_forwarding:
             self._task = asyncio.create_task(self._read(None))
 
+    @property
+    def _is_forwarding(self) -> bool:
+        return self._forwarding is not None and not self._forwarding.done()
+
     def leave(self) -> bool:
-        """The walk is over. Whether `settle` has to be awaited: it is the owner's last call."""
-        self._walk = None
+        """The exchange has ended. Returns whether `settle` has to be awaited, as the last call."""
+        self._forwarding = None
         return self._task is not None
 
     async def settle(self) -> None:
@@ -141,18 +144,18 @@ class AsgiRequestBody:
         try:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
-            # Ours, if a fault came just as the walk ended: it is told once, and that was it.
+            # With a fault, `_stop` has cancelled this task just as the exchange ended: nothing is left to stop.
             if self.fault is None:
                 raise
 
     async def _read(self, upload: Upload | None) -> None:
         try:
             if upload is not None:
-                # A failed upload is not the end: the answer, early or an error, is on its way to the walk.
+                # A failed upload does not end the request: the exchange has an early response or an error for it.
                 with contextlib.suppress(UpstreamError):
                     await self._pump(upload)
             while (await self._receive())["type"] != "http.disconnect":
-                pass  # The end of a body that was announced as empty.
+                pass  # An empty body also has a message at its end.
             raise self._gone("the client left before its answer was complete")
         except RequestError as fault:
             self._stop(fault)
@@ -162,8 +165,8 @@ class AsgiRequestBody:
 
     def _stop(self, fault: RequestError) -> None:
         self.fault = without_trace(fault)
-        if self._walk is not None:
-            self._walk.cancel()
+        if self._forwarding is not None:
+            self._forwarding.cancel()
 
     async def _pump(self, upload: Upload) -> None:
         more = True

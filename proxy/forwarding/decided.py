@@ -13,7 +13,7 @@ from proxy.telemetry.request_record import Record
 
 
 class Decided(Struct, frozen=True, eq=False):
-    """A request whose route is known."""
+    """The facts of a request whose route is known, the decision, and its ids."""
 
     facts: Facts
     decision: Decision
@@ -23,7 +23,7 @@ class Decided(Struct, frozen=True, eq=False):
 UNDECIDED = Decided(
     Facts("", b"", b"", b"", [], ""), Decision(Route("-", (Match(),)), "-"), NO_IDENTITY
 )
-"""Stands for the decision of a request that has none yet, or is for the facade itself."""
+"""The decision of a request without one: it has no route yet, or is for the facade itself."""
 
 
 def decide_request(

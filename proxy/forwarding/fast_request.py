@@ -1,10 +1,10 @@
-r"""A request on the fast tier: the same steps as in `asgi_app`, without a task, driven by events.
+r"""A request on the fast tier: the steps of `asgi_app` without a task, called by events.
 
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
 The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
-The first of their events that ends the request does; later ones are ignored.
+The first event that ends the request counts; later events are ignored.
 """
 
 import time
@@ -20,7 +20,7 @@ from proxy.errors import (
     UpstreamError,
 )
 from proxy.forwarding.attempts import Attempts
-from proxy.forwarding.decided import UNDECIDED, Decided, decide_request
+from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
 from proxy.forwarding.logins import private_connection
@@ -41,6 +41,7 @@ from proxy.http1.response_writer import lines_of
 from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection, Pool, PrivateConnections
@@ -56,20 +57,20 @@ class FastRequest(Struct, eq=False):
     record: Record
     began: float
     sent: bytes
-    """The request's body, if it came with the head."""
+    """The request's body, if it came with the head; else empty."""
     body_in: RequestBody | None
-    """The request's body, if it comes after the head."""
+    """The request's body, if it comes after the head; else None."""
     decided: Decided
     """`UNDECIDED` until the route is known."""
     out: ClientResponse | None = None
     prepared: PreparedRequest | None = None
     pool: Pool | None = None
-    """The endpoint that the request is for, or was sent to last."""
+    """The pool of the endpoint that was chosen, or that the request was sent to last."""
     connection: Connection | None = None
     attempts: Attempts | None = None
     tunnel: Tunnel | None = None
     private: PrivateConnections | None = None
-    """Keeps the connection, if the request logs it in."""
+    """The owner of the connection after this request, if the request logs it in."""
     is_over: bool = False
 
     @property
@@ -174,7 +175,7 @@ class FastRequest(Struct, eq=False):
             if isinstance(error, MethodRefused):
                 # After CONNECT or TRACE a client may not mean HTTP by the next bytes: close the connection.
                 out.keep = False
-            self._reply(problem_reply(error, self.record))
+            self._reply(problem_reply(error, self.record, self.snapshot))
 
     def client_disconnected(self) -> None:
         if not self.is_over:
@@ -186,7 +187,7 @@ class FastRequest(Struct, eq=False):
         if self.tunnel is not None and self.tunnel.client_ended():
             self._end_tunnel(self.tunnel)
 
-    # --- towards the upstream -----------------------------------------------------------------------
+    # --- getting a connection, and sending -----------------------------------------------------------------------
 
     def _acquire(self, attempts: Attempts, first: Pool, *, fresh: bool) -> None:
         if not self.uploaded:
@@ -221,7 +222,7 @@ class FastRequest(Struct, eq=False):
     # --- what the upstream's connection calls -------------------------------------------------------
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
-        # The facade itself has answered `Expect: 100-continue` (RFC 9110 15.2.1).
+        # The facade itself has sent the client `100 Continue` (RFC 9110 15.2.1).
         if status != 100:
             fields = client_fields(headers, self.decided, self.snapshot, self.record)
             self._response().interim(status, lines_of(fields))
@@ -244,12 +245,15 @@ class FastRequest(Struct, eq=False):
         start = response_head(head, self.decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
-            start = b"%bset-cookie: %b\r\n" % (start, cookie)
+            start = b"%bSet-Cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
 
     def _affinity_cookie(self) -> bytes | None:
         """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
-        return None if self.pool is None else self.pool.affinity_cookie(self.decided.facts)
+        facts, pool = self.decided.facts, self.pool
+        if pool is None or pool.affinity is None:
+            return None
+        return pool.affinity_cookie(facts, client_origin(facts)[0])
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -301,8 +305,8 @@ class FastRequest(Struct, eq=False):
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
-            lines.append(b"set-cookie: " + cookie)
-        self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
+            lines.append(b"Set-Cookie: " + cookie)
+        self._response().switch([*lines, b"Connection: upgrade", b"Upgrade: " + wanted])
         self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:
@@ -323,7 +327,7 @@ class FastRequest(Struct, eq=False):
         return out
 
     def _drop_keep_alive(self, out: ClientResponse) -> None:
-        """Where the next request would begin is unknown after a body that was not read to its end."""
+        """After a body that was not read to its end, the beginning of the next request is unknown: close."""
         if not self.uploaded or self.client.draining:
             out.keep = False
 
@@ -335,7 +339,7 @@ class FastRequest(Struct, eq=False):
         self._end(whole=True)
 
     def _release(self) -> None:
-        """Give up the connection to the upstream, or the wait for one."""
+        """Close the connection to the backend, or stop waiting for one."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.abort()
@@ -351,39 +355,3 @@ class FastRequest(Struct, eq=False):
         record.total_s = time.monotonic() - self.began
         self.forwarder.finish(record, self.snapshot)
         self.client.request_done(whole, out.keep and self.uploaded, out.by_close)
-
-
-class FastTier(Struct, frozen=True):
-    """The fast tier as the service of a listener."""
-
-    forwarder: Forwarder
-
-    @property
-    def limits(self) -> Snapshot:
-        return self.forwarder.table.current
-
-    def new_request(
-        self,
-        client: ClientConnection,
-        head: RequestHead,
-        body: bytes | None,
-        draw_bp: int | None = None,
-        pool: Pool | None = None,
-    ) -> FastRequest:
-        """A request that has not begun. `body` is the whole body, if it came with the head.
-
-        `draw_bp` and `pool` are what was chosen for it already.
-        """
-        forwarder = self.forwarder
-        snapshot = forwarder.table.current
-        record = forwarder.record(snapshot, draw_bp)
-        began = time.monotonic()
-        body_in = None
-        if body is None:
-            body_in = RequestBody(client, head.fields.body.kind == "chunked")
-        else:
-            record.received_bytes = len(body)
-        sent = body or b""
-        return FastRequest(
-            forwarder, client, head, snapshot, record, began, sent, body_in, UNDECIDED, pool=pool
-        )

@@ -1,4 +1,4 @@
-"""What every request is forwarded with, on both tiers; and the begin and end of its record."""
+"""The objects that both tiers need to forward a request, and the beginning and end of its record."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from proxy.upstream.registry import UpstreamRegistry
 
 
 class Forwarder(Struct, frozen=True):
-    """Made once for a process, in `server.app.build`."""
+    """The objects that every request needs. `server.app.build` creates one for each process."""
 
     table: CurrentTable
     upstreams: UpstreamRegistry

@@ -1,4 +1,4 @@
-"""The errors for a limit of a route that was exceeded. Each names the field of the table and its value."""
+"""Errors for exceeded limits of a route. Each names the field of the table and its value."""
 
 from proxy.errors import TooLarge, UpstreamTimeout
 from proxy.model import Route, Timeouts

@@ -1,4 +1,4 @@
-"""Whose upstream connection a request uses where a backend logs in connections and not requests (RFC 4559 6)."""
+"""Upstream connections of backends that log in a connection and not each request (RFC 4559 6)."""
 
 from proxy.downstream.interfaces import ClientConnection
 from proxy.model import Facts
@@ -10,10 +10,10 @@ _PROXY_FIELDS = frozenset((b"via", b"forwarded", b"x-forwarded-for"))
 def private_connection(
     client: ClientConnection | None, facts: Facts, upstream: HttpUpstream, logs_in: bool
 ) -> tuple[PrivateConnections | None, tuple[Pool, Connection] | None]:
-    """Who keeps the connection of this request; and the connection to use, if the client has one that is logged in.
+    """The owner of the request's upstream connection; and the connection that this client has logged in before.
 
-    `logs_in`: the request has credentials for a connection. A proxy in front of the facade may send requests of several
-    clients over one connection: what such a request logs in is closed after it.
+    Each is None if there is none. `logs_in`: the request has credentials for a connection. A proxy in front of the
+    facade may send requests of several clients over one connection: a login of such a request is closed after it.
     """
     if client is None or _is_shared(facts):
         return single_use() if logs_in else None, None

@@ -1,4 +1,4 @@
-"""A prepared upstream request of the general way: its head, made for the endpoint that it goes to."""
+"""The prepared upstream request of the general way: its head is completed for each endpoint."""
 
 from msgspec import Struct
 
@@ -15,14 +15,14 @@ from proxy.upstream import HttpUpstream
 
 
 class PreparedRequest(Struct, frozen=True, eq=False):
-    """What a request is sent with, once or again."""
+    """The parts of an upstream request, for the first and the second time that it is sent."""
 
     upstream: HttpUpstream
     timeouts: Timeouts
     target: bytes
     parts: HeadParts
     repeatable: bool
-    """A request may be sent again if no byte of a response came: it is safe and has no body (RFC 9110 9.2.2)."""
+    """Safe and without a body: it may be sent again if no byte of a response came (RFC 9110 9.2.2)."""
     is_head: bool
     switching: bool
     """The request asks for another protocol."""
@@ -42,13 +42,13 @@ class PreparedRequest(Struct, frozen=True, eq=False):
 def prepare(
     head: RequestHead, decided: Decided, ref: BackendRef, snapshot: Snapshot, upstream: HttpUpstream
 ) -> PreparedRequest:
-    """`ref` is the chosen reference. Raises RequestError."""
+    """The upstream request for `ref`, the chosen reference. Raises RequestError."""
     facts, decision = decided.facts, decided.decision
     body = head.fields.body
     check_length(body.length, decision)
     backend = snapshot.backends[ref.backend]
-    allowed = snapshot.table.forwarded.allow_headers
-    fields = upstream_headers(facts, decision.route, ref, backend, allowed, decided.identity)
+    forwarded = snapshot.table.forwarded
+    fields = upstream_headers(facts, decision.matched, ref, backend, forwarded, decided.identity)
     upgrade = upgrade_of(head)
     host = host_for(facts, ref, backend)
     return PreparedRequest(

@@ -1,4 +1,4 @@
-"""What follows from a route, a method and a chosen reference, made once for each table (ADR 21)."""
+"""Prepared routes: everything that depends only on route, method and chosen reference. Made once a table (ADR 21)."""
 
 from msgspec import Struct
 
@@ -8,42 +8,47 @@ from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
-    ALLOW_ALL,
+    ALL_COOKIES,
     NO_EDITS,
     SAFE_METHODS,
-    Allow,
     Backend,
     BackendRef,
+    CookieRules,
     HeaderEdits,
+    HeaderPairs,
     Limits,
+    MatchedRoute,
     Rewrite,
     Route,
     Timeouts,
 )
 from proxy.routing.decide import Choice, fixed_choice
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import FACADE_FIELDS, with_cookies
+from proxy.routing.transforms.cookies import with_cookies
+from proxy.routing.transforms.facade_fields import PREFIX, SHARED_FIELDS, taken_prefix
+from proxy.routing.transforms.headers import edited_request, replaced_names
 from proxy.routing.transforms.response import decision_value
+from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
 from proxy.upstream import HttpUpstream
 
 
 class FieldPolicy(Struct, frozen=True):
-    """Which client fields the table keeps from a backend, beside those that no backend gets."""
+    """The client fields that the table drops for a backend, beside those that no backend gets."""
 
     removed: frozenset[bytes]
     only: frozenset[str] | None
-    cookies: Allow
+    cookies: CookieRules
 
     def block(self, lines: list[Line]) -> bytes:
-        """The lines that go on."""
+        """The lines that are forwarded, joined."""
         kept = []
         removed, only, cookies = self.removed, self.only, self.cookies
         for kind, name, value, line in lines:
             if name in removed or (only is not None and name.decode("latin-1") not in only):
                 continue
-            if kind == COOKIE and cookies is not ALLOW_ALL:
+            if kind == COOKIE and cookies is not ALL_COOKIES:
                 line = field_lines(with_cookies([(name, value)], cookies))
             kept.append(line)
         return b"".join(kept)
@@ -60,7 +65,7 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     timeouts: Timeouts
     limits: Limits
     takes_any_head: bool
-    """No request that the quick reader takes is beyond the limits."""
+    """The route's limits are at least those of the quick reader: no head has to be checked."""
     method: bytes
     repeatable: bool
     """A request without a body may be sent again if no byte of a response came (RFC 9110 9.2.2)."""
@@ -69,49 +74,60 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     """The Host for the backend, if the table fixes it."""
     preserve_host: bool
     rewrite: Rewrite | None
+    taken: bytes
+    """The prefix that the rewrite takes away, see `taken_prefix`."""
     policy: FieldPolicy | None
     added: bytes
-    """Field lines that the table sets or adds."""
+    """Field lines that the table sets or adds, and that of the prefix that was taken away."""
     edits_response: bool
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
+    matched: MatchedRoute
+    """The route, with the match that took the requests."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
-"""The references of a route, each below an edge of the draw in [0, 10,000]. None is left to the general way."""
+"""The references of a route, each with the upper bound of its draws, exclusive, up to 10,000.
+
+None instead of a prepared route: these requests go the general way.
+"""
 
 
 def prepared_choices(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """What `route` does with requests of `method`, for each draw."""
+    """The prepared routes for requests of `method` that a route takes."""
+    route = matched.route
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
-        return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
+        return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, "draw"))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, "draw"))))
     return tuple(edges)
 
 
 def _prepared(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
-    at, reason = choice
+    route, (at, reason) = matched.route, choice
     if at < 0:
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]
     upstream = forwarder.upstreams.of(backend)
     edits = (route.request, ref.request)
-    if not isinstance(upstream, HttpUpstream) or any(map(_touches_facade_fields, edits)):
+    if not isinstance(upstream, HttpUpstream) or upstream.reads_requests:
         return None
-    if upstream.reads_requests:
+    if _edits_facade_fields(snapshot, route, ref) or not SHARED_FIELDS.isdisjoint(
+        _removed(backend)
+    ):
         return None
     rewrite = ref.rewrite
+    taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
     return PreparedRoute(
@@ -129,12 +145,14 @@ def _prepared(
         host,
         backend.preserve_host,
         rewrite,
+        taken,
         _policy(backend, edits),
-        _added(edits),
+        _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
-        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
+        matched,
     )
 
 
@@ -147,23 +165,38 @@ def _takes_any_head(limits: Limits) -> bool:
     )
 
 
-def _touches_facade_fields(edits: HeaderEdits) -> bool:
-    names = (*edits.remove, *(name for name, _ in (*edits.set, *edits.add)))
-    return not FACADE_FIELDS.isdisjoint(names)
+def _edits_facade_fields(snapshot: Snapshot, route: Route, ref: BackendRef) -> bool:
+    """Whether the table edits fields that the facade adds to every request or response."""
+    of_responses = frozenset((REQUEST_ID, snapshot.decision_header))
+    return any(
+        not fields.isdisjoint(_edited_names(edits))
+        for fields, edits in (
+            (SHARED_FIELDS, route.request),
+            (SHARED_FIELDS, ref.request),
+            (of_responses, route.response),
+            (of_responses, ref.response),
+        )
+    )
+
+
+def _edited_names(edits: HeaderEdits) -> set[bytes]:
+    return replaced_names(edits) | {name for name, _ in edits.add}
+
+
+def _removed(backend: Backend) -> set[bytes]:
+    return {each.encode("latin-1") for each in backend.headers.remove}
 
 
 def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | None:
-    removed = {each.encode("latin-1") for each in backend.headers.remove}
+    removed = _removed(backend)
     for each in edits:
         removed.update(each.remove, (name for name, _ in each.set))
-    if not removed and backend.headers.only is None and backend.cookies is ALLOW_ALL:
+    if not removed and backend.headers.only is None and backend.cookies is ALL_COOKIES:
         return None
     return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
 
 
-def _added(edits: tuple[HeaderEdits, ...]) -> bytes:
-    """The lines of both edits: those of the second replace what it removes or sets of the first."""
-    first, second = edits
-    gone = {*second.remove, *(name for name, _ in second.set)}
-    kept = [pair for pair in (*first.set, *first.add) if pair[0] not in gone]
-    return field_lines([*kept, *second.set, *second.add])
+def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
+    """The lines that the general way has behind the ids."""
+    own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
+    return field_lines(edited_request(own, route, ref))

@@ -1,20 +1,24 @@
-r"""The usual request on the fast tier: whole, answered whole, and nothing happens in between (ADR 21).
+r"""The usual request on the fast tier: request and response each come in one read, and no other event (ADR 21).
 
 begin --> response_complete --> done
-   \--> anything else: `general()` makes a `FastRequest` in the state that this one is in, and hands it everything
+   \--> any other event: `general()` creates a `FastRequest` in the state of this one, which handles the rest
 """
 
 import time
 
+from proxy.downstream.client_response import OLD_KEEP_ALIVE_END
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
-from proxy.forwarding.fast_request import FastRequest, FastTier
+from proxy.forwarding.fast_request import FastRequest
+from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
+from proxy.forwarding.response_headers import refusal_reply
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.chunked import chunked_body
 from proxy.http1.known_lines import KnownLines
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
@@ -24,12 +28,12 @@ from proxy.upstream import Connection, Pool
 
 
 class QuickRequest(UsualRequest, eq=False):
-    """Implements `ActiveRequest` and `ExchangeSink`."""
+    """A usual request on the fast tier. Implements `ActiveRequest` and `ExchangeSink`."""
 
     pool: Pool
     connection: Connection
     successor: FastRequest | None = None
-    """Set by `general`: from then on everything is its business."""
+    """Set by `general`. It then handles every event."""
 
     @property
     def uploaded(self) -> bool:
@@ -45,7 +49,7 @@ class QuickRequest(UsualRequest, eq=False):
         return prepared.timeouts, prepared.limits
 
     def general(self) -> FastRequest:
-        """The request of the general way in the state of this one: decided alike, and sent."""
+        """The same request of the general way, with the same decision, already sent."""
         if self.successor is None:
             self.successor = self._general()
         return self.successor
@@ -116,10 +120,12 @@ class QuickRequest(UsualRequest, eq=False):
         sent_bytes = len(body)
         coding = b""
         if framing == "chunked":
-            coding = b"transfer-encoding: chunked\r\n"
+            coding = b"Transfer-Encoding: chunked\r\n"
             body = chunked_body(body)
         keep = request.keep_alive
-        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        end = b"Connection: close\r\n\r\n"
+        if keep:
+            end = b"\r\n" if request.minor else OLD_KEEP_ALIVE_END
         client.write(b"%b%b%b%b" % (block, coding, end, body))
         self.finish(head.status, sent_bytes, total_s)
         client.request_done(True, keep, False)
@@ -205,3 +211,7 @@ class QuickTier:
                     connection,
                 )
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
+
+    def refusal(self, error: RequestError) -> LocalReply:
+        """The response to bytes that never became a request."""
+        return refusal_reply(error, self.limits)

@@ -1,4 +1,4 @@
-"""The usual way of requests through one table: from the lines of a head to what its backend is sent (ADR 21)."""
+"""Plans usual requests: finds the prepared route of a head and the field lines for its backend (ADR 21)."""
 
 from msgspec import Struct
 
@@ -17,7 +17,8 @@ from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import forwarding_fields, upstream_headers
+from proxy.routing.transforms.facade_fields import PREFIX, forwarding_fields
+from proxy.routing.transforms.headers import upstream_headers
 from proxy.routing.transforms.trace_context import (
     NO_CLAIMS,
     REQUEST_ID,
@@ -36,20 +37,20 @@ _NO_FIELDS: HeaderPairs = []
 
 
 class ClientProfile(Struct, frozen=True, eq=False):
-    """Shared by the requests of one peer for one Host."""
+    """Values that depend only on peer, scheme, Host and HTTP version."""
 
     peer_trusted: bool
     logged: bytes
-    """The peer as the client of the log line; behind a trusted peer each request names its client."""
+    """The peer's address for the log line. Behind a trusted peer the client's is logged instead."""
     may_see_decision: bool
     forwarding: bytes
-    """`X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them, as lines."""
+    """The lines of `X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them."""
     special: int
-    """The kinds of lines that need a second look, see `QuickHead.special`."""
+    """The kinds of lines that are not simply copied; see `QuickHead.special`."""
 
 
 class QuickPlan(Struct, frozen=True, eq=False):
-    """What a usual request is forwarded with."""
+    """The plan for one usual request: its prepared route, its path and its field lines."""
 
     prepared: PreparedRoute
     client: bytes
@@ -60,18 +61,18 @@ class QuickPlan(Struct, frozen=True, eq=False):
     """The field lines for the backend, without Host, ids and framing."""
     claimed: ClaimedIds
     read: bytes
-    """The part of the log line that holds what the rules of the table read; mostly empty."""
+    """The part of the log line with the values that the rules of the table read; mostly empty."""
 
 
 class QuickRoutes:
-    """One snapshot's prepared routes and profiles of clients. Both are bounded, by the table and by a number."""
+    """Prepared routes and client profiles of one snapshot. The table bounds the former, `_MAX_PROFILES` the latter."""
 
-    __slots__ = ("_allowed", "_choices", "_forwarder", "_profiles", "_reads", "snapshot")
+    __slots__ = ("_choices", "_forwarded", "_forwarder", "_profiles", "_reads", "snapshot")
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._forwarder = forwarder
-        self._allowed = snapshot.table.forwarded.allow_headers
+        self._forwarded = snapshot.table.forwarded
         self._reads = None if snapshot.reads == LoggedNames() else snapshot.reads
         self._choices: dict[tuple[int, str], Choices] = {}
         self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
@@ -90,8 +91,10 @@ class QuickRoutes:
             fields = [(line[1], line[2]) for line in head.lines]
             if special and trusted:
                 address = client_address(peer, fields, self.snapshot.trusted)
-        asked, q = query != b"", query[1:]
-        facts = Facts(method, host, path, q, fields, address, scheme, peer, trusted, asked, minor)
+        has_query, q = query != b"", query[1:]
+        facts = Facts(
+            method, host, path, q, fields, address, scheme, peer, trusted, has_query, minor
+        )
         matched = self.snapshot.index.find(facts, path)
         if matched is None:
             return None
@@ -120,7 +123,7 @@ class QuickRoutes:
         )
 
     def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
-        choices = prepared_choices(self._forwarder, self.snapshot, matched.route, method)
+        choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
         self._choices[(id(matched), method)] = choices
         return choices
 
@@ -130,10 +133,10 @@ class QuickRoutes:
         special = _ALWAYS_SPECIAL
         if trusted:
             special |= _FORWARDING
-        if self._allowed:
+        if self._forwarded.allow_headers:
             special |= 1 << RESTRICTED | 1 << FORWARDING
         facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
-        fields = forwarding_fields(_NO_FIELDS, facts)
+        fields = forwarding_fields(_NO_FIELDS, facts, self._forwarded.via)
         profile = ClientProfile(
             trusted,
             peer.encode(),
@@ -154,11 +157,14 @@ class QuickRoutes:
         facts: Facts,
         path: bytes,
     ) -> QuickPlan | None:
-        """The plan for a request with lines that need a second look."""
+        """The plan for a request with special lines."""
         claimed = NO_CLAIMS
         special = head.special & profile.special
-        if not (special & ~_FORWARDING or self._allowed or prepared.policy is not None):
-            block = _forwarding_block(head.lines, facts)
+        if prepared.taken and any(line[1] == PREFIX for line in head.lines):
+            return None
+        allowed = self._forwarded.allow_headers
+        if not (special & ~_FORWARDING or allowed or prepared.policy is not None):
+            block = _forwarding_block(head.lines, facts, self._forwarded.via)
         else:
             claimed = claimed_ids(facts.headers, profile.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
@@ -175,17 +181,17 @@ class QuickRoutes:
         )
 
     def _general_block(self, prepared: PreparedRoute, facts: Facts, claimed: ClaimedIds) -> bytes:
-        """By the rules of the general way, without the ids and what the table adds behind them."""
+        """The field lines of the general way, without the ids and without the lines that the table adds."""
         identity = Identity(b"", b"", b"", claimed.traceparent is not None)
         fields = upstream_headers(
-            facts, prepared.route, prepared.ref, prepared.backend, self._allowed, identity
+            facts, prepared.matched, prepared.ref, prepared.backend, self._forwarded, identity
         )
         lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
         return lines.removesuffix(prepared.added)
 
 
 class CurrentQuickRoutes:
-    """Those of the table in effect."""
+    """Holds the `QuickRoutes` of the table in effect."""
 
     __slots__ = ("_forwarder", "_routes")
 
@@ -201,8 +207,8 @@ class CurrentQuickRoutes:
         return routes
 
 
-def _forwarding_block(lines: list[Line], facts: Facts) -> bytes:
-    """The block of a request with forwarding fields that go on. Fields that the facade extends come last."""
+def _forwarding_block(lines: list[Line], facts: Facts, via: bool) -> bytes:
+    """The field lines of a request whose forwarding fields are passed on. Fields that the facade extends come last."""
     kept: list[bytes] = []
     fields: HeaderPairs = []
     for kind, name, value, line in lines:
@@ -211,12 +217,12 @@ def _forwarding_block(lines: list[Line], facts: Facts) -> bytes:
         elif kind == VIA or (kind == FORWARDING and facts.peer_trusted):
             fields.append((name, value))
             if name not in _EXTENDED:
-                kept.append(b"%b: %b\r\n" % (name, value))
-    return b"".join(kept) + field_lines(forwarding_fields(fields, facts))
+                kept.append(field_lines([(name, value)]))
+    return b"".join(kept) + field_lines(forwarding_fields(fields, facts, via))
 
 
 def _within(head: QuickHead, limits: Limits) -> bool:
-    """Whether the head is surely within the limits of a route. Its bytes hold those of names and values, and more."""
+    """Whether the head is certainly within the limits. `head_bytes` is an upper bound of names and values."""
     return (
         head.head_bytes <= limits.max_header_bytes
         and len(head.path) + len(head.query) <= limits.max_uri_bytes
@@ -226,5 +232,5 @@ def _within(head: QuickHead, limits: Limits) -> bool:
 
 
 def _needs_no_escape(request_id: bytes) -> bool:
-    """Whether JSON takes it as it is."""
+    """Whether a JSON string can contain it without escapes."""
     return b'"' not in request_id and b"\\" not in request_id

@@ -11,7 +11,7 @@ from proxy.upstream import Connection
 
 
 class RequestBody(Struct, eq=False):
-    """A request's body. What comes before there is a connection waits: reading is paused then."""
+    """Passes a request's body on. Bytes that come before there is a connection are buffered, and reading is paused."""
 
     client: ClientConnection
     chunked: bool
@@ -21,21 +21,21 @@ class RequestBody(Struct, eq=False):
     trailers: HeaderPairs = []
 
     def data(self, data: bytes) -> None:
-        """Some of it."""
+        """Send or buffer bytes of the body."""
         if self.connection is None:
             self.early += (data,)
         else:
             self.connection.write(chunk(data) if self.chunked else data)
 
     def end(self, trailers: HeaderPairs) -> None:
-        """There is no more."""
+        """The body is complete."""
         self.complete = True
         self.trailers = request_trailers(trailers)
         if self.connection is not None:
             self._end_on(self.connection)
 
     def begin(self, connection: Connection, expected: bool) -> None:
-        """Go on over a connection that has the head. `expected`: the client waits to be told to send."""
+        """Send the body over `connection`, which has the head. `expected`: the client waits for `100 Continue`."""
         self.connection = connection
         early, self.early = self.early, ()
         if expected and not early and not self.complete:

@@ -2,11 +2,14 @@
 
 from proxy.errors import RequestError
 from proxy.forwarding.decided import Decided
-from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.local_reply import LocalReply
 from proxy.http1.response_head import ResponseHead
+from proxy.http1.response_writer import fields_block
 from proxy.model import NO_EDITS, Decision, HeaderPairs
+from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import apply_header_edits, dropped_cookies
+from proxy.routing.transforms.cookies import dropped_cookies
+from proxy.routing.transforms.headers import apply_header_edits, replaced_names
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -14,6 +17,7 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
+from proxy.routing.transforms.sent_head import REFUSED_HEAD, sent_head
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.request_record import Record, reason_of
 
@@ -22,19 +26,21 @@ def response_head(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> bytes:
     """Status line and fields as bytes, with Content-Length but no other framing."""
+    _note_refused_head(head.status, decided, snapshot, record)
     kept = None if edits_responses(decided.decision) else unchanged(head, snapshot.decision_header)
     if kept is not None:
         block = kept[0]
     else:
         fields = client_fields(head.pairs, decided, snapshot, record)
         block = head_block(head, fields)
-    return block + b"".join([b"%b: %b\r\n" % pair for pair in facade_headers(snapshot, record)])
+    return block + fields_block(facade_headers(snapshot, record))
 
 
 def response_fields(
     head: ResponseHead, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
-    """The same as a list of fields, for an ASGI server that writes the head itself."""
+    """The fields of `response_head`, for an ASGI server that writes the head itself."""
+    _note_refused_head(head.status, decided, snapshot, record)
     fields = client_fields(head.pairs, decided, snapshot, record)
     return [*fields, *facade_headers(snapshot, record)]
 
@@ -50,11 +56,21 @@ def switch_lines(
 def client_fields(
     headers: HeaderPairs, decided: Decided, snapshot: Snapshot, record: Record
 ) -> HeaderPairs:
-    """The fields for the client, of an interim or final response. Notes the cookies that were dropped."""
+    """The backend's fields for the client, of an interim or final response. Records the dropped cookies."""
     ref = decided.decision.ref
     if ref is not None:
         record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
     return client_response_headers(headers, snapshot, decided.facts, decided.decision)
+
+
+def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record: Record) -> None:
+    facts, decision = decided.facts, decided.decision
+    if status in REFUSED_HEAD and decision.ref is not None:
+        backend = snapshot.backends[decision.ref.backend]
+        forwarded = snapshot.table.forwarded
+        record.refused_head = sent_head(
+            facts, decision.matched, decision.ref, backend, forwarded, decided.identity
+        )
 
 
 def edits_responses(decision: Decision) -> bool:
@@ -63,24 +79,37 @@ def edits_responses(decision: Decision) -> bool:
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
 
 
-def problem_reply(error: RequestError, record: Record) -> LocalReply:
-    """`error` with the response edits of its route: a script needs the CORS fields to see the status.
+def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:
+    """The response for `error`, with the response edits of its route.
 
-    The fields that describe the document itself stay as they are.
+    A script in a browser sees the status only with the route's CORS fields. Edits of the fields that describe the
+    body have no effect. Vary may get further names.
     """
-    reply = problem(error)
-    headers = reply.headers
-    if record.route is not None:
-        headers = apply_header_edits(headers, record.route.response)
+    route, facts, identity = record.route, record.facts, record.identity
+    reply = error_reply(
+        error,
+        snapshot.table.errors if route is None else route.errors,
+        snapshot.error_bodies,
+        [] if facts is None else facts.headers,
+        "" if identity is None else identity.request_id.decode(),
+    )
+    added: HeaderPairs = []
+    if route is not None:
+        added = apply_header_edits(added, route.response)
     if record.decision is not None and record.decision.ref is not None:
-        headers = apply_header_edits(headers, record.decision.ref.response)
-    own = {name for name, _ in reply.headers} | {b"content-encoding"}
-    edited = [pair for pair in headers if pair[0] not in own]
+        added = apply_header_edits(added, record.decision.ref.response)
+    own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
+    edited = [pair for pair in added if pair[0] not in own]
     return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
 
 
+def refusal_reply(error: RequestError, snapshot: Snapshot) -> LocalReply:
+    """The reply to bytes that never became a request: only the defaults of the table can be about it."""
+    return error_reply(error, snapshot.table.errors, snapshot.error_bodies, [], "")
+
+
 def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:
-    """The request id; and the decision, for clients that may see it."""
+    """The request id; and the decision, for clients that may see it. None that the table removes or sets itself."""
     fields: HeaderPairs = []
     if record.identity is not None:
         fields.append((REQUEST_ID, record.identity.request_id))
@@ -89,4 +118,15 @@ def facade_headers(snapshot: Snapshot, record: Record) -> HeaderPairs:
         backend = None if record.decision is None else record.decision.backend
         value = decision_value(record.route, backend, reason_of(record))
         fields.append((snapshot.decision_header, value))
-    return fields
+    replaced = _replaced_in_responses(record)
+    return [pair for pair in fields if pair[0] not in replaced] if replaced else fields
+
+
+def _replaced_in_responses(record: Record) -> set[bytes]:
+    replaced: set[bytes] = set()
+    if record.route is not None and record.route.response is not NO_EDITS:
+        replaced |= replaced_names(record.route.response)
+    ref = None if record.decision is None else record.decision.ref
+    if ref is not None and ref.response is not NO_EDITS:
+        replaced |= replaced_names(ref.response)
+    return replaced

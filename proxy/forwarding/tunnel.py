@@ -16,47 +16,47 @@ from proxy.upstream import Connection
 
 
 def check_protocol(headers: HeaderPairs, wanted: bytes, backend: str) -> None:
-    """Raises UpstreamBroke for a 101 whose Upgrade names another protocol than the client asked for."""
+    """Raises UpstreamBroke for a 101 whose Upgrade names another protocol than the request's."""
     if [value.lower() for name, value in headers if name == b"upgrade"] != [wanted]:
         what = "switched to a protocol that it was not asked for"
         raise UpstreamBroke(f"backend {backend} {what}", backend)
 
 
 _DRAIN_S = 5.0
-"""Tunnels that a new table ends do so within this time, not all at the same moment: their clients connect again."""
+"""The tunnels that a new table ends are closed spread over this time, because their clients reconnect."""
 
 
 class Tunnel(Struct, eq=False):
-    """Two directions of bytes that are not ours to read, after a 101. Each ends by itself (RFC 6455 7.1.1)."""
+    """The two directions of a connection after a 101. Each is half-closed separately (RFC 6455 7.1.1)."""
 
     client: ClientConnection
     connection: Connection
     snapshot: Snapshot
-    """The table that was looked at last."""
+    """The table for which `is_drained` was computed last."""
     drains_at: float = math.inf
     half_ended_at: float = 0.0
-    """When the first direction ended; 0 while both last."""
+    """When the first direction ended, monotonic; 0 while both are open."""
 
     def data(self, data: bytes) -> None:
-        """From the client."""
+        """Send bytes of the client to the backend."""
         self.connection.write_through(data)
 
     def client_ended(self) -> bool:
-        """The client has said all it will; the backend may go on. True if that was the second half."""
+        """The client half-closed: half-close towards the backend. True if both directions have ended."""
         self.connection.write_eof()
         return self._ended()
 
     def backend_ended(self) -> bool:
-        """The backend has said all it will; the client may go on. True if that was the second half."""
+        """The backend half-closed: half-close towards the client. True if both directions have ended."""
         self.client.write_eof()
         return self._ended()
 
     def is_stale(self, now: float) -> bool:
-        """One half is over, and the other stayed: a peer that is gone looks the same."""
+        """Whether one direction ended a while ago and the other did not. That peer may have gone without a close."""
         return self.half_ended_at > 0 and now - self.half_ended_at >= LINGER_S
 
     def is_drained(self, now: float, current: Snapshot, record: Record) -> bool:
-        """Whether a newer table ends the tunnel (`tunnels: drain`), and its turn has come."""
+        """Whether a newer table ends the tunnel (`tunnels: drain`), and its time within `_DRAIN_S` has come."""
         if current is not self.snapshot:
             self.snapshot = current
             route, decision = record.route, record.decision

@@ -1,7 +1,6 @@
-"""A usual request, on both tiers: what it is sent with, and how it ends where nothing unusual happens (ADR 21).
+"""A usual request, on both tiers: its bytes for the backend, its response head and its log line (ADR 21).
 
-It has no record and no decision of its own: one struct, one format a head, one line of the log. `general_state` makes
-what the general way has of a request, for one that does not end as most do.
+It has no record and no decision of its own. If it does not end in the usual way, `general_state` creates them.
 """
 
 import time
@@ -18,7 +17,7 @@ from proxy.http1.response_head import ResponseHead
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import apply_header_edits
 from proxy.routing.transforms.response import head_block, unchanged
-from proxy.routing.transforms.trace_context import ONES, REQUEST_ID, ClaimedIds
+from proxy.routing.transforms.trace_context import ONES, ClaimedIds
 from proxy.telemetry.log_line import USUAL_LINE
 from proxy.telemetry.request_record import Record
 
@@ -26,7 +25,7 @@ _PER_CENT = 0.01
 
 
 class UsualRequest(Struct, eq=False):
-    """All fields are given when it is made: assigning to one costs several times that."""
+    """The state of one usual request. The constructor sets all fields: a later assignment costs several times more."""
 
     forwarder: Forwarder
     client: ClientConnection
@@ -48,7 +47,7 @@ class UsualRequest(Struct, eq=False):
         if host is None:
             host = (prepared.preserve_host and head.host) or authority
         return (
-            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
+            b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%bX-Request-ID: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
             % (
                 prepared.method,
                 plan.path,
@@ -58,13 +57,13 @@ class UsualRequest(Struct, eq=False):
                 self.request_id,
                 self.traceparent,
                 prepared.added,
-                b"content-length: %d\r\n" % len(body) if head.has_length else b"",
+                b"Content-Length: %d\r\n" % len(body) if head.has_length else b"",
                 body,
             )
         )
 
     def response_block(self, head: ResponseHead) -> bytes | None:
-        """Status line and fields for the client, without framing; None where a rule may change a field."""
+        """Status line and fields for the client, without framing; None if a rule may change a field."""
         prepared = self.plan.prepared
         unedited = unchanged(head, self.snapshot.decision_header)
         if unedited is None:
@@ -73,9 +72,9 @@ class UsualRequest(Struct, eq=False):
         if prepared.edits_response:
             for edits in (prepared.route.response, prepared.ref.response):
                 fields = apply_header_edits(fields, edits)
-            block = head_block(head, [pair for pair in fields if pair[0] != REQUEST_ID])
+            block = head_block(head, fields)
         decision_line = prepared.decision_line if self.plan.may_see_decision else b""
-        return b"%bx-request-id: %b\r\n%b" % (block, self.request_id, decision_line)
+        return b"%bX-Request-ID: %b\r\n%b" % (block, self.request_id, decision_line)
 
     def finish(self, status: int, sent_bytes: int, total_s: float) -> None:
         """Count a request that has ended with its whole response, and log it."""
@@ -111,7 +110,7 @@ class UsualRequest(Struct, eq=False):
             log.offer(line)
 
     def general_state(self) -> tuple[RequestHead, Record, Decided]:
-        """What the general way has of this request: decided alike, with the same ids, and sent once."""
+        """Head, record and decision of this request in the general way: the same decision and ids, sent once."""
         head, client, snapshot = self.head.strict(), self.client, self.snapshot
         record = self.forwarder.record(snapshot, self.draw_bp)
         record.received_bytes = len(self.head.body)
@@ -121,7 +120,7 @@ class UsualRequest(Struct, eq=False):
 
 
 def usual_ids(claimed: ClaimedIds, bits: int) -> tuple[bytes, bytes, bytes]:
-    """Request id, trace id and traceparent: as `identify` makes them."""
+    """Request id, trace id and traceparent, the same as `identify` returns."""
     digits = b"%048x" % (bits | ONES)
     trace_id = digits[:32]
     traceparent = claimed.traceparent

@@ -113,7 +113,7 @@ class ChunkReader:
         return at + 2
 
     def _line_end(self, data: bytes, at: int) -> int:
-        """Where the line that begins at `at` ends; -1 if more bytes are needed."""
+        """The end of the line that begins at `at`; -1 if more bytes are needed."""
         end = data.find(b"\n", at)
         if end < 0:
             if len(data) - at > MAX_LINE_BYTES:

@@ -1,34 +1,47 @@
-"""Field lines of requests that were read before (ADR 21): a line's bytes -> what they are, and the line that goes on.
+"""A cache of parsed field lines of requests (ADR 21), shared by all connections of a worker.
 
-Clients repeat most of their lines, whatever else differs between their requests. A line is read by the strict
-grammar once and found by a look into a dict from then on, by all connections of a worker. What is in the dict is
-valid, so bare line ends, control characters, folded lines and malformed names can only come in as lines that are
-not known.
+Clients repeat most of their lines. A line is parsed by the strict grammar once, and then found in a dict by its bytes.
+Every line in the dict is valid: bare line ends, control characters, folded lines and malformed names can only occur in
+unknown lines.
 """
 
 import re
 
 from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
-from proxy.http1.fields import TCHAR
+from proxy.http1.fields import COMMON_NAMES, TCHAR
 from proxy.http1.host import is_host
+from proxy.model import field_name
 
-PLAIN, COOKIE, HOST, DROPPED, RESTRICTED, FORWARDING, VIA, IDS, LENGTH, CLOSE, STRICT = range(11)
+(
+    PLAIN,
+    COOKIE,
+    HOST,
+    DROPPED,
+    RESTRICTED,
+    FORWARDING,
+    VIA,
+    IDS,
+    LENGTH,
+    CLOSE,
+    KEEP_ALIVE,
+    STRICT,
+) = range(12)
 """The kinds of lines.
 
-PLAIN and COOKIE go on, unless the table says otherwise. DROPPED: a hop-by-hop field that says nothing of this message.
-RESTRICTED: a field that clients may not send on, unless the table allows its name. FORWARDING: `Forwarded`
-and `X-Forwarded-*`. IDS: request id and trace context. CLOSE: `Connection: close`. STRICT: for the strict reader
-alone, which refuses the line, or knows its meaning.
+PLAIN and COOKIE are forwarded, unless the table removes them. DROPPED: a hop-by-hop field without effect on this
+message. RESTRICTED: forwarded only if the table allows its name. FORWARDING: `Forwarded` and `X-Forwarded-*`. IDS:
+request id and trace context. CLOSE: `Connection: close`. STRICT: the whole request is left to the strict reader.
 """
 
 Line = tuple[int, bytes, bytes, bytes]
-"""Kind, name in lower case, value; and the line with its end, where it goes on by itself: for PLAIN and COOKIE."""
+"""Kind, name, value; for PLAIN and COOKIE also the line to forward: as it was sent, but for white space around the
+value, and with its end."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
 _FIELD = re.compile(rb"(" + TCHAR + rb"+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-# Values that differ between clients or requests: they would push the others out.
+# Not cached: these values differ between clients or requests, and would evict the other lines.
 _NOT_KEPT = frozenset(
     b"cookie authorization referer if-none-match if-match if-modified-since if-unmodified-since range "
     b"x-forwarded-for forwarded x-request-id traceparent tracestate idempotency-key".split()
@@ -45,21 +58,21 @@ _KINDS = (
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
     | {b"cookie": COOKIE, b"via": VIA, b"forwarded": FORWARDING}
 )
-_CONNECTION = {b"keep-alive": DROPPED, b"close": CLOSE}
+_CONNECTION = {b"keep-alive": KEEP_ALIVE, b"close": CLOSE}
 _NO_FIELD: Line = (STRICT, b"", b"", b"")
 
 
 class KnownLines(dict[bytes, Line]):
-    """The lines of one worker. Bounded: it forgets all of them when it is full."""
+    """The known lines of one worker. Bounded: when the cache is full, all lines are dropped."""
 
     def __missing__(self, line: bytes) -> Line:
         found = _FIELD.fullmatch(line)
         if found is None:
             return _NO_FIELD
         written, value = found[1], found[2].rstrip(b" \t")
-        name = written.lower()
+        name = COMMON_NAMES.get(written) or field_name(written)
         kind = _kind_of(name, value)
-        sent = b"%b: %b\r\n" % (name, value) if kind <= COOKIE else b""
+        sent = b"%b: %b\r\n" % (written, value) if kind <= COOKIE else b""
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:
             if len(self) >= MAX_LINES:
@@ -76,7 +89,7 @@ def _kind_of(name: bytes, value: bytes) -> int:
     if name == b"content-length":
         return LENGTH if _LENGTH.fullmatch(value) else STRICT
     if name in CREDENTIALS_FIELDS and has_login_credentials([(name, value)]):
-        return STRICT  # What is behind the connection matters, and not the request alone.
+        return STRICT  # The login is one of the connection (`connection_login`).
     kind = _KINDS.get(name)
     if kind is not None:
         return kind

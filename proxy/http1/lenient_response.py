@@ -1,4 +1,4 @@
-"""Reads the heads of old backends: rewrites what the table tolerates into its strict form, then parses that.
+"""Parses heads of old backends: rewrites the deviations that the table tolerates, then parses strictly.
 
 Each deviation is named in `tolerate` of a backend. All others stay errors (ADR 10). Requests are never read this way.
 """
@@ -22,7 +22,7 @@ OnTolerated = Callable[[Deviation], None]
 
 
 def strict_head(raw: bytes, tolerated: frozenset[Deviation]) -> tuple[bytes, list[Deviation]]:
-    """A head with its empty line in its strict form, and the deviations that it had."""
+    """The strict form of a head with its empty line, and the deviations that were in it."""
     found: list[Deviation] = []
     if "bare_lf" in tolerated and _BARE_LF.search(raw):
         found.append("bare_lf")
@@ -37,29 +37,26 @@ def strict_head(raw: bytes, tolerated: frozenset[Deviation]) -> tuple[bytes, lis
         found.append("space_before_colon")
         rest = _SPACE_BEFORE_COLON.sub(rb"\1:", rest)
     if "repeated_content_length" in tolerated:
+        fields_with_length = list(_CONTENT_LENGTH.finditer(rest))
         lengths = {
-            each.strip(b" \t")
-            for value in _CONTENT_LENGTH.findall(rest)
-            for each in value.split(b",")
+            each.strip(b" \t") for field in fields_with_length for each in field[1].split(b",")
         }
-        once = _with_one_length(rest) if len(lengths) == 1 else rest
+        once = _with_one_length(rest, fields_with_length[0]) if len(lengths) == 1 else rest
         if once != rest:
             found.append("repeated_content_length")
             rest = once
     return line + rest, found
 
 
-def _with_one_length(fields: bytes) -> bytes:
-    """Fields with equal lengths: the first stays, once (RFC 9110 8.6)."""
-    first = _CONTENT_LENGTH.search(fields)
-    assert first is not None
+def _with_one_length(fields: bytes, first: re.Match[bytes]) -> bytes:
+    """Fields without repeats of Content-Length, all equal. `first` is the first one (RFC 9110 8.6)."""
     before, behind = fields[: first.end(1)], _CONTENT_LENGTH.sub(b"", fields[first.end(1) :])
     value, comma, _ = first[1].partition(b",")
     return before[: first.start(1)] + value + behind if comma else before + behind
 
 
 class LenientResponseParser(ResponseParser):
-    """Calls `on_tolerated` for each deviation of a head."""
+    """A `ResponseParser` that tolerates deviations. Calls `on_tolerated` for each one in a head."""
 
     __slots__ = ("_on_tolerated", "_tolerated")
 
@@ -91,7 +88,7 @@ class LenientResponseParser(ResponseParser):
         self._held = data
 
     def _end_of_head(self, data: bytes) -> int | None:
-        """Where the body behind the first head of `data` begins. Raises MalformedResponse."""
+        """The position after the first head of `data`; None if it is incomplete. Raises MalformedResponse."""
         if "bare_lf" not in self._tolerated:
             at = data.find(b"\r\n\r\n")
             end = at + 4 if at >= 0 else None
@@ -99,6 +96,6 @@ class LenientResponseParser(ResponseParser):
             return end
         found = _HEAD_END.search(data)
         end = None if found is None else found.end()
-        # Only the line ends differ, and they are not wrong here.
+        # Without line ends: bare ones are tolerated here.
         check_incomplete(data[:end].replace(b"\n", b""))
         return end

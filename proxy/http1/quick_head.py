@@ -1,21 +1,30 @@
-"""Reads the usual request: one that came alone and whole in one read, with nothing in it that needs a second look.
+"""Reads usual requests: one whole request in one read, of a simple form.
 
-It never refuses. What it does not take is left to the strict reader (`request_parser`), which alone says what is
-wrong with a request (ADR 21). What it does take the strict reader would read alike: a property test holds that.
+This reader never refuses a request: it leaves every other one to the strict reader (`request_parser`), which reports
+errors (ADR 21). Both readers give the same result for a usual request: a property test compares them.
 """
 
 import re
 
 from msgspec import Struct
 
-from proxy.http1.known_lines import CLOSE, COOKIE, HOST, LENGTH, STRICT, KnownLines, Line
+from proxy.http1.known_lines import (
+    CLOSE,
+    COOKIE,
+    HOST,
+    KEEP_ALIVE,
+    LENGTH,
+    STRICT,
+    KnownLines,
+    Line,
+)
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.model import Body, HeaderPairs
 
 MAX_HEAD_BYTES = 8000
 MAX_LINES = 64
 MAX_BODY_BYTES = 256 * 1024
-# A segment without escapes, parameters, or a dot in front: a path of these has one reading (rule 12).
+# A segment without escapes, parameters, or a leading dot: a path of such segments has one variant (rule 12).
 _SEGMENT = rb"[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*"
 _REQUEST_LINE = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|PATCH) "
@@ -23,21 +32,22 @@ _REQUEST_LINE = re.compile(
 )
 _METHODS = {each: each.decode() for each in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
 _NO_BODY = Body("none")
+_KEEP_ALIVE = 1 << KEEP_ALIVE
 
 
 class QuickHead(Struct, frozen=True, eq=False):
-    """A request as it was read. Bytes as they were sent, but for the names of fields."""
+    """A usual request. Bytes as the client sent them."""
 
     method: str
     path: bytes
     query: bytes
-    """With its question mark; empty where there is none."""
+    """With the question mark; empty if there is none."""
     minor: int
     host: bytes
     keep_alive: bool
     lines: list[Line]
     special: int
-    """One bit, `1 << kind`, for each kind among the lines that needs a second look."""
+    """One bit, `1 << kind`, for each kind of line that is not simply copied."""
     body: bytes
     head_bytes: int
     has_length: bool
@@ -48,25 +58,25 @@ class QuickHead(Struct, frozen=True, eq=False):
 
     @property
     def headers(self) -> HeaderPairs:
-        """Names in lower case."""
+        """Names as in `HeaderPairs`."""
         return [(line[1], line[2]) for line in self.lines]
 
     @property
     def expects_100(self) -> bool:
-        """The strict reader reads those that do."""
+        """Always false: the strict reader reads the requests that expect it."""
         return False
 
     def strict(self) -> RequestHead:
-        """The same request as the strict reader gives it."""
+        """The same request as a value of the strict reader."""
         pairs = self.headers
         body = Body("length", len(self.body)) if self.has_length else _NO_BODY
-        close = any(line[0] == CLOSE for line in self.lines)
-        fields = RequestFields(pairs, body, close)
+        kinds = {line[0] for line in self.lines}
+        fields = RequestFields(pairs, body, CLOSE in kinds, KEEP_ALIVE in kinds)
         return RequestHead(self.method, self.target, self.minor, fields, self.keep_alive)
 
 
 def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
-    """The request that `data` is, if it is one whole usual request and nothing else."""
+    """The request in `data`; None unless it is exactly one whole usual request."""
     split = _split(data)
     if split is None:
         return None
@@ -100,7 +110,7 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
         query,
         0 if is_old else 1,
         host,
-        keep and not is_old,
+        keep and (not is_old or special & _KEEP_ALIVE != 0),
         fields,
         special,
         body,
@@ -110,9 +120,9 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
 
 
 def _split(data: bytes) -> tuple[list[bytes], bytes, int] | None:
-    """The lines of a head without its end, the bytes behind it, and the size of the head."""
+    """The lines of a head, the bytes after the head, and the size of the head."""
     if data.endswith(b"\r\n\r\n") and len(data) <= MAX_HEAD_BYTES:
-        # An empty line before the end is no field: with two heads in `data` the lines are refused.
+        # With two heads in `data`, one of the lines is empty: no field, so the strict reader reads them.
         lines = data.split(b"\r\n")
         del lines[-2:]
         return lines, b"", len(data) - 4

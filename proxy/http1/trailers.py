@@ -10,7 +10,7 @@ _EITHER_DIRECTION = frozenset(
         *(b"transfer-encoding", b"content-length", b"connection", b"trailer", b"te", b"upgrade"),
         # Routing.
         b"host",
-        # How the body is to be read.
+        # The meaning of the body.
         *(b"content-encoding", b"content-type", b"content-range"),
         # Authentication and state.
         *(b"authorization", b"set-cookie"),
@@ -20,4 +20,4 @@ _EITHER_DIRECTION = frozenset(
 )
 FORBIDDEN_IN_RESPONSES = _EITHER_DIRECTION
 FORBIDDEN_IN_REQUESTS = _EITHER_DIRECTION | {b"cookie", b"expect", b"max-forwards", b"via"}
-"""More than in responses: fields with which only a client authenticates or controls the way of a request."""
+"""Also the fields that only occur in requests: for authentication and routing."""

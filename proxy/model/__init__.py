@@ -2,11 +2,13 @@
 
 from proxy.model.address import plain_address
 from proxy.model.backend import (
+    ALL_COOKIES,
     ALLOW_ALL,
     TLS_KEYS,
     Allow,
     Backend,
     BackendTls,
+    CookieRules,
     Deviation,
     Endpoint,
     FileSignatures,
@@ -15,7 +17,15 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
-from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
+from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
+from proxy.model.headers import (
+    NO_EDITS,
+    FieldName,
+    HeaderEdits,
+    HeaderPairs,
+    field_name,
+    written_name,
+)
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.stage import Stage
@@ -43,6 +53,7 @@ from proxy.model.table_test import Expectation, Given, TableTest
 __all__ = [
     "ALLOW_ALL",
     "ALL_BP",
+    "ALL_COOKIES",
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
@@ -53,13 +64,18 @@ __all__ = [
     "BackendTls",
     "Body",
     "Cohort",
+    "CookieRules",
     "Decision",
     "Deviation",
     "DirectResponse",
     "Endpoint",
+    "ErrorBodies",
+    "ErrorBody",
+    "ErrorFile",
     "Expectation",
     "Explain",
     "Facts",
+    "FieldName",
     "FileSignatures",
     "Forwarded",
     "Given",
@@ -86,5 +102,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "field_name",
     "plain_address",
+    "written_name",
 ]

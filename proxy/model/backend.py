@@ -46,6 +46,16 @@ class Allow(Struct, frozen=True):
 ALLOW_ALL = Allow()
 
 
+class CookieRules(Allow, frozen=True):
+    """The cookies that a backend receives and may set, by its own names for them."""
+
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Each with the backend's name and the client's. They pass whatever `remove` and `only` say."""
+
+
+ALL_COOKIES = CookieRules()
+
+
 class BackendTls(Struct, frozen=True):
     """TLS towards an https backend. Its certificate is always verified.
 
@@ -73,7 +83,7 @@ class Backend(Struct, frozen=True):
     max_connections: int = 1024
     max_pending_requests: int = 1024
     headers: Allow = ALLOW_ALL
-    cookies: Allow = ALLOW_ALL
+    cookies: CookieRules = ALL_COOKIES
     tls: BackendTls | None = None
     idle_timeout_s: float = 2.5
     """Half of 5 s, the default of many servers (finding 17)."""

@@ -59,6 +59,11 @@ class Decision(Struct, frozen=True):
     """The match of the route that took the request."""
 
     @property
+    def matched(self) -> MatchedRoute:
+        """The route with that match."""
+        return MatchedRoute(self.route, self.match)
+
+    @property
     def backend(self) -> str | None:
         return None if self.ref is None else self.ref.backend
 

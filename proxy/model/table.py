@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
+from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.stage import Stage
@@ -157,6 +158,8 @@ class Route(Struct, frozen=True):
     limits: Limits = Limits()
     tunnels: Literal["keep", "drain"] = "keep"
     """Whether tunnels (WebSockets) end when the route sends nothing more to their backend."""
+    errors: ErrorBodies = ()
+    """The bodies of error responses to its requests, those of the defaults included."""
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
     match_positions: tuple[tuple[int, int], ...] = ()
@@ -171,10 +174,16 @@ class Explain(Struct, frozen=True):
 
 
 class Forwarded(Struct, frozen=True):
-    """The trusted networks (CIDR), and the client headers that pass although they are dropped by default (rule 14)."""
+    """Forwarding fields: whose are trusted, and what passes and is added.
+
+    `trusted_proxies` are networks (CIDR); `allow_headers` are client headers that pass although they are dropped by
+    default (rule 14).
+    """
 
     trusted_proxies: tuple[str, ...] = ()
     allow_headers: frozenset[str] = frozenset()
+    via: bool = True
+    """Whether the facade adds itself to Via (RFC 9110 7.6.3)."""
 
 
 class Listener(Struct, frozen=True):
@@ -217,3 +226,7 @@ class RouteTable(Struct, frozen=True):
     listener: Listener = Listener()
     tls_files: tuple[TlsFile, ...] = ()
     """The files that the loader of the table has to read; the core reads none."""
+    errors: ErrorBodies = ()
+    """The bodies of error responses to requests without a route."""
+    error_files: tuple[ErrorFile, ...] = ()
+    """The files of all error bodies, read by the loader of the table."""

@@ -21,7 +21,7 @@ def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, draw_bp: int)
     """The decision about a request that a route takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
-    this. The quick way asks for `fixed_choice` once for each prepared route (ADR 21).
+    this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
     route = matched.route
     choice = fixed_choice(table, route) or weighted_choice(route, draw_bp)
@@ -81,7 +81,7 @@ def decision_for(matched: MatchedRoute, facts: Facts, choice: Choice) -> Decisio
 def drains(table: RouteTable, before: Route, backend: str) -> bool:
     """Whether tunnels of the route `before`, of an earlier table, to `backend` end under `table`.
 
-    They do if the route says `tunnels: drain`, and sends nothing to the backend any more.
+    They do if the route has `tunnels: drain`, and no longer sends requests to the backend.
     """
     route = next((each for each in table.routes if each.name == before.name), None)
     if route is None:
@@ -104,7 +104,7 @@ def _local_reply_reason(route: Route) -> str:
 
 
 def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """The backends that get a copy. Writes are not copied (rule 5), and not to the backend that serves."""
+    """The backends that get a copy of the request, without the one that serves it. Writes are not copied (rule 5)."""
     if method not in SAFE_METHODS or len(route.backend_refs) != 2:
         return ()
     incumbent, newcomer = route.backend_refs

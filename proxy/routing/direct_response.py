@@ -1,9 +1,12 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import Decision, DirectResponse, Facts, Match, Redirect
+from proxy.model import Decision, DirectResponse, Facts, FieldName, Match, Redirect
 from proxy.routing.paths import replace_prefix, to_wire
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
+
+_LOCATION = FieldName(b"Location")
 
 
 def is_for_facade(facts: Facts) -> bool:
@@ -21,7 +24,7 @@ def direct_response(decision: Decision, facts: Facts) -> LocalReply:
     if route.redirect is not None:
         location = redirect_location(decision.match, route.redirect, facts)
         return LocalReply(
-            route.redirect.status, apply_header_edits([(b"location", location)], route.response)
+            route.redirect.status, apply_header_edits([(_LOCATION, location)], route.response)
         )
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(
@@ -41,15 +44,16 @@ def redirect_location(match: Match, redirect: Redirect, facts: Facts) -> bytes:
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:
         # Two leading slashes would start an authority (RFC 3986 4.2).
         return b"/" + path.lstrip(b"/") if path.startswith(b"//") else path
-    return b"%b://%b%b" % (_scheme(redirect, facts), _authority(redirect, facts), path)
+    # The client's own: behind a balancer that ends TLS, the connection has another scheme.
+    scheme, host = client_origin(facts)
+    if redirect.scheme is not None:
+        scheme = redirect.scheme.encode()
+    return b"%b://%b%b" % (scheme, _authority(redirect, host), path)
 
 
-def _scheme(redirect: Redirect, facts: Facts) -> bytes:
-    return (redirect.scheme or facts.scheme).encode()
-
-
-def _authority(redirect: Redirect, facts: Facts) -> bytes:
-    host, port = facts.host, b""
+def _authority(redirect: Redirect, host: bytes) -> bytes:
+    """`host` is the client's Host, with its port."""
+    port = b""
     if not host.endswith(b"]") and b":" in host:
         host, _, port = host.rpartition(b":")
     if redirect.scheme is not None:

@@ -1,10 +1,10 @@
 """Explains the route of a request: calls the functions of live traffic one by one and returns plain values.
 
-`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation of a
-running facade is shown in the same way as that of a file.
+`facade explain`, its `--json` and the admin listener's `GET /explain` show the same value. So the explanation by a
+running facade has the same form as that by a file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
-    Allow,
     Backend,
     Decision,
     Endpoint,
@@ -27,6 +26,7 @@ from proxy.model import (
 from proxy.model.match import Match
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
+from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.match import Index, first_failures, name_of
@@ -35,6 +35,7 @@ from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
+from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -49,6 +50,8 @@ class PossibleDecision(Struct, frozen=True):
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
+    endpoint: str | None = None
+    """The one of them that the cookie of `session_affinity` names, if the request has it."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
@@ -96,6 +99,8 @@ class Explanation(Struct, frozen=True):
     matches: int = 1
     """How many matches the route has."""
     stage: str | None = None
+    errors: tuple[str, ...] = ()
+    """The bodies that the table gives to error responses of the facade, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -123,7 +128,13 @@ class InEffect(Protocol):
     def trusted(self) -> Networks: ...
 
 
-def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
+EndpointOf = Callable[[Backend, Facts], Endpoint | None]
+"""The endpoint that a request is bound to by a cookie: the client for backends knows it."""
+
+
+def explain(
+    snapshot: InEffect, spec: RequestSpec, endpoint_of: EndpointOf = lambda backend, facts: None
+) -> Explanation:
     """The explanation of one request. Raises FacadeError for an invalid `spec`."""
     try:
         facts = facts_of_spec(spec, snapshot.trusted)
@@ -153,7 +164,8 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
     others = tuple(_other_routes(snapshot.table.routes, route, facts))
     if matched is None or route is None:
         no_route = NoRoute("no route takes this request")
-        return replace(_refused(explanation, no_route), others=others)
+        errors = describe_errors(snapshot.table.errors)
+        return replace(_refused(explanation, no_route), errors=errors, others=others)
     return replace(
         explanation,
         route=route.name,
@@ -162,8 +174,12 @@ def explain(snapshot: InEffect, spec: RequestSpec) -> Explanation:
         match_number=matched.number,
         matches=len(route.matches),
         stage=route.stage,
+        errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
-        ways=tuple(_possible_decisions(snapshot, matched, facts, spec.bucket_bp)),
+        ways=tuple(
+            _with_endpoint(decision, snapshot, facts, endpoint_of)
+            for decision in _possible_decisions(snapshot, matched, facts, spec.bucket_bp)
+        ),
         others=others,
     )
 
@@ -236,15 +252,17 @@ def _possible_decision(
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
-        cookies=_cookies(backend.cookies),
+        cookies=in_words(backend.cookies),
     )
 
 
-def _cookies(allow: Allow) -> str:
-    """The allow-list in words."""
-    if allow.only is not None:
-        return f"only {', '.join(sorted(allow.only - allow.remove)) or 'none'}"
-    return f"all but {', '.join(sorted(allow.remove))}" if allow.remove else ""
+def _with_endpoint(
+    decision: PossibleDecision, snapshot: InEffect, facts: Facts, endpoint_of: EndpointOf
+) -> PossibleDecision:
+    if decision.backend is None:
+        return decision
+    endpoint = endpoint_of(snapshot.backends[decision.backend], facts)
+    return decision if endpoint is None else replace(decision, endpoint=_address(endpoint))
 
 
 def _address(endpoint: Endpoint) -> str:

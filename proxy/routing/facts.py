@@ -69,7 +69,7 @@ def _without_port(hop: str) -> str:
 
 
 def _is_address(address: str) -> bool:
-    if _IPV4.fullmatch(address) is not None:  # A third of what parsing costs.
+    if _IPV4.fullmatch(address) is not None:  # Costs a third of parsing.
         return True
     try:
         ip_address(address)

@@ -1,7 +1,7 @@
-"""`Forwarded` and `X-Forwarded-*`: two families of fields that report the same of a request (RFC 7239).
+"""`Forwarded` and `X-Forwarded-*`: two families of fields that report the origin of a request (RFC 7239).
 
-A trusted peer may send either. Where it sends `X-Forwarded-*`, these are believed: most proxies set them, and pass a
-`Forwarded` that a client wrote.
+A trusted peer may send either. If it sends both, `X-Forwarded-*` is believed: most proxies set it, and forward a
+`Forwarded` of the client unchanged.
 """
 
 import re
@@ -9,13 +9,13 @@ import re
 from msgspec import Struct
 
 from proxy.http1.host import is_host
-from proxy.model import Facts, HeaderPairs
+from proxy.model import FieldName, HeaderPairs
 
 FOR, PROTO, HOST, FORWARDED = (
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"forwarded",
+    FieldName(b"X-Forwarded-For"),
+    FieldName(b"X-Forwarded-Proto"),
+    FieldName(b"X-Forwarded-Host"),
+    FieldName(b"Forwarded"),
 )
 _X_FAMILY = (FOR, PROTO, HOST)
 # Unquoted values may hold the colons and brackets of addresses, although RFC 7239 wants quotes around them.
@@ -23,12 +23,10 @@ _PAIR = re.compile(rb'[ \t]*([A-Za-z-]+)=(?:([^\s",;=]+)|"((?:[^"\\]|\\.)*)")[ \
 _NODE = re.compile(rb"[0-9A-Za-z._:\[\]-]+")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")
 _UNKNOWN = b"unknown"
-# Some proxies report these for a handshake, which is an HTTP request (RFC 6455 4.1).
-_OF_WEBSOCKETS = {"ws": "http", "wss": "https"}
 
 
 class Chain(Struct, frozen=True):
-    """What one family reports. `proto` and `host` are those of the client's request, empty if not reported."""
+    """The report of one family. `proto` and `host` are those of the client's request, empty if not reported."""
 
     nodes: tuple[bytes, ...] = ()
     """The client first; each hop adds the address that it got the request from."""
@@ -40,29 +38,22 @@ NO_CHAIN = Chain()
 
 
 def reported_chain(headers: HeaderPairs) -> tuple[Chain, bytes]:
-    """What `headers` report, and the value of `Forwarded` that can go on: it does not contradict that."""
+    """The report of `headers`, and the value of `Forwarded` to forward: empty if it contradicts the report."""
     by_name: dict[bytes, bytes] = {}
     for name, value in headers:
         if name == FORWARDED or name in _X_FAMILY:
             by_name[name] = by_name[name] + b", " + value if name in by_name else value
     value = by_name.pop(FORWARDED, b"")
-    said = read_forwarded(value)
+    reported = read_forwarded(value)
     if not by_name:
-        return (NO_CHAIN, b"") if said is None else (said, value)
+        return (NO_CHAIN, b"") if reported is None else (reported, value)
     nodes = tuple(_clean(node) for node in by_name.get(FOR, b"").split(b",") if node.strip())
     chain = Chain(
         nodes,
         _valid_proto(by_name.get(PROTO, b"").partition(b",")[0].strip()),
         _valid_host(by_name.get(HOST, b"").partition(b",")[0].strip()),
     )
-    return chain, b"" if said is None or _contradicts(said, chain) else value
-
-
-def believed_scheme(facts: Facts) -> str:
-    """The scheme of the client's request: that of the connection, or the one that a trusted peer reports."""
-    reported = reported_chain(facts.headers)[0].proto if facts.peer_trusted else b""
-    scheme = reported.decode().lower() or facts.scheme
-    return _OF_WEBSOCKETS.get(scheme, scheme)
+    return chain, b"" if reported is None or _contradicts(reported, chain) else value
 
 
 def read_forwarded(value: bytes) -> Chain | None:
@@ -96,25 +87,25 @@ def element(node: bytes, proto: bytes, host: bytes) -> bytes:
 
 
 def with_hop(chain: Chain, forwarded: bytes, peer: bytes) -> bytes:
-    """The value of `Forwarded` with the hop from `peer`. `forwarded` is the value that goes on, if there is one.
+    """The value of `Forwarded` with the hop from `peer`. `forwarded` is the value to extend, if there is one.
 
-    `chain` has what the fields that go on report, `proto` and `host` included: no element contradicts it.
+    `chain` is the report of the other forwarded fields: no element contradicts it.
     """
     if forwarded:
-        said = read_forwarded(forwarded) or NO_CHAIN
-        proto = b"" if said.proto else chain.proto
-        host = b"" if said.host else chain.host
+        reported = read_forwarded(forwarded) or NO_CHAIN
+        proto = b"" if reported.proto else chain.proto
+        host = b"" if reported.host else chain.host
         return b"%b, %b" % (forwarded, element(peer, proto, host))
     client, *hops = (*chain.nodes, peer)
     first = element(client, chain.proto, chain.host)
     return b", ".join((first, *(element(hop, b"", b"") for hop in hops)))
 
 
-def _contradicts(said: Chain, chain: Chain) -> bool:
+def _contradicts(reported: Chain, chain: Chain) -> bool:
     return (
-        said.nodes != chain.nodes
-        or (said.proto.lower() != chain.proto.lower() and said.proto != b"")
-        or (said.host.lower() != chain.host.lower() and said.host != b"")
+        reported.nodes != chain.nodes
+        or (reported.proto.lower() != chain.proto.lower() and reported.proto != b"")
+        or (reported.host.lower() != chain.host.lower() and reported.host != b"")
     )
 
 
@@ -127,7 +118,7 @@ def _clean(node: bytes) -> bytes:
 
 
 def _quoted(node: bytes) -> bytes:
-    """A node of RFC 7239 6: IPv6 in brackets, and in quotes like all that has a colon."""
+    """A node of RFC 7239 6: IPv6 in brackets, and in quotes, as every value with a colon."""
     if b":" not in node:
         return node
     return b'"%b"' % node if b"[" in node or node.count(b":") == 1 else b'"[%b]"' % node

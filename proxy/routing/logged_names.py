@@ -39,7 +39,7 @@ def names_of_matches(table: RouteTable) -> LoggedNames:
     matches += [excluded for match in matches for excluded in match.excluded]
     headers = {each.name for match in matches for each in match.headers}
     if any(match.scheme is not None for match in matches):
-        headers.add(PROTO.decode())
+        headers.add(PROTO.lower().decode())
     return LoggedNames(
         _names(headers),
         _names(each.name for match in matches for each in match.query),

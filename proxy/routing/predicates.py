@@ -10,11 +10,14 @@ from msgspec import Struct
 
 from proxy.model import Facts
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.routing.forwarded import believed_scheme
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.path_shape import fits
 from proxy.routing.paths import is_parameter, segments_of
-from proxy.routing.transforms.headers import is_forwarding, values_that_pass
+from proxy.routing.transforms.facade_fields import (
+    client_origin,
+    is_forwarding,
+    values_that_pass,
+)
 
 _MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 ValuesMatch = Callable[[list[str]], bool]
@@ -45,10 +48,10 @@ class _Scheme(Struct, frozen=True):
     scheme: str
 
     def holds(self, facts: Facts, path: bytes) -> bool:
-        return believed_scheme(facts) == self.scheme
+        return client_origin(facts)[0].decode() == self.scheme
 
     def failure(self, facts: Facts, path: bytes) -> str:
-        return f"scheme {believed_scheme(facts)} is not {self.scheme}"
+        return f"scheme {client_origin(facts)[0].decode()} is not {self.scheme}"
 
 
 class _Excluded(Struct, frozen=True):
@@ -171,7 +174,7 @@ def _values_match(match_: StringMatch) -> ValuesMatch:
 
 
 def header_values(facts: Facts, name: str) -> list[str]:
-    """Every value of a header; `name` in lower case. Those of forwarding fields are what passes (rule 14)."""
+    """Every value of a header; `name` in lower case. For forwarding fields, those that a backend gets (rule 14)."""
     encoded = name.encode()
     if is_forwarding(encoded):
         return [text(value) for value in values_that_pass(facts, encoded)]

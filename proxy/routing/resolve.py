@@ -22,7 +22,7 @@ class Resolution(Struct, frozen=True):
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
     for_facade: bool = False
-    """An OPTIONS request that the facade itself answers (RFC 9110 7.6.2)."""
+    """An OPTIONS request for the facade itself, which gets a local reply (RFC 9110 7.6.2)."""
 
     @property
     def route(self) -> Route | None:

@@ -36,7 +36,9 @@ class Snapshot(Struct, frozen=True):
     contexts: TlsContexts = {}
     """The TLS contexts of https backends. Empty if no files were loaded (`proxy.control.tls_files`)."""
     files: FileSignatures = {}
-    """The files that the TLS contexts were loaded from."""
+    """The files that the TLS contexts and the error bodies were loaded from."""
+    error_bodies: Mapping[str, bytes] = {}
+    """The content of the files in `errors`, by their paths in the table. Empty if no files were loaded."""
 
     @property
     def listener(self) -> Listener:

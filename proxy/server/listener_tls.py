@@ -128,8 +128,8 @@ def _reason(error: Exception) -> object:
 def _names(files: CertificateFiles, server: ssl.SSLContext) -> list[str]:
     """The host names of a certificate (its subjectAltName), in lower case.
 
-    `ssl` shows the fields of a peer's certificate only. So a client, which trusts this certificate whatever its
-    dates, shakes hands with `server` in memory.
+    `ssl` shows the fields of a peer's certificate only. So a client in memory makes a handshake with `server`. It
+    trusts this certificate, and does not check its dates.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False

@@ -11,7 +11,7 @@ HUNG_S = 10.0
 
 
 class Health(Protocol):
-    """What the admin listener reports."""
+    """The health of the facade, for the probes of the admin listener."""
 
     def alive(self) -> bool:
         """False if the facade has to be restarted."""

@@ -48,7 +48,7 @@ REFUSED = 2
 
 
 class Role(Struct, frozen=True):
-    """What a child runs. `run` returns the exit status. `worker` is the worker's index; None for another child."""
+    """The program of a child. `run` returns the exit status. `worker` is the worker's index; None for another child."""
 
     name: str
     run: Callable[[], int]
@@ -88,7 +88,7 @@ class Supervisor:
         self._announced = False
         self._refused = False
         self._stop_requests = 0
-        """How often a signal asked for the shutdown."""
+        """The number of signals to shut down so far."""
         self._handled_requests = 0
         """How many of them were passed on. The shutdown has begun if this is not 0."""
         self._kill_at: float | None = None

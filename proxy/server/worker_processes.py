@@ -35,7 +35,7 @@ _PARENT_POLL_S = 0.5
 
 
 class Shared(Struct, frozen=True):
-    """What all processes inherit from the supervisor."""
+    """The objects that all processes inherit from the supervisor."""
 
     settings: Settings
     stats: SharedStats

@@ -1,1 +1,1 @@
-"""What is recorded of requests: access log, counters in shared memory, Prometheus text."""
+"""Telemetry of requests: access log, counters in shared memory, Prometheus text."""

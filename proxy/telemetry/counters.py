@@ -20,7 +20,8 @@ BOUNDS_S = (
 BUCKETS = len(BOUNDS_S) + 1
 _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
-"""The first part of a counter's name; the second is a backend."""
+ADDED_FIELDS = "added_fields"
+"""The first parts of the names of counters; the second part is a backend."""
 OTHER = "other"
 
 
@@ -36,7 +37,7 @@ class Offset(IntEnum):
     MORE_ATTEMPTS = 2 * BUCKETS + 4
     """Attempts beyond one for each request."""
     BOTH = 2 * BUCKETS + 5
-    """Buckets of requests whose first byte was also their end: they count for both histograms."""
+    """Buckets of requests whose response came in one read: they count for both histograms."""
     BOTH_S = 3 * BUCKETS + 5
 
 
@@ -52,7 +53,7 @@ _BOTH_S = int(Offset.BOTH_S)
 
 
 class CountedRoute(Struct, frozen=True, eq=False):
-    """The labels of usual requests that share all but their status, and where each status is counted."""
+    """The labels of usual requests beside the status, and the offset of the counters of each status."""
 
     route: str
     backend: str
@@ -75,7 +76,7 @@ class RequestCounters:
         self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
-        self._cookies: dict[str, int] = {}
+        self._of_backends: dict[Name, int] = {}
         self._continue()
         worker.begin()
 
@@ -101,7 +102,9 @@ class RequestCounters:
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
         if record.dropped_cookies:
-            self._count_dropped_cookies(record)
+            self._count_of_backend(DROPPED_COOKIES, record, len(record.dropped_cookies))
+        if record.refused_head is not None and record.refused_head.past_usual_limit:
+            self._count_of_backend(ADDED_FIELDS, record, 1)
 
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
@@ -124,7 +127,7 @@ class RequestCounters:
         sent_bytes: int,
         total_s: float,
     ) -> None:
-        """A usual request is over: sent once, its response complete with its first byte."""
+        """Count a usual request that has ended: sent once, with a response that came in one read."""
         at = labels.places.get(status)
         if at is None:
             key = (labels.route, labels.backend, status, labels.reason)
@@ -151,19 +154,19 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
-    def _count_dropped_cookies(self, record: Record) -> None:
-        """Once the memory is full, those of backends without a counter are not counted."""
-        backend = "-" if record.decision is None else record.decision.backend or "-"
-        at = self._cookies.get(backend)
+    def _count_of_backend(self, kind: str, record: Record, count: int) -> None:
+        """Add to a counter of a backend. Once the memory is full, only backends that have a counter are counted."""
+        name = (kind, "-" if record.decision is None else record.decision.backend or "-")
+        at = self._of_backends.get(name)
         if at is None:
-            at = self._worker.add_set((DROPPED_COOKIES, backend))
+            at = self._worker.add_set(name)
             if at is None:
                 return
-            self._cookies[backend] = at
-        self._counters[at] += len(record.dropped_cookies)
+            self._of_backends[name] = at
+        self._counters[at] += count
 
     def _continue(self) -> None:
-        """Continue the counters of the worker before, and make room for overflow while there is some."""
+        """Continue the counters of the worker before, and reserve room for the overflow labels."""
         overflow: list[Name] = [(OTHER, OTHER, f"{number}xx", OTHER) for number in range(10)]
         for number, name in enumerate(self._worker.names()):
             at = number * SET_SLOTS
@@ -172,7 +175,7 @@ class RequestCounters:
             elif len(name) == 1:
                 self._kinds[name[0]] = at
             elif len(name) == 2:
-                self._cookies[name[1]] = at
+                self._of_backends[name] = at
             else:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at

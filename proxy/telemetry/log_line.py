@@ -1,7 +1,7 @@
 """The line of a request in the access log.
 
-A line holds what `plan` and `init` replay: method, host, path, and of headers, cookies and query only what the
-table's rules read. Nothing else of a request is logged, so no credentials are, unless a rule reads them.
+A line holds the parts of a request that `plan` and `init` replay: method, host, path, and of headers, cookies and
+query only those that the table's rules read. So credentials are logged only if a rule reads them.
 
 `log_line` defines the members of a line. `LineWriter` encodes it: in general with msgspec; for a request that ended
 normally with a format string, around a part that is encoded once for each prepared route (ADR 21).
@@ -48,6 +48,9 @@ class LogLine(Struct):
     cookies: dict[str, list[str]] | UnsetType = UNSET
     query: dict[str, list[str]] | UnsetType = UNSET
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
+    sent_fields: int | UnsetType = UNSET
+    added_fields: int | UnsetType = UNSET
+    sent_field_bytes: int | UnsetType = UNSET
 
 
 def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
@@ -75,6 +78,10 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.error = str(record.error)
     if record.dropped_cookies:
         line.dropped_cookies = record.dropped_cookies
+    if record.refused_head is not None:
+        line.sent_fields = record.refused_head.fields
+        line.added_fields = record.refused_head.added
+        line.sent_field_bytes = record.refused_head.field_bytes
     if facts is not None:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)
@@ -88,7 +95,7 @@ def _ids(identity: Identity | None) -> tuple[str, str] | tuple[()]:
 
 
 def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
-    """The members that hold the request itself, and the values in it that the table's rules read."""
+    """The members with the request itself, and with the values that the table's rules read."""
     members: dict[str, object] = {
         "client": facts.client,
         "method": facts.method,
@@ -101,7 +108,7 @@ def read_members(facts: Facts, reads: LoggedNames) -> dict[str, object]:
 
 
 def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
-    """The values of the names that the rules read, by their kind; hashed where they name people."""
+    """The values of the names that the rules read, by their kind; hashed if they identify people."""
     found: dict[str, object] = {}
     for kind, values_of, plain, hashed in (
         ("headers", header_values, reads.headers, reads.hashed_headers),
@@ -136,9 +143,9 @@ USUAL_LINE = (
     b'"total_ms":%.3f,"first_byte_ms":%.3f,"attempts":1,"request_id":"%b","trace_id":"%b",%b'
     b'"client":"%b","method":"%b","host":"%b","target":"%b"%b}'
 )
-"""The line of a usual request: the members of `log_line`. To be filled with: `LineWriter.second` and microseconds,
+"""The line of a usual request: the members of `log_line`. Its arguments: `LineWriter.second` and microseconds,
 bucket, status, received and sent bytes, total and first byte in ms, request id, trace id, `route_part`, client, method,
-host, path, and `read_part`. Nothing in them may need an escape.
+host, path, and `read_part`. None of them may need an escape.
 """
 
 
@@ -165,12 +172,12 @@ class LineWriter:
 
 
 def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
-    """The members that follow from the route and the reference, with a comma behind."""
+    """The members that depend on route and reference only, followed by a comma."""
     members = {"route": route.name, "backend": backend, "reason": reason, "table": version}
     return msgspec.json.encode(members)[1:-1] + b","
 
 
 def read_part(facts: Facts, reads: LoggedNames) -> bytes:
-    """The members that hold what the rules of the table read, with a comma in front; empty if there is nothing."""
+    """The members with the values that the table's rules read, after a comma; empty if there are none."""
     members = read_values(facts, reads)
     return b"," + msgspec.json.encode(members)[1:-1] if members else b""

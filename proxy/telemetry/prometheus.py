@@ -12,7 +12,7 @@ from itertools import accumulate
 from msgspec import Struct
 
 from proxy.routing.snapshot import CurrentTable
-from proxy.telemetry.counters import BOUNDS_S, BUCKETS, Offset
+from proxy.telemetry.counters import ADDED_FIELDS, BOUNDS_S, BUCKETS, DROPPED_COOKIES, Offset
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,
     SharedStats,
@@ -37,6 +37,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_dropped_cookies_total": (
         "counter",
         "Cookies that a backend set although it may not see them.",
+    ),
+    "facade_added_fields_refused_total": (
+        "counter",
+        "Requests that a backend refused (400, 431), and that the added fields took past a usual limit.",
     ),
     "facade_client_connections": ("gauge", "Connections of clients to a worker."),
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
@@ -95,7 +99,7 @@ class Totals:
         self.pairs: dict[tuple[str, str], _Sums] = {}
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
-        self.dropped_cookies: dict[str, int] = {}
+        self.of_backends: dict[str, dict[str, int]] = {DROPPED_COOKIES: {}, ADDED_FIELDS: {}}
 
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
@@ -104,8 +108,8 @@ class Totals:
                 if len(name) == 1:
                     _add_count(self.refused, name[0], worker.counters[number * SET_SLOTS])
                 elif len(name) == 2:
-                    count = worker.counters[number * SET_SLOTS]
-                    _add_count(self.dropped_cookies, name[1], count)
+                    kind, backend = name
+                    _add_count(self.of_backends[kind], backend, worker.counters[number * SET_SLOTS])
                 else:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
@@ -177,7 +181,11 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         yield "".join(f"{name}{{{labels}}} {getattr(sums, field)}\n" for labels, sums in pairs)
     yield _family("facade_upstream_attempts_total", _by("backend", totals.attempts))
     yield _family("facade_refused_total", _by("kind", totals.refused))
-    yield _family("facade_dropped_cookies_total", _by("backend", totals.dropped_cookies))
+    for kind, name in (
+        (DROPPED_COOKIES, "facade_dropped_cookies_total"),
+        (ADDED_FIELDS, "facade_added_fields_refused_total"),
+    ):
+        yield _family(name, _by("backend", totals.of_backends[kind]))
 
 
 def _of_workers(stats: SharedStats) -> str:

@@ -1,9 +1,10 @@
-"""What is recorded of one request, for the access log and the counters."""
+"""The record of one request, for the access log and the counters."""
 
 from msgspec import Struct
 
 from proxy.errors import RequestError
 from proxy.model import Decision, Facts, Route
+from proxy.routing.transforms.sent_head import SentHead
 from proxy.routing.transforms.trace_context import Identity
 
 
@@ -19,7 +20,7 @@ class Record(Struct):
     error: RequestError | None = None
     status: int = 0
     complete: bool = False
-    """Whether the client was sent the whole response."""
+    """Whether the whole response was sent to the client."""
     received_bytes: int = 0
     """Bytes of the request's body."""
     sent_bytes: int = 0
@@ -30,6 +31,8 @@ class Record(Struct):
     """How often the request was sent, or a connection for it was tried."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
+    refused_head: SentHead | None = None
+    """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
 
 
 def reason_of(record: Record) -> str:

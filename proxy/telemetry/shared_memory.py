@@ -71,7 +71,7 @@ class Connections(Struct, frozen=True, array_like=True):
 
 
 class WorkerStatus(Struct, frozen=True):
-    """What a worker publishes about itself, twice a second."""
+    """The status that a worker publishes twice a second."""
 
     table: str = ""
     """The version of its table."""
@@ -107,7 +107,7 @@ class WorkerStats:
     # --- written by the worker ------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Reset what belongs to the process; counters continue those of the process before."""
+        """Reset the numbers of the process; the counters continue those of the process before."""
         self.head[StatField.CONNECTIONS] = 0
         self.head[StatField.STATE] = WorkerState.STARTING
         self.publish(WorkerStatus())

@@ -9,12 +9,14 @@ A request that waits is a value in a queue. It has no task and no timer: the poo
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
 from proxy.errors import UpstreamError
 from proxy.upstream.connection import Connection
-from proxy.upstream.pool import PendingRequest, Pool
+from proxy.upstream.opener import PendingRequest
+from proxy.upstream.pool import Pool
 
 OnAcquired = Callable[[Pool, Connection], None]
 OnFailed = Callable[[UpstreamError], None]
@@ -38,51 +40,52 @@ class Acquisition(Struct, eq=False):
     """Called for each endpoint that had no connection."""
     fresh: bool = False
     """Wait for a new connection instead of taking an idle one."""
-    _pool: Pool | None = None
-    _pending: PendingRequest | None = None
-    _error: UpstreamError | None = None
+    _waiting: tuple[Pool, PendingRequest] | None = None
+    """The place in the queue of a pool."""
 
     def begin(self) -> None:
-        """Ask the pools."""
-        now = asyncio.get_running_loop().time()
-        while self.pools and (self._error is None or self.until > now):
-            pool = self._pool = self.pools.pop(0)
-            try:
-                self._ask(pool, min(now + self.connect_s, self.until))
-            except UpstreamError as error:
-                self._error = error
-                self.on_attempt()
-            else:
-                return
-        assert self._error is not None
-        self.on_failed(self._error)
+        """Ask the pools, of which there is at least one."""
+        error = self._ask(self.pools.pop(0))
+        if error is not None:
+            self._ask_next(error)
 
     def stop(self) -> None:
         """Stop waiting. Neither `on_acquired` nor `on_failed` is called after this."""
-        pending, self._pending = self._pending, None
-        if pending is not None and self._pool is not None:
-            self._pool.cancel(pending)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            pool, pending = waiting
+            pool.cancel(pending)
 
-    def _ask(self, pool: Pool, until: float) -> None:
+    def _ask(self, pool: Pool) -> UpstreamError | None:
+        """Take an idle connection of `pool`, or wait in its queue. Returns the error if neither is possible."""
         if self.fresh:
             pool.make_room()
         elif (connection := pool.take_idle()) is not None:
             self.on_acquired(pool, connection)
-            return
-        pending = PendingRequest(until, self._connected, self._refused)
-        pool.enqueue(pending)
-        self._pending = pending
+            return None
+        until = min(asyncio.get_running_loop().time() + self.connect_s, self.until)
+        pending = PendingRequest(until, partial(self._connected, pool), self._ask_next)
+        try:
+            pool.enqueue(pending)
+        except UpstreamError as error:
+            return error
+        self._waiting = pool, pending
+        return None
 
-    def _connected(self, connection: Connection) -> None:
-        pool, self._pending = self._pool, None
-        assert pool is not None
+    def _connected(self, pool: Pool, connection: Connection) -> None:
+        self._waiting = None
         self.on_acquired(pool, connection)
 
-    def _refused(self, error: UpstreamError) -> None:
-        self._pending = None
-        self._error = error
-        self.on_attempt()
-        self.begin()
+    def _ask_next(self, error: UpstreamError) -> None:
+        """A pool had no connection, for the reason `error`: ask the pools that are left, within the deadline."""
+        self._waiting = None
+        last: UpstreamError | None = error
+        while last is not None:
+            self.on_attempt()
+            if not self.pools or asyncio.get_running_loop().time() >= self.until:
+                self.on_failed(last)
+                return
+            last = self._ask(self.pools.pop(0))
 
 
 async def await_acquisition(

@@ -23,17 +23,29 @@ class Affinity(Struct, frozen=True):
                         return value
         return None
 
-    def set_cookie(self, endpoint: Endpoint, facts: Facts) -> bytes | None:
-        """The value of Set-Cookie for a response of an endpoint. None if the client has the cookie already."""
+    def set_cookie(self, endpoint: Endpoint, facts: Facts, secure: bool) -> bytes | None:
+        """The value of Set-Cookie for a response of an endpoint. None if the client has the cookie already.
+
+        `secure`: the client uses https.
+        """
         identifier = self.ids[endpoint]
         if self.known(facts) == identifier:
             return None
-        secure = b"; Secure" if facts.scheme == "https" else b""
-        return b"%b=%b; Path=/; HttpOnly; SameSite=Lax%b" % (self.cookie, identifier, secure)
+        end = b"; Secure" if secure else b""
+        return b"%b=%b; Path=/; HttpOnly; SameSite=Lax%b" % (self.cookie, identifier, end)
+
+
+def endpoint_of(backend: Backend, facts: Facts) -> Endpoint | None:
+    """The endpoint that the affinity cookie of a request names."""
+    affinity = affinity_of(backend)
+    known = None if affinity is None else affinity.known(facts)
+    if affinity is None or known is None:
+        return None
+    return next(endpoint for endpoint, identifier in affinity.ids.items() if identifier == known)
 
 
 def affinity_of(backend: Backend) -> Affinity | None:
-    """An id depends on nothing but the backend's name and the endpoint: all workers agree, now and after a restart."""
+    """The affinity of a backend, if it has one. An id is a hash of name and endpoint: the same in all workers."""
     if backend.affinity_cookie is None:
         return None
     ids = {

@@ -12,7 +12,7 @@ def least_busy(pools: Sequence[Pool], first: int) -> Pool:
 
 
 def by_client(pools: Sequence[Pool], client: str) -> Pool:
-    """The same pool for the same client. Another pool more or less moves only the clients that it gets or had.
+    """The same pool for the same client. Adding or removing a pool moves only the clients of that pool.
 
     Rendezvous hashing: each pool has a number for each client, and the greatest wins.
     """

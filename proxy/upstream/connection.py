@@ -7,67 +7,36 @@ The pool's sweep checks the deadlines. The connection does not read the clock: a
 sweep notes the time. A deadline is noticed up to two sweeps late, and never early.
 """
 
-import asyncio
-import contextlib
-import os
-import select
-import socket
-import ssl
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from proxy.errors import UpstreamBroke, UpstreamError, UpstreamStale, UpstreamTimeout
-from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE, ResponseParser
+from proxy.http1.response_parser import HEAD, OVER, UNTIL_CLOSE
 from proxy.model import Timeouts
-from proxy.tcp_keep_alive import keep_alive
-from proxy.tick import BufferedWriter, WriteBatch
-from proxy.upstream.failures import NOT_HTTP, broken_off, early_end, not_http, speaks_http2
+from proxy.upstream.backend_socket import BackendSocket
+from proxy.upstream.connection_owner import ConnectionOwner
+from proxy.upstream.deadlines import Wait, overdue_text
+from proxy.upstream.failures import (
+    NOT_HTTP,
+    broken_off,
+    early_end,
+    ended_unsent,
+    not_http,
+    speaks_http2,
+)
 from proxy.upstream.interfaces import ExchangeSink
+from proxy.upstream.socket_state import is_clean_end, peek, unread_bytes
 
 if TYPE_CHECKING:
     from proxy.upstream.private_connections import PrivateConnections
 
 
-_READ_BYTES = 256 * 1024
-
-
-class ConnectionOwner(Protocol):
-    """The pool of a connection, as the connection sees it."""
-
-    backend: str
-    idle_timeout_s: float
-    max_age_s: float | None
-    write_batch: WriteBatch
-
-    def new_parser(self) -> ResponseParser:
-        """A parser for the responses of one connection."""
-
-    def release(self, connection: "Connection") -> None:
-        """An exchange ended cleanly: the connection may be used again."""
-
-    def discard(self, connection: "Connection") -> None:
-        """The connection is closed, or about to be."""
-
-    def add_tunnel(self, connection: "Connection") -> None:
-        """The connection is a tunnel from now on. Raises UpstreamBusy."""
-
-    def reserve(self, connection: "Connection") -> None:
-        """The connection waits for the next request of its client connection."""
-
-    def take_reserved(self, connection: "Connection") -> bool:
-        """Whether it still waits and can be used. It does not wait after this."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(BackendSocket):
     """`reused`: this is not the first exchange of the connection."""
 
     __slots__ = (
-        "_active",
         "_active_at",
         "_backlog_bytes",
         "_first_sweep_at",
-        "_is_closed",
-        "_is_paused",
         "_is_retired",
         "_is_uploading",
         "_is_write_blocked",
@@ -76,36 +45,27 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_sink",
         "_timeouts",
-        "_transport",
-        "_unread",
-        "_writer",
         "first_bytes",
-        "paused_s",
         "private",
         "reused",
     )
 
-    _transport: asyncio.Transport
-    _writer: BufferedWriter
     _timeouts: Timeouts
-    _unread: Callable[[int], Sequence[object]]
 
     def __init__(self, owner: ConnectionOwner) -> None:
+        super().__init__(owner.write_batch)
         self._owner = owner
         self._parser = owner.new_parser()
         self._sink: ExchangeSink | None = None
-        self._is_closed = self._is_paused = self._is_write_blocked = self._is_uploading = False
+        self._is_write_blocked = self._is_uploading = False
         self.first_bytes = b""
-        """What the backend sent while no request was active."""
+        """Bytes that the backend sent while no request was active."""
         self._is_retired = False
-        self._active = True
         self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
         self.private: PrivateConnections | None = None
         """Set before `begin` if the request logs in the connection: it then belongs to one client connection."""
-        self.paused_s = 0.0
-        """For how long the sink has paused the response."""
 
     # --- called by the pool and the sink ------------------------------------------------------------
 
@@ -116,21 +76,16 @@ class Connection(asyncio.Protocol):
     def usable(self, repeatable: bool = False) -> bool:
         """Whether the connection is idle, and the kernel has no byte and no close that the loop has not read yet.
 
-        For a `repeatable` request the kernel is asked only if a sweep has passed since the last event: the question
-        costs 2 µs, and until then the loop has polled the connection recently.
+        For a `repeatable` request the kernel is polled only if a sweep has passed since the last event: a poll costs
+        2 µs, and before that sweep the event loop has polled the connection recently.
         """
         if self._is_closed or self._sink is not None:
             return False
         return (repeatable and self._active) or not self._unread(0)
 
     def peek(self) -> bytes:
-        """What the backend sent while no request was active, as far as that can be seen. For an error's text."""
-        sock = self._transport.get_extra_info("socket")
-        if self.first_bytes or sock is None or sock.fileno() < 0:
-            return self.first_bytes
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as duplicate:
-            return duplicate.recv(16, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        return b""
+        """Bytes that the backend sent while no request was active, if any are known. For an error's text."""
+        return self.first_bytes or peek(self._transport)
 
     def begin(
         self,
@@ -171,11 +126,6 @@ class Connection(asyncio.Protocol):
         """Whether the head of a response has come, and not yet the end of its body."""
         return self._sink is not None and self._parser.phase != HEAD
 
-    def write_eof(self) -> None:
-        """After a 101: half-close. The backend may still send."""
-        if not self._is_closed and self._transport.can_write_eof():
-            self._transport.write_eof()
-
     def close_tunnel(self) -> None:
         """After a 101: close after sending what is buffered. The sink is not called any more."""
         self._sink = None
@@ -186,40 +136,15 @@ class Connection(asyncio.Protocol):
             self._writer.flush()
             self._transport.close()
 
-    def write_through(self, data: bytes) -> None:
-        """After a 101: send bytes of the other protocol. They restart the idle time-out."""
-        if not self._is_closed:
-            self._active = True
-            self._transport.write(data)
-
     def end_upload(self) -> None:
         """The whole request was written. From now on the response time-out runs."""
         self._is_uploading = False
         self._active = True
 
-    def pause_reading(self) -> None:
-        """Read no more for now. No time-out of the backend runs meanwhile."""
-        if not self._is_paused and not self._is_closed:
-            self._is_paused = True
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self._is_paused and not (self._is_closed or self._transport.is_closing()):
-            self._is_paused = False
-            self._active = True
-            self.paused_s = 0.0
-            self._transport.resume_reading()
-
     def abort(self) -> None:
         """Give up the exchange, and close the connection. The sink is not called any more."""
         self._sink = None
         self._abort()
-
-    @property
-    def peer_address(self) -> str:
-        """The address of the backend, without port."""
-        peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
 
     def retire(self) -> None:
         """Take no further request: close now, or after the exchange."""
@@ -233,13 +158,6 @@ class Connection(asyncio.Protocol):
         self._fail(UpstreamBroke(f"backend {backend} is being closed", backend))
 
     # --- called by the event loop -------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not inherit from asyncio.Transport, but have its methods.
-        self._transport = cast(asyncio.Transport, transport)
-        self._writer = BufferedWriter(self._owner.write_batch, self._transport)
-        self._unread = _unread_poll(self._transport)
-        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         sink, parser = self._sink, self._parser
@@ -277,7 +195,7 @@ class Connection(asyncio.Protocol):
     def _end_of_stream(self) -> None:
         sink = self._sink
         until_close = self._parser.phase == UNTIL_CLOSE
-        if sink is not None and until_close and _is_clean_end(self._transport):
+        if sink is not None and until_close and is_clean_end(self._transport):
             self._sink = None
             self._abort()
             sink.response_ended([])
@@ -299,10 +217,13 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_uploading = True  # `_finish` must not release this connection.
         while self._sink is not None and not self._is_closed:
-            data = _unread_bytes(self._transport)
+            data = self._unread_bytes()
             if not data:
                 return
             self.data_received(data)
+
+    def _unread_bytes(self) -> bytes:
+        return unread_bytes(self._transport)
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -345,29 +266,26 @@ class Connection(asyncio.Protocol):
 
     def _check_exchange(self, now: float) -> None:
         silence_s = now - self._active_at
-        timeouts = self._timeouts
         if self._is_paused:
             self.paused_s += silence_s
             self._active_at = now
-        elif self._parser.phase != HEAD:
-            if self._parser.switched:
-                if silence_s >= timeouts.tunnel_idle_s:
-                    self._time_out(
-                        f"and its client were silent for {timeouts.tunnel_idle_s:g} s (tunnel_idle)"
-                    )
-            elif silence_s >= timeouts.stream_idle_s:
-                self._time_out(
-                    f"went silent in the middle of its answer, for stream_idle: {timeouts.stream_idle_s:g}s"
-                )
-        elif not self._is_uploading:
-            if silence_s >= timeouts.attempt_s:
-                self._time_out(f"gave no answer within {timeouts.attempt_field}")
-        elif not self._is_write_blocked:
-            self._active_at = now  # The client is slow, not the backend.
-        elif silence_s >= timeouts.stream_idle_s:
-            self._time_out(
-                f"took nothing of the request for stream_idle: {timeouts.stream_idle_s:g}s"
-            )
+            return
+        wait = self._wait()
+        if wait == "client":
+            self._active_at = now
+            return
+        overdue = overdue_text(wait, silence_s, self._timeouts)
+        if overdue is not None:
+            backend = self._owner.backend
+            self._fail(UpstreamTimeout(f"backend {backend} {overdue}", backend))
+
+    def _wait(self) -> Wait:
+        parser = self._parser
+        if parser.phase != HEAD:
+            return "tunnel" if parser.switched else "body"
+        if not self._is_uploading:
+            return "head"
+        return "upload" if self._is_write_blocked else "client"
 
     # --- how an exchange ends ---------------------------------------------------------------------
 
@@ -384,7 +302,7 @@ class Connection(asyncio.Protocol):
             if self.private is not None:
                 self.private.keep(self._owner, self)
             elif parser.has_login:
-                self._abort()  # Begun without credentials. Nobody may continue it but the same client.
+                self._abort()  # A login that began without credentials: no other client may continue it.
             else:
                 self._owner.release(self)
         else:
@@ -394,18 +312,12 @@ class Connection(asyncio.Protocol):
         else:
             sink.response_complete(*complete)
 
-    def _time_out(self, text: str) -> None:
-        backend = self._owner.backend
-        self._fail(UpstreamTimeout(f"backend {backend} {text}", backend))
-
     def _fail_lost(self, exc: Exception | None) -> None:
-        backend = self._owner.backend
-        parser = self._parser
+        parser, backend = self._parser, self._owner.backend
         if self._sink is None:
             self._abort()
         elif self._writer.unsent:
-            text = f"backend {backend} ended a connection before the request was sent"
-            self._fail(UpstreamStale(text, backend, sent=False))
+            self._fail(ended_unsent(backend))
         elif self.reused and not parser.has_received:
             self._fail(UpstreamStale(f"backend {backend} closed an idle connection", backend))
         else:
@@ -426,36 +338,3 @@ class Connection(asyncio.Protocol):
             self._owner.discard(self)
             # Not close(): nothing is left to send, and a TLS transport would wait for the peer.
             self._transport.abort()
-
-
-def _is_clean_end(transport: asyncio.Transport) -> bool:
-    """Whether the backend meant the end. TLS needs a `close_notify`: anyone can end a TCP connection (RFC 9112 9.8)."""
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return True
-    try:
-        return not tls.read(1)
-    except ssl.SSLError:
-        return False
-
-
-def _unread_bytes(transport: asyncio.Transport) -> bytes:
-    """Bytes that the kernel has for a transport that reads no more; none over TLS, where they are encrypted."""
-    if transport.get_extra_info("ssl_object") is not None:
-        return b""
-    try:
-        return os.read(transport.get_extra_info("socket").fileno(), _READ_BYTES)
-    except OSError:
-        return b""
-
-
-def _unread_poll(transport: asyncio.Transport) -> Callable[[int], Sequence[object]]:
-    """A function of milliseconds to wait, whose result is not empty if the kernel has something to read.
-
-    Over TLS always empty: unread bytes may be session tickets, which come without a request (RFC 8446 4.6.1).
-    """
-    if transport.get_extra_info("ssl_object") is not None:
-        return lambda _: ()
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return poll.poll

@@ -6,5 +6,5 @@ _BYTES = 8
 
 
 def digest(*parts: str) -> bytes:
-    """Of texts without line ends."""
+    """The hash of some texts without line ends."""
     return blake2b("\n".join(parts).encode(), digest_size=_BYTES).digest()

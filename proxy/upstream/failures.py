@@ -13,6 +13,7 @@ from proxy.errors import (
     UpstreamBroke,
     UpstreamBusy,
     UpstreamError,
+    UpstreamStale,
     UpstreamUnreachable,
 )
 from proxy.http1.response_head import MalformedResponse
@@ -25,9 +26,9 @@ _EXHAUSTED = frozenset(
 _HTTP2_ONLY = "speaks HTTP/2 where HTTP/1.1 is needed"
 
 NOT_CONNECTED = (OSError, UnicodeError)
-"""What connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
+"""The errors that connecting may raise. UnicodeError: a host name that IDNA cannot encode."""
 NOT_HTTP = (MalformedResponse, BadRequest)
-"""What parsing a response may raise."""
+"""The errors that parsing a response may raise."""
 
 
 def not_connected(error: Exception, backend: str) -> UpstreamError:
@@ -92,3 +93,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return error.strerror or errno.errorcode.get(error.errno, "unknown error")
     return type(error).__name__
+
+
+def ended_unsent(backend: str) -> UpstreamStale:
+    """The backend closed the connection before the request was written to it."""
+    text = f"backend {backend} ended a connection before the request was sent"
+    return UpstreamStale(text, backend, sent=False)

@@ -60,7 +60,7 @@ class HttpUpstream:
         self._next_index = 0
         self._load_balancing = backend.load_balancing
         self.reads_requests = affinity is not None or backend.load_balancing != "round_robin"
-        """Whether `pool_for` has to be asked, and not `next_pool`."""
+        """Whether the endpoint depends on the request: then call `pool_for`, and not `next_pool`."""
 
     async def open(self, request: Outgoing) -> HttpExchange:
         """Send the head of a request. Raises UpstreamError, or BadRequest for a head that cannot be sent."""

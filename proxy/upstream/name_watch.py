@@ -1,8 +1,8 @@
-"""Asks again for the addresses of a host name while there are connections to it.
+"""Resolves the host name of an endpoint again while there are connections to it.
 
-A busy connection is never opened anew, so without this a backend whose name moves would get requests at its old
-address for as long as traffic lasts. An address has left the name if two answers in a row lack it: some resolvers
-answer with a part of the addresses in turn.
+A busy connection stays open. So without this, a backend whose DNS name changes would get requests at its old address
+for as long as traffic lasts. An address has left the name if two responses in a row lack it: some resolvers return a
+different part of the addresses each time.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class NameWatch:
                     self._host, self._port, type=socket.SOCK_STREAM
                 )
         except (OSError, UnicodeError):
-            return  # Without an answer the connections stay.
+            return  # Without a result the connections stay.
         finally:
             self._lookup = None
         found = frozenset(str(info[4][0]) for info in infos)

@@ -3,18 +3,12 @@
 A request that finds no idle connection is queued. Connections are opened for queued requests, but not tied to them: the
 first connection that is free, new or released, goes to the first request in the queue. So if a request is cancelled
 while its connection opens, the connection serves another request or becomes idle.
-
-Opening a connection costs as much CPU time as a few requests, which would make a burst or a stall longer. With 8
-connections or more, opening begins 2 ms after a request was queued, because most waits end before with a released
-connection. Then two connections are opened each millisecond while requests wait (ADR 16, 18). If requests had to wait,
-one or two connections are opened even if none waits any more: otherwise a steady load would go on waiting.
 """
 
 import asyncio
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,29 +24,11 @@ from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, early_end, not_connected
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.name_watch import NameWatch
+from proxy.upstream.opener import Opener, PendingRequest
 from proxy.upstream.sweep import Sweep
+from proxy.upstream.tls_connection import TlsConnection
 
 log = logging.getLogger(__name__)
-
-_PROMPT_CONNECTIONS = 8
-"""Up to this number, connections are opened without a delay."""
-_OPEN_DELAY_S = 0.002
-_OPEN_INTERVAL_S = 0.001
-_OPENED_PER_INTERVAL = 2
-_SPARE_CONNECT_S = 5.0
-"""How long connecting may take if no request waits for the connection."""
-
-
-class PendingRequest(Struct, eq=False):
-    """A request that waits for a connection until the deadline `until`, in the loop's time.
-
-    Exactly one of the two callbacks is called, once and after the request has left the queue; none after
-    `Pool.cancel`. The connection is usable only within the call (`Connection.usable`): use or release it there.
-    """
-
-    until: float
-    on_connection: Callable[[Connection], None]
-    on_error: Callable[[UpstreamError], None]
 
 
 class PoolLimits(Struct, frozen=True):
@@ -98,16 +74,15 @@ class Pool:
         """Switched connections, which are not in `_live`."""
         self._reserved: dict[Connection, None] = {}
         """Private connections without an exchange, the oldest first."""
-        self._opening: set[asyncio.Task[Connection]] = set()
         self._queue: deque[PendingRequest] = deque()
+        self._opener = Opener(
+            self._connect, self._queue, self._live, limits.max_connections, self._opened
+        )
         self._tolerated: dict[str, int] = {}
         self._name_watch: NameWatch | None = None
         if endpoint.unix_path is None and not is_literal(endpoint.host):
             self._name_watch = NameWatch(endpoint.host, endpoint.port, self._retire_all_but)
         self._closing = False
-        self._open_timer: asyncio.TimerHandle | None = None
-        self._queued_count = 0
-        """How many requests were queued since connections were opened last."""
         self._closed = asyncio.Event()
 
     # --- called for a request -----------------------------------------------------------------------
@@ -125,9 +100,11 @@ class Pool:
             connection.abort()
         return None
 
-    def affinity_cookie(self, facts: Facts) -> bytes | None:
-        """The value of Set-Cookie for a response, if the client has to get one."""
-        return None if self.affinity is None else self.affinity.set_cookie(self.endpoint, facts)
+    def affinity_cookie(self, facts: Facts, scheme: bytes) -> bytes | None:
+        """The value of Set-Cookie for a response, if the client has to get one. `scheme` is the client's."""
+        if self.affinity is None:
+            return None
+        return self.affinity.set_cookie(self.endpoint, facts, scheme == b"https")
 
     @property
     def load(self) -> int:
@@ -137,7 +114,7 @@ class Pool:
     @property
     def has_room(self) -> bool:
         """Whether a request need not wait for another one."""
-        return bool(self._idle) or self._may_open
+        return bool(self._idle) or self._opener.has_room
 
     def enqueue(self, pending: PendingRequest) -> None:
         """Wait for a connection. Raises UpstreamBusy if the queue is full, UpstreamUnreachable while closing."""
@@ -149,11 +126,9 @@ class Pool:
                 f"backend {self.backend} has too many requests waiting", self.backend
             )
         self._queue.append(pending)
-        self._queued_count += 1
         self.make_room()
         self._sweep.start()
-        if self._open_timer is None:
-            self._open_after(0.0 if self._count < _PROMPT_CONNECTIONS else _OPEN_DELAY_S)
+        self._opener.queued()
 
     def cancel(self, pending: PendingRequest) -> None:
         """Stop waiting. Does nothing if the request is not in the queue."""
@@ -172,51 +147,16 @@ class Pool:
 
     # --- opening ----------------------------------------------------------------------------------
 
-    @property
-    def _count(self) -> int:
-        """How many connections are open or being opened."""
-        return len(self._live) + len(self._opening)
-
-    @property
-    def _may_open(self) -> bool:
-        return self._count < self._limits.max_connections
-
     def make_room(self) -> None:
         """Close the oldest connection without an exchange if the limit would prevent a new one."""
-        if not self._may_open:
+        if not self._opener.has_room:
             oldest = self._idle[0] if self._idle else next(iter(self._reserved), None)
             if oldest is not None:
                 oldest.abort()
 
-    def _open_after(self, wait_s: float) -> None:
-        self._open_timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._open_timer = None
-        spare, self._queued_count = min(_OPENED_PER_INTERVAL, self._queued_count), 0
-        prompt = _PROMPT_CONNECTIONS - self._count
-        self._open(len(self._opening) + max(_OPENED_PER_INTERVAL, prompt), spare)
-        self._open_more()
-
-    def _open_more(self) -> None:
-        """Start the timer if more requests wait than connections are being opened."""
-        if self._open_timer is None and len(self._queue) > len(self._opening) and self._may_open:
-            self._open_after(_OPEN_INTERVAL_S if self._count >= _PROMPT_CONNECTIONS else 0.0)
-
-    def _open(self, limit: int, spare: int) -> None:
-        """Open a connection for each queued request, at least `spare`, until `limit` are being opened."""
-        wanted = min(max(len(self._queue), spare), limit)
-        now = asyncio.get_running_loop().time()
-        while not self._closing and len(self._opening) < wanted and self._may_open:
-            at = len(self._opening)
-            timeout_s = self._queue[at].until - now if at < len(self._queue) else _SPARE_CONNECT_S
-            task = asyncio.get_running_loop().create_task(self._connect(max(0.0, timeout_s)))
-            self._opening.add(task)
-            task.add_done_callback(self._opened)
-
     async def _connect(self, timeout_s: float) -> Connection:
         def new_connection() -> Connection:
-            return Connection(self)
+            return Connection(self) if self._tls is None else TlsConnection(self)
 
         try:
             async with asyncio.timeout(timeout_s):
@@ -226,7 +166,6 @@ class Pool:
         return connection
 
     def _opened(self, task: asyncio.Task[Connection]) -> None:
-        self._opening.discard(task)
         if not task.cancelled():
             error = task.exception()
             if error is None:
@@ -237,7 +176,7 @@ class Pool:
                 # A bug of ours. The requests in the queue must not wait in vain.
                 log.error("connecting to backend %s failed", self.backend, exc_info=error)
                 self._fail_first(UpstreamUnreachable("connecting failed", self.backend))
-        self._open_more()
+        self._opener.open_more()
         self._check_closed()
 
     def _add(self, connection: Connection) -> None:
@@ -252,7 +191,7 @@ class Pool:
 
     def _fail_first(self, error: UpstreamError) -> None:
         """Fail the first queued request, unless a connection is still being opened for each."""
-        if len(self._queue) > len(self._opening):
+        if len(self._queue) > self._opener.count:
             self._queue.popleft().on_error(error)
 
     def new_parser(self) -> ResponseParser:
@@ -274,7 +213,7 @@ class Pool:
         self._reserved.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
-        self._open_more()
+        self._opener.open_more()
         self._check_closed()
 
     def release(self, connection: Connection) -> None:
@@ -299,11 +238,11 @@ class Pool:
         self.check_tunnels()
         self._live.discard(connection)
         self._tunnels.add(connection)
-        self._open_more()
+        self._opener.open_more()
 
     def reserve(self, connection: Connection) -> None:
         """A private connection waits for the next request of its client connection."""
-        if self._closing or (self._queue and not self._may_open):
+        if self._closing or (self._queue and not self._opener.has_room):
             connection.abort()
         else:
             self._reserved[connection] = None
@@ -347,6 +286,7 @@ class Pool:
     def close(self) -> None:
         """Accept no more requests. Idle connections close now, the others when their exchange ends."""
         self._closing = True
+        self._opener.stop()
         for connection in (*self._idle, *self._reserved):
             connection.abort()
         self._check_closed()
@@ -357,8 +297,7 @@ class Pool:
 
     def abort(self) -> None:
         """Close all connections now. Their exchanges and the queued requests fail."""
-        for task in tuple(self._opening):
-            task.cancel()
+        self._opener.cancel()
         error = UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
         while self._queue:
             self._queue.popleft().on_error(error)
@@ -366,7 +305,7 @@ class Pool:
             connection.close()
 
     def _check_closed(self) -> None:
-        if self._closing and not (self._live or self._tunnels or self._queue or self._opening):
+        if self._closing and not (self._live or self._tunnels or self._queue or self._opener.count):
             self._closed.set()
             if self._name_watch is not None:
                 self._name_watch.stop()

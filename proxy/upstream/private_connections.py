@@ -1,17 +1,18 @@
 """The upstream connections that belong to one client connection, because they carry a login (RFC 4559 6).
 
     a request with such credentials --> its upstream connection is private --> the next request of the same client
-    connection takes it again --> ... --> either connection ends, and so does the other's claim
+    connection uses it again --> ... --> either connection closes, and the other stops waiting for it
 
 A private connection never becomes idle in its pool, and no other client connection can get it. It counts against the
 limits of its backend. If the backend has no other room, the oldest unused one is closed: its client logs in again.
 """
 
-from proxy.upstream.connection import Connection, ConnectionOwner
+from proxy.upstream.connection import Connection
+from proxy.upstream.connection_owner import ConnectionOwner
 
 
 class PrivateConnections:
-    """At most one connection for each pool."""
+    """The private connections of one client connection: at most one for each pool."""
 
     def __init__(self) -> None:
         self._connections: dict[ConnectionOwner, Connection] = {}
@@ -33,7 +34,7 @@ class PrivateConnections:
         return connection
 
     def close(self) -> None:
-        """The client connection has ended, or is not of one client alone. Close what waits, and keep nothing."""
+        """The client connection has closed, or several clients share it: close what is reserved, and keep no more."""
         self._is_closed = True
         connections, self._connections = self._connections, {}
         for pool, connection in connections.items():
@@ -42,7 +43,7 @@ class PrivateConnections:
 
 
 def single_use() -> PrivateConnections:
-    """Closes the connection of a login after its exchange: for requests without a client connection of their own."""
+    """An owner that keeps nothing: the connection of a login is closed after its exchange."""
     private = PrivateConnections()
     private.close()
     return private

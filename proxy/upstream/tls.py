@@ -1,5 +1,6 @@
 """TLS contexts for connections to backends. The backend's certificate is always verified."""
 
+import os
 import re
 import ssl
 
@@ -11,6 +12,7 @@ from proxy.model import BackendTls, TlsKey
 _CERTIFICATE = re.compile(
     rb"-----BEGIN CERTIFICATE-----\r?\n.*?-----END CERTIFICATE-----\r?\n?", re.DOTALL
 )
+_READ_BYTES = 256 * 1024
 _ENCRYPTED = (b"ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 
 
@@ -30,6 +32,47 @@ class Pem(Struct, frozen=True):
     ca: bytes | None = None
     cert: bytes | None = None
     key: bytes | None = None
+
+
+class ReadableTls(ssl.SSLObject):
+    """A TLS session whose rest can be read when the event loop has given up its connection."""
+
+    incoming: ssl.MemoryBIO
+    """Where encrypted bytes come in."""
+
+    def read_rest(self, descriptor: int) -> bytes:
+        """Decrypted bytes of what the kernel has; empty if there are no more. `descriptor` does not block."""
+        while True:
+            try:
+                encrypted = os.read(descriptor, _READ_BYTES)
+            except OSError:
+                encrypted = b""
+            self.incoming.write(encrypted)
+            try:
+                data = self.read(_READ_BYTES)
+            except ssl.SSLError:
+                data = b""
+            if data or not encrypted:
+                return data
+
+
+class _ReadableContext(ssl.SSLContext):
+    """Makes sessions of the kind `ReadableTls`."""
+
+    sslobject_class = ReadableTls
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        tls = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        if isinstance(tls, ReadableTls):
+            tls.incoming = incoming
+        return tls
 
 
 def default_context() -> ssl.SSLContext:
@@ -64,7 +107,7 @@ def _context_with_authorities(authorities: bytes) -> ssl.SSLContext:
         raise TlsFault(
             "ca_file", f"`ca_file` holds a broken certificate: {_reason(error)}", hint
         ) from None
-    # Python 3.13 changed these defaults. Set them alike for all versions: a trusted intermediate is enough, and private
+    # Python 3.13 changed these defaults. Set the same for all versions: a trusted intermediate is enough, and private
     # authorities seldom follow RFC 5280 strictly. Names, dates and signatures are still checked.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -72,6 +115,7 @@ def _context_with_authorities(authorities: bytes) -> ssl.SSLContext:
 
 
 def _for_http(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.__class__ = _ReadableContext  # `create_default_context` takes no class.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context

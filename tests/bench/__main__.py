@@ -1,4 +1,4 @@
-"""Runs contestants through scenarios, and measures what a request costs.
+"""Runs contestants through scenarios, and measures the cost of a request.
 
 A whole run - every contestant that is installed, every scenario - also writes docs/performance.md and
 docs/performance.svg. A run of a part, or with --no-docs, only prints.
@@ -170,7 +170,7 @@ def _kept(name: str, measure: Callable[[Ground], Scenario], ground: Ground, repo
 
 
 def machine() -> str:
-    """Where, and with what, it was measured."""
+    """The machine and the versions of the measurement."""
     models = (
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -186,7 +186,7 @@ def machine() -> str:
 
 
 def _built() -> str:
-    """Who built this Python, as far as it tells: a build without profiles is a quarter slower."""
+    """The builder of this Python, if it is known: a build without profile-guided optimisation is a quarter slower."""
     return "the distribution's" if sys.base_prefix == "/usr" else platform.python_compiler()
 
 

@@ -37,12 +37,14 @@ def application(origin: str) -> web.Application:
             headers=headers,
             data=request.content if request.body_exists else None,
             allow_redirects=False,
-        ) as answer:
+        ) as from_origin:
             response = web.StreamResponse(
-                status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
+                status=from_origin.status,
+                reason=from_origin.reason,
+                headers=_passed_on(from_origin.headers),
             )
             await response.prepare(request)
-            async for piece in answer.content.iter_any():
+            async for piece in from_origin.content.iter_any():
                 await response.write(piece)
             await response.write_eof()
             return response

@@ -21,7 +21,7 @@ _SETTLED_BYTES = 64 * 1024
 _SETTLED_S = 1.0
 _SETTLE_S = 10.0
 _WORKERS_ROUNDS = 3
-"""For each round of the other scenarios: a difference of a tenth is looked for."""
+"""For each round of the other scenarios: enough to see a difference of a tenth."""
 _TENTHS = 10
 TWO_FACADES = "2 facades"
 
@@ -29,7 +29,7 @@ Held = Callable[[int, int], contextlib.AbstractContextManager[None]]
 
 
 def idle(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
-    """What an idle keep-alive client costs."""
+    """The memory of an idle keep-alive client."""
     results: Scenario = {}
     for each in _own(chosen, "idle"):
         try:
@@ -43,7 +43,7 @@ def idle(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
 
 
 def memory(chosen: Sequence[Contestant], ground: Ground) -> Scenario:
-    """What stalled bodies cost, in each direction."""
+    """The memory of stalled bodies, in each direction."""
     results: Scenario = {}
     for each in _own(chosen, "memory"):
         try:
@@ -83,9 +83,9 @@ def _settled(pid: int) -> int:
 
 
 def workers(facade: Contestant, nginx: Contestant | None, ground: Ground) -> Scenario:
-    """One worker beside two, on one core: who holds the connections, and what a request costs.
+    """One worker beside two, on one core: the distribution of connections, and the cost of a request.
 
-    Two processes on a core cost more by themselves: two facades of one worker each stand beside them, and nginx.
+    Two processes on a core always cost more: two facades of one worker each are measured beside them, and nginx.
     """
     sides = _sides(facade, "", partial(facade_argv, tier="fast"))
     sides[TWO_FACADES] = sides["1 worker"] * 2
@@ -122,7 +122,7 @@ def _sides(
 
 
 def _loaded_at_once(those: Sequence[Up], count: int, ground: Ground) -> Figures:
-    """A load for each worker, all at once, and what a request of all of them costs. Each has `count` workers.
+    """Run a load for each worker at the same time. Returns the cost of their requests. Each has `count` workers.
 
     How many connections a load has, and how many loads there are, is part of the cost: it is the same for two
     workers and for two facades.
@@ -170,7 +170,7 @@ def spread(counts: Sequence[int], count: int) -> float:
 
 
 def soak(facade: Contestant, requests: int, ground: Ground) -> Scenario:
-    """`requests` in a row, and what the facade's memory does after the first fifth."""
+    """`requests` in a row, and the growth of the facade's memory after the first fifth."""
     with up(facade, ground.origin, ground.cores.contestants) as each:
         sizes = []
         for tenth in range(1, _TENTHS + 1):

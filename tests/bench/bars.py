@@ -1,4 +1,4 @@
-"""What the facade shall reach, and whether it does. Printed beside the figures; no test asserts it."""
+"""The goals of the facade, and whether they are met. Printed beside the figures; no test asserts them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured for a bar, by each way to measure it: (`2.10 × `, met or not)."""
+    """The figures for a goal, by each way to measure it: (`2.10 × `, met or not)."""
 
     words: str
     by_cpu: tuple[str, bool] | None

@@ -1,6 +1,6 @@
 """docs/performance.svg: CPU a request and requests a second, as horizontal bars, on a logarithmic scale.
 
-Greys and one blue that can be read on white and on near-black alike: a page's theme is unknown to an image.
+Greys and one blue that are legible on white and on black: an image does not know the theme of the page.
 """
 
 import math
@@ -35,7 +35,7 @@ class Panel:
         return math.floor(math.log10(min(values)) - 0.01), math.ceil(math.log10(max(values)))
 
     def x(self, value: float, low: int, high: int) -> float:
-        """Where a value lies."""
+        """The x coordinate of a value."""
         return self.left + (math.log10(value) - low) / (high - low) * (self.right - self.left)
 
 
@@ -46,7 +46,7 @@ _PANELS = (
 
 
 def drawn(scenario: Scenario, title: str) -> str:
-    """The chart of one loaded scenario. Who answered nothing has no place on a logarithmic scale."""
+    """The chart of one loaded scenario. A contestant without a response is left out: the scale is logarithmic."""
     scenario = {
         name: each for name, each in scenario.items() if each["cpu_us"] and each["per_second"]
     }

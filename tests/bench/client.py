@@ -1,4 +1,4 @@
-"""One keep-alive client of a bench, without a loop of its own."""
+"""One keep-alive client of a bench, without an event loop."""
 
 import itertools
 import socket
@@ -11,8 +11,8 @@ _OK = b"HTTP/1.1 200"
 _BLOCK = memoryview(wire.BLOCK)
 
 
-class WrongAnswer(Exception):
-    """Something other than a 200 came."""
+class WrongResponse(Exception):
+    """A response other than 200, or none."""
 
 
 class Client:
@@ -25,7 +25,9 @@ class Client:
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         heads, self._length = requests.heads, requests.body_bytes
-        if 0 < self._length < len(_BLOCK):  # One write is what a client of a small body does.
+        if (
+            0 < self._length < len(_BLOCK)
+        ):  # A client with a small body also sends it with one write.
             heads, self._length = [each + wire.BLOCK[: self._length] for each in heads], 0
         self._heads = itertools.cycle(heads)
         self._buffer = buffer
@@ -35,7 +37,7 @@ class Client:
         self.idle = True
 
     def fileno(self) -> int:
-        """For a poller."""
+        """The descriptor, for a poller."""
         return self._socket.fileno()
 
     def ask(self) -> bool:
@@ -49,7 +51,7 @@ class Client:
         return True
 
     def write(self) -> bool:
-        """Go on with the body; True once all of it is written."""
+        """Write more of the body; True once all of it is written."""
         try:
             while self._left:
                 self._left -= self._socket.send(_BLOCK[: self._left])
@@ -58,12 +60,12 @@ class Client:
         return True
 
     def read(self) -> bool:
-        """Take what has come; True if the answer is complete. Raises WrongAnswer."""
+        """Read available bytes; True if the response is complete. Raises WrongResponse."""
         framing = self._framing
         if framing is not None and framing.counted():
             number = self._socket.recv_into(self._buffer)
             if not number:
-                raise WrongAnswer("the connection closed within an answer")
+                raise WrongResponse("the connection closed within a response")
             complete = framing.count(number)
         else:
             data = self._socket.recv(65_536)
@@ -78,13 +80,13 @@ class Client:
 
     def _fed(self, framing: wire.Framing, data: bytes) -> bool:
         if not data:
-            raise WrongAnswer("the connection closed before an answer was complete")
+            raise WrongResponse("the connection closed before a response was complete")
         self._framing = framing
         complete = framing.feed(data)
         if framing.head and not framing.head.startswith(_OK):
-            raise WrongAnswer(framing.head[:80].decode("latin-1"))
+            raise WrongResponse(framing.head[:80].decode("latin-1"))
         return complete
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()

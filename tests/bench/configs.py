@@ -1,7 +1,7 @@
-"""What the contestants are configured with: one worker, keep-alive towards the origin, access log on.
+"""The configurations of the contestants: one worker, keep-alive towards the origin, access log on.
 
-The rest is as shipped. Only what a bench would trip over is lifted: the requests a connection may carry, the
-size of a body, time limits of whole requests.
+The rest are the defaults, except for limits that a bench would exceed: requests of a connection, the size of a body,
+the duration of a request.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Who takes part: a name, what is shown, and the command that starts it between two ports."""
+"""The contestants: a name, a label, and the command that starts the program between two ports."""
 
 import os
 import shutil
@@ -37,10 +37,10 @@ class Contestant:
     program: str = ""
     package: str = ""
     only: tuple[str, ...] = ()
-    """The scenarios it is there for; all, if empty."""
+    """Its scenarios; all, if empty."""
 
     def takes_part(self, scenario: str) -> bool:
-        """Whether a scenario is one of its own."""
+        """Whether it takes part in a scenario."""
         few = _OF_FEW.get(scenario)
         if few is not None:
             return self.name in few
@@ -56,14 +56,14 @@ class Contestant:
         return ""
 
     def version(self) -> str:
-        """What is measured; empty for what belongs to this tree."""
+        """The version; empty for a program of this repository."""
         if self.package:
             return f"{self.package} {_version(self.package)}"
         return f"{self.program} {_told_version(self.program)}" if self.program else ""
 
 
 def binary(program: str) -> str:
-    """Where a program is, or nothing. Servers are often off an ordinary user's PATH."""
+    """The path of a program, if it is installed. Servers are often not in the PATH of an ordinary user."""
     folders = (str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin")
     return shutil.which(program, path=os.pathsep.join(folders)) or ""
 
@@ -82,7 +82,7 @@ def _told_version(program: str) -> str:
 
 
 def first_version(told: str) -> str:
-    """The first word with a number in it, of what a program says of itself."""
+    """The first word with a digit in the output of `--version`."""
     words = (word.rpartition("/")[2] for word in told.split())
     return next((word for word in words if word.lstrip("v")[:1].isdigit()), "of unknown version")
 
@@ -90,7 +90,7 @@ def first_version(told: str) -> str:
 def facade_argv(
     port: int, origin: int, folder: Path, tier: str, workers: int = 1, *, reading: bool = False
 ) -> list[str]:
-    """The facade with everything on that its users run with; `reading` as in `configs.routes`."""
+    """The facade with all features that operators use; `reading` as in `configs.routes`."""
     table, log = folder / "routes.yaml", folder / "log"
     table.write_text(configs.routes(origin, reading=reading))
     log.mkdir(exist_ok=True)
@@ -126,7 +126,7 @@ def _certified(folder: Path) -> None:
 
 
 def nginx_argv(port: int, origin: int, folder: Path, workers: int = 1) -> list[str]:
-    """nginx as it is shipped, but for its keep-alive and its log's buffer."""
+    """nginx with its defaults, except for keep-alive and the buffer of its log."""
     return _nginx_argv(configs.nginx(port, origin, folder, workers=workers), folder)
 
 

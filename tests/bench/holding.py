@@ -1,21 +1,21 @@
-"""Clients that do nothing: idle ones, and those that stall in the middle."""
+"""Clients without progress: idle ones, and those that stall within a body."""
 
 import contextlib
 import select
 import time
 from collections.abc import Iterator
 
-from tests.bench.client import Client, WrongAnswer
+from tests.bench.client import Client, WrongResponse
 from tests.bench.wire import BUFFER_BYTES, requests_of
 
-_ANSWER_S = 30.0
+_RESPONSE_S = 30.0
 _QUIET_S = 1.0
 _FILL_S = 15.0
 
 
 @contextlib.contextmanager
 def idle(port: int, count: int) -> Iterator[None]:
-    """Keep-alive clients that have been answered once, each after the other."""
+    """Keep-alive clients that have got one response each, one after the other."""
     buffer = bytearray(BUFFER_BYTES)
     with contextlib.ExitStack() as stack:
         for _ in range(count):
@@ -23,14 +23,14 @@ def idle(port: int, count: int) -> Iterator[None]:
                 contextlib.closing(Client(port, requests_of("get"), buffer))
             )
             client.ask()
-            while not _readable(client, _ANSWER_S).read():
+            while not _readable(client, _RESPONSE_S).read():
                 continue
         yield
 
 
 @contextlib.contextmanager
 def stalled_downloads(port: int, count: int) -> Iterator[None]:
-    """Clients that have read the first bytes of a long answer, and no more."""
+    """Clients that have read the first bytes of a long response, and no more."""
     buffer = bytearray(BUFFER_BYTES)
     with contextlib.ExitStack() as stack:
         for _ in range(count):
@@ -38,13 +38,13 @@ def stalled_downloads(port: int, count: int) -> Iterator[None]:
                 contextlib.closing(Client(port, requests_of("stalled-download"), buffer))
             )
             client.ask()
-            _readable(client, _ANSWER_S).read()
+            _readable(client, _RESPONSE_S).read()
         yield
 
 
 @contextlib.contextmanager
 def stalled_uploads(port: int, count: int) -> Iterator[None]:
-    """Clients that send a long body to an origin that does not read, until nobody takes more."""
+    """Clients that send a long body to an origin that does not read, until all buffers are full."""
     buffer, poller = bytearray(BUFFER_BYTES), select.epoll()
     writing: dict[int, Client] = {}
     with contextlib.ExitStack() as stack:
@@ -66,5 +66,5 @@ def stalled_uploads(port: int, count: int) -> Iterator[None]:
 
 def _readable(client: Client, within_s: float) -> Client:
     if not select.select([client], [], [], within_s)[0]:
-        raise WrongAnswer(f"no answer within {within_s:g} s")
+        raise WrongResponse(f"no response within {within_s:g} s")
     return client

@@ -1,8 +1,8 @@
-"""The load: keep-alive clients that ask again as soon as they are answered.
+"""The load: keep-alive clients that send the next request as soon as a response is complete.
 
 argv: port, kind of request, connections, seconds, and at most how many requests (0: no end but the time).
 Prints one JSON line: requests, failed, requests a second, the seconds to the last
-answer, and percentiles of the latency in milliseconds.
+response, and percentiles of the latency in milliseconds.
 """
 
 import json
@@ -10,7 +10,7 @@ import select
 import sys
 import time
 
-from tests.bench.client import Client, WrongAnswer
+from tests.bench.client import Client, WrongResponse
 from tests.bench.wire import BUFFER_BYTES, Requests, requests_of
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
@@ -35,7 +35,7 @@ class Load:
     def run(self, seconds: float, at_most: int) -> tuple[int, float]:
         """Load for a time, or until `at_most` requests are sent (0: no end but the time).
 
-        Returns how many answers came until then, and how long that was.
+        Returns the number of responses and the duration.
         """
         self._unasked = at_most or sys.maxsize
         began = time.perf_counter()
@@ -46,12 +46,12 @@ class Load:
         while self._unasked and time.perf_counter() < until and not self.failed:
             self._turn(asking=True)
         in_time, took_s = len(waits_s), time.perf_counter() - began
-        # A proxy whose client leaves has other work than the one that is measured.
+        # A proxy whose client leaves has additional work, which is not measured.
         until = time.perf_counter() + _DRAIN_S
         while not self.failed and not all(each.idle for each in self._clients.values()):
             self._turn(asking=False)
             if time.perf_counter() > until:
-                self.failed.append(f"no answer within {_DRAIN_S:g} s")
+                self.failed.append(f"no response within {_DRAIN_S:g} s")
         return in_time, took_s
 
     def _turn(self, *, asking: bool) -> None:
@@ -65,7 +65,7 @@ class Load:
                     continue
             except BlockingIOError:
                 continue
-            except (WrongAnswer, OSError) as error:
+            except (WrongResponse, OSError) as error:
                 self.failed.append(str(error))
                 self._poller.unregister(number)
                 continue
@@ -74,7 +74,7 @@ class Load:
                 self._ask(client)
 
     def close(self) -> None:
-        """Hang up, all of them."""
+        """Close all connections."""
         self._poller.close()
         for client in self._clients.values():
             client.close()

@@ -1,4 +1,4 @@
-"""The scenarios that load: all contestants up at once, rounds interleaved, medians."""
+"""The scenarios with load: all contestants run at the same time; rounds interleaved; medians."""
 
 import contextlib
 import sys
@@ -14,8 +14,8 @@ from tests.support import procfs
 CONNECTIONS = dict.fromkeys(LOADED, 32) | {"tls-close": 8, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256
 _LATENCY_ROUNDS = 4
-"""For each round of the other scenarios, and half as long: what stops the machine for a moment should spoil few. Half
-of them do not count."""
+"""For each round of the other scenarios, and half as long, so that a pause of the machine spoils few rounds. Half of
+them do not count."""
 _WARM_UP_S = 0.5
 _DIRECT = "no proxy"
 
@@ -54,7 +54,7 @@ def all_up(chosen: Sequence[Contestant], ground: Ground) -> Iterator[list[Up]]:
 
 
 def under_load(kind: str, contestants: Sequence[Up], ground: Ground) -> Scenario:
-    """As many requests of a kind as a contestant takes."""
+    """The highest rate of a kind of request that a contestant reaches."""
     contestants = [each for each in contestants if each.contestant.takes_part(kind)]
     results: dict[str, list[Figures]] = {each.name: [] for each in contestants}
     for turn in range(ground.rounds + 1):
@@ -76,7 +76,7 @@ def under_load(kind: str, contestants: Sequence[Up], ground: Ground) -> Scenario
 
 
 def leave_out(name: str, of: str, failure: Exception, ground: Ground) -> None:
-    """Say who does not take part in what, and why; the page says it, too."""
+    """Report which contestants do not take part, and why; the page has it, too."""
     ground.left_out.append(f"Left out of {of}: {name}, because it failed: {failure}.")
     tell(ground.left_out[-1])
 
@@ -84,8 +84,8 @@ def leave_out(name: str, of: str, failure: Exception, ground: Ground) -> None:
 def at_rate(contestants: Sequence[Up], rate: float, ground: Ground) -> Scenario:
     """Latency of unlike requests at a rate: of the facade, of nginx, and of the origin without a proxy.
 
-    Shared machines stop altogether for milliseconds while another guest has the core, which is what a 99th percentile
-    is made of: the quieter half of the rounds counts.
+    A shared machine pauses for milliseconds while another guest has the core. Such pauses would determine the 99th
+    percentile, so only the quieter half of the rounds counts.
     """
     ground = replace(ground, seconds=ground.seconds / 2)
     asked = [(each.name, each.port) for each in contestants if each.name in ("facade", "nginx")]

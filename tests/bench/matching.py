@@ -1,4 +1,4 @@
-"""What finding a route costs, by the size of the table. `python -m tests.bench.matching`."""
+"""The cost of finding a route, by the size of the table. `python -m tests.bench.matching`."""
 
 import random
 import statistics
@@ -15,7 +15,7 @@ _REQUESTS = 2_000
 
 
 def table(size: int) -> list[Route]:
-    """Prefixes, templates and exact paths below fifty services, and a rest."""
+    """Prefixes, templates and exact paths below fifty services, and a catch-all."""
     kinds = ("prefix", "template", "exact")
     endings = {"prefix": "", "template": "/{id}", "exact": "/list"}
     routes = []
@@ -27,7 +27,7 @@ def table(size: int) -> list[Route]:
 
 
 def requests(size: int, seed: int) -> list[Facts]:
-    """Most of them for some route, each tenth for the rest."""
+    """Requests: most match a specific route, each tenth the catch-all."""
     chance = random.Random(seed)
     found = []
     for turn in range(_REQUESTS):

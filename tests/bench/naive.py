@@ -1,4 +1,4 @@
-"""The proxy of every tutorial: Starlette in front, httpx.AsyncClient behind. argv: port origin-port."""
+"""The usual proxy of tutorials: Starlette for clients, httpx.AsyncClient for the backend. argv: port origin-port."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -31,12 +31,12 @@ def application(origin: str) -> Starlette:
             headers=request.headers.raw,
             content=request.stream(),
         )
-        answer = await client.send(asked, stream=True)
+        response = await client.send(asked, stream=True)
         return StreamingResponse(
-            answer.aiter_raw(),
-            answer.status_code,
-            dict(answer.headers),
-            background=BackgroundTask(answer.aclose),
+            response.aiter_raw(),
+            response.status_code,
+            dict(response.headers),
+            background=BackgroundTask(response.aclose),
         )
 
     return Starlette(

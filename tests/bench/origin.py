@@ -1,7 +1,7 @@
-"""The origin: answers as the end of the path wants it, as cheaply as Python can. argv: port.
+"""The origin: sends the response that the end of the path names, as cheaply as Python can. argv: port.
 
-`…/download` is 1 MB, `…/stalled-download` 512 MB, `…/stalled-upload` is never read; all else is 0.5 KB, once
-the body of the request is there. A request for something else than its target says gets a 404.
+`…/download` is 1 MB, `…/stalled-download` 512 MB, `…/stalled-upload` is never read; all other paths are 0.5 KB,
+after the body of the request. A request that does not fit its target gets a 404.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ class Connection:
         self.wants = _READ
 
     def read(self, buffer: bytearray) -> bool:
-        """Take what has come; False once the peer is gone."""
+        """Read available bytes; False once the peer has closed."""
         framing = self._framing
         if framing is not None and framing.counted():
             number = self._peer.recv_into(buffer)
@@ -71,7 +71,7 @@ class Connection:
         self.write()
 
     def write(self) -> None:
-        """Go on with a long answer until the peer takes no more."""
+        """Write more of a long response until the peer's buffer is full."""
         try:
             while self._left:
                 self._left -= self._peer.send(_BLOCK[: self._left])
@@ -81,7 +81,7 @@ class Connection:
             self.wants = _READ
 
     def close(self) -> None:
-        """Forget the peer."""
+        """Close the connection."""
         self._peer.close()
 
 
@@ -91,7 +91,7 @@ def _is_other(head: bytes, last: bytes) -> bool:
 
 
 def serve(port: int) -> None:
-    """Answer until the process ends."""
+    """Respond until the process ends."""
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     listener.setblocking(False)
     poller = select.epoll()

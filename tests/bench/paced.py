@@ -1,10 +1,10 @@
-"""Requests at a rate that does not ask how fast the answers come.
+"""Requests at a fixed rate, independent of the responses.
 
 argv: port, requests a second, seconds, connections.
 
 Arrivals are random (exponential gaps, one fixed seed: each contestant gets the same). A request that finds all
-connections busy waits, and its wait counts. Before the clock starts, each connection is made and has its first answer,
-and a second goes by at the rate: what is asked for is how long answers take, not how fast clients can be accepted.
+connections busy waits, and its wait counts. Before the measurement, each connection is opened and gets one response,
+and a second passes at the rate: the time of responses is measured, and not the rate of accepting clients.
 Prints one JSON line, like the load.
 """
 
@@ -16,7 +16,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from tests.bench.client import Client, WrongAnswer
+from tests.bench.client import Client, WrongResponse
 from tests.bench.load import percentile
 from tests.bench.wire import BUFFER_BYTES, requests_of
 
@@ -26,7 +26,7 @@ _WARM_UP_S = 1.0
 
 
 class Paced:
-    """`connections` clients, and a clock that says when the next request is due."""
+    """`connections` clients, and the time at which the next request is due."""
 
     def __init__(self, port: int, rate: float, connections: int) -> None:
         buffer = bytearray(BUFFER_BYTES)
@@ -45,7 +45,7 @@ class Paced:
         self.failed: list[str] = []
 
     def warm_up(self) -> None:
-        """Each client asks once, alone; then all of them for a second, at the rate."""
+        """Each client sends one request alone; then all of them send for a second, at the rate."""
         for client in self._clients.values():
             client.ask()
             while not client.idle:
@@ -55,7 +55,7 @@ class Paced:
         self.waits_s.clear()
 
     def run(self, seconds: float) -> None:
-        """Ask for `seconds`, and wait for the last answers."""
+        """Send requests for `seconds`, and wait for the last responses."""
         now = time.perf_counter()
         until, due = now + seconds, now
         while now < until and not self.failed:
@@ -68,10 +68,10 @@ class Paced:
         while len(self._free) < len(self._clients) and not self.failed:
             self._turn(0.01)
             if time.perf_counter() > until:
-                self.failed.append(f"no answer within {_DRAIN_S:g} s")
+                self.failed.append(f"no response within {_DRAIN_S:g} s")
 
     def close(self) -> None:
-        """Hang up, all of them."""
+        """Close all connections."""
         self._poller.close()
         for client in self._clients.values():
             client.close()
@@ -92,7 +92,7 @@ class Paced:
             try:
                 if not client.read():
                     continue
-            except (WrongAnswer, OSError) as error:
+            except (WrongResponse, OSError) as error:
                 self.failed.append(str(error))
                 return
             self.waits_s.append(time.perf_counter() - self._since[client])
@@ -105,7 +105,7 @@ class Paced:
 
 def main(argv: list[str]) -> None:
     port, rate, seconds, connections = argv
-    # Linux lets a sleeper oversleep by 50 µs, to save power: as long as an answer takes.
+    # To save power, Linux ends a sleep up to 50 µs late: as long as a response takes.
     Path("/proc/self/timerslack_ns").write_text("1")
     paced = Paced(int(port), float(rate), int(connections))
     paced.warm_up()

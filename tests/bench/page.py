@@ -157,7 +157,7 @@ def _latency(rate: int, scenario: Scenario) -> list[str]:
         "",
         *_columns(
             "contestant",
-            "answers/s",
+            "responses/s",
             "p50 ms",
             "p99 ms",
             "p99 of nginx's",
@@ -181,7 +181,7 @@ def _idle(scenario: Scenario) -> list[str]:
     return [
         "## Idle clients",
         "",
-        f"{IDLE_CLIENTS:,} keep-alive clients that have been answered once: what resident memory grows "
+        f"{IDLE_CLIENTS:,} keep-alive clients that have got one response: what resident memory grows "
         "by.",
         "",
         *_columns("contestant", "KB a client"),

@@ -1,4 +1,4 @@
-"""Runs contestants and loads, each on its core."""
+"""Runs contestants and loads, each on one core."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import wrk
-from tests.bench.client import WrongAnswer
+from tests.bench.client import WrongResponse
 from tests.bench.contestants import Contestant
 from tests.bench.report import Figures, LoadFailed
 from tests.support import procfs
@@ -25,13 +25,13 @@ _QUIET_S = 3.0
 _QUIET_SHARE = 0.1
 
 
-FAILURES = (LoadFailed, NotListening, WrongAnswer, OSError)
-"""How a contestant fails. It is left out, and the run of the others goes on."""
+FAILURES = (LoadFailed, NotListening, WrongResponse, OSError)
+"""The failures of a contestant. It is left out, and the run continues with the others."""
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Who runs where."""
+    """The cores of contestants and load."""
 
     contestants: int
     load: int
@@ -45,7 +45,7 @@ class Cores:
 
 @dataclass(frozen=True)
 class Up:
-    """A contestant that answers."""
+    """A contestant that responds."""
 
     contestant: Contestant
     pid: int
@@ -54,7 +54,7 @@ class Up:
 
     @property
     def name(self) -> str:
-        """Its contestant's."""
+        """The name of its contestant."""
         return self.contestant.name
 
 
@@ -71,7 +71,7 @@ def pinned(core: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def started(argv: list[str], port: int, core: int, folder: Path) -> Iterator[int]:
-    """Run `argv` pinned to a core until the block ends; yields its pid once the port answers.
+    """Run `argv` pinned to a core until the block ends; yields its pid once the port responds.
 
     Raises NotListening if it does not within 30 s.
     """
@@ -97,13 +97,13 @@ def up(contestant: Contestant, origin_port: int, core: int) -> Iterator[Up]:
         argv = contestant.argv(port, origin_port, folder)
         with started(argv, port, core, folder) as pid:
             for line in (folder / "stderr").read_text(errors="replace").splitlines():
-                if "WARNING" in line:  # The facade says so when it serves with the other tier.
+                if "WARNING" in line:  # The facade warns if it serves with the other tier.
                     print(f"{contestant.name}: {line}", file=sys.stderr)
             yield Up(contestant, pid, port, core)
 
 
 def printed_by(module: str, arguments: list[object], core: int, timeout_s: float) -> Figures:
-    """What a load prints. Raises LoadFailed if a request failed."""
+    """The output of a load. Raises LoadFailed if a request failed."""
     argv = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
     with pinned(core):
         load = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
@@ -133,7 +133,7 @@ def _printed_by_wrk(port: int, kind: str, connections: int, seconds: float, core
 
 
 def quiet(core: int, busy_s: Callable[[int], float] = procfs.core_busy_s) -> bool:
-    """Wait until hardly anything runs on a core, 3 s at most: a process that was loaded before goes on for a while.
+    """Wait until hardly anything runs on a core, 3 s at most: a process continues for a while after its load.
 
     Returns whether it is quiet. `busy_s` gives how long a core was busy since the machine started.
     """
@@ -148,7 +148,7 @@ def quiet(core: int, busy_s: Callable[[int], float] = procfs.core_busy_s) -> boo
 def loaded(
     each: Up, kind: str, connections: int, seconds: float, core: int, at_most: int = 0
 ) -> Figures:
-    """One round of load on one contestant, with what it cost."""
+    """One round of load on one contestant, with its cost."""
     quiet(each.core)
     busy, before, began = procfs.core_busy_s(each.core), procfs.cpu_s(each.pid), time.monotonic()
     if kind == "tls-close":

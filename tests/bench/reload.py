@@ -1,7 +1,7 @@
-"""From an edit to its effect, and what clients notice of it. `python -m tests.bench.reload`.
+"""The time from an edit to its effect, and the delay that clients see. `python -m tests.bench.reload`.
 
-A facade with a large table answers one keep-alive client; the file is renamed over, and the client sees the
-token of the new table in an answer. The pause is the longest answer around the swap.
+A facade with a large table serves one keep-alive client; the file is renamed over, and the client sees the
+token of the new table in a response. The pause is the longest response around the swap.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _BETWEEN_S = 0.002
 
 
 def table(size: int, token: int) -> str:
-    """`size` routes; `/ping` answers with the token."""
+    """`size` routes; `/ping` responds with the token."""
     lines = [
         "version: 1",
         "backends: {legacy: 'http://127.0.0.1:1', new: 'http://127.0.0.1:1'}",
@@ -43,7 +43,7 @@ def table(size: int, token: int) -> str:
 
 @dataclass
 class Client:
-    """Asks for /ping without pause, and notes how long answers take and when a token came first."""
+    """Requests /ping without a pause, and records the duration of each response and the time of each new token."""
 
     port: int
     seen: dict[str, float] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Client:
 
 
 def measure(size: int, folder: Path) -> tuple[float, float]:
-    """Median milliseconds from an edit to its effect, and the longest answer around any of them."""
+    """Median milliseconds from an edit to its effect, and the longest response around any of them."""
     routes, port = folder / "routes.yaml", free_port()
     routes.write_text(table(size, 0))
     argv = command("--routes", str(routes), "--listen", f"127.0.0.1:{port}")
@@ -102,7 +102,7 @@ def lines() -> list[str]:
             effect_ms, pause_ms = measure(size, Path(folder))
         rows.append(f"| {size:,} | {effect_ms:,.0f} | {pause_ms:,.1f} |")
     return [
-        "| routes | edit to effect, median ms | longest answer around a swap, ms |",
+        "| routes | edit to effect, median ms | longest response around a swap, ms |",
         "| ---: | ---: | ---: |",
         *rows,
     ]

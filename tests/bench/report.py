@@ -1,4 +1,4 @@
-"""The result of a run, as a value: to be written down, compared, and drawn."""
+"""The result of a run, as a value."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 
 Figures = dict[str, float]
-"""Of one contestant in one scenario. `cpu_us` and `per_second` are there in all that load."""
+"""The figures of one contestant in one scenario. Scenarios with load have `cpu_us` and `per_second`."""
 Scenario = dict[str, Figures]
 
 LOADED = (
@@ -18,7 +18,7 @@ LATENCIES = {"latency-2000": 2_000, "latency-4000": 4_000}
 
 
 class LoadFailed(Exception):
-    """A contestant did not start, or did not answer, or not with 200; the text says which."""
+    """A contestant did not start, did not respond, or not with 200; the message says which."""
 
 
 class Report(Struct):
@@ -30,7 +30,7 @@ class Report(Struct):
     scenarios: dict[str, Scenario] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
-    """Sentences: who does not take part, and why."""
+    """Sentences: which contestants do not take part, and why."""
     matching: list[str] = field(default_factory=list)
     reload: list[str] = field(default_factory=list)
 

@@ -60,7 +60,7 @@ def test_a_percentile_stays_within_the_list(share: float, expected: float) -> No
     assert percentile([1.0, 2.0, 3.0], share) == expected
 
 
-def test_each_kind_of_request_is_answered(origin: Up) -> None:
+def test_each_kind_of_request_gets_its_response(origin: Up) -> None:
     for kind in ("get", "post", "unlike", "unlike-post", "cohort", "edited", "download", "upload"):
         with contextlib.closing(Load(origin.port, requests_of(kind), 2)) as load:
             load.run(10, at_most=5)
@@ -94,7 +94,7 @@ def test_the_origin_tells_a_load_that_asks_for_something_else(origin: Up, asked:
         assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
 
 
-def test_paced_requests_are_all_answered(origin: Up) -> None:
+def test_paced_requests_all_get_a_response(origin: Up) -> None:
     with contextlib.closing(Paced(origin.port, 500, 4)) as paced:
         paced.run(0.2)
     assert not paced.failed

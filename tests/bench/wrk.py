@@ -1,6 +1,6 @@
 """Small requests by wrk, where it is installed: a load in C leaves the load's core to the origin.
 
-Every answer has to be a 200. What wrk cannot do (long bodies, pauses) is done by `load`.
+Every response has to be a 200. What wrk cannot do (long bodies, pauses) is done by `load`.
 """
 
 import re

@@ -47,7 +47,7 @@ Figures = dict[str, float]
 
 
 def address(database: DatabaseSettings, scheme: str = "postgresql") -> str:
-    """The database as an address."""
+    """The URL of the database."""
     login = f"{database.username}:{database.password.reveal()}"
     return f"{scheme}://{login}@{database.host}:{database.port}/{database.name}"
 
@@ -64,7 +64,7 @@ async def prepared(database: DatabaseSettings, rows: int) -> None:
 
 
 def command(name: str, port: int, database: DatabaseSettings) -> tuple[list[str], dict[str, str]]:
-    """How a contestant is started."""
+    """The command that starts a contestant."""
     if name == "ours":
         env = {
             "DB_HOST": database.host,
@@ -80,7 +80,7 @@ def command(name: str, port: int, database: DatabaseSettings) -> tuple[list[str]
 
 @contextlib.contextmanager
 def started(name: str, database: DatabaseSettings, core: int) -> Iterator[tuple[int, int, float]]:
-    """A contestant pinned to a core: its pid, its port, and the seconds until its first answer."""
+    """A contestant pinned to a core: its pid, its port, and the seconds until its first response."""
     port = postgres.free_port()
     argv, env = command(name, port, database)
     began = time.monotonic()
@@ -93,9 +93,9 @@ def started(name: str, database: DatabaseSettings, core: int) -> Iterator[tuple[
     )
     try:
         os.sched_setaffinity(process.pid, {core})
-        while not _answers(port):
+        while not _responds(port):
             if process.poll() is not None or time.monotonic() > began + 20:
-                raise SystemExit(f"{name} does not answer")
+                raise SystemExit(f"{name} does not respond")
             time.sleep(0.01)
         yield process.pid, port, time.monotonic() - began
     finally:
@@ -107,7 +107,7 @@ def started(name: str, database: DatabaseSettings, core: int) -> Iterator[tuple[
             process.wait()
 
 
-def _answers(port: int) -> bool:
+def _responds(port: int) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(f"http://127.0.0.1:{port}/flightspecials/1").status_code == 200
     return False
@@ -129,7 +129,7 @@ def round_of(pid: int, port: int, question: str, seconds: float, core: int) -> F
 def compared(
     databases: dict[int, DatabaseSettings], rounds: int, seconds: float
 ) -> tuple[dict[str, dict[str, Figures]], Figures]:
-    """For each question each contestant's medians; and our start and memory."""
+    """The medians of each contestant for each question, and the start time and memory of the service."""
     cores = sorted(os.sched_getaffinity(0))
     results: dict[str, dict[str, Figures]] = {}
     own: Figures = {}
@@ -168,7 +168,7 @@ def page(results: dict[str, dict[str, Figures]], own: Figures, rounds: int, seco
         f"other. {rounds} interleaved rounds of {seconds:g} s, the median of each figure, "
         f"{_CONNECTIONS} keep-alive connections. CPU is the kernel's account of "
         "the contestant, user and system. "
-        "The floor answers bytes that it already has, after one query: the row, the update, or, for a list, "
+        "The floor sends a prepared response, after one query: the row, the update, or, for a list, "
         "whether anything has changed. Ours is measured as it is shipped: metrics and request ids on.",
         "",
         "| question | contestant | requests/s | ours is faster by | CPU µs a request "

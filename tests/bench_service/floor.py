@@ -1,6 +1,6 @@
-"""The floor: uvicorn answering bytes that it has, plus one asyncpg query. argv: port, database address.
+"""The floor: uvicorn with a prepared response, plus one asyncpg query. argv: port, database address.
 
-The bytes are those that the contestant of the same question answers; the query is the least that the
+The bytes are those that the contestant of the same question sends; the query is the cheapest one that the
 question needs: the row by its key, the update by its key, or, for a list, whether anything has changed.
 """
 
@@ -50,7 +50,7 @@ class Floor:
         await send({"type": "http.response.body", "body": body})
 
     async def _start(self) -> None:
-        # Without the query that asyncpg sends whenever a connection is given back: one is promised.
+        # Without the query that asyncpg sends when a connection is returned: the floor promises one query.
         self._pool = await asyncpg.create_pool(
             self._address, min_size=1, max_size=10, reset=_nothing_to_reset
         )
@@ -61,7 +61,7 @@ class Floor:
 
 
 async def _nothing_to_reset(_connection: object) -> None:
-    """Nothing in a session was changed."""
+    """A session has no state to reset."""
 
 
 async def main(port: int, address: str) -> None:

@@ -35,7 +35,7 @@ class Special(Base):
 
 
 class Out(BaseModel):
-    """What is answered."""
+    """The response."""
 
     model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
     id: int

@@ -3,11 +3,12 @@
 What is promised, and checked:
 
 - A request to a part that is not disturbed never fails, as long as the facade itself runs.
-- A request to a disturbed part ends as 200, 502, 503 or 504 with a problem+json; to the service without its
-  database as 200 or 503. Only the kill of a part that is sending may cut an answer short.
-- While the only facade restarts, connections are refused or closed before an answer begins. What it has
-  taken it finishes: no answer is cut, and none is an error.
-- Afterwards every request is answered with 200 again.
+- A request to a disturbed part gets a 200, or a 502, 503 or 504 with problem+json. Both lists have an empty body
+  instead: from the facade (`errors` in routes.yaml), and from the service without its database. Only the kill of a part
+  may truncate its responses.
+- While the only facade restarts, connections are refused or closed before a response begins. It finishes the requests
+  that it has accepted: no response is truncated, and none is an error.
+- Afterwards every request gets a 200 again.
 """
 
 import socket
@@ -66,14 +67,14 @@ def _disturbed(
         _surely_clean(load.take(_FIRST), {}, "before")
         disturb()
         stack.wait_healthy((part,))
-        wait(lambda: _all_answer(stack), f"not every path is answered again after {part}")
+        wait(lambda: _all_respond(stack), f"not every path has a response again after {part}")
         during = load.take()
         _surely_clean(during, allowed, "meanwhile")
         _surely_clean(load.take(_AFTERWARDS), {}, "afterwards")
     return as_text(during)
 
 
-def _all_answer(stack: Stack) -> bool:
+def _all_respond(stack: Stack) -> bool:
     return all(stack.get(path).status_code == 200 for path in _PATHS.values())
 
 
@@ -83,7 +84,7 @@ def _surely_clean(tally: Tally, allowed: dict[str, frozenset[str]], when: str) -
 
 
 def request_over_restart(stack: Stack, header: str) -> str:
-    """A write whose body is half sent when the facade is stopped is done and answered."""
+    """A write whose body is half sent when the facade is stopped is carried out, and gets its response."""
     body = b'{"id": 1, "flightSpecialHeader": "%s"}' % header.encode()
     head = (
         "POST /flightspecials/1/header HTTP/1.1\r\nhost: localhost\r\n"
@@ -99,15 +100,15 @@ def request_over_restart(stack: Stack, header: str) -> str:
         restarting.start()
         wait(lambda: not _accepts(address), "the facade goes on accepting after SIGTERM")
         connection.sendall(body[10:])
-        answer = _all_of(connection)
+        response = _all_of(connection)
     restarting.join(60)
     stack.wait_healthy(PARTS)
-    surely(answer.startswith(b"HTTP/1.1 200"), f"the answer began with {answer[:200]!r}")
-    return "sent after SIGTERM, answered 200"
+    surely(response.startswith(b"HTTP/1.1 200"), f"the response began with {response[:200]!r}")
+    return "sent after SIGTERM, status 200"
 
 
 def _accepts(address: tuple[str, int]) -> bool:
-    """Whether a request on a new connection is answered. The engine's own proxy accepts for anybody."""
+    """Whether a request on a new connection gets a response. The engine's own proxy accepts every connection."""
     try:
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(b"GET /flightspecials HTTP/1.1\r\nhost: a\r\n\r\n")

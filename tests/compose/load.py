@@ -12,9 +12,9 @@ _PAUSE_S = 0.01
 _PROBLEM = "application/problem+json"
 
 # What a request can come to, beside its status.
-UNANSWERED = "unanswered"  # the connection was refused or ended before an answer began
-CUT = "cut"  # an answer began and ended half-way
-UNCLEAN = "unclean"  # an error that is no problem+json
+UNANSWERED = "unanswered"  # the connection was refused or ended before a response began
+CUT = "cut"  # a response began and ended half-way
+UNCLEAN = "unclean"  # an error in another form than `_is_clean` accepts
 
 Tally = Counter[tuple[str, str]]
 
@@ -72,16 +72,29 @@ class Load:
 def one_request(client: httpx.Client, path: str) -> str:
     """The status as a text, or UNANSWERED, CUT, UNCLEAN."""
     try:
-        with client.stream("GET", path) as answer:
+        with client.stream("GET", path) as response:
             try:
-                answer.read()
+                response.read()
             except httpx.TransportError:
                 return CUT
     except httpx.TransportError:
         return UNANSWERED
-    if answer.status_code >= 400 and answer.headers.get("content-type") != _PROBLEM:
+    if response.status_code >= 400 and not _is_clean(response):
         return UNCLEAN
-    return str(answer.status_code)
+    return str(response.status_code)
+
+
+def _is_clean(response: httpx.Response) -> bool:
+    """Whether an error is a problem+json, or the empty body that both lists have for errors.
+
+    The service gives its list an empty 503 with Retry-After (docs/service.md). The facade gives one with its request id
+    (`errors` in routes.yaml).
+    """
+    is_named = "x-request-id" in response.headers or "retry-after" in response.headers
+    if is_named and response.status_code in (502, 503, 504) and not response.content:
+        return "content-type" not in response.headers
+    kind: str = response.headers.get("content-type", "")
+    return kind == _PROBLEM
 
 
 def faults(tally: Tally, allowed: Mapping[str, frozenset[str]]) -> list[str]:

@@ -10,7 +10,7 @@ import httpx
 
 from tests.compose.shell import StepFailed
 
-# A step's own sentence; no answer; an answer without what is looked for in it.
+# A step's own sentence; no response; a response without what is looked for in it.
 _UNEXPECTED = (StepFailed, httpx.HTTPError, LookupError, ValueError)
 _NAME_WIDTH = 44
 _SEEN_WIDTH = 84

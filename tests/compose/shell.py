@@ -54,7 +54,7 @@ def surely(holds: object, sentence: str) -> None:
 
 
 def why_no_engine() -> str:
-    """Empty where Docker Engine and Compose v2 answer, else one sentence."""
+    """Empty if Docker Engine and Compose v2 respond, else one sentence."""
     try:
         run(["docker", "info", "--format", "{{.ServerVersion}}"], timeout_s=20)
     except StepFailed:

@@ -104,12 +104,12 @@ class Stack:
         """Through the facade, or from `base`. Raises httpx.HTTPError."""
         return httpx.get((base or self.facade) + path, timeout=10, trust_env=False)
 
-    def answered_by_service(self) -> bool:
+    def comes_from_service(self) -> bool:
         """Whether the list comes from the service; the stand-in sends no X-Build."""
-        answer = self.get(LIST)
-        if answer.status_code != 200:
-            raise StepFailed(f"GET {LIST} answered {answer.status_code}: {answer.text[:300]}")
-        return "x-build" in answer.headers
+        response = self.get(LIST)
+        if response.status_code != 200:
+            raise StepFailed(f"GET {LIST} responded {response.status_code}: {response.text[:300]}")
+        return "x-build" in response.headers
 
     def remove(self) -> None:
         """Everything of this project: containers, networks, images, volumes, data."""

@@ -13,8 +13,8 @@ from tests.compose.reading import IMAGES
 
 
 @contextlib.contextmanager
-def answering(status: int) -> Iterator[int]:
-    """A server on a free port that answers everything with `status`."""
+def responding(status: int) -> Iterator[int]:
+    """A server on a free port that responds to every request with `status`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -44,12 +44,12 @@ def check(port: int) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (302, 1), (404, 1), (401, 1), (503, 1)])
 def test_only_200_is_healthy_and_what_was_said_is_shown(status: int, code: int) -> None:
-    with answering(status) as port:
+    with responding(status) as port:
         assert check(port) == (code, f"{status} asked for /readyz")
 
 
 def test_nobody_there_is_not_healthy() -> None:
-    with answering(200) as port:
+    with responding(200) as port:
         pass
     code, said = check(port)
     assert code == 1

@@ -34,6 +34,26 @@ _PROBLEM = b"content-type: application/problem+json\r\n"
             b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n" + _PROBLEM + b"\r\n", "502", id="clean"
         ),
         pytest.param(b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n", UNCLEAN, id="unclean"),
+        pytest.param(
+            b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\nx-request-id: 7\r\n\r\n",
+            "502",
+            id="the body that the table gives",
+        ),
+        pytest.param(
+            b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\nx-request-id: 7\r\ncontent-type: a/b\r\n\r\n",
+            UNCLEAN,
+            id="an empty body with a type",
+        ),
+        pytest.param(
+            b"HTTP/1.1 503 Out\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n",
+            "503",
+            id="without a database",
+        ),
+        pytest.param(
+            b"HTTP/1.1 503 Out\r\ncontent-length: 2\r\nretry-after: 5\r\n\r\nno",
+            UNCLEAN,
+            id="another body",
+        ),
     ],
 )
 async def test_a_request_comes_to(raw: bytes, outcome: str) -> None:
@@ -119,7 +139,7 @@ def _fail(sentence: str) -> str:
 
 
 @pytest.mark.parametrize("error", [KeyError("x-build"), httpx.ConnectError("refused")])
-def test_an_answer_that_is_not_as_expected_is_a_failed_step(error: Exception) -> None:
+def test_an_unexpected_response_is_a_failed_step(error: Exception) -> None:
     def raising() -> str:
         raise error
 

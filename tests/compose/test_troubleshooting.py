@@ -34,7 +34,7 @@ REASONS = {kind.reason: str(kind.status) for kind in _below(RequestError) if "re
 
 
 @pytest.mark.parametrize("reason", sorted(REASONS))
-def test_an_answer_of_the_facade_is_explained(reason: str) -> None:
+def test_a_problem_of_the_facade_is_explained(reason: str) -> None:
     assert REASONS[reason] in _rows().get(reason, "")
 
 

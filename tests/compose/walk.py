@@ -41,15 +41,15 @@ def requests(stack: Stack) -> str:
     surely(front_end.status_code == 200, f"the front end: {front_end.status_code}")
     specials, hotels = stack.get(LIST), stack.get(HOTELS)
     surely(len(specials.json()) == len(hotels.json()) == 11, "a list has not its 11 specials")
-    surely(stack.answered_by_service(), "the list does not come from the service")
+    surely(stack.comes_from_service(), "the list does not come from the service")
     redirect = stack.get("/travelbuddy")
     surely(
         redirect.headers.get("location") == "/travelbuddy/",
         f"the monolith's redirect leads to {redirect.headers.get('location')}",
     )
-    surely(stack.get("/flightspecials/1").json()["id"] == 1, "the service's API does not answer")
+    surely(stack.get("/flightspecials/1").json()["id"] == 1, "the service's API does not respond")
     direct = stack.get("/flightspecials", base=stack.app)
-    surely(direct.status_code == 200, f"the service's own port answers {direct.status_code}")
+    surely(direct.status_code == 200, f"the service's own port responds {direct.status_code}")
     return "page, front end, both lists of 11, redirect, API, the service's own port"
 
 
@@ -60,7 +60,7 @@ def database_away(stack: Stack) -> str:
     hotels, page = stack.get(HOTELS), stack.get("/travelbuddy/")
     surely(hotels.status_code == 200 and not hotels.content, f"the hotels: {hotels.text[:300]}")
     surely(page.status_code == 500, f"the page: {page.status_code}")
-    surely(stack.answered_by_service(), "the list does not come from the service")
+    surely(stack.comes_from_service(), "the list does not come from the service")
     stack.inside("travelbuddy", *switch, "up")
     surely(len(stack.get(HOTELS).json()) == 11, "the hotels are not back")
     return "hotels 200 and empty, page 500, flights served; then all back"
@@ -91,13 +91,13 @@ def edit_routes(stack: Stack) -> str:
     legacy = live.replace("stage: live #", "stage: legacy #")
     surely(legacy != live, "routes.yaml has no route that is live")
     stack.routes.write_text(legacy)
-    in_place = wait(lambda: not stack.answered_by_service(), "an edit in place has no effect")
+    in_place = wait(lambda: not stack.comes_from_service(), "an edit in place has no effect")
     _put(stack.routes, live)
-    renamed = wait(stack.answered_by_service, "an edit by rename has no effect")
+    renamed = wait(stack.comes_from_service, "an edit by rename has no effect")
     _put(stack.routes, legacy)
-    again = wait(lambda: not stack.answered_by_service(), "a second edit by rename has no effect")
+    again = wait(lambda: not stack.comes_from_service(), "a second edit by rename has no effect")
     _put(stack.routes, live)
-    wait(stack.answered_by_service, "the way back has no effect")
+    wait(stack.comes_from_service, "the way back has no effect")
     return f"in place {in_place:.2f} s, by rename {renamed:.2f} s, again {again:.2f} s"
 
 
@@ -106,7 +106,7 @@ def broken_routes(stack: Stack) -> str:
     good = stack.routes.read_text()
     _put(stack.routes, good.replace("stage: live #", "stage: alive #"))
     wait(lambda: "alive" in _readyz(stack), "the mistake is not told")
-    surely(stack.answered_by_service(), "the last good table is not in effect")
+    surely(stack.comes_from_service(), "the last good table is not in effect")
     surely(
         stack.health("facade") == "healthy", "the facade is not healthy with its last good table"
     )
@@ -126,7 +126,7 @@ def facade_tools(stack: Stack) -> str:
     surely("stage: canary #" in stack.routes.read_text(), "facade shift changed nothing")
     _edit(stack, "rollback", "flightspecials")
     surely("stage: live #" in stack.routes.read_text(), "facade rollback is not the way back")
-    wait(stack.answered_by_service, "the rollback has no effect")
+    wait(stack.comes_from_service, "the rollback has no effect")
     _put(stack.routes, before)
     return "routes --live, explain --live; shift and rollback as who runs this"
 
@@ -192,15 +192,16 @@ def legacy_url(stack: Stack) -> str:
     env = {"LEGACY_URL": f"http://{other}:8080", "FACADE_WORKERS": "2"}
     stack.compose(*words, env=env, both=True)
     surely(not stack.container("travelbuddy"), "the stand-in runs on")
-    answer = stack.get(HOTELS)
+    response = stack.get(HOTELS)
     surely(
-        answer.status_code == 200, f"the other monolith: {answer.status_code} {answer.text[:300]}"
+        response.status_code == 200,
+        f"the other monolith: {response.status_code} {response.text[:300]}",
     )
     run(["docker", "stop", other])
     gone = stack.get(HOTELS)
     surely(gone.status_code in {502, 503, 504}, f"without it: {gone.status_code}")
     stack.compose("up", "--wait", both=True)
-    return f"another monolith answered; without it {gone.status_code}"
+    return f"another monolith responded; without it {gone.status_code}"
 
 
 def named_volume(stack: Stack) -> str:
@@ -255,8 +256,10 @@ def set_header(stack: Stack, header: str) -> str:
     """A write through the facade."""
     body = {"id": 1, "flightSpecialHeader": header}
     try:
-        answer = httpx.post(f"{stack.facade}/flightspecials/1/header", json=body, trust_env=False)
+        response = httpx.post(f"{stack.facade}/flightspecials/1/header", json=body, trust_env=False)
     except httpx.TransportError as error:
-        raise StepFailed(f"the write got no answer: {error}") from None
-    surely(answer.json().get("resultCode") == "Y", f"{answer.status_code} {answer.text[:300]}")
-    return answer.text
+        raise StepFailed(f"the write got no response: {error}") from None
+    surely(
+        response.json().get("resultCode") == "Y", f"{response.status_code} {response.text[:300]}"
+    )
+    return response.text

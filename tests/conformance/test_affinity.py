@@ -35,16 +35,16 @@ async def ask(wire: Wire, *fields: bytes, method: bytes = b"GET") -> Message:
     return await wire.response()
 
 
-def cookies_of(answer: Message) -> list[bytes]:
-    return [value.strip().partition(b";")[0] for value in answer.head.all(b"set-cookie")]
+def cookies_of(response: Message) -> list[bytes]:
+    return [value.strip().partition(b";")[0] for value in response.head.all(b"set-cookie")]
 
 
 async def new_client(up: RunningFacade) -> tuple[bytes, bytes]:
     """A client without a cookie: the endpoint that serves it, and the cookie that it gets."""
     async with client(up) as wire:
-        answer = await ask(wire)
-        (cookie,) = cookies_of(answer)
-        return answer.body, cookie
+        response = await ask(wire)
+        (cookie,) = cookies_of(response)
+        return response.body, cookie
 
 
 async def served_by(up: RunningFacade, cookie: bytes) -> Message:
@@ -66,8 +66,8 @@ async def test_a_client_stays_with_the_endpoint_of_its_cookie(tier: Tier, tmp_pa
             clients = [await new_client(up) for _ in range(6)]
             assert {body for body, _ in clients} == {b"0", b"1", b"2"}
             for body, cookie in clients * 3:
-                answer = await served_by(up, cookie)
-                assert (answer.body, cookies_of(answer)) == (body, [])
+                response = await served_by(up, cookie)
+                assert (response.body, cookies_of(response)) == (body, [])
             assert [message.head.all(b"cookie") for message in seen[6:]] == [[b"a=b"]] * 18
 
 
@@ -116,8 +116,8 @@ async def test_a_new_endpoint_disturbs_nobody_with_a_cookie(
             more = way if way == STICKY else f"{STICKY}, {way}"
             await reload(up, table(*urls, backend=more))
             for body, cookie in clients:
-                answer = await served_by(up, cookie)
-                assert (answer.body, cookies_of(answer)) == (body, [])
+                response = await served_by(up, cookie)
+                assert (response.body, cookies_of(response)) == (body, [])
 
 
 async def test_a_hash_keeps_an_address_with_its_endpoint(tier: Tier, tmp_path: Path) -> None:

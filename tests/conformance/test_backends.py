@@ -95,7 +95,7 @@ async def test_a_unix_socket_is_reached(tier: Tier, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listening", loopbacks())
-async def test_the_address_of_a_name_that_answers_is_used(
+async def test_the_address_of_a_name_that_accepts_connections_is_used(
     listening: str, tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 8305: a name with addresses of both families, one of which refuses."""

@@ -47,7 +47,7 @@ async def test_httpx_streams_both_ways(tier: Tier, tmp_path: Path) -> None:
                 assert b"".join([part async for part in streamed.aiter_bytes()]) == b"/s "
 
 
-async def test_httpx_sees_a_truncated_answer(tier: Tier, tmp_path: Path) -> None:
+async def test_httpx_sees_a_truncated_response(tier: Tier, tmp_path: Path) -> None:
     async def cut(wire: Wire) -> None:
         await wire.request()
         wire.send(CHUNKS[:-5])
@@ -79,9 +79,9 @@ async def test_aiohttp_waits_for_100_continue(tier: Tier, tmp_path: Path) -> Non
                 assert await got.read() == b"/ body"
 
 
-async def test_h11_reads_every_answer_of_a_connection(tier: Tier, tmp_path: Path) -> None:
-    answers = [ok(b"one"), CHUNKS, b"HTTP/1.1 204 No Content\r\n\r\n", ok(b"four")]
-    async with origin(responding(lambda _: answers.pop(0))) as made:
+async def test_h11_reads_every_response_of_a_connection(tier: Tier, tmp_path: Path) -> None:
+    responses = [ok(b"one"), CHUNKS, b"HTTP/1.1 204 No Content\r\n\r\n", ok(b"four")]
+    async with origin(responding(lambda _: responses.pop(0))) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             bodies = await asyncio.to_thread(_with_h11, up.listen.port, 4)
     assert bodies == [b"one", b"onetwo", b"", b"four"]

@@ -158,7 +158,9 @@ def _request(
     return Case(name, rfc, steps)
 
 
-def _answer(name: str, fields: Pairs, kept: Pairs | None = None, rfc: str = "RFC 9110 5.3") -> Case:
+def _response(
+    name: str, fields: Pairs, kept: Pairs | None = None, rfc: str = "RFC 9110 5.3"
+) -> Case:
     raw = b"HTTP/1.1 200 OK\r\n" + _written(fields) + b"Content-Length: 2\r\n\r\nok"
     wanted = _lower(fields) if kept is None else kept
     steps = (
@@ -204,12 +206,12 @@ FIELDS = [
         "a request's Range and conditions are left to the origin",
         [(b"range", b"bytes=0-9"), (b"if-none-match", b'"x"'), (b"if-range", b'"y"')],
     ),
-    _answer("a response's fields keep order, repeats and bytes", ODD),
-    _answer("several Set-Cookie fields stay several", COOKIES, rfc="RFC 6265 3"),
-    _answer("many fields of a response arrive", MANY),
-    _answer("a big field of a response arrives", BIG),
-    _answer("Date, Server and Age of the origin are kept", RELAYED, rfc="RFC 9110 6.6.1"),
-    _answer(
+    _response("a response's fields keep order, repeats and bytes", ODD),
+    _response("several Set-Cookie fields stay several", COOKIES, rfc="RFC 6265 3"),
+    _response("many fields of a response arrive", MANY),
+    _response("a big field of a response arrives", BIG),
+    _response("Date, Server and Age of the origin are kept", RELAYED, rfc="RFC 9110 6.6.1"),
+    _response(
         "a response's hop-by-hop fields are dropped",
         HOP_BY_HOP,
         ENDS,

@@ -38,8 +38,8 @@ CHUNKED_POST = b"POST /a HTTP/1.1\r\nhost: facade.example\r\nte: trailers\r\ntra
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def asked(*answer: Step, raw: bytes = GET) -> tuple[Step, ...]:
-    return (ClientSends(raw), OriginSees(LINE), *answer)
+def asked(*response: Step, raw: bytes = GET) -> tuple[Step, ...]:
+    return (ClientSends(raw), OriginSees(LINE), *response)
 
 
 def _interim(name: str, sent: bytes, statuses: tuple[int, ...]) -> Case:
@@ -258,7 +258,5 @@ CASES = [*INTERIM, *EXPECT, *TRAILERS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
-async def test_what_comes_before_and_after_an_answer(
-    case: Case, tier: Tier, tmp_path: Path
-) -> None:
+async def test_interim_responses_and_trailers(case: Case, tier: Tier, tmp_path: Path) -> None:
     await converse(case, tier, tmp_path)

@@ -28,15 +28,15 @@ def _asking(user: str, number: int) -> bytes:
     return head + b"\r\n"
 
 
-def _answer(asked: Message) -> bytes:
+def _response(asked: Message) -> bytes:
     """All that was said, in the body; a cookie of the user's own; a length that varies, or chunks."""
     target = asked.head.target
     text = b"%b|%b|%b" % (target, b"|".join(value for _, value in asked.head.fields), asked.body)
     user = target.split(b"/")[1]
     if len(text) % 3:
-        return ok(text, b"set-cookie: JSESSIONID=%b-answer" % user)
+        return ok(text, b"set-cookie: JSESSIONID=%b-response" % user)
     return (
-        b"HTTP/1.1 200 OK\r\nset-cookie: JSESSIONID=%b-answer\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nset-cookie: JSESSIONID=%b-response\r\ntransfer-encoding: chunked\r\n\r\n"
         b"%x\r\n%b\r\n0\r\n\r\n" % (user, len(text), text)
     )
 
@@ -46,7 +46,7 @@ def _only(user: str, got: Message) -> None:
     everything = got.body + b"".join(value for _, value in got.head.fields)
     assert other not in everything, everything
     assert b"%b-cookie" % user.encode() in got.body
-    assert got.head.all(b"set-cookie") == [b"JSESSIONID=%b-answer" % user.encode()]
+    assert got.head.all(b"set-cookie") == [b"JSESSIONID=%b-response" % user.encode()]
 
 
 async def _one_user(up: RunningFacade, user: str, turns: range) -> None:
@@ -64,7 +64,7 @@ async def _turn(wire: Wire, user: str, number: int) -> None:
 
 async def _interleaved(tier: Tier, folder: Path, turns: int) -> None:
     """Both users over a single upstream connection, so that all of it is shared that can be."""
-    async with origin(responding(_answer)) as made:
+    async with origin(responding(_response)) as made:
         breaker = "circuit_breakers: {max_connections: 1, max_pending_requests: 10}"
         async with facade(tier, table(made.url, backend=breaker), folder) as up:
             await asyncio.gather(*(_one_user(up, user, range(turns)) for user in USERS))
@@ -83,7 +83,7 @@ async def test_two_users_by_turns_never_meet_in_ten_thousand(tier: Tier, tmp_pat
 async def test_two_users_through_the_same_connection_of_a_balancer_never_meet(
     tier: Tier, tmp_path: Path
 ) -> None:
-    async with origin(responding(_answer)) as made:
+    async with origin(responding(_response)) as made:
         async with facade(tier, table(made.url), tmp_path) as up, client(up) as wire:
             for number in range(100):
                 await _turn(wire, USERS[number % 2], number)
@@ -167,20 +167,20 @@ SURPLUS = [
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\nsecret",
         id="bytes behind the last chunk",
     ),
-    pytest.param("GET", ok(b"short") + ok(b"secret"), id="a whole second answer"),
+    pytest.param("GET", ok(b"short") + ok(b"secret"), id="a whole second response"),
 ]
 
 
 @pytest.mark.parametrize(("method", "raw"), SURPLUS)
-async def test_what_comes_beyond_the_end_of_an_answer_reaches_nobody(
+async def test_bytes_after_the_end_of_a_response_reach_no_client(
     method: str, raw: bytes, tier: Tier, tmp_path: Path
 ) -> None:
     """Promise U5; finding 12."""
 
-    def answer(asked: Message) -> bytes:
+    def response(asked: Message) -> bytes:
         return raw if asked.head.target == b"/evil" else ok(b"own")
 
-    async with origin(responding(answer)) as made:
+    async with origin(responding(response)) as made:
         async with facade(tier, table(made.url), tmp_path) as up:
             for _ in range(5):
                 async with client(up) as wire, client(up) as other:

@@ -61,8 +61,8 @@ async def logged_in_backend(
 async def user_of(wire: Wire, *fields: bytes) -> bytes:
     """The user that the backend takes a request for; empty if it refuses the request."""
     wire.send(b"\r\n".join((b"GET /a HTTP/1.1", b"host: facade.example", *fields, b"", b"")))
-    answer = await wire.response()
-    return answer.body.removeprefix(b"user=") if answer.head.status == 200 else b""
+    response = await wire.response()
+    return response.body.removeprefix(b"user=") if response.head.status == 200 else b""
 
 
 @pytest.mark.parametrize("scheme", [b"NTLM", b"Negotiate", b"negotiate", b"Kerberos"])

@@ -89,7 +89,7 @@ async def test_a_backend_is_asked_in_its_own_words(
         ("x-location", "/svc/8", "/svc/8"),
     ],
 )
-async def test_an_answers_addresses_are_mapped_back(
+async def test_addresses_in_a_response_are_mapped_back(
     name: str, said: str, heard: str, tier: Tier, tmp_path: Path
 ) -> None:
     """Rule 4, RFC 9110 10.2.2, RFC 8288 3, RFC 6265 4.1."""

@@ -59,9 +59,9 @@ def at(made: Origin, host: str) -> tuple[str, int]:
 
 async def body_of(wire: Wire, request: bytes) -> bytes:
     wire.send(request)
-    answer = await wire.response()
-    assert answer.head.status == 200
-    return answer.body
+    response = await wire.response()
+    assert response.head.status == 200
+    return response.body
 
 
 @contextlib.asynccontextmanager

@@ -33,11 +33,11 @@ async def metric(up: RunningFacade, kind: str) -> bytes:
 
 async def asked(wire: Wire) -> int:
     wire.send(GET)
-    answer = await wire.response()
-    if answer.head.status == 200:
-        assert (answer.head.one(b"x-a").strip(), answer.body) == (b"b c", b"ok")
-        assert answer.head.one(b"content-length").strip() == b"2"
-    return answer.head.status
+    response = await wire.response()
+    if response.head.status == 200:
+        assert (response.head.one(b"x-a").strip(), response.body) == (b"b c", b"ok")
+        assert response.head.one(b"content-length").strip() == b"2"
+    return response.head.status
 
 
 @pytest.mark.parametrize("kind", DEVIATIONS)

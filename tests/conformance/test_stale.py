@@ -20,7 +20,7 @@ DELETE = b"DELETE /%d HTTP/1.1\r\nhost: h\r\n\r\n"
 
 
 class Fickle:
-    """Answers the first request of each connection; takes the second, whole, and ends without a word."""
+    """Responds to the first request of each connection; reads the whole second one, and closes without a response."""
 
     def __init__(self, end: str) -> None:
         self._end = end
@@ -38,7 +38,7 @@ class Fickle:
 
 
 def closing_when_idle(seen: list[bytes]) -> Script:
-    """Answers once a connection, and closes at the answer: the race is whether the facade knows already."""
+    """Responds once on a connection and then closes it: the facade may or may not have noticed the close."""
 
     async def script(wire: Wire) -> None:
         seen.append((await wire.request()).head.target)

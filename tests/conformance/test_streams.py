@@ -176,5 +176,5 @@ CASES = [*STREAMED, *TRUNCATED]
 
 
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
-async def test_an_answer_flows(case: Case, tier: Tier, tmp_path: Path) -> None:
+async def test_a_response_flows(case: Case, tier: Tier, tmp_path: Path) -> None:
     await converse(case, tier, tmp_path)

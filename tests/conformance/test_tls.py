@@ -176,7 +176,7 @@ async def test_the_listener_speaks_tls_and_says_so(
     assert b"proto=https" in seen[0].head.one(b"forwarded")
 
 
-async def test_plain_http_on_the_tls_listener_gets_no_answer_of_a_backend(
+async def test_plain_http_on_the_tls_listener_gets_no_response_of_a_backend(
     tier: Tier, tmp_path: Path, authority: Authority
 ) -> None:
     mine = authority.issue(*NAMES).write(tmp_path, "mine")

@@ -19,14 +19,14 @@ TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 
 async def _ask(
-    tier: Tier, folder: Path, sent: Pairs, rest: str = "", times: int = 1, answer: bytes = b""
+    tier: Tier, folder: Path, sent: Pairs, rest: str = "", times: int = 1, response: bytes = b""
 ) -> tuple[list[Message], list[Message], list[str]]:
     """What the backend saw, what the client got, and the request ids of the access log."""
     seen: list[Message] = []
     got: list[Message] = []
     lines = b"".join(b"%b: %b\r\n" % pair for pair in sent)
     made: Origin
-    async with origin(responding(answer or ok(), seen)) as made:
+    async with origin(responding(response or ok(), seen)) as made:
         async with facade(tier, table(made.url, rest=rest), folder) as up, client(up) as wire:
             for _ in range(times):
                 wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n%b\r\n" % lines)
@@ -85,11 +85,11 @@ async def test_an_odd_request_id_of_a_trusted_peer_is_replaced(
 async def test_a_backends_own_request_id_does_not_come_beside_ours(
     tier: Tier, tmp_path: Path
 ) -> None:
-    seen, got, _ = await _ask(tier, tmp_path, [], answer=ok(b"", b"x-request-id: theirs"))
+    seen, got, _ = await _ask(tier, tmp_path, [], response=ok(b"", b"x-request-id: theirs"))
     assert got[0].head.one(ID) == seen[0].head.one(ID)
 
 
-async def test_an_answer_of_the_facades_own_tells_the_id(tier: Tier, tmp_path: Path) -> None:
+async def test_a_local_reply_has_the_request_id(tier: Tier, tmp_path: Path) -> None:
     async with facade(tier, table("http://127.0.0.1:1"), tmp_path) as up, client(up) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n")
         got = await wire.response()

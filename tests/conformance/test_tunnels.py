@@ -25,7 +25,7 @@ HELLO = frame(TEXT, b"hello", masked=True)
 
 
 async def serve(wire: Wire) -> None:
-    """Accepts each upgrade, and answers all else."""
+    """Accepts each upgrade, and responses all else."""
     while True:
         request = await wire.request_head()
         upgrades = bool(request.all(b"upgrade"))

@@ -130,7 +130,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
-async def test_a_refusal_is_an_answer_and_nothing_is_carried_on(
+async def test_a_refusal_is_a_response_and_opens_no_tunnel(
     status: bytes, body: bytes, tier: Tier, tmp_path: Path
 ) -> None:
     """RFC 6455 4.2.2, RFC 9110 7.8: what the client sends then is no frame to anybody."""
@@ -205,6 +205,28 @@ CASES = [
         ),
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"upgrade: h2c, WebSocket\r\n",
+        b"upgrade: h2c\r\nupgrade: websocket\r\n",
+        b"upgrade: websocket,\r\nupgrade: foo/2\r\n",
+    ],
+)
+async def test_of_several_protocols_the_one_that_is_supported_goes_on(
+    lines: bytes, tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9110 7.8."""
+    raw = ASKING.replace(b"upgrade: websocket\r\n", lines)
+    assert raw != ASKING
+    async with opened(tier, tmp_path, asking=raw) as ws:
+        assert ws.response.all(b"upgrade") == [b"websocket"]
+        ws.client.send(b"to")
+        assert await ws.upstream.exactly(2) == b"to"
+        ws.upstream.send(b"fro")
+        assert await ws.client.exactly(3) == b"fro"
 
 
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))

@@ -15,13 +15,13 @@ from helm_python.errors import HelmError
 from tests.deploy.rendering import CHART
 
 
-def answered(chart: Chart, asked: dict[str, Any]) -> dict[str, Any]:
+def response_to(chart: Chart, request: dict[str, Any]) -> dict[str, Any]:
     """What Helm says to one request."""
-    if asked["do"] == "lint":
-        return {"report": lint(CHART, values=asked["values"], namespace=asked["namespace"])}
+    if request["do"] == "lint":
+        return {"report": lint(CHART, values=request["values"], namespace=request["namespace"])}
     try:
         files = chart.render(
-            values=asked["values"], name=asked["release"], namespace=asked["namespace"]
+            values=request["values"], name=request["release"], namespace=request["namespace"]
         )
     except HelmError as refused:
         return {"refused": str(refused)}
@@ -29,14 +29,14 @@ def answered(chart: Chart, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer until the input ends."""
-    # Helm logs to standard output's neighbours as it likes: the answers get a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "w")
+    """Respond to requests until the input ends."""
+    # Helm logs to standard output's neighbours as it likes: the responses get a descriptor of their own.
+    responses = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     with Chart.load(CHART) as chart:
         for line in sys.stdin:
-            answers.write(json.dumps(answered(chart, json.loads(line))) + "\n")
-            answers.flush()
+            responses.write(json.dumps(response_to(chart, json.loads(line))) + "\n")
+            responses.flush()
 
 
 if __name__ == "__main__":

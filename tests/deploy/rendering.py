@@ -18,7 +18,7 @@ TREE = Path(__file__).parents[2]
 CHART = TREE / "deploy" / "chart"
 GOLDEN = Path(__file__).parent / "golden"
 NAMESPACE = "flightspecials"
-_ANSWER_TIMEOUT_S = 30.0
+_RESPONSE_TIMEOUT_S = 30.0
 
 Values = dict[str, Any]
 Manifest = dict[str, Any]
@@ -49,10 +49,10 @@ class Helm:
         self, values: Values, namespace: str = NAMESPACE, release: str = "flightspecials"
     ) -> dict[str, str]:
         """The text of each template by its path below `templates/`. Raises Refused."""
-        answer = self._ask(do="render", values=values, namespace=namespace, release=release)
-        if "refused" in answer:
-            raise Refused(answer["refused"])
-        files: dict[str, str] = answer["files"]
+        response = self._ask(do="render", values=values, namespace=namespace, release=release)
+        if "refused" in response:
+            raise Refused(response["refused"])
+        files: dict[str, str] = response["files"]
         return {path.partition("/templates/")[2]: text for path, text in sorted(files.items())}
 
     def manifests(self, values: Values, **where: str) -> list[Manifest]:
@@ -75,10 +75,10 @@ class Helm:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        line = self._reader.submit(self._process.stdout.readline).result(_ANSWER_TIMEOUT_S)
+        line = self._reader.submit(self._process.stdout.readline).result(_RESPONSE_TIMEOUT_S)
         assert line, "Helm's process has ended"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        response: dict[str, Any] = json.loads(line)
+        return response
 
 
 def refusal(helm: Helm, values: Values, **where: str) -> list[str]:

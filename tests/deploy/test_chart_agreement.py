@@ -96,7 +96,9 @@ def _probed(probe: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("secret", ["", "facade-admin"])
-def test_probes_ask_what_the_programs_answer(helm: Helm, values: Values, secret: str) -> None:
+def test_probes_request_paths_that_the_programs_serve(
+    helm: Helm, values: Values, secret: str
+) -> None:
     made = helm.manifests(changed(values, facade__admin__existingSecret=secret))
     expected = {"flightspecials": "operations", "facade": "admin" if secret else "9901"}
     for name, port in expected.items():

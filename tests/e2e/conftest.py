@@ -43,10 +43,10 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
     except (OSError, urllib.error.HTTPError):
         return False
 
@@ -84,7 +84,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     here = "http://127.0.0.1"
     admin = f"{here}:{ports['ADMIN_PORT']}"
     until = time.monotonic() + _START_S
-    while not answers(f"{admin}/readyz"):
+    while not responds(f"{admin}/readyz"):
         if process.poll() is not None or time.monotonic() > until:
             process.kill()
             pytest.fail(f"the stack did not come up:\n{output.read_text()}")

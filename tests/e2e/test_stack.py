@@ -20,14 +20,14 @@ LIST = "/travelbuddy/flightspecials"
 
 
 class Clients:
-    """Keep-alive clients that ask for the list without pause, and note every answer."""
+    """Keep-alive clients that ask for the list without pause, and note every response."""
 
     def __init__(self, url: str, count: int) -> None:
         self._netloc = urlsplit(url).netloc
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
         self.failures: list[str] = []
-        self.answers = 0
+        self.responses = 0
 
     def __enter__(self) -> "Clients":
         for thread in self._threads:
@@ -44,14 +44,14 @@ class Clients:
         while not self._stop.is_set():
             try:
                 connection.request("GET", LIST)
-                answer = connection.getresponse()
-                rows = json.loads(answer.read())
-                if answer.status != 200 or len(rows) < 5:
-                    self.failures.append(f"{answer.status} with {len(rows)} rows")
+                response = connection.getresponse()
+                rows = json.loads(response.read())
+                if response.status != 200 or len(rows) < 5:
+                    self.failures.append(f"{response.status} with {len(rows)} rows")
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.failures.append(repr(error))
                 return
-            self.answers += 1
+            self.responses += 1
             self._stop.wait(0.01)
         connection.close()
 
@@ -64,8 +64,8 @@ def shift(stack: Stack, stage: str) -> None:
 
 
 def decision(stack: Stack) -> str:
-    with urllib.request.urlopen(stack.facade + LIST, timeout=5) as answer:
-        return str(answer.headers["x-facade-decision"])
+    with urllib.request.urlopen(stack.facade + LIST, timeout=5) as response:
+        return str(response.headers["x-facade-decision"])
 
 
 def test_the_front_end_follows_the_flight_specials_to_the_monolith_and_back(
@@ -88,7 +88,7 @@ def test_the_front_end_follows_the_flight_specials_to_the_monolith_and_back(
         assert decision(stack) == "route=flightspecials backend=flightspecials reason=stage"
     assert complaints == []
     assert clients.failures == []
-    assert clients.answers > 100
+    assert clients.responses > 100
     page.close()
 
 
@@ -185,19 +185,19 @@ def test_a_broken_table_is_told_and_the_last_good_one_serves(stack: Stack) -> No
 def wait_for_reload(stack: Stack, *, ok: bool) -> dict[str, str]:
     until = time.monotonic() + 5
     while True:
-        with urllib.request.urlopen(f"{stack.admin}/readyz", timeout=5) as answer:
-            told: dict[str, str] = json.loads(answer.read())
+        with urllib.request.urlopen(f"{stack.admin}/readyz", timeout=5) as response:
+            told: dict[str, str] = json.loads(response.read())
         if bool(told["last_reload_ok"]) == ok:
             return told
         assert time.monotonic() < until, told
         time.sleep(0.05)
 
 
-def test_the_service_answers_its_own_callers_through_the_facade(stack: Stack) -> None:
-    with urllib.request.urlopen(f"{stack.facade}/flightspecials/", timeout=5) as answer:
-        through = json.loads(answer.read())
-    with urllib.request.urlopen(f"{stack.service}/flightspecials", timeout=5) as answer:
-        direct = json.loads(answer.read())
+def test_the_service_serves_its_own_callers_through_the_facade(stack: Stack) -> None:
+    with urllib.request.urlopen(f"{stack.facade}/flightspecials/", timeout=5) as response:
+        through = json.loads(response.read())
+    with urllib.request.urlopen(f"{stack.service}/flightspecials", timeout=5) as response:
+        direct = json.loads(response.read())
     assert through == direct
     assert len(through) == 11
     change = {"id": through[0]["id"], "flightSpecialHeader": through[0]["header"]}
@@ -206,8 +206,8 @@ def test_the_service_answers_its_own_callers_through_the_facade(stack: Stack) ->
         json.dumps(change).encode(),
         {"content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        assert json.loads(answer.read())["resultCode"] == "Y"
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert json.loads(response.read())["resultCode"] == "Y"
 
 
 def test_what_the_stack_prints_makes_sense_to_a_newcomer(stack: Stack) -> None:

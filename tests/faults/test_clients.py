@@ -117,7 +117,9 @@ async def test_a_client_that_leaves_its_download_ends_it(
         await asyncio.wait_for(gone.wait(), 1)
 
 
-async def test_a_slow_reader_holds_a_bounded_part_of_its_answer(tmp_path: Path, tier: str) -> None:
+async def test_a_slow_reader_holds_a_bounded_part_of_its_response(
+    tmp_path: Path, tier: str
+) -> None:
     taken = 0
 
     async def script(wire: Wire) -> None:
@@ -179,10 +181,10 @@ async def test_an_upload_goes_no_faster_than_the_upstream_takes_it(
         go_on.set()
 
 
-async def test_a_flood_of_requests_goes_no_faster_than_they_are_answered(
+async def test_a_flood_of_requests_goes_no_faster_than_its_responses(
     tmp_path: Path, tier: str
 ) -> None:
-    """One connection, requests without end, no answer read: the facade goes on only as answers are taken."""
+    """A client that sends requests without end, and reads no response. The facade stops reading from it."""
     asked = 0
     request = b"GET / HTTP/1.1\r\nhost: h\r\nx: %b\r\n\r\n" % (b"y" * 900)
 
@@ -245,11 +247,11 @@ async def test_a_body_beyond_its_limit_is_refused_and_goes_no_further(
                 await writer.drain()
 
         uploading = asyncio.create_task(upload())
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        response = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
         uploading.cancel()
         await asyncio.wait((uploading,))
         writer.transport.abort()
-    assert final_status_of(answer) == 413
+    assert final_status_of(response) == 413
     assert all(len(body) <= limit + 65536 + 1000 for body in bodies)
     assert not any(body.endswith(b"0\r\n\r\n") for body in bodies)
     assert framing == "chunks" or not bodies
@@ -279,7 +281,7 @@ async def test_a_head_beyond_its_limits_is_refused(
         assert up.accepted == 0
 
 
-async def test_an_early_answer_ends_the_upload_and_reaches_the_client(
+async def test_an_early_response_ends_the_upload_and_reaches_the_client(
     tmp_path: Path, tier: str
 ) -> None:
     async def script(wire: Wire) -> None:
@@ -293,9 +295,9 @@ async def test_an_early_answer_ends_the_upload_and_reaches_the_client(
     ):
         reader, writer = await _connected(facade)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1000000\r\n\r\nstart")
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\nno"), 5)
+        response = await asyncio.wait_for(reader.readuntil(b"\r\n\r\nno"), 5)
         writer.close()
-    assert final_status_of(answer) == 403
+    assert final_status_of(response) == 403
 
 
 async def _stands_still(count: Callable[[], int]) -> None:

@@ -55,8 +55,8 @@ async def test_a_step_of_the_wall_clock_ends_nothing(
                 (idle_in, idle_out, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"),
             ):
                 writer.write(sent)
-                answer = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
-                assert final_status_of(answer) == 200
+                response = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+                assert final_status_of(response) == 200
                 writer.close()
             assert up.accepted == accepted
             monkeypatch.undo()

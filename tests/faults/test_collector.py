@@ -35,17 +35,17 @@ SWITCHED = (
     b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
 ENDS = {
-    "answered once": (GET, 200),
-    "answered again and again": (GET * 3, 200),
-    "answered other things": (GET + GET.replace(b"/", b"/0/other", 1), 200),
+    "one response": (GET, 200),
+    "several equal responses": (GET * 3, 200),
+    "different responses": (GET + GET.replace(b"/", b"/0/other", 1), 200),
     "told that it is the last": (GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), 200),
     "an old one": (GET.replace(b"1.1", b"1.0"), 200),
     "a whole upload": (POST + b"half", 200),
     "left in the middle of an upload": (POST, 0),
     "left in the middle of a head": (GET[:-2], 0),
     "left while it waited": (GET.replace(b"/", b"/0/never", 1), 0),
-    "an answer that broke off": (GET.replace(b"/", b"/0/broken", 1), 200),
-    "an answer in pieces": (GET.replace(b"/", b"/0/pieces", 1), 200),
+    "a response that broke off": (GET.replace(b"/", b"/0/broken", 1), 200),
+    "a response in pieces": (GET.replace(b"/", b"/0/pieces", 1), 200),
     "a tunnel": (OPENING + b"frames", 101),
     "refused": (b"GET / HTTP/1.1\r\nhost : h\r\n\r\n", 400),
     "nothing asked": (b"", 0),
@@ -53,7 +53,7 @@ ENDS = {
 
 
 async def script(wire: Wire) -> None:
-    """A backend that answers as it is asked to."""
+    """A backend whose response depends on the path."""
     while True:
         request = await wire.request_head()
         if b"/never " in request.line:
@@ -95,7 +95,7 @@ def unreachable() -> Iterator[list[str]]:
 
 
 async def _status(facade: RunningFacade, sent: bytes, patience_s: float) -> int:
-    """Of the answer to what was sent, on a connection of its own; 0 where none came until the client left."""
+    """Of the response to what was sent, on a connection of its own; 0 where none came until the client left."""
     reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
     writer.write(sent)
     line = b""
@@ -127,7 +127,7 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
             assert [kind for kind in kinds if kind.startswith("proxy.")] == []
 
 
-async def test_a_client_that_leaves_as_its_answer_ends_leaves_nothing_either() -> None:
+async def test_a_client_that_leaves_as_its_response_ends_leaves_no_garbage() -> None:
     async def left() -> dict[str, str]:
         return {"type": "http.disconnect"}
 

@@ -23,10 +23,10 @@ _CONNECTIONS = 400
 
 
 def _ask(address: Address, timeout_s: float = 5.0) -> int:
-    """The status of a request on a connection of its own, 0 where there was no answer."""
+    """The status of a request on a connection of its own, 0 where there was no response."""
     try:
-        with urllib.request.urlopen(f"http://{address}/hello", timeout=timeout_s) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(f"http://{address}/hello", timeout=timeout_s) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

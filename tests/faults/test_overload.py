@@ -1,4 +1,4 @@
-"""Promise P5: more requests than a backend takes are told so early, and those that are taken are answered."""
+"""Promise P5: a request beyond what a backend takes gets an early 503; the others get their response."""
 
 import asyncio
 import json
@@ -40,12 +40,12 @@ async def test_overload_is_told_early_and_goodput_is_kept(
 
     async def client(facade: RunningFacade, until: float, found: list[int]) -> None:
         while time.monotonic() < until:
-            answer = await asyncio.wait_for(facade.get("/"), 5)
-            found.append(final_status_of(answer))
+            response = await asyncio.wait_for(facade.get("/"), 5)
+            found.append(final_status_of(response))
             if found[-1] == 503:
                 busy_at_refusal.append(working)
-                assert b"retry-after: " in answer
-                assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "busy"
+                assert b"Retry-After: " in response
+                assert json.loads(response.partition(b"\r\n\r\n")[2])["reason"] == "busy"
                 await asyncio.sleep(0.5)  # As `Retry-After` asks, if less patiently.
 
     async def of(facade: RunningFacade, clients: int) -> list[int]:

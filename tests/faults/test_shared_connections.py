@@ -16,7 +16,7 @@ _CLIENTS = 8
 
 
 async def _mixed(wire: Wire) -> None:
-    """Answers in the shape that the path asks for, some with bytes beyond their end."""
+    """Responds in the form that the path names; some responses have bytes after their end."""
     while True:
         asked = await wire.request_head()
         path = asked.line.split(b" ")[1]
@@ -26,7 +26,7 @@ async def _mixed(wire: Wire) -> None:
             return
 
 
-async def test_no_byte_of_one_answer_is_in_another(tmp_path: Path, tier: str) -> None:
+async def test_no_byte_of_one_response_is_in_another(tmp_path: Path, tier: str) -> None:
     draw = random.Random(5)
     plan = [draw.choice([*SHAPES, *[b"/length", b"/chunked"] * 8]) for _ in range(_REQUESTS)]
     left = iter(enumerate(plan))
@@ -100,10 +100,10 @@ async def test_an_upstream_that_closes_what_is_idle_fails_no_request(
                 await asyncio.sleep(draw.uniform(0.095, 0.105))
             return found
 
-        answers = [
+        responses = [
             each for found in await asyncio.gather(*(client() for _ in range(8))) for each in found
         ]
-    assert {status for method, status in answers if method == "GET"} == {200}
-    posts = [status for method, status in answers if method == "POST"]
+    assert {status for method, status in responses if method == "GET"} == {200}
+    posts = [status for method, status in responses if method == "POST"]
     assert set(posts) <= {200, 502}
     assert posts.count(200) <= writes <= len(posts)

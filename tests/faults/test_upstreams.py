@@ -36,9 +36,9 @@ def _sends(data: bytes, end: str) -> Script:
 async def test_an_upstream_that_refuses_is_told_at_once(tmp_path: Path, tier: str) -> None:
     async with leak_checked(table(free_port()), tmp_path, tier) as facade:
         began = time.monotonic()
-        answers = [await facade.get("/") for _ in range(10)]
+        responses = [await facade.get("/") for _ in range(10)]
         assert time.monotonic() - began < 2
-    assert [final_status_of(each) for each in answers] == [502] * 10
+    assert [final_status_of(each) for each in responses] == [502] * 10
 
 
 async def test_an_upstream_that_does_not_take_connections_is_a_504(
@@ -48,9 +48,9 @@ async def test_an_upstream_that_does_not_take_connections_is_a_504(
         text = table(port, defaults="{timeouts: {connect: 300ms}}")
         async with leak_checked(text, tmp_path, tier, warm=False) as facade:
             began = time.monotonic()
-            answer = await facade.get("/")
+            response = await facade.get("/")
             assert time.monotonic() - began < 2
-    assert final_status_of(answer) == 504
+    assert final_status_of(response) == 504
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "half"])
@@ -72,9 +72,9 @@ async def test_a_body_that_breaks_off_is_never_complete(
         leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
         for _ in range(5):
-            answer = await facade.get("/")
-            assert b"half" in answer
-            assert not is_complete(answer)
+            response = await facade.get("/")
+            assert b"half" in response
+            assert not is_complete(response)
 
 
 async def test_a_body_until_close_that_is_reset_is_not_complete(tmp_path: Path, tier: str) -> None:
@@ -82,14 +82,14 @@ async def test_a_body_until_close_that_is_reset_is_not_complete(tmp_path: Path, 
         origin(_sends(OK + b"\r\nhalf", "reset")) as up,
         leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
-        answer = await facade.get("/")
-    assert b"half" in answer
-    assert not is_complete(answer)
+        response = await facade.get("/")
+    assert b"half" in response
+    assert not is_complete(response)
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "half"])
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 20", OK + b"x: y\r\n"])
-async def test_an_answer_that_never_began_is_a_502(
+async def test_a_response_that_never_began_is_a_502(
     tmp_path: Path, tier: str, start: bytes, end: str
 ) -> None:
     async with (
@@ -104,7 +104,7 @@ SHORT = "{timeouts: {request: 400ms, backend_request: 400ms, stream_idle: 400ms}
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 20", OK + b"x: y\r\n"])
-async def test_an_answer_that_does_not_come_is_a_504_in_time(
+async def test_a_response_that_does_not_come_is_a_504_in_time(
     tmp_path: Path, tier: str, start: bytes
 ) -> None:
     async with (
@@ -112,9 +112,9 @@ async def test_an_answer_that_does_not_come_is_a_504_in_time(
         leak_checked(table(up.port, defaults=SHORT), tmp_path, tier, up) as facade,
     ):
         began = time.monotonic()
-        answer = await facade.get("/")
+        response = await facade.get("/")
         assert 0.35 <= time.monotonic() - began < 2
-        assert final_status_of(answer) == 504
+        assert final_status_of(response) == 504
 
 
 async def test_a_head_that_drips_gains_no_time(tmp_path: Path, tier: str) -> None:
@@ -146,32 +146,32 @@ async def test_a_body_that_stalls_is_cut_in_time(tmp_path: Path, tier: str, star
         leak_checked(table(up.port, defaults=SHORT), tmp_path, tier, up) as facade,
     ):
         began = time.monotonic()
-        answer = await facade.get("/")
+        response = await facade.get("/")
         assert time.monotonic() - began < 2.5
-        assert b"half" in answer
-        assert not is_complete(answer)
+        assert b"half" in response
+        assert not is_complete(response)
 
 
 NONSENSE = {
     "garbage": bytes(range(128, 256)),
     "an empty head": b"\r\n\r\nhello",
-    "an empty head before the answer": b"\r\n\r\n" + OK + b"content-length: 2\r\n\r\nok",
+    "an empty head before the response": b"\r\n\r\n" + OK + b"content-length: 2\r\n\r\nok",
     "a greeting": b"220 mail.example ESMTP\r\n",
     "endless headers": OK + b"x: y\r\n" * 50_000,
     "a huge header": OK + b"x: " + b"y" * 500_000,
-    "endless interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1_000,
+    "endless interim responses": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1_000,
     "two lengths": OK + b"content-length: 2\r\ncontent-length: 3\r\n\r\nok",
     "both lengths": OK + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "101 unasked": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
 }
 
 
-@pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE.keys())
+@pytest.mark.parametrize("response", NONSENSE.values(), ids=NONSENSE.keys())
 async def test_nonsense_is_a_502_and_its_connection_is_not_used_again(
-    tmp_path: Path, tier: str, answer: bytes
+    tmp_path: Path, tier: str, response: bytes
 ) -> None:
     async with (
-        origin(_sends(answer, "stay")) as up,
+        origin(_sends(response, "stay")) as up,
         leak_checked(table(up.port), tmp_path, tier, up) as facade,
     ):
         for _ in range(3):
@@ -184,7 +184,7 @@ async def _connections(facade: RunningFacade) -> int:
     return sum(each.connections for each in facade.app.upstream_stats().values())
 
 
-async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
+async def test_an_upstream_that_half_closes_after_its_response_gets_a_new_connection(
     tmp_path: Path, tier: str
 ) -> None:
     async def script(wire: Wire) -> None:
@@ -193,14 +193,14 @@ async def test_an_upstream_that_half_closes_after_its_answer_is_asked_anew(
         await wire.end()
 
     async with origin(script) as up, leak_checked(table(up.port), tmp_path, tier, up) as facade:
-        answers = [await facade.get("/") for _ in range(5)]
-    assert [final_status_of(each) for each in answers] == [200] * 5
+        responses = [await facade.get("/") for _ in range(5)]
+    assert [final_status_of(each) for each in responses] == [200] * 5
 
 
 async def test_one_upstream_that_stalls_does_not_take_the_other_down(
     tmp_path: Path, tier: str
 ) -> None:
-    """Promise U7: the first holds what its breakers allow and refuses the rest; the second answers every request."""
+    """Promise U7: the first holds what its breakers allow and refuses the rest; the second responses every request."""
     breakers = "{max_connections: 20, max_pending_requests: 10}"
     async with origin(silent) as slow, origin(responding(ok())) as quick:
         text = table(slow.port, quick.port, breakers=breakers)
@@ -211,7 +211,7 @@ async def test_one_upstream_that_stalls_does_not_take_the_other_down(
             assert [final_status_of(each) for each in done] == [200] * 50
             assert [final_status_of(task.result()) for task in refused] == [503] * len(refused)
             assert len(refused) == 30
-            assert all(b"retry-after: " in task.result() for task in refused)
+            assert all(b"Retry-After: " in task.result() for task in refused)
             for task in stuck:
                 task.cancel()
             await asyncio.wait(stuck)

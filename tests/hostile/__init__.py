@@ -1,1 +1,1 @@
-"""What hostile peers get: a corpus of requests and answers, limits, and fuzzing against strict parsers."""
+"""What hostile peers get: a corpus of requests and responses, limits, and fuzzing against strict parsers."""

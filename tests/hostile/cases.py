@@ -4,12 +4,12 @@ Verdicts of a request:
 
     refused   one of `statuses`, or a close; the origin sees not one byte of it
     cut       a fault inside a body: the client gets a refusal or a close, and the origin no complete request
-    passed    the origin sees exactly `sees`, and the client gets the origin's answers
+    passed    the origin sees exactly `sees`, and the client gets the origin's responses
     either    refused or passed: the RFC leaves the choice
     harmless  whatever comes of it, what holds for every case holds
 
 For every case: the origin reads strictly and finds nothing malformed, it never sees a request below
-`/internal` (which each contestant is told to refuse), and the next answers, on the same connection and on
+`/internal` (which each contestant is told to refuse), and the next responses, on the same connection and on
 another, are those to the next requests.
 
 `policy` marks what we promise beyond the RFCs: such a row is counted for the facade only.
@@ -25,7 +25,7 @@ Piece = bytes | None
 HOST = b"Host: facade.example"
 SMUGGLED = b"GET /internal/smuggled HTTP/1.1\r\nHost: facade.example\r\n\r\n"
 SECRET = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSECRET"
-"""A whole answer that no client may get a byte of."""
+"""A whole response that no client may get a byte of."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ class Case:
     streamed: bool = False
     """What may be refused stands behind the head: the origin may have seen that, but no complete request."""
     then_refused: bool = False
-    """After the answers to `sees`, what follows on the connection is refused."""
+    """After the responses to `sees`, what follows on the connection is refused."""
     policy: bool = False
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """One row of answers. The request is for `/case`; `pieces` are what the origin answers.
+    """One row of responses. The request is for `/case`; `pieces` are what the origin sends.
 
     `refused` is a 502 or a visible truncation, `cut` a head of `status` and a visible truncation, `passed`
-    an answer of `status` and `body`. No client ever gets a byte of what stands behind the answer's end.
+    a response of `status` and `body`. No client ever gets a byte of what stands behind the response's end.
     """
 
     name: str

@@ -37,15 +37,15 @@ def failures(name: str) -> tuple[int, dict[str, list[str]]]:
         with _up(name, origin.port, Path(folder)) as address:
             judge = Judge(address, origin, ours, _PATIENCE_S)
             requests = [case for case in REQUESTS if ours or not case.policy]
-            answers = [case for case in HOSTILE if ours or not case.policy]
+            responses = [case for case in HOSTILE if ours or not case.policy]
             for case in requests:
                 if wrong := judge.request(case):
                     failed[f"request: {case.name}"] = wrong
-            for answer in answers:
-                if wrong := judge.answer(answer):
-                    failed[f"answer: {answer.name}"] = wrong
+            for response in responses:
+                if wrong := judge.response(response):
+                    failed[f"response: {response.name}"] = wrong
     origin.stop()
-    return len(requests) + len(answers), failed
+    return len(requests) + len(responses), failed
 
 
 def main(names: list[str]) -> int:

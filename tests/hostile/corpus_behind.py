@@ -128,7 +128,7 @@ FOLLOWING = [
         sees=_GET,
     ),
     harmless(
-        "an early answer, and the rest of the body looks like a request",
+        "an early response, and the rest of the body looks like a request",
         "9112 9.3",
         head(b"POST /early HTTP/1.1", HOST, b"Content-Length: 300") + b"start",
         None,
@@ -136,7 +136,7 @@ FOLLOWING = [
         SMUGGLED,
     ),
     harmless(
-        "an early answer, and the rest of the chunks look like a request",
+        "an early response, and the rest of the chunks look like a request",
         "9112 9.3",
         head(b"POST /early HTTP/1.1", HOST, b"Transfer-Encoding: chunked") + b"100\r\nstart",
         None,

@@ -30,8 +30,8 @@ class Judge:
         wrong += self._seen(case)
         return wrong + self._always()
 
-    def answer(self, case: Hostile) -> list[str]:
-        """Ask for a hostile answer."""
+    def response(self, case: Hostile) -> list[str]:
+        """Ask for a hostile response."""
         self.origin.begin(case)
         line = b"%b /case HTTP/1.1\r\nHost: facade.example\r\n\r\n" % case.method.encode()
         heard = b""
@@ -40,19 +40,19 @@ class Judge:
             try:
                 reply = client.reply(case.method)
             except Ended:
-                wrong = [] if case.verdict != "passed" else ["it closed without an answer"]
+                wrong = [] if case.verdict != "passed" else ["it closed without a response"]
             except (Silent, Nonsense) as fault:
-                wrong = [f"no answer: {fault}"]
+                wrong = [f"no response: {fault}"]
             else:
-                wrong = self._judge_answer(case, reply)
-                # Nobody can tell surplus bytes that come after the next request from an answer to it.
+                wrong = self._judge_response(case, reply)
+                # Nobody can tell surplus bytes that come after the next request from a response to it.
                 comes_true(lambda: self.origin.played, self.patience_s)
                 if not wrong and reply.complete:
                     wrong = self._probe_here(client)
             heard = client.heard
         wrong += self._probe_elsewhere()
         if b"SECRET" in heard:
-            wrong.append("bytes behind the answer reached a client")
+            wrong.append("bytes behind the response reached a client")
         return wrong + self._always()
 
     def _send(self, client: Client, case: Case) -> None:
@@ -72,11 +72,13 @@ class Judge:
                 replies.append(client.reply(_method(case, len(replies))))
         except Ended:
             if case.verdict == "passed":
-                return [f"it closed after {len(replies)} of {expected} answers"]
+                return [f"it closed after {len(replies)} of {expected} responses"]
             return []
         except (Silent, Nonsense) as fault:
             return (
-                [] if case.verdict == "harmless" else [f"no answer: {type(fault).__name__} {fault}"]
+                []
+                if case.verdict == "harmless"
+                else [f"no response: {type(fault).__name__} {fault}"]
             )
         wrong = [each for reply in replies for each in self._judge_reply(case, reply)]
         if wrong:
@@ -96,13 +98,13 @@ class Judge:
             return self._is_origins(reply)
         if reply.status in case.statuses or (not self.ours and reply.status >= 400):
             return []
-        return [f"answered {reply.status}, not {sorted(case.statuses)}"]
+        return [f"responded {reply.status}, not {sorted(case.statuses)}"]
 
     def _is_origins(self, reply: Reply) -> list[str]:
         if reply.status == 200 and reply.complete:
             return []
         return [
-            f"answered {reply.status} where it was to pass the request on: {reply.body[:200]!r}"
+            f"responded {reply.status} where it was to pass the request on: {reply.body[:200]!r}"
         ]
 
     def _refused_now(self, client: Client) -> list[str]:
@@ -112,7 +114,7 @@ class Judge:
             return []
         except (Silent, Nonsense) as fault:
             return [f"no refusal of what follows: {fault}"]
-        return [] if reply.status >= 400 else [f"what follows was answered {reply.status}"]
+        return [] if reply.status >= 400 else [f"what follows got status {reply.status}"]
 
     def _seen(self, case: Case) -> list[str]:
         taken = self.origin.of_case()
@@ -137,21 +139,21 @@ class Judge:
             each for seen, got in pairs for each in _differs(seen, got.head, got.line, got.body)
         ]
 
-    # --- answers ------------------------------------------------------------------------------------
+    # --- responses ----------------------------------------------------------------------------------
 
-    def _judge_answer(self, case: Hostile, reply: Reply) -> list[str]:
+    def _judge_response(self, case: Hostile, reply: Reply) -> list[str]:
         if case.verdict == "harmless":
             return []
         if case.verdict == "refused":
             if not reply.complete or reply.status == 502 or (not self.ours and reply.status > 500):
                 return []
-            return [f"answered {reply.status} {reply.body[:80]!r} as if it were complete"]
-        wrong = [] if reply.status == case.status else [f"answered {reply.status}"]
+            return [f"responded {reply.status} {reply.body[:80]!r} as if it were complete"]
+        wrong = [] if reply.status == case.status else [f"responded {reply.status}"]
         if case.verdict == "cut":
-            # One that reads on before it answers may see the fault in time.
+            # A contestant that reads on before it responds may notice the fault in time.
             if not reply.complete or reply.status == 502:
                 return []
-            return [f"answered {reply.status} {reply.body[:80]!r} as if it were complete"]
+            return [f"responded {reply.status} {reply.body[:80]!r} as if it were complete"]
         if reply.body != case.body or not reply.complete:
             wrong.append(f"the body became {reply.body[:80]!r}, complete: {reply.complete}")
         lower = reply.head.lower()
@@ -161,7 +163,7 @@ class Judge:
     # --- always ---------------------------------------------------------------------------------------
 
     def _probe_here(self, client: Client) -> list[str]:
-        """The next request on this connection gets its own answer, or the connection is closed."""
+        """The next request on this connection gets its own response, or the connection is closed."""
         target = b"/probe-%d" % next(self._numbers)
         client.send(_probe(target))
         try:
@@ -169,10 +171,10 @@ class Judge:
         except Ended:
             return []
         except (Silent, Nonsense) as fault:
-            return [f"the next answer on the connection: {type(fault).__name__} {fault}"]
+            return [f"the next response on the connection: {type(fault).__name__} {fault}"]
         if (reply.status, reply.body) == (200, target):
             return []
-        return [f"the next answer on the connection: {reply.status} {reply.body[:80]!r}"]
+        return [f"the next response on the connection: {reply.status} {reply.body[:80]!r}"]
 
     def _probe_elsewhere(self) -> list[str]:
         target = b"/probe-%d" % next(self._numbers)
@@ -181,10 +183,10 @@ class Judge:
             try:
                 reply = client.reply()
             except (Ended, Silent, Nonsense) as fault:
-                return [f"the next client's answer: {type(fault).__name__} {fault}"]
+                return [f"the next client's response: {type(fault).__name__} {fault}"]
         if (reply.status, reply.body) == (200, target):
             return []
-        return [f"the next client's answer: {reply.status} {reply.body[:80]!r}"]
+        return [f"the next client's response: {reply.status} {reply.body[:80]!r}"]
 
     def _always(self) -> list[str]:
         wrong = [f"the origin got {fault}" for fault in self.origin.faults]

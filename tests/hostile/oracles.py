@@ -145,7 +145,7 @@ def httptools_requests(data: bytes) -> Reading:
 
 @dataclass
 class ParsedResponse:
-    """An answer as a parser read it, up to where the bytes end."""
+    """A response as a parser read it, up to where the bytes end."""
 
     status: int = 0
     headers: HeaderPairs = field(default_factory=list)
@@ -189,8 +189,8 @@ class _Hearing:
     def elapsed(self, seconds: float) -> None: ...
 
 
-def our_answer(pieces: list[bytes], is_head: bool) -> ParsedResponse:
-    """What our reader makes of an answer. Only what NOT_HTTP names may come out of it."""
+def our_response(pieces: list[bytes], is_head: bool) -> ParsedResponse:
+    """What our reader makes of a response. Only what NOT_HTTP names may come out of it."""
     reader, heard = ResponseParser(LastResponse()), _Hearing()
     reader.begin(heard, is_head)
     response = heard.response
@@ -208,8 +208,8 @@ def our_answer(pieces: list[bytes], is_head: bool) -> ParsedResponse:
     return response
 
 
-def h11s_answer(data: bytes, is_head: bool) -> ParsedResponse:
-    """The answer as h11 reads it, the connection closed behind it."""
+def h11s_response(data: bytes, is_head: bool) -> ParsedResponse:
+    """The response as h11 reads it, the connection closed behind it."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_BYTES * 4)
     method = b"HEAD" if is_head else b"GET"
     connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"h")]))
@@ -234,6 +234,6 @@ def h11s_answer(data: bytes, is_head: bool) -> ParsedResponse:
             elif not isinstance(event, h11.InformationalResponse):
                 break
     except h11.RemoteProtocolError:
-        # Once we have closed, it means no more than that the answer is not complete.
+        # Once we have closed, it means no more than that the response is not complete.
         response.refused = not closed
     return response

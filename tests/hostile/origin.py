@@ -1,6 +1,6 @@
 """The origin behind a contestant: a thread a connection, reads as strictly as the RFC and remembers.
 
-It answers `seen` to whatever it reads, its target to `/probe-…`, before the body to `/early…`, and what the
+It responds `seen` to every request, its target to `/probe-…`, before the body to `/early…`, and what the
 case says to `/case…`.
 """
 

@@ -147,8 +147,8 @@ def requests(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> bytes:
-    """A well-formed answer, with interim ones in front of some."""
+def responses(draw: st.DrawFn) -> bytes:
+    """A well-formed response, with interim ones in front of some."""
     interim = draw(st.sampled_from([b"", b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]))
     framing, body = draw(bodies())
     line = draw(st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 500 "]))

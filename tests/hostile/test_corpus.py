@@ -13,8 +13,8 @@ def test_a_hostile_request(judge: Judge, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=[case.name for case in HOSTILE])
-def test_a_hostile_answer(judge: Judge, case: Hostile) -> None:
-    assert judge.answer(case) == []
+def test_a_hostile_response(judge: Judge, case: Hostile) -> None:
+    assert judge.response(case) == []
 
 
 def test_the_corpus_is_as_large_as_it_says_and_every_name_is_there_once() -> None:

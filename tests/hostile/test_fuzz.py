@@ -16,13 +16,13 @@ from tests.hostile.oracles import (
     ParsedRequest,
     ParsedResponse,
     Reading,
-    h11s_answer,
     h11s_request,
+    h11s_response,
     httptools_requests,
-    our_answer,
+    our_response,
     ours,
 )
-from tests.hostile.strategies import answers, cuts, mutated, odd, requests
+from tests.hostile.strategies import cuts, mutated, odd, requests, responses
 
 _SHORT = settings(
     max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -37,7 +37,7 @@ _KNOWN_METHODS = frozenset(
 )
 
 Request = st.one_of(mutated(requests()), mutated(requests()), requests(), odd)
-Answer = st.one_of(mutated(answers()), mutated(answers()), answers(), odd)
+Response = st.one_of(mutated(responses()), mutated(responses()), responses(), odd)
 
 
 def check_request(data: bytes, pieces: list[bytes]) -> None:
@@ -81,18 +81,18 @@ def _plain(asked: ParsedRequest) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def check_answer(data: bytes, pieces: list[bytes], is_head: bool) -> None:
+def check_response(data: bytes, pieces: list[bytes], is_head: bool) -> None:
     """All that has to hold for some bytes of an upstream."""
-    whole, cut = our_answer([data], is_head), our_answer(pieces, is_head)
+    whole, cut = our_response([data], is_head), our_response(pieces, is_head)
     assert whole.complete == cut.complete
     if whole.complete:
         assert whole == cut
         if _THEY_REFUSE.search(data) is None:
-            _same_answer(whole, h11s_answer(data, is_head))
+            _same_response(whole, h11s_response(data, is_head))
 
 
-def _same_answer(mine: ParsedResponse, theirs: ParsedResponse) -> None:
-    assert not theirs.refused, "ours took for an answer what the other refused"
+def _same_response(mine: ParsedResponse, theirs: ParsedResponse) -> None:
+    assert not theirs.refused, "ours took for a response what the other refused"
     assert theirs.status == mine.status
     assert [name for name, _ in theirs.headers] == [name for name, _ in mine.headers]
     assert theirs.complete
@@ -116,20 +116,20 @@ def test_a_well_formed_request_is_never_refused(data: st.DataObject, sent: bytes
 
 
 @_SHORT
-@given(st.data(), Answer, st.booleans())
-def test_answers(data: st.DataObject, sent: bytes, is_head: bool) -> None:
+@given(st.data(), Response, st.booleans())
+def test_responses(data: st.DataObject, sent: bytes, is_head: bool) -> None:
     note(repr(sent))
-    check_answer(sent, data.draw(cuts(sent)), is_head)
+    check_response(sent, data.draw(cuts(sent)), is_head)
 
 
 @_SHORT
-@given(answers())
-def test_a_well_formed_answer_is_never_refused(sent: bytes) -> None:
-    assert not our_answer([sent], is_head=False).refused
+@given(responses())
+def test_a_well_formed_response_is_never_refused(sent: bytes) -> None:
+    assert not our_response([sent], is_head=False).refused
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("check", [test_requests, test_answers])
+@pytest.mark.parametrize("check", [test_requests, test_responses])
 def test_for_long(check: Callable[[], None]) -> None:
     until = time.monotonic() + float(os.environ.get("FACADE_FUZZ_S", _HOUR_S)) / 2
     while time.monotonic() < until:

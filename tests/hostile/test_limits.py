@@ -44,8 +44,8 @@ async def _ended(reader: asyncio.StreamReader, within_s: float) -> bytes:
     return got
 
 
-def _reason(answer: bytes) -> str:
-    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["reason"])
+def _reason(response: bytes) -> str:
+    return str(json.loads(response.partition(b"\r\n\r\n")[2])["reason"])
 
 
 async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> None:
@@ -53,9 +53,9 @@ async def test_a_head_that_does_not_come_is_a_408(tmp_path: Path, tier: str) -> 
         reader, writer = await _open(facade)
         began = time.monotonic()
         writer.write(sent)
-        answer = await _ended(reader, 0.3 + SLACK_S)
+        response = await _ended(reader, 0.3 + SLACK_S)
         assert time.monotonic() - began >= 0.3
-        assert (final_status_of(answer), _reason(answer)) == (408, "head_timeout")
+        assert (final_status_of(response), _reason(response)) == (408, "head_timeout")
         writer.close()
 
     async with origin(responding(ok())) as up:
@@ -119,8 +119,8 @@ async def test_a_body_that_stops_is_a_408_and_is_not_ended_upstream(
     async def waits(facade: RunningFacade, framing: bytes, part: bytes) -> None:
         reader, writer = await _open(facade)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\n%b\r\n\r\n%b" % (framing, part))
-        answer = await _ended(reader, 0.3 + SLACK_S)
-        assert (final_status_of(answer), _reason(answer)) == (408, "body_timeout")
+        response = await _ended(reader, 0.3 + SLACK_S)
+        assert (final_status_of(response), _reason(response)) == (408, "body_timeout")
         writer.close()
 
     async with origin(script) as up:
@@ -144,9 +144,9 @@ async def test_a_body_that_drips_is_judged_after_five_seconds(tmp_path: Path, ti
             while not ended.done():
                 writer.write(b"x")
                 await asyncio.sleep(0.1)
-            answer = await ended
+            response = await ended
             assert time.monotonic() - began >= 5
-            assert (final_status_of(answer), _reason(answer)) == (408, "too_slow")
+            assert (final_status_of(response), _reason(response)) == (408, "too_slow")
             assert await _refused(facade, "too_slow") == 1
             writer.close()
 
@@ -167,8 +167,8 @@ async def test_an_upload_that_is_fast_enough_may_take_its_time(tmp_path: Path, t
             for _ in range(10):
                 writer.write(b"x" * 100)
                 await asyncio.sleep(0.2)  # Three times as long in all as one silence may be.
-            answer = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
-            assert answer.startswith(b"HTTP/1.1 200")
+            response = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+            assert response.startswith(b"HTTP/1.1 200")
             writer.close()
 
 
@@ -187,9 +187,9 @@ async def test_a_request_ends_with_its_total_time(tmp_path: Path, tier: str) -> 
             reader, writer = await _open(facade)
             began = time.monotonic()
             writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
-            answer = await _ended(reader, 1 + SLACK_S)
+            response = await _ended(reader, 1 + SLACK_S)
             assert time.monotonic() - began >= 1
-            assert b"\r\n\r\nx" in answer
+            assert b"\r\n\r\nx" in response
             await eventually(lambda: not up.open, within_s=1)
             writer.close()
 
@@ -237,11 +237,11 @@ async def test_more_connections_than_allowed_are_turned_away(
                 await asyncio.wait_for(reader.readuntil(b"ok"), 5)
             reader, writer = await _open(facade)
             writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
-            answer = await _ended(reader, 5)
+            response = await _ended(reader, 5)
             writer.close()
-            if answer:
-                assert (final_status_of(answer), _reason(answer)) == (503, kind)
-                assert b"retry-after: " in answer
+            if response:
+                assert (final_status_of(response), _reason(response)) == (503, kind)
+                assert b"Retry-After: " in response
             assert await _refused(facade, kind) >= 1
             for reader, writer in held:  # Those that are in are served on.
                 writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -252,10 +252,10 @@ async def test_more_connections_than_allowed_are_turned_away(
 
 
 async def _comes_in(facade: RunningFacade) -> bytes:
-    """An answer that is no 503, as soon as the places of those that left are free."""
-    answer = await facade.get("/")
+    """A response that is no 503, as soon as the places of those that left are free."""
+    response = await facade.get("/")
     deadline = time.monotonic() + 5
-    while final_status_of(answer) == 503 and time.monotonic() < deadline:
+    while final_status_of(response) == 503 and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-        answer = await facade.get("/")
-    return answer
+        response = await facade.get("/")
+    return response

@@ -57,7 +57,7 @@ def test_a_flood_over_one_connection_stays_small(
     with contextlib.closing(
         socket.create_connection((process.listen.host, process.listen.port), 5)
     ) as client:
-        client.settimeout(0.3)  # Nobody reads the answers: in the end nobody takes the questions.
+        client.settimeout(0.3)  # Nobody reads the responses: in the end nobody takes the questions.
         sent = 0
         with contextlib.suppress(OSError):
             client.sendall(start)

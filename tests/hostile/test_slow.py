@@ -74,8 +74,8 @@ class Probe:
         while not self._over.wait(0.05):
             began = time.monotonic()
             try:
-                with urllib.request.urlopen(self._url, timeout=5) as answer:
-                    answer.read()
+                with urllib.request.urlopen(self._url, timeout=5) as response:
+                    response.read()
             except OSError as error:
                 self.failed.append(str(error))
             self.waits_s.append(time.monotonic() - began)

@@ -99,13 +99,13 @@ async def test_no_admin_path_is_on_the_traffic_listener(
     tmp_path: Path, path: str, method: str
 ) -> None:
     async with facade_in_loop(ONLY_HELLO, tmp_path) as facade:
-        answer = await facade.get(path, f"host: {facade.admin}", method=method)
-        status = int(answer.split(b" ", 2)[1])
+        response = await facade.get(path, f"host: {facade.admin}", method=method)
+        status = int(response.split(b" ", 2)[1])
         # Two Host fields are refused; with one, the table has no such route.
         assert status == 400
-        answer = await facade.get(path, method=method)
-        assert int(answer.split(b" ", 2)[1]) == 404
-        assert b'"reason": "no_route"' in answer
+        response = await facade.get(path, method=method)
+        assert int(response.split(b" ", 2)[1]) == 404
+        assert b'"reason": "no_route"' in response
 
 
 async def test_the_admin_listener_forwards_nothing(tmp_path: Path) -> None:
@@ -113,22 +113,26 @@ async def test_the_admin_listener_forwards_nothing(tmp_path: Path) -> None:
         assert (await ask(facade, "/hello", f"authorization: Bearer {TOKEN}"))[0] == 404
         upgrade = ("upgrade: websocket", "sec-websocket-key: eA==", "sec-websocket-version: 13")
         lines = ["GET /hello HTTP/1.1", "host: a", "connection: upgrade, close", *upgrade, "", ""]
-        answer = await facade.send("\r\n".join(lines).encode(), admin=True)
-        assert answer.startswith(b"HTTP/1.1 401 ")
+        response = await facade.send("\r\n".join(lines).encode(), admin=True)
+        assert response.startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("tier", ["fast", "asgi"])
+@pytest.mark.parametrize("via", ["on", "off"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_the_admin_listener_is_not_reached_through_a_route(
-    tmp_path: Path, path: str, tier: Tier
+    tmp_path: Path, path: str, tier: Tier, via: str
 ) -> None:
     """A table may name its address, by mistake or by malice, under whatever name: what comes over us is refused."""
     admin = Address("127.0.0.1", free_port())
-    table = f"{{version: 1, backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]}}"
+    routes = (
+        f"backends: {{b: http://localhost:{admin.port}}}, routes: [{{name: all, backend_refs: b}}]"
+    )
+    table = f"{{version: 1, {routes}, defaults: {{forwarded: {{via: {via}}}}}}}"
     async with facade_in_loop(table, tmp_path, admin=admin, tier=tier) as facade:
-        answer = await facade.get(path)
-        assert answer.startswith(b"HTTP/1.1 403 ")
-        assert b"table" not in answer.partition(b"\r\n\r\n")[2]
+        response = await facade.get(path)
+        assert response.startswith(b"HTTP/1.1 403 ")
+        assert b"table" not in response.partition(b"\r\n\r\n")[2]
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ async def test_a_backend_of_the_table_s_own_authority_is_trusted(site: Site) -> 
 
 async def test_without_the_authority_nobody_is_trusted(site: Site) -> None:
     async with site.facade(site.server("localhost"), "") as (facade, _):
-        answer = await facade.get("/")
-        assert status_of(answer) == 502
-        assert b"certificate that is not valid" in answer
+        response = await facade.get("/")
+        assert status_of(response) == 502
+        assert b"certificate that is not valid" in response
 
 
 async def test_with_an_authority_of_one_s_own_no_other_is_trusted(site: Site) -> None:
@@ -39,9 +39,9 @@ async def test_a_certificate_that_does_not_fit_is_a_502(
     names: tuple[str, ...], expired: bool, site: Site
 ) -> None:
     async with site.facade(site.server(*names, expired=expired)) as (facade, _):
-        answer = await facade.get("/")
-        assert status_of(answer) == 502
-        assert b"certificate that is not valid" in answer
+        response = await facade.get("/")
+        assert status_of(response) == 502
+        assert b"certificate that is not valid" in response
 
 
 async def test_the_server_name_is_what_is_asked_for_and_checked(site: Site) -> None:

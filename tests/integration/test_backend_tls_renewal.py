@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
 
-async def _answered(facade: RunningFacade, wanted: bytes) -> None:
+async def _await_response(facade: RunningFacade, wanted: bytes) -> None:
     async with asyncio.timeout(10):
         while body_of(await facade.get("/")) != wanted:
             await asyncio.sleep(0.05)
@@ -25,7 +25,7 @@ async def test_a_renewed_certificate_is_shown_without_an_edit_of_the_table(site:
     async with site.facade(site.server("localhost", clients_of=clients), tls) as (facade, _):
         assert body_of(await facade.get("/")) == serial_of(first)
         second.write(site.folder, "client")
-        await _answered(facade, serial_of(second))
+        await _await_response(facade, serial_of(second))
         assert facade.app.table.state.reloads == 1
 
 
@@ -47,7 +47,7 @@ async def test_a_mounted_secret_that_is_swapped_takes_effect(site: Site) -> None
     async with site.facade(site.server("localhost"), "ca_file: secret/ca.crt") as (facade, _):
         assert status_of(await facade.get("/")) == 502
         publish(1, site.authority)
-        await _answered(facade, b"nobody")
+        await _await_response(facade, b"nobody")
 
 
 async def test_with_a_bad_file_the_last_good_ones_serve_on_and_it_is_said(site: Site) -> None:
@@ -87,7 +87,7 @@ async def test_an_edit_that_names_a_missing_file_is_refused_as_a_whole(site: Sit
         assert body_of(await facade.get("/")) == b"nobody"
 
 
-async def test_a_request_that_began_before_a_renewal_has_its_answer(site: Site) -> None:
+async def test_a_request_that_began_before_a_renewal_gets_its_response(site: Site) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(wire: Wire) -> None:

@@ -62,7 +62,7 @@ routes:
         ),
     ],
 )
-def test_explain_tells_what_the_facade_answers_by_itself(
+def test_explain_shows_local_replies(
     words: Sequence[str], lines: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert facade("explain", *words, "--routes", written("own.yaml", OWN)) == 0
@@ -71,7 +71,7 @@ def test_explain_tells_what_the_facade_answers_by_itself(
         assert line in shown
 
 
-def test_routes_tells_what_the_facade_answers_by_itself(
+def test_routes_shows_local_replies(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert facade("routes", "--routes", written("own.yaml", OWN)) == 0

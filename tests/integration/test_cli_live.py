@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,39 @@ async def test_a_running_facade_explains_by_the_table_in_effect(
             assert b"application/problem+json" in refused
 
 
+STICKY = """\
+version: 1
+backends: {legacy: {endpoints: [URLS], session_affinity: {cookie: node}}}
+routes: [{name: all, backend_refs: legacy}]
+"""
+
+
+async def test_explain_shows_the_endpoint_that_the_affinity_cookie_of_a_request_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with origin(responding(ok(b"1"))) as one, origin(responding(ok(b"2"))) as two:
+        folder = tmp_path / "live"
+        folder.mkdir()
+        table = STICKY.replace("URLS", f"{one.url}, {two.url}")
+        async with facade_in_loop(table, folder) as served:
+            for _ in range(2):
+                got = await served.get("/")
+                number = int(got[-1:])
+                (cookie,) = re.findall(rb"set-cookie: (node=\w+);", got)
+                words = ("GET", "/", "-H", f"cookie: a=b; {cookie.decode()}")
+                live = f"--live=http://{served.admin}"
+                assert await asyncio.to_thread(facade, "explain", *words, live) == 0
+                url = (one, two)[number - 1].url
+                line = f"endpoint {url}, by the cookie of session_affinity\n"
+                assert line in capsys.readouterr().out
+                assert facade("explain", *words, "--routes", str(served.routes)) == 0
+                assert line in capsys.readouterr().out
+            for other in ("a=b", "node=unknown"):
+                words = ("GET", "/", "-H", f"cookie: {other}")
+                assert await asyncio.to_thread(facade, "explain", *words, live, "--json") == 0
+                assert json.loads(capsys.readouterr().out)["ways"][0]["endpoint"] is None
+
+
 @pytest.mark.parametrize("words", [("routes",), ("explain", "GET", "/")])
 def test_a_facade_that_is_not_there_gets_one_sentence(words: Sequence[str]) -> None:
     with pytest.raises(FacadeError, match=r"no facade answers at .* start one") as raised:
@@ -54,7 +88,7 @@ def test_a_facade_that_is_not_there_gets_one_sentence(words: Sequence[str]) -> N
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"a": 1}', b'{"table": 1}', b"\xff"])
-async def test_something_else_that_answers_gets_one_sentence(body: bytes) -> None:
+async def test_a_response_of_another_program_gives_one_sentence(body: bytes) -> None:
     async with origin(responding(ok(body))) as other:
         for words in (("routes",), ("explain", "GET", "/")):
             with pytest.raises(FacadeError, match="is no facade's admin listener"):

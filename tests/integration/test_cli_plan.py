@@ -1,12 +1,13 @@
-"""`facade plan` and `facade init`: tables and recorded traffic."""
+"""`facade plan`: two tables and recorded traffic."""
 
 import json
 from collections.abc import Sequence
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
-from proxy.control.replay.recorded_requests import MAX_LINE_BYTES
+from proxy.control.replay.log_reader import MAX_LINE_BYTES
 from proxy.errors import FacadeError
 from tests.integration.commands import SHIFTED, TABLE, facade, log, logged_request, written
 
@@ -61,7 +62,7 @@ def test_plan_fails_for_moves_that_are_not_expected(
     assert lines[0] == "1 of 3 recorded requests change backend"
     assert lines[3].split()[:6] == ["1", "33.33", "%", "list", "legacy", "new"]
     assert "  GET h/list (bucket 30)" in lines
-    assert "line 4: Input data was truncated" in shown.err
+    assert "  access.jsonl, line 4: Input data was truncated" in shown.err
     assert "\x1b" not in shown.out
 
 
@@ -95,51 +96,51 @@ def test_a_line_without_end_is_skipped_in_pieces(capsys: pytest.CaptureFixture[s
     assert (printed["lines"], printed["requests"], printed["unusable_lines"]) == (3, 1, 2)
 
 
-def test_init_makes_a_table_that_check_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    traffic = log(
-        *(logged_request(f"/tb/list/{n}") for n in range(3)),
-        logged_request("/tb/page", method="POST"),
+def test_plan_reads_the_log_of_another_server(capsys: pytest.CaptureFixture[str]) -> None:
+    by_host = TABLE.replace("match: {path", "match: {hosts: [www.example], path")
+    old = written(
+        "old.yaml", by_host.replace("path: /list/1}", "path: /list/1, host: www.example}")
     )
-    words = ("init", "--from", traffic, "--incumbent", "old=http://monolith:80")
-    assert facade(*words) == 0
-    assert "- name: list" in capsys.readouterr().out
-    assert facade(*words, "-o", "made.yaml") == 0
-    assert "/tb/list  3         75.00 %" in capsys.readouterr().out
-    assert facade("check", "made.yaml", "--strict") == 0
-    capsys.readouterr()
-    assert facade(*words, "--newcomer", "new=unix:/run/new.sock", "--json") == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["seams"][0]["prefix"] == "/tb/list"
-    assert facade("check", written("made2.yaml", printed["table"])) == 0
-
-
-def test_init_writes_through_no_link() -> None:
-    Path("link.yaml").symlink_to("elsewhere.yaml")
-    with pytest.raises(FacadeError, match="is there already"):
-        facade("init", "--from", log(logged_request()), "-o", "link.yaml")
-    assert not Path("elsewhere.yaml").exists()
-
-
-def test_init_leaves_an_existing_file_alone() -> None:
-    with pytest.raises(FacadeError, match="is there already"):
-        facade("init", "--from", log(logged_request()), "-o", "routes.yaml")
-    assert Path("routes.yaml").read_text() == TABLE
+    new = written("new.yaml", Path(old).read_text().replace("80, new: 20", "10, new: 90"))
+    traffic = log(*(f'192.0.2.1 - - [t] "GET /list/{n} HTTP/1.1" 200 5' for n in range(10)), "-")
+    assert facade("plan", old, new, "--traffic", traffic) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0] == "0 of 10 recorded requests change backend"
+    assert "give their host with --host" in shown.err
+    assert "  access.jsonl, line 11: it is in no known format" in shown.err
+    assert facade("plan", old, new, "--traffic", traffic, "--host", "www.example") == 0
+    assert capsys.readouterr().out.splitlines()[0] == "7 of 10 recorded requests change backend"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--from", "missing.jsonl"), "name an access log"),
-        (
-            ("--from", "routes.yaml"),
-            "each line has to be a JSON object with method, host and target",
-        ),
-        (("--from", "x", "--incumbent", "legacy"), "write NAME=URL"),
-        (("--from", "x", "--incumbent", "a b=http://h"), "write NAME=URL"),
-        (("--from", "x", "--newcomer", "new=ftp://h"), "ftp"),
-        (("--from", "x", "--newcomer", "legacy=http://h"), "has this name already"),
+        (("--traffic", "routes.yaml"), "routes.yaml holds no request to go by"),
+        (("--traffic", "access.jsonl", "--host", "a b"), "write a name like www.example.com"),
     ],
 )
-def test_init_says_what_it_needs(words: Sequence[str], sentence: str) -> None:
+def test_plan_says_what_it_needs(words: Sequence[str], sentence: str) -> None:
+    log(logged_request())
     with pytest.raises(FacadeError, match=sentence):
-        facade("init", *words)
+        facade("plan", "routes.yaml", "routes.yaml", *words)
+
+
+def test_a_stopped_plan_shows_what_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stdin(BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise KeyboardInterrupt
+            return super().read1(size)
+
+        def peek(self, _size: int) -> bytes:
+            return self.getvalue()
+
+    text = json.dumps(logged_request()) + "\n"
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(Stdin(text.encode())))
+    assert facade("plan", "routes.yaml", written("new.yaml", SHIFTED), "--traffic", "-") == 130
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "Stopped after 1 lines. So far:",
+        "1 of 1 recorded requests change backend",
+    ]

@@ -67,14 +67,14 @@ async def _begins_with_the_body(scope: Scope, receive: Receive, send: Send) -> N
 @pytest.mark.parametrize(
     "app", [_raises_at_once, _says_nothing, _breaks_out_of_a_line, _begins_with_the_body]
 )
-async def test_an_application_that_fails_before_its_answer_is_a_500(
+async def test_an_application_that_fails_before_its_response_is_a_500(
     tmp_path: Path, app: App
 ) -> None:
     async with serving_app(app, tmp_path) as port:
-        answer = await ask(port, GET)
-    assert status_of(answer) == 500
-    assert json.loads(body_of(answer))["status"] == 500
-    assert b"connection: close" in head_of(answer)
+        response = await ask(port, GET)
+    assert status_of(response) == 500
+    assert json.loads(body_of(response))["status"] == 500
+    assert b"Connection: close" in head_of(response)
 
 
 async def _raises_half_way(scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,14 +103,14 @@ async def _says_too_little(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.mark.parametrize(
     "app", [_raises_half_way, _ends_half_way, _says_too_much, _says_too_little]
 )
-async def test_an_answer_that_breaks_off_does_not_look_complete(tmp_path: Path, app: App) -> None:
+async def test_a_response_that_breaks_off_does_not_look_complete(tmp_path: Path, app: App) -> None:
     async with serving_app(app, tmp_path) as port:
-        answer = await ask(port, GET)
-    assert status_of(answer) == 200
-    assert body_of(answer) in (b"4\r\nhalf\r\n", b"half")
+        response = await ask(port, GET)
+    assert status_of(response) == 200
+    assert body_of(response) in (b"4\r\nhalf\r\n", b"half")
 
 
-async def test_answers_are_framed_by_what_the_application_tells(tmp_path: Path) -> None:
+async def test_responses_have_the_framing_of_the_application(tmp_path: Path) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/length":
             await send(start((b"content-length", b"2")))
@@ -126,7 +126,7 @@ async def test_answers_are_framed_by_what_the_application_tells(tmp_path: Path) 
         head = await ask(port, LAST.replace(b"GET /", b"HEAD /length"))
         old = await ask(port, b"GET /c HTTP/1.0\r\n\r\n")
     assert [body_of(each) for each in said] == [b"ok", b"2\r\nok\r\n0\r\n\r\n", b""]
-    assert (b"content-length: 2" in head_of(head), body_of(head)) == (True, b"")
+    assert (b"Content-Length: 2" in head_of(head), body_of(head)) == (True, b"")
     assert (b"chunked" in head_of(old), body_of(old)) == (False, b"ok")
 
 

@@ -41,10 +41,10 @@ async def connected(
         writer.close()
 
 
-async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+async def response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     """Head and body of the next one."""
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-    length = re.search(rb"content-length: (\d+)", head)
+    length = re.search(rb"Content-Length: (\d+)", head)
     assert length is not None
     return head, await reader.readexactly(int(length[1]))
 
@@ -57,7 +57,7 @@ async def refuses(facade: RunningFacade) -> bool:
         return True
 
 
-async def test_a_request_in_flight_is_answered_and_its_connection_closed(
+async def test_a_request_in_flight_gets_its_response_and_its_connection_closes(
     tmp_path: Path, tier: Tier
 ) -> None:
     release = asyncio.Event()
@@ -80,9 +80,9 @@ async def test_a_request_in_flight_is_answered_and_its_connection_closed(
                 while not await refuses(facade):
                     await asyncio.sleep(0.01)
             release.set()
-            head, body = await answer(reader)
+            head, body = await response(reader)
             assert body == b"late"
-            assert b"connection: close\r\n" in head
+            assert b"Connection: close\r\n" in head
             assert await reader.read() == b""
 
 
@@ -95,37 +95,37 @@ async def test_during_the_pause_it_accepts_and_asks_clients_to_leave(
         connected(facade) as (old, to_old),
     ):
         to_old.write(ASKED)
-        head, _ = await answer(old)
-        assert b"connection: close" not in head
+        head, _ = await response(old)
+        assert b"Connection: close" not in head
         facade.stop.set()
         await eventually(lambda: facade.app.state.name == "STOPPING")
         for _ in range(3):
             async with connected(facade) as (reader, writer):
                 writer.write(ASKED)
-                head, _ = await answer(reader)
-                assert b"connection: close\r\n" in head
+                head, _ = await response(reader)
+                assert b"Connection: close\r\n" in head
                 assert await reader.read() == b""
         to_old.write(ASKED)
-        head, _ = await answer(old)
-        assert b"connection: close\r\n" in head
+        head, _ = await response(old)
+        assert b"Connection: close\r\n" in head
         assert await old.read() == b""
 
 
-async def test_an_idle_connection_is_closed_but_one_with_half_a_request_is_answered(
+async def test_an_idle_connection_is_closed_but_one_with_half_a_request_is_served(
     tmp_path: Path, tier: Tier
 ) -> None:
     async with facade_in_loop(SLOW.format(url="http://127.0.0.1:1"), tmp_path, tier=tier) as facade:
         async with connected(facade) as (idle, to_idle), connected(facade) as (half, to_half):
             to_idle.write(ASKED)
-            await answer(idle)
+            await response(idle)
             to_half.write(ASKED[:10])
             await eventually(lambda: facade.app.state.name == "SERVING")
             facade.stop.set()
             assert await asyncio.wait_for(idle.read(), 5) == b""
             to_half.write(ASKED[10:])
-            head, body = await answer(half)
+            head, body = await response(half)
             assert body == b"hello"
-            assert b"connection: close\r\n" in head
+            assert b"Connection: close\r\n" in head
             assert await half.read() == b""
 
 

@@ -20,11 +20,11 @@ _IDLE_S = 0.8
 
 
 class Load:
-    """Clients that keep their connections, and ask as fast as they are answered."""
+    """Keep-alive clients that send the next request after each response."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self.answered = 0
+        self.responses = 0
         self.failed: list[str] = []
         self._threads = [threading.Thread(target=self._ask) for _ in range(8)]
 
@@ -37,16 +37,16 @@ class Load:
             thread.join(20)
 
     def _ask(self) -> None:
-        """Until nothing listens any more. A request that was sent has to be answered."""
+        """Send requests until nothing listens any more. Each one has to get a response."""
         while True:
             try:
                 made = socket.create_connection(("127.0.0.1", self._port), 10)
             except ConnectionRefusedError:
                 return
-            with made, made.makefile("rb") as answers:
-                self._keep_asking(made, answers)
+            with made, made.makefile("rb") as responses:
+                self._keep_asking(made, responses)
 
-    def _keep_asking(self, made: socket.socket, answers: Any) -> None:
+    def _keep_asking(self, made: socket.socket, responses: Any) -> None:
         again, count = True, 0
         while again:
             count += 1
@@ -54,15 +54,15 @@ class Load:
             try:
                 made.sendall(ASKED)
                 sent = time.monotonic()
-                head = b"".join(iter(answers.readline, b"\r\n"))
-                assert answers.read(5) == b"hello", head
+                head = b"".join(iter(responses.readline, b"\r\n"))
+                assert responses.read(5) == b"hello", head
             except (OSError, AssertionError) as error:
                 # A client that its machine kept waiting was idle: its connection may be closed meanwhile.
                 if min(sent, time.monotonic()) - since < _IDLE_S:
                     self.failed.append(f"{error!r} as request {count} of its connection")
                 return
-            self.answered += 1
-            again = b"connection: close" not in head
+            self.responses += 1
+            again = b"Connection: close" not in head
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -71,7 +71,7 @@ def test_no_request_of_clients_under_way_is_lost(tmp_path: Path, workers: str, p
     with facade_process(tmp_path, "--workers", workers, "--pause", pause) as facade:
         load = Load(facade.port)
         with load.running():
-            until(lambda: load.answered > 500)
+            until(lambda: load.responses > 500)
             assert facade.stop() == 0
         assert load.failed == []
 
@@ -95,7 +95,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert facade.stop(signal.SIGINT) == 0
 
 
-def test_a_loop_that_stands_still_answers_no_probe(tmp_path: Path) -> None:
+def test_a_blocked_event_loop_responds_to_no_probe(tmp_path: Path) -> None:
     with facade_process(tmp_path) as facade:
         until(lambda: facade.total("facade_event_loop_lag_seconds") > 0)
         facade.popen.send_signal(signal.SIGSTOP)

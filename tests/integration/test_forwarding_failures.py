@@ -24,11 +24,11 @@ async def test_nobody_listens_behind_us(tmp_path: Path) -> None:
         got = await facade.get("/")
     problem = json.loads(body_of(got))
     assert (status_of(got), problem["status"], problem["reason"]) == (502, 502, "unreachable")
-    assert b"content-type: application/problem+json" in got
+    assert b"Content-Type: application/problem+json" in got
     assert b"reason=unreachable" in got
 
 
-async def test_no_answer_in_time(tmp_path: Path) -> None:
+async def test_no_response_in_time(tmp_path: Path) -> None:
     async def script(wire: Wire) -> None:
         await wire.end()
 
@@ -70,7 +70,7 @@ routes: [{{name: all, backend_refs: legacy}}]
             let_go.set()
             assert [status_of(await first), status_of(await second)] == [200, 200]
     assert status_of(third) == 503
-    assert b"retry-after: " in third
+    assert b"Retry-After: " in third
     assert json.loads(body_of(third))["reason"] == "busy"
 
 
@@ -89,10 +89,10 @@ routes: [{{name: all, backend_refs: legacy, timeouts: {{request: 2s, connect: 5s
 """
         async with facade_in_loop(table, tmp_path) as facade:
             asked = [asyncio.create_task(facade.get(f"/{number}")) for number in range(2)]
-            answers = sorted(map(status_of, await asyncio.gather(*asked)))
+            responses = sorted(map(status_of, await asyncio.gather(*asked)))
             await eventually(lambda: len(facade.access_log.read_text().splitlines()) == 2)
             lines = [json.loads(line) for line in facade.access_log.read_text().splitlines()]
-    assert answers == [200, 504]
+    assert responses == [200, 504]
     late = next(line for line in lines if line["status"] == 504)
     assert 1_900 < late["total_ms"] < 3_000
 
@@ -108,10 +108,10 @@ routes: [{{name: all, backend_refs: legacy, timeouts: {{request: 2s, connect: 5s
         ),
     ],
 )
-async def test_who_waited_for_the_one_connection_and_who_had_it_get_their_own_answers(
+async def test_a_request_that_waited_for_the_connection_of_another_gets_its_own_response(
     tmp_path: Path, framed: bytes
 ) -> None:
-    """It is handed on before the answer that came over it is told: the next request must not touch that."""
+    """It is handed on before the response that came over it is told: the next request must not touch that."""
 
     async def script(wire: Wire) -> None:
         while True:
@@ -124,7 +124,7 @@ async def test_who_waited_for_the_one_connection_and_who_had_it_get_their_own_an
         for _ in range(20):
             writer.write(b"GET %b HTTP/1.1\r\nhost: h\r\nte: trailers\r\n\r\n" % target)
             head = await reader.readuntil(b"\r\n\r\n")
-            end = b"" if b"content-length" in head else b"\r\n\r\n"
+            end = b"" if b"Content-Length" in head else b"\r\n\r\n"
             got = await (reader.readuntil(end) if end else reader.readexactly(len(target)))
             assert target in got
             assert b"y" * (number + 1) not in got
@@ -142,7 +142,7 @@ routes: [{{name: all, backend_refs: legacy}}]
 
 
 @pytest.mark.parametrize("framing", [b"content-length: 100", b"transfer-encoding: chunked"])
-async def test_an_answer_that_breaks_off_is_seen_to(tmp_path: Path, framing: bytes) -> None:
+async def test_a_truncated_response_is_noticed(tmp_path: Path, framing: bytes) -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
         part = b"5\r\nhello\r\n" if b"chunked" in framing else b"hello"
@@ -161,7 +161,7 @@ async def test_an_answer_that_breaks_off_is_seen_to(tmp_path: Path, framing: byt
     assert (line["status"], line["complete"], line["reason"]) == (200, False, "broke")
 
 
-async def test_an_early_answer_reaches_the_client_during_its_upload(tmp_path: Path) -> None:
+async def test_an_early_response_reaches_the_client_during_its_upload(tmp_path: Path) -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
         wire.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno")

@@ -51,14 +51,14 @@ def asked(port: int, tls: ssl.SSLContext) -> tuple[int, bytes]:
     asking = http.client.HTTPSConnection("localhost", port, context=tls, timeout=10)
     try:
         asking.request("GET", "/hello")
-        answer = asking.getresponse()
-        return answer.status, answer.read()
+        response = asking.getresponse()
+        return response.status, response.read()
     finally:
         asking.close()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_client_that_trusts_the_certificate_is_answered(
+def test_a_client_that_trusts_the_certificate_is_served(
     tmp_path: Path, files: TlsFiles, workers: str
 ) -> None:
     with facade_process(tmp_path, *arguments(files), "--workers", workers) as facade:
@@ -87,7 +87,7 @@ def test_what_is_agreed_on(tmp_path: Path, files: TlsFiles) -> None:
                 assert wrapped.selected_alpn_protocol() == "http/1.1"
 
 
-def test_one_that_does_not_speak_tls_gets_no_answer(tmp_path: Path, files: TlsFiles) -> None:
+def test_a_client_without_tls_gets_no_response(tmp_path: Path, files: TlsFiles) -> None:
     with facade_process(tmp_path, *arguments(files)) as facade:
         with socket.create_connection(("127.0.0.1", facade.port), 10) as plain:
             plain.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -107,9 +107,9 @@ def test_a_handshake_under_way_is_no_connection_to_be_lost(
             time.sleep(0.6)
             with trusting(files).wrap_socket(plain, server_hostname="localhost") as wrapped:
                 wrapped.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
-                answer = b"".join(iter(lambda: wrapped.recv(1000), b""))
-        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert b"\r\nconnection: close\r\n" in answer
+                response = b"".join(iter(lambda: wrapped.recv(1000), b""))
+        assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\nConnection: close\r\n" in response
         assert facade.popen.wait(10) == 0
 
 

@@ -34,9 +34,9 @@ async def served(facade: RunningFacade) -> str:
 async def admin(facade: RunningFacade, path: str) -> tuple[int, dict[str, Any]]:
     reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
     writer.write(f"GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(), 5)
+    response = await asyncio.wait_for(reader.read(), 5)
     writer.close()
-    return status_of(answer), json.loads(body_of(answer))
+    return status_of(response), json.loads(body_of(response))
 
 
 def in_place(path: Path, text: str) -> None:
@@ -106,9 +106,9 @@ async def test_a_config_map_s_symlink_swap_takes_effect(tmp_path: Path) -> None:
             publish(number)
             before = facade.table.current
             await eventually(lambda: facade.table.current is not before, 2)  # noqa: B023
-            answer = facade.table.current.table.routes[0].direct_response
-            assert answer is not None
-            assert answer.body == f"map {number}".encode()
+            response = facade.table.current.table.routes[0].direct_response
+            assert response is not None
+            assert response.body == f"map {number}".encode()
 
 
 BROKEN = {
@@ -215,8 +215,8 @@ async def test_many_edits_in_a_row_end_on_the_last(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
 
         def on_the_last() -> bool:
-            answer = facade.app.table.current.table.routes[0].direct_response
-            return answer is not None and answer.body == b"edit 39"
+            response = facade.app.table.current.table.routes[0].direct_response
+            return response is not None and response.body == b"edit 39"
 
         await eventually(on_the_last, 2)
 
@@ -236,7 +236,7 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
                 "routes: [{name: all, backend_refs: main}]\n"
             )
 
-        answers: list[int] = []
+        responses: list[int] = []
         async with facade_in_loop(table(0), tmp_path) as facade:
             done = asyncio.Event()
 
@@ -248,7 +248,7 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
                     writer.write(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n")
                     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
                     await reader.readexactly(3)
-                    answers.append(status_of(head))
+                    responses.append(status_of(head))
                     await asyncio.sleep(0.002)
                 writer.close()
 
@@ -262,8 +262,8 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
             reloads = facade.app.table.state.reloads
             await eventually(lambda: len(facade.app.upstream_stats()) <= 2)
     assert reloads == 200
-    assert set(answers) == {200}
-    assert len(answers) > 400
+    assert set(responses) == {200}
+    assert len(responses) > 400
 
 
 async def test_the_kill_switch_takes_effect_and_goes_again(tmp_path: Path) -> None:
@@ -278,11 +278,11 @@ async def test_the_kill_switch_takes_effect_and_goes_again(tmp_path: Path) -> No
         )
         async with facade_in_loop(text, tmp_path) as facade:
             assert await served(facade) == "new"
-            for switched, answers in (("true", "legacy"), ("false", "new")):
+            for switched, responses in (("true", "legacy"), ("false", "new")):
                 before = facade.app.table.current
                 facade.routes.write_text(text.replace("false", switched))
                 await eventually(lambda: facade.app.table.current is not before, 2)  # noqa: B023
-                assert await served(facade) == answers
+                assert await served(facade) == responses
 
 
 async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:

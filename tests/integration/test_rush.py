@@ -1,4 +1,4 @@
-"""Clients that all ask while the loop stands still, as after a stall: each has its own answer."""
+"""Clients that all ask while the loop stands still, as after a stall: each has its own response."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ routes: [{{name: all, backend_refs: old}}]
 
 
 @pytest.mark.parametrize("tier", ["fast", "asgi"])
-async def test_each_of_a_rush_has_its_own_answer(tmp_path: Path, tier: Tier) -> None:
+async def test_each_request_of_a_rush_gets_its_own_response(tmp_path: Path, tier: Tier) -> None:
     seen = list[Message]()
     async with (
         origin(responding(lambda request: ok(request.head.target), seen)) as old,

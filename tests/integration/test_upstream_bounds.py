@@ -26,7 +26,7 @@ def _chunked(body: bytes) -> bytes:
     return OK + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
-# Path of the request -> the answer, given the name of the request. Some with bytes beyond their end.
+# Path of the request -> the response, given the name of the request. Some with bytes beyond their end.
 SHAPES: dict[bytes, Callable[[bytes], bytes]] = {
     b"/length": _length,
     b"/chunked": _chunked,
@@ -43,7 +43,7 @@ SHAPES: dict[bytes, Callable[[bytes], bytes]] = {
 
 
 class _Mixed(asyncio.Protocol):
-    """Answers in the shape that the path asks for. Not a script: 10,000 of those take too long."""
+    """Responds in the form that the path names. Not a script: 10,000 scripts take too long."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -56,7 +56,7 @@ class _Mixed(asyncio.Protocol):
             self._transport.close()
 
 
-async def test_ten_thousand_requests_and_no_byte_of_one_in_the_answer_to_another() -> None:
+async def test_ten_thousand_requests_and_no_byte_of_one_in_the_response_to_another() -> None:
     draw = random.Random(7)
     plan = [draw.choice([*SHAPES, *[b"/length", b"/chunked"] * 15]) for _ in range(10_000)]
     left = iter(enumerate(plan))
@@ -69,12 +69,12 @@ async def test_ten_thousand_requests_and_no_byte_of_one_in_the_answer_to_another
                 name = b"name-%d" % number
                 method = "HEAD" if path == b"/head-body" else "GET"
                 exchange = await upstream.open(outgoing(method, path, headers=[(b"x-name", name)]))
-                answer = await whole(exchange)
+                response = await whole(exchange)
                 if method == "HEAD" or path in (b"/204", b"/204-body", b"/304-body"):
-                    assert answer.body == b""
+                    assert response.body == b""
                 else:
-                    assert answer.body == name
-                assert all(value == name for key, value in answer.headers if key == b"x-name")
+                    assert response.body == name
+                assert all(value == name for key, value in response.headers if key == b"x-name")
 
         await asyncio.gather(*(worker() for _ in range(16)))
         assert next(left, None) is None

@@ -23,7 +23,7 @@ async def _silent(wire: Wire) -> None:
     await wire.end()
 
 
-async def test_no_answer_in_time_is_a_timeout_and_frees_the_connection() -> None:
+async def test_no_response_in_time_is_a_timeout_and_frees_the_connection() -> None:
     async with (
         origin(_silent) as server,
         closed_at_end(open_upstream(server.backend())) as upstream,

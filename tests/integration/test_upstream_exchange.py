@@ -19,8 +19,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 async def test_requests_follow_each_other_over_one_connection() -> None:
     async with origin(echo) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(5):
-            answer = await get(upstream)
-            assert (answer.status, answer.body) == (200, b"")
+            response = await get(upstream)
+            assert (response.status, response.body) == (200, b"")
         assert server.accepted == 1
         assert upstream.stats().idle == 1
 
@@ -40,7 +40,7 @@ async def test_target_and_fields_arrive_byte_for_byte() -> None:
     assert seen[0].field_lines == [b"%b: %b" % pair for pair in sent]
 
 
-async def test_interim_answers_are_told_beside_the_answer() -> None:
+async def test_interim_responses_are_reported_beside_the_final_one() -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
         wire.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
@@ -55,7 +55,7 @@ async def test_interim_answers_are_told_beside_the_answer() -> None:
     assert told == [(100, []), (103, [(b"link", b"</a>")])]
 
 
-async def test_an_answer_to_head_has_no_body_and_spares_the_connection() -> None:
+async def test_a_response_to_head_has_no_body_and_spares_the_connection() -> None:
     async def script(wire: Wire) -> None:
         while True:
             asked = await wire.request_head()
@@ -64,14 +64,14 @@ async def test_an_answer_to_head_has_no_body_and_spares_the_connection() -> None
 
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for method in ("HEAD", "GET", "HEAD", "HEAD", "GET"):
-            answer = await get(upstream, outgoing(method))
-            assert answer.body == (b"four" if method == "GET" else b"")
-            assert answer.headers == [(b"content-length", b"4")]
+            response = await get(upstream, outgoing(method))
+            assert response.body == (b"four" if method == "GET" else b"")
+            assert response.headers == [(b"content-length", b"4")]
         assert server.accepted == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
         OK + b"connection: close\r\ncontent-length: 2\r\n\r\nok",
@@ -86,15 +86,15 @@ async def test_an_answer_to_head_has_no_body_and_spares_the_connection() -> None
         "close",
         "until close",
         "CRLF",
-        "another answer",
+        "another response",
         "after chunks",
         "CRLF after chunks",
     ],
 )
-async def test_such_an_answer_is_whole_and_its_connection_not_used_again(answer: bytes) -> None:
+async def test_such_a_response_is_whole_and_its_connection_not_used_again(response: bytes) -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
-        wire.send(answer)
+        wire.send(response)
 
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for count in (1, 2):
@@ -118,7 +118,7 @@ async def test_a_length_is_counted_over_many_reads() -> None:
         assert server.accepted == 1
 
 
-async def test_an_answer_that_fills_the_buffer_with_its_last_byte_spares_the_connection() -> None:
+async def test_a_response_that_fills_the_buffer_with_its_last_byte_spares_the_connection() -> None:
     size = 300_000  # More than is held without being taken, less than one read more.
 
     async def script(wire: Wire) -> None:

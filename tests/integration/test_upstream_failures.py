@@ -97,7 +97,7 @@ async def test_a_body_until_close_is_complete_only_if_it_was_closed_cleanly() ->
 
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 20", OK + b"a: b\r\n"])
-async def test_an_answer_that_never_began_is_told(start: bytes, end: str) -> None:
+async def test_a_response_that_never_began_is_reported(start: bytes, end: str) -> None:
     async with (
         origin(_sends_then(start, end)) as server,
         closed_at_end(open_upstream(server.backend())) as upstream,
@@ -109,7 +109,7 @@ async def test_an_answer_that_never_began_is_told(start: bytes, end: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/2.0 200 OK\r\ncontent-length: 0\r\n\r\n",
@@ -122,10 +122,10 @@ async def test_an_answer_that_never_began_is_told(start: bytes, end: str) -> Non
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
     ],
 )
-async def test_nonsense_is_told_at_once_and_its_connection_closed(answer: bytes) -> None:
+async def test_nonsense_is_told_at_once_and_its_connection_closed(response: bytes) -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
-        wire.send(answer)
+        wire.send(response)
         await wire.end()
 
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
@@ -137,7 +137,7 @@ async def test_nonsense_is_told_at_once_and_its_connection_closed(answer: bytes)
         await eventually(lambda: server.open == 0)
 
 
-async def test_nonsense_inside_a_body_breaks_the_answer_off() -> None:
+async def test_nonsense_inside_a_body_truncates_the_response() -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
         wire.send(OK + b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n")

@@ -39,15 +39,15 @@ async def test_a_mock_hears_the_request_as_it_is() -> None:
 
     async with _over(httpx.MockTransport(handle)) as upstream:
         request = outgoing("POST", b"/a?b=%20", headers=[(b"x", b"y"), (b"cookie", b"a=b")])
-        answer = await get(upstream, request)
-    assert (answer.status, answer.body) == (201, b"hello")
-    assert [pair for pair in answer.headers if pair[0] == b"x-a"] == [
+        response = await get(upstream, request)
+    assert (response.status, response.body) == (201, b"hello")
+    assert [pair for pair in response.headers if pair[0] == b"x-a"] == [
         (b"x-a", b"1"),
         (b"x-a", b"2"),
     ]
     assert str(heard[0].url) == "http://old.example:8080/a?b=%20"
     assert heard[0].headers.raw == [
-        (b"host", b"old.example:8080"),
+        (b"Host", b"old.example:8080"),
         (b"x", b"y"),
         (b"cookie", b"a=b"),
     ]
@@ -78,8 +78,8 @@ async def test_our_own_transport_is_as_good_as_any() -> None:
 
     async with origin(script) as server, UpstreamTransport() as transport:
         async with closed_at_end(open_upstream(server.backend(), transport)) as upstream:
-            answer = await get(upstream, outgoing(target=b"/x/../%7e?[a"))
-    assert answer.body == b"GET /x/../%7e?[a HTTP/1.1"
+            response = await get(upstream, outgoing(target=b"/x/../%7e?[a"))
+    assert response.body == b"GET /x/../%7e?[a HTTP/1.1"
 
 
 async def test_httpxs_own_transport_sends_the_raw_target() -> None:
@@ -91,8 +91,8 @@ async def test_httpxs_own_transport_sends_the_raw_target() -> None:
 
     async with origin(script) as server, httpx.AsyncHTTPTransport() as transport:
         async with closed_at_end(open_upstream(server.backend(), transport)) as upstream:
-            answer = await get(upstream, outgoing(target=b"/x/../y?"))
-    assert answer.body == b"GET /x/../y? HTTP/1.1"
+            response = await get(upstream, outgoing(target=b"/x/../y?"))
+    assert response.body == b"GET /x/../y? HTTP/1.1"
 
 
 async def test_no_cookie_of_one_request_is_in_the_next() -> None:
@@ -125,7 +125,7 @@ class _Streaming(httpx.AsyncByteStream):
         self.closed = True
 
 
-async def test_an_answer_streams_and_breaks_off_as_ours() -> None:
+async def test_a_response_streams_and_is_truncated_as_with_our_client() -> None:
     stream = _Streaming([b"", b"half"], httpx.ReadError("cut"))
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
     async with _over(transport) as upstream:
@@ -137,7 +137,7 @@ async def test_an_answer_streams_and_breaks_off_as_ours() -> None:
         await eventually(lambda: stream.closed)
 
 
-async def test_giving_up_closes_the_answer() -> None:
+async def test_giving_up_closes_the_response() -> None:
     stream = _Streaming([b"half"], None, stay=True)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=stream))
     async with _over(transport) as upstream:
@@ -167,7 +167,7 @@ async def _never(request: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-async def test_no_answer_in_time_is_a_timeout() -> None:
+async def test_no_response_in_time_is_a_timeout() -> None:
     async with _over(httpx.MockTransport(_never)) as upstream:
         with pytest.raises(UpstreamTimeout):
             await get(upstream, outgoing(timeouts=QUICK))
@@ -192,7 +192,7 @@ async def test_the_time_runs_from_the_end_of_the_upload() -> None:
             await reading
 
 
-async def test_whoever_uploads_is_let_go_when_the_answer_is_over() -> None:
+async def test_an_upload_ends_when_the_response_is_over() -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         stream = request.stream
         assert isinstance(stream, httpx.AsyncByteStream)
@@ -292,7 +292,7 @@ async def test_a_refusal_of_the_transport_is_ours() -> None:
         assert upstream.stats().in_flight == 0
 
 
-async def test_an_answer_that_only_threads_can_read_is_refused() -> None:
+async def test_a_response_that_only_threads_can_read_is_refused() -> None:
     class Blocking(httpx.SyncByteStream):
         pass
 

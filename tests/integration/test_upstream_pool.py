@@ -167,7 +167,7 @@ async def test_a_waiter_that_was_cancelled_is_not_given_a_connection(at_once: bo
 
 
 class Ending:
-    """An ExchangeSink that does something at the very end of its answer."""
+    """An ExchangeSink that does something at the very end of its response."""
 
     def __init__(self, then: Callable[[], object]) -> None:
         self._then = then

@@ -52,11 +52,11 @@ async def test_the_connection_used_last_is_taken_first() -> None:
 
     numbers = itertools.count()
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
-        answers = await asyncio.gather(*(get(upstream) for _ in range(3)))
-        assert {answer.body for answer in answers} == {b"0", b"1", b"2"}
+        responses = await asyncio.gather(*(get(upstream) for _ in range(3)))
+        assert {response.body for response in responses} == {b"0", b"1", b"2"}
         assert upstream.stats().idle == 3
         last = (await get(upstream)).body
-        assert last in {answer.body for answer in answers}
+        assert last in {response.body for response in responses}
         assert [(await get(upstream)).body for _ in range(5)] == [last] * 5
 
 
@@ -70,7 +70,7 @@ async def test_closing_waits_for_what_is_in_flight() -> None:
             await upstream.open(outgoing())
         assert not closed.done()
         gate.open.set()
-        assert [answer.body for answer in await asyncio.gather(*tasks)] == [b"ok", b"ok"]
+        assert [response.body for response in await asyncio.gather(*tasks)] == [b"ok", b"ok"]
         await asyncio.wait_for(closed, 1)
         assert upstream.stats() == Stats()
         await eventually(lambda: server.open == 0)

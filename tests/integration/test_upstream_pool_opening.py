@@ -89,7 +89,7 @@ async def test_past_the_first_eight_connections_are_begun_with_patience(
         raise AssertionError
 
     monkeypatch.setattr("proxy.upstream.pool.dial", far)
-    monkeypatch.setattr("proxy.upstream.pool._OPEN_INTERVAL_S", 0.05)
+    monkeypatch.setattr("proxy.upstream.opener._OPEN_INTERVAL_S", 0.05)
     async with closed_at_end(
         open_upstream(Backend("far", (Endpoint("http", "127.0.0.1", 1),)))
     ) as upstream:

@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def _once_then(end: str, asked: list[bytes]) -> Script:
-    """Answers the first request of a connection, and ends it on the second before its answer."""
+    """Responds to the first request of a connection, and closes it at the second without a response."""
 
     async def script(wire: Wire) -> None:
         await wire.respond()
@@ -106,7 +106,7 @@ async def test_a_repeat_that_meets_another_stale_connection_is_the_last() -> Non
     assert asked == [b"GET /unlucky HTTP/1.1"] * 2
 
 
-async def test_a_partial_answer_on_a_reused_connection_is_not_stale() -> None:
+async def test_a_partial_response_on_a_reused_connection_is_not_stale() -> None:
     async def script(wire: Wire) -> None:
         await wire.respond()
         await wire.request_head()

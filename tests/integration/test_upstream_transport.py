@@ -28,7 +28,7 @@ async def _echo(wire: Wire) -> None:
         wire.send(OK + b"x-a: 1\r\nx-a: 2\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
-async def test_a_client_of_httpx_gets_its_answers() -> None:
+async def test_a_client_of_httpx_gets_its_responses() -> None:
     async with origin(_echo) as server, httpx.AsyncClient(transport=UpstreamTransport()) as client:
         url = f"http://127.0.0.1:{server.port}"
         got = await client.get(f"{url}/a?b=c")
@@ -65,10 +65,10 @@ async def test_the_target_goes_out_as_its_raw_bytes() -> None:
         await response.aclose()
         await transport.aclose()
     assert seen[0].line == b"GET /x/../%7e?[a HTTP/1.1"
-    assert seen[0].field_lines == [b"host: example.org", b"x-b: 1", b"x-b: 2"]
+    assert seen[0].field_lines == [b"Host: example.org", b"X-B: 1", b"x-b: 2"]
 
 
-async def test_answers_stream_and_closing_one_early_gives_up_its_connection() -> None:
+async def test_responses_stream_and_closing_one_early_gives_up_its_connection() -> None:
     gone = asyncio.Event()
 
     async def script(wire: Wire) -> None:
@@ -86,7 +86,7 @@ async def test_answers_stream_and_closing_one_early_gives_up_its_connection() ->
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def test_an_early_answer_ends_the_upload() -> None:
+async def test_an_early_response_ends_the_upload() -> None:
     async def script(wire: Wire) -> None:
         await wire.request_head()
         wire.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")

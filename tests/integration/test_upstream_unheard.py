@@ -18,7 +18,7 @@ from tests.support.origin import Gate, origin
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SECRET = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret"
 
 
@@ -44,7 +44,7 @@ class Threaded:
                 with connection:
                     connection.settimeout(10)
                     connection.recv(65536)
-                    connection.sendall(ANSWER)
+                    connection.sendall(RESPONSE)
                     self.act.wait(10)
                     if self._last_words:
                         connection.sendall(self._last_words)
@@ -60,7 +60,7 @@ class Threaded:
 
 
 @pytest.mark.parametrize(
-    "last_words", [SECRET, b"x", b""], ids=["an answer", "a byte", "its close"]
+    "last_words", [SECRET, b"x", b""], ids=["a response", "a byte", "its close"]
 )
 async def test_a_request_does_not_meet_what_was_left_on_the_connection(last_words: bytes) -> None:
     server = Threaded(last_words)
@@ -88,7 +88,7 @@ def _not_looking(connection: Connection, repeatable: bool = False) -> bool:
 
 
 @pytest.mark.parametrize(
-    "last_words", [SECRET, b"x", b""], ids=["an answer", "a byte", "its close"]
+    "last_words", [SECRET, b"x", b""], ids=["a response", "a byte", "its close"]
 )
 async def test_a_write_that_was_not_sent_yet_goes_over_another_connection(
     last_words: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -116,7 +116,7 @@ routes: [{{name: all, backend_refs: old}}]
     server.join()
 
 
-async def test_a_wait_outlives_any_number_of_connections_that_close_after_an_answer() -> None:
+async def test_a_wait_outlives_any_number_of_connections_that_close_after_a_response() -> None:
     gate = Gate()
 
     async def script(wire: Wire) -> None:
@@ -124,7 +124,7 @@ async def test_a_wait_outlives_any_number_of_connections_that_close_after_an_ans
         await wire.request_head()
         gate.waiting += 1
         await gate.open.wait()
-        wire.send(ANSWER)
+        wire.send(RESPONSE)
 
     most = {"max_connections": 6}
     async with (
@@ -134,8 +134,8 @@ async def test_a_wait_outlives_any_number_of_connections_that_close_after_an_ans
         asking_now = [asyncio.create_task(get(upstream)) for _ in range(8)]
         await eventually(lambda: gate.waiting == 6 and upstream.stats().pending == 2)
         gate.open.set()
-        answers = await asyncio.wait_for(asyncio.gather(*asking_now), 10)
-        assert [answer.body for answer in answers] == [b"ok"] * 8
+        responses = await asyncio.wait_for(asyncio.gather(*asking_now), 10)
+        assert [response.body for response in responses] == [b"ok"] * 8
         assert server.accepted == 8
 
 

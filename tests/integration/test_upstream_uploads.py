@@ -87,7 +87,7 @@ async def test_an_upload_given_up_is_not_ended() -> None:
     assert not got[0].endswith(b"0\r\n\r\n")
 
 
-async def test_an_early_answer_is_heard_while_the_upload_runs() -> None:
+async def test_an_early_response_is_noticed_during_the_upload() -> None:
     gone = asyncio.Event()
 
     async def script(wire: Wire) -> None:
@@ -99,10 +99,10 @@ async def test_an_early_answer_is_heard_while_the_upload_runs() -> None:
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         exchange = await upstream.open(outgoing("POST", body=Body("length", 10**9)))
         await exchange.send_body(b"x" * 1000)
-        answer = await whole(exchange)
-        assert (answer.status, answer.body) == (413, b"big")
+        response = await whole(exchange)
+        assert (response.status, response.body) == (413, b"big")
         assert upstream.stats().connections == 0
-        await exchange.send_body(b"dropped")  # The answer is over: nobody wants it.
+        await exchange.send_body(b"dropped")  # The response is over: nobody wants it.
         exchange.end_upload()
         await asyncio.wait_for(gone.wait(), 1)
 

@@ -82,7 +82,7 @@ def test_an_expired_special_is_in_our_list_and_not_in_the_monoliths(
     assert 7 not in [each["id"] for each in client.get("/travelbuddy/flightspecials").json()]
 
 
-def test_a_header_update_answers_as_the_original_and_is_kept(client: httpx.Client) -> None:
+def test_a_header_update_has_the_response_of_the_original_and_is_kept(client: httpx.Client) -> None:
     before = headers_of(client)
     response = change(client, 1, {"id": 1, "flightSpecialHeader": "Prag, 프라하 \U0001f6eb"})
     assert (response.status_code, response.text) == (

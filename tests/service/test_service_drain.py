@@ -30,7 +30,7 @@ class Balancer:
 
     def __init__(self, urls: list[str]) -> None:
         self.ready = list(urls)
-        self.answered = 0
+        self.responses = 0
         self.close_responses = 0
         self.failed: list[str] = []
         self._end = threading.Event()
@@ -69,7 +69,7 @@ class Balancer:
                 except httpx.HTTPError as error:
                     self.failed.append(repr(error))
                     continue
-                self.answered += 1
+                self.responses += 1
                 self.close_responses += response.headers.get("connection") == "close"
                 if response.status_code != 200:
                     self.failed.append(response.text)
@@ -93,7 +93,7 @@ def test_readiness_goes_first_then_new_connections_and_no_request_fails(
         urls = [str(each.base_url).rstrip("/") for each in (one, other)]
         balancer = Balancer(urls)
         try:
-            eventually(lambda: balancer.answered > 100)
+            eventually(lambda: balancer.responses > 100)
             leaving.popen.send_signal(signal.SIGTERM)
             leaving.wait_for("draining")
             is_problem(httpx.get(f"{urls[0]}/readyz"), 503)
@@ -103,8 +103,8 @@ def test_readiness_goes_first_then_new_connections_and_no_request_fails(
             assert leaving.exit_status() == 0
             with pytest.raises(httpx.ConnectError):
                 httpx.get(f"{urls[0]}/flightspecials")
-            reached = balancer.answered
-            eventually(lambda: balancer.answered > reached + 20)
+            reached = balancer.responses
+            eventually(lambda: balancer.responses > reached + 20)
         finally:
             balancer.stop()
     assert balancer.failed == []

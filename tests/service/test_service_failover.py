@@ -20,7 +20,7 @@ from flightspecial_service.infrastructure.postgres.database import Database
 from flightspecial_service.infrastructure.postgres.specials import PgFlightSpecials
 from flightspecial_service.settings import DatabaseSettings, Settings
 from tests.service.conftest import run_sql, settings_for
-from tests.service.relay import relay
+from tests.service.postgres_proxy import postgres_proxy
 from tests.service.service_runner import (
     DEADLINE_S,
     OPEN,
@@ -62,7 +62,7 @@ def test_a_standby_is_not_used_and_after_the_failover_writes_work(
         run_sql(settings_for(primary, "postgres"), "CREATE DATABASE dso")
         with (
             standby(tmp_path / "standby", primary, data) as reader,
-            relay(primary.host, primary.port) as writer_name,
+            postgres_proxy(primary.host, primary.port) as writer_name,
         ):
             database = replace(settings_for(primary, "dso"), port=writer_name.port)
             with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:
@@ -85,7 +85,7 @@ def test_a_service_that_starts_on_a_standby_gets_ready_with_the_writer(tmp_path:
         run_sql(settings_for(primary, "postgres"), "CREATE DATABASE dso")
         with (
             standby(tmp_path / "standby", primary, data) as reader,
-            relay(reader.host, reader.port) as writer_name,
+            postgres_proxy(reader.host, reader.port) as writer_name,
         ):
             database = replace(settings_for(primary, "dso"), port=writer_name.port)
             with serving(build(Settings(database=database, edge=OPEN), lambda: None)) as client:

@@ -79,7 +79,7 @@ def test_the_ids_of_a_request(headers: dict[str, str], expected: tuple[str, str,
     assert (ids.request_id.decode(), ids.trace_id, ids.parent_id) == expected
 
 
-def test_every_answer_carries_the_request_id(client: httpx.Client) -> None:
+def test_every_response_carries_the_request_id(client: httpx.Client) -> None:
     responses = [client.get(path) for path in ("/healthz", "/none", "/flightspecials/1")]
     assert len({response.headers["x-request-id"] for response in responses}) == 3
     echoed = client.get("/healthz", headers={"x-request-id": "abc"})
@@ -161,7 +161,7 @@ class Load:
     """
 
     def __init__(self, urls: list[str]) -> None:
-        self.answered = 0
+        self.responses = 0
         self.failed: list[str] = []
         self._urls = urls
         self._end = threading.Event()
@@ -184,7 +184,7 @@ class Load:
                     )
                 except httpx.HTTPError as error:
                     return self.failed.append(repr(error))
-                self.answered += 1
+                self.responses += 1
                 if response.status_code != 200:
                     self.failed.append(response.text)
                 if response.headers.get("connection") == "close":
@@ -198,7 +198,7 @@ def test_a_replica_that_stops_under_load_fails_no_request(database: DatabaseSett
             eventually_ready(client)
         load = Load([str(one.base_url), str(other.base_url)])
         try:
-            eventually(lambda: load.answered > 50)
+            eventually(lambda: load.responses > 50)
             first.popen.send_signal(signal.SIGTERM)
             first.wait_for("draining")
             response = one.get("/readyz")
@@ -206,8 +206,8 @@ def test_a_replica_that_stops_under_load_fails_no_request(database: DatabaseSett
             assert response.headers["connection"] == "close"
             assert one.get("/healthz").status_code == 200
             assert first.exit_status() == 0
-            reached = load.answered
-            eventually(lambda: load.answered > reached + 20)
+            reached = load.responses
+            eventually(lambda: load.responses > reached + 20)
         finally:
             load.stop()
     assert load.failed == []

@@ -22,7 +22,7 @@ from flightspecial_service.settings import (
     Settings,
     read_settings,
 )
-from tests.service.relay import Relay, relay
+from tests.service.postgres_proxy import PostgresProxy, postgres_proxy
 from tests.service.service_runner import OPEN, command, eventually_ready, serving, variables
 from tests.support.certificates import Authority, server_context
 
@@ -161,9 +161,9 @@ def root(authority: Authority, tmp_path: Path) -> str:
 
 
 @contextmanager
-def with_tls(database: DatabaseSettings, context: ssl.SSLContext) -> Iterator[Relay]:
-    """The server of the tests has no TLS: a relay in front of it has, and takes connections without."""
-    with relay(database.host, database.port, context) as front:
+def with_tls(database: DatabaseSettings, context: ssl.SSLContext) -> Iterator[PostgresProxy]:
+    """The server of the tests has no TLS. A proxy in front of it has, and also accepts connections without it."""
+    with postgres_proxy(database.host, database.port, context) as front:
         yield front
 
 
@@ -228,7 +228,7 @@ def test_a_password_in_clear_text_is_sent_inside_tls(authority: Authority, tmp_p
     context = server_context(tmp_path, authority.issue("127.0.0.1"))
     with (
         collector(_CLEARTEXT_PASSWORD) as server,
-        relay("127.0.0.1", server.port, context) as front,
+        postgres_proxy("127.0.0.1", server.port, context) as front,
     ):
         env = {
             "PROFILE": "local",

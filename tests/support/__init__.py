@@ -1,4 +1,4 @@
-"""What tests of all kinds share. Nothing in here is a test of the product.
+"""Helpers that tests of all kinds share. Nothing in here tests the product.
 
 A facade is started in one of three ways:
 
@@ -11,5 +11,5 @@ Beside these: `origin` (servers that run a script, on `accepted`), `wire` (one c
 `imports` of source files.
 
 Kept elsewhere on purpose: tests/hostile has an origin and a client with threads and sockets of their own, because
-other proxies are tried with them, too; tests/bench has an origin and a load that are as cheap as Python allows.
+they also test other proxies; tests/bench has an origin and a load that are as cheap as Python allows.
 """

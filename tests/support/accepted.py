@@ -11,8 +11,8 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 class Accepted:
     """A callback for `asyncio.start_server`: each connection gets a task, and is closed when the task ends.
 
-    A task that is cancelled before it has begun runs no line of its own, not even a `finally`. Its connection would be
-    left to the garbage collector, which would warn in an unrelated test.
+    A task that is cancelled before it has begun does not run its `finally`. Its connection would be left to the
+    garbage collector, which would warn in an unrelated test.
     """
 
     def __init__(self, handle: Handler) -> None:
@@ -38,7 +38,7 @@ class Accepted:
         assert not self._faults, self._faults
 
     async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The other side may close at any time. What that means is for the test to decide.
+        # The other side may close at any time. The test decides whether that is a failure.
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await self._handle(reader, writer)
 
@@ -53,7 +53,7 @@ async def close(server: asyncio.Server) -> None:
     """Stop listening. Connections that the loop has accepted until now are handed over first.
 
     asyncio (seen with 3.11) accepts in one iteration, makes the transport in the next, and calls back in the one after.
-    If the server is closed after the first, the transport cannot be made and the connection is closed by nothing.
+    If the server is closed after the first, the transport cannot be created, and nothing closes the connection.
     """
     loop = asyncio.get_running_loop()
     for each in server.sockets:

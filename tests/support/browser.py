@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 WAIT_MS = 30_000
-"""How long a test waits for what it expects: a busy machine takes its time."""
+"""How long a test waits for an expected state: long enough for a busy machine."""
 
 _CHROMIUM = "/usr/bin/chromium"
 _QUIET = [
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def complaints_of(page: Page) -> list[str]:
-    """Errors and warnings of the console, uncaught errors and failed requests, filled in as they come."""
+    """Errors and warnings of the console, uncaught errors and failed requests, appended as they occur."""
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:

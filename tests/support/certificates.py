@@ -1,4 +1,4 @@
-"""Authorities and certificates for tests, made when they are needed. Keys are on a curve: they take no time to make."""
+"""Authorities and certificates for tests, created when needed. Keys are on elliptic curves: fast to generate."""
 
 import ssl
 from collections.abc import Sequence

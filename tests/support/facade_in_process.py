@@ -1,6 +1,6 @@
-"""A facade without sockets: bytes of a client in; bytes for the backend and the client, and log lines, out.
+"""A facade without sockets. Input: bytes of a client. Output: bytes for backend and client, and log lines.
 
-Transports stand in for the kernel. All else is the facade's own: listener's protocol, both tiers, upstream pool.
+Fake transports replace the kernel. Everything else is the facade's code: listener's protocol, both tiers, pools.
 """
 
 import asyncio
@@ -34,17 +34,19 @@ _TICKS = 4
 
 
 class Wire:
-    """A transport whose peer reads all that is written."""
+    """A transport whose peer reads everything immediately."""
 
     def __init__(self, protocol: asyncio.Protocol, peer: str) -> None:
         self.protocol = protocol
         self.peer = peer
         self.written = b""
         self.closed = False
-        self._ends = socket.socketpair()  # Silent and open, if somebody asks the kernel.
+        self._ends = (
+            socket.socketpair()
+        )  # A socket that is open and silent, for code that polls the kernel.
 
     def take(self) -> bytes:
-        """What was written since the last call."""
+        """The bytes written since the last call."""
         written, self.written = self.written, b""
         return written
 
@@ -81,7 +83,7 @@ class Wire:
 
 
 class Seen(Struct, frozen=True):
-    """What came of some bytes of a client."""
+    """The result of some bytes of a client."""
 
     requests: list[tuple[str, bytes]]
     """Each with the name of its backend."""
@@ -134,7 +136,7 @@ class InProcess:
         return Seen(requests, client.take(), closed, lines)
 
     async def send_one_by_one(self, requests: Iterable[bytes]) -> int:
-        """Send each over one connection, when the one before has its response. How many got one; nothing is kept."""
+        """Send each over one connection, after the response to the one before. Returns the number of responses."""
         protocol = DownstreamConnection(self.tier, self.tracker, set())
         client = Wire(protocol, self._peer)
         protocol.connection_made(cast(asyncio.Transport, client))
@@ -165,7 +167,7 @@ class InProcess:
                         wire.protocol.data_received(response)
 
     def _open_backends(self) -> None:
-        """See to an idle connection of each backend."""
+        """Open an idle connection to each backend."""
         for name, backend in self.forwarder.table.current.backends.items():
             if name not in self._backends or self._backends[name].closed:
                 upstream = self.forwarder.upstreams.of(backend)

@@ -1,4 +1,4 @@
-"""A facade in a thread, with an event loop as `facade serve` makes it. For tests that block, and for Hypothesis."""
+"""A facade in a thread, with the event loop of `facade serve`. For tests that block, and for Hypothesis."""
 
 import asyncio
 import contextlib

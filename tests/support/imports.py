@@ -1,4 +1,4 @@
-"""What Python files import, without running them."""
+"""The imports of Python files, without running them."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ OWN = frozenset(("proxy", "flightspecial_service", "deploy", "tests"))
 
 
 def imported_packages(folder: Path) -> set[str]:
-    """Top-level names that files below `folder` import, anywhere in a file: no own ones, none of Python's."""
+    """Top-level names that files below `folder` import, anywhere in a file, without own packages and Python's."""
     names = {name for file in folder.rglob("*.py") for name in _imports(file)}
     return names - OWN - sys.stdlib_module_names
 

@@ -1,4 +1,4 @@
-"""An origin server in the test's event loop: it sends exactly what a test wants, and keeps every byte it receives."""
+"""An origin server in the test's event loop: it sends exactly the bytes of a test, and records all that it receives."""
 
 import asyncio
 import contextlib

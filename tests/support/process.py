@@ -26,7 +26,7 @@ def listening_process(
     env: Mapping[str, str] | None = None,
     core: int | None = None,
 ) -> Iterator[int]:
-    """Run `argv` from the root of the repository; gives its pid once the port accepts connections.
+    """Run `argv` from the root of the repository; yields its pid once the port accepts connections.
 
     Its standard output and error go to `stdout` and `stderr` in `folder`. It runs on `core` from its first thread on.
     Raises NotListening.
@@ -64,5 +64,5 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, stderr: Path) -> No
             return
         if process.poll() is not None or time.monotonic() > deadline:
             last = stderr.read_text(errors="replace").strip().rpartition("\n")[2]
-            raise NotListening(f"it did not start to answer, and said last: {last}")
+            raise NotListening(f"it does not respond; its last output: {last}")
         time.sleep(0.02)

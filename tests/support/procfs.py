@@ -25,14 +25,14 @@ def parent_of(stat: str) -> int:
 def busy_of(stat: str, core: int) -> float:
     """Seconds that a core was not idle, for any process, from the text of /proc/stat.
 
-    What another guest of the machine stole counts as busy.
+    Time stolen by another guest of the machine counts as busy.
     """
     ticks = _ticks_of(stat, core)
     return (sum(ticks) - ticks[3] - ticks[4]) / _TICKS
 
 
 def stolen_of(stat: str, core: int) -> float:
-    """Seconds in which a process here wanted a core that another guest of the machine had."""
+    """Seconds in which a process was ready to run, but another guest of the machine had the core."""
     return _ticks_of(stat, core)[7] / _TICKS
 
 
@@ -143,7 +143,7 @@ def _open_files(pid: int) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    """What a file of /proc says; nothing once the process is gone."""
+    """The text of a file of /proc; empty if the process has ended."""
     try:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,6 +1,6 @@
 """One TCP connection as a test sees it: raw bytes, and HTTP/1.1 messages read strictly off them.
 
-It reads without any code of `proxy`: a mistake that both made would be found by no test.
+It uses no code of `proxy`: no test would find a mistake that is in both.
 """
 
 import asyncio
@@ -152,7 +152,7 @@ class Wire:
             return data, cut.reset
 
     async def glance(self) -> None:
-        """Receive what is there already, to show it with a failure."""
+        """Receive available bytes, to show them with a failure."""
         with contextlib.suppress(Cut, TimeoutError):
             async with asyncio.timeout(0.1):
                 self._held += await self._receive()
@@ -168,7 +168,7 @@ class Wire:
         cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
 
     def shrink_buffers(self) -> None:
-        """Small kernel buffers on this side: what is in flight is then held by the facade."""
+        """Set small kernel buffers on this side, so that the facade has to buffer."""
         sock = cast(socket.socket, self._writer.get_extra_info("socket"))
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _SMALL_BUFFER_BYTES)
@@ -180,7 +180,7 @@ class Wire:
 
     @property
     def peer_certificate(self) -> dict[str, Any] | None:
-        """Of the other side's certificate what `ssl` shows; None without one."""
+        """The other side's certificate as `ssl` returns it; None without one."""
         return cast("dict[str, Any] | None", self._writer.get_extra_info("peercert"))
 
     def abort(self) -> None:

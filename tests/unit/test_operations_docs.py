@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy import errors
 from proxy.cli.serve_options import OPTIONS
 from proxy.control.table_watcher import TableWatcher
+from proxy.routing.transforms.sent_head import SentHead
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LogLine
 from proxy.telemetry.prometheus import FAMILIES, exposition
@@ -32,6 +33,7 @@ LABELS = {
     "facade_upstream_attempts_total": {"backend"},
     "facade_refused_total": {"kind"},
     "facade_dropped_cookies_total": {"backend"},
+    "facade_added_fields_refused_total": {"backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
     "facade_upstream_connections": {"backend", "state"},
@@ -106,6 +108,7 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     only = route("r", to=refs(a=100))
     record = Record("v", 0, facts(), decided(table(only), only, facts(), 0), only)
     record.dropped_cookies = ("sid",)
+    record.refused_head = SentHead(103, 8, 9000, past_usual_limit=True)
     counters.count_request(record)
     counters.count_refused("too_slow")
     stats.workers[0].publish(

@@ -1,4 +1,4 @@
-"""A stand-in for TravelBuddy, the monolith: answers as the original does on the wire, and has none of its code.
+"""A stand-in for TravelBuddy, the monolith: its responses are those of the original, and it has none of its code.
 
-A demonstration part. Where the real monolith runs, its URL takes this one's place.
+For demonstrations. With the real monolith, use its URL instead.
 """

@@ -1,4 +1,4 @@
-"""The stand-in as an ASGI application: the responses of the original, and nothing else but the front end."""
+"""The stand-in as an ASGI application: the responses of the original, and the front end."""
 
 import random
 import re
@@ -74,7 +74,7 @@ def _routes(
 
 
 async def _health(_: Request) -> Response:
-    # Knows nothing of the database.
+    # Independent of the database.
     return Response("OK", headers={"content-type": "text/plain;charset=ISO-8859-1"})
 
 
@@ -82,7 +82,7 @@ async def _qr_code(request: Request) -> Response:
     size = request.path_params["size"]
     if _INTEGER.fullmatch(size) is None:
         raise HTTPException(400, "the size is a number of pixels")
-    # In a thread: a large code takes some hundred milliseconds.
+    # In a thread: rendering a large code takes some hundred milliseconds.
     image = await run_in_threadpool(qr_codes.draw, request.path_params["text"], int(size))
     if image is None:
         return Response()

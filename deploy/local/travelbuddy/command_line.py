@@ -1,4 +1,4 @@
-"""What the stand-in's two commands share."""
+"""Helpers of the stand-in's two commands."""
 
 import argparse
 from typing import NoReturn

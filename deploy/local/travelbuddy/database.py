@@ -1,7 +1,7 @@
-"""The monolith's database, as far as it shows: there, or away. A demonstration takes it away.
+"""The visible state of the monolith's database: up or away. A demonstration switches it.
 
 The control listener is on loopback only. `PUT /database` with the body `away` or `up` sets the state, `GET`
-reads it. A browser cannot be led to it: a page of another site may not send a PUT, and the Host has to be
+reads it. Other web sites cannot use it through a browser: they may not send a PUT, and the Host has to be
 a loopback name.
 """
 

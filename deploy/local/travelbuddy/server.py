@@ -12,7 +12,7 @@ from deploy.local.travelbuddy.tomcat import Connection
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `run`: uvicorn would raise them once more, and knows of one server only."""
+    """Leaves signals to `run`: uvicorn would raise them once more, and supports one server only."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,7 +32,7 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         log_level="warning",
         proxy_headers=False,
         server_header=False,
-        # As Tomcat: a proxy that keeps idle connections for less never meets a closed one.
+        # As Tomcat: a proxy with a shorter idle time-out never uses a closed connection.
         timeout_keep_alive=20,
         timeout_graceful_shutdown=5,
     )

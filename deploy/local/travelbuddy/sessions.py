@@ -1,4 +1,4 @@
-"""Tomcat's sessions, as far as they show on the wire: a cookie, and ids in URLs before there is one."""
+"""The visible part of Tomcat's sessions: a cookie, and ids in URLs until the client has the cookie."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _REMEMBERED = 10_000
 
 
 class Session(Struct, frozen=True):
-    """What a response shows of its session: a Set-Cookie value if it is new, a suffix for the page's URLs."""
+    """The session in a response: a Set-Cookie value if it is new, a suffix for the page's URLs."""
 
     set_cookie: str | None
     url_suffix: str
@@ -26,7 +26,7 @@ class Sessions:
     def session(self, cookie: str | None, in_url: str | None) -> Session:
         """The session of a request with these ids; a new one if neither is known.
 
-        As Tomcat: URLs carry the id until the browser sends a cookie, be it a stale one.
+        As Tomcat: URLs carry the id until the browser sends a cookie, even an expired one.
         """
         id_, is_new = self._find(cookie, in_url)
         set_cookie = f"{COOKIE}={id_}; Path=/travelbuddy; HttpOnly" if is_new else None

@@ -1,4 +1,4 @@
-"""The monolith's flight and hotel specials: rows that expire, and are offered again soon after."""
+"""The monolith's flight and hotel specials: rows that expire, and are offered again a little later."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 _FIRST_MS = 79_200
 _SPREAD_MS = 20_000_000
 _GONE_MS = 5_000
-"""How long an expired row stays away before it is offered again: a demonstration never runs dry."""
+"""How long an expired row is hidden before it is offered again, so that a demonstration always has rows."""
 
 _EXPIRY = "expiryDate"
 
@@ -54,7 +54,7 @@ _HOTELS = (
     ("EasyStay Apartments", "Minimum stay one week", "Melbourne"),
 )
 _MARK = " (monolith)"
-"""In every flight's body, so that a person sees where the list came from: the service's rows are without it."""
+"""In every flight's body, so that a reader can tell the monolith's list from the service's."""
 
 
 class Special(Struct, frozen=True):

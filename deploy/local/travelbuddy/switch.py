@@ -1,4 +1,4 @@
-"""`python -m deploy.local.travelbuddy.switch away`: take the database of a running stand-in away, or give it back."""
+"""`python -m deploy.local.travelbuddy.switch away`: switch the database of a running stand-in off or on."""
 
 import sys
 import urllib.error

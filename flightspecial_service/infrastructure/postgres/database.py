@@ -175,7 +175,7 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self, timeout_s: float, *, write: bool) -> AsyncIterator[Connection]:
-        """A connection of the pool, and what its success or failure tells about the database."""
+        """A connection of the pool. Its success or failure updates the state of the database."""
         pool = self._pool
         if pool is None:
             raise Unavailable("the service is not connected to its database")

@@ -84,11 +84,12 @@ class _Guard(asyncio.Protocol):
     Not only until AuthenticationOk: asyncpg would respond to a request for the password after it.
     """
 
+    _transport: asyncio.Transport
+
     def __init__(self, inner: asyncio.Protocol, cut: Callable[[], None]) -> None:
         self.inner = inner
         self._cut = cut
         self._received = b""
-        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol, as all methods here."""
@@ -97,7 +98,6 @@ class _Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Look at each message before asyncpg does."""
-        assert self._transport is not None
         self._received += data
         while len(self._received) >= _HEAD_BYTES:
             kind, end = self._received[0], 1 + int.from_bytes(self._received[1:_HEAD_BYTES])
@@ -115,8 +115,7 @@ class _Guard(asyncio.Protocol):
         return None
 
     def _step_aside(self) -> None:
-        """From here on the messages of the server go to asyncpg directly."""
-        assert self._transport is not None
+        """Connect asyncpg directly: it receives all further messages of the server."""
         self._transport.set_protocol(self.inner)
         if self._received:
             self.inner.data_received(self._received)

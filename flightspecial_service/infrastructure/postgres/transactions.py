@@ -58,8 +58,7 @@ class PgUnitOfWork:
 
     async def add_special(self, offer: Offer) -> FlightSpecial:
         """Insert a special; the table assigns its id."""
-        row = await self._connection.fetchrow(self._tables.add, *offer_values(offer))
-        assert row is not None, "an INSERT that does nothing raises"
+        [row] = await self._connection.fetch(self._tables.add, *offer_values(offer))
         return special(row)
 
     async def save_special(self, special: FlightSpecial) -> FlightSpecial:

@@ -70,8 +70,8 @@ class LegacyApi:
             return Response(200, b"", ((b"allow", b"GET,HEAD,OPTIONS"),))
         if method != "GET":
             return Response(403, b"Invalid CORS request")
-        asked = request.listed(b"access-control-request-headers") or ""
-        names = ", ".join(name.strip() for name in asked.split(",") if name.strip())
+        requested = request.listed(b"access-control-request-headers") or ""
+        names = ", ".join(name.strip() for name in requested.split(",") if name.strip())
         allowed = ((b"access-control-allow-headers", names.encode("latin-1")),) if names else ()
         return Response(200, b"", (*_PREFLIGHT, *allowed))
 

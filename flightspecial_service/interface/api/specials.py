@@ -31,7 +31,7 @@ class SpecialsApi:
         self._last = LastRendered(self._renderer)
 
     async def list_all(self, request: Request) -> Response:
-        """The specials asked for as a bare array, in order of expiry: all, or a page of them."""
+        """The requested specials as a bare array, in order of expiry: all, or a page of them."""
         specials_filter = read_filter(request, self._now())
         if specials_filter is None:
             return await self._last.of(await self._cached_listing.all_specials()).response(request)

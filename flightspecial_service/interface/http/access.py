@@ -54,7 +54,7 @@ class BearerToken:
             raise Unauthorized("this write needs a bearer token", _CHALLENGE)
         match = _CREDENTIALS.fullmatch(credentials)
         self._refresh()
-        # Compared in constant time: the time of a refusal tells nothing about the token.
+        # Compared in constant time: the duration of a refusal reveals nothing about the token.
         if match is None or not hmac.compare_digest(match[1].encode(), self._token):
             challenge = f'{_CHALLENGE}, error="invalid_token"'
             raise Unauthorized("the bearer token is not valid", challenge)

@@ -15,6 +15,7 @@ from proxy.config.documents.base import (
     shared,
 )
 from proxy.config.documents.compare import MirrorDoc
+from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.headers import HeaderValues, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
 from proxy.config.documents.matches import MatchDoc
@@ -205,6 +206,11 @@ class RouteDoc(Doc):
     )
     limits: LimitsDoc = Field(
         default_factory=shared(LimitsDoc()), description="Limits of this route"
+    )
+    errors: dict[ErrorStatus, ErrorBodyDoc] = Field(
+        default_factory=dict,
+        description="Bodies of the facade's own error responses, by status",
+        json_schema_extra={"additionalProperties": False},
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

@@ -8,12 +8,23 @@ from pydantic import ConfigDict, Field
 from proxy.config.addresses import Address, Network
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, Doc, RuledDoc, ShortForm, shared
+from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Method, Name, Title, Value, choice
+from proxy.config.texts import (
+    CookieName,
+    HeaderName,
+    Method,
+    Name,
+    Switch,
+    Title,
+    Value,
+    WrittenName,
+    choice,
+)
 from proxy.config.units import Bucket, Percent
 
 
@@ -27,12 +38,15 @@ class ForwardedDoc(Doc):
         default_factory=list,
         description="Client headers that are forwarded although they are dropped by default",
     )
+    via: Switch = Field(
+        default="on", description="Whether the facade adds itself to the Via of requests"
+    )
 
 
 class ExplainDoc(Doc):
     """The header with the decision."""
 
-    response_header: HeaderName = Field(
+    response_header: WrittenName = Field(
         default="x-facade-decision", description="The name of the header"
     )
     expose_to: list[Network] = Field(
@@ -41,7 +55,7 @@ class ExplainDoc(Doc):
 
 
 class DefaultsDoc(Doc):
-    """Settings for all routes. A route may override timeouts and limits."""
+    """Settings for all routes. A route may override timeouts, limits and errors."""
 
     timeouts: TimeoutsDoc = Field(default_factory=shared(TimeoutsDoc()), description="Timeouts")
     limits: LimitsDoc = Field(default_factory=shared(LimitsDoc()), description="Limits")
@@ -50,6 +64,11 @@ class DefaultsDoc(Doc):
     )
     explain: ExplainDoc = Field(
         default_factory=shared(ExplainDoc()), description="The decision header"
+    )
+    errors: dict[ErrorStatus, ErrorBodyDoc] = Field(
+        default_factory=dict,
+        description="Bodies of the facade's own error responses, by status",
+        json_schema_extra={"additionalProperties": False},
     )
 
 

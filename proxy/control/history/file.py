@@ -72,7 +72,7 @@ def load_history(table: Path) -> HistoryScan:
 
 
 class KnownTables(Struct, frozen=True):
-    """What a running facade knows when a table takes effect."""
+    """The tables that a running facade knows when a table takes effect."""
 
     before: str | None = None
     """The version that was in effect before; None for the first table."""

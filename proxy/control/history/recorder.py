@@ -18,7 +18,7 @@ _MAX_QUEUED_BYTES = 64 * 1024 * 1024
 class Recorder:
     """Writes in a thread, in the order in which tables took effect.
 
-    It never delays a reload: if tables change faster than they can be written, the oldest are dropped with a warning.
+    It never delays a reload. If tables change faster than they can be written, the oldest are dropped with a warning.
     """
 
     def __init__(self, path: Path) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from proxy.control.replay.survey import OTHER, Path, Seam, Shape, Survey
+from proxy.control.replay.path_tree import Path
+from proxy.control.replay.survey import OTHER, Seam, Shape, Survey
 
 _REST = "everything-else"
 _READ_METHODS = ("GET", "HEAD")
@@ -49,6 +50,7 @@ def first_table(survey: Survey, incumbent: System, newcomer: System | None) -> s
         *_head(survey),
         "version: 1",
         "",
+        "# Each gets the Host that the client sent; one that is chosen by its name needs `preserve_host: false`.",
         "backends:",
         f"  {_scalar(incumbent.name)}: {_scalar(incumbent.url)} # the monolith",
     ]
@@ -96,7 +98,10 @@ def _routes(seams: Sequence[Seam], requests: int, incumbent: str) -> Iterator[_R
         comment = f"{_share(seam.requests, requests)}: {_kinds(seam)}, {_errors(seam)}."
         reads, writes = seam.of(reads=True), seam.of(reads=False)
         if reads:
-            yield _route(name, seam.path, reads, (comment, *_listed(reads)), reads=True)
+            # A template beside a prefix for writes would leave reads of other paths to the route of the writes.
+            by_prefix = bool(writes) and not _has_one_template(writes)
+            comments = (comment, *_listed(reads))
+            yield _route(name, seam.path, reads, comments, reads=True, by_prefix=by_prefix)
         if reads and writes:
             name = _name((*seam.path[:-1], f"{name}-writes"), names)
             comment = "Writes move last, and are never mirrored by default."
@@ -104,26 +109,38 @@ def _routes(seams: Sequence[Seam], requests: int, incumbent: str) -> Iterator[_R
             yield _route(name, seam.path, writes, (comment, *_listed(writes)), reads=False)
 
 
+def _has_one_template(shapes: Sequence[Shape]) -> bool:
+    """Whether all requests have the same path, and it has a parameter."""
+    return len({shape.path for shape in shapes}) == 1 and any(
+        segment.startswith("{") for segment in shapes[0].path
+    )
+
+
 def _route(
-    name: str, prefix: Path, shapes: Sequence[Shape], comments: tuple[str, ...], *, reads: bool
+    name: str,
+    prefix: Path,
+    shapes: Sequence[Shape],
+    comments: tuple[str, ...],
+    *,
+    reads: bool,
+    by_prefix: bool = False,
 ) -> _Route:
     seen_methods = {"POST" if shape.method == OTHER else shape.method for shape in shapes}
     method = "GET" if reads else min(seen_methods)
     methods: tuple[str, ...] = (
         (*_READ_METHODS, *sorted(seen_methods - {*_READ_METHODS})) if reads else ()
     )
-    paths = {shape.path for shape in shapes}
     busiest = shapes[0].path
-    if len(paths) > 1 or not any(segment.startswith("{") for segment in busiest):
+    if by_prefix or not _has_one_template(shapes):
         path = "/" + "/".join(prefix)
-        return _Route(name, path, methods, (), _example_path(busiest), method, comments)
+        return _Route(name, path, methods, (), example_of(busiest), method, comments)
     # All requests have the same shape: nothing else below the prefix was requested.
-    path, params = _template(busiest)
+    path, params = template_of(busiest)
     methods = methods or tuple(sorted(seen_methods))
-    return _Route(name, path, methods, params, _example_path(busiest), method, comments)
+    return _Route(name, path, methods, params, example_of(busiest), method, comments)
 
 
-def _template(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
+def template_of(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The path as a template, and the regex of each parameter."""
     segments: list[str] = []
     params: list[tuple[str, str]] = []
@@ -139,7 +156,7 @@ def _template(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     return "/" + "/".join(segments), tuple(params)
 
 
-def _example_path(path: Path) -> str:
+def example_of(path: Path) -> str:
     """A path with this shape. It has no recorded identifiers: they may be personal data."""
     parts = [
         _EXAMPLE.get(segment, _ANY_EXAMPLE) if segment.startswith("{") else segment
@@ -211,7 +228,7 @@ def _errors(seam: Seam) -> str:
 def _listed(shapes: Sequence[Shape]) -> Iterator[str]:
     width = max((len(f"{shape.requests:,}") for shape in shapes[:_SHAPES_SHOWN]), default=0)
     for shape in shapes[:_SHAPES_SHOWN]:
-        path, _ = _template(shape.path)
+        path, _ = template_of(shape.path)
         yield f"  {shape.requests:>{width},}  {shape.method} {path}"
     if len(shapes) > _SHAPES_SHOWN:
         rest = sum(shape.requests for shape in shapes[_SHAPES_SHOWN:])

@@ -1,4 +1,4 @@
-"""What a new table would change for recorded traffic: each request is routed by both tables, with the same draw.
+"""The effect of a new table on recorded traffic: each request is routed by both tables, with the same draw.
 
 Memory does not grow with the traffic: one tally is kept for each kind of move, with a few examples.
 """
@@ -6,13 +6,9 @@ Memory does not grow with the traffic: one tally is kept for each kind of move, 
 from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
-from proxy.control.replay.recorded_requests import (
-    Unreadable,
-    bucket_of,
-    facts_of_recorded,
-    read_line,
-)
+from proxy.control.replay.recorded_requests import LoggedRequest, bucket_of, facts_of_recorded
 from proxy.errors import FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
@@ -26,7 +22,6 @@ from proxy.routing.resolve import resolve
 _EXAMPLES = 3
 _EXAMPLE_LENGTH = 200
 _MAX_MOVES = 10_000
-_BAD_LINES_SHOWN = 5
 _MAX_VERSIONS = 1_000
 _OTHERS = "(others)"
 
@@ -117,7 +112,7 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
 
 
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
-    """Where the table of `side` sends a request."""
+    """The destination of a request under the table of `side`."""
     resolution = resolve(side.table, side.index, facts)
     matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
@@ -133,16 +128,18 @@ def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
 
 
 class Plan:
-    """Counts the moves between two tables, line by line of a log.
+    """Counts the moves between two tables, request by request of a log.
 
-    `expected` has the allowed moves; None allows every move.
+    `expected` has the allowed moves; None allows every move. `host` is the Host of requests for which the log has none.
     """
 
-    def __init__(self, old: Side, new: Side, expected: Sequence[Expected] | None) -> None:
+    def __init__(
+        self, old: Side, new: Side, expected: Sequence[Expected] | None, host: str = ""
+    ) -> None:
         self._old = old
         self._new = new
         self._expected = expected
-        self.lines = 0
+        self._host = host
         self.requests = 0
         self.moved = 0
         self.unexpected = 0
@@ -150,43 +147,28 @@ class Plan:
         """Requests that keep their backend, but are sent with another path or host."""
         self.rerouted = 0
         """Requests that keep their backend, but match another route."""
-        self.refused_unread = 0
         self.without_bucket = 0
+        self.without_host = 0
+        self.in_text = 0
+        """Requests from text logs."""
         self.moves: dict[Move, Tally] = {}
-        self.bad_lines = 0
-        self.first_bad: list[tuple[int, str]] = []
         self.recorded_under: dict[str, int] = {}
         """Requests by the version of the table that was in effect when they were recorded."""
 
-    def feed(self, line: bytes) -> None:
-        """Count one line of the log, whatever it contains."""
-        self.lines += 1
-        if not line.strip():
-            return
-        try:
-            logged = read_line(line)
-            if logged is None:
-                self.refused_unread += 1
-                return
-            facts = facts_of_recorded(logged)
-        except Unreadable as fault:
-            self._reject(str(fault))
-            return
+    def count(self, logged: LoggedRequest, line: int) -> None:
+        """Count one request, of this line of the log. Raises Unreadable for text that no request can contain."""
+        if not logged.host:
+            self.without_host += 1
+            logged = replace(logged, host=self._host)
+        facts = facts_of_recorded(logged)
         self.requests += 1
         self.without_bucket += logged.bucket is UNSET
-        version = logged.table if len(self.recorded_under) < _MAX_VERSIONS else _OTHERS
-        self.recorded_under[version] = self.recorded_under.get(version, 0) + 1
-        self._compare(facts, bucket_of(logged, self.lines))
-
-    def feed_cut(self) -> None:
-        """Count a line that is too long for a request."""
-        self.lines += 1
-        self._reject("it is longer than 1 MiB")
-
-    def _reject(self, why: str) -> None:
-        self.bad_lines += 1
-        if len(self.first_bad) < _BAD_LINES_SHOWN:
-            self.first_bad.append((self.lines, why))
+        if logged.in_text:
+            self.in_text += 1
+        else:
+            version = logged.table if len(self.recorded_under) < _MAX_VERSIONS else _OTHERS
+            self.recorded_under[version] = self.recorded_under.get(version, 0) + 1
+        self._compare(facts, bucket_of(logged, line))
 
     def _compare(self, facts: Facts, draw_bp: int) -> None:
         before = destination_of(self._old, facts, draw_bp)
@@ -222,11 +204,18 @@ class Plan:
 
     def cautions(self) -> list[str]:
         """The limits of the replay, as sentences."""
-        return [*_not_in_the_log(self._old.table, self._new.table), *self._about_the_log()]
+        old, new = self._old.table, self._new.table
+        found: list[str] = []
+        if self.in_text < self.requests or not self.requests:
+            found += _not_in_the_log(old, new)
+        if self.in_text:
+            found += _not_in_text(old, new, self.in_text)
+        found += [*_by_cohort(old, new), *_other_endpoints(old, new)]
+        return [*found, *self._about_the_log()]
 
     def _about_the_log(self) -> Iterator[str]:
         of_old = self.recorded_under.get(self._old.version, 0)
-        if others := self.requests - of_old:
+        if others := self.requests - of_old - self.in_text:
             yield (
                 f"recorded under other tables than the old one ({self._old.version}): {others:,} "
                 "requests; of headers, cookies and query the log holds what those tables read"
@@ -236,15 +225,20 @@ class Plan:
                 f"without a bucket: {self.without_bucket:,} requests; "
                 "they were given buckets that are spread evenly"
             )
-        if self.refused_unread:
+        routes = (*self._old.table.routes, *self._new.table.routes)
+        if (
+            self.without_host
+            and not self._host
+            and any(match.hosts for route in routes for match in route.matches)
+        ):
             yield (
-                f"refused before they could be read, and not replayed: "
-                f"{self.refused_unread:,} requests"
+                f"without a host: {self.without_host:,} requests; no route with `hosts` takes them: "
+                "give their host with --host"
             )
 
 
 def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
-    """What the rules of the tables read, but a log that was recorded under `old` does not have in plain text."""
+    """Names that the rules of the tables read, but that a log recorded under `old` does not have in plain text."""
     logged = names_that_rules_read(old)
     kinds = (
         ("header", (*logged.headers, "host"), logged.hashed_headers),
@@ -262,16 +256,33 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
                     else "does not hold: it is replayed as absent"
                 )
                 yield f"the {which} table reads {kind} {name}, which the log {limit}"
+
+
+def _not_in_text(old: RouteTable, new: RouteTable, requests: int) -> Iterator[str]:
+    """What the rules of the tables read, but no log of another server has: headers and cookies."""
+    both = (names_of_matches(old), names_of_matches(new))
+    headers = {name for read in both for name in read.headers} - {"host"}
+    cookies = {name for read in both for name in read.cookies}
+    names = [f"header {name}" for name in sorted(headers)]
+    names += [f"cookie {name}" for name in sorted(cookies)]
+    if names:
+        yield (
+            f"without headers and cookies: {requests:,} requests; "
+            f"replayed as absent are {', '.join(names)}"
+        )
+
+
+def _by_cohort(old: RouteTable, new: RouteTable) -> Iterator[str]:
+    for which, table in (("old", old), ("new", new)):
         for route in table.routes:
             # Where cohorts are not implemented, the recorded draw decides, and it is exact.
             by_draw = UnimplementedField("routes", route.name, "cohort") in table.not_implemented
             if route.cohort is not None and not by_draw:
                 yield (
                     f"the {which} table's route {route.name} draws by the cohort "
-                    f"{route.cohort.name}, whose keys the log holds only as hashes: "
+                    f"{route.cohort.name}, whose keys the log holds at most as hashes: "
                     "its requests are replayed with the recorded buckets' shares, not one by one"
                 )
-    yield from _other_endpoints(old, new)
 
 
 def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Reads lines of an access log back into requests. The counterpart of `telemetry.log_line`.
+"""Recorded requests, and the lines of the facade's own access log. The counterpart of `telemetry.log_line`.
 
 A line is a JSON object. `method`, `host` and `target` are required. `bucket` is the draw. `headers`, `cookies` and
 `query` have the values that the rules of the table read at that time. Other keys may be missing.
@@ -12,8 +12,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 from proxy.model import ALL_BP, Facts, HeaderPairs
 
-LINE_FORMAT = "each line has to be a JSON object with method, host and target, as `serve --access-log` writes it"
-MAX_LINE_BYTES = 1024 * 1024
 _MAX_SHOWN = 100
 # The golden ratio of all buckets: multiples of it are spread evenly.
 _STEP_BP = 6_180
@@ -22,7 +20,7 @@ Values = dict[str, list[str]]
 
 
 class LoggedRequest(Struct, frozen=True):
-    """The members of a line that are replayed. A request that was refused before it was parsed has no method."""
+    """A request as a log has it. A request that was refused before it was parsed has no method."""
 
     method: str | UnsetType = UNSET
     host: str | UnsetType = UNSET
@@ -38,17 +36,19 @@ class LoggedRequest(Struct, frozen=True):
     reason: str = ""
     table: str = ""
     """The version of the table that was in effect."""
+    in_text: bool = False
+    """From a text log: it has the whole query, but no headers and cookies."""
 
 
 class Unreadable(Exception):
-    """A line without a request. The message is a short reason."""
+    """A line that is no line of a log. The message is a short reason."""
 
 
 _decoder = msgspec.json.Decoder(LoggedRequest)
 
 
-def read_line(line: bytes) -> LoggedRequest | None:
-    """The request in a line; None for a request that was refused before it was parsed. Raises Unreadable."""
+def read_json_line(line: bytes) -> LoggedRequest | None:
+    """The request in a line. None if it has no path: refused before it was parsed, `OPTIONS *`. Raises Unreadable."""
     try:
         logged = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -63,6 +63,8 @@ def read_line(line: bytes) -> LoggedRequest | None:
     ]
     if missing:
         raise Unreadable(f"it has no {' and no '.join(missing)}")
+    if logged.target == "*":
+        return None
     if not str(logged.target).startswith("/"):
         raise Unreadable("its target does not start with a slash")
     if logged.bucket is not UNSET and not 0 <= logged.bucket < 100:
@@ -100,7 +102,7 @@ def facts_of_recorded(logged: LoggedRequest) -> Facts:
             query = "&".join(parameters).encode()
     except UnicodeEncodeError:
         raise Unreadable("it holds text that no request can hold") from None
-    # The log holds forwarding fields as they passed: they are those of a trusted peer.
+    # The log holds the forwarding fields that were passed on: treat them as those of a trusted peer.
     # The log has no HTTP version. A request without Host that reached a route was HTTP/1.0 (RFC 9112 3.2).
     return Facts(
         str(logged.method),

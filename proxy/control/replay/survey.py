@@ -1,9 +1,9 @@
 """Counts recorded traffic by path, and finds the seams of a monolith.
 
-Requests are counted in a trie of path segments. Segments that look like an identifier (a number, a UUID, hexadecimal)
-share one child, as do segments that a table cannot have in a path, and the rare ones of a node with too many children.
-So memory is bounded for any log. The seams are the children of the node where the application begins: of the root, or
-of a context path or an API root.
+The seams are the children of the node where the application begins: of the root, or of a context path or an API root.
+
+Below a seam, a segment is a parameter if it looks like an identifier, or if there are many values in its place. There,
+only the most frequent values keep their names: `/products/search` beside `/products/{name}`.
 """
 
 import re
@@ -12,61 +12,32 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from proxy.control.replay.recorded_requests import LoggedRequest, Unreadable, read_line
+from proxy.control.replay.path_tree import Node, Path, PathTree, segments_of_shape, shape_of
+from proxy.control.replay.recorded_requests import LoggedRequest
 from proxy.model import SAFE_METHODS
 
-_MAX_CHILDREN = 64
-_MAX_NODES = 50_000
-_MAX_DEPTH = 12
+_MAX_PENDING = 20_000
 _MAX_HOSTS = 100
-_KEPT_SHARE = 0.02
-"""If a node has too many children, those with a smaller share of its requests are merged."""
 _SEAM_SHARE = 0.01
 _MAX_SEAMS = 20
-
-_LITERAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,62}")
-_IDENTIFIERS = (
-    ("{number}", re.compile(r"[0-9]+")),
-    ("{uuid}", re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")),
-    ("{hex}", re.compile(r"(?=[^0-9]*[0-9])[0-9A-Fa-f]{8,}")),
-)
-_TEXT = "{text}"
+_MANY_VALUES = 24
+"""If there are more names in a place, it is a parameter."""
+_KEPT_SHARE = 0.1
+"""A name with this share of the requests to the place of a parameter keeps its name."""
+_MIN_CONTEXT_SHARE = 0.5
+_MIN_NAMED_SHARE = 0.75
 _METHODS = frozenset((*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"))
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}(?::[0-9]{1,5})?")
 _FILE = re.compile(r".+\.[A-Za-z0-9]{1,5}")
+# Pages that a monolith makes: PHP, Struts, JSP and JSF, ASP and ASP.NET, CGI, ColdFusion.
+_PAGE = re.compile(r".+\.(?:php|action|do|jspx?|jsf|faces|aspx?|as[mh]x|svc|cgi|pl|cfm)")
 _API_ROOT = re.compile(r"api|rest|services?|v[0-9]{1,3}")
 OTHER = "OTHER"
 """Stands for all uncommon methods."""
-Path = tuple[str, ...]
-"""Segments: literal, or a placeholder like `{number}`."""
-
-
-class _Node:
-    """A node of the trie: the requests that end here, by method, and its children."""
-
-    __slots__ = ("children", "ends", "errors", "full", "requests")
-
-    def __init__(self) -> None:
-        self.children: dict[str, _Node] = {}
-        self.full = False
-        """It had too many children: new segments count for the child `{text}`."""
-        self.requests = 0
-        """In this node and below it."""
-        self.errors = 0
-        """In this node and below it, with status 5xx."""
-        self.ends: Counter[str] = Counter()
-
-    def absorb(self, other: "_Node") -> None:
-        """Add the counts of `other` and of the nodes below it."""
-        self.requests += other.requests
-        self.errors += other.errors
-        self.ends.update(other.ends)
-        for name, child in other.children.items():
-            self.children.setdefault(name, _Node()).absorb(child)
 
 
 class Shape(Struct, frozen=True):
-    """Requests with the same method and, except for identifiers, the same path."""
+    """Requests with the same method and, except for parameters, the same path."""
 
     method: str
     path: Path
@@ -89,144 +60,108 @@ class Seam(Struct, frozen=True):
 
 
 class Survey:
-    """Counts the requests of a log, line by line."""
+    """Counts the requests of a log. Memory does not grow with the log."""
 
     def __init__(self) -> None:
-        self._root = _Node()
-        self._nodes = 1
-        self.lines = 0
+        self._tree = PathTree()
+        # Requests by method, shape and failure: cheaper to count than in the tree.
+        self._pending: dict[tuple[str, str, bool], int] = {}
         self.requests = 0
         """Without those that got a 404."""
         self.not_found = 0
-        self.refused_unread = 0
         self.without_status = 0
         self.hosts: Counter[str] = Counter()
-        self.bad_lines = 0
-        self.first_bad: list[tuple[int, str]] = []
 
-    def feed(self, line: bytes) -> None:
-        """Count one line of the log, whatever it contains."""
-        self.lines += 1
-        if not line.strip():
-            return
-        try:
-            logged = read_line(line)
-        except Unreadable as fault:
-            self._reject(str(fault))
-            return
-        if logged is None:
-            self.refused_unread += 1
-        elif logged.status == 404:
+    def count(self, logged: LoggedRequest, _line: int) -> None:
+        """Count one request."""
+        status = logged.status
+        if status == 404:
             # Scanners and stale links request paths that the application does not have.
             self.not_found += 1
-        else:
-            self._count(logged)
-
-    def feed_cut(self) -> None:
-        """Count a line that is too long for a request."""
-        self.lines += 1
-        self._reject("it is longer than 1 MiB")
-
-    def _reject(self, why: str) -> None:
-        self.bad_lines += 1
-        if len(self.first_bad) < 5:
-            self.first_bad.append((self.lines, why))
-
-    def _count(self, logged: LoggedRequest) -> None:
+            return
         self.requests += 1
-        self.without_status += not logged.status
-        method, host = str(logged.method), str(logged.host).lower()
-        if _HOST.fullmatch(host) and (host in self.hosts or len(self.hosts) < _MAX_HOSTS):
-            self.hosts[host] += 1
-        failed = logged.status >= 500
-        node = self._root
-        node.requests += 1
-        node.errors += failed
-        for segment in _segments(str(logged.target)):
-            child = self._child(node, segment)
-            if child is None:
-                break
-            node = child
-            node.requests += 1
-            node.errors += failed
-        node.ends[method if method in _METHODS else OTHER] += 1
+        if not status:
+            self.without_status += 1
+        if logged.host:
+            self._count_host(str(logged.host))
+        key = (str(logged.method), shape_of(str(logged.target).partition("?")[0]), status >= 500)
+        pending = self._pending
+        pending[key] = pending.get(key, 0) + 1
+        if len(pending) >= _MAX_PENDING:
+            self._flush()
 
-    def _child(self, node: _Node, segment: str) -> _Node | None:
-        child = node.children.get(segment)
-        if child is not None:
-            return child
-        if not node.full and len(node.children) >= _MAX_CHILDREN:
-            _merge_rare_children(node)
-        if node.full:
-            return node.children[_TEXT]
-        if self._nodes >= _MAX_NODES:
-            return None
-        self._nodes += 1
-        return node.children.setdefault(segment, _Node())
+    def _count_host(self, host: str) -> None:
+        if host not in self.hosts:
+            host = host.lower()
+            is_new = host not in self.hosts
+            if not _HOST.fullmatch(host) or (is_new and len(self.hosts) >= _MAX_HOSTS):
+                return
+        self.hosts[host] += 1
+
+    def _flush(self) -> None:
+        for (method, shape, failed), requests in self._pending.items():
+            counted = method if method in _METHODS else OTHER
+            self._tree.add(segments_of_shape(shape), counted, requests, requests * failed)
+        self._pending.clear()
 
     def seams(self) -> list[Seam]:
         """The seams with at least one per cent of the requests, those with the most requests first."""
+        self._flush()
         min_requests = max(_SEAM_SHARE * self.requests, 1)
-        seams = [
-            Seam(path, node.requests, node.errors, _shapes(node, path))
-            for path, node in _seam_nodes(self._root, ())
+        nodes = [
+            (path, node)
+            for path, node in _seam_nodes(self._tree.root, (), min_requests)
             if node.requests >= min_requests
         ]
-        return sorted(seams, key=lambda seam: (-seam.requests, seam.path))[:_MAX_SEAMS]
+        nodes.sort(key=lambda each: (-each[1].requests, each[0]))
+        return [_seam(path, node) for path, node in nodes[:_MAX_SEAMS]]
 
 
-def _merge_rare_children(node: _Node) -> None:
-    min_requests = _KEPT_SHARE * node.requests
-    merged = node.children.setdefault(_TEXT, _Node())
-    for name, child in list(node.children.items()):
-        if not name.startswith("{") and child.requests < min_requests:
-            merged.absorb(node.children.pop(name))
-    node.full = True
+def _seam_nodes(node: Node, path: Path, min_requests: float) -> Iterator[tuple[Path, Node]]:
+    """The literal children. A context path or an API root is replaced by its own children."""
+    for name in node.names():
+        child, child_path = node.children[name], (*path, name)
+        is_context_path = not path and _is_context_path(child, node, min_requests)
+        if child.names() and (is_context_path or _API_ROOT.fullmatch(name)):
+            yield from _seam_nodes(child, child_path, min_requests)
+        elif child.children or not _FILE.fullmatch(name) or _PAGE.fullmatch(name.lower()):
+            yield child_path, child
 
 
-def _segments(target: str) -> Iterator[str]:
-    """The segments of a path, identifiers as placeholders. Segments beyond the maximal depth are left out."""
-    path = target.partition("?")[0]
-    parts = [part.partition(";")[0] for part in path.split("/")[1:]]
-    if parts and not parts[-1]:
-        parts.pop()
-    for part in parts[:_MAX_DEPTH]:
-        for placeholder, pattern in _IDENTIFIERS:
-            if pattern.fullmatch(part):
-                yield placeholder
-                break
-        else:
-            yield part if _LITERAL.fullmatch(part) else _TEXT
+def _is_context_path(node: Node, root: Node, min_requests: float) -> bool:
+    """Whether at least half of all requests go below `node`, and most of them to parts that could be seams.
+
+    Not so if they go to `node` itself or to parameters. Pages alone are no parts, except if there is nothing else.
+    """
+    children = [node.children[name] for name in node.names()]
+    parts = [child for child in children if child.requests >= min_requests]
+    named_requests = sum(part.requests for part in parts)
+    return (
+        node.requests >= _MIN_CONTEXT_SHARE * root.requests
+        and named_requests >= _MIN_NAMED_SHARE * node.requests
+        and (
+            any(part.children for part in parts)
+            or sum(1 for name in root.names() if root.children[name].children) == 1
+        )
+    )
 
 
-def _walk(node: _Node, path: Path) -> Iterator[tuple[Path, _Node]]:
-    yield path, node
-    for name, child in node.children.items():
-        yield from _walk(child, (*path, name))
-
-
-def _shapes(node: _Node, path: Path) -> tuple[Shape, ...]:
+def _seam(path: Path, node: Node) -> Seam:
+    _merge_values(node)
     shapes = [
         Shape(method, below, requests)
-        for below, each in _walk(node, path)
+        for below, each in node.walk(path)
         for method, requests in each.ends.items()
-        if requests
     ]
-    return tuple(sorted(shapes, key=lambda shape: (-shape.requests, shape.path, shape.method)))
+    shapes.sort(key=lambda shape: (-shape.requests, shape.path, shape.method))
+    return Seam(path, node.requests, node.errors, tuple(shapes))
 
 
-def _seam_nodes(node: _Node, path: Path) -> Iterator[tuple[Path, _Node]]:
-    """The literal children. A context path or an API root is replaced by its own children."""
-    literal = {name: child for name, child in node.children.items() if not name.startswith("{")}
-    with_children = [name for name, child in literal.items() if child.children]
-    for name, child in literal.items():
-        child_path = (*path, name)
-        # Only the first segment can be a context path: deeper, an only child is the seam.
-        is_context_path = (
-            not path and with_children == [name] and child.requests >= node.requests / 2
-        )
-        has_literal_children = any(not each.startswith("{") for each in child.children)
-        if has_literal_children and (is_context_path or _API_ROOT.fullmatch(name)):
-            yield from _seam_nodes(child, child_path)
-        elif child.children or not _FILE.fullmatch(name):
-            yield child_path, child
+def _merge_values(node: Node) -> None:
+    """Where there are many names, they are the values of a parameter: merge all but the most frequent ones."""
+    names = node.names()
+    if len(names) > _MANY_VALUES:
+        fewest = _KEPT_SHARE * node.requests
+        node.merge([name for name in names if node.children[name].requests < fewest])
+    for child in node.children.values():
+        _merge_values(child)

@@ -2,24 +2,34 @@
 
 The order guards against spoofing (finding 15). First hop-by-hop fields and those that `Connection` nominates are
 dropped, then fields that clients may not set (rule 14), then the backend's allow-lists apply, then the facade's own
-fields are added. The table's edits come last. Host and framing are not included: the writer of the head adds them.
+fields are added, but none that the backend removes. The table's edits come last. Host and framing are not included:
+the writer of the head adds them.
 """
 
 from proxy.http1.trailers import FORBIDDEN_IN_REQUESTS
 from proxy.model import (
+    ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
-    Allow,
     Backend,
     BackendRef,
     Decision,
     Facts,
+    Forwarded,
     HeaderEdits,
     HeaderPairs,
+    MatchedRoute,
     Route,
 )
-from proxy.routing.forwarded import FOR, FORWARDED, HOST, PROTO, Chain, reported_chain, with_hop
-from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
+from proxy.routing.transforms.cookies import with_cookies
+from proxy.routing.transforms.facade_fields import (
+    PREFIX,
+    is_forwarding,
+    taken_prefix,
+    with_facade_fields,
+    with_prefix,
+)
+from proxy.routing.transforms.trace_context import REQUEST_ID, Identity
 
 # RFC 9110 7.6.1, and fields of HTTP/1.0 and HTTP/2 that still occur.
 _HOP_BY_HOP = frozenset(
@@ -76,32 +86,21 @@ _ALWAYS_PASS = frozenset(
         b"user-agent",
     )
 )
-_IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
-_IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
-FACADE_FIELDS = _IDENTITY_AND_STATE | {
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"forwarded",
-    b"via",
-}
-"""Fields that the facade adds to requests."""
-_REPLACED = frozenset((b"x-forwarded-for", b"forwarded", b"via"))
-_VIA = (b"1.0 facade", b"1.1 facade")
 
 
 def upstream_headers(
     facts: Facts,
-    route: Route,
+    matched: MatchedRoute,
     ref: BackendRef,
     backend: Backend,
-    allowed: frozenset[str],
+    forwarded: Forwarded,
     identity: Identity | None = None,
 ) -> HeaderPairs:
     """The fields for the backend, without Host and framing.
 
-    `allowed` are the client fields that pass although rule 14 drops them by default.
+    `forwarded` has the client fields that pass although rule 14 drops them by default.
     """
+    allowed = forwarded.allow_headers
     kept = [
         pair
         for pair in without_hop_by_hop(facts.headers)
@@ -109,26 +108,46 @@ def upstream_headers(
     ]
     if backend.headers is not ALLOW_ALL:
         kept = [pair for pair in kept if backend.headers.passes(pair[0].decode("latin-1"))]
-    if backend.cookies is not ALLOW_ALL:
+    if backend.cookies is not ALL_COOKIES:
         kept = with_cookies(kept, backend.cookies)
     if facts.method == "OPTIONS":
         kept = [_decrement_max_forwards(pair) for pair in kept]
-    kept = _with_forwarded(kept, facts)
-    if identity is not None:
-        kept = _with_identity(kept, identity)
-    if route.request is NO_EDITS and ref.request is NO_EDITS:
-        return kept
-    return _with_our_via(
-        apply_header_edits(apply_header_edits(kept, route.request), ref.request), facts
+    kept = with_facade_fields(
+        kept, facts, identity, taken_prefix(matched.match, ref.rewrite), forwarded.via
     )
+    if backend.headers.remove:
+        kept = [pair for pair in kept if pair[0].decode("latin-1") not in backend.headers.remove]
+    return edited_request(kept, matched.route, ref)
+
+
+def sent_prefixes(
+    facts: Facts, matched: MatchedRoute, ref: BackendRef, backend: Backend, forwarded: Forwarded
+) -> list[bytes]:
+    """The values of `PREFIX` in `upstream_headers`."""
+    passes = _may_pass(PREFIX, forwarded.allow_headers, facts.peer_trusted)
+    kept = [pair for pair in facts.headers if passes and pair[0] == PREFIX]
+    if not backend.headers.passes(PREFIX.decode()):
+        kept = []
+    kept = with_prefix(kept, taken_prefix(matched.match, ref.rewrite))
+    if PREFIX.decode() in backend.headers.remove:
+        kept = []
+    return [value for name, value in edited_request(kept, matched.route, ref) if name == PREFIX]
+
+
+def edited_request(headers: HeaderPairs, route: Route, ref: BackendRef) -> HeaderPairs:
+    """`headers` with the edits of the route, then those of the reference."""
+    if route.request is NO_EDITS and ref.request is NO_EDITS:
+        return headers
+    return apply_header_edits(apply_header_edits(headers, route.request), ref.request)
 
 
 def client_headers(headers: HeaderPairs, decision: Decision, decision_header: bytes) -> HeaderPairs:
     """The fields of a backend's response that the client gets. Framing fields are kept.
 
-    A backend's field with the name `decision_header` is dropped.
+    A backend's field with a name that the facade adds is dropped: the request id, and `decision_header`.
     """
-    kept = [pair for pair in without_hop_by_hop(headers) if pair[0] != decision_header]
+    own = (REQUEST_ID, decision_header)
+    kept = [pair for pair in without_hop_by_hop(headers) if pair[0] not in own]
     kept = apply_header_edits(kept, decision.route.response)
     return kept if decision.ref is None else apply_header_edits(kept, decision.ref.response)
 
@@ -161,53 +180,6 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     return True
 
 
-def with_cookies(headers: HeaderPairs, allow: Allow) -> HeaderPairs:
-    """`headers` with the cookies that `allow` passes; a field without any is left out."""
-    filtered: HeaderPairs = []
-    for name, value in headers:
-        if name == b"cookie":
-            pairs = (pair.strip() for pair in value.split(b";"))
-            kept = [p for p in pairs if allow.passes(p.partition(b"=")[0].decode("latin-1"))]
-            if not kept:
-                continue
-            value = b"; ".join(kept)
-        filtered.append((name, value))
-    return filtered
-
-
-def dropped_cookies(headers: HeaderPairs, allow: Allow) -> tuple[str, ...]:
-    """The names of the cookies that a response sets and that its backend may not see."""
-    if allow is ALLOW_ALL:
-        return ()
-    names = (_set_cookie_name(value) for name, value in headers if name == b"set-cookie")
-    return tuple(name for name in names if not allow.passes(name))
-
-
-def without_cookies(headers: HeaderPairs, dropped: tuple[str, ...]) -> HeaderPairs:
-    """The fields of a response without those that set a cookie of `dropped`."""
-    if not dropped:
-        return headers
-    return [
-        pair
-        for pair in headers
-        if pair[0] != b"set-cookie" or _set_cookie_name(pair[1]) not in dropped
-    ]
-
-
-def _set_cookie_name(value: bytes) -> str:
-    """The name under which servers will read the cookie: a browser sends `=a=1` back as `a=1`."""
-    pair = value.partition(b";")[0].lstrip(b"= \t")
-    return pair.partition(b"=")[0].strip().decode("latin-1")
-
-
-def _with_our_via(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
-    """The fields with the facade's own Via. The table may drop Via, but not this entry: it detects loops."""
-    ours = _VIA[facts.minor]
-    if any(name == b"via" and value.endswith(ours) for name, value in headers):
-        return headers
-    return [*headers, (b"via", ours)]
-
-
 def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     """The field, with Max-Forwards decremented (RFC 9110 7.6.2). `is_for_facade` handles the value 0."""
     name, value = pair
@@ -226,56 +198,14 @@ def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
     ]
 
 
-def _with_identity(headers: HeaderPairs, identity: Identity) -> HeaderPairs:
-    dropped = _IDENTITY if identity.keeps_state else _IDENTITY_AND_STATE
-    kept = [pair for pair in headers if pair[0] not in dropped]
-    kept.append((REQUEST_ID, identity.request_id))
-    kept.append((TRACEPARENT, identity.traceparent))
-    return kept
-
-
-def _with_forwarded(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
-    kept = [pair for pair in headers if pair[0] not in _REPLACED]
-    return kept + forwarding_fields(headers, facts)
-
-
-def forwarding_fields(headers: HeaderPairs, facts: Facts) -> HeaderPairs:
-    """The forwarding fields for the backend (RFC 7239; RFC 9110 7.6.3 for Via).
-
-    `headers` hold at least the forwarding fields of the request that go on. Their lists are appended to, and missing
-    fields are added. Where only one family was sent, the other is built from it; they never contradict each other.
-    """
-    chain, forwarded = reported_chain(headers)
-    peer = facts.peer.encode() or b"unknown"
-    proto = chain.proto or facts.scheme.encode()
-    host = chain.host or facts.host
-    names = {name for name, _ in headers}
-    sent_for = [value for name, value in headers if name == FOR] or chain.nodes
-    fields = [(FOR, b", ".join((*sent_for, peer)))]
-    if PROTO not in names:
-        fields.append((PROTO, proto))
-    if HOST not in names and host:
-        fields.append((HOST, host))
-    fields.append((FORWARDED, with_hop(Chain(chain.nodes, proto, host), forwarded, peer)))
-    via = [value for name, value in headers if name == b"via"]
-    fields.append((b"via", b", ".join((*via, _VIA[facts.minor]))))
-    return fields
-
-
-def values_that_pass(facts: Facts, name: bytes) -> list[bytes]:
-    """The values of a forwarding field as a backend gets them: what a stranger wrote is not among them."""
-    kept = [pair for pair in facts.headers if facts.peer_trusted and is_forwarding(pair[0])]
-    return [value for key, value in _with_forwarded(kept, facts) if key == name]
-
-
-def is_forwarding(name: bytes) -> bool:
-    """Whether clients report by this field where a request came from. Only those of trusted peers are believed."""
-    return name == FORWARDED or name.startswith(b"x-forwarded-")
-
-
 def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:
     """`headers` with the table's edits: remove, then set, then add."""
     if not (edits.remove or edits.set or edits.add):
         return headers
-    dropped = {*edits.remove, *(name for name, _ in edits.set)}
-    return [*(pair for pair in headers if pair[0] not in dropped), *edits.set, *edits.add]
+    replaced = replaced_names(edits)
+    return [*(pair for pair in headers if pair[0] not in replaced), *edits.set, *edits.add]
+
+
+def replaced_names(edits: HeaderEdits) -> set[bytes]:
+    """The names whose values before the edits do not stay."""
+    return {*edits.remove, *(name for name, _ in edits.set)}

@@ -1,14 +1,16 @@
 """Rules of responses: which fields of a backend's response the client gets, mapped back and edited."""
 
+from proxy.http1.fields import field_line
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
 from proxy.model import Decision, Facts, HeaderPairs, Route
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import client_headers, dropped_cookies, without_cookies
+from proxy.routing.transforms.cookies import with_set_cookies
+from proxy.routing.transforms.headers import client_headers
 from proxy.routing.transforms.reverse_rewrite import mapped_back
+from proxy.routing.transforms.sent_head import REFUSED_HEAD
 from proxy.routing.transforms.trace_context import REQUEST_ID
 
-_line = b": ".join
 # Fields that a rule may change or drop. The usual `Connection: keep-alive` and framing are handled in `_unchanged`.
 _SPECIAL = frozenset(
     (
@@ -32,16 +34,12 @@ _MAX_KEPT = 16
 def client_response_headers(
     headers: HeaderPairs, snapshot: Snapshot, facts: Facts, decision: Decision
 ) -> HeaderPairs:
-    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table.
-
-    A backend may not set a cookie that it may not see: two applications would replace each other's sessions.
-    """
+    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table."""
     if decision.ref is not None:
         backend = snapshot.backends[decision.ref.backend]
-        headers = without_cookies(headers, dropped_cookies(headers, backend.cookies))
-        headers = mapped_back(headers, decision, backend, facts.host)
-    kept = client_headers(headers, decision, snapshot.decision_header)
-    return [pair for pair in kept if pair[0] != REQUEST_ID]
+        headers = with_set_cookies(headers, backend.cookies)
+        headers = mapped_back(headers, decision, backend, facts, snapshot.table.forwarded)
+    return client_headers(headers, decision, snapshot.decision_header)
 
 
 def decision_value(route: Route | None, backend: str | None, reason: str) -> bytes:
@@ -53,6 +51,8 @@ def decision_value(route: Route | None, backend: str | None, reason: str) -> byt
 def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
     """The head and the fields for the client of a response that no rule changes. None if a rule applies.
 
+    None for a refused head, too: its request is looked at again (`sent_head`).
+
     Cached in `head`, because a backend repeats its heads (ADR 11).
     """
     if decision_header not in head.rendered:
@@ -63,12 +63,16 @@ def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Header
 
 
 def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
+    if head.status in REFUSED_HEAD:
+        return None
     kept: HeaderPairs = []
     for pair in head.pairs:
         name, value = pair
         if (name not in _SPECIAL and name != decision_header) or name == b"content-length":
             kept.append(pair)
-        elif name not in _DROPPED and not (name == b"connection" and value in _CONNECTION_VALUES):
+        elif name not in _DROPPED and not (
+            name == b"connection" and value.lower() in _CONNECTION_VALUES
+        ):
             return None
     return head_block(head, kept), kept
 
@@ -78,11 +82,11 @@ def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
     lines = [STATUS_LINES[head.status], *lines_without_framing(fields)]
     length = head.fields.length
     if length is not None and head.status != 204:
-        lines.append(b"content-length: %d" % length)
+        lines.append(b"Content-Length: %d" % length)
     lines.append(b"")
     return b"\r\n".join(lines)
 
 
 def lines_without_framing(fields: HeaderPairs) -> list[bytes]:
     """Fields as lines without their ends. Framing fields are dropped."""
-    return [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    return [field_line(pair) for pair in fields if pair[0] not in _DROPPED]

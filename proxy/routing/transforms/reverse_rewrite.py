@@ -4,14 +4,18 @@ If `/api/7` is rewritten to `/svc/7`, the backend responds with its own paths: `
 `/svc`. Paths below the rewritten prefix get the matched prefix again, and the backend's authority, which clients
 cannot reach, is removed. A backend that got the client's Host writes absolute addresses with it: their paths are
 mapped, too. Rewrites without an inverse (full path, template) are not mapped.
+
+A backend that obeys X-Forwarded-Prefix writes the paths that the client knows: paths below that prefix stay.
 """
 
 import re
 
 from msgspec import Struct
 
-from proxy.model import Backend, BackendRef, Decision, HeaderPairs
+from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs
 from proxy.routing.paths import segments_of, to_wire
+from proxy.routing.transforms.facade_fields import announced_prefix
+from proxy.routing.transforms.headers import sent_prefixes
 
 _ADDRESSED = frozenset((b"location", b"content-location"))
 _MAPPED = _ADDRESSED | {b"link", b"refresh", b"set-cookie"}
@@ -35,14 +39,17 @@ class PrefixMapping(Struct, frozen=True):
     """Authorities of the backend that the client does not know, in lower case."""
     client_host: bytes = b""
     """The client's Host in lower case, if the backend got it."""
+    announced: bytes = b""
+    """The prefix that the backend was sent in X-Forwarded-Prefix."""
 
     def path(self, path: bytes) -> bytes:
-        """`path` with `outer` in place of `inner`. A path that is not below `inner` is returned unchanged."""
+        """`path` with `outer` in place of `inner`. Unchanged: a path not below `inner`, or below `announced`."""
         if self.inner == self.outer or not path.startswith(b"/") or path.startswith(b"//"):
             return path
-        rest = path[len(self.inner) :]
-        if path.startswith(self.inner) and rest[:1] in (b"", b"/", b"?", b"#", b";"):
-            return (self.outer + rest) or b"/"
+        if self.announced and _is_below(path, self.announced):
+            return path
+        if _is_below(path, self.inner):
+            return _path_alone(self.outer + path[len(self.inner) :])
         return path
 
     def address(self, address: bytes) -> bytes:
@@ -58,29 +65,33 @@ class PrefixMapping(Struct, frozen=True):
             return origin + self.path(rest)
         if authority not in self.hosts:
             return address
-        return self.path(rest if rest.startswith(b"/") else b"/" + rest)
+        return self.path(_path_alone(rest))
 
 
 def mapped_back(
-    headers: HeaderPairs, decision: Decision, backend: Backend, client_host: bytes
+    headers: HeaderPairs, decision: Decision, backend: Backend, facts: Facts, forwarded: Forwarded
 ) -> HeaderPairs:
     """`headers` of a backend's response, with addresses that the client knows."""
     if decision.ref is None or not any(name in _MAPPED for name, _ in headers):
         return headers
-    mapping = prefix_mapping(decision, decision.ref, backend, client_host)
+    mapping = _prefix_mapping(decision, backend, facts, forwarded)
     return [
         (name, _mapped(name, value, mapping) if name in _MAPPED else value)
         for name, value in headers
     ]
 
 
-def prefix_mapping(
-    decision: Decision, ref: BackendRef, backend: Backend, client_host: bytes
+def _prefix_mapping(
+    decision: Decision, backend: Backend, facts: Facts, forwarded: Forwarded
 ) -> PrefixMapping:
     """The mapping that inverts the rewrite of `decision`."""
-    rewrite = ref.rewrite
-    inner = outer = b""
-    if rewrite is not None and rewrite.prefix is not None:
+    ref = decision.ref
+    rewrite = None if ref is None else ref.rewrite
+    inner = outer = announced = b""
+    if ref is not None and rewrite is not None and rewrite.prefix is not None:
+        announced = announced_prefix(
+            sent_prefixes(facts, decision.matched, ref, backend, forwarded)
+        )
         pattern = decision.match.path
         inner = to_wire(rewrite.prefix.rstrip("/"))
         outer = to_wire(
@@ -92,9 +103,18 @@ def prefix_mapping(
     if rewrite is not None and rewrite.hostname is not None:
         host_is_replaced = True
         hosts.add(rewrite.hostname.lower().encode())
-    client_host = client_host.lower()
+    client_host = facts.host.lower()
     own_host = b"" if host_is_replaced else client_host
-    return PrefixMapping(inner, outer, frozenset(hosts - {client_host}), own_host)
+    return PrefixMapping(inner, outer, frozenset(hosts - {client_host}), own_host, announced)
+
+
+def _path_alone(path: bytes) -> bytes:
+    """`path` with one slash in front: two would start the authority of another host (RFC 3986 4.2)."""
+    return b"/" + path.lstrip(b"/")
+
+
+def _is_below(path: bytes, prefix: bytes) -> bool:
+    return path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/", b"?", b"#", b";")
 
 
 def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:

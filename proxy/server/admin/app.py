@@ -22,6 +22,7 @@ from proxy.server.probes import Health
 from proxy.server.settings import Token
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
 from proxy.telemetry.shared_memory import Connections, SharedStats
+from proxy.upstream.affinity import endpoint_of
 
 _PROBES = ("/healthz", "/readyz")
 
@@ -107,7 +108,7 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
 
 
 def _explanation(table: CurrentTable, request: Request) -> Response:
-    """Where a request would go, and why, by the table in effect."""
+    """Explain a request by the table in effect."""
     parameters = request.query_params
     try:
         spec = read_request_spec(
@@ -117,7 +118,7 @@ def _explanation(table: CurrentTable, request: Request) -> Response:
             parameters.get("client", "127.0.0.1"),
             parameters.get("bucket"),
         )
-        explanation = explain(table.current, spec)
+        explanation = explain(table.current, spec, endpoint_of)
     except FacadeError as error:
         return _problem(400, "Bad Request", str(error))
     return Response(msgspec.json.encode(explanation), media_type="application/json")
@@ -127,14 +128,17 @@ def _explanation(table: CurrentTable, request: Request) -> Response:
 
 
 def _unrouted(app: App) -> App:
-    """Refuse requests that a facade forwarded; it adds a Via field to each (RFC 9110 7.6.3).
+    """Refuse requests that a facade forwarded; it adds Via and Forwarded to each (RFC 9110 7.6.3, RFC 7239).
 
-    A table can name the address of the admin listener as a backend, by mistake or by malice.
+    A table can name the address of the admin listener as a backend, by mistake or by malice, and have `via: off`.
     """
 
     async def unrouted(scope: Scope, receive: Receive, send: Send) -> None:
-        vias = [value for name, value in scope.get("headers", ()) if name == b"via"]
-        if any(b" facade" in value for value in vias):
+        headers = scope.get("headers", ())
+        if any(
+            name == b"forwarded" or (name == b"via" and b" facade" in value)
+            for name, value in headers
+        ):
             await _forbidden()(scope, receive, send)
         else:
             await app(scope, receive, send)

@@ -107,7 +107,7 @@ async def test_under_nohup_a_hangup_stops_nothing(tmp_path: Path) -> None:
     with supervisor(tmp_path, ("a",), before="nohup") as process:
         seen = await up_in(tmp_path)
         process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGUSR1)  # answered after the hangup was
+        process.send_signal(signal.SIGUSR1)  # handled after the hangup was
         await eventually((tmp_path / "usr1").exists)
         assert seen.events() == ["a up"]
         assert process.poll() is None

@@ -35,9 +35,9 @@ def client(clock: Clock) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize("path", ["", "app/"])
 async def test_a_page_takes_nothing_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"/travelbuddy/{path}")
+    response = await client.get(f"/travelbuddy/{path}")
     for forbidden in ("<script>", "<style", " style=", " onclick=", "http://", "https://"):
-        assert forbidden not in answer.text
+        assert forbidden not in response.text
 
 
 def test_what_a_row_says_is_text_on_the_page() -> None:
@@ -48,10 +48,10 @@ def test_what_a_row_says_is_text_on_the_page() -> None:
 
 
 async def test_the_page_has_both_panels_with_their_boxes(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/travelbuddy/")
-    assert answer.headers["content-type"] == "text/html;charset=UTF-8"
-    assert answer.headers["content-language"] == "en"
-    assert "content-length" not in answer.headers
+    response = await client.get("/travelbuddy/")
+    assert response.headers["content-type"] == "text/html;charset=UTF-8"
+    assert response.headers["content-language"] == "en"
+    assert "content-length" not in response.headers
     for part in (
         "<title>TravelBuddy - get traveling!</title>",
         "Today's flight specials",
@@ -59,8 +59,8 @@ async def test_the_page_has_both_panels_with_their_boxes(client: httpx.AsyncClie
         "London to Prague",
         "Groundhog Suites",
     ):
-        assert part in answer.text
-    empty = re.findall(r'<span class="flighttime" data-expiry="\d{13}"></span>', answer.text)
+        assert part in response.text
+    empty = re.findall(r'<span class="flighttime" data-expiry="\d{13}"></span>', response.text)
     assert len(empty) == 22
 
 
@@ -80,7 +80,7 @@ async def test_the_rows_are_on_sale_for_as_long_as_those_of_the_original(
             assert START_MS + 79_200 <= row["expiryDate"] <= START_MS + 20_079_200
 
 
-async def test_a_person_sees_that_the_monolith_answered(client: httpx.AsyncClient) -> None:
+async def test_a_page_shows_that_it_comes_from_the_monolith(client: httpx.AsyncClient) -> None:
     rows = (await client.get("/travelbuddy/flightspecials")).json()
     assert all(row["body"].endswith(" (monolith)") for row in rows)
     codes = {row["header"]: (row["originCode"], row["destinationCode"]) for row in rows}
@@ -148,22 +148,22 @@ def test_sessions_are_not_remembered_for_ever() -> None:
 async def test_resources_are_static_files(
     client: httpx.AsyncClient, path: str, kind: str, begins: bytes
 ) -> None:
-    answer = await client.get(f"/travelbuddy/resources/{path}")
-    assert answer.headers["content-type"].startswith(kind)
-    assert answer.content.startswith(begins)
+    response = await client.get(f"/travelbuddy/resources/{path}")
+    assert response.headers["content-type"].startswith(kind)
+    assert response.content.startswith(begins)
 
 
 @pytest.mark.parametrize("path", ["js/page.js", "app/app.js"])
 async def test_a_script_is_a_script_by_its_type(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"/travelbuddy/resources/{path}")
-    kind = answer.headers["content-type"].partition(";")[0]
+    response = await client.get(f"/travelbuddy/resources/{path}")
+    kind = response.headers["content-type"].partition(";")[0]
     assert kind in ("text/javascript", "application/javascript")  # Python 3.11 says the older one
 
 
 async def test_images_have_the_weight_of_real_ones(client: httpx.AsyncClient) -> None:
     for image in ("sea", "mountains", "city", "beach", "dunes", "balloons"):
-        answer = await client.get(f"/travelbuddy/resources/images/{image}.jpg")
-        assert 100_000 < len(answer.content) < 300_000, image
+        response = await client.get(f"/travelbuddy/resources/images/{image}.jpg")
+        assert 100_000 < len(response.content) < 300_000, image
 
 
 @pytest.mark.parametrize(("path", "least"), [("", 11), ("app/", 5)])

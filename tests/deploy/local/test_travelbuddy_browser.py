@@ -43,7 +43,7 @@ def own() -> Iterator[StandIn]:
         yield started
 
 
-class Answering(BaseHTTPRequestHandler):
+class PageHandler(BaseHTTPRequestHandler):
     """Another origin, which sends the status and the body of its server for any list."""
 
     def do_OPTIONS(self) -> None:
@@ -71,7 +71,7 @@ class ListServer(ThreadingHTTPServer):
     """Sends one status and one body, which a test may change."""
 
     def __init__(self, status: int, body: str) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
+        super().__init__(("127.0.0.1", 0), PageHandler)
         self.status, self.body = status, body
 
     @property

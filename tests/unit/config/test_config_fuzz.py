@@ -243,6 +243,6 @@ def _explode(bomb: str, said: str) -> None:
         check=False,
     )
     assert done.stderr == ""
-    peak, _, answer = done.stdout.partition(" ")
-    assert answer.startswith(said)
+    peak, _, response = done.stdout.partition(" ")
+    assert response.startswith(said)
     assert int(peak) < MEMORY_MIB

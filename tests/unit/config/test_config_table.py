@@ -10,7 +10,14 @@ import yaml
 
 from proxy.config import expand, json_schema, parse_table
 from proxy.errors import TableError
-from proxy.model import Allow, Explain, Forwarded, Listener, RouteTable, UnimplementedField
+from proxy.model import (
+    CookieRules,
+    Explain,
+    Forwarded,
+    Listener,
+    RouteTable,
+    UnimplementedField,
+)
 from proxy.model.table_test import Expectation, Given, TableTest
 from tests.unit.config.config_tables import (
     HEAD,
@@ -305,5 +312,5 @@ def test_no_backend_gets_an_affinity_cookie() -> None:
     )
     sticky, other = parse(text).backends
     assert (sticky.affinity_cookie, other.affinity_cookie) == ("node", None)
-    assert sticky.cookies == Allow(None, frozenset(("node",)))
-    assert other.cookies == Allow(frozenset(("x",)), frozenset(("z", "node")))
+    assert sticky.cookies == CookieRules(None, frozenset(("node",)))
+    assert other.cookies == CookieRules(frozenset(("x",)), frozenset(("z", "node")))

@@ -9,6 +9,7 @@ from proxy.model import (
     BackendRef,
     BackendTls,
     Cohort,
+    CookieRules,
     DirectResponse,
     HashKey,
     HeaderEdits,
@@ -93,7 +94,7 @@ def test_a_backend_may_see_what_it_is_allowed() -> None:
         )
     ).backends
     assert backend.headers == Allow(frozenset(("x-a",)))
-    assert backend.cookies == Allow(None, frozenset(("Sid",)))
+    assert backend.cookies == CookieRules(None, frozenset(("Sid",)))
     assert backend.preserve_host
     assert (backend.max_connections, backend.max_pending_requests) == (7, 0)
     assert backend.idle_timeout_s == 60
@@ -217,7 +218,7 @@ def test_a_redirect_becomes_its_noun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "answer"),
+    ("body", "response"),
     [
         ("stage: retired", DirectResponse(410)),
         ("stage: retired, backend_refs: {legacy: 0, new: 100}", DirectResponse(410)),
@@ -228,9 +229,9 @@ def test_a_redirect_becomes_its_noun() -> None:
          DirectResponse(501, ((b"sunset", b"Sun, 01 Mar 2026 00:30:01 GMT"),))),
     ],
 )  # fmt: skip
-def test_the_facade_answers_by_itself(body: str, answer: DirectResponse) -> None:
+def test_a_direct_response(body: str, response: DirectResponse) -> None:
     route = only_route(with_route(body))
-    assert route.direct_response == answer
+    assert route.direct_response == response
     assert decided(table(route), route, facts(), 0).ref is None
 
 

@@ -61,6 +61,45 @@ def test_a_size_is_a_number_with_a_unit(written: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "via"),
+    [
+        ("on", True), ("off", False), ("Off", False), ('"off"', False), ("'on'", True),
+        ("true", True), ("false", False),
+    ],
+)  # fmt: skip
+def test_a_switch_is_on_or_off(written: str, via: bool) -> None:
+    text = f"{HEAD}{ONE_ROUTE}defaults: {{forwarded: {{via: {written}}}}}\n"
+    assert parse(text).forwarded.via is via
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("no", "`no` stands where a switch is meant — write on or off"),
+        ("1", "`1` stands where a switch is meant — write on or off"),
+        ("[off]", "a list stands where a switch is meant — write on or off"),
+        ("~", "nothing is given where a switch is meant — write on or off"),
+    ],
+)
+def test_a_switch_that_is_none_is_an_error(written: str, said: str) -> None:
+    assert_problem(f"{HEAD}{ONE_ROUTE}defaults: {{forwarded: {{via: «{written}}}}}\n", said)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Host", "`host` is not set as a header — use `url_rewrite: {hostname: …}`"),
+        (
+            "Connection",
+            "`connection` belongs to the connection — leave it out: the facade makes it",
+        ),
+    ],
+)
+def test_a_backend_cannot_remove_what_every_request_needs(name: str, said: str) -> None:
+    assert_problem(with_backend(f"url: http://h, headers: {{remove: [«{name}]}}"), said)
+
+
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         ("1024", "`1024` is a size without a unit — write 1024KiB"),

@@ -89,7 +89,7 @@ def test_a_false_test_says_what_it_got(test: TableTest, failure: str) -> None:
     assert failures(test) == (failure,)
 
 
-def test_a_table_without_a_route_for_it_answers_404() -> None:
+def test_a_request_without_a_route_is_a_404() -> None:
     bare = table(GONE)
     assert failures(test_of("/x", expect(status=404)), bare) == ()
     assert failures(test_of("/x", expect(route="gone")), bare) == ("expected route gone, got none",)

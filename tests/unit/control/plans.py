@@ -2,6 +2,7 @@
 
 import json
 
+from proxy.control.replay.log_reader import LogReader
 from proxy.control.replay.plan import (
     Expected,
     Plan,
@@ -29,12 +30,22 @@ def line(target: str = "/l", bucket: float | None = 10.0, **more: object) -> byt
 
 
 def planned(
-    old: RouteTable, new: RouteTable, *lines: bytes, expect: list[Expected] | None = None
+    old: RouteTable,
+    new: RouteTable,
+    *lines: bytes,
+    expect: list[Expected] | None = None,
+    host: str = "",
 ) -> Plan:
-    plan = Plan(side(old), side(new), expect)
-    for each in lines:
-        plan.feed(each)
+    plan = Plan(side(old), side(new), expect, host)
+    read_all(LogReader(plan.count), *lines)
     return plan
+
+
+def read_all(reader: LogReader, *lines: bytes) -> LogReader:
+    reader.begin_file("access.log")
+    reader.feed(b"".join(each + b"\n" for each in lines))
+    reader.end_file()
+    return reader
 
 
 def moves(plan: Plan) -> dict[tuple[str, str, str, str], int]:

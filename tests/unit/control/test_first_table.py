@@ -1,7 +1,5 @@
 """A first table from recorded traffic."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +17,11 @@ RecordedRequest = tuple[str, str, int]
 """Method, target and number of requests."""
 
 
-def surveyed(*requests: RecordedRequest, status: int = 200) -> Survey:
-    survey = Survey()
+def surveyed(*requests: RecordedRequest, status: int = 200, into: Survey | None = None) -> Survey:
+    survey = into or Survey()
     for method, target, times in requests:
-        members = {"method": method, "host": "www.example", "target": target, "status": status}
         for _ in range(times):
-            survey.feed(json.dumps(members).encode())
+            survey.count(LoggedRequest(method, "www.example", target, status=status), 1)
     return survey
 
 
@@ -43,12 +40,28 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     }
 
 
+def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
+    """Applications compare it with Origin, and refuse logins and WebSockets."""
+    text = first_table(surveyed(("GET", "/a", 3)), LEGACY, NEW)
+    table = load(text.encode(), "first.yaml").table
+    assert [backend.preserve_host for backend in table.backends] == [True, True]
+    assert "preserve_host: true" not in text
+
+
 @pytest.mark.parametrize(
     ("requests", "seams"),
     [
         ([("GET", "/a", 3), ("GET", "/b/c", 2)], ["/a", "/b"]),
         ([("GET", "/tb/a/1", 3), ("GET", "/tb/b", 2), ("GET", "/tb/", 1)], ["/tb/a", "/tb/b"]),
         ([("GET", "/tb/a/x", 9), ("GET", "/favicon.ico", 1)], ["/tb/a"]),
+        ([("GET", "/tb/a/x", 9), ("POST", "/tb/View.DO", 1)], ["/tb/a", "/tb/View.DO"]),
+        (
+            [("GET", "/tb/a/1", 60), ("GET", "/tb/b", 25), ("GET", "/s/x", 15)],
+            ["/tb/a", "/tb/b", "/s"],
+        ),
+        ([("GET", "/a/1", 60), ("GET", "/a/new/1", 20), ("GET", "/b", 20)], ["/a", "/b"]),
+        ([("GET", "/a/x", 60), ("GET", "/a/y", 20), ("GET", "/b/1", 20)], ["/a", "/b"]),
+        ([("GET", "/a/x", 60), ("GET", "/a/y", 20), ("GET", "/b", 20)], ["/a/x", "/a/y", "/b"]),
         ([("GET", "/api/v1/a/1", 2), ("GET", "/s/x", 1)], ["/api/v1/a", "/s"]),
         ([("GET", "/7/a", 3)], []),
         ([("GET", "/", 3)], []),
@@ -59,6 +72,11 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         "top level",
         "below a context path",
         "a file is no seam",
+        "a page that the application makes is one",
+        "below a context path beside which there is more",
+        "a path with identifiers directly below it is no context path",
+        "a path with nothing but pages below it is no context path",
+        "except if there is nothing else",
         "below an API root",
         "an identifier is no seam",
         "the root is no seam",
@@ -92,26 +110,43 @@ def test_identifiers_are_recognised(segment: str, shape: str) -> None:
     assert seam.shapes[0].path[1:2] == (shape,) or seam.path[1:2] == (shape,)
 
 
-def test_many_values_in_one_place_are_one_shape() -> None:
-    requests = [("GET", f"/hotels/hotel-{number}/rooms", 1) for number in range(500)]
-    (seam,) = surveyed(*requests, ("GET", "/x", 100)).seams()[:1]
+@pytest.mark.parametrize(("names", "shapes"), [(24, 24), (25, 1)])
+def test_many_values_in_one_place_are_one_shape(names: int, shapes: int) -> None:
+    requests = [("GET", f"/hotels/hotel-{number}/rooms", 2) for number in range(names)]
+    (seam,) = surveyed(*requests, ("GET", "/x", 100)).seams()[1:]
     assert seam.path == ("hotels",)
+    assert len(seam.shapes) == shapes
+    if shapes == 1:
+        assert seam.shapes[0].path == ("hotels", "{text}", "rooms")
+
+
+def test_a_busy_name_among_many_keeps_its_name() -> None:
+    requests = [("GET", f"/p/slug-{number}", 1) for number in range(180)]
+    (seam,) = surveyed(("GET", "/p/list", 10), *requests, ("GET", "/p/list", 10)).seams()
     assert [(shape.path, shape.requests) for shape in seam.shapes] == [
-        (("hotels", "{text}", "rooms"), 500)
+        (("p", "{text}"), 180),
+        (("p", "list"), 20),
     ]
 
 
-def test_a_busy_name_among_many_keeps_its_own_count() -> None:
-    requests = [("GET", f"/p/slug-{number}", 1) for number in range(100)]
-    (seam,) = surveyed(("GET", "/p/list", 50), *requests, ("GET", "/p/list", 50)).seams()
-    assert seam.shapes[0].requests == 100
+def test_seams_are_the_same_whenever_they_are_counted() -> None:
+    requests = [("GET", f"/p/slug-{number}", 1) for number in range(180)]
+    survey = surveyed(*requests)
+    assert survey.seams() == survey.seams()
+    (seam,) = surveyed(*requests, into=survey).seams()
+    assert [(shape.path, shape.requests) for shape in seam.shapes] == [(("p", "{text}"), 360)]
+
+
+def test_many_names_that_are_seams_keep_their_names() -> None:
+    requests = [("GET", f"/shop/{'abcdefghijklmnopqrstuvwxyzABCD'[n]}x/{n}", 9) for n in range(30)]
+    assert len(surveyed(*requests).seams()) == 20
 
 
 def test_memory_is_bounded_for_every_log() -> None:
     survey = surveyed(*(("GET", f"/a{n % 60}/b{n % 59}/c{n % 61}/d{n}", 1) for n in range(60_000)))
-    assert survey._nodes <= 50_000
     assert survey.requests == 60_000
     assert [seam.requests for seam in survey.seams()] == [1000] * 20
+    assert sum(1 for _ in survey._tree.root.walk(())) <= 50_000
 
 
 def test_requests_with_404_are_counted_and_make_no_seam() -> None:
@@ -134,6 +169,15 @@ def test_reads_and_writes_of_a_seam_get_separate_routes() -> None:
         "only": ("prefix", "/tb/only", ("GET", "HEAD")),
         "put": ("prefix", "/tb/put", ()),
         "tea": ("template", "/tb/tea/{id}", ("POST",)),
+    }
+
+
+def test_reads_beside_a_prefix_for_writes_have_a_prefix_too() -> None:
+    survey = surveyed(("GET", "/a/1", 3), ("POST", "/a", 1), ("GET", "/b/1", 1))
+    assert matches(survey) == {
+        "a": ("prefix", "/a", ("GET", "HEAD")),
+        "a-writes": ("prefix", "/a", ()),
+        "b": ("template", "/b/{id}", ("GET", "HEAD")),
     }
 
 
@@ -160,19 +204,10 @@ def test_many_shapes_are_summed_up() -> None:
     assert "#   4 more in 2 other shapes" in first_table(survey, LEGACY, None)
 
 
-def test_unusable_lines_are_counted_and_listed() -> None:
-    survey = surveyed(("GET", "/a", 1))
-    for text in (b"\n", b"{", b'{"reason": "bad_request"}'):
-        survey.feed(text)
-    survey.feed_cut()
-    assert (survey.lines, survey.requests, survey.refused_unread) == (5, 1, 1)
-    assert [number for number, _ in survey.first_bad] == [3, 5]
-
-
 def test_a_comment_has_the_traffic_of_each_seam() -> None:
     survey = surveyed(("GET", "/list/1", 6), ("DELETE", "/list/1", 2))
-    survey.feed(b'{"method": "GET", "host": "h", "target": "/list/2", "status": 500}')
-    survey.feed(b'{"method": "GET", "host": "h", "target": "/", "status": 200}')
+    survey.count(LoggedRequest("GET", "h", "/list/2", status=500), 1)
+    survey.count(LoggedRequest("GET", "H", "/", status=200), 1)
     text = first_table(survey, LEGACY, None)
     assert "# 90.0 % of the requests (9): 7 reads, 2 writes, 11.1 % answered 5xx." in text
     assert "#   2  DELETE /list/{id}" in text
@@ -180,21 +215,14 @@ def test_a_comment_has_the_traffic_of_each_seam() -> None:
     assert "Hosts: www.example 80.0 %, h 20.0 %." in text
 
 
-def test_only_the_first_unusable_lines_are_listed() -> None:
-    survey = surveyed(("GET", "/a", 1))
-    for _ in range(9):
-        survey.feed(b"{")
-    assert (survey.bad_lines, [number for number, _ in survey.first_bad]) == (9, [2, 3, 4, 5, 6])
-
-
 def test_comments_name_what_the_log_did_not_have() -> None:
     survey = Survey()
-    for members in (
-        {"method": "GET", "host": "", "target": "/a"},
-        {"method": "GET", "host": "what/ever", "target": "/a"},
-        {"method": "GET", "host": "h", "target": "/b", "status": 404},
+    for logged in (
+        LoggedRequest("GET", "", "/a"),
+        LoggedRequest("GET", "what/ever", "/a"),
+        LoggedRequest("GET", "h", "/b", status=404),
     ):
-        survey.feed(json.dumps(members).encode())
+        survey.count(logged, 1)
     text = first_table(survey, LEGACY, None)
     assert "# 1 more were answered 404 and count for no seam." in text
     assert "# 2 have no status: they count as answered." in text
@@ -217,6 +245,15 @@ def test_everything_stays_with_the_incumbent() -> None:
         ref.backend for route in table.routes for ref in route.backend_refs if ref.weight_bp
     } == {"legacy"}
     assert {route.stage for route in table.routes} == {"legacy", None}
+
+
+def test_hosts_are_counted_up_to_a_limit() -> None:
+    survey = Survey()
+    for number in range(200):
+        survey.count(LoggedRequest("GET", f"Host-{number}.example:80", "/", status=200), 1)
+    survey.count(LoggedRequest("GET", "host-0.example:80", "/", status=200), 1)
+    assert len(survey.hosts) == 100
+    assert survey.hosts["host-0.example:80"] == 2
 
 
 def test_a_log_of_one_hit_still_makes_a_table() -> None:
@@ -246,8 +283,7 @@ def test_every_log_makes_a_table_that_loads_and_takes_its_requests(
 ) -> None:
     survey = Survey()
     for method, target, status, host in requests:
-        members = {"method": method, "host": host, "target": target, "status": status}
-        survey.feed(json.dumps(members).encode())
+        survey.count(LoggedRequest(method, host, target, status=status), 1)
     assert survey.requests + survey.not_found == len(requests)
     text = first_table(survey, LEGACY, NEW if with_newcomer else None)
     assert "\x1b" not in text

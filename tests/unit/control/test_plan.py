@@ -13,6 +13,7 @@ from proxy.control.replay.plan import (
     destination_of,
     parse_expected,
 )
+from proxy.control.replay.recorded_requests import LoggedRequest
 from proxy.errors import FacadeError
 from proxy.model import (
     DirectResponse,
@@ -85,7 +86,7 @@ def test_memory_is_bounded_by_kinds_of_moves() -> None:
     for number in range(10_000):
         plan.moves[replace(other, to=str(number))] = Tally(True)
     for target in ("/l", "/x", "/gone"):
-        plan.feed(line(target))
+        plan.count(LoggedRequest("GET", "h", target), 1)
     assert len(plan.moves) == 10_001, "all further kinds are one"
     assert plan.moved == 3
 

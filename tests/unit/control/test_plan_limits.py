@@ -1,8 +1,12 @@
 """What a replay of recorded requests cannot know, as sentences."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from proxy.control.replay.log_reader import LogReader
+from proxy.control.replay.plan import Plan
 from proxy.model import (
     Cohort,
     Endpoint,
@@ -11,8 +15,8 @@ from proxy.model import (
     UnimplementedField,
 )
 from proxy.model.match import Match, StringMatch
-from tests.make import backend, route, table
-from tests.unit.control.plans import NEW, OLD, line, planned
+from tests.make import backend, route, table, template
+from tests.unit.control.plans import NEW, OLD, line, planned, read_all, side
 
 
 def reading(name: str, cohort: Cohort | None = None) -> RouteTable:
@@ -73,3 +77,65 @@ def test_other_endpoints_are_no_move_but_are_reported() -> None:
     plan = planned(OLD, new, line("/x"))
     assert plan.moved == 0
     assert "http://elsewhere" in plan.cautions()[0]
+
+
+def common(target: str = "/l", host: str = "") -> bytes:
+    before = f"{host} " if host else ""
+    return (
+        f'{before}192.0.2.1 - - [29/Nov/2026:10:00:00 +0000] "GET {target} HTTP/1.1" 200 5'.encode()
+    )
+
+
+IN_TEXT = Match(
+    hosts=("www.example",),
+    headers=(StringMatch("b", "present", "true"), StringMatch("host", "present", "true")),
+    query=(StringMatch("q", "exact", "1"),),
+    cookies=(StringMatch("c", "present", "true"),),
+)
+
+
+def test_a_text_log_has_the_query_but_no_headers_and_cookies() -> None:
+    tested = table(route("r", match=IN_TEXT), route("rest"))
+    assert planned(tested, tested, common(host="www.example")).cautions() == [
+        "without headers and cookies: 1 requests; replayed as absent are header b, cookie c",
+        "without a bucket: 1 requests; they were given buckets that are spread evenly",
+    ]
+
+
+def test_a_text_log_without_hosts_needs_one_where_the_tables_read_it() -> None:
+    by_host = table(route("r", match=Match(hosts=("www.example",))), route("rest"))
+    plan = planned(by_host, table(route("rest")), common())
+    assert plan.rerouted == 0
+    assert plan.cautions()[-1] == (
+        "without a host: 1 requests; no route with `hosts` takes them: give their host with --host"
+    )
+    plan = planned(by_host, table(route("rest")), common(), host="www.example")
+    assert plan.rerouted == 1
+    assert len(plan.cautions()) == 1
+
+
+def test_a_query_of_a_text_log_is_replayed() -> None:
+    by_query = table(
+        route("r", match=Match(query=(StringMatch("q", "exact", "a b"),))), route("rest")
+    )
+    plan = planned(by_query, table(route("rest")), common("/x?q=a+b"), common("/x?q=a"))
+    assert plan.rerouted == 1
+
+
+def test_logs_of_both_kinds_have_both_limits() -> None:
+    plan = planned(reading("a"), reading("b"), line(), common())
+    assert plan.cautions()[:2] == [
+        "the new table reads header b, which the log does not hold: it is replayed as absent",
+        "without headers and cookies: 1 requests; replayed as absent are header a, header b",
+    ]
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(max_codepoint=255, exclude_characters="\n"), max_size=30))
+def test_every_request_of_a_text_log_is_replayed_or_refused(request: str) -> None:
+    wanted = Match(path=template("/a/{id}", id="[0-9]+"), query=IN_TEXT.query)
+    tested = table(route("r", match=IN_TEXT), route("t", match=wanted))
+    plan = Plan(side(tested), side(NEW), None, "www.example")
+    line_ = common().replace(b"/l", b"/" + request.encode("latin-1"))
+    reader = read_all(LogReader(plan.count), line_)
+    assert plan.requests + reader.without_path + reader.rejected == 1

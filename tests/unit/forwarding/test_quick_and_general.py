@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.cases import Case, Hostile
 from tests.hostile.corpus import HOSTILE, REQUESTS
-from tests.hostile.strategies import answers, mutated, requests
+from tests.hostile.strategies import mutated, requests, responses
 from tests.support.facade_in_process import OK, InProcess, Seen
 
 _FUZZ = settings(
@@ -29,12 +29,16 @@ backends:
     cookies: {allow: [a, uid]}
     headers: {remove: [x-secret]}
     preserve_host: true
+  renamed: {url: "http://127.0.0.1:6", cookies: {rename: {a: b}, remove: [uid]}}
+  unforwarded: {url: "http://127.0.0.1:4", headers: {remove: [forwarded, via, traceparent]}}
+  unprefixed: {url: "http://127.0.0.1:5", headers: {remove: [x-forwarded-prefix]}}
   strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
 cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
   - {name: strict, match: {path: {prefix: /strict}}, backend_refs: strict}
+  - {name: renamed, match: {path: {prefix: /renamed}}, backend_refs: renamed}
   - {name: canary, match: {path: {prefix: /canary}}, backend_refs: {legacy: 50, picky: 50}}
   - {name: small, match: {path: {prefix: /small}}, limits: {max_body_bytes: 1KiB}, backend_refs: legacy}
   - name: cohort
@@ -56,6 +60,22 @@ routes:
     match: {path: {prefix: /own-ids}}
     request: {headers: {set: {x-request-id: ours, via: nobody}}}
     backend_refs: legacy
+  - name: hidden
+    match: {path: {prefix: /hidden}}
+    response: {headers: {remove: [x-request-id], set: {x-facade-decision: ours}}}
+    backend_refs: legacy
+  - name: own-prefix
+    match: {path: {prefix: /prefixed/own}}
+    request: {headers: {set: {x-forwarded-prefix: /own}}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - name: no-prefix
+    match: {path: {prefix: /prefixed/none}}
+    backend_refs: [{name: unprefixed, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - name: prefixed
+    match: {path: {prefix: /prefixed}}
+    request: {headers: {add: {x-more: "1"}}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - {name: unforwarded, match: {path: {prefix: /unforwarded}}, backend_refs: unforwarded}
   - name: secure
     match: {path: {prefix: /secure}, headers: {x-forwarded-proto: {exact: https}}}
     backend_refs: picky
@@ -96,6 +116,17 @@ PLAIN_TABLE = """
 version: 1
 backends: {legacy: "http://127.0.0.1:1"}
 routes: [{name: all, backend_refs: legacy}]
+"""
+UNSEEN_TABLE = """
+version: 1
+defaults:
+  forwarded: {trusted_proxies: [192.0.2.0/28], via: off, allow_headers: [x-forwarded-prefix, x_under]}
+backends: {legacy: "http://127.0.0.1:1"}
+routes:
+  - name: prefixed
+    match: {path: {prefix: /prefixed}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - {name: all, backend_refs: legacy}
 """
 TRUSTED, OTHER = "192.0.2.1", "192.0.2.99"
 
@@ -181,6 +212,7 @@ MORE = {
     "only-forwarded": b'\r\nForwarded: for=6.6.6.6;proto=https;host="shop.example"',
     "contradiction": b"\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6;proto=http",
     "forwarded-more": b"\r\nX-Forwarded-Host: h\r\nX-Forwarded-Port: 1\r\nX-Forwarded-For: 6.6.6.6",
+    "prefix": b"\r\nX-Forwarded-Prefix: /edge\r\nX-Forwarded-For: 6.6.6.6\r\nVia: 1.1 edge",
     "forwarded-for": b"\r\nX-Forwarded-For: 6.6.6.6",
     "untrusted-via": b"\r\nVia: 1.0 one\r\nX-Forwarded-For: 6.6.6.6",
     "malformed-client": b"\r\nX-Forwarded-For: 6.6.6.256",
@@ -206,7 +238,8 @@ LINES = (
 )
 PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
-    *(b"/edited/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
+    *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
+    *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
     *(
         b"/several/1",
         b"/more/several",
@@ -233,6 +266,16 @@ def test_both_ways_send_and_log_the_same(pair: Pair, more: bytes) -> None:
                 assert len(pair.send(raw, draw_bp=draw_bp).lines) <= 1
 
 
+@pytest.mark.parametrize("peer", [TRUSTED, OTHER])
+def test_both_ways_leave_via_as_it_came(peer: str) -> None:
+    pair = Pair(UNSEEN_TABLE, peer)
+    for more in MORE.values():
+        for path in (b"/", b"/prefixed/1"):
+            seen = pair.send(b"GET %b HTTP/1.1\r\n%b%b\r\n\r\n" % (path, FIELDS, more))
+            assert b"1.1 facade" not in repr(seen).encode()
+    pair.close()
+
+
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"GET", b"DELETE"])
 @pytest.mark.parametrize("body", [b"", b"x", b"x" * 5000, b"GET / HTTP/1.1\r\n\r\n"])
 def test_both_ways_send_the_same_bodies(pair: Pair, method: bytes, body: bytes) -> None:
@@ -255,9 +298,13 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nRefresh: 0; url=/inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 302 Found\r\nLocation: http://www.example:8080/inner/7\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nSet-Cookie: b=1\r\nSet-Cookie: uid=1\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX-Request-ID: r\r\nX-Facade-Decision: f\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
     b"HTTP/1.1 200 OK\r\nX-By: theirs\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 400 No\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 431 No\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 302 Found\r\nLocation: /prefixed/x\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 500 No\r\nContent-Length: 1\r\n\r\nx",
     b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxx",
@@ -268,7 +315,7 @@ RESPONSES = (
 
 @pytest.mark.parametrize("response", RESPONSES)
 def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
-    for path in (b"/plain/1", b"/edited/1", b"/picky/1"):
+    for path in (b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"):
         pair.send(GET % path, response=response)
         pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)
         pair.send((GET % path).replace(b"GET", b"HEAD"), response=response)
@@ -308,7 +355,7 @@ def test_both_ways_do_the_same_with_random_requests(plain: Pair, pair: Pair) -> 
 
 def test_both_ways_do_the_same_with_random_responses(plain: Pair) -> None:
     @_FUZZ
-    @given(st.one_of(answers(), mutated(answers())))
+    @given(st.one_of(responses(), mutated(responses())))
     def same(data: bytes) -> None:
         if data:
             plain.send(GET % b"/", response=data)

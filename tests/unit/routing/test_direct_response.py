@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
@@ -43,6 +44,43 @@ def test_a_relative_redirect_never_names_another_host() -> None:
         redirect_location(route.matches[0], Redirect(), facts("//evil.example/x"))
         == b"/evil.example/x"
     )
+
+
+@pytest.mark.parametrize(
+    ("reported", "trusted", "location"),
+    [
+        pytest.param({"x-forwarded-proto": "https"}, True, b"https://new.example/x", id="proto"),
+        pytest.param(
+            {"x-forwarded-proto": "HTTPS, http"}, True, b"https://new.example/x", id="list"
+        ),
+        pytest.param({"x-forwarded-proto": "wss"}, True, b"https://new.example/x", id="websocket"),
+        pytest.param({"forwarded": "for=1;proto=https"}, True, b"https://new.example/x", id="7239"),
+        pytest.param({"x-forwarded-proto": "gopher"}, True, b"http://new.example/x", id="other"),
+        pytest.param({"x-forwarded-proto": "https"}, False, b"http://new.example/x", id="stranger"),
+        pytest.param({"forwarded": "proto=https"}, False, b"http://new.example/x", id="stranger's"),
+    ],
+)
+def test_a_redirect_has_the_scheme_of_the_client(
+    reported: dict[str, str], trusted: bool, location: bytes
+) -> None:
+    redirect = Redirect(hostname="new.example")
+    request = replace(facts("/x", headers=reported), peer_trusted=trusted)
+    assert redirect_location(Match(), redirect, request) == location
+
+
+@pytest.mark.parametrize(
+    ("reported", "location"),
+    [
+        ({"x-forwarded-host": "shop.example"}, b"https://shop.example/x"),
+        ({"forwarded": 'host="shop.example:8443"'}, b"https://shop.example/x"),
+    ],
+)
+def test_a_redirect_to_https_has_the_host_of_the_client(
+    reported: dict[str, str], location: bytes
+) -> None:
+    request = replace(facts("/x", host="inner", headers=reported), peer_trusted=True)
+    redirect = Redirect(scheme="https")
+    assert redirect_location(Match(), redirect, request) == location
 
 
 def test_a_redirect_keeps_an_ipv6_host() -> None:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
-    Allow,
     BackendRef,
+    CookieRules,
     DirectResponse,
     Endpoint,
     HeaderEdits,
@@ -81,20 +81,26 @@ def test_a_lone_reference_is_the_only_way() -> None:
     assert (way.backend, way.reason, way.buckets) == ("new", "only", None)
 
 
-@pytest.mark.parametrize(
-    ("cookies", "words"),
-    [
-        (Allow(), ""),
-        (Allow(only=frozenset(("b", "a", "c")), remove=frozenset("c")), "only a, b"),
-        (Allow(only=frozenset()), "only none"),
-        (Allow(remove=frozenset(("SID", "A"))), "all but A, SID"),
-    ],
-)
-def test_the_cookies_of_a_backend_are_shown_in_words(cookies: Allow, words: str) -> None:
-    of = table(route("r", to=refs(a=100)))
-    of = replace(of, backends=tuple(replace(each, cookies=cookies) for each in of.backends))
+def test_the_endpoint_of_a_cookie_is_shown_for_each_backend_that_has_it() -> None:
+    bound = Endpoint("http", "10.0.0.2", 80)
+    said = explain(
+        snapshot(TABLE),
+        RequestSpec("GET", "/c"),
+        lambda backend, facts: bound if backend.name == "new" and facts.host else None,
+    )
+    assert [(way.backend, way.endpoint) for way in said.ways] == [
+        ("new", "http://10.0.0.2"),
+        ("legacy", None),
+    ]
+    assert [way.endpoint for way in explained("/gone").ways] == [None]
+
+
+def test_the_cookies_of_a_backend_are_shown_in_words() -> None:
+    of = table(route("r"))
+    rules = CookieRules(remove=frozenset(("SID",)))
+    of = replace(of, backends=tuple(replace(each, cookies=rules) for each in of.backends))
     (way,) = explained("/", of=of).ways
-    assert way.cookies == words
+    assert way.cookies == "all but SID"
 
 
 def test_an_answer_by_the_facade_itself_has_a_status_and_no_backend() -> None:

@@ -9,7 +9,7 @@ from proxy.model import HeaderPairs
 from proxy.routing.facts import Networks, client_address
 from proxy.routing.forwarded import Chain, read_forwarded
 from proxy.routing.predicates import header_values
-from proxy.routing.transforms.headers import forwarding_fields
+from proxy.routing.transforms.facade_fields import forwarding_fields
 from tests.make import facts
 
 FOR, PROTO, HOST, FORWARDED = (

@@ -3,15 +3,31 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.model import ALLOW_ALL, Allow, Decision, Facts, HeaderEdits, HeaderPairs
+from proxy.model import (
+    ALL_COOKIES,
+    ALLOW_ALL,
+    Allow,
+    BackendRef,
+    CookieRules,
+    Decision,
+    Facts,
+    Forwarded,
+    HeaderEdits,
+    HeaderPairs,
+    Rewrite,
+    Route,
+)
+from proxy.routing.transforms.facade_fields import taken_prefix
 from proxy.routing.transforms.headers import (
     apply_header_edits,
     client_headers,
     request_trailers,
+    sent_prefixes,
     upstream_headers,
     without_hop_by_hop,
 )
-from tests.make import backend, facts, refs, route
+from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
+from tests.make import backend, facts, matched, prefix, refs, route
 
 OURS = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via"}
 
@@ -21,16 +37,18 @@ def passed(
     allowed: frozenset[str] = frozenset(),
     *,
     headers: Allow = ALLOW_ALL,
-    cookies: Allow = ALLOW_ALL,
+    cookies: CookieRules = ALL_COOKIES,
 ) -> HeaderPairs:
     """What goes on of the client's own fields."""
     to = backend(headers=headers, cookies=cookies)
-    sent = upstream_headers(request, route(), refs(legacy=100)[0], to, allowed)
+    sent = upstream_headers(
+        request, matched(route()), refs(legacy=100)[0], to, Forwarded(allow_headers=allowed)
+    )
     return [pair for pair in sent if pair[0] not in OURS]
 
 
 def ours(request: Facts) -> dict[bytes, bytes]:
-    sent = upstream_headers(request, route(), refs(legacy=100)[0], backend(), frozenset())
+    sent = upstream_headers(request, matched(route()), refs(legacy=100)[0], backend(), Forwarded())
     return {name: value for name, value in sent if name in OURS}
 
 
@@ -92,10 +110,10 @@ def test_a_backend_sees_only_what_the_table_allows() -> None:
     seen = passed(
         request,
         headers=Allow(remove=frozenset(("x-secret",))),
-        cookies=Allow(frozenset(("TB_UID",))),
+        cookies=CookieRules(frozenset(("TB_UID",))),
     )
     assert seen == [(b"accept", b"x"), (b"cookie", b"TB_UID=7")]
-    assert passed(request, cookies=Allow(frozenset()))[-1][0] == b"x-secret"
+    assert passed(request, cookies=CookieRules(frozenset()))[-1][0] == b"x-secret"
     assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
 
 
@@ -143,22 +161,101 @@ def test_edits_remove_then_set_then_add() -> None:
 def test_edits_of_the_route_come_before_those_of_the_reference() -> None:
     wanted = replace(route(), request=HeaderEdits(((b"a", b"route"),)))
     ref = replace(refs(legacy=100)[0], request=HeaderEdits(((b"a", b"ref"),)))
-    sent = upstream_headers(facts(), wanted, ref, backend(), frozenset())
+    sent = upstream_headers(facts(), matched(wanted), ref, backend(), Forwarded())
     assert [value for name, value in sent if name == b"a"] == [b"ref"]
 
 
+ADDED = (*sorted(OURS), b"x-request-id", b"traceparent", b"x-forwarded-prefix")
+PREFIXED = BackendRef("legacy", rewrite=Rewrite(prefix="/"))
+AT_API = route(path=prefix("/api"))
+
+
+def sent_names(to_route: Route, ref: BackendRef, headers: Allow = ALLOW_ALL) -> set[bytes]:
+    """The fields of a request to which the facade adds all that it can add."""
+    ids = identify(NO_CLAIMS, 1)
+    to = backend(headers=headers)
+    sent = upstream_headers(facts("/api/x"), matched(to_route), ref, to, Forwarded(), ids)
+    return {name for name, _ in sent}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_each_field_that_the_facade_adds_can_be_taken_away(name: bytes) -> None:
+    assert sent_names(AT_API, PREFIXED) == {*ADDED}
+    rest = {*ADDED} - {name}
+    edits = HeaderEdits(remove=(name,))
+    assert sent_names(replace(AT_API, request=edits), PREFIXED) == rest
+    assert sent_names(AT_API, replace(PREFIXED, request=edits)) == rest
+    assert sent_names(AT_API, PREFIXED, Allow(remove=frozenset((name.decode(),)))) == rest
+
+
+def test_a_route_can_set_what_its_backend_removes() -> None:
+    edits = HeaderEdits(((b"via", b"1.1 other"),))
+    removed = Allow(remove=frozenset(("via",)))
+    assert b"via" in sent_names(replace(AT_API, request=edits), PREFIXED, removed)
+
+
 @pytest.mark.parametrize(
-    "edits", [HeaderEdits(remove=(b"via",)), HeaderEdits(((b"via", b"1.1 other"),))]
+    ("before", "via"),
+    [({}, []), ({"via": "1.1 cdn"}, [b"1.1 cdn"])],
 )
-def test_no_edit_hides_that_a_request_came_over_us(edits: HeaderEdits) -> None:
+def test_without_via_that_of_others_goes_on(before: dict[str, str], via: list[bytes]) -> None:
     sent = upstream_headers(
-        facts(headers={"via": "1.1 before"}),
-        replace(route(), request=edits),
+        facts(headers=before),
+        matched(route()),
         refs(legacy=100)[0],
         backend(),
-        frozenset(),
+        Forwarded(via=False),
     )
-    assert [value for name, value in sent if name == b"via"][-1] == b"1.1 facade"
+    assert [value for name, value in sent if name == b"via"] == via
+
+
+@pytest.mark.parametrize(
+    ("of", "replacement", "taken"),
+    [
+        ("/api", "/", b"/api"),
+        ("/api", "/svc", b"/api"),
+        ("/shop/v1", "/v1", b"/shop"),
+        ("/shop/v1", "/new/v1", b"/shop"),
+        ("/a b/ü", "/", b"/a%20b/%C3%BC"),
+        ("/v1", "/v1", b""),
+        ("/v1", "/shop/v1", b""),
+        ("/", "/svc", b""),
+    ],
+)
+def test_the_part_of_the_path_that_was_taken_away_is_sent(
+    of: str, replacement: str, taken: bytes
+) -> None:
+    ref = BackendRef("legacy", rewrite=Rewrite(prefix=replacement))
+    request = facts(of, headers={"x-forwarded-prefix": "/forged"})
+    to_route = route(path=prefix(of))
+    sent = upstream_headers(request, matched(to_route), ref, backend(), Forwarded())
+    assert [v for name, v in sent if name == b"x-forwarded-prefix"] == ([taken] if taken else [])
+
+
+@pytest.mark.parametrize(
+    "rewrite", [None, Rewrite(full_path="/x"), Rewrite(template="/x"), Rewrite(hostname="h")]
+)
+def test_other_rewrites_take_no_prefix_away(rewrite: Rewrite | None) -> None:
+    ref = BackendRef("legacy", rewrite=rewrite)
+    assert taken_prefix(route(path=prefix("/api")).matches[0], rewrite) == b""
+    sent = upstream_headers(facts("/api/x"), matched(AT_API), ref, backend(), Forwarded())
+    assert b"x-forwarded-prefix" not in dict(sent)
+    assert taken_prefix(route().matches[0], Rewrite(prefix="/")) == b""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["/edge"], b"/edge, /api"),
+        (["/edge", "/inner"], b"/edge, /inner, /api"),
+        (["/"], b"/api"),
+    ],
+)
+def test_a_trusted_proxys_prefix_comes_first(before: list[str], after: bytes) -> None:
+    pairs = [(b"x-forwarded-prefix", each.encode()) for each in before]
+    request = replace(facts("/api/x"), headers=pairs, peer_trusted=True)
+    sent = upstream_headers(request, matched(AT_API), PREFIXED, backend(), Forwarded())
+    assert [value for name, value in sent if name == b"x-forwarded-prefix"] == [after]
 
 
 def test_of_an_answer_goes_on() -> None:
@@ -220,3 +317,22 @@ def test_a_trailer_goes_on_unless_it_meant_something_in_front_of_the_body(
     sent = [(b"a", b"1"), (name, b"2"), (b"a", b"3")]
     kept = request_trailers(sent)
     assert kept == (sent if passes else [(b"a", b"1"), (b"a", b"3")])
+
+
+@pytest.mark.parametrize(
+    ("headers", "values"),
+    [
+        (ALLOW_ALL, [b"/edge, /api"]),
+        (Allow(frozenset(("accept",))), [b"/api"]),
+        (Allow(remove=frozenset(("x-forwarded-prefix",))), []),
+    ],
+)
+def test_the_prefix_that_a_backend_got_is_known_without_its_head(
+    headers: Allow, values: list[bytes]
+) -> None:
+    pairs = [(b"x-forwarded-prefix", b"/edge")]
+    request = replace(facts("/api/x"), headers=pairs, peer_trusted=True)
+    to = backend(headers=headers)
+    sent = upstream_headers(request, matched(AT_API), PREFIXED, to, Forwarded())
+    assert [value for name, value in sent if name == b"x-forwarded-prefix"] == values
+    assert sent_prefixes(request, matched(AT_API), PREFIXED, to, Forwarded()) == values

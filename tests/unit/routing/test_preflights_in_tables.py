@@ -1,4 +1,4 @@
-"""A CORS preflight goes to the route of its GET, in each table that the repository shows first."""
+"""The tables that the repository shows first: a CORS preflight goes to the route of its GET, and Host is kept."""
 
 import re
 from pathlib import Path
@@ -54,3 +54,16 @@ def test_a_preflight_goes_where_its_get_goes(file: str, path: str) -> None:
 def backends(explanation: Explanation) -> list[tuple[str | None, float]]:
     """The possible backends with their shares."""
     return [(way.backend, way.share) for way in explanation.ways]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("routes.yaml", "deploy/chart/routes.yaml", "README.md", "README.ko.md"),
+        *("docs/routes.md", "docs/shifting.md"),
+    ],
+)
+def test_backends_get_the_host_of_the_client_by_default(file: str) -> None:
+    text = first_table(file)
+    assert all(backend.preserve_host for backend in load(text, file).table.backends)
+    assert b"preserve_host:" not in text

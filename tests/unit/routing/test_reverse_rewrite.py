@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from proxy.model import ALL_BP, BackendRef, Rewrite
+from proxy.model import ALL_BP, NO_EDITS, BackendRef, Forwarded, HeaderEdits, Rewrite
 from proxy.model.match import PathMatch
 from proxy.routing.transforms.reverse_rewrite import mapped_back
 from tests.make import backend, decided, facts, prefix, route, table, template
@@ -19,14 +19,20 @@ def back(
     path: PathMatch = API,
     client_host: str = "shop.example",
     preserve_host: bool = True,
+    edits: HeaderEdits = NO_EDITS,
+    edge: str = "",
 ) -> str:
     """What the client gets of one field of an answer by the backend at 127.0.0.1:8081."""
     ref = BackendRef("legacy", ALL_BP, rewrite)
-    wanted = route(path=path, to=(ref,))
-    decision = decided(table(wanted), wanted, facts("/api/x"), 0)
+    wanted = replace(route(path=path, to=(ref,)), request=edits)
+    request = facts("/api/x", host=client_host)
+    if edge:
+        headers = [(b"x-forwarded-prefix", edge.encode())]
+        request = replace(request, headers=headers, peer_trusted=True)
+    decision = decided(table(wanted), wanted, request, 0)
     headers = [(b"x", b"/svc/1"), (name.encode(), value.encode())]
     of = replace(backend(port=8081), preserve_host=preserve_host)
-    kept = mapped_back(headers, decision, of, client_host.encode())
+    kept = mapped_back(headers, decision, of, request, Forwarded())
     assert kept[0] == (b"x", b"/svc/1"), "other fields are not touched"
     return kept[1][1].decode()
 
@@ -129,3 +135,46 @@ def test_the_host_that_the_client_asked_for_stays() -> None:
 )
 def test_what_cannot_be_inverted_is_passed_on(rewrite: Rewrite | None) -> None:
     assert back("location", "/svc/7", rewrite, template("/api/{id}")) == "/svc/7"
+
+
+ROOT = Rewrite(prefix="/")
+REMOVED = HeaderEdits(remove=(b"x-forwarded-prefix",))
+
+
+@pytest.mark.parametrize(
+    ("said", "rewrite", "edge", "edits", "known"),
+    [
+        pytest.param("/x", ROOT, "", NO_EDITS, "/api/x", id="an inner path"),
+        pytest.param("/api/x", ROOT, "", NO_EDITS, "/api/x", id="an outer path"),
+        pytest.param("/api", ROOT, "", NO_EDITS, "/api", id="the prefix itself"),
+        pytest.param("/apix", ROOT, "", NO_EDITS, "/api/apix", id="another segment"),
+        pytest.param("/api/x", SVC, "", NO_EDITS, "/api/x", id="an outer path, prefix replaced"),
+        pytest.param("/edge/api/x", ROOT, "/edge", NO_EDITS, "/edge/api/x", id="two proxies"),
+        pytest.param("/edge/x", ROOT, "/edge", NO_EDITS, "/api/edge/x", id="below the first only"),
+        pytest.param("/api/x", ROOT, "", REMOVED, "/api/api/x", id="the backend was not told"),
+        pytest.param(
+            "/pub/x", ROOT, "", HeaderEdits(((b"x-forwarded-prefix", b"/pub"),)), "/pub/x", id="set"
+        ),
+    ],
+)
+def test_a_backend_that_obeys_its_prefix_is_not_prefixed_again(
+    said: str, rewrite: Rewrite, edge: str, edits: HeaderEdits, known: str
+) -> None:
+    assert back("location", said, rewrite, edge=edge, edits=edits) == known
+    cookie = back("set-cookie", f"a=1; Path={said}", rewrite, edge=edge, edits=edits)
+    assert cookie == f"a=1; Path={known}"
+
+
+@pytest.mark.parametrize("name", ["location", "content-location"])
+@pytest.mark.parametrize(
+    ("said", "rewrite", "path"),
+    [
+        ("http://127.0.0.1:8081//evil.example/x", None, API),
+        ("http://127.0.0.1:8081//evil.example/x", ROOT, prefix("/")),
+        ("/svc//evil.example/x", SVC, prefix("/")),
+    ],
+)
+def test_no_path_of_the_backend_becomes_another_host(
+    name: str, said: str, rewrite: Rewrite | None, path: PathMatch
+) -> None:
+    assert back(name, said, rewrite, path) == "/evil.example/x"

@@ -1,7 +1,7 @@
-"""Hostile answers of an upstream (findings 8 and 12): their heads."""
+"""Hostile responses of an upstream (findings 8 and 12): their heads."""
 
-from tests.hostile.answer_rows import FIELD, LINE, OK, bad, field, good, status
 from tests.hostile.cases import SECRET, head
+from tests.hostile.response_rows import FIELD, LINE, OK, bad, field, good, status
 
 STATUS_LINES = [
     status("HTTP/2.0", b"HTTP/2.0 200 OK"),
@@ -46,7 +46,7 @@ STATUS_LINES = [
     bad("random bytes", LINE, bytes(range(128, 256)) * 8, end="close"),
     bad("frames of HTTP/2", LINE, b"\0\0\x12\x04\0\0\0\0\0" + b"\0" * 18, end="close"),
     bad("an empty head", LINE, b"\r\n\r\nSECRET", end="close"),
-    bad("an empty head before the answer", LINE, b"\r\n\r\n" + SECRET, end="close"),
+    bad("an empty head before the response", LINE, b"\r\n\r\n" + SECRET, end="close"),
     bad("nothing", LINE, b"", end="close"),
     bad("nothing, and a reset", LINE, b"", end="reset"),
     bad("half a status line", LINE, b"HTTP/1.1 20", end="close"),
@@ -62,19 +62,19 @@ INTERIM = [
     ),
     bad("101 without a word", "9110 15.2.2", head(b"HTTP/1.1 101 Switching Protocols") + SECRET),
     bad(
-        "interim answers without end",
+        "interim responses without end",
         "9110 15.2",
         head(b"HTTP/1.1 103 Early Hints", b"Link: </a>") * 20_000,
         policy=True,
     ),
     bad(
-        "an interim answer with a length",
+        "an interim response with a length",
         "9110 15.2",
         head(b"HTTP/1.1 103 Early Hints", b"Content-Length: %d" % len(SECRET)) + SECRET,
         policy=True,
     ),
     good(
-        "interim answers, then the answer",
+        "interim responses, then the response",
         "9110 15.2",
         head(b"HTTP/1.1 100 Continue"),
         head(b"HTTP/1.1 103 Early Hints", b"Link: </a>"),
@@ -129,7 +129,7 @@ FIELDS = [
         has=(b"set-cookie: a=1, b", b"set-cookie: c=2"),
     ),
     good(
-        "an answer in single bytes",
+        "a response in single bytes",
         "9112 2.2",
         *(bytes((byte,)) for byte in head(OK, b"Content-Length: 2") + b"ok"),
     ),
@@ -142,4 +142,4 @@ NOMINATED = good(
     lacks=(b"x-mine",),
 )
 
-ANSWERS = [NOMINATED, *STATUS_LINES, *INTERIM, *FIELDS]
+RESPONSES = [NOMINATED, *STATUS_LINES, *INTERIM, *FIELDS]

@@ -224,5 +224,5 @@ CASES = [*FRAMED, *WITHOUT_BODY]
 
 
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
-async def test_an_answer_is_passed_on(case: Case, tier: Tier, tmp_path: Path) -> None:
+async def test_a_response_is_passed_on(case: Case, tier: Tier, tmp_path: Path) -> None:
     await converse(case, tier, tmp_path)

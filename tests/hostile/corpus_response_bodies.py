@@ -1,6 +1,7 @@
-"""Hostile answers of an upstream (findings 8 and 12): lengths, chunks, lies and surplus bytes."""
+"""Hostile responses of an upstream (findings 8 and 12): lengths, chunks, lies and surplus bytes."""
 
-from tests.hostile.answer_rows import (
+from tests.hostile.cases import SECRET, Hostile, head
+from tests.hostile.response_rows import (
     CHUNK,
     CHUNKED,
     CODING,
@@ -13,7 +14,6 @@ from tests.hostile.answer_rows import (
     framed,
     good,
 )
-from tests.hostile.cases import SECRET, Hostile, head
 
 FRAMING = [
     framed("coding and length", b"Transfer-Encoding: chunked", b"Content-Length: 2", rfc=CODING),
@@ -120,17 +120,17 @@ _NO_CONTENT = head(b"HTTP/1.1 204 No Content")
 _NOT_MODIFIED = head(b"HTTP/1.1 304 Not Modified", b"ETag: x")
 
 SURPLUS = [
-    _surplus("an answer after a length", _TWO + SECRET),
-    _surplus("an answer after a length, late", _TWO, SECRET),
+    _surplus("a response after a length", _TWO + SECRET),
+    _surplus("a response after a length, late", _TWO, SECRET),
     _surplus("bytes after a length", _TWO + b"SECRET"),
     _surplus("bytes after a length of none", head(OK, b"Content-Length: 0") + b"SECRET", body=b""),
-    _surplus("half an answer after a length", _TWO + SECRET[:30]),
-    _surplus("an answer after the last chunk", CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + SECRET),
-    _surplus("an answer after the last chunk, late", CHUNKED + b"2\r\nok\r\n0\r\n\r\n", SECRET),
+    _surplus("half a response after a length", _TWO + SECRET[:30]),
+    _surplus("a response after the last chunk", CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + SECRET),
+    _surplus("a response after the last chunk, late", CHUNKED + b"2\r\nok\r\n0\r\n\r\n", SECRET),
     _surplus("bytes after the last chunk", CHUNKED + b"2\r\nok\r\n0\r\n\r\nSECRET"),
-    _surplus("an answer after 204", _NO_CONTENT + SECRET, status=204, body=b""),
-    _surplus("an answer after 204, late", _NO_CONTENT, SECRET, status=204, body=b""),
-    _surplus("an answer after 304", _NOT_MODIFIED + SECRET, status=304, body=b""),
+    _surplus("a response after 204", _NO_CONTENT + SECRET, status=204, body=b""),
+    _surplus("a response after 204, late", _NO_CONTENT, SECRET, status=204, body=b""),
+    _surplus("a response after 304", _NOT_MODIFIED + SECRET, status=304, body=b""),
     _surplus(
         "a length on 304",
         head(b"HTTP/1.1 304 Not Modified", b"Content-Length: 6") + b"SECRET",
@@ -171,7 +171,9 @@ SURPLUS = [
         method="HEAD",
         body=b"",
     ),
-    _surplus("an answer on HEAD", head(OK, b"Content-Length: 6") + SECRET, method="HEAD", body=b""),
+    _surplus(
+        "a response on HEAD", head(OK, b"Content-Length: 6") + SECRET, method="HEAD", body=b""
+    ),
     _surplus(
         "bytes after 205",
         head(b"HTTP/1.1 205 Reset Content", b"Content-Length: 0") + SECRET,
@@ -180,4 +182,4 @@ SURPLUS = [
     ),
 ]
 
-ANSWER_BODIES = [*FRAMING, *CHUNKS, *LIES, *SURPLUS]
+RESPONSE_BODIES = [*FRAMING, *CHUNKS, *LIES, *SURPLUS]

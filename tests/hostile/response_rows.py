@@ -1,4 +1,4 @@
-"""Short ways to write a row of hostile answers."""
+"""Short ways to write a row of hostile responses."""
 
 from typing import Literal
 
