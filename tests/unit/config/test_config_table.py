@@ -153,6 +153,8 @@ def test_the_schema_is_one_and_takes_the_example_in_both_forms() -> None:
         "version: 1\nx-free: [1]\nroutes: [{name: r, backend_refs: {a: 80, b: 20}}]",
         "version: 1\nroutes: [{name: r, backend_refs: [a]}]",
         "version: 1\nroutes: [{name: r, match: {headers: {a: '1'}}, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: off}}\nroutes: [{name: r, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: 'on'}}\nroutes: [{name: r, backend_refs: a}]",
     ],
 )
 def test_the_schema_takes_the_short_forms(text: str) -> None:
