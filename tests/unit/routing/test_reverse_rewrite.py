@@ -148,7 +148,7 @@ def test_an_address_with_the_host_that_a_trusted_proxy_reports_is_mapped_back(
     wanted = route(path=API, to=(BackendRef("legacy", ALL_BP, SVC),))
     reported = {"x-forwarded-host": "Shop.example"}
     request = replace(facts("/api/x", host="edge", headers=reported), peer_trusted=trusted)
-    decision = decide(table(wanted), wanted, request, 0)
+    decision = decided(table(wanted), wanted, request, 0)
     headers = [(b"location", b"https://shop.example/svc/7")]
     of = replace(backend(port=8081), preserve_host=preserve_host)
     assert mapped_back(headers, decision, of, request, Forwarded())[0][1].decode() == known
