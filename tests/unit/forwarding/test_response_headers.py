@@ -9,7 +9,7 @@ from proxy.forwarding.response_headers import facade_headers, response_fields, r
 from proxy.http1.fields import field_line
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.http1.response_head import read_response_head
-from proxy.model import HeaderPairs
+from proxy.model import HeaderPairs, Moment
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import client_response_headers
 from proxy.telemetry.request_record import Record
@@ -51,7 +51,7 @@ def snapshot() -> Snapshot:
 def decided_for(snapshot: Snapshot, path: str, client: str) -> tuple[Decided, Record]:
     record = Record(snapshot.version)
     head = RequestHead("GET", path.encode(), 1, RequestFields([(b"host", b"www.example")]))
-    decided = decide_request(head, client, "http", snapshot, record, 1 << 100)
+    decided = decide_request(head, client, "http", snapshot, record, Moment(bits=1 << 100))
     assert decided is not None
     return decided, record
 
