@@ -20,6 +20,7 @@ from proxy.model import (
     HeaderEdits,
     HeaderPairs,
     Limits,
+    MatchedRoute,
     Rewrite,
     Route,
     Timeouts,
@@ -113,6 +114,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
+    matched: MatchedRoute
+    """The route, with the match that took the requests."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -128,7 +131,7 @@ TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
 class KeyedRoute(Struct, frozen=True, eq=False):
     """A route of which the fields of a request may choose the reference: a key (rule 3), an override, a last write."""
 
-    route: Route
+    matched: MatchedRoute
     cohort: Cohort | None
     """None where no key decides."""
     by_key: Choices
@@ -148,7 +151,7 @@ class KeyedRoute(Struct, frozen=True, eq=False):
             return _at(self.by_draw, draw_bp), draw_bp
         bucket_bp = seen.buckets.get(cohort.name)
         if bucket_bp is None:
-            found = key_of(cohort, self.route, facts)
+            found = key_of(cohort, self.matched.match, facts)
             if found is None:
                 return _at(self.by_draw, draw_bp), draw_bp
             bucket_bp = bucket_of(cohort.salt, found[1])
@@ -158,24 +161,25 @@ class KeyedRoute(Struct, frozen=True, eq=False):
 
 
 def keyed_route(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> KeyedRoute | None:
     """None for a route of which the fields of requests choose nothing."""
+    route = matched.route
     cohort, is_fixed = route.cohort, fixed_choice(snapshot.table, route) is not None
     if (cohort is None or is_fixed) and route.override is None:
         return None
     if cohort is None or is_fixed:
-        drawn = prepared_choices(forwarder, snapshot, route, method)
-        return KeyedRoute(route, None, drawn, drawn, False)
+        drawn = prepared_choices(forwarder, snapshot, matched, method)
+        return KeyedRoute(matched, None, drawn, drawn, False)
     by_draw = TO_THE_GENERAL_WAY
     if not cohort.keys[-1].generate:
-        by_draw = _by_bucket(forwarder, snapshot, route, method, "draw")
-    by_key = _by_bucket(forwarder, snapshot, route, method, "cohort")
+        by_draw = _by_bucket(forwarder, snapshot, matched, method, "draw")
+    by_key = _by_bucket(forwarder, snapshot, matched, method, "cohort")
     by_fields = all(
         key.kind == "cookie" or (key.kind == "header" and not is_forwarding(key.name.encode()))
         for key in cohort.keys
     )
-    return KeyedRoute(route, cohort, by_key, by_draw, by_fields)
+    return KeyedRoute(matched, cohort, by_key, by_draw, by_fields)
 
 
 def _at(choices: Choices, bucket_bp: int) -> PreparedRoute | None:
@@ -186,23 +190,24 @@ def _at(choices: Choices, bucket_bp: int) -> PreparedRoute | None:
 
 
 def prepared_choices(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """The prepared routes for requests of `method` that `route` takes. Of a route with a cohort: see `KeyedRoute`."""
-    fixed = fixed_choice(snapshot.table, route)
+    """The prepared routes for requests of `method` that a route takes. Of a route with a cohort: see `KeyedRoute`."""
+    fixed = fixed_choice(snapshot.table, matched.route)
     if fixed is not None:
-        return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
-    return _by_bucket(forwarder, snapshot, route, method, "draw")
+        return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
+    return _by_bucket(forwarder, snapshot, matched, method, "draw")
 
 
 def _by_bucket(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, reason: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, reason: str
 ) -> Choices:
+    route = matched.route
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, reason))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, reason))))
     return tuple(edges)
 
 
@@ -214,9 +219,9 @@ def _sets_cookie(route: Route, method: str) -> bool:
 
 
 def _prepared(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
-    at, reason = choice
+    route, (at, reason) = matched.route, choice
     if at < 0 or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
@@ -230,7 +235,7 @@ def _prepared(
     ):
         return None
     rewrite = ref.rewrite
-    taken = taken_prefix(route, rewrite)
+    taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
     return PreparedRoute(
@@ -255,6 +260,7 @@ def _prepared(
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
+        matched,
     )
 
 

@@ -16,7 +16,7 @@ from proxy.forwarding.read_fields import ReadFields, SeenFields, choosing_names
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
-from proxy.model import Facts, HeaderPairs, Limits, Route
+from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
 from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
@@ -111,24 +111,24 @@ class QuickRoutes:
         facts = Facts(
             method, host, path, q, fields, address, scheme, peer, trusted, has_query, minor
         )
-        route = self.snapshot.index.find(facts, path)
-        if route is None:
+        matched = self.snapshot.index.find(facts, path)
+        if matched is None:
             return None
         prepared = None
-        choices = self._choices.get((id(route), method)) or self._new_choices(route, method)
+        choices = self._choices.get((id(matched), method)) or self._new_choices(matched, method)
         for edge_bp, choice in choices:
             if draw_bp < edge_bp:
                 prepared = choice
                 break
         seen = _NOTHING_READ if reads is None else reads.seen(facts)
         if prepared is None:
-            prepared, draw_bp = self._by_key(route, facts, seen, draw_bp)
+            prepared, draw_bp = self._by_key(matched, facts, seen, draw_bp)
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
         if special:
             return self._special(head, prepared, special, facts, seen, draw_bp)
         if prepared.rewrite is not None:
-            path = upstream_path(route, prepared.rewrite, path)
+            path = upstream_path(matched.match, prepared.rewrite, path)
         policy, lines = prepared.policy, head.lines
         block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
         return QuickPlan(
@@ -142,13 +142,13 @@ class QuickRoutes:
             draw_bp,
         )
 
-    def _new_choices(self, route: Route, method: str) -> Choices:
-        keyed = keyed_route(self._forwarder, self.snapshot, route, method)
+    def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
+        keyed = keyed_route(self._forwarder, self.snapshot, matched, method)
         if keyed is None:
-            choices = prepared_choices(self._forwarder, self.snapshot, route, method)
+            choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
         else:
-            self._keyed[(id(route), method)], choices = keyed, TO_THE_GENERAL_WAY
-        self._choices[(id(route), method)] = choices
+            self._keyed[(id(matched), method)], choices = keyed, TO_THE_GENERAL_WAY
+        self._choices[(id(matched), method)] = choices
         return choices
 
     def _fields(self, lines: list[Line], special: int) -> HeaderPairs:
@@ -158,10 +158,10 @@ class QuickRoutes:
         return self._reads.of(lines)
 
     def _by_key(
-        self, route: Route, facts: Facts, seen: SeenFields, draw_bp: int
+        self, matched: MatchedRoute, facts: Facts, seen: SeenFields, draw_bp: int
     ) -> tuple[PreparedRoute | None, int]:
         """The prepared route for the key of a request, and its bucket."""
-        keyed = self._keyed.get((id(route), facts.method))
+        keyed = self._keyed.get((id(matched), facts.method))
         return (None, draw_bp) if keyed is None else keyed.choose(facts, seen, draw_bp)
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
@@ -212,7 +212,7 @@ class QuickRoutes:
             block = self._general_block(prepared, facts, claimed)
         path = facts.path
         if prepared.rewrite is not None:
-            path = upstream_path(prepared.route, prepared.rewrite, path)
+            path = upstream_path(prepared.matched.match, prepared.rewrite, path)
         return QuickPlan(
             prepared,
             facts.client.encode(),
@@ -228,7 +228,7 @@ class QuickRoutes:
         """The field lines of the general way, without the ids and without the lines that the table adds."""
         identity = Identity(b"", b"", b"", claimed.traceparent is not None)
         fields = upstream_headers(
-            facts, prepared.route, prepared.ref, prepared.backend, self._forwarded, identity
+            facts, prepared.matched, prepared.ref, prepared.backend, self._forwarded, identity
         )
         lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
         return lines.removesuffix(prepared.added)

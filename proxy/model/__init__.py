@@ -29,7 +29,7 @@ from proxy.model.headers import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
-from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
+from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
@@ -89,6 +89,7 @@ __all__ = [
     "Listener",
     "LoadBalancing",
     "Match",
+    "MatchedRoute",
     "Mirror",
     "Moment",
     "Outgoing",

@@ -42,6 +42,8 @@ class TableTest(Struct, frozen=True):
     bucket_bp: int | None = None
     line: int = 0
     column: int = 0
+    scheme: str = "http"
+    """That of the connection."""
     override: str | None = None
     """The backend that the client chooses, and may choose."""
     last_write: str | None = None

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
-from proxy.model import ALL_BP, Cohort, Decision, Facts, HashKey, Moment, Route
+from proxy.model import ALL_BP, Cohort, Decision, Facts, HashKey, Match, Moment
 from proxy.routing.paths import segments_of
 from proxy.routing.transforms.facade_fields import (
     client_origin,
@@ -37,12 +37,12 @@ def bucket_of(salt: str, key: bytes) -> int:
     return int.from_bytes(digest[:4]) % ALL_BP
 
 
-def place_of(cohort: Cohort, route: Route, facts: Facts, moment: Moment) -> Place:
-    """The place of a request that `route` takes. Its key decides, or an id that is made for it, or the draw."""
+def place_of(cohort: Cohort, match: Match, facts: Facts, moment: Moment) -> Place:
+    """The place of a request that a route takes by `match`: by its key, an id that is made for it, or the draw."""
     known_bp = moment.known.bucket_bp
     if known_bp is not None:
         return Place(known_bp, "cohort")
-    found = key_of(cohort, route, facts)
+    found = key_of(cohort, match, facts)
     if found is not None:
         return Place(bucket_of(cohort.salt, found[1]), "cohort")
     if cohort.keys[-1].generate:
@@ -51,7 +51,7 @@ def place_of(cohort: Cohort, route: Route, facts: Facts, moment: Moment) -> Plac
     return Place(moment.draw_bp, "draw")
 
 
-def key_of(cohort: Cohort, route: Route, facts: Facts) -> tuple[HashKey, bytes] | None:
+def key_of(cohort: Cohort, match: Match, facts: Facts) -> tuple[HashKey, bytes] | None:
     """The first key that the request has, and its bytes as they were sent. An empty value is no key."""
     for key in cohort.keys:
         match key.kind:
@@ -60,7 +60,7 @@ def key_of(cohort: Cohort, route: Route, facts: Facts) -> tuple[HashKey, bytes] 
             case "header":
                 value = _header(facts, key.name.encode())
             case "path_parameter":
-                value = _path_parameter(route, facts.path, key.name)
+                value = _path_parameter(match, facts.path, key.name)
             case _:
                 value = facts.client.encode()
         if value:
@@ -88,18 +88,18 @@ def _header(facts: Facts, name: bytes) -> bytes:
     return b""
 
 
-def _path_parameter(route: Route, path: bytes, name: str) -> bytes:
-    """The decoded segment of the path; empty if the route's template has no such parameter."""
-    position = parameter_position(route, name)
+def _path_parameter(match: Match, path: bytes, name: str) -> bytes:
+    """The decoded segment of the path; empty if the match has no template with such a parameter."""
+    position = parameter_position(match, name)
     segments = path.split(b"/")
     if position is None or position + 1 >= len(segments):
         return b""
     return unquote_to_bytes(segments[position + 1].partition(b";")[0])
 
 
-def parameter_position(route: Route, name: str) -> int | None:
-    """The index of the segment `{name}` in the template of a route."""
-    path = route.match.path
+def parameter_position(match: Match, name: str) -> int | None:
+    """The index of the segment `{name}` in the template of a match."""
+    path = match.path
     if path is None or path.kind != "template":
         return None
     segments = segments_of(path.value)

@@ -5,6 +5,8 @@ from proxy.model import (
     BackendRef,
     Decision,
     Facts,
+    Match,
+    MatchedRoute,
     Moment,
     Rewrite,
     Route,
@@ -19,34 +21,36 @@ Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, route: Route, facts: Facts, moment: Moment) -> Decision:
-    """The decision about a request that `route` takes.
+def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+    """The decision about a request that a route takes.
 
     In this order: kill switch, local reply, override, a single reference, stage, the client's last write, cohort, draw.
     Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
     rule once for each prepared route (ADR 21).
     """
+    route = matched.route
     fixed = fixed_choice(table, route)
     if fixed is None or fixed[0] >= 0:
         wanted = overridden(table, route, facts, moment)
         if wanted is not None:
-            return decision_for(route, facts, (wanted, "override"))
+            return decision_for(matched, facts, (wanted, "override"))
     if fixed is not None:
-        return decision_for(route, facts, fixed)
+        return decision_for(matched, facts, fixed)
     written = last_written(table, route, facts, moment)
     if written is not None:
-        return decision_for(route, facts, (written, "read_your_writes"))
-    return _decide_by_bucket(route, facts, moment)
+        return decision_for(matched, facts, (written, "read_your_writes"))
+    return _decide_by_bucket(matched, facts, moment)
 
 
-def _decide_by_bucket(route: Route, facts: Facts, moment: Moment) -> Decision:
+def _decide_by_bucket(matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+    route = matched.route
     if route.cohort is None:
         known_bp = moment.known.bucket_bp
         bucket_bp = moment.draw_bp if known_bp is None else known_bp
-        return decision_for(route, facts, weighted_choice(route, bucket_bp, "draw"), bucket_bp)
-    place = place_of(route.cohort, route, facts, moment)
+        return decision_for(matched, facts, weighted_choice(route, bucket_bp, "draw"), bucket_bp)
+    place = place_of(route.cohort, matched.match, facts, moment)
     choice = weighted_choice(route, place.bucket_bp, place.reason)
-    return decision_for(route, facts, choice, place.bucket_bp, place.new_id)
+    return decision_for(matched, facts, choice, place.bucket_bp, place.new_id)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
@@ -82,20 +86,26 @@ def weighted_choice(route: Route, bucket_bp: int, reason: str) -> Choice:
 
 
 def decision_for(
-    route: Route, facts: Facts, choice: Choice, bucket_bp: int | None = None, new_id: bytes = b""
+    matched: MatchedRoute,
+    facts: Facts,
+    choice: Choice,
+    bucket_bp: int | None = None,
+    new_id: bytes = b"",
 ) -> Decision:
     """The decision for a request and a choice. `bucket_bp` and `new_id` as in `Decision`."""
+    route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
-        return Decision(route, reason)
+        return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(route, ref.rewrite, facts.path),
+        upstream_path(match, ref.rewrite, facts.path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        match,
         bucket_bp,
         new_id,
     )
@@ -142,11 +152,11 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
             return ()
 
 
-def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request."""
+def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
+    """The raw path of the upstream request. `match` is the one that took the request."""
     if rewrite is None:
         return path
-    pattern = route.match.path.value if route.match.path is not None else "/"
+    pattern = match.path.value if match.path is not None else "/"
     if rewrite.prefix is not None:
         return replace_prefix(path, pattern, rewrite.prefix)
     if rewrite.full_path is not None:

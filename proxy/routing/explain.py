@@ -20,6 +20,7 @@ from proxy.model import (
     Facts,
     HeaderPairs,
     Known,
+    MatchedRoute,
     Moment,
     Route,
     RouteTable,
@@ -31,9 +32,9 @@ from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
-from proxy.routing.match import Index, first_failure
+from proxy.routing.match import Index, first_failures, name_of
 from proxy.routing.paths import path_variants
-from proxy.routing.precedence import ANY_HOST, rank
+from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
@@ -98,6 +99,10 @@ class Explanation(Struct, frozen=True):
     route: str | None = None
     line: int = 0
     match: str = ""
+    """The match that takes the request, in words."""
+    match_number: int = 1
+    matches: int = 1
+    """How many matches the route has."""
     stage: str | None = None
     cohort: str = ""
     """The cohort of the route and the key that the request has for it."""
@@ -159,7 +164,7 @@ def explain(
         snapshot.table.kill_switch,
     )
     resolution = resolve(snapshot.index, facts)
-    route, error = resolution.route, resolution.error
+    matched, error = resolution.matched, resolution.error
     if isinstance(error, AmbiguousPath):
         variants = tuple(_path_variants(snapshot.index, facts))
         return replace(_refused(explanation, error), readings=variants)
@@ -168,8 +173,9 @@ def explain(
     if resolution.for_facade:
         detail = "the facade answers this request itself (RFC 9110 7.6.2, 9.3.7)"
         return replace(explanation, status=OPTIONS_REPLY.status, reason="options", detail=detail)
+    route = resolution.route
     others = tuple(_other_routes(snapshot.table.routes, route, facts))
-    if route is None:
+    if matched is None or route is None:
         no_route = NoRoute("no route takes this request")
         errors = describe_errors(snapshot.table.errors)
         return replace(_refused(explanation, no_route), errors=errors, others=others)
@@ -177,15 +183,17 @@ def explain(
         explanation,
         route=route.name,
         line=route.line,
-        match=describe(route.match),
+        match=describe(matched.match),
+        match_number=matched.number,
+        matches=len(route.matches),
         stage=route.stage,
-        cohort=_cohort(route, facts),
+        cohort=_cohort(matched, facts),
         errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_endpoint(decision, snapshot, facts, endpoint_of)
             for decision in _possible_decisions(
-                snapshot, route, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
+                snapshot, matched, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
             )
         ),
         others=others,
@@ -206,18 +214,18 @@ def _refused(explanation: Explanation, error: RequestError) -> Explanation:
 
 def _path_variants(index: Index, facts: Facts) -> Iterator[PathVariant]:
     for path in path_variants(facts.path):
-        route = index.find(facts, path)
-        yield PathVariant(text(path), None if route is None else route.name)
+        matched = index.find(facts, path)
+        yield PathVariant(text(path), None if matched is None else name_of(matched))
 
 
 # --- the possible decisions ---------------------------------------------------------------------
 
 
 def _possible_decisions(
-    snapshot: InEffect, route: Route, facts: Facts, moment: Moment
+    snapshot: InEffect, matched: MatchedRoute, facts: Facts, moment: Moment
 ) -> Iterator[PossibleDecision]:
     """Each possible decision; the only one, if the bucket is known."""
-    decision = decide(snapshot.table, route, facts, moment)
+    decision = decide(snapshot.table, matched, facts, moment)
     bucket_bp = decision.bucket_bp
     if bucket_bp is None:
         yield _possible_decision(snapshot, decision, facts, None)
@@ -225,28 +233,29 @@ def _possible_decisions(
     is_known = moment.known.bucket_bp is not None or not (
         decision.reason == "draw" or decision.new_id
     )
-    for start, end in _bucket_ranges(route):
+    for start, end in _bucket_ranges(matched.route):
         if not is_known:
             at_start = replace(moment, draw_bp=start)
             if decision.new_id:
                 at_start = replace(moment, known=replace(moment.known, bucket_bp=start))
-            drawn = decide(snapshot.table, route, facts, at_start)
+            drawn = decide(snapshot.table, matched, facts, at_start)
             yield _possible_decision(snapshot, drawn, facts, (start, end))
         elif start <= bucket_bp < end:
             possible = _possible_decision(snapshot, decision, facts, (start, end))
             yield replace(possible, bucket=_percent(bucket_bp))
 
 
-def _cohort(route: Route, facts: Facts) -> str:
+def _cohort(matched: MatchedRoute, facts: Facts) -> str:
     """Without the key itself: it may identify a person."""
-    if route.cohort is None:
+    cohort = matched.route.cohort
+    if cohort is None:
         return ""
-    found = key_of(route.cohort, route, facts)
+    found = key_of(cohort, matched.match, facts)
     if found is not None:
         key = found[0]
-        return f"{route.cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
-    then = "gets an id" if route.cohort.keys[-1].generate else "is drawn"
-    return f"{route.cohort.name}, but the request has no key for it: it {then}"
+        return f"{cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
+    then = "gets an id" if cohort.keys[-1].generate else "is drawn"
+    return f"{cohort.name}, but the request has no key for it: it {then}"
 
 
 def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:
@@ -267,7 +276,7 @@ def _possible_decision(
         _percent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
     )
     if decision.ref is None:
-        reply = direct_response(decision.route, facts)
+        reply = direct_response(decision, facts)
         return replace(possible, status=reply.status, headers=_shown(reply.headers))
     backend = snapshot.backends[decision.ref.backend]
     possible = replace(possible, backend=backend.name)
@@ -314,18 +323,30 @@ def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -
     for position, route in enumerate(routes):
         if route is chosen:
             continue
-        why = first_failure(route, facts, path)
+        why = first_failures(route, facts, path)
         if why is None and chosen is not None:
             other = OtherRoute(
                 route.name, route.line, f"holds, but {chosen.name} goes first", True, True
             )
         else:
-            path_match = route.match.path
-            shape = None if path_match is None else replace(path_match, params=())
-            same = first_failure(Route(route.name, Match(path=shape)), facts, path) is None
+            same = first_failures(_paths_of(route), facts, path) is None
             other = OtherRoute(route.name, route.line, why or "", same_path=same)
         near = other.holds or other.same_path
-        matched = matching_host(route.match.hosts, host) or ANY_HOST
-        order = rank(route.priority, matched, route.match, position) if near else (position,)
+        order = (*_rank(route, host), position) if near else (position,)
         ranked.append(((not other.holds, not other.same_path, order), other))
     return [other for _, other in sorted(ranked, key=lambda each: each[0])]
+
+
+def _paths_of(route: Route) -> Route:
+    """The route with nothing of its matches but the shapes of their paths."""
+    paths = (each.path for each in route.matches)
+    shapes = (None if path is None else replace(path, params=()) for path in paths)
+    return Route(route.name, tuple(Match(path=shape) for shape in shapes))
+
+
+def _rank(route: Route, host: str) -> Rank:
+    """The rank of the first match, as far as the host is known."""
+    return min(
+        rank(route.priority, matching_host(each.hosts, host) or ANY_HOST, each)
+        for each in route.matches
+    )

@@ -23,6 +23,7 @@ from proxy.config.texts import (
     Title,
     Value,
     WrittenName,
+    choice,
 )
 from proxy.config.units import Bucket, Percent
 
@@ -103,6 +104,9 @@ class InputDoc(Doc):
     )
     last_write: Name | None = Field(
         default=None, description="The backend that the client has just written to"
+    )
+    scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] = Field(
+        default="http", description="The scheme of the connection"
     )
 
 

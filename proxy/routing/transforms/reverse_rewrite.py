@@ -89,8 +89,10 @@ def _prefix_mapping(
     rewrite = None if ref is None else ref.rewrite
     inner = outer = announced = b""
     if ref is not None and rewrite is not None and rewrite.prefix is not None:
-        announced = announced_prefix(sent_prefixes(facts, decision.route, ref, backend, forwarded))
-        pattern = decision.route.match.path
+        announced = announced_prefix(
+            sent_prefixes(facts, decision.matched, ref, backend, forwarded)
+        )
+        pattern = decision.match.path
         inner = to_wire(rewrite.prefix.rstrip("/"))
         outer = to_wire(
             "".join(f"/{each}" for each in segments_of(pattern.value if pattern else "/"))

@@ -299,7 +299,7 @@ def test_the_table_and_its_warnings_come_together() -> None:
     text = with_route("backend_refs: legacy, match: {methods: [get]}")
     table, warnings = parse_table(text.encode())
     assert [warning.severity for warning in warnings] == ["warning"]
-    assert table.routes[0].match.methods == ("get",)
+    assert table.routes[0].matches[0].methods == ("get",)
 
 
 def test_no_backend_gets_an_affinity_cookie() -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from proxy.model import ALL_BP, Cohort, Decision, Facts, HashKey, Known, Match, Moment, Route
 from proxy.routing.cohort import bucket_of, id_cookie, key_of, place_of
 from proxy.routing.decide import decide
-from tests.make import facts, refs, route, table, template
+from tests.make import facts, matched, refs, route, table, template
 
 COOKIE, HEADER = HashKey("cookie", "uid"), HashKey("header", "x-user")
 PARAMETER, ADDRESS = HashKey("path_parameter", "id"), HashKey("source_ip")
@@ -63,7 +63,7 @@ def asked(**headers: str) -> Facts:
     ],
 )
 def test_the_key_is(cohort: Cohort, request_: Facts, key: bytes | None) -> None:
-    found = key_of(cohort, CANARY, request_)
+    found = key_of(cohort, CANARY.matches[0], request_)
     assert (None if found is None else found[1]) == key
 
 
@@ -78,20 +78,20 @@ def test_the_key_is(cohort: Cohort, request_: Facts, key: bytes | None) -> None:
     ],
 )
 def test_a_parameter_of_the_path_is_a_key(path: str, key: bytes | None) -> None:
-    found = key_of(by(PARAMETER), ITEMS, facts(path))
+    found = key_of(by(PARAMETER), ITEMS.matches[0], facts(path))
     assert (None if found is None else found[1]) == key
 
 
 @pytest.mark.parametrize("without", [route(), route(path=template("/a/{x}")), CANARY])
 def test_a_route_without_the_parameter_has_no_key(without: Route) -> None:
-    assert key_of(by(PARAMETER), without, facts("/a/7/b")) is None
+    assert key_of(by(PARAMETER), without.matches[0], facts("/a/7/b")) is None
 
 
 @pytest.mark.parametrize(
     "cookie", ["uid=" + "x" * 7000, "uid=\u00ff\u20ac", "uid=0; uid=1; uid=2", "uid='; DROP"]
 )
 def test_any_key_is_an_ordinary_key(cookie: str) -> None:
-    place = place_of(PEOPLE, CANARY, asked(cookie=cookie), Moment())
+    place = place_of(PEOPLE, CANARY.matches[0], asked(cookie=cookie), Moment())
     assert place.reason == "cohort"
     assert not place.new_id
     assert 0 <= place.bucket_bp < ALL_BP
@@ -143,7 +143,9 @@ def test_raising_a_weight_moves_no_key_back(salt: str, key: bytes, one: int, two
 def decided(
     by_route: Route = CANARY, request_: Facts | None = None, draw_bp: int = 0, bits: int = 0
 ) -> Decision:
-    return decide(table(by_route), by_route, request_ or asked(), Moment(draw_bp, 0.0, bits))
+    return decide(
+        table(by_route), matched(by_route), request_ or asked(), Moment(draw_bp, 0.0, bits)
+    )
 
 
 def at_weight(newcomer: int, key: bytes) -> str | None:
@@ -224,7 +226,7 @@ def test_no_id_is_made_where_no_bucket_decides() -> None:
         decision = decided(fixed)
         assert (decision.bucket_bp, decision.new_id) == (None, b"")
         assert id_cookie(decision, asked()) is None
-    killed = decide(table(CANARY, kill_switch=True), CANARY, asked(), Moment())
+    killed = decide(table(CANARY, kill_switch=True), matched(CANARY), asked(), Moment())
     assert (killed.reason, killed.new_id) == ("kill_switch", b"")
 
 
@@ -232,5 +234,5 @@ def test_a_bucket_that_is_known_decides_in_place_of_the_key() -> None:
     for bucket_bp, backend in ((2_499, "new"), (2_500, "legacy")):
         moment = Moment(known=Known(bucket_bp))
         for by_route in (CANARY, replace(CANARY, cohort=None)):
-            decision = decide(table(by_route), by_route, asked(cookie="uid=7"), moment)
+            decision = decide(table(by_route), matched(by_route), asked(cookie="uid=7"), moment)
             assert (decision.backend, decision.bucket_bp) == (backend, bucket_bp)

@@ -17,7 +17,7 @@ from proxy.model import (
 )
 from proxy.routing.decide import decide
 from proxy.routing.override import override_token
-from tests.make import facts, refs, route, table
+from tests.make import facts, matched, refs, route, table
 
 KEY = SigningKey(b"k" * 32)
 BY_HEADER = Override("header", "x-choice", ("10.0.0.0/8",), "k")
@@ -36,7 +36,7 @@ def decided(
     request: Facts, by_route: Route = LEGACY, *, of: RouteTable | None = None, now_s: float = NOW_S
 ) -> tuple[str | None, str]:
     tested = replace(of or table(by_route), keys={"k": KEY})
-    decision = decide(tested, by_route, request, Moment(now_s=now_s))
+    decision = decide(tested, matched(by_route), request, Moment(now_s=now_s))
     return decision.backend, decision.reason
 
 
@@ -81,7 +81,7 @@ def test_a_token_expires(now_s: float, is_valid: bool) -> None:
 
 def test_without_its_key_no_token_is_valid() -> None:
     bare = table(LEGACY)
-    assert decide(bare, LEGACY, asked(TOKEN), Moment(now_s=NOW_S)).reason == "stage"
+    assert decide(bare, matched(LEGACY), asked(TOKEN), Moment(now_s=NOW_S)).reason == "stage"
 
 
 def test_a_route_without_a_key_file_takes_no_token() -> None:
@@ -124,10 +124,10 @@ def test_the_kill_switch_and_retirement_win() -> None:
 def test_a_choice_that_is_known_needs_no_field() -> None:
     for known, backend in (("new", "new"), ("third", "legacy")):
         moment = Moment(known=Known(override=known))
-        assert decide(table(LEGACY), LEGACY, facts(), moment).backend == backend
+        assert decide(table(LEGACY), matched(LEGACY), facts(), moment).backend == backend
     plain = replace(LEGACY, override=None)
     assert (
-        decide(table(plain), plain, facts(), Moment(known=Known(override="new"))).backend
+        decide(table(plain), matched(plain), facts(), Moment(known=Known(override="new"))).backend
         == "legacy"
     )
 

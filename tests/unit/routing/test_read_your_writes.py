@@ -21,7 +21,7 @@ from proxy.model import (
 from proxy.routing.cohort import bucket_of
 from proxy.routing.decide import decide
 from proxy.routing.read_your_writes import write_cookie
-from tests.make import facts, refs, route, table
+from tests.make import facts, matched, refs, route, table
 
 UNSIGNED = Cohort("p", "s", (HashKey("cookie", "uid"),), ReadYourWrites(10.0))
 SIGNED = replace(UNSIGNED, read_your_writes=ReadYourWrites(10.0, "k"))
@@ -44,7 +44,7 @@ def user(number: int, method: str = "GET", cookie: str = "") -> Facts:
 def cookie_of(by_route: Route, number: int, method: str = "POST", now_s: float = NOW_S) -> str:
     """What the client keeps of a write."""
     request = user(number, method)
-    decision = decide(tabled(by_route), by_route, request, Moment(now_s=now_s))
+    decision = decide(tabled(by_route), matched(by_route), request, Moment(now_s=now_s))
     value = write_cookie(tabled(by_route), decision, request, now_s)
     return "" if value is None else value.decode().partition(";")[0]
 
@@ -57,7 +57,7 @@ def read(
     cookie: str, by_route: Route, *, now_s: float = NOW_S, method: str = "GET", killed: bool = False
 ) -> tuple[str | None, str]:
     of = tabled(by_route, kill_switch=killed)
-    decision = decide(of, by_route, user(OLD_USER, method, cookie), Moment(now_s=now_s))
+    decision = decide(of, matched(by_route), user(OLD_USER, method, cookie), Moment(now_s=now_s))
     return decision.backend, decision.reason
 
 
@@ -78,7 +78,7 @@ def test_reads_go_where_the_write_went_for_the_ttl(
 def test_the_cookie_holds_time_and_backend() -> None:
     by_route = canary(30)
     request = user(OLD_USER, "POST")
-    decision = decide(tabled(by_route), by_route, request, Moment())
+    decision = decide(tabled(by_route), matched(by_route), request, Moment())
     assert (
         write_cookie(tabled(by_route), decision, request, NOW_S)
         == b"facade_writes_p=1000000500.legacy; Path=/; Max-Age=10; HttpOnly; SameSite=Lax"
@@ -95,12 +95,12 @@ def test_a_read_sets_no_cookie(method: str) -> None:
 def test_without_its_key_no_cookie_is_set_and_none_is_valid() -> None:
     by_route = canary(30, SIGNED)
     request = user(OLD_USER, "POST")
-    decision = decide(table(by_route), by_route, request, Moment())
+    decision = decide(table(by_route), matched(by_route), request, Moment())
     assert write_cookie(table(by_route), decision, request, NOW_S) is None
     cookie = cookie_of(by_route, OLD_USER)
     later = canary(50, SIGNED)
     reading = user(OLD_USER, "GET", cookie)
-    assert decide(table(later), later, reading, Moment(now_s=NOW_S)).reason == "cohort"
+    assert decide(table(later), matched(later), reading, Moment(now_s=NOW_S)).reason == "cohort"
 
 
 def test_a_route_without_a_backend_or_without_the_rule_sets_no_cookie() -> None:
@@ -171,7 +171,7 @@ def test_a_last_write_that_is_known_needs_no_cookie() -> None:
     for known, backend in (("legacy", "legacy"), ("third", "new")):
         moment = Moment(known=Known(last_write=known))
         by_route = canary(50)
-        assert decide(table(by_route), by_route, user(OLD_USER), moment).backend == backend
+        assert decide(table(by_route), matched(by_route), user(OLD_USER), moment).backend == backend
 
 
 @given(st.lists(st.tuples(st.integers(1, 99), st.booleans(), st.floats(0, 3)), max_size=30))
@@ -183,7 +183,7 @@ def test_no_read_within_the_ttl_misses_the_write(steps: list[tuple[int, bool, fl
         by_route = canary(weight, SIGNED)
         method = "POST" if writes else "GET"
         decision = decide(
-            tabled(by_route), by_route, user(OLD_USER, method, cookie), Moment(now_s=now_s)
+            tabled(by_route), matched(by_route), user(OLD_USER, method, cookie), Moment(now_s=now_s)
         )
         if writes:
             value = write_cookie(tabled(by_route), decision, user(OLD_USER, "POST"), now_s)
