@@ -20,6 +20,7 @@ from proxy.model.backend import (
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
 from proxy.model.stage import Stage
 from proxy.model.table import (
@@ -50,6 +51,7 @@ __all__ = [
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
+    "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
     "Backend",
@@ -81,6 +83,7 @@ __all__ = [
     "Mirror",
     "Outgoing",
     "PathMatch",
+    "PathPolicy",
     "Redirect",
     "Rewrite",
     "Route",

@@ -12,6 +12,7 @@ from proxy.model.backend import Backend, TlsFile
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
+from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
 
@@ -161,6 +162,8 @@ class Route(Struct, frozen=True):
     """The bodies of error responses to its requests, those of the defaults included."""
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
+    path_policy: PathPolicy = STRICT_PATHS
+    """The values of the defaults included."""
 
 
 class Explain(Struct, frozen=True):
@@ -227,3 +230,5 @@ class RouteTable(Struct, frozen=True):
     """The bodies of error responses to requests without a route."""
     error_files: tuple[ErrorFile, ...] = ()
     """The files of all error bodies, read by the loader of the table."""
+    without_parameters: frozenset[str] = frozenset()
+    """The backends that get paths without their parameters (`;name=value`)."""

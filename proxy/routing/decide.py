@@ -1,7 +1,9 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
+from collections.abc import Collection
+
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
-from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.paths import fill_template, onward_path, replace_prefix, to_wire
 
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
@@ -13,7 +15,8 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
     this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
-    return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
+    choice = fixed_choice(table, route) or weighted_choice(route, draw_bp)
+    return decision_for(route, facts, choice, table.without_parameters)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
@@ -48,18 +51,21 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
     return 0, "draw"
 
 
-def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
-    """The decision for a request and a choice."""
+def decision_for(
+    route: Route, facts: Facts, choice: Choice, without_parameters: Collection[str] = ()
+) -> Decision:
+    """The decision for a request and a choice. `without_parameters` is that of the table."""
     at, reason = choice
     if at < 0:
         return Decision(route, reason)
     ref = route.backend_refs[at]
+    path = onward_path(facts.path, route.path_policy, ref.backend not in without_parameters)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(route, ref.rewrite, facts.path),
+        upstream_path(route, ref.rewrite, path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
     )
 
@@ -106,7 +112,7 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
 
 
 def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request."""
+    """The raw path of the upstream request. `path` is the `onward_path`."""
     if rewrite is None:
         return path
     pattern = route.match.path.value if route.match.path is not None else "/"

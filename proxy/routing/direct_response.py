@@ -1,10 +1,14 @@
 """Local replies that a table defines: direct responses and redirects."""
 
+import re
+
 from proxy.http1.local_reply import LocalReply
 from proxy.model import DirectResponse, Facts, Redirect, Route
-from proxy.routing.paths import replace_prefix, to_wire
+from proxy.routing.paths import onward_path, replace_prefix, to_wire
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
+
+_NOT_IN_A_URI = re.compile(rb"[\\\x80-\xff]")
 
 
 def is_for_facade(facts: Facts) -> bool:
@@ -31,11 +35,13 @@ def direct_response(route: Route, facts: Facts) -> LocalReply:
 
 def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
     """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
-    path = facts.path
+    path = onward_path(facts.path, route.path_policy)
     if redirect.path is not None:
         path = to_wire(redirect.path)
     elif redirect.prefix is not None and route.match.path is not None:
         path = replace_prefix(path, route.match.path.value, redirect.prefix)
+    # Browsers read a backslash as a slash, and a URI has no bytes from 0x80 on (RFC 3986 2).
+    path = _NOT_IN_A_URI.sub(lambda byte: b"%%%02X" % byte[0][0], path)
     if facts.query:
         path += b"?" + facts.query
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:

@@ -14,11 +14,11 @@ is the route of lowest rank whose predicates all hold. Four things make the sear
 
 from collections.abc import Iterator, Sequence
 
-from proxy.errors import AmbiguousPath
 from proxy.model import Facts, Route
 from proxy.routing.hosts import host_matches, host_name
+from proxy.routing.path_ruling import Ruling, policies_of, rule
 from proxy.routing.path_tree import Entry, PathTree
-from proxy.routing.paths import path_variants
+from proxy.routing.paths import is_plain
 from proxy.routing.precedence import ANY_HOST, ranked
 from proxy.routing.predicates import predicates_of, text
 
@@ -26,13 +26,14 @@ from proxy.routing.predicates import predicates_of, text
 class Index:
     """The routes of a table, indexed for matching. Immutable."""
 
-    __slots__ = ("_any", "_hosts", "_only", "_wildcards", "size")
+    __slots__ = ("_any", "_hosts", "_only", "_wildcards", "policies", "size")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._any: PathTree | None = None
         self._hosts: dict[str, PathTree] = {}
         self._wildcards: dict[str, PathTree] = {}
         self.size = len(routes)
+        self.policies = policies_of(routes)
         predicates = [predicates_of(route) for route in routes]
         for place, (_, position, host) in enumerate(sorted(ranked(routes))):
             self._tree_for(host, place).add(Entry(place, routes[position], predicates[position]))
@@ -85,18 +86,26 @@ def match(index: Index, facts: Facts) -> Route | None:
     """The route that takes the request, or None.
 
     Raises BadRequest for a path that must not be forwarded, and AmbiguousPath if its variants lead to different
-    routes (rule 12).
+    routes and no policy settles which of them holds (rule 12).
     """
-    variants = path_variants(facts.path)
-    route = index.find(facts, variants[0])
-    for path in variants[1:]:
-        other = index.find(facts, path)
-        if other is not route:
-            raise AmbiguousPath(
-                f"the path can be read in ways that lead to different routes ({_name(route)}, {_name(other)}): "
-                "send it without encoded slashes, dots, double slashes or path parameters"
-            )
-    return route
+    if is_plain(facts.path):
+        return index.find(facts, facts.path)
+    ruling = ruling_for(index, facts)
+    if ruling.error is not None:
+        raise ruling.error
+    return ruling.route
+
+
+def ruling_for(index: Index, facts: Facts) -> Ruling:
+    """The ruling on the path of a request. Raises BadRequest for a path that must not be forwarded."""
+    if is_plain(facts.path):
+        return Ruling(index.find(facts, facts.path), facts.path)
+    return rule(
+        facts.path,
+        index.policies,
+        lambda path: index.find(facts, path),
+        lambda route, path: first_failure(route, facts, path) is None,
+    )
 
 
 def first_failure(route: Route, facts: Facts, path: bytes) -> str | None:
@@ -114,7 +123,3 @@ def first_failure(route: Route, facts: Facts, path: bytes) -> str | None:
         if not predicate.holds(facts, path):
             return predicate.failure(facts, path)
     return None
-
-
-def _name(route: Route | None) -> str:
-    return "none" if route is None else route.name

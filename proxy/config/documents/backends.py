@@ -129,6 +129,12 @@ class BackendDoc(RuledDoc):
         default_factory=list,
         description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",
     )
+    path_parameters: Annotated[Literal["strip", "keep"], choice("way", "strip", "keep")] | None = (
+        Field(
+            default=None,
+            description="`;name=value` in paths; `strip` for newcomers, `keep` for others if not given",
+        )
+    )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()),
         description="The request headers that it receives",

@@ -20,6 +20,7 @@ from proxy.config.documents.migration import (
     Status,
     WritesDoc,
 )
+from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.rollout import RolloutDoc, StageName
 from proxy.config.expressions import Path, Template
 from proxy.config.faults import Fault
@@ -199,6 +200,10 @@ class RouteDoc(Doc):
         default_factory=dict,
         description="Bodies of the facade's own error responses, by status",
         json_schema_extra={"additionalProperties": False},
+    )
+    path_policy: PathPolicyDoc = Field(
+        default_factory=shared(PathPolicyDoc()),
+        description="Paths that servers read in different ways",
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
-from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
+from proxy.model import DirectResponse, HeaderEdits, PathPolicy, Redirect, Route
 from proxy.model.match import Match
 from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
@@ -38,6 +38,19 @@ def test_a_redirect_leads_to(redirect: Redirect, location: bytes) -> None:
 def test_a_relative_redirect_never_names_another_host() -> None:
     route = Route("r", Match(), redirect=Redirect())
     assert redirect_location(route, Redirect(), facts("//evil.example/x")) == b"/evil.example/x"
+
+
+def test_a_redirect_escapes_what_browsers_would_read_in_another_way() -> None:
+    lax = Route(
+        "r", Match(), redirect=Redirect(), path_policy=PathPolicy("merge", "keep", "keep", "keep")
+    )
+    assert (
+        redirect_location(lax, Redirect(), facts("/\\evil.example/é")) == b"/%5Cevil.example/%C3%A9"
+    )
+    assert (
+        redirect_location(lax, Redirect(scheme="https"), facts("//a//b", host="h"))
+        == b"https://h/a/b"
+    )
 
 
 @pytest.mark.parametrize(
