@@ -15,7 +15,9 @@ from proxy.model import (
     BackendRef,
     CookieRules,
     HeaderEdits,
+    HeaderPairs,
     Limits,
+    MatchedRoute,
     Rewrite,
     Route,
     Timeouts,
@@ -81,6 +83,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
+    matched: MatchedRoute
+    """The route, with the match that took the requests."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -91,24 +95,25 @@ None instead of a prepared route: these requests go the general way.
 
 
 def prepared_choices(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """The prepared routes for requests of `method` that `route` takes."""
+    """The prepared routes for requests of `method` that a route takes."""
+    route = matched.route
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
-        return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
+        return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, "draw"))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, "draw"))))
     return tuple(edges)
 
 
 def _prepared(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
-    at, reason = choice
+    route, (at, reason) = matched.route, choice
     if at < 0:
         return None
     ref = route.backend_refs[at]
@@ -122,7 +127,7 @@ def _prepared(
     ):
         return None
     rewrite = ref.rewrite
-    taken = taken_prefix(route, rewrite)
+    taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
     return PreparedRoute(
@@ -144,9 +149,10 @@ def _prepared(
         _policy(backend, edits),
         _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
-        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
+        matched,
     )
 
 
@@ -192,5 +198,5 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
 
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
-    own = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
+    own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
     return field_lines(edited_request(own, route, ref))

@@ -18,10 +18,17 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
-from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
+from proxy.model.headers import (
+    NO_EDITS,
+    FieldName,
+    HeaderEdits,
+    HeaderPairs,
+    field_name,
+    written_name,
+)
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
-from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
+from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
@@ -70,6 +77,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "FieldName",
     "FileSignatures",
     "Forwarded",
     "Given",
@@ -80,6 +88,7 @@ __all__ = [
     "Listener",
     "LoadBalancing",
     "Match",
+    "MatchedRoute",
     "Mirror",
     "Outgoing",
     "PathMatch",
@@ -96,5 +105,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "field_name",
     "plain_address",
+    "written_name",
 ]

@@ -2,21 +2,32 @@
 
 from collections.abc import Collection
 
-from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
+from proxy.model import (
+    SAFE_METHODS,
+    BackendRef,
+    Decision,
+    Facts,
+    Match,
+    MatchedRoute,
+    Rewrite,
+    Route,
+    RouteTable,
+)
 from proxy.routing.paths import fill_template, onward_path, replace_prefix, to_wire
 
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decision:
-    """The decision about a request that `route` takes.
+def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, draw_bp: int) -> Decision:
+    """The decision about a request that a route takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
     this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
+    route = matched.route
     choice = fixed_choice(table, route) or weighted_choice(route, draw_bp)
-    return decision_for(route, facts, choice, table.without_parameters)
+    return decision_for(matched, facts, choice, table.without_parameters)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
@@ -52,12 +63,13 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
 
 
 def decision_for(
-    route: Route, facts: Facts, choice: Choice, without_parameters: Collection[str] = ()
+    matched: MatchedRoute, facts: Facts, choice: Choice, without_parameters: Collection[str] = ()
 ) -> Decision:
     """The decision for a request and a choice. `without_parameters` is that of the table."""
+    route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
-        return Decision(route, reason)
+        return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     path = onward_path(facts.path, route.path_policy, ref.backend not in without_parameters)
     may_mirror = route.stage is not None and reason != "kill_switch"
@@ -65,8 +77,9 @@ def decision_for(
         route,
         reason,
         ref,
-        upstream_path(route, ref.rewrite, path),
+        upstream_path(match, ref.rewrite, path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        match,
     )
 
 
@@ -111,11 +124,11 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
             return ()
 
 
-def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request. `path` is the `onward_path`."""
+def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
+    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`."""
     if rewrite is None:
         return path
-    pattern = route.match.path.value if route.match.path is not None else "/"
+    pattern = match.path.value if match.path is not None else "/"
     if rewrite.prefix is not None:
         return replace_prefix(path, pattern, rewrite.prefix)
     if rewrite.full_path is not None:

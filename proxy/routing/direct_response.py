@@ -3,11 +3,21 @@
 import re
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import DirectResponse, Facts, Redirect, Route
+from proxy.model import (
+    STRICT_PATHS,
+    Decision,
+    DirectResponse,
+    Facts,
+    FieldName,
+    Match,
+    PathPolicy,
+    Redirect,
+)
 from proxy.routing.paths import onward_path, replace_prefix, to_wire
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
 
+_LOCATION = FieldName(b"Location")
 _NOT_IN_A_URI = re.compile(rb"[\\\x80-\xff]")
 
 
@@ -20,12 +30,13 @@ def is_for_facade(facts: Facts) -> bool:
     )
 
 
-def direct_response(route: Route, facts: Facts) -> LocalReply:
+def direct_response(decision: Decision, facts: Facts) -> LocalReply:
     """The local reply of a route with a `direct_response` or a `redirect`."""
+    route = decision.route
     if route.redirect is not None:
-        location = redirect_location(route, route.redirect, facts)
+        location = redirect_location(decision.match, route.redirect, facts, route.path_policy)
         return LocalReply(
-            route.redirect.status, apply_header_edits([(b"location", location)], route.response)
+            route.redirect.status, apply_header_edits([(_LOCATION, location)], route.response)
         )
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(
@@ -33,13 +44,15 @@ def direct_response(route: Route, facts: Facts) -> LocalReply:
     )
 
 
-def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
+def redirect_location(
+    match: Match, redirect: Redirect, facts: Facts, policy: PathPolicy = STRICT_PATHS
+) -> bytes:
     """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
-    path = onward_path(facts.path, route.path_policy)
+    path = onward_path(facts.path, policy)
     if redirect.path is not None:
         path = to_wire(redirect.path)
-    elif redirect.prefix is not None and route.match.path is not None:
-        path = replace_prefix(path, route.match.path.value, redirect.prefix)
+    elif redirect.prefix is not None and match.path is not None:
+        path = replace_prefix(path, match.path.value, redirect.prefix)
     # Browsers read a backslash as a slash, and a URI has no bytes from 0x80 on (RFC 3986 2).
     path = _NOT_IN_A_URI.sub(lambda byte: b"%%%02X" % byte[0][0], path)
     if facts.query:

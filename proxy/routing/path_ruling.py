@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from proxy.errors import AmbiguousPath
-from proxy.model import STRICT_PATHS, PathPolicy, Route
+from proxy.model import STRICT_PATHS, MatchedRoute, PathPolicy, Route
 from proxy.routing.paths import check_path, has_dot_segments, path_variants, readings_of
 
 _ONLY_STRICT = (STRICT_PATHS,)
@@ -35,7 +35,7 @@ class Reading(Struct, frozen=True):
     """A reading of the path, and the route that it leads to."""
 
     path: bytes
-    route: Route | None
+    matched: MatchedRoute | None
     counts: bool = True
     """Whether it counts under the policy that decided."""
 
@@ -43,7 +43,7 @@ class Reading(Struct, frozen=True):
 class Ruling(Struct, frozen=True):
     """The route of a path, or the refusal."""
 
-    route: Route | None
+    matched: MatchedRoute | None
     path: bytes
     """The reading that led to the route."""
     readings: tuple[Reading, ...] = ()
@@ -62,8 +62,8 @@ def policies_of(routes: Sequence[Route]) -> tuple[PathPolicy, ...]:
 def rule(
     path: bytes,
     policies: Sequence[PathPolicy],
-    find: Callable[[bytes], Route | None],
-    takes: Callable[[Route, bytes], bool],
+    find: Callable[[bytes], MatchedRoute | None],
+    takes: Callable[[MatchedRoute, bytes], bool],
 ) -> Ruling:
     """The ruling on a raw path. Raises BadRequest for a path that must not be forwarded.
 
@@ -72,54 +72,54 @@ def rule(
     """
     if policies == _ONLY_STRICT or has_dot_segments(path):
         found = {each: find(each) for each in path_variants(path)}
-        sent, route = next(iter(found.items()))
-        same = all(other is route for other in found.values())
-        return Ruling(route, sent) if same else _ambiguous(found)
+        sent, matched = next(iter(found.items()))
+        same = all(_is_same_way(matched, other) for other in found.values())
+        return Ruling(matched, sent) if same else _ambiguous(found)
     check_path(path, _lenient(policies))
     counting = {policy: readings_of(path, policy) for policy in policies}
     found = {each: find(each) for readings in counting.values() for each in readings}
     only = policies[0] if len(policies) == 1 else None
     case = _Case(found, counting, only, takes)
-    for decisive, route in found.items():
-        if case.settles(route, decisive):
-            policy = case.policy_of(route)
+    for decisive, matched in found.items():
+        if case.settles(matched, decisive):
+            policy = case.policy_of(matched)
             check_path(path, policy)
             readings = tuple(
-                Reading(each, to, case.counts(each, route)) for each, to in found.items()
+                Reading(each, to, case.counts(each, matched)) for each, to in found.items()
             )
-            return Ruling(route, decisive, readings, tuple(_that_matter(path, policy)))
+            return Ruling(matched, decisive, readings, tuple(_that_matter(path, policy)))
     return _ambiguous(found)
 
 
 class _Case(Struct, frozen=True):
     """The readings of a path under the policies of a table."""
 
-    found: Mapping[bytes, Route | None]
+    found: Mapping[bytes, MatchedRoute | None]
     """Every reading, with the route that it leads to."""
     counting: Mapping[PathPolicy, Collection[bytes]]
     """The readings that count under each policy."""
     only: PathPolicy | None
     """The policy of all routes, if it is the same."""
-    takes: Callable[[Route, bytes], bool]
+    takes: Callable[[MatchedRoute, bytes], bool]
 
-    def policy_of(self, route: Route | None) -> PathPolicy:
+    def policy_of(self, matched: MatchedRoute | None) -> PathPolicy:
         if self.only is not None:
             return self.only
-        return STRICT_PATHS if route is None else route.path_policy
+        return STRICT_PATHS if matched is None else matched.route.path_policy
 
-    def counts(self, reading: bytes, route: Route | None) -> bool:
-        """Whether a reading counts under the policy of `route`."""
-        return reading in self.counting[self.policy_of(route)]
+    def counts(self, reading: bytes, matched: MatchedRoute | None) -> bool:
+        """Whether a reading counts under the policy of the route."""
+        return reading in self.counting[self.policy_of(matched)]
 
-    def settles(self, route: Route | None, decisive: bytes) -> bool:
-        """Whether `route` takes the request because `decisive` leads to it."""
-        return self.counts(decisive, route) and all(
-            other is route
-            or (not self.counts(reading, route) and self._gives_way(other, reading, decisive))
+    def settles(self, matched: MatchedRoute | None, decisive: bytes) -> bool:
+        """Whether `matched` takes the request because `decisive` leads to it."""
+        return self.counts(decisive, matched) and all(
+            _is_same_way(matched, other)
+            or (not self.counts(reading, matched) and self._gives_way(other, reading, decisive))
             for reading, other in self.found.items()
         )
 
-    def _gives_way(self, other: Route | None, reading: bytes, decisive: bytes) -> bool:
+    def _gives_way(self, other: MatchedRoute | None, reading: bytes, decisive: bytes) -> bool:
         return other is None or not self.counts(reading, other) or self.takes(other, decisive)
 
 
@@ -131,14 +131,40 @@ def _lenient(policies: Sequence[PathPolicy]) -> PathPolicy:
     )
 
 
-def _ambiguous(found: Mapping[bytes, Route | None]) -> Ruling:
-    path, route = next(iter(found.items()))
-    other = next((each for each in found.values() if each is not route), route)
+def _ambiguous(found: Mapping[bytes, MatchedRoute | None]) -> Ruling:
+    path, matched = next(iter(found.items()))
+    others = (each for each in found.values() if not _is_same_way(matched, each))
+    other = next(others, matched)
     error = AmbiguousPath(
-        f"the path can be read in ways that lead to different routes ({_name(route)}, {_name(other)}): "
+        "the path can be read in ways that lead to different routes "
+        f"({name_of(matched)}, {name_of(other)}): "
         "send it without encoded slashes, dots, double slashes or path parameters"
     )
     return Ruling(None, path, tuple(Reading(*each) for each in found.items()), error=error)
+
+
+def _is_same_way(one: MatchedRoute | None, other: MatchedRoute | None) -> bool:
+    """Whether a backend is sent the same, whichever of the two takes the request."""
+    if one is other:
+        return True
+    if one is None or other is None or one.route is not other.route:
+        return False
+    return not _rewrites_by_match(one.route)
+
+
+def _rewrites_by_match(route: Route) -> bool:
+    rewrites = [ref.rewrite for ref in route.backend_refs if ref.rewrite is not None]
+    return (route.redirect is not None and route.redirect.prefix is not None) or any(
+        rewrite.prefix is not None or rewrite.template is not None for rewrite in rewrites
+    )
+
+
+def name_of(matched: MatchedRoute | None) -> str:
+    """The name of the route, with the number of the match if it has several."""
+    if matched is None:
+        return "none"
+    several = len(matched.route.matches) > 1
+    return f"{matched.route.name} match {matched.number}" if several else matched.route.name
 
 
 def _that_matter(path: bytes, policy: PathPolicy) -> Iterator[str]:
@@ -146,7 +172,3 @@ def _that_matter(path: bytes, policy: PathPolicy) -> Iterator[str]:
         value = getattr(policy, field)
         if value != "refuse" and any(each in path.lower() for each in oddities):
             yield f"{field}: {value}"
-
-
-def _name(route: Route | None) -> str:
-    return "none" if route is None else route.name

@@ -15,7 +15,17 @@ from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Method, Name, Switch, Title, Value
+from proxy.config.texts import (
+    CookieName,
+    HeaderName,
+    Method,
+    Name,
+    Switch,
+    Title,
+    Value,
+    WrittenName,
+    choice,
+)
 from proxy.config.units import Bucket, Percent
 
 
@@ -37,7 +47,7 @@ class ForwardedDoc(Doc):
 class ExplainDoc(Doc):
     """The header with the decision."""
 
-    response_header: HeaderName = Field(
+    response_header: WrittenName = Field(
         default="x-facade-decision", description="The name of the header"
     )
     expose_to: list[Network] = Field(
@@ -94,6 +104,9 @@ class InputDoc(Doc):
     cookies: dict[CookieName, Value] = Field(default_factory=dict, description="The cookies")
     client: Address = Field(default="127.0.0.1", description="The client's address")
     bucket: Bucket | None = Field(default=None, description="The bucket, from 0 to below 100")
+    scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] = Field(
+        default="http", description="The scheme of the connection"
+    )
 
 
 class ExpectDoc(RuledDoc):

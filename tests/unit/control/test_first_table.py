@@ -33,9 +33,10 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Kind of path, path and methods of each proposed route."""
     table = load(first_table(survey, LEGACY, NEW).encode(), "first.yaml").table
     return {
-        route.name: (route.match.path.kind, route.match.path.value, route.match.methods)
+        route.name: (match_.path.kind, match_.path.value, match_.methods)
         for route in table.routes
-        if route.match.path is not None
+        for match_ in route.matches
+        if match_.path is not None
     }
 
 
@@ -53,6 +54,7 @@ def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
         ([("GET", "/a", 3), ("GET", "/b/c", 2)], ["/a", "/b"]),
         ([("GET", "/tb/a/1", 3), ("GET", "/tb/b", 2), ("GET", "/tb/", 1)], ["/tb/a", "/tb/b"]),
         ([("GET", "/tb/a/x", 9), ("GET", "/favicon.ico", 1)], ["/tb/a"]),
+        ([("GET", "/tb/a/x", 9), ("POST", "/tb/View.DO", 1)], ["/tb/a", "/tb/View.DO"]),
         (
             [("GET", "/tb/a/1", 60), ("GET", "/tb/b", 25), ("GET", "/s/x", 15)],
             ["/tb/a", "/tb/b", "/s"],
@@ -70,6 +72,7 @@ def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
         "top level",
         "below a context path",
         "a file is no seam",
+        "a page that the application makes is one",
         "below a context path beside which there is more",
         "a path with identifiers directly below it is no context path",
         "a path with nothing but pages below it is no context path",

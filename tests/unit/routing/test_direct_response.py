@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
-from proxy.model import DirectResponse, HeaderEdits, PathPolicy, Redirect, Route
+from proxy.model import Decision, DirectResponse, HeaderEdits, PathPolicy, Redirect, Route
 from proxy.model.match import Match
 from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
@@ -31,26 +31,27 @@ from tests.make import facts, prefix
     ],
 )
 def test_a_redirect_leads_to(redirect: Redirect, location: bytes) -> None:
-    route = Route("r", Match(path=prefix("/old")), redirect=redirect)
-    assert redirect_location(route, redirect, facts("/old/x", host="h:81", query="q=1")) == location
+    route = Route("r", (Match(path=prefix("/old")),), redirect=redirect)
+    assert (
+        redirect_location(route.matches[0], redirect, facts("/old/x", host="h:81", query="q=1"))
+        == location
+    )
 
 
 def test_a_relative_redirect_never_names_another_host() -> None:
-    route = Route("r", Match(), redirect=Redirect())
-    assert redirect_location(route, Redirect(), facts("//evil.example/x")) == b"/evil.example/x"
+    route = Route("r", (Match(),), redirect=Redirect())
+    assert (
+        redirect_location(route.matches[0], Redirect(), facts("//evil.example/x"))
+        == b"/evil.example/x"
+    )
 
 
 def test_a_redirect_escapes_what_browsers_would_read_in_another_way() -> None:
-    lax = Route(
-        "r", Match(), redirect=Redirect(), path_policy=PathPolicy("merge", "keep", "keep", "keep")
-    )
-    assert (
-        redirect_location(lax, Redirect(), facts("/\\evil.example/é")) == b"/%5Cevil.example/%C3%A9"
-    )
-    assert (
-        redirect_location(lax, Redirect(scheme="https"), facts("//a//b", host="h"))
-        == b"https://h/a/b"
-    )
+    lax = PathPolicy("merge", "keep", "keep", "keep")
+    location = redirect_location(Match(), Redirect(), facts("/\\evil.example/é"), lax)
+    assert location == b"/%5Cevil.example/%C3%A9"
+    location = redirect_location(Match(), Redirect(scheme="https"), facts("//a//b", host="h"), lax)
+    assert location == b"https://h/a/b"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_redirect_has_the_scheme_of_the_client(
 ) -> None:
     redirect = Redirect(hostname="new.example")
     request = replace(facts("/x", headers=reported), peer_trusted=trusted)
-    assert redirect_location(Route("r", Match()), redirect, request) == location
+    assert redirect_location(Match(), redirect, request) == location
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,15 @@ def test_a_redirect_to_https_has_the_host_of_the_client(
 ) -> None:
     request = replace(facts("/x", host="inner", headers=reported), peer_trusted=True)
     redirect = Redirect(scheme="https")
-    assert redirect_location(Route("r", Match()), redirect, request) == location
+    assert redirect_location(Match(), redirect, request) == location
 
 
 def test_a_redirect_keeps_an_ipv6_host() -> None:
     redirect = Redirect(scheme="https")
-    route = Route("r", Match(), redirect=redirect)
-    assert redirect_location(route, redirect, facts("/", host="[::1]")) == b"https://[::1]/"
+    route = Route("r", (Match(),), redirect=redirect)
+    assert (
+        redirect_location(route.matches[0], redirect, facts("/", host="[::1]")) == b"https://[::1]/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,17 +121,18 @@ def test_the_facade_itself_is_asked_by_an_options_that_goes_no_further(
 def test_a_direct_response_carries_the_route_s_edits() -> None:
     route = Route(
         "r",
-        Match(),
+        (Match(),),
         direct_response=DirectResponse(410, ((b"sunset", b"x"),), b"gone"),
         response=HeaderEdits(add=((b"a", b"1"),)),
     )
-    answer = direct_response(route, facts())
+    answer = direct_response(Decision(route, "direct_response"), facts())
     assert (answer.status, answer.body) == (410, b"gone")
     assert answer.headers == [(b"sunset", b"x"), (b"a", b"1")]
 
 
 def test_a_redirect_is_an_answer_without_body() -> None:
-    answer = direct_response(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
+    route = Route("r", (Match(),), redirect=Redirect(308, path="/n"))
+    answer = direct_response(Decision(route, "redirect"), facts())
     assert (answer.status, answer.headers, answer.body) == (308, [(b"location", b"/n")], b"")
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath, BadRequest
-from proxy.model import STRICT_PATHS, DirectResponse, Match, PathPolicy, Route
+from proxy.model import STRICT_PATHS, DirectResponse, Match, MatchedRoute, PathPolicy, Route
 from proxy.routing.match import Index, match, ruling_for
 from proxy.routing.paths import readings_of
 from tests.make import facts, prefix, route, template
@@ -25,14 +25,18 @@ BROKER = route("broker", prefix("/rabbitmq"))
 ITEM = route("item", template("/projects/{id}"))
 ISSUES = route("issues", template("/projects/{id}/issues"))
 SECRET = Route(
-    "secret", Match(path=prefix("/projects/secret")), direct_response=DirectResponse(403)
+    "secret", (Match(path=prefix("/projects/secret")),), direct_response=DirectResponse(403)
 )
-ADMIN = Route("admin", Match(path=prefix("/admin")), direct_response=DirectResponse(403))
+ADMIN = Route("admin", (Match(path=prefix("/admin")),), direct_response=DirectResponse(403))
 PUBLIC = route("public", prefix("/public"))
 
 
 def with_policy(of: Route, policy: PathPolicy) -> Route:
     return replace(of, path_policy=policy)
+
+
+def route_of(matched: MatchedRoute | None) -> Route | None:
+    return None if matched is None else matched.route
 
 
 def taken(path: str | bytes, *routes: Route) -> str | None:
@@ -42,7 +46,7 @@ def taken(path: str | bytes, *routes: Route) -> str | None:
         found = match(Index(routes), replace(facts(), path=raw))
     except BadRequest as refusal:
         return refusal.reason
-    return None if found is None else found.name
+    return None if found is None else found.route.name
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,9 @@ def test_dot_segments_know_no_policy_of_the_table_either(path: str) -> None:
 
 
 def test_a_route_of_one_host_does_not_open_what_another_route_protects_on_all_hosts() -> None:
-    one = Route("one", Match(hosts=("www.example",), path=template("/{name}")), path_policy=SLASH)
+    one = Route(
+        "one", (Match(hosts=("www.example",), path=template("/{name}")),), path_policy=SLASH
+    )
     assert taken("/admin%2Fx", one, ADMIN) == "ambiguous_path"
 
 
@@ -170,12 +176,12 @@ def test_with_one_policy_for_all_a_path_without_a_route_has_none() -> None:
 def test_the_ruling_lists_the_readings_and_the_fields_that_matter() -> None:
     item = with_policy(ITEM, replace(LAX, double_slash="refuse"))
     ruling = ruling_for(Index((item, REST)), facts("/projects/a%2Fb"))
-    assert (ruling.route, ruling.path, ruling.policy) == (
+    assert (route_of(ruling.matched), ruling.path, ruling.policy) == (
         item,
         b"/projects/a%2Fb",
         ("encoded_slash: keep",),
     )
-    assert [(each.path, each.route, each.counts) for each in ruling.readings] == [
+    assert [(each.path, route_of(each.matched), each.counts) for each in ruling.readings] == [
         (b"/projects/a%2Fb", item, True),
         (b"/projects/a/b", REST, False),
     ]  # fmt: skip
@@ -208,5 +214,6 @@ def test_a_policy_of_others_opens_no_reading_that_leads_to_a_strict_route(
     if taken(path, *routes) in ("public", "item", "rest"):
         index = Index(routes)
         assert all(
-            index.find(facts(), each) is not ADMIN for each in readings_of(path, STRICT_PATHS)
+            route_of(index.find(facts(), each)) is not ADMIN
+            for each in readings_of(path, STRICT_PATHS)
         )

@@ -12,7 +12,6 @@ from proxy.model import (
     HeaderPairs,
     Rewrite,
 )
-from proxy.routing.decide import decide
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -20,7 +19,7 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
-from tests.make import facts, prefix, route, snapshot, table
+from tests.make import decided, facts, prefix, route, snapshot, table
 
 HEADER = b"x-facade-decision"
 NO_EDITS = HeaderEdits()
@@ -30,10 +29,10 @@ def head(*fields: bytes, status: bytes = b"200 OK") -> ResponseHead:
     return read_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *fields)), {})
 
 
-def decided(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
+def by_edits(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
     ref = BackendRef("legacy", rewrite=rewrite, response=edits)
     of = table(route("r", prefix("/a"), to=(ref,)))
-    return decide(of, of.routes[0], facts("/a/x"), 0)
+    return decided(of, of.routes[0], facts("/a/x"), 0)
 
 
 def for_client(headers: HeaderPairs, decision: Decision) -> HeaderPairs:
@@ -47,18 +46,18 @@ def for_client(headers: HeaderPairs, decision: Decision) -> HeaderPairs:
 
 def test_fields_of_the_backend_go_on_without_those_of_one_connection() -> None:
     headers = [(b"a", b"1"), (b"connection", b"x-b"), (b"x-b", b"2"), (b"x-request-id", b"3")]
-    assert for_client(headers, decided()) == [(b"a", b"1")]
+    assert for_client(headers, by_edits()) == [(b"a", b"1")]
 
 
 def test_a_location_is_mapped_back_and_then_edited_by_the_table() -> None:
     edits = HeaderEdits(add=((b"x-a", b"1"),))
-    sent = for_client([(b"location", b"/n/y")], decided(edits, Rewrite(prefix="/n")))
+    sent = for_client([(b"location", b"/n/y")], by_edits(edits, Rewrite(prefix="/n")))
     assert sent == [(b"location", b"/a/y"), (b"x-a", b"1")]
 
 
 def test_without_a_backend_nothing_is_mapped_back() -> None:
     gone = replace(route("r"), backend_refs=(), direct_response=DirectResponse(410))
-    decision = decide(table(gone), gone, facts("/a"), 0)
+    decision = decided(table(gone), gone, facts("/a"), 0)
     assert decision.ref is None
     assert for_client([(b"location", b"/n/y")], decision) == [(b"location", b"/n/y")]
 
@@ -86,13 +85,13 @@ def test_the_decision_header_has_a_dash_for_what_is_missing(
         pytest.param((), b"HTTP/1.1 200 OK\r\n", [], id="no fields"),
         pytest.param(
             (b"Date: x", b"A: 1"),
-            b"HTTP/1.1 200 OK\r\ndate: x\r\na: 1\r\n",
+            b"HTTP/1.1 200 OK\r\nDate: x\r\nA: 1\r\n",
             [(b"date", b"x"), (b"a", b"1")],
             id="fields of the response alone",
         ),
         pytest.param(
             (b"content-length: 3", b"a: 1"),
-            b"HTTP/1.1 200 OK\r\na: 1\r\ncontent-length: 3\r\n",
+            b"HTTP/1.1 200 OK\r\na: 1\r\nContent-Length: 3\r\n",
             [(b"content-length", b"3"), (b"a", b"1")],
             id="a length, which is written last",
         ),
@@ -161,8 +160,8 @@ def test_the_results_that_are_kept_with_a_head_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("status", "length", "block"),
     [
-        (b"200 OK", b"3", b"HTTP/1.1 200 OK\r\na: 1\r\ncontent-length: 3\r\n"),
-        (b"304 Whatever", b"3", b"HTTP/1.1 304 Not Modified\r\na: 1\r\ncontent-length: 3\r\n"),
+        (b"200 OK", b"3", b"HTTP/1.1 200 OK\r\na: 1\r\nContent-Length: 3\r\n"),
+        (b"304 Whatever", b"3", b"HTTP/1.1 304 Not Modified\r\na: 1\r\nContent-Length: 3\r\n"),
         (b"204 No Content", b"0", b"HTTP/1.1 204 No Content\r\na: 1\r\n"),
         (b"200 OK", None, b"HTTP/1.1 200 OK\r\na: 1\r\n"),
     ],
