@@ -29,7 +29,7 @@ from proxy.config.documents.migration import (
 )
 from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.rollout import RolloutDoc, StageName
-from proxy.config.expressions import Path, Template
+from proxy.config.expressions import FixedPath, Path, Template
 from proxy.config.faults import Fault
 from proxy.config.texts import Body, Instant, Name, choice
 from proxy.config.units import Percent
@@ -54,8 +54,8 @@ class PathRewriteDoc(RuledDoc):
 class ReverseDoc(Doc):
     """How paths in a response are mapped back, for a rewrite without an inverse."""
 
-    prefix: Path = Field(description="The prefix in the response")
-    replace_prefix_match: Path = Field(description="Replaces that prefix")
+    prefix: FixedPath = Field(description="The prefix in the response")
+    replace_prefix_match: FixedPath = Field(description="Replaces that prefix")
 
 
 class UrlRewriteDoc(RuledDoc):
@@ -121,8 +121,8 @@ class RedirectDoc(RuledDoc):
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Another port"
     )
-    path: Path | None = Field(default=None, description="Another path")
-    replace_prefix_match: Path | None = Field(
+    path: FixedPath | None = Field(default=None, description="Another path")
+    replace_prefix_match: FixedPath | None = Field(
         default=None, description="Replaces the matched prefix"
     )
 
