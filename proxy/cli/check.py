@@ -36,7 +36,7 @@ def register(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
     command.add_argument(
-        "--no-files", action="store_true", help="do not read the files of `tls` and `errors`"
+        "--no-files", action="store_true", help="do not read the files of `tls`, `errors` and keys"
     )
     add_json(command)
     command.set_defaults(run=run)
