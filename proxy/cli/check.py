@@ -24,9 +24,16 @@ def register(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Read a table as `serve` would: its rules, its reachability and its own tests."
     )
-    command.epilog = "Exit status: 0 fine, 1 warnings and --strict, 2 the table would be refused."
+    command.epilog = (
+        "Exit status: 0 fine, 1 warnings or fields that are not obeyed and --strict, "
+        "2 the table would be refused."
+    )
     command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
-    command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit 1 for warnings and for fields that are not obeyed yet",
+    )
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
     command.add_argument(
         "--no-files", action="store_true", help="do not read the files of `tls`, `errors` and keys"
@@ -36,7 +43,7 @@ def register(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check one file. Returns 0; 1 for warnings with `--strict`; 2 for a table that is refused."""
+    """Check one file. Returns 0; 2 for a table that is refused; with `--strict` 1 for warnings or unobeyed fields."""
     file = arguments.file
     text = read_routes(file)
     try:
@@ -60,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             out().write(expand(text, file))
     if loaded is None:
         return 2
-    return 1 if problems and arguments.strict else 0
+    return 1 if arguments.strict and (problems or loaded.table.not_implemented) else 0
 
 
 def _check_files(loaded: Loaded, file: str) -> None:

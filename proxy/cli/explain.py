@@ -117,12 +117,15 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
             screen.fact("stage", explanation.stage)
         if explanation.cohort:
             screen.fact("cohort", explanation.cohort)
+        if explanation.path_policy:
+            screen.fact("paths", f"path_policy {', '.join(explanation.path_policy)}")
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
     for number, each in enumerate(explanation.errors):
         screen.fact("" if number else "errors", each)
     for reading in explanation.readings:
-        screen.fact("reading", f"{reading.path} leads to {reading.route or 'no route'}")
+        where = f"{reading.path} leads to {reading.route or 'no route'}"
+        screen.fact("reading", where if reading.counts else f"{where}, and does not count")
     for decision in explanation.ways:
         screen.line()
         _print_decision(screen, decision, explanation.method)

@@ -34,6 +34,10 @@ def read_url(value: Any) -> str:
     if text.startswith("unix:"):
         return _unix(text)
     url = _URL.fullmatch(text)
+    if "$" in text:
+        text = f"{quoted(text)} is no URL: variables are not read"
+        hint = f"{_EXAMPLE}, and another address at the start: `facade serve --backend NAME=URL`"
+        raise value_fault(text, hint)
     if url is None:
         raise value_fault(f"{quoted(text)} is no URL", f"{_EXAMPLE} or unix:/path/to.sock")
     scheme, authority, rest = url["scheme"].lower(), url["authority"], url["rest"]

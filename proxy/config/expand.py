@@ -2,13 +2,16 @@
 
 from typing import Any, ClassVar
 
+import msgspec
 import yaml
 from yaml.nodes import ScalarNode
 
 from proxy.config import to_error_bodies, to_model
+from proxy.config.documents.backends import BackendDoc
 from proxy.config.documents.errors import ErrorBodyDoc
 from proxy.config.documents.table import TableDoc
 from proxy.config.loader import parse_table
+from proxy.config.path_rules import path_policy, without_parameters
 from proxy.config.reader import read_tree
 from proxy.config.scalars import scalar_value
 from proxy.config.shorthand import long_backend, long_route
@@ -16,6 +19,7 @@ from proxy.config.units import format_duration, format_size
 from proxy.model import Limits, Timeouts
 
 _WIDTH = 10_000
+_BACKEND_KEYS = tuple(BackendDoc.model_fields)
 
 
 def expand(text: bytes, file: str = "routes.yaml") -> str:
@@ -36,13 +40,21 @@ def _long(root: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_defaults(document: dict[str, Any], table: TableDoc) -> None:
-    """Write the effective timeouts, limits and error bodies into the defaults and into each route."""
+    """Write the effective timeouts, limits, path policies and error bodies into the defaults and into each route."""
     builder = to_model.RouteBuilder(table.defaults, {})
     document["defaults"]["timeouts"] = _timeouts(builder.timeouts)
     document["defaults"]["limits"] = _limits(builder.limits)
+    document["defaults"]["path_policy"] = msgspec.to_builtins(builder.path_policy)
+    names = ([ref.name for ref in route.backend_refs or ()] for route in table.routes)
+    stripped = without_parameters(table.backends, names)
+    for name, block in document["backends"].items():
+        block["path_parameters"] = "strip" if name in stripped else "keep"
+        document["backends"][name] = {key: block[key] for key in _BACKEND_KEYS if key in block}
     for block, route in zip(document["routes"], table.routes, strict=True):
         block["timeouts"] = _timeouts(to_model.timeouts(route.timeouts, builder.timeouts))
         block["limits"] = _limits(to_model.limits(route.limits, builder.limits))
+        policy = path_policy(route.path_policy, builder.path_policy)
+        block["path_policy"] = msgspec.to_builtins(policy)
         errors = to_error_bodies.laid_over(route.errors, table.defaults.errors)
         block["errors"] = {key: _error_body(doc) for key, doc in errors.items()}
 

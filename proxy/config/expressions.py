@@ -57,6 +57,16 @@ def read_path(value: Any) -> str:
     return text
 
 
+def read_fixed_path(value: Any) -> str:
+    """A complete path, decoded, where no template can be."""
+    text = _clean_path(value)
+    if "{" in text or "}" in text:
+        raise value_fault(
+            f"the path {quoted(text)} holds braces", "leave them out: parameters are not known here"
+        )
+    return text
+
+
 def read_prefix(value: Any) -> str:
     """The first segments of a path, decoded."""
     text = _clean_path(value)
@@ -158,6 +168,9 @@ def read_redaction(value: Any) -> str:
 
 
 Regex = Annotated[str, BeforeValidator(read_regex), described("An RE2 expression", "[0-9]+")]
+FixedPath = Annotated[
+    str, BeforeValidator(read_fixed_path), described("A path, decoded", "/flights")
+]
 Path = Annotated[str, BeforeValidator(read_path), described("A path, decoded", "/flights")]
 Prefix = Annotated[
     str, BeforeValidator(read_prefix), described("A path's first segments", "/flights")

@@ -11,6 +11,7 @@ from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
 from proxy.config.faults import Fault
+from proxy.config.path_rules import without_parameters
 from proxy.config.problems import Problems
 from proxy.config.reader import read_tree
 from proxy.config.rules import DeclaredNames, reference_faults, route_faults
@@ -98,6 +99,9 @@ class _TableLoader:
             to_error_bodies.model(head.defaults.errors),
             tuple(self._error_files.values()),
             tuple(self._key_files.values()),
+            without_parameters=without_parameters(
+                backends, ([ref.backend for ref in each.backend_refs] for each in routes)
+            ),
         )
 
     def _note_error_files(self, docs: to_error_bodies.Docs, at: Loc) -> None:

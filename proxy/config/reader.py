@@ -36,6 +36,10 @@ _MISSING = object()
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 _HINTS = {
+    "did not find expected alphabetic or numeric character": (
+        "YAML reads a value that starts with `*` or `&` as an alias or an anchor",
+        'put it in quotes: "*.example.com"',
+    ),
     "mapping values are not allowed in this context": (
         "a key stands where none can be",
         "check the indentation, and write a value that holds a colon in quotes",

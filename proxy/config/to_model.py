@@ -28,12 +28,14 @@ from proxy.config.documents.routes import (
     UrlRewriteDoc,
 )
 from proxy.config.documents.table import DefaultsDoc, TestDoc
+from proxy.config.path_rules import path_policy
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
     ALL_COOKIES,
     ALLOW_ALL,
     NO_EDITS,
+    STRICT_PATHS,
     Allow,
     Backend,
     BackendRef,
@@ -50,6 +52,7 @@ from proxy.model import (
     Listener,
     Mirror,
     Override,
+    PathPolicy,
     ReadYourWrites,
     Redirect,
     Rewrite,
@@ -248,6 +251,7 @@ class RouteBuilder:
     def __init__(self, defaults: DefaultsDoc, cohorts: dict[str, Cohort]) -> None:
         self.timeouts = timeouts(defaults.timeouts, Timeouts())
         self.limits = limits(defaults.limits, Limits())
+        self.path_policy = path_policy(defaults.path_policy, STRICT_PATHS)
         self._errors = defaults.errors
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
@@ -274,7 +278,14 @@ class RouteBuilder:
             to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
             line,
             _positions(places),
+            path_policy=self._path_policy(doc),
         )
+
+    def _path_policy(self, doc: RouteDoc) -> PathPolicy:
+        own = doc.path_policy
+        if own is _ROUTE_DEFAULTS.path_policy:
+            return self.path_policy
+        return path_policy(own, self.path_policy)
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
         ref = BackendRef(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from proxy.config.documents.matches import MatchDoc, MatchPartsDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
+from proxy.config.habits import variable_warnings, wildcard_warnings
 from proxy.config.to_error_bodies import Docs
 from proxy.config.tree import Loc
 from proxy.errors import ClientGone, RequestError
@@ -37,10 +38,12 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
     for number, match in enumerate(route.match):
         yield from _match_warnings(match, ("match", number), allowed)
         yield from _excluded_warnings(match, ("match", number), allowed)
+    yield from variable_warnings(route)
     yield from error_warnings(route.errors)
 
 
 def _match_warnings(match: MatchPartsDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:
+    yield from wildcard_warnings(match, at)
     for position, method in enumerate(match.methods):
         if method not in METHODS:
             yield from _unknown_method(method, (*at, "methods", position))

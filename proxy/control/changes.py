@@ -16,6 +16,7 @@ _OTHER_FIELDS = (
     ("tests", "tests"),
     ("min_route_coverage", "test coverage"),
     ("errors", "error bodies"),
+    ("without_parameters", "backends without path parameters"),
     ("not_implemented", "fields that nothing obeys yet"),
 )
 _MAX_SENTENCES = 3

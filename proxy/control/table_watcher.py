@@ -52,6 +52,8 @@ class TableWatcher:
         self._on_swap = on_swap
         self._reloading = asyncio.Lock()
         self._text = read_table(path)
+        self._refused = b""
+        """The text of the last file that was refused, so that each bad edit counts once."""
         self._signature = signature_of(path)
         with _collection_paused():
             snapshot = self._load(self._text)
@@ -131,12 +133,13 @@ class TableWatcher:
             return True
         except FacadeError as error:
             message = str(error)
-        if message == self.table.state.error:
+        if message == self.table.state.error and text == self._refused:
             return False
         if recheck:
             await asyncio.sleep(_RECHECK_S)
             if text == self._text or await self._changed_since(text):
                 return await self._reload(recheck=False)
+        self._refused = text
         self._failed(message)
         return False
 
@@ -188,6 +191,8 @@ class TableWatcher:
             state, ok=True, error="", at=time.time(), reloads=state.reloads + 1
         )
         log.info("table %s is in effect (%d routes)", snapshot.version, snapshot.index.size)
+        for field in snapshot.table.not_implemented:
+            log.warning("%s is in the table, but nothing obeys it yet", field)
 
     def _record(self) -> None:
         if self.recorder is not None:

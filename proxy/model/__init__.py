@@ -29,6 +29,7 @@ from proxy.model.headers import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
+from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
@@ -58,6 +59,7 @@ __all__ = [
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
+    "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
     "Backend",
@@ -95,6 +97,7 @@ __all__ = [
     "Outgoing",
     "Override",
     "PathMatch",
+    "PathPolicy",
     "ReadYourWrites",
     "Redirect",
     "Rewrite",

@@ -13,6 +13,7 @@ from proxy.model.cohort import Cohort, Override
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
+from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
@@ -150,6 +151,8 @@ class Route(Struct, frozen=True):
     """The line in the file, from 1; 0 for a route without a file."""
     match_positions: tuple[tuple[int, int], ...] = ()
     """Line and column of each match, if there are several."""
+    path_policy: PathPolicy = STRICT_PATHS
+    """The values of the defaults included."""
 
 
 class Explain(Struct, frozen=True):
@@ -219,3 +222,5 @@ class RouteTable(Struct, frozen=True):
     keys: SigningKeys = {}
     """The keys in the `key_files`. Empty if no files were loaded (`proxy.control.key_files`)."""
     """The files of all error bodies, read by the loader of the table."""
+    without_parameters: frozenset[str] = frozenset()
+    """The backends that get paths without their parameters (`;name=value`)."""

@@ -1,5 +1,7 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
+from msgspec import structs
+
 from proxy.model import (
     SAFE_METHODS,
     BackendRef,
@@ -14,7 +16,7 @@ from proxy.model import (
 )
 from proxy.routing.cohort import place_of
 from proxy.routing.override import overridden
-from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.paths import fill_template, onward_path, replace_prefix, to_wire
 from proxy.routing.read_your_writes import last_written
 
 Choice = tuple[int, str]
@@ -28,6 +30,15 @@ def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Momen
     Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
     rule once for each prepared route (ADR 21).
     """
+    decision = _decide(table, matched, facts, moment)
+    if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
+        return decision
+    # The paths of a table have no parameters, so these are the client's, also after a rewrite.
+    path = onward_path(decision.upstream_path, matched.route.path_policy, with_parameters=False)
+    return structs.replace(decision, upstream_path=path)
+
+
+def _decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
     route = matched.route
     fixed = fixed_choice(table, route)
     if fixed is None or fixed[0] >= 0:
@@ -98,12 +109,13 @@ def decision_for(
     if at < 0:
         return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
+    path = onward_path(facts.path, route.path_policy)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(match, ref.rewrite, facts.path),
+        upstream_path(match, ref.rewrite, path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
         bucket_bp,
@@ -153,7 +165,7 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
 
 
 def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request. `match` is the one that took the request."""
+    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`."""
     if rewrite is None:
         return path
     pattern = match.path.value if match.path is not None else "/"

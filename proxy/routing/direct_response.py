@@ -1,12 +1,24 @@
 """Local replies that a table defines: direct responses and redirects."""
 
+import re
+
 from proxy.http1.local_reply import LocalReply
-from proxy.model import Decision, DirectResponse, Facts, FieldName, Match, Redirect
-from proxy.routing.paths import replace_prefix, to_wire
+from proxy.model import (
+    STRICT_PATHS,
+    Decision,
+    DirectResponse,
+    Facts,
+    FieldName,
+    Match,
+    PathPolicy,
+    Redirect,
+)
+from proxy.routing.paths import onward_path, replace_prefix, to_wire
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
 
 _LOCATION = FieldName(b"Location")
+_NOT_IN_A_URI = re.compile(rb"[\\\x80-\xff]")
 
 
 def is_for_facade(facts: Facts) -> bool:
@@ -22,7 +34,7 @@ def direct_response(decision: Decision, facts: Facts) -> LocalReply:
     """The local reply of a route with a `direct_response` or a `redirect`."""
     route = decision.route
     if route.redirect is not None:
-        location = redirect_location(decision.match, route.redirect, facts)
+        location = redirect_location(decision.match, route.redirect, facts, route.path_policy)
         return LocalReply(
             route.redirect.status, apply_header_edits([(_LOCATION, location)], route.response)
         )
@@ -32,13 +44,17 @@ def direct_response(decision: Decision, facts: Facts) -> LocalReply:
     )
 
 
-def redirect_location(match: Match, redirect: Redirect, facts: Facts) -> bytes:
+def redirect_location(
+    match: Match, redirect: Redirect, facts: Facts, policy: PathPolicy = STRICT_PATHS
+) -> bytes:
     """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
-    path = facts.path
+    path = onward_path(facts.path, policy)
     if redirect.path is not None:
         path = to_wire(redirect.path)
     elif redirect.prefix is not None and match.path is not None:
         path = replace_prefix(path, match.path.value, redirect.prefix)
+    # Browsers read a backslash as a slash, and a URI has no bytes from 0x80 on (RFC 3986 2).
+    path = _NOT_IN_A_URI.sub(lambda byte: b"%%%02X" % byte[0][0], path)
     if facts.query:
         path += b"?" + facts.query
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:

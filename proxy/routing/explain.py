@@ -32,8 +32,8 @@ from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
-from proxy.routing.match import Index, first_failures, name_of
-from proxy.routing.paths import path_variants
+from proxy.routing.match import Index, first_failures, ruling_for
+from proxy.routing.path_ruling import Ruling, name_of
 from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
@@ -73,6 +73,8 @@ class PathVariant(Struct, frozen=True):
 
     path: str
     route: str | None
+    counts: bool = True
+    """Whether it counts under the path policy that decided."""
 
 
 class OtherRoute(Struct, frozen=True):
@@ -108,6 +110,8 @@ class Explanation(Struct, frozen=True):
     """The cohort of the route and the key that the request has for it."""
     errors: tuple[str, ...] = ()
     """The bodies that the table gives to error responses of the facade, in words."""
+    path_policy: tuple[str, ...] = ()
+    """The fields of the route's `path_policy` that matter for this path, with their values."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -166,15 +170,15 @@ def explain(
     resolution = resolve(snapshot.index, facts)
     matched, error = resolution.matched, resolution.error
     if isinstance(error, AmbiguousPath):
-        variants = tuple(_path_variants(snapshot.index, facts))
-        return replace(_refused(explanation, error), readings=variants)
+        ruling = ruling_for(snapshot.index, facts)
+        return replace(_refused(explanation, error), readings=_path_variants(ruling))
     if isinstance(error, BadRequest):
         return _refused(explanation, error)
     if resolution.for_facade:
         detail = "the facade answers this request itself (RFC 9110 7.6.2, 9.3.7)"
         return replace(explanation, status=OPTIONS_REPLY.status, reason="options", detail=detail)
-    route = resolution.route
-    others = tuple(_other_routes(snapshot.table.routes, route, facts))
+    route, ruling = resolution.route, ruling_for(snapshot.index, facts)
+    others = tuple(_other_routes(snapshot.table.routes, route, facts, ruling.path))
     if matched is None or route is None:
         no_route = NoRoute("no route takes this request")
         errors = describe_errors(snapshot.table.errors)
@@ -189,6 +193,8 @@ def explain(
         stage=route.stage,
         cohort=_cohort(matched, facts),
         errors=describe_errors(route.errors),
+        path_policy=ruling.policy,
+        readings=_path_variants(ruling),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_endpoint(decision, snapshot, facts, endpoint_of)
@@ -212,10 +218,16 @@ def _refused(explanation: Explanation, error: RequestError) -> Explanation:
     return replace(explanation, status=error.status, reason=error.reason, detail=str(error))
 
 
-def _path_variants(index: Index, facts: Facts) -> Iterator[PathVariant]:
-    for path in path_variants(facts.path):
-        matched = index.find(facts, path)
-        yield PathVariant(text(path), None if matched is None else name_of(matched))
+def _path_variants(ruling: Ruling) -> tuple[PathVariant, ...]:
+    """The readings of the path, if they lead to different routes."""
+    if ruling.error is None and all(each.matched is ruling.matched for each in ruling.readings):
+        return ()
+    return tuple(
+        PathVariant(
+            text(each.path), None if each.matched is None else name_of(each.matched), each.counts
+        )
+        for each in ruling.readings
+    )
 
 
 # --- the possible decisions ---------------------------------------------------------------------
@@ -317,8 +329,11 @@ def _percent(share_bp: int) -> float:
 # --- the other routes ---------------------------------------------------------------------------
 
 
-def _other_routes(routes: Sequence[Route], chosen: Route | None, facts: Facts) -> list[OtherRoute]:
-    path, host = path_variants(facts.path)[0], host_name(facts.host)
+def _other_routes(
+    routes: Sequence[Route], chosen: Route | None, facts: Facts, path: bytes
+) -> list[OtherRoute]:
+    """Why the other routes do not take the request. `path` is the reading that decided."""
+    host = host_name(facts.host)
     ranked = []
     for position, route in enumerate(routes):
         if route is chosen:

@@ -16,12 +16,12 @@ the result:
 
 from collections.abc import Iterator, Sequence
 
-from proxy.errors import AmbiguousPath
 from proxy.model import Facts, Match, MatchedRoute, Route
 from proxy.routing.hosts import host_matches, host_name
+from proxy.routing.path_ruling import Ruling, policies_of, rule
 from proxy.routing.path_shape import fits
 from proxy.routing.path_tree import Entry, PathTree
-from proxy.routing.paths import path_variants, without_case
+from proxy.routing.paths import is_plain, without_case
 from proxy.routing.precedence import ANY_HOST, ranked
 from proxy.routing.predicates import describe_path, predicates_of, text
 
@@ -68,12 +68,13 @@ class HostTrees:
 class Index:
     """The routes of a table, indexed for matching. Immutable."""
 
-    __slots__ = ("_heeding", "_ignoring", "_only", "size")
+    __slots__ = ("_heeding", "_ignoring", "_only", "policies", "size")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._heeding = HostTrees()
         ignoring = HostTrees()
         self.size = len(routes)
+        self.policies = policies_of(routes)
         prepared = [
             [
                 (MatchedRoute(route, each, number), predicates_of(each))
@@ -120,32 +121,26 @@ def match(index: Index, facts: Facts) -> MatchedRoute | None:
     """The route that takes the request, and its match; or None.
 
     Raises BadRequest for a path that must not be forwarded, and AmbiguousPath if its variants lead to different
-    routes, or to different matches of a route that rewrites the path by what matched (rule 12).
+    routes, or to different matches of a route that rewrites the path by what matched, and no policy settles which of
+    them holds (rule 12).
     """
-    variants = path_variants(facts.path)
-    matched = index.find(facts, variants[0])
-    for path in variants[1:]:
-        other = index.find(facts, path)
-        if other is not matched and not _is_same_way(matched, other):
-            raise AmbiguousPath(
-                "the path can be read in ways that lead to different routes "
-                f"({name_of(matched)}, {name_of(other)}): "
-                "send it without encoded slashes, dots, double slashes or path parameters"
-            )
-    return matched
+    if is_plain(facts.path):
+        return index.find(facts, facts.path)
+    ruling = ruling_for(index, facts)
+    if ruling.error is not None:
+        raise ruling.error
+    return ruling.matched
 
 
-def _is_same_way(one: MatchedRoute | None, other: MatchedRoute | None) -> bool:
-    """Whether a backend is sent the same, whichever of the two takes the request."""
-    if one is None or other is None or one.route is not other.route:
-        return False
-    return not _rewrites_by_match(one.route)
-
-
-def _rewrites_by_match(route: Route) -> bool:
-    rewrites = [ref.rewrite for ref in route.backend_refs if ref.rewrite is not None]
-    return (route.redirect is not None and route.redirect.prefix is not None) or any(
-        rewrite.prefix is not None or rewrite.template is not None for rewrite in rewrites
+def ruling_for(index: Index, facts: Facts) -> Ruling:
+    """The ruling on the path of a request. Raises BadRequest for a path that must not be forwarded."""
+    if is_plain(facts.path):
+        return Ruling(index.find(facts, facts.path), facts.path)
+    return rule(
+        facts.path,
+        index.policies,
+        lambda path: index.find(facts, path),
+        lambda matched, path: first_failure(matched.match, facts, path) is None,
     )
 
 
@@ -170,11 +165,3 @@ def first_failure(match_: Match, facts: Facts, path: bytes) -> str | None:
         if not predicate.holds(facts, path):
             return predicate.failure(facts, path)
     return None
-
-
-def name_of(matched: MatchedRoute | None) -> str:
-    """The name of the route, with the number of the match if it has several."""
-    if matched is None:
-        return "none"
-    several = len(matched.route.matches) > 1
-    return f"{matched.route.name} match {matched.number}" if several else matched.route.name

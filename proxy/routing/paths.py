@@ -1,23 +1,29 @@
 """The variants of a path, and path rewrites.
 
 A path is forwarded byte by byte, and servers interpret paths differently. So the route has to be the same for every
-plausible interpretation (rule 12, ADR 2); `path_variants` lists them.
+plausible interpretation (rule 12, ADR 2); `path_variants` lists them. A policy leaves some of them out.
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import quote, unquote_to_bytes
 
 from proxy.errors import BadRequest
+from proxy.model import STRICT_PATHS, PathPolicy
 
 # A path without any of these has one variant. It is the common case, and costs one search.
 _UNUSUAL = re.compile(rb"[\x00-\x20\x7f-\xff\\%;#?]|//|/\.")
-_REFUSED = re.compile(rb"[\x00-\x1f\x7f\\]")
-_RAW_REFUSED = re.compile(rb"[\x00-\x20\x7f-\xff\\#?]")
+_REFUSED = re.compile(rb"[\x00-\x1f\x7f]")
+_RAW_REFUSED = re.compile(rb"[\x00-\x20\x7f#?]")
+_RAW_BYTES = re.compile(rb"[\x80-\xff]")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|[\xf5-\xff]")
 _SESSION = re.compile(rb";jsessionid=[^/;]*", re.IGNORECASE)
 _PARAMETERS = re.compile(rb";[^/]*")
 _SLASHES = re.compile(rb"/{2,}")
+_DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:[/;]|\Z)")
+_ENCODED_SLASH = re.compile(rb"(%2[Ff])")
+_BACKSLASH = re.compile(rb"%5[Cc]")
 # Space, quotes, braces, angle brackets and non-ASCII: RFC 3986 allows these only as escapes.
 _ONLY_ESCAPED = re.compile(rb"(?:%(?:[89A-Fa-f][0-9A-Fa-f]|2[02]|3[CcEe]|60|7[BbDd]))+")
 
@@ -26,39 +32,110 @@ TAIL = "/**"
 """At the end of a template: everything below."""
 
 
-def path_variants(path: bytes) -> tuple[bytes, ...]:
-    """Every plausible interpretation of a raw path without repeats, the path as sent first.
+def is_plain(path: bytes) -> bool:
+    """Whether a raw path has one variant, whatever the policy."""
+    return _UNUSUAL.search(path) is None and path.startswith(b"/")
+
+
+def path_variants(path: bytes, policy: PathPolicy = STRICT_PATHS) -> tuple[bytes, ...]:
+    """The `readings_of` a raw path. Raises BadRequest for a path that `policy` does not allow: see `check_path`."""
+    if is_plain(path):
+        return (path,)
+    _check_raw(path, policy)
+    decoded = _decoded_paths(path, policy)
+    _check_decoded(decoded, policy)
+    return _readings(decoded, policy)
+
+
+def readings_of(path: bytes, policy: PathPolicy) -> tuple[bytes, ...]:
+    """Every interpretation of a raw path that counts under `policy`, without repeats, the path as sent first.
 
     In all of them `;jsessionid=…` is removed, and escapes of characters that cannot be written otherwise (spaces,
-    non-ASCII) are decoded. Raises BadRequest for control characters and backslashes, also if they are escaped once or
-    twice, for malformed escapes and for overlong UTF-8.
+    non-ASCII) are decoded. A policy other than the strict one is for paths without dot segments.
     """
-    if _UNUSUAL.search(path) is None and path.startswith(b"/"):
-        return (path,)
-    _check_raw(path)
-    sent = _ONLY_ESCAPED.sub(lambda escapes: unquote_to_bytes(escapes[0]), _SESSION.sub(b"", path))
-    once = unquote_to_bytes(sent)
-    twice = unquote_to_bytes(once)
-    for decoded in (sent, once, twice):
-        if _REFUSED.search(decoded) or _OVERLONG.search(decoded):
-            raise BadRequest("the path holds a control character, a backslash or overlong UTF-8")
-    variants: dict[bytes, None] = {}
-    for decoded in (sent, once, twice):
-        for stripped in (decoded, _PARAMETERS.sub(b"", decoded)):
-            merged = _SLASHES.sub(b"/", stripped)
-            for variant in (stripped, merged, resolve_dots(stripped), resolve_dots(merged)):
-                variants[variant] = None
-                variants[_SLASHES.sub(b"/", variant)] = None
-    return tuple(variants)
+    return _readings(_decoded_paths(path, policy), policy)
 
 
-def _check_raw(path: bytes) -> None:
+def check_path(path: bytes, policy: PathPolicy) -> None:
+    """Raises BadRequest for malformed escapes, and for control characters and overlong UTF-8, also if they are escaped
+    once or twice. Raises BadRequest for backslashes and for bytes from 0x80 on, unless `policy` allows them."""
+    _check_raw(path, policy)
+    _check_decoded(_decoded_paths(path, policy), policy)
+
+
+def _check_raw(path: bytes, policy: PathPolicy) -> None:
     if not path.startswith(b"/"):
         raise BadRequest("the request target is not a path: it has to start with a slash")
-    if _RAW_REFUSED.search(path):
+    raw_backslash = b"\\" in path and policy.backslash == "refuse"
+    raw_bytes = policy.raw_bytes == "refuse" and _RAW_BYTES.search(path)
+    if raw_backslash or raw_bytes or _RAW_REFUSED.search(path):
         raise BadRequest("the path holds a character that has to be percent-encoded (RFC 3986)")
     if _BAD_ESCAPE.search(path):
         raise BadRequest("the path holds a % that is not followed by two hexadecimal digits")
+
+
+def _check_decoded(paths: Iterable[bytes], policy: PathPolicy) -> None:
+    for path in paths:
+        has_backslash = b"\\" in path and policy.backslash == "refuse"
+        if has_backslash or _REFUSED.search(path) or _OVERLONG.search(path):
+            raise BadRequest("the path holds a control character, a backslash or overlong UTF-8")
+
+
+def _decoded_paths(path: bytes, policy: PathPolicy) -> tuple[bytes, bytes, bytes]:
+    """The path as sent, decoded once and decoded twice."""
+    sent = _ONLY_ESCAPED.sub(lambda escapes: unquote_to_bytes(escapes[0]), _SESSION.sub(b"", path))
+    if policy.backslash == "keep":
+        sent = _BACKSLASH.sub(rb"\\", sent)
+    # An encoded slash that is data stays encoded. One that is escaped twice is decoded nevertheless: a backend that
+    # decodes twice reads a slash.
+    parts = [sent] if policy.encoded_slash == "refuse" else _ENCODED_SLASH.split(sent)
+    once, twice = list(parts), list(parts)
+    for position in range(0, len(parts), 2):
+        once[position] = unquote_to_bytes(parts[position])
+        twice[position] = unquote_to_bytes(once[position])
+    return sent, b"".join(once), b"".join(twice)
+
+
+def _readings(paths: Iterable[bytes], policy: PathPolicy) -> tuple[bytes, ...]:
+    readings: dict[bytes, None] = {}
+    for decoded in paths:
+        for stripped in (decoded, _PARAMETERS.sub(b"", decoded)):
+            readings.update(dict.fromkeys(_with_slashes(stripped, policy)))
+            if policy.backslash == "refuse" and b"\\" in stripped:
+                slashed = stripped.replace(b"\\", b"/")
+                readings.update(dict.fromkeys(_with_slashes(slashed, policy)))
+    return tuple(readings)
+
+
+def _with_slashes(path: bytes, policy: PathPolicy) -> tuple[bytes, ...]:
+    """`path` with its double slashes and dot segments read in each way that counts."""
+    if policy.double_slash == "keep":
+        return (path,)
+    merged = _SLASHES.sub(b"/", path)
+    if policy.double_slash == "merge":
+        return (merged,)
+    resolved = resolve_dots(path)
+    return (path, merged, resolved, _SLASHES.sub(b"/", resolved), resolve_dots(merged))
+
+
+def has_dot_segments(path: bytes) -> bool:
+    """Whether a raw path has dot segments in some interpretation, backslashes read as slashes."""
+    return any(
+        _DOT_SEGMENT.search(each.replace(b"\\", b"/"))
+        for each in _decoded_paths(path, STRICT_PATHS)
+    )
+
+
+def onward_path(path: bytes, policy: PathPolicy, with_parameters: bool = True) -> bytes:
+    """The raw path as it goes on, before it is rewritten: as sent, but with `merge` its double slashes are merged.
+
+    Dot segments keep their slashes: merging would change where they lead.
+    """
+    if not with_parameters and b";" in path:
+        path = _PARAMETERS.sub(b"", path)
+    if policy.double_slash == "merge" and b"//" in path and not has_dot_segments(path):
+        return _SLASHES.sub(b"/", path)
+    return path
 
 
 def resolve_dots(path: bytes) -> bytes:

@@ -44,6 +44,12 @@ def test_warnings_fail_only_where_it_is_asked_for(
     assert "1 warning" in shown.out
 
 
+def test_a_field_that_is_not_obeyed_yet_counts_with_strict() -> None:
+    assert "retry: {attempts: 2}" in TABLE
+    assert facade("check", written("r.yaml", TABLE)) == 0
+    assert facade("check", written("r.yaml", TABLE), "--strict") == 1
+
+
 def test_an_accepted_difference_that_has_expired_is_a_warning(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -23,7 +23,7 @@ from proxy.config.checks.covers import (
 from proxy.errors import Problem
 from proxy.model import MatchedRoute, Route
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.routing.match import name_of
+from proxy.routing.path_ruling import name_of
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.precedence import ANY_HOST, ranked
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from proxy.config.addresses import Hostname, Url
 from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one, shared
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
-from proxy.config.expressions import ParameterName, Path
+from proxy.config.expressions import FixedPath, ParameterName
 from proxy.config.faults import Fault
 from proxy.config.texts import CookieName, FilePath, HeaderName, Title, choice
 from proxy.config.units import Duration
@@ -20,7 +20,7 @@ Tolerated = Annotated[Deviation, choice("deviation", *get_args(Deviation))]
 class HealthCheckDoc(RuledDoc):
     """Active probes of each endpoint."""
 
-    path: Path = Field(description="The path of the probe; a 2xx response is healthy")
+    path: FixedPath = Field(description="The path of the probe; a 2xx response is healthy")
     interval: Annotated[float, Duration("100ms", "1h")] = Field(
         default=5.0, description="The time between two probes"
     )
@@ -128,6 +128,12 @@ class BackendDoc(RuledDoc):
     tolerate: Annotated[list[Tolerated], UNIQUE_ITEMS] = Field(
         default_factory=list,
         description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",
+    )
+    path_parameters: Annotated[Literal["strip", "keep"], choice("way", "strip", "keep")] | None = (
+        Field(
+            default=None,
+            description="`;name=value` in paths; `strip` for newcomers, `keep` for others if not given",
+        )
     )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()),

@@ -27,8 +27,9 @@ from proxy.config.documents.migration import (
     Status,
     WritesDoc,
 )
+from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.rollout import RolloutDoc, StageName
-from proxy.config.expressions import Path, Template
+from proxy.config.expressions import FixedPath, Path, Template
 from proxy.config.faults import Fault
 from proxy.config.texts import Body, Instant, Name, choice
 from proxy.config.units import Percent
@@ -53,8 +54,8 @@ class PathRewriteDoc(RuledDoc):
 class ReverseDoc(Doc):
     """How paths in a response are mapped back, for a rewrite without an inverse."""
 
-    prefix: Path = Field(description="The prefix in the response")
-    replace_prefix_match: Path = Field(description="Replaces that prefix")
+    prefix: FixedPath = Field(description="The prefix in the response")
+    replace_prefix_match: FixedPath = Field(description="Replaces that prefix")
 
 
 class UrlRewriteDoc(RuledDoc):
@@ -120,8 +121,8 @@ class RedirectDoc(RuledDoc):
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Another port"
     )
-    path: Path | None = Field(default=None, description="Another path")
-    replace_prefix_match: Path | None = Field(
+    path: FixedPath | None = Field(default=None, description="Another path")
+    replace_prefix_match: FixedPath | None = Field(
         default=None, description="Replaces the matched prefix"
     )
 
@@ -211,6 +212,10 @@ class RouteDoc(Doc):
         default_factory=dict,
         description="Bodies of the facade's own error responses, by status",
         json_schema_extra={"additionalProperties": False},
+    )
+    path_policy: PathPolicyDoc = Field(
+        default_factory=shared(PathPolicyDoc()),
+        description="Paths that servers read in different ways",
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

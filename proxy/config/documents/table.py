@@ -10,6 +10,7 @@ from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.base import UNIQUE_ITEMS, UNIQUE_NAMES, Doc, RuledDoc, ShortForm, shared
 from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
+from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
@@ -55,7 +56,7 @@ class ExplainDoc(Doc):
 
 
 class DefaultsDoc(Doc):
-    """Settings for all routes. A route may override timeouts, limits and errors."""
+    """Settings for all routes. A route may override timeouts, limits, path policy and errors."""
 
     timeouts: TimeoutsDoc = Field(default_factory=shared(TimeoutsDoc()), description="Timeouts")
     limits: LimitsDoc = Field(default_factory=shared(LimitsDoc()), description="Limits")
@@ -69,6 +70,10 @@ class DefaultsDoc(Doc):
         default_factory=dict,
         description="Bodies of the facade's own error responses, by status",
         json_schema_extra={"additionalProperties": False},
+    )
+    path_policy: PathPolicyDoc = Field(
+        default_factory=shared(PathPolicyDoc()),
+        description="Paths that servers read in different ways",
     )
 
 

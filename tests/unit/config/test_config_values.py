@@ -329,7 +329,7 @@ def test_a_match_that_cannot_be_meant_is_an_error(match: str, said: str) -> None
         ("url: http://a, circuit_breakers: {max_connections: «0}", "`0` is too small — write 1 or more"),
         ("url: http://a, circuit_breakers: {«max_connection: 1}", "unknown key `max_connection` in `circuit_breakers` — did you mean `max_connections`?"),
         ("url: http://a, headers: {allow: [«a b]}", "`a b` is no header name — use letters, digits and -"),
-        ("url: http://a, «weight: 5", "unknown key `weight` — known: `url`, `endpoints`, `preserve_host`, `health_check`, `circuit_breakers`, `outlier_detection`, `idle_timeout`, `load_balancing`, `session_affinity`, `max_connection_age`, `tolerate`, `headers` and 2 more"),
+        ("url: http://a, «weight: 5", "unknown key `weight` — known: `url`, `endpoints`, `preserve_host`, `health_check`, `circuit_breakers`, `outlier_detection`, `idle_timeout`, `load_balancing`, `session_affinity`, `max_connection_age`, `tolerate`, `path_parameters` and 3 more"),
     ],
 )  # fmt: skip
 def test_a_backend_that_cannot_be_meant_is_an_error(backend: str, said: str) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
+from proxy.model import ALL_BP, DirectResponse, Mirror, PathPolicy, Redirect, Rewrite, Route
 from proxy.model.match import PathMatch
 from proxy.model.stage import Stage
 from proxy.routing.decide import drains
@@ -176,6 +176,22 @@ def test_a_backend_is_asked_for(
     to = rewriting(rewrite) if rewrite else refs(legacy=100)
     wanted = route(path=path, to=to)  # type: ignore[arg-type]
     assert decided(table(wanted), wanted, facts(sent), 0).upstream_path == asked
+
+
+def test_the_path_goes_on_as_the_policy_of_the_route_says() -> None:
+    to = rewriting(Rewrite(prefix="/v1"))
+    wanted = replace(
+        route(path=prefix("/api"), to=to), path_policy=PathPolicy(double_slash="merge")
+    )
+    assert decided(table(wanted), wanted, facts("//api//x"), 0).upstream_path == b"/v1/x"
+
+
+def test_parameters_go_to_no_backend_that_gets_none() -> None:
+    both = route(path=prefix("/api"), to=refs(legacy=50, new=50))
+    of = replace(table(both), without_parameters=frozenset(("new",)))
+    sent = facts("/api;jsessionid=A1/x")
+    assert decided(of, both, sent, 0).upstream_path == b"/api/x"
+    assert decided(of, both, sent, 9_999).upstream_path == b"/api;jsessionid=A1/x"
 
 
 def test_a_retired_route_keeps_its_backends_for_the_way_back() -> None:

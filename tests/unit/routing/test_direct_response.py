@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
-from proxy.model import Decision, DirectResponse, HeaderEdits, Redirect, Route
+from proxy.model import Decision, DirectResponse, HeaderEdits, PathPolicy, Redirect, Route
 from proxy.model.match import Match
 from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
@@ -44,6 +44,14 @@ def test_a_relative_redirect_never_names_another_host() -> None:
         redirect_location(route.matches[0], Redirect(), facts("//evil.example/x"))
         == b"/evil.example/x"
     )
+
+
+def test_a_redirect_escapes_what_browsers_would_read_in_another_way() -> None:
+    lax = PathPolicy("merge", "keep", "keep", "keep")
+    location = redirect_location(Match(), Redirect(), facts("/\\evil.example/é"), lax)
+    assert location == b"/%5Cevil.example/%C3%A9"
+    location = redirect_location(Match(), Redirect(scheme="https"), facts("//a//b", host="h"), lax)
+    assert location == b"https://h/a/b"
 
 
 @pytest.mark.parametrize(

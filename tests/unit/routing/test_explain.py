@@ -15,6 +15,7 @@ from proxy.model import (
     HashKey,
     HeaderEdits,
     Mirror,
+    PathPolicy,
     Redirect,
     Rewrite,
     Route,
@@ -382,3 +383,26 @@ def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, dra
         (way,) = explained(path, of=tested, bucket_bp=draw_bp).ways
         assert way.backend == wanted
         assert sum(way.share for way in said.ways) == pytest.approx(100)
+
+
+def test_the_policy_that_decided_is_shown_with_every_reading() -> None:
+    item = replace(
+        ITEM, matches=(Match(path=template("/i/{id}")),), path_policy=PathPolicy("refuse", "keep")
+    )
+    said = explained("/i/a%2Fb", of=table(item, REST))
+    assert (said.route, said.path_policy) == ("item", ("encoded_slash: keep",))
+    assert [(each.path, each.route, each.counts) for each in said.readings] == [
+        ("/i/a%2Fb", "item", True),
+        ("/i/a/b", "rest", False),
+    ]
+    assert said.others[0].why == "holds, but item goes first"
+
+
+def test_a_policy_under_which_all_readings_lead_to_one_route_is_shown_alone() -> None:
+    said = explained("/a%5Cb", of=table(replace(REST, path_policy=PathPolicy(backslash="keep"))))
+    assert (said.route, said.path_policy, said.readings) == ("rest", ("backslash: keep",), ())
+
+
+def test_a_policy_that_does_not_matter_for_the_path_is_not_shown() -> None:
+    said = explained("/a%41", of=table(replace(REST, path_policy=PathPolicy(backslash="keep"))))
+    assert (said.route, said.path_policy) == ("rest", ())

@@ -3,7 +3,17 @@
 import pytest
 
 from proxy.errors import BadRequest
-from proxy.routing.paths import fill_template, path_variants, replace_prefix, resolve_dots, to_wire
+from proxy.model import STRICT_PATHS, PathPolicy
+from proxy.routing.paths import (
+    fill_template,
+    has_dot_segments,
+    onward_path,
+    path_variants,
+    readings_of,
+    replace_prefix,
+    resolve_dots,
+    to_wire,
+)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +120,62 @@ def test_a_template_takes_the_raw_segments() -> None:
 
 def test_a_written_path_is_escaped_for_the_wire() -> None:
     assert to_wire("/a b/항?#%") == b"/a%20b/%ED%95%AD%3F%23%25"
+
+
+@pytest.mark.parametrize(
+    ("path", "policy", "expected"),
+    [
+        (b"//a", PathPolicy(double_slash="merge"), {b"/a"}),
+        (b"//a", PathPolicy(double_slash="keep"), {b"//a"}),
+        (b"/a%2Fb%2e", PathPolicy(encoded_slash="keep"), {b"/a%2Fb%2e", b"/a%2Fb."}),
+        (b"/a%252Fb", PathPolicy(encoded_slash="keep"), {b"/a%252Fb", b"/a%2Fb", b"/a/b"}),
+        (b"/a%2F;v=1%2F2/b", PathPolicy(encoded_slash="keep"), {b"/a%2F;v=1%2F2/b", b"/a%2F/b"}),
+        (b"/a%5Cb\\c", PathPolicy(backslash="keep"), {b"/a\\b\\c"}),
+        (b"/\xc3\xa9", PathPolicy(raw_bytes="keep"), {b"/\xc3\xa9"}),
+        (b"/a%2F/b", PathPolicy("merge", "keep"), {b"/a%2F/b"}),
+    ],
+)
+def test_a_policy_leaves_readings_out(
+    path: bytes, policy: PathPolicy, expected: set[bytes]
+) -> None:
+    assert set(path_variants(path, policy)) == expected
+
+
+def test_a_backslash_that_is_refused_is_read_as_a_slash_too() -> None:
+    assert set(readings_of(b"/a%5Cb", STRICT_PATHS)) == {b"/a%5Cb", b"/a\\b", b"/a/b"}
+
+
+@pytest.mark.parametrize(
+    ("path", "has_dots"),
+    [
+        (b"/a/b.c", False),
+        (b"/a/..b", False),
+        (b"/a/../b", True),
+        (b"/a/.", True),
+        (b"/a/%2e%2E/b", True),
+        (b"/a/..;x/b", True),
+        (b"/a\\..\\b", True),
+        (b"/a%252f..%252fb", True),
+    ],
+)
+def test_dot_segments_are_found_in_every_reading(path: bytes, has_dots: bool) -> None:
+    assert has_dot_segments(path) == has_dots
+
+
+@pytest.mark.parametrize(
+    ("path", "policy", "with_parameters", "onward"),
+    [
+        (b"//a//b", STRICT_PATHS, True, b"//a//b"),
+        (b"//a//b", PathPolicy(double_slash="merge"), True, b"/a/b"),
+        (b"//a/%2e%2e//b", PathPolicy(double_slash="merge"), True, b"//a/%2e%2e//b"),
+        (b"/a;jsessionid=1/b;v=2", STRICT_PATHS, True, b"/a;jsessionid=1/b;v=2"),
+        (b"/a;jsessionid=1/b;v=2", STRICT_PATHS, False, b"/a/b"),
+        (b"/;x", STRICT_PATHS, False, b"/"),
+        (b"/a%3Bx", STRICT_PATHS, False, b"/a%3Bx"),
+        (b"/a/;x/b", PathPolicy(double_slash="merge"), False, b"/a/b"),
+    ],
+)
+def test_the_path_that_goes_on(
+    path: bytes, policy: PathPolicy, with_parameters: bool, onward: bytes
+) -> None:
+    assert onward_path(path, policy, with_parameters) == onward
