@@ -101,6 +101,8 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
             screen.fact("stage", explanation.stage)
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
+    if explanation.cors:
+        screen.fact("cors", explanation.cors)
     for number, each in enumerate(explanation.errors):
         screen.fact("" if number else "errors", each)
     for reading in explanation.readings:

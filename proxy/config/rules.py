@@ -5,9 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.matches import parameters
 from proxy.config.documents.routes import BackendRefDoc, RouteDoc
 from proxy.config.faults import Fault, did_you_mean
+from proxy.config.tree import Loc
 from proxy.config.units import format_share
 from proxy.model import ALL_BP
 
@@ -175,6 +177,21 @@ def _rollout(route: RouteDoc) -> Iterator[Fault]:
         yield Fault(("rollout",), "a rollout of a route without a stage", hint, on_key=True)
 
 
+def _cors(route: RouteDoc) -> Iterator[Fault]:
+    """The facade writes the fields of CORS itself: an edit of one would have no effect."""
+    if route.cors is None:
+        return
+    refs = route.backend_refs or ()
+    places: list[tuple[Loc, MessageDoc]] = [(("response",), route.response)]
+    places += [(("backend_refs", at, "response"), ref.response) for at, ref in enumerate(refs)]
+    for at, message in places:
+        for key in ("set", "add"):
+            for name in getattr(message.headers, key):
+                if name.lower().startswith("access-control-"):
+                    text = f"`{name}` stands beside `cors`, which writes it"
+                    yield Fault((*at, "headers", key, name), text, "leave it out", on_key=True)
+
+
 Rule = Callable[[RouteDoc], Iterator[Fault]]
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
@@ -186,4 +203,5 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset(("backend_refs", "stage")), _two_sides),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
     (frozenset(("stage", "rollout")), _rollout),
+    (frozenset(("backend_refs", "response", "cors")), _cors),
 )

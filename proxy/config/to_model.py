@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from proxy.config import to_error_bodies
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
+from proxy.config.documents.cors import CorsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
@@ -33,6 +34,7 @@ from proxy.model import (
     BackendTls,
     Cohort,
     CookieRules,
+    Cors,
     DirectResponse,
     Explain,
     Forwarded,
@@ -217,6 +219,7 @@ class RouteBuilder:
             limits(doc.limits, self.limits),
             doc.tunnels,
             to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
+            None if doc.cors is None else _cors(doc.cors),
             line,
         )
 
@@ -284,6 +287,18 @@ def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
 def _redirect(doc: RedirectDoc) -> Redirect:
     return Redirect(
         doc.status, doc.scheme, doc.hostname, doc.port, doc.path, doc.replace_prefix_match
+    )
+
+
+def _cors(doc: CorsDoc) -> Cors:
+    return Cors(
+        tuple(doc.allow_origins),
+        tuple(doc.allow_methods),
+        tuple(doc.allow_headers),
+        tuple(doc.expose_headers),
+        None if doc.max_age is None else int(doc.max_age),
+        doc.allow_credentials,
+        doc.preflight == "forward",
     )
 
 

@@ -94,6 +94,9 @@ def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
 ) -> Choices:
     """The prepared routes for requests of `method` that `route` takes."""
+    if method == "OPTIONS" and snapshot.has_cors:
+        # A preflight may belong to another route.
+        return ((ALL_BP, None),)
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
@@ -116,6 +119,8 @@ def _prepared(
     upstream = forwarder.upstreams.of(backend)
     edits = (route.request, ref.request)
     if not isinstance(upstream, HttpUpstream) or upstream.reads_requests:
+        return None
+    if route.cors is not None:
         return None
     if _edits_facade_fields(snapshot, route, ref) or not SHARED_FIELDS.isdisjoint(
         _removed(backend)

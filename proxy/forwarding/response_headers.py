@@ -8,6 +8,7 @@ from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import dropped_cookies
+from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.headers import apply_header_edits, replaced_names
 from proxy.routing.transforms.response import (
     client_response_headers,
@@ -74,14 +75,16 @@ def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record
 
 def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
-    ref = decision.ref
-    return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+    route, ref = decision.route, decision.ref
+    if route.cors is not None or route.response != NO_EDITS:
+        return True
+    return ref is not None and ref.response != NO_EDITS
 
 
 def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:
-    """The response for `error`, with the response edits of its route.
+    """The response for `error`, with the response edits and the CORS policy of its route.
 
-    A script in a browser sees the status only with the route's CORS fields. Edits of the fields that describe the
+    A script in a browser sees the status only with the fields of CORS. Edits of the fields that describe the
     body have no effect. Vary may get further names.
     """
     route, facts, identity = record.route, record.facts, record.identity
@@ -99,7 +102,8 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
         added = apply_header_edits(added, record.decision.ref.response)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
     edited = [pair for pair in added if pair[0] not in own]
-    return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
+    headers = with_cors([*reply.headers, *edited], route, facts)
+    return LocalReply(reply.status, headers, reply.body)
 
 
 def refusal_reply(error: RequestError, snapshot: Snapshot) -> LocalReply:

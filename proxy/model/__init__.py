@@ -17,6 +17,7 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
 from proxy.model.match import Match, PathMatch, StringMatch
@@ -58,6 +59,7 @@ __all__ = [
     "Body",
     "Cohort",
     "CookieRules",
+    "Cors",
     "Decision",
     "Deviation",
     "DirectResponse",

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
+from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
@@ -159,6 +160,7 @@ class Route(Struct, frozen=True):
     """Whether tunnels (WebSockets) end when the route sends nothing more to their backend."""
     errors: ErrorBodies = ()
     """The bodies of error responses to its requests, those of the defaults included."""
+    cors: Cors | None = None
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
 

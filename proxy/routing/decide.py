@@ -2,7 +2,9 @@
 
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.transforms.cors import is_answered
 
+PREFLIGHT = "preflight"
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
@@ -13,11 +15,20 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
     this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
-    return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
+    choice = choice_without_draw(table, route, facts) or weighted_choice(route, draw_bp)
+    return decision_for(route, facts, choice)
+
+
+def choice_without_draw(table: RouteTable, route: Route, facts: Facts) -> Choice | None:
+    """The choice for a request that `route` takes. None where the draw decides.
+
+    The facade responds to a preflight of CORS itself, whatever the stage.
+    """
+    return (-1, PREFLIGHT) if is_answered(route, facts) else fixed_choice(table, route)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
-    """The choice for every request that `route` takes. None where the draw decides.
+    """The choice for every request that `route` takes, but preflights. None where the draw decides.
 
     In this order: kill switch, local reply, a single reference, stage.
     """

@@ -1,8 +1,10 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import DirectResponse, Facts, Redirect, Route
+from proxy.model import Decision, DirectResponse, Facts, Redirect, Route
+from proxy.routing.decide import PREFLIGHT
 from proxy.routing.paths import replace_prefix, to_wire
+from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
 
@@ -16,17 +18,24 @@ def is_for_facade(facts: Facts) -> bool:
     )
 
 
-def direct_response(route: Route, facts: Facts) -> LocalReply:
-    """The local reply of a route with a `direct_response` or a `redirect`."""
+def direct_response(decision: Decision, facts: Facts) -> LocalReply:
+    """The local reply to a preflight, or of a route with a `direct_response` or a `redirect`."""
+    route = decision.route
+    reply = _unedited(decision, facts)
+    headers = with_cors(apply_header_edits(reply.headers, route.response), route, facts)
+    return LocalReply(reply.status, headers, reply.body)
+
+
+def _unedited(decision: Decision, facts: Facts) -> LocalReply:
+    """The reply without the edits and the CORS policy of the route."""
+    route = decision.route
+    if decision.reason == PREFLIGHT:
+        return LocalReply(204, [])
     if route.redirect is not None:
         location = redirect_location(route, route.redirect, facts)
-        return LocalReply(
-            route.redirect.status, apply_header_edits([(b"location", location)], route.response)
-        )
+        return LocalReply(route.redirect.status, [(b"location", location)])
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
-    return LocalReply(
-        direct.status, apply_header_edits(list(direct.headers), route.response), direct.body
-    )
+    return LocalReply(direct.status, list(direct.headers), direct.body)
 
 
 def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:

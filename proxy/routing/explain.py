@@ -35,6 +35,8 @@ from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
+from proxy.routing.transforms.cors import describe as describe_cors
+from proxy.routing.transforms.cors import requested_method
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -96,6 +98,8 @@ class Explanation(Struct, frozen=True):
     stage: str | None = None
     errors: tuple[str, ...] = ()
     """The bodies that the table gives to error responses of the facade, in words."""
+    cors: str = ""
+    """What the CORS policy of the route means for this request, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -155,7 +159,9 @@ def explain(
     if resolution.for_facade:
         detail = "the facade answers this request itself (RFC 9110 7.6.2, 9.3.7)"
         return replace(explanation, status=OPTIONS_REPLY.status, reason="options", detail=detail)
-    others = tuple(_other_routes(snapshot.table.routes, route, facts))
+    announced = None if route is None or route.cors is None else requested_method(facts)
+    matched = facts if announced is None else replace(facts, method=announced)
+    others = tuple(_other_routes(snapshot.table.routes, route, matched))
     if route is None:
         no_route = NoRoute("no route takes this request")
         errors = describe_errors(snapshot.table.errors)
@@ -167,6 +173,7 @@ def explain(
         match=describe(route.match),
         stage=route.stage,
         errors=describe_errors(route.errors),
+        cors=describe_cors(route, facts),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_endpoint(decision, snapshot, facts, endpoint_of)
@@ -230,7 +237,7 @@ def _possible_decision(
         _percent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
     )
     if decision.ref is None:
-        reply = direct_response(decision.route, facts)
+        reply = direct_response(decision, facts)
         return replace(possible, status=reply.status, headers=_shown(reply.headers))
     backend = snapshot.backends[decision.ref.backend]
     possible = replace(possible, backend=backend.name)

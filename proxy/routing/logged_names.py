@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from proxy.model import RouteTable
+from proxy.routing.transforms.cors import PREFLIGHT_FIELDS
 
 
 class LoggedNames(Struct, frozen=True):
@@ -18,13 +19,16 @@ class LoggedNames(Struct, frozen=True):
 
 
 def names_that_rules_read(table: RouteTable) -> LoggedNames:
-    """The names in the matches and cohorts of `table`."""
+    """The names in the matches and cohorts of `table`, and those of preflights, if a route has a CORS policy."""
     keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
     hashed_headers = _names(key.name for key in keys if key.kind == "header")
     hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")
     matches = [route.match for route in table.routes]
+    headers = {m.name for match in matches for m in match.headers}
+    if any(route.cors is not None for route in table.routes):
+        headers |= {*PREFLIGHT_FIELDS}
     return LoggedNames(
-        _names((m.name for match in matches for m in match.headers), but=hashed_headers),
+        _names(headers, but=hashed_headers),
         _names(m.name for match in matches for m in match.query),
         _names((m.name for match in matches for m in match.cookies), but=hashed_cookies),
         hashed_headers,

@@ -4,13 +4,15 @@
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.errors import BadRequest, NoRoute, RequestError
 from proxy.model import Facts, Route, RouteTable
-from proxy.routing.decide import Choice, fixed_choice
+from proxy.routing.decide import Choice, choice_without_draw
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
 from proxy.routing.match import Index, match
+from proxy.routing.transforms.cors import requested_method
 
 
 class Resolution(Struct, frozen=True):
@@ -18,7 +20,7 @@ class Resolution(Struct, frozen=True):
 
     route: Route | None = None
     fixed_choice: Choice | None = None
-    """The choice for every request that the route takes. None where the draw decides."""
+    """The choice, where no draw decides."""
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
     for_facade: bool = False
@@ -36,7 +38,7 @@ def resolve(
     if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
     try:
-        route = match(index, facts)
+        route = _preflight_route(index, facts) or match(index, facts)
     except RequestError as error:
         return Resolution(error=error)
     if route is None:
@@ -46,4 +48,19 @@ def resolve(
         check_limits(facts, route.limits, header_bytes)
     except RequestError as error:
         return Resolution(route, error=error)
-    return Resolution(route, fixed_choice(table, route))
+    return Resolution(route, choice_without_draw(table, route, facts))
+
+
+def _preflight_route(index: Index, facts: Facts) -> Route | None:
+    """The route with a CORS policy that takes the request which a preflight announces.
+
+    None for other requests, and if that route has no policy: then the route that takes OPTIONS counts.
+    """
+    method = requested_method(facts)
+    if method is None:
+        return None
+    try:
+        route = match(index, replace(facts, method=method))
+    except RequestError:
+        return None
+    return route if route is not None and route.cors is not None else None

@@ -194,6 +194,7 @@ def test_every_reason_is_in_the_page() -> None:
     }
     of_decisions = {
         *("only", "stage", "draw", "kill_switch", "direct_response", "redirect", "retired"),
+        "preflight",
     }
     assert told == (of_errors - {"error"}) | of_bounds | of_decisions
 

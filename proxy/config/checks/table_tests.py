@@ -105,7 +105,7 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
     failures: dict[str, None] = {}
     passed = False
     for decision in _decisions(table, route, test, facts):
-        reply = direct_response(decision.route, facts) if decision.ref is None else None
+        reply = direct_response(decision, facts) if decision.ref is None else None
         location = dict(reply.headers).get(b"location", b"").decode() if reply else None
         outcome = Outcome(route, decision, reply.status if reply else None, location)
         differences = tuple(_differences(test.expect, outcome))

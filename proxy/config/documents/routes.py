@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 from proxy.config.addresses import Hostname, Link
 from proxy.config.documents.base import Doc, RuledDoc, ShortForm, exactly_one, shared
 from proxy.config.documents.compare import MirrorDoc
+from proxy.config.documents.cors import CorsDoc
 from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.headers import HeaderValues, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
@@ -199,6 +200,9 @@ class RouteDoc(Doc):
         default_factory=dict,
         description="Bodies of the facade's own error responses, by status",
         json_schema_extra={"additionalProperties": False},
+    )
+    cors: CorsDoc | None = Field(
+        default=None, description="Pages of other origins that may use this route"
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

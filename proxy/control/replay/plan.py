@@ -18,6 +18,7 @@ from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.match import Index
 from proxy.routing.predicates import text
 from proxy.routing.resolve import resolve
+from proxy.routing.transforms.cors import PREFLIGHT_FIELDS
 
 _EXAMPLES = 3
 _EXAMPLE_LENGTH = 200
@@ -121,7 +122,7 @@ def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
         return Destination(None, str(OPTIONS_REPLY.status))
     decision = decide(side.table, route, facts, draw_bp)
     if decision.ref is None:
-        return Destination(route.name, str(direct_response(route, facts).status))
+        return Destination(route.name, str(direct_response(decision, facts).status))
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
     return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
@@ -279,10 +280,11 @@ def _by_cohort(old: RouteTable, new: RouteTable) -> Iterator[str]:
 
 
 def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
-    """The names of headers, query parameters and cookies that the matches read."""
+    """The names of headers, query parameters and cookies by which routes are found."""
     matches = [route.match for route in table.routes]
+    preflight = PREFLIGHT_FIELDS if any(route.cors is not None for route in table.routes) else ()
     return (
-        {each.name for match in matches for each in match.headers},
+        {each.name for match in matches for each in match.headers} | {*preflight},
         {each.name for match in matches for each in match.query},
         {each.name for match in matches for each in match.cookies},
     )

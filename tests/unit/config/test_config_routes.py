@@ -48,7 +48,7 @@ def _weights(incumbent: float, newcomer: str) -> str:
         ("backend_refs: [«5]", "`5` stands where keys are meant — write keys like `name`, `weight`, `url_rewrite`, `request`, `response`"),
         ("backend_refs: legacy, «url_rewrite: {}", "unknown key `url_rewrite` — write it in the backend reference: each has its own"),
         ("backend_refs: legacy, «path: /a", "unknown key `path` — write `match: {path: …}`"),
-        ("backend_refs: legacy, «zzzzz: 1", "unknown key `zzzzz` — known: `name`, `stage`, `priority`, `match`, `backend_refs`, `direct_response`, `redirect`, `retired`, `request`, `response`, `cohort`, `override` and 10 more"),
+        ("backend_refs: legacy, «zzzzz: 1", "unknown key `zzzzz` — known: `name`, `stage`, `priority`, `match`, `backend_refs`, `direct_response`, `redirect`, `retired`, `request`, `response`, `cohort`, `override` and 11 more"),
         ("backend_refs: legacy, stage: «canry", "`canry` is no stage — did you mean `canary`?"),
         ("backend_refs: legacy, stage: «off", '`off` without quotes is read differently by every YAML reader — write it in quotes: "off"'),
     ],

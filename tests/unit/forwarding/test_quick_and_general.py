@@ -81,7 +81,12 @@ routes:
     backend_refs: picky
   - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
+  - name: shared
+    match: {path: {prefix: /shared}, methods: [GET, HEAD]}
+    cors: {allow_origins: ["https://*.example"], allow_credentials: true}
+    backend_refs: {legacy: 50, picky: 50}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
+  - {name: others, match: {path: {prefix: /shared}}, backend_refs: legacy}
 """
 PLAIN_TABLE = """
 version: 1
@@ -192,6 +197,10 @@ MORE = {
     "two-hosts": b"\r\nHost: b",
     "upgrade": b"\r\nConnection: upgrade\r\nUpgrade: h2c",
     "expect": b"\r\nExpect: 100-continue",
+    "origin": b"\r\nOrigin: https://www.example",
+    "other-origin": b"\r\nOrigin: http://www.example",
+    "preflight": b"\r\nOrigin: https://www.example\r\nAccess-Control-Request-Method: GET",
+    "other-preflight": b"\r\nOrigin: https://www.example\r\nAccess-Control-Request-Method: PUT",
     "range": b"\r\nRange: bytes=0-1\r\nIf-None-Match: x\r\nReferer: /\r\nAuthorization: b",
 }
 LINES = (
@@ -206,6 +215,7 @@ PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
+    b"/shared/1",
 )
 
 
@@ -266,7 +276,10 @@ RESPONSES = (
 
 @pytest.mark.parametrize("response", RESPONSES)
 def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
-    for path in (b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"):
+    for path in (
+        *(b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"),
+        b"/shared/1",
+    ):
         pair.send(GET % path, response=response)
         pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)
         pair.send((GET % path).replace(b"GET", b"HEAD"), response=response)

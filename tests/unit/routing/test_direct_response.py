@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
-from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
+from proxy.model import Decision, DirectResponse, HeaderEdits, Redirect, Route
 from proxy.model.match import Match
 from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
@@ -109,13 +109,15 @@ def test_a_direct_response_carries_the_route_s_edits() -> None:
         direct_response=DirectResponse(410, ((b"sunset", b"x"),), b"gone"),
         response=HeaderEdits(add=((b"a", b"1"),)),
     )
-    answer = direct_response(route, facts())
+    answer = direct_response(Decision(route, "direct_response"), facts())
     assert (answer.status, answer.body) == (410, b"gone")
     assert answer.headers == [(b"sunset", b"x"), (b"a", b"1")]
 
 
 def test_a_redirect_is_an_answer_without_body() -> None:
-    answer = direct_response(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
+    answer = direct_response(
+        Decision(Route("r", Match(), redirect=Redirect(308, path="/n")), "redirect"), facts()
+    )
     assert (answer.status, answer.headers, answer.body) == (308, [(b"location", b"/n")], b"")
 
 

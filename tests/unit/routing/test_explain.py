@@ -9,6 +9,7 @@ from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
     BackendRef,
     CookieRules,
+    Cors,
     DirectResponse,
     Endpoint,
     HeaderEdits,
@@ -303,3 +304,28 @@ def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, dra
         (way,) = explained(path, of=tested, bucket_bp=draw_bp).ways
         assert way.backend == wanted
         assert sum(way.share for way in said.ways) == pytest.approx(100)
+
+
+def test_a_preflight_is_explained_on_the_route_of_its_method() -> None:
+    cors = Cors(("https://a.example",), ("GET",))
+    gets = replace(
+        route("gets", match=Match(path=prefix("/c"), methods=("GET",)), to=refs(new=100)),
+        cors=cors,
+    )
+    of = table(gets, POSTS, REST)
+    fields = (("origin", "https://a.example"), ("access-control-request-method", "GET"))
+    said = explained("/c", "OPTIONS", of=of, headers=fields)
+    (way,) = said.ways
+    assert (said.route, way.reason, way.status, way.backend) == ("gets", "preflight", 204, None)
+    assert ("access-control-allow-methods", "GET") in way.headers
+    assert said.cors == (
+        "the preflight of GET, on the route of GET, answered by the facade: "
+        "allowed for https://a.example"
+    )
+    whys = {each.name: each.why for each in said.others}
+    assert whys == {"posts": "method GET is none of POST", "rest": "holds, but gets goes first"}
+    plain = explained("/c", of=of)
+    assert (
+        plain.cors == "pages of https://a.example may read the response; this request has no Origin"
+    )
+    assert explained("/", of=of).cors == ""
