@@ -75,14 +75,19 @@ def read_file_path(value: Any) -> str:
 
 def read_header_name(value: Any) -> str:
     """A header field's name, in lower case."""
+    return read_written_name(value).lower()
+
+
+def read_written_name(value: Any) -> str:
+    """A header field's name, in the spelling in which it is sent."""
     text = checked_text(value)
     if not TOKEN.fullmatch(text):
         raise value_fault(f"{quoted(text)} is no header name", "use letters, digits and -")
-    return text.lower()
+    return text
 
 
 def read_edited_name(value: Any) -> str:
-    """The name of a header field that a route may edit."""
+    """The name of a header field that a table may edit, in lower case."""
     name = read_header_name(value)
     if name == "host":
         raise value_fault("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
@@ -91,6 +96,12 @@ def read_edited_name(value: Any) -> str:
             f"`{name}` belongs to the connection", "leave it out: the facade makes it"
         )
     return name
+
+
+def read_set_name(value: Any) -> str:
+    """The name of a header field that a table sets, in the spelling in which it is sent."""
+    read_edited_name(value)
+    return read_written_name(value)
 
 
 def read_cookie_name(value: Any) -> str:
@@ -221,9 +232,13 @@ FilePath = Annotated[
 HeaderName = Annotated[
     str, BeforeValidator(read_header_name), described("A header name", "x-user-id")
 ]
+WrittenName = Annotated[
+    str, BeforeValidator(read_written_name), described("A header name", "x-user-id")
+]
 EditedName = Annotated[
     str, BeforeValidator(read_edited_name), described("A header name", "x-user-id")
 ]
+SetName = Annotated[str, BeforeValidator(read_set_name), described("A header name", "x-user-id")]
 CookieName = Annotated[str, BeforeValidator(read_cookie_name), described("A cookie name", "TB_UID")]
 QueryName = Annotated[str, BeforeValidator(read_query_name), described("A parameter name", "v")]
 Value = Annotated[str, BeforeValidator(read_value), described("A field value")]

@@ -37,6 +37,7 @@ from proxy.model import (
     Cors,
     DirectResponse,
     Explain,
+    FieldName,
     Forwarded,
     HashKey,
     HeaderEdits,
@@ -47,6 +48,7 @@ from proxy.model import (
     Rewrite,
     Route,
     Timeouts,
+    field_name,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
@@ -309,16 +311,16 @@ def _direct_response(doc: RouteDoc) -> DirectResponse | None:
     given = given or DirectResponseDoc(status=410)
     headers = tuple(_pairs(given.headers))
     if given.body and all(name != b"content-type" for name, _ in headers):
-        headers += ((b"content-type", b"text/plain; charset=utf-8"),)
+        headers += ((FieldName(b"Content-Type"), b"text/plain; charset=utf-8"),)
     if doc.retired is not None:
         headers += tuple(_retired_headers(doc.retired))
     return DirectResponse(given.status, headers, given.body.encode())
 
 
 def _retired_headers(doc: RetiredDoc) -> Iterable[tuple[bytes, bytes]]:
-    yield b"sunset", http_date(doc.sunset).encode()
+    yield FieldName(b"Sunset"), http_date(doc.sunset).encode()
     if doc.successor is not None:
-        yield b"link", f'<{doc.successor}>; rel="successor-version"'.encode()
+        yield FieldName(b"Link"), f'<{doc.successor}>; rel="successor-version"'.encode()
 
 
 def http_date(instant: datetime) -> str:
@@ -336,7 +338,7 @@ def _edits(doc: MessageDoc) -> HeaderEdits:
 
 
 def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
-    return ((name.encode(), value.encode()) for name, value in fields.items())
+    return ((field_name(name.encode()), value.encode()) for name, value in fields.items())
 
 
 def table_test(doc: TestDoc, position: Position) -> TableTest:

@@ -11,7 +11,7 @@ from proxy.config.reader import MAX_BYTES
 from proxy.control.error_files import load_error_files
 from proxy.control.tls_files import load_tls_files
 from proxy.errors import FacadeError, Problem, TableError
-from proxy.model import Endpoint
+from proxy.model import Endpoint, field_name
 from proxy.routing.facts import Networks
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.snapshot import Snapshot, head_bounds
@@ -51,7 +51,7 @@ def snapshot_of(
         backends,
         Networks(table.forwarded.trusted_proxies),
         Networks(table.explain.expose_to),
-        table.explain.response_header.lower().encode(),
+        field_name(table.explain.response_header.encode()),
         names_that_rules_read(table),
         *head_bounds(table),
         loaded.warnings,

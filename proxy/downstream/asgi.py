@@ -17,8 +17,9 @@ from proxy.downstream.asgi_types import HEAD_BLOCK, App, Message
 from proxy.downstream.client_response import ClientResponse
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection, ConnectionLimits
 from proxy.errors import RequestError
+from proxy.http1.fields import field_line
 from proxy.http1.framing import BODILESS_STATUSES
-from proxy.http1.local_reply import LocalReply, problem
+from proxy.http1.local_reply import CACHE_CONTROL, CONTENT_TYPE, LocalReply, problem
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing
@@ -33,7 +34,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _EXTENSIONS: dict[str, dict[str, object]] = {HEAD_BLOCK: {}}
 _APPLICATION_FAILED = LocalReply(
     500,
-    [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")],
+    [(CONTENT_TYPE, b"application/problem+json"), (CACHE_CONTROL, b"no-store")],
     b'{"type":"about:blank","title":"Internal Server Error","status":500,'
     b'"detail":"the server failed; its log tells more","reason":"internal"}',
 )
@@ -254,9 +255,9 @@ class AsgiRequest:
             elif name == b"connection":
                 out.keep = out.keep and b"close" not in value.lower()
             elif name != b"transfer-encoding":
-                lines.append(b"%b: %b" % (name, value))
+                lines.append(field_line((name, value)))
         if length is not None and status != 204:
-            lines.append(b"content-length: %d" % length)
+            lines.append(b"Content-Length: %d" % length)
         lines.append(b"")
         head_block = b"\r\n".join(lines)
         if len(head_block.splitlines()) != len(lines) - 1 or 0 in head_block:

@@ -13,7 +13,9 @@ from proxy.http1.response_writer import fields_block, lines_of, response_head_by
 from proxy.model import HeaderPairs
 
 _KEEP_ALIVE_END = b"\r\n"
-_CLOSE_END = b"connection: close\r\n\r\n"
+OLD_KEEP_ALIVE_END = b"Connection: keep-alive\r\n\r\n"
+"""For a client of HTTP/1.0, which has asked for it (RFC 9112 9.3)."""
+_CLOSE_END = b"Connection: close\r\n\r\n"
 """The last lines of a head: whether another response may follow on the connection."""
 _MAX_JOINED_BYTES = 16 * 1024
 """Copying up to this many bytes is cheaper than writing one more piece."""
@@ -39,7 +41,7 @@ class ClientResponse(Struct, eq=False):
     def interim(self, status: int, lines: Iterable[bytes]) -> None:
         """Write an interim response (1xx), but not to an HTTP/1.0 client (RFC 9110 15.2)."""
         if not self.is_http10:
-            self.client.write(response_head_bytes(status, lines, None, False, False))
+            self.client.write(response_head_bytes(status, lines, None, False))
 
     def start(self, status: int, head_block: bytes, framing: Framing, more_follows: bool) -> None:
         """Write the head. `head_block` has no framing fields but Content-Length. Set `keep` before.
@@ -51,8 +53,11 @@ class ClientResponse(Struct, eq=False):
             self.chunked = not self.is_http10
             self.by_close = self.is_http10
             self.keep = self.keep and not self.is_http10
-        coding = b"transfer-encoding: chunked\r\n" if self.chunked else b""
-        head = b"%b%b%b" % (head_block, coding, _KEEP_ALIVE_END if self.keep else _CLOSE_END)
+        coding = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
+        end = _CLOSE_END
+        if self.keep:
+            end = OLD_KEEP_ALIVE_END if self.is_http10 else _KEEP_ALIVE_END
+        head = b"%b%b%b" % (head_block, coding, end)
         if more_follows:
             self.pending_head = head
         else:
@@ -62,7 +67,7 @@ class ClientResponse(Struct, eq=False):
         """Write a 101. `lines` include Connection and Upgrade."""
         self.status = 101
         self.keep = False
-        self.client.write(response_head_bytes(101, lines, None, False, False))
+        self.client.write(response_head_bytes(101, lines, None, False))
 
     def data(self, data: bytes) -> None:
         """Write bytes of the body."""
@@ -104,7 +109,8 @@ class ClientResponse(Struct, eq=False):
         bodiless = reply.status in BODILESS_STATUSES
         length = None if bodiless else b"%d" % len(reply.body)
         lines = lines_of([*reply.headers, *extra])
-        head = response_head_bytes(reply.status, lines, length, False, not self.keep)
+        connection = b"close" if not self.keep else b"keep-alive" if self.is_http10 else b""
+        head = response_head_bytes(reply.status, lines, length, False, connection)
         if reply.body and not (bodiless or self.is_head):
             self.sent_bytes = len(reply.body)
             head += reply.body
@@ -115,5 +121,6 @@ def refusal(reply: LocalReply) -> bytes:
     """The whole response to bytes that never became a request. The caller ends the connection."""
     length = b"%d" % len(reply.body)
     return (
-        response_head_bytes(reply.status, lines_of(reply.headers), length, False, True) + reply.body
+        response_head_bytes(reply.status, lines_of(reply.headers), length, False, b"close")
+        + reply.body
     )

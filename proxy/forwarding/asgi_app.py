@@ -30,7 +30,7 @@ from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead
 from proxy.http1.response_head import ResponseHead
-from proxy.model import BackendRef, HeaderPairs, Route
+from proxy.model import BackendRef, FieldName, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.upstream_request import outgoing
@@ -154,11 +154,11 @@ class AsgiForwarder:
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
                 if cookie is not None:
-                    block = b"%bset-cookie: %b\r\n" % (block, cookie)
+                    block = b"%bSet-Cookie: %b\r\n" % (block, cookie)
                 await out.open(head.status, block, head.fields.length)
             else:
                 fields = response_fields(head, decided, snapshot, record)
-                added = [] if cookie is None else [(b"set-cookie", cookie)]
+                added = [] if cookie is None else [(FieldName(b"Set-Cookie"), cookie)]
                 await out.start(head.status, [*fields, *added])
 
         shared: AsgiExtension | None = scope.get("facade")
@@ -269,7 +269,7 @@ class AsgiTier(Struct, frozen=True):
     def new_request(
         self, client: ClientConnection, head: RequestHead, body: bytes | None
     ) -> ActiveRequest:
-        if head.upgrade == b"websocket" or not head.minor:
+        if b"websocket" in head.upgrades or not head.minor:
             return self.fast.new_request(client, head, body)
         return self.asgi.new_request(client, head, body)
 

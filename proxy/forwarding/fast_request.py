@@ -245,7 +245,7 @@ class FastRequest(Struct, eq=False):
         start = response_head(head, self.decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
-            start = b"%bset-cookie: %b\r\n" % (start, cookie)
+            start = b"%bSet-Cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
 
     def _affinity_cookie(self) -> bytes | None:
@@ -305,8 +305,8 @@ class FastRequest(Struct, eq=False):
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
         cookie = self._affinity_cookie()
         if cookie is not None:
-            lines.append(b"set-cookie: " + cookie)
-        self._response().switch([*lines, b"connection: upgrade", b"upgrade: " + wanted])
+            lines.append(b"Set-Cookie: " + cookie)
+        self._response().switch([*lines, b"Connection: upgrade", b"Upgrade: " + wanted])
         self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:

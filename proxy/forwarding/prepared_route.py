@@ -15,6 +15,7 @@ from proxy.model import (
     BackendRef,
     CookieRules,
     HeaderEdits,
+    HeaderPairs,
     Limits,
     Rewrite,
     Route,
@@ -149,7 +150,7 @@ def _prepared(
         _policy(backend, edits),
         _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
-        b"%b: %b\r\n" % (snapshot.decision_header, value),
+        field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
     )
@@ -197,5 +198,5 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
 
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
-    own = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
+    own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
     return field_lines(edited_request(own, route, ref))

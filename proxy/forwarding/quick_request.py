@@ -6,6 +6,7 @@ begin --> response_complete --> done
 
 import time
 
+from proxy.downstream.client_response import OLD_KEEP_ALIVE_END
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
 from proxy.forwarding.fast_request import FastRequest
@@ -119,10 +120,12 @@ class QuickRequest(UsualRequest, eq=False):
         sent_bytes = len(body)
         coding = b""
         if framing == "chunked":
-            coding = b"transfer-encoding: chunked\r\n"
+            coding = b"Transfer-Encoding: chunked\r\n"
             body = chunked_body(body)
         keep = request.keep_alive
-        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        end = b"Connection: close\r\n\r\n"
+        if keep:
+            end = b"\r\n" if request.minor else OLD_KEEP_ALIVE_END
         client.write(b"%b%b%b%b" % (block, coding, end, body))
         self.finish(head.status, sent_bytes, total_s)
         client.request_done(True, keep, False)

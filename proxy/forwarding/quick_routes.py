@@ -217,7 +217,7 @@ def _forwarding_block(lines: list[Line], facts: Facts, via: bool) -> bytes:
         elif kind == VIA or (kind == FORWARDING and facts.peer_trusted):
             fields.append((name, value))
             if name not in _EXTENDED:
-                kept.append(b"%b: %b\r\n" % (name, value))
+                kept.append(field_lines([(name, value)]))
     return b"".join(kept) + field_lines(forwarding_fields(fields, facts, via))
 
 

@@ -4,6 +4,7 @@ from proxy.errors import RequestError
 from proxy.forwarding.decided import Decided
 from proxy.http1.local_reply import LocalReply
 from proxy.http1.response_head import ResponseHead
+from proxy.http1.response_writer import fields_block
 from proxy.model import NO_EDITS, Decision, HeaderPairs
 from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
@@ -33,7 +34,7 @@ def response_head(
     else:
         fields = client_fields(head.pairs, decided, snapshot, record)
         block = head_block(head, fields)
-    return block + b"".join([b"%b: %b\r\n" % pair for pair in facade_headers(snapshot, record)])
+    return block + fields_block(facade_headers(snapshot, record))
 
 
 def response_fields(

@@ -47,7 +47,7 @@ class UsualRequest(Struct, eq=False):
         if host is None:
             host = (prepared.preserve_host and head.host) or authority
         return (
-            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
+            b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%bX-Request-ID: %b\r\ntraceparent: %b\r\n%b%b\r\n%b"
             % (
                 prepared.method,
                 plan.path,
@@ -57,7 +57,7 @@ class UsualRequest(Struct, eq=False):
                 self.request_id,
                 self.traceparent,
                 prepared.added,
-                b"content-length: %d\r\n" % len(body) if head.has_length else b"",
+                b"Content-Length: %d\r\n" % len(body) if head.has_length else b"",
                 body,
             )
         )
@@ -74,7 +74,7 @@ class UsualRequest(Struct, eq=False):
                 fields = apply_header_edits(fields, edits)
             block = head_block(head, fields)
         decision_line = prepared.decision_line if self.plan.may_see_decision else b""
-        return b"%bx-request-id: %b\r\n%b" % (block, self.request_id, decision_line)
+        return b"%bX-Request-ID: %b\r\n%b" % (block, self.request_id, decision_line)
 
     def finish(self, status: int, sent_bytes: int, total_s: float) -> None:
         """Count a request that has ended with its whole response, and log it."""

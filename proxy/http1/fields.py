@@ -7,7 +7,7 @@ sees a byte that another server could take for the end of a line.
 import re
 
 from proxy.errors import BadRequest
-from proxy.model import HeaderPairs
+from proxy.model import HeaderPairs, field_name, written_name
 
 # Visible characters, space, tab and obs-text (RFC 9110 5.5); and CR and LF, which `cut_lines` counts.
 _ALLOWED_BYTES = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
@@ -23,7 +23,9 @@ _COMMON_NAMES = (
     b"Trailer Transfer-Encoding Traceparent Tracestate Upgrade Upgrade-Insecure-Requests Vary Via X-Forwarded-For "
     b"X-Forwarded-Host X-Forwarded-Proto X-Request-ID"
 ).split()
-_NAMES = {raw: name.lower() for name in _COMMON_NAMES for raw in (name, name.lower())}
+COMMON_NAMES = {
+    written: field_name(written) for name in _COMMON_NAMES for written in (name, name.lower())
+}
 """Common spellings of common names. A name in this table is known to be a token, and needs no regex."""
 
 
@@ -43,19 +45,25 @@ def check_text(raw: bytes) -> None:
 
 
 def read_field(line: bytes) -> tuple[bytes, bytes]:
-    """Name in lower case, and value. `line` has passed `cut_lines`. Raises BadRequest."""
+    """Name and value. `line` has passed `cut_lines`. Raises BadRequest."""
     raw_name, colon, value = line.partition(b":")
-    name = _NAMES.get(raw_name)
+    name = COMMON_NAMES.get(raw_name)
     if name is None or not colon:
         if not colon or _TOKEN.fullmatch(raw_name) is None:
             raise _bad_field(line)
-        name = raw_name.lower()
+        name = field_name(raw_name)
     return name, value.strip(b" \t")
 
 
 def read_fields(lines: list[bytes]) -> HeaderPairs:
     """The fields of lines that have passed `cut_lines`. Raises BadRequest."""
     return [read_field(line) for line in lines]
+
+
+def field_line(pair: tuple[bytes, bytes]) -> bytes:
+    """A field as a line without its end, its name as it was written."""
+    name, value = pair
+    return b"%b: %b" % (written_name(name), value)
 
 
 def _bad_field(line: bytes) -> BadRequest:

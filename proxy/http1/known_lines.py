@@ -8,10 +8,24 @@ unknown lines.
 import re
 
 from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
-from proxy.http1.fields import TCHAR
+from proxy.http1.fields import COMMON_NAMES, TCHAR
 from proxy.http1.host import is_host
+from proxy.model import field_name
 
-PLAIN, COOKIE, HOST, DROPPED, RESTRICTED, FORWARDING, VIA, IDS, LENGTH, CLOSE, STRICT = range(11)
+(
+    PLAIN,
+    COOKIE,
+    HOST,
+    DROPPED,
+    RESTRICTED,
+    FORWARDING,
+    VIA,
+    IDS,
+    LENGTH,
+    CLOSE,
+    KEEP_ALIVE,
+    STRICT,
+) = range(12)
 """The kinds of lines.
 
 PLAIN and COOKIE are forwarded, unless the table removes them. DROPPED: a hop-by-hop field without effect on this
@@ -20,7 +34,8 @@ request id and trace context. CLOSE: `Connection: close`. STRICT: the whole requ
 """
 
 Line = tuple[int, bytes, bytes, bytes]
-"""Kind, name in lower case, value, and the line to forward with its end: only for PLAIN and COOKIE."""
+"""Kind, name, value; for PLAIN and COOKIE also the line to forward: as it was sent, but for white space around the
+value, and with its end."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
@@ -43,7 +58,7 @@ _KINDS = (
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
     | {b"cookie": COOKIE, b"via": VIA, b"forwarded": FORWARDING}
 )
-_CONNECTION = {b"keep-alive": DROPPED, b"close": CLOSE}
+_CONNECTION = {b"keep-alive": KEEP_ALIVE, b"close": CLOSE}
 _NO_FIELD: Line = (STRICT, b"", b"", b"")
 
 
@@ -55,9 +70,9 @@ class KnownLines(dict[bytes, Line]):
         if found is None:
             return _NO_FIELD
         written, value = found[1], found[2].rstrip(b" \t")
-        name = written.lower()
+        name = COMMON_NAMES.get(written) or field_name(written)
         kind = _kind_of(name, value)
-        sent = b"%b: %b\r\n" % (name, value) if kind <= COOKIE else b""
+        sent = b"%b: %b\r\n" % (written, value) if kind <= COOKIE else b""
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:
             if len(self) >= MAX_LINES:

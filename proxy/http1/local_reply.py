@@ -6,10 +6,14 @@ from msgspec import Struct
 
 from proxy.errors import RequestError
 from proxy.http1.error_page import title_of
-from proxy.model import HeaderPairs
+from proxy.model import FieldName, HeaderPairs
+
+CONTENT_TYPE = FieldName(b"Content-Type")
+CACHE_CONTROL = FieldName(b"Cache-Control")
+_RETRY_AFTER = FieldName(b"Retry-After")
 
 # Seconds. A 503 means a full queue or too many connections, and these clear up as responses arrive.
-_RETRY_AFTER = b"1"
+_RETRY_AFTER_S = b"1"
 
 
 class LocalReply(Struct, frozen=True):
@@ -36,7 +40,10 @@ def problem(error: RequestError, instance: str = "") -> LocalReply:
     body["reason"] = error.reason
     if instance:
         body["instance"] = instance
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    headers: HeaderPairs = [
+        (CONTENT_TYPE, b"application/problem+json"),
+        (CACHE_CONTROL, b"no-store"),
+    ]
     if status == 503:
-        headers.append((b"retry-after", _RETRY_AFTER))
+        headers.append((_RETRY_AFTER, _RETRY_AFTER_S))
     return LocalReply(status, headers, json.dumps(body).encode())

@@ -8,7 +8,16 @@ import re
 
 from msgspec import Struct
 
-from proxy.http1.known_lines import CLOSE, COOKIE, HOST, LENGTH, STRICT, KnownLines, Line
+from proxy.http1.known_lines import (
+    CLOSE,
+    COOKIE,
+    HOST,
+    KEEP_ALIVE,
+    LENGTH,
+    STRICT,
+    KnownLines,
+    Line,
+)
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.model import Body, HeaderPairs
 
@@ -23,10 +32,11 @@ _REQUEST_LINE = re.compile(
 )
 _METHODS = {each: each.decode() for each in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
 _NO_BODY = Body("none")
+_KEEP_ALIVE = 1 << KEEP_ALIVE
 
 
 class QuickHead(Struct, frozen=True, eq=False):
-    """A usual request. Bytes as the client sent them; field names in lower case."""
+    """A usual request. Bytes as the client sent them."""
 
     method: str
     path: bytes
@@ -48,7 +58,7 @@ class QuickHead(Struct, frozen=True, eq=False):
 
     @property
     def headers(self) -> HeaderPairs:
-        """Names in lower case."""
+        """Names as in `HeaderPairs`."""
         return [(line[1], line[2]) for line in self.lines]
 
     @property
@@ -60,8 +70,8 @@ class QuickHead(Struct, frozen=True, eq=False):
         """The same request as a value of the strict reader."""
         pairs = self.headers
         body = Body("length", len(self.body)) if self.has_length else _NO_BODY
-        close = any(line[0] == CLOSE for line in self.lines)
-        fields = RequestFields(pairs, body, close)
+        kinds = {line[0] for line in self.lines}
+        fields = RequestFields(pairs, body, CLOSE in kinds, KEEP_ALIVE in kinds)
         return RequestHead(self.method, self.target, self.minor, fields, self.keep_alive)
 
 
@@ -100,7 +110,7 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
         query,
         0 if is_old else 1,
         host,
-        keep and not is_old,
+        keep and (not is_old or special & _KEEP_ALIVE != 0),
         fields,
         special,
         body,

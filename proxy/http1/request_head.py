@@ -31,14 +31,16 @@ class RequestFields(Struct, frozen=True, eq=False):
     body: Body = NO_BODY
     close: bool = False
     """`Connection: close`."""
+    keep_alive: bool = False
+    """`Connection: keep-alive`, with which HTTP/1.0 asks for a persistent connection."""
     expects_100: bool = False
     """`Expect: 100-continue`."""
-    upgrade: bytes = b""
-    """The protocol that the client wants to switch to, in lower case. Empty unless it names exactly one."""
+    upgrades: tuple[bytes, ...] = ()
+    """The protocols that the client would switch to, in lower case, the preferred one first."""
 
 
 class RequestHead(Struct, frozen=True, eq=False):
-    """A request line and its fields. Bytes as the client sent them; field names in lower case."""
+    """A request line and its fields. Bytes as the client sent them; names as in `HeaderPairs`."""
 
     method: str
     target: bytes
@@ -46,7 +48,7 @@ class RequestHead(Struct, frozen=True, eq=False):
     """0 for HTTP/1.0, 1 for HTTP/1.1."""
     fields: RequestFields
     keep_alive: bool = False
-    """Whether the client may send another request over this connection. False for HTTP/1.0."""
+    """Whether the client may send another request over this connection (RFC 9112 9.3)."""
 
     @property
     def headers(self) -> HeaderPairs:
@@ -62,9 +64,9 @@ class RequestHead(Struct, frozen=True, eq=False):
         return self.minor == 1 and self.fields.expects_100
 
     @property
-    def upgrade(self) -> bytes:
-        """The protocol that the client wants to switch to. HTTP/1.0 has no upgrade (RFC 9110 7.8)."""
-        return self.fields.upgrade if self.minor else b""
+    def upgrades(self) -> tuple[bytes, ...]:
+        """The protocols that the client would switch to. HTTP/1.0 has no upgrade (RFC 9110 7.8)."""
+        return self.fields.upgrades if self.minor else ()
 
 
 def read_request_head(raw: bytes) -> RequestHead:
@@ -80,7 +82,8 @@ def read_request_head(raw: bytes) -> RequestHead:
     if is_old and fields.body.kind == "chunked":
         raise BadRequest("HTTP/1.0 has no Transfer-Encoding (RFC 9112 6.1)")
     name = _METHODS.get(method) or method.decode()
-    return RequestHead(name, target, 0 if is_old else 1, fields, not (is_old or fields.close))
+    persists = not fields.close and (fields.keep_alive or not is_old)
+    return RequestHead(name, target, 0 if is_old else 1, fields, persists)
 
 
 def _bad_request_line(line: bytes) -> BadRequest:
@@ -100,19 +103,33 @@ def parse_fields(lines: list[bytes]) -> RequestFields:
     if not special:
         return RequestFields(pairs)
     options: set[bytes] = set()
-    expects_100, protocols = False, []
+    expects_100 = False
+    upgrades: list[bytes] = []
     for name, value in special:
         if name == b"connection":
-            options.update(option.strip(b" \t").lower() for option in value.split(b","))
+            options.update(_members(value))
         elif name == b"expect":
             if value.lower() != b"100-continue":
                 raise ExpectationFailed("only `Expect: 100-continue` is known (RFC 9110 10.1.1)")
             expects_100 = True
         elif name == b"upgrade":
-            protocols.append(value.lower())
+            upgrades += _members(value)
     # Without the connection option `upgrade` the Upgrade field is ignored (RFC 9110 7.8).
-    upgrade = protocols[0] if len(protocols) == 1 and b"upgrade" in options else b""
-    return RequestFields(pairs, read_framing(special), b"close" in options, expects_100, upgrade)
+    if b"upgrade" not in options:
+        upgrades = []
+    return RequestFields(
+        pairs,
+        read_framing(special),
+        b"close" in options,
+        b"keep-alive" in options,
+        expects_100,
+        tuple(upgrades),
+    )
+
+
+def _members(value: bytes) -> list[bytes]:
+    """The members of a list of tokens, in lower case. Empty ones do not count (RFC 9110 5.6.1)."""
+    return [member for each in value.lower().split(b",") if (member := each.strip(b" \t"))]
 
 
 def read_framing(headers: HeaderPairs) -> Body:

@@ -8,12 +8,12 @@ from operator import itemgetter
 from msgspec import Struct
 
 from proxy.errors import BadRequest
+from proxy.http1.fields import field_line
 from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
 
 _WRITTEN_HERE = frozenset((b"host", b"content-length", b"transfer-encoding"))
 _NO_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 _name = itemgetter(0)
-_line = b": ".join
 
 
 def request_head(request: Outgoing, authority: bytes) -> bytes:
@@ -27,14 +27,14 @@ def request_head(request: Outgoing, authority: bytes) -> bytes:
     headers = request.headers
     if not _WRITTEN_HERE.isdisjoint(map(_name, headers)):
         headers = [pair for pair in headers if pair[0] not in _WRITTEN_HERE]
-    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method, target, host)]
-    lines += map(_line, headers)
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, target, host)]
+    lines += map(field_line, headers)
     body = request.body
     if body.kind != "none":
         lines.append(
-            b"transfer-encoding: chunked"
+            b"Transfer-Encoding: chunked"
             if body.kind == "chunked"
-            else b"content-length: %d" % body.length
+            else b"Content-Length: %d" % body.length
         )
     lines += (b"", b"")
     head = b"\r\n".join(lines)
@@ -78,20 +78,20 @@ class HeadParts(Struct, frozen=True):
     def around(self, authority: bytes) -> tuple[bytes, bytes, bytes]:
         """The bytes before the target, those after it, and the end. Field lines can be added between the last two."""
         host = authority if self.host is None else self.host
-        middle = b" HTTP/1.1\r\nhost: %b\r\n%b" % (host, self.lines)
+        middle = b" HTTP/1.1\r\nHost: %b\r\n%b" % (host, self.lines)
         last = b""
         if self.body.kind == "length":
-            last = b"content-length: %d\r\n" % self.body.length
+            last = b"Content-Length: %d\r\n" % self.body.length
         elif self.body.kind == "chunked":
-            last = b"transfer-encoding: chunked\r\n"
+            last = b"Transfer-Encoding: chunked\r\n"
         if self.upgrade:
-            last += b"connection: upgrade\r\nupgrade: %b\r\n" % self.upgrade
+            last += b"Connection: upgrade\r\nUpgrade: %b\r\n" % self.upgrade
         return self.method.encode() + b" ", middle, last + b"\r\n"
 
 
 def field_lines(headers: HeaderPairs) -> bytes:
     """Fields as lines with line ends, without Host and framing. Raises BadRequest for a line break in one."""
-    kept = [_line(pair) for pair in headers if pair[0] not in _WRITTEN_HERE]
+    kept = [field_line(pair) for pair in headers if pair[0] not in _WRITTEN_HERE]
     if not kept:
         return b""
     lines = b"\r\n".join(kept)

@@ -72,6 +72,8 @@ class ResponseFields(Struct, frozen=True):
     chunked: bool = False
     close: bool = False
     """`Connection: close`."""
+    keep_alive: bool = False
+    """`Connection: keep-alive`, with which HTTP/1.0 grants a persistent connection."""
     login: bool = False
     """A challenge or confirmation of a login of the connection (`connection_login`)."""
 
@@ -86,8 +88,14 @@ class ResponseHead(Struct, frozen=True, eq=False):
     """A cache for the code that passes the response on: heads for clients, by the name of the decision header."""
 
     @property
+    def persists(self) -> bool:
+        """Whether another response may follow on the connection (RFC 9112 9.3)."""
+        fields = self.fields
+        return not fields.close and (fields.keep_alive or not self.is_http10)
+
+    @property
     def pairs(self) -> HeaderPairs:
-        """Names in lower case, framing fields included."""
+        """Framing fields included."""
         return self.fields.pairs
 
 
@@ -135,7 +143,8 @@ def _parse_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[
 
 def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:
     length: int | None = None
-    chunked = close = login = False
+    chunked = login = False
+    options: set[bytes] = set()
     for name, value in special:
         if name == b"content-length":
             if length is not None or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
@@ -147,13 +156,12 @@ def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:
             chunked = True
         elif name in CHALLENGE_FIELDS:
             login = login or is_login_challenge(name, value)
-        elif value != b"keep-alive":
-            close = close or b"close" in (
-                option.strip(b" \t") for option in value.lower().split(b",")
-            )
+        else:
+            options.update(option.strip(b" \t") for option in value.lower().split(b","))
     if chunked and length is not None:
         raise MalformedResponse("its framing fields contradict each other")
-    return ResponseFields(pairs, length, chunked, close, login)
+    close, keep_alive = b"close" in options, b"keep-alive" in options
+    return ResponseFields(pairs, length, chunked, close, keep_alive, login)
 
 
 def framing_of(head: ResponseHead, is_head: bool) -> Framing:

@@ -72,7 +72,7 @@ class LastResponse:
         """`head` was parsed from `raw`, which ends where the body begins."""
         self.head, self.raw = head, raw
         fields, has_length = head.fields, framing_of(head, is_head=False) == "length"
-        keeps = has_length and not (head.is_http10 or fields.close or fields.login)
+        keeps = has_length and head.persists and not fields.login
         self.total_bytes = len(raw) + (fields.length or 0) if keeps else -1
 
 
@@ -202,7 +202,7 @@ class ResponseParser:
             return
         fields = head.fields
         framing = framing_of(head, self._is_head)
-        self.keep = not (head.is_http10 or fields.close)
+        self.keep = head.persists
         if fields.login:
             self.has_login = True
         length = fields.length if framing == "length" else 0 if framing == "none" else None

@@ -19,7 +19,14 @@ from proxy.model.backend import (
 )
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
-from proxy.model.headers import NO_EDITS, HeaderEdits, HeaderPairs
+from proxy.model.headers import (
+    NO_EDITS,
+    FieldName,
+    HeaderEdits,
+    HeaderPairs,
+    field_name,
+    written_name,
+)
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
 from proxy.model.stage import Stage
@@ -70,6 +77,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "FieldName",
     "FileSignatures",
     "Forwarded",
     "Given",
@@ -95,5 +103,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "field_name",
     "plain_address",
+    "written_name",
 ]

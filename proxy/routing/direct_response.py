@@ -1,12 +1,14 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import Decision, DirectResponse, Facts, Redirect, Route
+from proxy.model import Decision, DirectResponse, Facts, FieldName, Redirect, Route
 from proxy.routing.decide import PREFLIGHT
 from proxy.routing.paths import replace_prefix, to_wire
 from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
+
+_LOCATION = FieldName(b"Location")
 
 
 def is_for_facade(facts: Facts) -> bool:
@@ -33,7 +35,7 @@ def _unedited(decision: Decision, facts: Facts) -> LocalReply:
         return LocalReply(204, [])
     if route.redirect is not None:
         location = redirect_location(route, route.redirect, facts)
-        return LocalReply(route.redirect.status, [(b"location", location)])
+        return LocalReply(route.redirect.status, [(_LOCATION, location)])
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(direct.status, list(direct.headers), direct.body)
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from proxy.errors import RequestError
 from proxy.http1.accept import prefers_html
 from proxy.http1.error_page import error_page
-from proxy.http1.local_reply import LocalReply, problem
-from proxy.model import ErrorBodies, ErrorBody, HeaderPairs
+from proxy.http1.local_reply import CONTENT_TYPE, LocalReply, problem
+from proxy.model import ErrorBodies, ErrorBody, FieldName, HeaderPairs
 
 _HTML = b"text/html; charset=utf-8"
-_CONTENT_TYPE = b"content-type"
-_VARY = (b"vary", b"Accept")
+_VARY = (FieldName(b"Vary"), b"Accept")
 
 
 def error_reply(
@@ -54,6 +53,6 @@ def _words(body: ErrorBody) -> str:
 
 
 def _with_body(reply: LocalReply, content_type: bytes, body: bytes) -> LocalReply:
-    others = [pair for pair in reply.headers if pair[0] != _CONTENT_TYPE]
-    types = [(_CONTENT_TYPE, content_type)] if content_type else []
+    others = [pair for pair in reply.headers if pair[0] != CONTENT_TYPE]
+    types = [(CONTENT_TYPE, content_type)] if content_type else []
     return LocalReply(reply.status, [*types, *others], body)

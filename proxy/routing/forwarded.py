@@ -9,13 +9,13 @@ import re
 from msgspec import Struct
 
 from proxy.http1.host import is_host
-from proxy.model import HeaderPairs
+from proxy.model import FieldName, HeaderPairs
 
 FOR, PROTO, HOST, FORWARDED = (
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"forwarded",
+    FieldName(b"X-Forwarded-For"),
+    FieldName(b"X-Forwarded-Proto"),
+    FieldName(b"X-Forwarded-Host"),
+    FieldName(b"Forwarded"),
 )
 _X_FAMILY = (FOR, PROTO, HOST)
 # Unquoted values may hold the colons and brackets of addresses, although RFC 7239 wants quotes around them.

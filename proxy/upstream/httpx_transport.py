@@ -19,7 +19,16 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.http1.framing import NO_BODY
-from proxy.model import Backend, Body, Endpoint, HeaderPairs, Outgoing, Timeouts
+from proxy.model import (
+    Backend,
+    Body,
+    Endpoint,
+    HeaderPairs,
+    Outgoing,
+    Timeouts,
+    field_name,
+    written_name,
+)
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.http_upstream import HttpUpstream
 
@@ -58,7 +67,8 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         try:
             with _as_httpx(request, upload):
                 head = await exchange.head()
-                status, headers = head.status, head.pairs
+                status = head.status
+                headers = [(written_name(name), value) for name, value in head.pairs]
         except BaseException:
             await upload.stop()
             raise
@@ -197,7 +207,7 @@ def _outgoing(request: httpx.Request) -> Outgoing:
     host: bytes | None = None
     body = NO_BODY
     for raw_name, value in request.headers.raw:
-        name = raw_name.lower()
+        name = field_name(raw_name)
         if name == b"host":
             host = value
         elif name == b"transfer-encoding":

@@ -22,7 +22,7 @@ from proxy.errors import (
 from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import has_body
 from proxy.http1.response_head import ResponseFields, ResponseHead
-from proxy.model import Backend, HeaderPairs, Outgoing
+from proxy.model import Backend, HeaderPairs, Outgoing, field_name, written_name
 from proxy.upstream.interfaces import Stats
 from proxy.upstream.sweep import Sweep
 
@@ -127,7 +127,7 @@ class HttpxExchange:
         self._chunks = aiter(response.stream)
         if not 200 <= response.status_code <= 599:
             raise self._fail(UpstreamBroke, f"answered with status {response.status_code}")
-        pairs = [(name.lower(), value) for name, value in response.headers.raw]
+        pairs = [(field_name(name), value) for name, value in response.headers.raw]
         lengths = [value for name, value in pairs if name == b"content-length"]
         length = int(lengths[0]) if len(lengths) == 1 and lengths[0].isdigit() else None
         return ResponseHead(response.status_code, False, ResponseFields(pairs, length))
@@ -213,14 +213,15 @@ class HttpxExchange:
     def _httpx_request(self) -> httpx.Request:
         request, endpoint = self._request, self._upstream.backend.endpoints[0]
         host = endpoint.authority.encode() if request.host is None else request.host
-        headers = [(b"host", host), *request.headers]
+        sent = [(written_name(name), value) for name, value in request.headers]
+        headers = [(b"Host", host), *sent]
         if has_login_credentials(request.headers):
             # The transport shares its connections, and cannot keep one for one client.
-            headers.append((b"connection", b"close"))
+            headers.append((b"Connection", b"close"))
         if request.body.kind == "length":
-            headers.append((b"content-length", b"%d" % request.body.length))
+            headers.append((b"Content-Length", b"%d" % request.body.length))
         elif request.body.kind == "chunked":
-            headers.append((b"transfer-encoding", b"chunked"))
+            headers.append((b"Transfer-Encoding", b"chunked"))
         timeouts = request.timeouts
         limits = {"connect": timeouts.connect_s, "pool": timeouts.connect_s}
         limits |= {"read": timeouts.stream_idle_s, "write": timeouts.stream_idle_s}

@@ -42,6 +42,7 @@ async def _check(tier: Tier, folder: Path, routes: str, size: int, times: int) -
 async def test_a_response_before_a_reset_reaches_the_client(
     tier: Tier, tmp_path: Path, size: int, read_bytes: int, body_bytes: int, times: int
 ) -> None:
+    """RFC 9112 9.5."""
     with hasty(read_bytes, body_bytes) as url:
         await _check(tier, tmp_path, table(url), size, times)
 
@@ -51,6 +52,7 @@ async def test_a_response_before_a_reset_reaches_the_client(
 async def test_a_response_over_TLS_before_a_reset_reaches_the_client(
     tier: Tier, tmp_path: Path, size: int, version: ssl.TLSVersion
 ) -> None:
+    """RFC 9112 9.5."""
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.chain())
     server = server_context(tmp_path, authority.issue("127.0.0.1"))

@@ -207,6 +207,28 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"upgrade: h2c, WebSocket\r\n",
+        b"upgrade: h2c\r\nupgrade: websocket\r\n",
+        b"upgrade: websocket,\r\nupgrade: foo/2\r\n",
+    ],
+)
+async def test_of_several_protocols_the_one_that_is_supported_goes_on(
+    lines: bytes, tier: Tier, tmp_path: Path
+) -> None:
+    """RFC 9110 7.8."""
+    raw = ASKING.replace(b"upgrade: websocket\r\n", lines)
+    assert raw != ASKING
+    async with opened(tier, tmp_path, asking=raw) as ws:
+        assert ws.response.all(b"upgrade") == [b"websocket"]
+        ws.client.send(b"to")
+        assert await ws.upstream.exactly(2) == b"to"
+        ws.upstream.send(b"fro")
+        assert await ws.client.exactly(3) == b"fro"
+
+
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
 async def test_an_upgrade_is_what_it_is(case: Case, tier: Tier, tmp_path: Path) -> None:
     await converse(case, tier, tmp_path)

@@ -76,8 +76,8 @@ async def test_a_backend_that_ends_its_half_still_hears_the_other(
 async def test_a_silent_websocket_outlives_the_timeouts_of_requests(
     tier: Tier, tmp_path: Path
 ) -> None:
-    """ADR 7: these end at the response's head."""
-    brief = "timeouts: {request: 200ms, backend_request: 200ms}"
+    """ADR 7: these end at the response's head. A tunnel has no total either: only `tunnel_idle` bounds it."""
+    brief = "timeouts: {request: 200ms, backend_request: 200ms, body_idle: 200ms, total: 300ms}"
     async with opened(tier, tmp_path, route=brief) as ws:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ws.client.more(), 1.0)

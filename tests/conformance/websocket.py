@@ -48,13 +48,19 @@ class Opened:
 
 @contextlib.asynccontextmanager
 async def opened(
-    tier: Tier, folder: Path, *, route: str = "", drain_s: float = 1.0, behind: bytes = b""
+    tier: Tier,
+    folder: Path,
+    *,
+    route: str = "",
+    drain_s: float = 1.0,
+    behind: bytes = b"",
+    asking: bytes = ASKING,
 ) -> AsyncIterator[Opened]:
     """Shake hands; `behind` comes from the origin in one packet with its 101."""
     async with origin() as server:
         routes = table(server.url, route=route)
         async with facade(tier, routes, folder, drain_s=drain_s) as up, client(up) as wire:
-            wire.send(ASKING)
+            wire.send(asking)
             upstream = await server.connection()
             request = await upstream.request_head()
             assert request.all(b"upgrade") == [b"websocket"], request

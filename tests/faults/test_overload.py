@@ -44,7 +44,7 @@ async def test_overload_is_told_early_and_goodput_is_kept(
             found.append(final_status_of(response))
             if found[-1] == 503:
                 busy_at_refusal.append(working)
-                assert b"retry-after: " in response
+                assert b"Retry-After: " in response
                 assert json.loads(response.partition(b"\r\n\r\n")[2])["reason"] == "busy"
                 await asyncio.sleep(0.5)  # As `Retry-After` asks, if less patiently.
 

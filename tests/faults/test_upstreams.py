@@ -211,7 +211,7 @@ async def test_one_upstream_that_stalls_does_not_take_the_other_down(
             assert [final_status_of(each) for each in done] == [200] * 50
             assert [final_status_of(task.result()) for task in refused] == [503] * len(refused)
             assert len(refused) == 30
-            assert all(b"retry-after: " in task.result() for task in refused)
+            assert all(b"Retry-After: " in task.result() for task in refused)
             for task in stuck:
                 task.cancel()
             await asyncio.wait(stuck)

@@ -241,7 +241,7 @@ async def test_more_connections_than_allowed_are_turned_away(
             writer.close()
             if response:
                 assert (final_status_of(response), _reason(response)) == (503, kind)
-                assert b"retry-after: " in response
+                assert b"Retry-After: " in response
             assert await _refused(facade, kind) >= 1
             for reader, writer in held:  # Those that are in are served on.
                 writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy import cli
+from proxy.config.load import load
 from proxy.errors import FacadeError
 from tests.integration.commands import TABLE, facade, log, logged_request, written
 
@@ -74,7 +75,8 @@ def test_init_finds_seams_and_templates_in_a_combined_log(
     assert (
         'path: {template: "/shop/api/v1/carts/{id}/items", params: {id: "[0-9A-Fa-f]+"}}' in table
     )
-    assert "preserve_host" not in table, "the default suits a monolith"
+    loaded = load(table.encode(), "made.yaml").table
+    assert [backend.preserve_host for backend in loaded.backends] == [True]
 
 
 def test_init_in_json_has_templates_with_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from proxy import cli
 from tests.integration.commands import ROOT
 
 PAGE = (ROOT / "docs" / "commands.md").read_text()
+_VERSION = re.compile(r"\b[0-9a-f]{12}\b")
 
 
 def section(name: str) -> str:
@@ -27,6 +28,11 @@ def session(name: str) -> list[tuple[str, str]]:
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def plain(text: str) -> list[str]:
+    """Lines without the versions of tables: they change with each comment that `init` writes."""
+    return [_VERSION.sub("VERSION", line) for line in text.splitlines()]
+
+
 def test_the_examples_of_init_and_plan_print_what_the_page_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,6 +47,6 @@ def test_the_examples_of_init_and_plan_print_what_the_page_shows(
             continue
         assert cli.main(words) == 0
         printed = capsys.readouterr()
-        assert (printed.out + printed.err).splitlines() == shown.splitlines(), command
+        assert plain(printed.out + printed.err) == plain(shown), command
     for route in blocks("init", "yaml"):
         assert route in Path("first.yaml").read_text()

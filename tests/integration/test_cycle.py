@@ -74,7 +74,7 @@ async def test_an_application_that_fails_before_its_response_is_a_500(
         response = await ask(port, GET)
     assert status_of(response) == 500
     assert json.loads(body_of(response))["status"] == 500
-    assert b"connection: close" in head_of(response)
+    assert b"Connection: close" in head_of(response)
 
 
 async def _raises_half_way(scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +126,7 @@ async def test_responses_have_the_framing_of_the_application(tmp_path: Path) -> 
         head = await ask(port, LAST.replace(b"GET /", b"HEAD /length"))
         old = await ask(port, b"GET /c HTTP/1.0\r\n\r\n")
     assert [body_of(each) for each in said] == [b"ok", b"2\r\nok\r\n0\r\n\r\n", b""]
-    assert (b"content-length: 2" in head_of(head), body_of(head)) == (True, b"")
+    assert (b"Content-Length: 2" in head_of(head), body_of(head)) == (True, b"")
     assert (b"chunked" in head_of(old), body_of(old)) == (False, b"ok")
 
 

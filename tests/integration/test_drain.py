@@ -44,7 +44,7 @@ async def connected(
 async def response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     """Head and body of the next one."""
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-    length = re.search(rb"content-length: (\d+)", head)
+    length = re.search(rb"Content-Length: (\d+)", head)
     assert length is not None
     return head, await reader.readexactly(int(length[1]))
 
@@ -82,7 +82,7 @@ async def test_a_request_in_flight_gets_its_response_and_its_connection_closes(
             release.set()
             head, body = await response(reader)
             assert body == b"late"
-            assert b"connection: close\r\n" in head
+            assert b"Connection: close\r\n" in head
             assert await reader.read() == b""
 
 
@@ -96,18 +96,18 @@ async def test_during_the_pause_it_accepts_and_asks_clients_to_leave(
     ):
         to_old.write(ASKED)
         head, _ = await response(old)
-        assert b"connection: close" not in head
+        assert b"Connection: close" not in head
         facade.stop.set()
         await eventually(lambda: facade.app.state.name == "STOPPING")
         for _ in range(3):
             async with connected(facade) as (reader, writer):
                 writer.write(ASKED)
                 head, _ = await response(reader)
-                assert b"connection: close\r\n" in head
+                assert b"Connection: close\r\n" in head
                 assert await reader.read() == b""
         to_old.write(ASKED)
         head, _ = await response(old)
-        assert b"connection: close\r\n" in head
+        assert b"Connection: close\r\n" in head
         assert await old.read() == b""
 
 
@@ -125,7 +125,7 @@ async def test_an_idle_connection_is_closed_but_one_with_half_a_request_is_serve
             to_half.write(ASKED[10:])
             head, body = await response(half)
             assert body == b"hello"
-            assert b"connection: close\r\n" in head
+            assert b"Connection: close\r\n" in head
             assert await half.read() == b""
 
 

@@ -62,7 +62,7 @@ class Load:
                     self.failed.append(f"{error!r} as request {count} of its connection")
                 return
             self.responses += 1
-            again = b"connection: close" not in head
+            again = b"Connection: close" not in head
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -24,7 +24,7 @@ async def test_nobody_listens_behind_us(tmp_path: Path) -> None:
         got = await facade.get("/")
     problem = json.loads(body_of(got))
     assert (status_of(got), problem["status"], problem["reason"]) == (502, 502, "unreachable")
-    assert b"content-type: application/problem+json" in got
+    assert b"Content-Type: application/problem+json" in got
     assert b"reason=unreachable" in got
 
 
@@ -70,7 +70,7 @@ routes: [{{name: all, backend_refs: legacy}}]
             let_go.set()
             assert [status_of(await first), status_of(await second)] == [200, 200]
     assert status_of(third) == 503
-    assert b"retry-after: " in third
+    assert b"Retry-After: " in third
     assert json.loads(body_of(third))["reason"] == "busy"
 
 
@@ -124,7 +124,7 @@ async def test_a_request_that_waited_for_the_connection_of_another_gets_its_own_
         for _ in range(20):
             writer.write(b"GET %b HTTP/1.1\r\nhost: h\r\nte: trailers\r\n\r\n" % target)
             head = await reader.readuntil(b"\r\n\r\n")
-            end = b"" if b"content-length" in head else b"\r\n\r\n"
+            end = b"" if b"Content-Length" in head else b"\r\n\r\n"
             got = await (reader.readuntil(end) if end else reader.readexactly(len(target)))
             assert target in got
             assert b"y" * (number + 1) not in got

@@ -64,7 +64,7 @@ async def test_what_is_not_http_gets_a_problem(tmp_path: Path) -> None:
     async with facade_in_loop(one_backend("http://127.0.0.1:1"), tmp_path) as facade:
         got = await facade.send(b"\x16\x03\x01\x02\x00\x01")
     assert status_of(got) == 400
-    assert b"content-type: application/problem+json" in got
+    assert b"Content-Type: application/problem+json" in got
     assert json.loads(body_of(got))["reason"] == "bad_request"
 
 

@@ -109,7 +109,7 @@ def test_a_handshake_under_way_is_no_connection_to_be_lost(
                 wrapped.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
                 response = b"".join(iter(lambda: wrapped.recv(1000), b""))
         assert response.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert b"\r\nconnection: close\r\n" in response
+        assert b"\r\nConnection: close\r\n" in response
         assert facade.popen.wait(10) == 0
 
 

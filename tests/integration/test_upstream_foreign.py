@@ -47,7 +47,7 @@ async def test_a_mock_hears_the_request_as_it_is() -> None:
     ]
     assert str(heard[0].url) == "http://old.example:8080/a?b=%20"
     assert heard[0].headers.raw == [
-        (b"host", b"old.example:8080"),
+        (b"Host", b"old.example:8080"),
         (b"x", b"y"),
         (b"cookie", b"a=b"),
     ]

@@ -65,7 +65,7 @@ async def test_the_target_goes_out_as_its_raw_bytes() -> None:
         await response.aclose()
         await transport.aclose()
     assert seen[0].line == b"GET /x/../%7e?[a HTTP/1.1"
-    assert seen[0].field_lines == [b"host: example.org", b"x-b: 1", b"x-b: 2"]
+    assert seen[0].field_lines == [b"Host: example.org", b"X-B: 1", b"x-b: 2"]
 
 
 async def test_responses_stream_and_closing_one_early_gives_up_its_connection() -> None:

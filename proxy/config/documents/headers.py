@@ -7,9 +7,9 @@ from pydantic import Field
 
 from proxy.config.documents.base import UNIQUE_NAMES, Doc, RuledDoc, shared
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, EditedName, HeaderName, Value
+from proxy.config.texts import CookieName, EditedName, HeaderName, SetName, Value
 
-HeaderValues = Annotated[dict[EditedName, Value], UNIQUE_NAMES]
+HeaderValues = Annotated[dict[SetName, Value], UNIQUE_NAMES]
 
 
 class HeaderEditsDoc(Doc):

@@ -14,7 +14,16 @@ from proxy.config.documents.rollout import StageName
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.expressions import RawPath
 from proxy.config.faults import Fault
-from proxy.config.texts import CookieName, HeaderName, Method, Name, Switch, Title, Value
+from proxy.config.texts import (
+    CookieName,
+    HeaderName,
+    Method,
+    Name,
+    Switch,
+    Title,
+    Value,
+    WrittenName,
+)
 from proxy.config.units import Bucket, Percent
 
 
@@ -36,7 +45,7 @@ class ForwardedDoc(Doc):
 class ExplainDoc(Doc):
     """The header with the decision."""
 
-    response_header: HeaderName = Field(
+    response_header: WrittenName = Field(
         default="x-facade-decision", description="The name of the header"
     )
     expose_to: list[Network] = Field(

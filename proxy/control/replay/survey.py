@@ -29,6 +29,8 @@ _MIN_NAMED_SHARE = 0.75
 _METHODS = frozenset((*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"))
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}(?::[0-9]{1,5})?")
 _FILE = re.compile(r".+\.[A-Za-z0-9]{1,5}")
+# Pages that a monolith makes: PHP, Struts, JSP and JSF, ASP and ASP.NET, CGI, ColdFusion.
+_PAGE = re.compile(r".+\.(?:php|action|do|jspx?|jsf|faces|aspx?|as[mh]x|svc|cgi|pl|cfm)")
 _API_ROOT = re.compile(r"api|rest|services?|v[0-9]{1,3}")
 OTHER = "OTHER"
 """Stands for all uncommon methods."""
@@ -122,7 +124,7 @@ def _seam_nodes(node: Node, path: Path, min_requests: float) -> Iterator[tuple[P
         is_context_path = not path and _is_context_path(child, node, min_requests)
         if child.names() and (is_context_path or _API_ROOT.fullmatch(name)):
             yield from _seam_nodes(child, child_path, min_requests)
-        elif child.children or not _FILE.fullmatch(name):
+        elif child.children or not _FILE.fullmatch(name) or _PAGE.fullmatch(name.lower()):
             yield child_path, child
 
 

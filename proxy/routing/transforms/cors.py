@@ -5,7 +5,7 @@ A route with `cors` has one set of them, in every response: the facade drops tho
 
 import re
 
-from proxy.model import Cors, Facts, HeaderPairs, Route
+from proxy.model import Cors, Facts, FieldName, HeaderPairs, Route
 
 _ORIGIN = b"origin"
 _REQUESTED_METHOD = b"access-control-request-method"
@@ -13,7 +13,13 @@ PREFLIGHT_FIELDS = (_ORIGIN.decode(), _REQUESTED_METHOD.decode())
 """The request fields that make an OPTIONS request a preflight."""
 _REQUESTED_HEADERS = b"access-control-request-headers"
 _FIELDS = b"access-control-"
-_VARY = b"vary"
+_VARY = FieldName(b"Vary")
+_ALLOW_ORIGIN = FieldName(b"Access-Control-Allow-Origin")
+_ALLOW_CREDENTIALS = FieldName(b"Access-Control-Allow-Credentials")
+_ALLOW_METHODS = FieldName(b"Access-Control-Allow-Methods")
+_ALLOW_HEADERS = FieldName(b"Access-Control-Allow-Headers")
+_EXPOSE_HEADERS = FieldName(b"Access-Control-Expose-Headers")
+_MAX_AGE = FieldName(b"Access-Control-Max-Age")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _LABELS = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 # Fetch standard, 4.10: methods that need no permission.
@@ -63,23 +69,23 @@ def with_cors(headers: HeaderPairs, route: Route | None, facts: Facts | None) ->
     origin = allowed_origin(cors, facts)
     if origin is None:
         return kept
-    kept.append((b"access-control-allow-origin", origin))
+    kept.append((_ALLOW_ORIGIN, origin))
     if cors.credentials:
-        kept.append((b"access-control-allow-credentials", b"true"))
+        kept.append((_ALLOW_CREDENTIALS, b"true"))
     if requested_method(facts) is not None:
         return kept + _permissions(cors)
     if cors.expose:
-        kept.append((b"access-control-expose-headers", _joined(cors.expose)))
+        kept.append((_EXPOSE_HEADERS, _joined(cors.expose)))
     return kept
 
 
 def _permissions(cors: Cors) -> HeaderPairs:
     """The fields of the response to a preflight."""
-    fields = [(b"access-control-allow-methods", _joined(cors.methods))]
+    fields: HeaderPairs = [(_ALLOW_METHODS, _joined(cors.methods))]
     if cors.headers:
-        fields.append((b"access-control-allow-headers", _joined(cors.headers)))
+        fields.append((_ALLOW_HEADERS, _joined(cors.headers)))
     if cors.max_age_s is not None:
-        fields.append((b"access-control-max-age", b"%d" % cors.max_age_s))
+        fields.append((_MAX_AGE, b"%d" % cors.max_age_s))
     return fields
 
 

@@ -1,12 +1,12 @@
 """The fields that the facade adds to requests: forwarding fields, ids, and the prefix that a rewrite took away."""
 
-from proxy.model import Facts, HeaderPairs, Rewrite, Route
+from proxy.model import Facts, FieldName, HeaderPairs, Rewrite, Route
 from proxy.routing.forwarded import FOR, FORWARDED, HOST, PROTO, Chain, reported_chain, with_hop
 from proxy.routing.paths import segments_of, to_wire
 from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
 
-PREFIX = b"x-forwarded-prefix"
-_VIA = b"via"
+PREFIX = FieldName(b"X-Forwarded-Prefix")
+_VIA = FieldName(b"Via")
 _IDENTITY = frozenset((REQUEST_ID, TRACEPARENT))
 _IDENTITY_AND_STATE = _IDENTITY | {TRACESTATE}
 SHARED_FIELDS = _IDENTITY_AND_STATE | {FOR, PROTO, HOST, FORWARDED, _VIA}
@@ -38,7 +38,7 @@ def forwarding_fields(headers: HeaderPairs, facts: Facts, via: bool = True) -> H
     host = chain.host or facts.host
     names = {name for name, _ in headers}
     sent_for = [value for name, value in headers if name == FOR] or chain.nodes
-    fields = [(FOR, b", ".join((*sent_for, peer)))]
+    fields: HeaderPairs = [(FOR, b", ".join((*sent_for, peer)))]
     if PROTO not in names:
         fields.append((PROTO, proto))
     if HOST not in names and host:

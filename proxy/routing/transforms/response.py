@@ -1,5 +1,6 @@
 """Rules of responses: which fields of a backend's response the client gets, mapped back and edited."""
 
+from proxy.http1.fields import field_line
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
 from proxy.model import Decision, Facts, HeaderPairs, Route
@@ -11,7 +12,6 @@ from proxy.routing.transforms.reverse_rewrite import mapped_back
 from proxy.routing.transforms.sent_head import REFUSED_HEAD
 from proxy.routing.transforms.trace_context import REQUEST_ID
 
-_line = b": ".join
 # Fields that a rule may change or drop. The usual `Connection: keep-alive` and framing are handled in `_unchanged`.
 _SPECIAL = frozenset(
     (
@@ -75,7 +75,9 @@ def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Heade
         name, value = pair
         if (name not in _SPECIAL and name != decision_header) or name == b"content-length":
             kept.append(pair)
-        elif name not in _DROPPED and not (name == b"connection" and value in _CONNECTION_VALUES):
+        elif name not in _DROPPED and not (
+            name == b"connection" and value.lower() in _CONNECTION_VALUES
+        ):
             return None
     return head_block(head, kept), kept
 
@@ -85,11 +87,11 @@ def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
     lines = [STATUS_LINES[head.status], *lines_without_framing(fields)]
     length = head.fields.length
     if length is not None and head.status != 204:
-        lines.append(b"content-length: %d" % length)
+        lines.append(b"Content-Length: %d" % length)
     lines.append(b"")
     return b"\r\n".join(lines)
 
 
 def lines_without_framing(fields: HeaderPairs) -> list[bytes]:
     """Fields as lines without their ends. Framing fields are dropped."""
-    return [_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    return [field_line(pair) for pair in fields if pair[0] not in _DROPPED]

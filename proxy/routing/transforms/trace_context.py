@@ -4,12 +4,12 @@ import re
 
 from msgspec import Struct
 
-from proxy.model import HeaderPairs
+from proxy.model import FieldName, HeaderPairs
 
 RANDOM_BITS = 192
 """The random bits for `identify`: a trace id of 128 and a parent id of 64."""
 
-REQUEST_ID = b"x-request-id"
+REQUEST_ID = FieldName(b"X-Request-ID")
 TRACEPARENT = b"traceparent"
 TRACESTATE = b"tracestate"
 

@@ -13,6 +13,8 @@ from proxy.model import (
 from proxy.routing.transforms.headers import upstream_headers
 from proxy.routing.transforms.trace_context import Identity
 
+_WEBSOCKET = b"websocket"
+
 
 def outgoing(
     facts: Facts,
@@ -60,6 +62,6 @@ def host_for(facts: Facts, ref: BackendRef, backend: Backend) -> bytes | None:
 
 def upgrade_of(head: RequestHead) -> bytes:
     """The protocol to upgrade to, or empty. Only WebSocket handshakes are forwarded as upgrades (RFC 6455 4.1)."""
-    if head.upgrade != b"websocket" or head.method != "GET" or has_body(head.body):
+    if _WEBSOCKET not in head.upgrades or head.method != "GET" or has_body(head.body):
         return b""
-    return head.upgrade
+    return _WEBSOCKET

@@ -69,7 +69,7 @@ def test_a_route_without_a_policy_has_none() -> None:
         (with_cors('{allow_origins: ["*"], max_age: «1500ms}'), "the age is not in whole seconds — write one like 10m"),
         (with_cors('{allow_origins: ["*"], preflight: «pass}'), "`pass` is no way — known: `respond`, `forward`"),
         (with_cors('{allow_origins: ["*"], «origins: []}'), "unknown key `origins` in `cors` — did you mean `allow_origins`?"),
-        (with_cors('{allow_origins: ["*"]}', ', response: {headers: {set: {«Access-Control-Max-Age: "1"}}}'), "`access-control-max-age` stands beside `cors`, which writes it — leave it out"),
+        (with_cors('{allow_origins: ["*"]}', ', response: {headers: {set: {«Access-Control-Max-Age: "1"}}}'), "`Access-Control-Max-Age` stands beside `cors`, which writes it — leave it out"),
         (
             with_route('cors: {allow_origins: ["*"]}, backend_refs: [{name: legacy, response: {headers: {add: {«access-control-allow-origin: "*"}}}}]'),
             "`access-control-allow-origin` stands beside `cors`, which writes it — leave it out",

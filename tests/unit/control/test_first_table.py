@@ -53,6 +53,7 @@ def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
         ([("GET", "/a", 3), ("GET", "/b/c", 2)], ["/a", "/b"]),
         ([("GET", "/tb/a/1", 3), ("GET", "/tb/b", 2), ("GET", "/tb/", 1)], ["/tb/a", "/tb/b"]),
         ([("GET", "/tb/a/x", 9), ("GET", "/favicon.ico", 1)], ["/tb/a"]),
+        ([("GET", "/tb/a/x", 9), ("POST", "/tb/View.DO", 1)], ["/tb/a", "/tb/View.DO"]),
         (
             [("GET", "/tb/a/1", 60), ("GET", "/tb/b", 25), ("GET", "/s/x", 15)],
             ["/tb/a", "/tb/b", "/s"],
@@ -70,6 +71,7 @@ def test_its_backends_get_the_host_of_the_client_as_all_do() -> None:
         "top level",
         "below a context path",
         "a file is no seam",
+        "a page that the application makes is one",
         "below a context path beside which there is more",
         "a path with identifiers directly below it is no context path",
         "a path with nothing but pages below it is no context path",

@@ -1,8 +1,12 @@
 """What a replay of recorded requests cannot know, as sentences."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from proxy.control.replay.log_reader import LogReader
+from proxy.control.replay.plan import Plan
 from proxy.model import (
     Cohort,
     Endpoint,
@@ -11,8 +15,8 @@ from proxy.model import (
     UnimplementedField,
 )
 from proxy.model.match import Match, StringMatch
-from tests.make import backend, route, table
-from tests.unit.control.plans import NEW, OLD, line, planned
+from tests.make import backend, route, table, template
+from tests.unit.control.plans import NEW, OLD, line, planned, read_all, side
 
 
 def reading(name: str, cohort: Cohort | None = None) -> RouteTable:
@@ -124,3 +128,14 @@ def test_logs_of_both_kinds_have_both_limits() -> None:
         "the new table reads header b, which the log does not hold: it is replayed as absent",
         "without headers and cookies: 1 requests; replayed as absent are header a, header b",
     ]
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(max_codepoint=255, exclude_characters="\n"), max_size=30))
+def test_every_request_of_a_text_log_is_replayed_or_refused(request: str) -> None:
+    wanted = Match(path=template("/a/{id}", id="[0-9]+"), query=IN_TEXT.query)
+    tested = table(route("r", match=IN_TEXT), route("t", match=wanted))
+    plan = Plan(side(tested), side(NEW), None, "www.example")
+    line_ = common().replace(b"/l", b"/" + request.encode("latin-1"))
+    reader = read_all(LogReader(plan.count), line_)
+    assert plan.requests + reader.without_path + reader.rejected == 1

@@ -95,9 +95,14 @@ routes: [{name: all, backend_refs: legacy}]
 """
 UNSEEN_TABLE = """
 version: 1
-defaults: {forwarded: {trusted_proxies: [192.0.2.0/28], via: off}}
+defaults:
+  forwarded: {trusted_proxies: [192.0.2.0/28], via: off, allow_headers: [x-forwarded-prefix, x_under]}
 backends: {legacy: "http://127.0.0.1:1"}
-routes: [{name: all, backend_refs: legacy}]
+routes:
+  - name: prefixed
+    match: {path: {prefix: /prefixed}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /}}}]
+  - {name: all, backend_refs: legacy}
 """
 TRUSTED, OTHER = "192.0.2.1", "192.0.2.99"
 
@@ -232,8 +237,9 @@ def test_both_ways_send_and_log_the_same(pair: Pair, more: bytes) -> None:
 def test_both_ways_leave_via_as_it_came(peer: str) -> None:
     pair = Pair(UNSEEN_TABLE, peer)
     for more in MORE.values():
-        seen = pair.send(b"GET / HTTP/1.1\r\n%b%b\r\n\r\n" % (FIELDS, more))
-        assert b"1.1 facade" not in repr(seen).encode()
+        for path in (b"/", b"/prefixed/1"):
+            seen = pair.send(b"GET %b HTTP/1.1\r\n%b%b\r\n\r\n" % (path, FIELDS, more))
+            assert b"1.1 facade" not in repr(seen).encode()
     pair.close()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.http1 import known_lines as kinds
 from proxy.http1.known_lines import MAX_LINE_BYTES, MAX_LINES, KnownLines
+from proxy.model import written_name
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from proxy.http1.known_lines import MAX_LINE_BYTES, MAX_LINES, KnownLines
         (b"Host: [::1]", kinds.HOST, b"host", b"[::1]"),
         (b"Content-Length: 12", kinds.LENGTH, b"content-length", b"12"),
         (b"Connection: Close", kinds.CLOSE, b"connection", b"Close"),
-        (b"Connection: keep-alive", kinds.DROPPED, b"connection", b"keep-alive"),
+        (b"Connection: Keep-Alive", kinds.KEEP_ALIVE, b"connection", b"Keep-Alive"),
         (b"TE: trailers", kinds.DROPPED, b"te", b"trailers"),
         (b"X-Real-IP: 1", kinds.RESTRICTED, b"x-real-ip", b"1"),
         (b"x_y: 1", kinds.RESTRICTED, b"x_y", b"1"),
@@ -35,7 +36,8 @@ def test_a_line_is(line: bytes, kind: int, name: bytes, value: bytes) -> None:
         found = known[line]
         assert found[:3] == (kind, name, value)
         goes_on = kind in (kinds.PLAIN, kinds.COOKIE)
-        assert found[3] == (b"%b: %b\r\n" % (name, value) if goes_on else b"")
+        assert found[3] == (b"%b: %b\r\n" % (line.partition(b":")[0], value) if goes_on else b"")
+        assert written_name(found[1]) == line.partition(b":")[0]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,15 @@ def test_a_connection_with_close_is_not_kept_the_second_time_either(head: bytes)
         assert (delivered(parser, sink).body, parser.keep) == (b"ok", False)
 
 
+def test_a_connection_of_http_1_0_that_is_kept_is_kept_the_second_time() -> None:
+    parser = ResponseParser(LastResponse())
+    for _ in range(2):
+        sink = RecordingSink()
+        parser.begin(sink, False)
+        parser.feed(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\ncontent-length: 2\r\n\r\nok")
+        assert (delivered(parser, sink).body, parser.keep) == (b"ok", True)
+
+
 def test_connections_share_only_their_last_response() -> None:
     last = LastResponse()
     one, other = ResponseParser(last), ResponseParser(last)

@@ -45,7 +45,10 @@ def read(data: bytes) -> QuickHead | None:
 
 def fields_of(head: RequestHead) -> tuple[object, ...]:
     fields = head.fields
-    plain = (fields.pairs, fields.body, fields.close, fields.expects_100, fields.upgrade)
+    plain = (
+        *(fields.pairs, fields.body, fields.close, fields.keep_alive),
+        *(fields.expects_100, fields.upgrades),
+    )
     return (head.method, head.target, head.minor, head.keep_alive, *plain)
 
 

@@ -173,10 +173,15 @@ def test_http_1_0_has_no_chunks() -> None:
         (GET, [b"Connection: closed"], True),
         (GET, [b"Connection: keep-alive"], True),
         (GET_10, [], False),
-        (GET_10, [b"Connection: keep-alive"], False),
+        (GET_10, [b"Connection: keep-alive"], True),
+        (GET_10, [b"Connection: x-a", b"Connection: TE ,\tKeep-Alive"], True),
+        (GET_10, [b"Connection: keep-alive, close"], False),
+        (GET_10, [b"Connection: keep-alive", b"Connection: close"], False),
+        (GET_10, [b"Connection: keep-alives"], False),
+        (GET_10, [b"Proxy-Connection: keep-alive"], False),
     ],
 )
-def test_http_1_1_keeps_the_connection_unless_the_client_sends_close(
+def test_a_connection_is_kept_by_default_in_http_1_1_and_on_request_in_http_1_0(
     line: bytes, fields: list[bytes], keep_alive: bool
 ) -> None:
     assert head(*fields, line=line).keep_alive is keep_alive
@@ -205,19 +210,21 @@ def test_another_expectation_is_refused(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "fields", "upgrade"),
+    ("line", "fields", "upgrades"),
     [
-        (GET, [b"Connection: Upgrade", b"Upgrade: WebSocket"], b"websocket"),
-        (GET, [b"Upgrade: websocket"], b""),
-        (GET, [b"Connection: upgrade"], b""),
-        (GET, [b"Connection: upgrade", b"Upgrade: websocket", b"Upgrade: h2c"], b""),
-        (GET_10, [b"Connection: upgrade", b"Upgrade: websocket"], b""),
+        (GET, [b"Connection: Upgrade", b"Upgrade: WebSocket"], (b"websocket",)),
+        (GET, [b"Upgrade: websocket"], ()),
+        (GET, [b"Connection: upgrade"], ()),
+        (GET, [b"Connection: upgrade", b"Upgrade:"], ()),
+        (GET, [b"Connection: upgrade", b"Upgrade: a", b"Upgrade: H2c"], (b"a", b"h2c")),
+        (GET, [b"Connection: upgrade", b"Upgrade: h2c ,,\tfoo/2, "], (b"h2c", b"foo/2")),
+        (GET_10, [b"Connection: upgrade", b"Upgrade: websocket"], ()),
     ],
 )
-def test_an_upgrade_needs_both_fields_and_one_protocol(
-    line: bytes, fields: list[bytes], upgrade: bytes
+def test_an_upgrade_needs_both_fields_and_names_protocols(
+    line: bytes, fields: list[bytes], upgrades: tuple[bytes, ...]
 ) -> None:
-    assert head(*fields, line=line).upgrade == upgrade
+    assert head(*fields, line=line).upgrades == upgrades
 
 
 def test_the_preface_of_http_2_is_named() -> None:

@@ -18,35 +18,35 @@ from proxy.model import Body, HeaderPairs, Outgoing, Timeouts
     [
         pytest.param(
             HeadParts("GET", None, b"", Body("none")),
-            (b"GET ", b" HTTP/1.1\r\nhost: h:1\r\n", b"\r\n"),
+            (b"GET ", b" HTTP/1.1\r\nHost: h:1\r\n", b"\r\n"),
             id="the endpoint's own authority",
         ),
         pytest.param(
             HeadParts("GET", b"example.org", b"a: 1\r\n", Body("none")),
-            (b"GET ", b" HTTP/1.1\r\nhost: example.org\r\na: 1\r\n", b"\r\n"),
+            (b"GET ", b" HTTP/1.1\r\nHost: example.org\r\na: 1\r\n", b"\r\n"),
             id="a host and a field",
         ),
         pytest.param(
             HeadParts("PUT", None, b"", Body("length", 0)),
-            (b"PUT ", b" HTTP/1.1\r\nhost: h:1\r\n", b"content-length: 0\r\n\r\n"),
+            (b"PUT ", b" HTTP/1.1\r\nHost: h:1\r\n", b"Content-Length: 0\r\n\r\n"),
             id="an empty body",
         ),
         pytest.param(
             HeadParts("POST", None, b"", Body("length", 12)),
-            (b"POST ", b" HTTP/1.1\r\nhost: h:1\r\n", b"content-length: 12\r\n\r\n"),
+            (b"POST ", b" HTTP/1.1\r\nHost: h:1\r\n", b"Content-Length: 12\r\n\r\n"),
             id="a body with a length",
         ),
         pytest.param(
             HeadParts("POST", None, b"", Body("chunked")),
-            (b"POST ", b" HTTP/1.1\r\nhost: h:1\r\n", b"transfer-encoding: chunked\r\n\r\n"),
+            (b"POST ", b" HTTP/1.1\r\nHost: h:1\r\n", b"Transfer-Encoding: chunked\r\n\r\n"),
             id="a chunked body",
         ),
         pytest.param(
             HeadParts("GET", None, b"", Body("none"), b"websocket"),
             (
                 b"GET ",
-                b" HTTP/1.1\r\nhost: h:1\r\n",
-                b"connection: upgrade\r\nupgrade: websocket\r\n\r\n",
+                b" HTTP/1.1\r\nHost: h:1\r\n",
+                b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
             ),
             id="an upgrade",
         ),

@@ -23,31 +23,31 @@ def _outgoing(
     ("request_", "head"),
     [
         pytest.param(
-            _outgoing(), b"GET / HTTP/1.1\r\nhost: h:1\r\n\r\n", id="the endpoint's own host"
+            _outgoing(), b"GET / HTTP/1.1\r\nHost: h:1\r\n\r\n", id="the endpoint's own host"
         ),
         pytest.param(
             _outgoing(host=b"example.org"),
-            b"GET / HTTP/1.1\r\nhost: example.org\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
             id="a host that is passed on",
         ),
         pytest.param(
             _outgoing("POST", b"/x/../%7Ey?a=%00", body=Body("length", 3)),
-            b"POST /x/../%7Ey?a=%00 HTTP/1.1\r\nhost: h:1\r\ncontent-length: 3\r\n\r\n",
+            b"POST /x/../%7Ey?a=%00 HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\n\r\n",
             id="a raw target and a length",
         ),
         pytest.param(
             _outgoing("POST", body=Body("length")),
-            b"POST / HTTP/1.1\r\nhost: h:1\r\ncontent-length: 0\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\n\r\n",
             id="a body announced as empty",
         ),
         pytest.param(
             _outgoing("PUT", body=Body("chunked")),
-            b"PUT / HTTP/1.1\r\nhost: h:1\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"PUT / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: chunked\r\n\r\n",
             id="a body of unknown length",
         ),
         pytest.param(
             _outgoing(headers=[(b"b", b"2"), (b"a", b""), (b"b", b"1")]),
-            b"GET / HTTP/1.1\r\nhost: h:1\r\nb: 2\r\na: \r\nb: 1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h:1\r\nb: 2\r\na: \r\nb: 1\r\n\r\n",
             id="repeats and order are kept",
         ),
         pytest.param(
@@ -59,7 +59,7 @@ def _outgoing(
                     (b"x", b"y"),
                 ]
             ),
-            b"GET / HTTP/1.1\r\nhost: h:1\r\nx: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h:1\r\nx: y\r\n\r\n",
             id="framing and Host are never copied",
         ),
     ],

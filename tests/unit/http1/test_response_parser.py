@@ -61,11 +61,25 @@ GOOD = [
         id="close in a list",
     ),
     pytest.param(
-        b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\na",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\na",
         "length",
         b"a",
         False,
         id="HTTP/1.0",
+    ),
+    pytest.param(
+        b"HTTP/1.0 200 OK\r\nConnection: x, Keep-Alive\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        True,
+        id="keep-alive of HTTP/1.0",
+    ),
+    pytest.param(
+        b"HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\ncontent-length: 1\r\n\r\na",
+        "length",
+        b"a",
+        False,
+        id="close beside keep-alive in HTTP/1.0",
     ),
     pytest.param(
         b"HTTP/1.1 200\r\ncontent-length: 1\r\n\r\na",

@@ -86,13 +86,13 @@ def test_the_decision_header_has_a_dash_for_what_is_missing(
         pytest.param((), b"HTTP/1.1 200 OK\r\n", [], id="no fields"),
         pytest.param(
             (b"Date: x", b"A: 1"),
-            b"HTTP/1.1 200 OK\r\ndate: x\r\na: 1\r\n",
+            b"HTTP/1.1 200 OK\r\nDate: x\r\nA: 1\r\n",
             [(b"date", b"x"), (b"a", b"1")],
             id="fields of the response alone",
         ),
         pytest.param(
             (b"content-length: 3", b"a: 1"),
-            b"HTTP/1.1 200 OK\r\na: 1\r\ncontent-length: 3\r\n",
+            b"HTTP/1.1 200 OK\r\na: 1\r\nContent-Length: 3\r\n",
             [(b"content-length", b"3"), (b"a", b"1")],
             id="a length, which is written last",
         ),
@@ -161,8 +161,8 @@ def test_the_results_that_are_kept_with_a_head_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("status", "length", "block"),
     [
-        (b"200 OK", b"3", b"HTTP/1.1 200 OK\r\na: 1\r\ncontent-length: 3\r\n"),
-        (b"304 Whatever", b"3", b"HTTP/1.1 304 Not Modified\r\na: 1\r\ncontent-length: 3\r\n"),
+        (b"200 OK", b"3", b"HTTP/1.1 200 OK\r\na: 1\r\nContent-Length: 3\r\n"),
+        (b"304 Whatever", b"3", b"HTTP/1.1 304 Not Modified\r\na: 1\r\nContent-Length: 3\r\n"),
         (b"204 No Content", b"0", b"HTTP/1.1 204 No Content\r\na: 1\r\n"),
         (b"200 OK", None, b"HTTP/1.1 200 OK\r\na: 1\r\n"),
     ],

@@ -138,7 +138,12 @@ def test_a_target_that_would_break_the_request_line_is_refused(target: bytes) ->
     [
         pytest.param(b"GET", [b"upgrade: websocket"], b"websocket", id="a WebSocket"),
         pytest.param(b"GET", [b"upgrade: WebSocket"], b"websocket", id="in another case"),
+        pytest.param(b"GET", [b"upgrade: h2c, websocket"], b"websocket", id="in a list"),
+        pytest.param(
+            b"GET", [b"upgrade: h2c", b"upgrade: websocket"], b"websocket", id="in a second field"
+        ),
         pytest.param(b"GET", [b"upgrade: h2c"], b"", id="another protocol"),
+        pytest.param(b"GET", [b"upgrade: websocket/13, x-websocket"], b"", id="others in a list"),
         pytest.param(b"POST", [b"upgrade: websocket"], b"", id="another method"),
         pytest.param(b"GET", [b"upgrade: websocket", b"content-length: 1"], b"", id="with a body"),
         pytest.param(b"GET", [], b"", id="no upgrade"),
