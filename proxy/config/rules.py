@@ -5,12 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.config.documents.headers import MessageDoc
-from proxy.config.documents.matches import parameters
 from proxy.config.documents.routes import BackendRefDoc, RouteDoc
 from proxy.config.faults import Fault, did_you_mean
-from proxy.config.tree import Loc
 from proxy.config.units import format_share
+from proxy.config.value_rules import cors_faults, parameter_faults
 from proxy.model import ALL_BP
 
 _DESTINATIONS = ("backend_refs", "direct_response", "redirect")
@@ -127,7 +125,6 @@ def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
 def _rewrites(route: RouteDoc) -> Iterator[Fault]:
     path = route.match.path
     prefix = path is not None and path.prefix is not None
-    names = parameters((path.template if path is not None else None) or "")
     needs = "write `match: {path: {prefix: …}}`, or use `replace_full_path`"
     for position, ref in enumerate(route.backend_refs or ()):
         change = ref.url_rewrite.path if ref.url_rewrite is not None else None
@@ -137,11 +134,6 @@ def _rewrites(route: RouteDoc) -> Iterator[Fault]:
         if change.replace_prefix_match is not None and not prefix:
             text = "`replace_prefix_match`, and the route matches no prefix"
             yield Fault((*at, "replace_prefix_match"), text, needs, on_key=True)
-        for name in parameters(change.template or ""):
-            if name not in names:
-                text = f"the route's match has no parameter `{name}`"
-                hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
-                yield Fault((*at, "template"), text, hint)
     if (
         route.redirect is not None
         and route.redirect.replace_prefix_match is not None
@@ -177,21 +169,6 @@ def _rollout(route: RouteDoc) -> Iterator[Fault]:
         yield Fault(("rollout",), "a rollout of a route without a stage", hint, on_key=True)
 
 
-def _cors(route: RouteDoc) -> Iterator[Fault]:
-    """The facade writes the fields of CORS itself: an edit of one would have no effect."""
-    if route.cors is None:
-        return
-    refs = route.backend_refs or ()
-    places: list[tuple[Loc, MessageDoc]] = [(("response",), route.response)]
-    places += [(("backend_refs", at, "response"), ref.response) for at, ref in enumerate(refs)]
-    for at, message in places:
-        for key in ("set", "add"):
-            for name in getattr(message.headers, key):
-                if name.lower().startswith("access-control-"):
-                    text = f"`{name}` stands beside `cors`, which writes it"
-                    yield Fault((*at, "headers", key, name), text, "leave it out", on_key=True)
-
-
 Rule = Callable[[RouteDoc], Iterator[Fault]]
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
@@ -203,5 +180,9 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset(("backend_refs", "stage")), _two_sides),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
     (frozenset(("stage", "rollout")), _rollout),
-    (frozenset(("backend_refs", "response", "cors")), _cors),
+    (frozenset(("backend_refs", "response", "cors")), cors_faults),
+    (
+        frozenset(("backend_refs", "match", "redirect", "request", "response")),
+        parameter_faults,
+    ),
 )

@@ -6,6 +6,7 @@ from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
 from proxy.config.to_error_bodies import Docs
 from proxy.config.tree import Loc
+from proxy.config.value_rules import value_warnings
 from proxy.errors import ClientGone, RequestError
 
 # RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
@@ -43,6 +44,7 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
             at = ("match", "headers", name)
             yield Fault(at, text, hint, "warning", on_key=True)
     yield from error_warnings(route.errors)
+    yield from value_warnings(route, allowed)
 
 
 def error_warnings(errors: Docs, at: Loc = ("errors",)) -> Iterator[Fault]:

@@ -44,5 +44,5 @@ def decide_request(
     if route is None:
         return None
     choice = resolution.fixed_choice or weighted_choice(route, record.draw_bp)
-    decision = record.decision = decision_for(route, facts, choice)
+    decision = record.decision = decision_for(route, facts, choice, identity.request_id)
     return Decided(facts, decision, identity)

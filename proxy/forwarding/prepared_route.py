@@ -121,7 +121,7 @@ def _prepared(
     edits = (route.request, ref.request)
     if not isinstance(upstream, HttpUpstream) or upstream.reads_requests:
         return None
-    if route.cors is not None:
+    if _reads_request(route, ref):
         return None
     if _edits_facade_fields(snapshot, route, ref) or not SHARED_FIELDS.isdisjoint(
         _removed(backend)
@@ -154,6 +154,14 @@ def _prepared(
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
     )
+
+
+def _reads_request(route: Route, ref: BackendRef) -> bool:
+    """Whether values of each request decide what is sent to the backend or the client."""
+    edits = (route.request, ref.request, route.response, ref.response)
+    if route.cors is not None or any(each.reads_request for each in edits):
+        return True
+    return ref.rewrite is not None and ref.rewrite.reads_request
 
 
 def _takes_any_head(limits: Limits) -> bool:
@@ -199,4 +207,4 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
     own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
-    return field_lines(edited_request(own, route, ref))
+    return field_lines(edited_request(own, route, ref, None))

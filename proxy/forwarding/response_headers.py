@@ -10,7 +10,8 @@ from proxy.routing.error_reply import error_reply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import dropped_cookies
 from proxy.routing.transforms.cors import with_cors
-from proxy.routing.transforms.headers import apply_header_edits, replaced_names
+from proxy.routing.transforms.headers import edited_response, replaced_names
+from proxy.routing.transforms.request_values import ValueSource
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -61,7 +62,8 @@ def client_fields(
     ref = decided.decision.ref
     if ref is not None:
         record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
-    return client_response_headers(headers, snapshot, decided.facts, decided.decision)
+    request_id = decided.identity.request_id
+    return client_response_headers(headers, snapshot, decided.facts, decided.decision, request_id)
 
 
 def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record: Record) -> None:
@@ -97,10 +99,11 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
         "" if identity is None else identity.request_id.decode(),
     )
     added: HeaderPairs = []
-    if route is not None:
-        added = apply_header_edits(added, route.response)
-    if record.decision is not None and record.decision.ref is not None:
-        added = apply_header_edits(added, record.decision.ref.response)
+    if route is not None and facts is not None:
+        request_id = b"" if identity is None else identity.request_id
+        source = ValueSource(facts, route.match.path, request_id)
+        ref = None if record.decision is None else record.decision.ref
+        added = edited_response(added, route, ref, source)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
     edited = [pair for pair in added if pair[0] not in own]
     headers = with_cors([*reply.headers, *edited], route, facts)

@@ -50,6 +50,7 @@ from proxy.model.table import (
     UnimplementedField,
 )
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.model.values import QueryEdits, RequestValue, ValueTemplate
 
 __all__ = [
     "ALLOW_ALL",
@@ -91,7 +92,9 @@ __all__ = [
     "Mirror",
     "Outgoing",
     "PathMatch",
+    "QueryEdits",
     "Redirect",
+    "RequestValue",
     "Rewrite",
     "Route",
     "RouteTable",
@@ -103,6 +106,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "ValueTemplate",
     "field_name",
     "plain_address",
     "written_name",

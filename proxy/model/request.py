@@ -39,12 +39,14 @@ class Decision(Struct, frozen=True):
 
     route: Route
     reason: str
-    """One word: only, draw, kill_switch, stage, direct_response, redirect, retired."""
+    """One word: only, draw, kill_switch, stage, direct_response, redirect, retired, preflight."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""
     """The raw path of the upstream request, without the query."""
     mirrored_to: tuple[str, ...] = ()
+    upstream_query: bytes | None = None
+    """The query of the upstream request, if the rewrite edits it; None for the client's."""
 
     @property
     def backend(self) -> str | None:

@@ -15,6 +15,7 @@ from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
+from proxy.model.values import QueryEdits, RequestValue
 
 ALL_BP = 10_000
 """All of the traffic, in hundredths of a per cent."""
@@ -28,6 +29,14 @@ class Rewrite(Struct, frozen=True):
     full_path: str | None = None
     template: str | None = None
     hostname: str | None = None
+    values: tuple[tuple[str, RequestValue], ...] = ()
+    """The segments of `template` that are values of the request, if the route's template has no such parameter."""
+    query: QueryEdits | None = None
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether more than the path decides what is sent."""
+        return self.query is not None or bool(self.values)
 
 
 class BackendRef(Struct, frozen=True):
@@ -113,6 +122,10 @@ class Redirect(Struct, frozen=True):
     path: str | None = None
     prefix: str | None = None
     """Replaces the matched prefix."""
+    template: str | None = None
+    values: tuple[tuple[str, RequestValue], ...] = ()
+    """As in `Rewrite`."""
+    query: QueryEdits | None = None
 
 
 class HashKey(Struct, frozen=True):

@@ -1,8 +1,16 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
+from collections.abc import Mapping
+
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
-from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, fill_template, replace_prefix, to_wire
 from proxy.routing.transforms.cors import is_answered
+from proxy.routing.transforms.request_values import (
+    UNKNOWN_ID,
+    ValueSource,
+    edited_query,
+    segments_for,
+)
 
 PREFLIGHT = "preflight"
 Choice = tuple[int, str]
@@ -13,7 +21,7 @@ def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decis
     """The decision about a request that `route` takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
-    this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
+    this. The quick way calls `fixed_choice` once for each prepared route (ADR 21). Raises BadRequest as `decision_for`.
     """
     choice = choice_without_draw(table, route, facts) or weighted_choice(route, draw_bp)
     return decision_for(route, facts, choice)
@@ -59,19 +67,27 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
     return 0, "draw"
 
 
-def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
-    """The decision for a request and a choice."""
+def decision_for(
+    route: Route, facts: Facts, choice: Choice, request_id: bytes = UNKNOWN_ID
+) -> Decision:
+    """The decision for a request and a choice. Raises BadRequest for a value that cannot be a part of the path."""
     at, reason = choice
     if at < 0:
         return Decision(route, reason)
     ref = route.backend_refs[at]
+    rewrite, source = ref.rewrite, ValueSource(facts, route.match.path, request_id)
+    more, query = NO_SEGMENTS, None
+    if rewrite is not None and rewrite.reads_request:
+        more = segments_for(rewrite.values, source)
+        query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(route, ref.rewrite, facts.path),
+        upstream_path(route, rewrite, facts.path, more),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        query,
     )
 
 
@@ -116,8 +132,10 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
             return ()
 
 
-def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request."""
+def upstream_path(
+    route: Route, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
+) -> bytes:
+    """The raw path of the upstream request. `more` has segments of its template that are not in the path."""
     if rewrite is None:
         return path
     pattern = route.match.path.value if route.match.path is not None else "/"
@@ -126,5 +144,5 @@ def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
     if rewrite.full_path is not None:
         return to_wire(rewrite.full_path)
     if rewrite.template is not None:
-        return fill_template(path, rewrite.template, pattern)
+        return fill_template(path, rewrite.template, pattern, more)
     return path

@@ -3,10 +3,17 @@
 from proxy.http1.local_reply import LocalReply
 from proxy.model import Decision, DirectResponse, Facts, FieldName, Redirect, Route
 from proxy.routing.decide import PREFLIGHT
-from proxy.routing.paths import replace_prefix, to_wire
+from proxy.routing.paths import fill_template, replace_prefix, to_wire
 from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
+from proxy.routing.transforms.request_values import (
+    UNKNOWN_ID,
+    ValueSource,
+    edited_query,
+    resolved_edits,
+    segments_for,
+)
 
 _LOCATION = FieldName(b"Location")
 
@@ -20,35 +27,52 @@ def is_for_facade(facts: Facts) -> bool:
     )
 
 
-def direct_response(decision: Decision, facts: Facts) -> LocalReply:
-    """The local reply to a preflight, or of a route with a `direct_response` or a `redirect`."""
+def direct_response(decision: Decision, facts: Facts, request_id: bytes = UNKNOWN_ID) -> LocalReply:
+    """The local reply to a preflight, or of a route with a `direct_response` or a `redirect`.
+
+    Raises BadRequest for a redirect with a value that cannot be a part of a path.
+    """
     route = decision.route
-    reply = _unedited(decision, facts)
-    headers = with_cors(apply_header_edits(reply.headers, route.response), route, facts)
-    return LocalReply(reply.status, headers, reply.body)
+    source = ValueSource(facts, route.match.path, request_id)
+    reply = _unedited(decision, source)
+    edited = apply_header_edits(reply.headers, resolved_edits(route.response, source))
+    return LocalReply(reply.status, with_cors(edited, route, facts), reply.body)
 
 
-def _unedited(decision: Decision, facts: Facts) -> LocalReply:
+def _unedited(decision: Decision, source: ValueSource) -> LocalReply:
     """The reply without the edits and the CORS policy of the route."""
     route = decision.route
     if decision.reason == PREFLIGHT:
         return LocalReply(204, [])
     if route.redirect is not None:
-        location = redirect_location(route, route.redirect, facts)
+        location = redirect_location(route, route.redirect, source.facts, source.request_id)
         return LocalReply(route.redirect.status, [(_LOCATION, location)])
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(direct.status, list(direct.headers), direct.body)
 
 
-def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
-    """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
-    path = facts.path
+def redirect_location(
+    route: Route, redirect: Redirect, facts: Facts, request_id: bytes = UNKNOWN_ID
+) -> bytes:
+    """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2).
+
+    Raises BadRequest as `direct_response`.
+    """
+    path, query, pattern = facts.path, facts.query, route.match.path
+    source = ValueSource(facts, pattern, request_id)
     if redirect.path is not None:
         path = to_wire(redirect.path)
-    elif redirect.prefix is not None and route.match.path is not None:
-        path = replace_prefix(path, route.match.path.value, redirect.prefix)
-    if facts.query:
-        path += b"?" + facts.query
+    elif redirect.template is not None:
+        more = segments_for(redirect.values, source)
+        path = fill_template(
+            path, redirect.template, "" if pattern is None else pattern.value, more
+        )
+    elif redirect.prefix is not None and pattern is not None:
+        path = replace_prefix(path, pattern.value, redirect.prefix)
+    if redirect.query is not None:
+        query = edited_query(query, redirect.query, source)
+    if query:
+        path += b"?" + query
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:
         # Two leading slashes would start an authority (RFC 3986 4.2).
         return b"/" + path.lstrip(b"/") if path.startswith(b"//") else path

@@ -15,7 +15,6 @@ from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
     Backend,
-    Decision,
     Endpoint,
     Facts,
     HeaderPairs,
@@ -23,7 +22,7 @@ from proxy.model import (
     RouteTable,
 )
 from proxy.model.match import Match
-from proxy.routing.decide import decide
+from proxy.routing.decide import choice_without_draw, decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
@@ -208,15 +207,14 @@ def _possible_decisions(
     snapshot: InEffect, route: Route, facts: Facts, bucket_bp: int | None
 ) -> Iterator[PossibleDecision]:
     """Each possible decision; with a bucket, the decision for that bucket."""
-    if decide(snapshot.table, route, facts, 0).reason != "draw":
-        decision = decide(snapshot.table, route, facts, bucket_bp or 0)
-        yield _possible_decision(snapshot, decision, facts, None)
+    if choice_without_draw(snapshot.table, route, facts) is not None:
+        yield _possible_decision(snapshot, route, facts, bucket_bp or 0, None)
         return
     for start, end in list(_bucket_ranges(route)) or [(0, ALL_BP)]:
         if bucket_bp is not None and not start <= bucket_bp < end:
             continue
-        decision = decide(snapshot.table, route, facts, start if bucket_bp is None else bucket_bp)
-        yield _possible_decision(snapshot, decision, facts, (start, end))
+        draw_bp = start if bucket_bp is None else bucket_bp
+        yield _possible_decision(snapshot, route, facts, draw_bp, (start, end))
 
 
 def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:
@@ -229,22 +227,23 @@ def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:
 
 
 def _possible_decision(
-    snapshot: InEffect, decision: Decision, facts: Facts, buckets_bp: tuple[int, int] | None
+    snapshot: InEffect, route: Route, facts: Facts, draw_bp: int, buckets_bp: tuple[int, int] | None
 ) -> PossibleDecision:
     share_bp = ALL_BP if buckets_bp is None else buckets_bp[1] - buckets_bp[0]
     buckets = None if buckets_bp is None else (_percent(buckets_bp[0]), _percent(buckets_bp[1]))
-    possible = PossibleDecision(
-        _percent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
-    )
-    if decision.ref is None:
-        reply = direct_response(decision, facts)
-        return replace(possible, status=reply.status, headers=_shown(reply.headers))
-    backend = snapshot.backends[decision.ref.backend]
-    possible = replace(possible, backend=backend.name)
+    possible = PossibleDecision(_percent(share_bp), "", buckets)
     try:
+        decision = decide(snapshot.table, route, facts, draw_bp)
+        possible = replace(possible, reason=decision.reason, mirrored_to=decision.mirrored_to)
+        if decision.ref is None:
+            reply = direct_response(decision, facts)
+            return replace(possible, status=reply.status, headers=_shown(reply.headers))
+        backend = snapshot.backends[decision.ref.backend]
+        possible = replace(possible, backend=backend.name)
         request = outgoing(facts, decision, backend, snapshot.table.forwarded)
     except BadRequest as error:
-        return replace(possible, status=error.status, detail=str(error))
+        reason = possible.reason or error.reason
+        return replace(possible, reason=reason, status=error.status, detail=str(error))
     return replace(
         possible,
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),

@@ -5,6 +5,8 @@ plausible interpretation (rule 12, ADR 2); `path_variants` lists them.
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
 from proxy.errors import BadRequest
@@ -20,6 +22,8 @@ _PARAMETERS = re.compile(rb";[^/]*")
 _SLASHES = re.compile(rb"/{2,}")
 # Space, quotes, braces, angle brackets and non-ASCII: RFC 3986 allows these only as escapes.
 _ONLY_ESCAPED = re.compile(rb"(?:%(?:[89A-Fa-f][0-9A-Fa-f]|2[02]|3[CcEe]|60|7[BbDd]))+")
+
+NO_SEGMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
 def path_variants(path: bytes) -> tuple[bytes, ...]:
@@ -57,6 +61,20 @@ def _check_raw(path: bytes) -> None:
         raise BadRequest("the path holds a % that is not followed by two hexadecimal digits")
 
 
+def is_plain(segment: bytes) -> bool:
+    """Whether a decoded value stays one segment, and is no dot segment, also if a server decodes it again."""
+    for decoded in (
+        segment,
+        unquote_to_bytes(segment),
+        unquote_to_bytes(unquote_to_bytes(segment)),
+    ):
+        if _REFUSED.search(decoded) or _OVERLONG.search(decoded):
+            return False
+        if any(part.partition(b";")[0] in (b".", b"..") for part in decoded.split(b"/")):
+            return False
+    return True
+
+
 def resolve_dots(path: bytes) -> bytes:
     """`path` without its dot segments (RFC 3986 5.2.4)."""
     if b"/." not in path:
@@ -90,14 +108,20 @@ def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
     return b"/".join((head, *rest)) or b"/"
 
 
-def fill_template(path: bytes, template: str, pattern: str) -> bytes:
-    """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so."""
+def fill_template(
+    path: bytes, template: str, pattern: str, more: Mapping[str, bytes] = NO_SEGMENTS
+) -> bytes:
+    """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so.
+
+    `more` has segments for other names.
+    """
     parts = path.split(b"/")[1:]
     values = {
         segment: parts[position].partition(b";")[0]
         for position, segment in enumerate(segments_of(pattern))
         if is_parameter(segment)
     }
+    values = {**more, **values}
     filled = (values.get(segment, to_wire(segment)) for segment in template.split("/"))
     return b"/".join(filled)
 

@@ -9,12 +9,12 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from proxy.control.replay.recorded_requests import LoggedRequest, bucket_of, facts_of_recorded
-from proxy.errors import FacadeError
+from proxy.errors import BadRequest, FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
-from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.logged_names import names_that_rules_read, values_in_addresses
 from proxy.routing.match import Index
 from proxy.routing.predicates import text
 from proxy.routing.resolve import resolve
@@ -43,6 +43,13 @@ class Destination(Struct, frozen=True):
     path: bytes = b""
     host: str | None = None
     """The rewritten host, if the route rewrites it."""
+    query: bytes | None = None
+    """The query, if the route rewrites it."""
+
+    @property
+    def sent(self) -> tuple[bytes, str | None, bytes | None]:
+        """What the backend gets."""
+        return self.path, self.host, self.query
 
 
 class Move(Struct, frozen=True, order=True):
@@ -120,12 +127,16 @@ def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
         return Destination(None if route is None else route.name, str(resolution.error.status))
     if route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, route, facts, draw_bp)
-    if decision.ref is None:
-        return Destination(route.name, str(direct_response(decision, facts).status))
+    try:
+        decision = decide(side.table, route, facts, draw_bp)
+        if decision.ref is None:
+            return Destination(route.name, str(direct_response(decision, facts).status))
+    except BadRequest as refusal:
+        return Destination(route.name, str(refusal.status))
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
-    return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
+    path, query = decision.upstream_path, decision.upstream_query
+    return Destination(route.name, decision.ref.backend, path, host, query)
 
 
 class Plan:
@@ -177,7 +188,7 @@ class Plan:
         if before.to != after.to:
             self._count(before, after, facts, draw_bp)
         else:
-            self.sent_differently += (before.path, before.host) != (after.path, after.host)
+            self.sent_differently += before.sent != after.sent
             self.rerouted += before.route != after.route
 
     def _count(self, before: Destination, after: Destination, facts: Facts, draw_bp: int) -> None:
@@ -280,12 +291,15 @@ def _by_cohort(old: RouteTable, new: RouteTable) -> Iterator[str]:
 
 
 def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
-    """The names of headers, query parameters and cookies by which routes are found."""
+    """The names of headers, query parameters and cookies by which routes are found, and addresses made."""
     matches = [route.match for route in table.routes]
     preflight = PREFLIGHT_FIELDS if any(route.cors is not None for route in table.routes) else ()
+    values = [*values_in_addresses(table)]
     return (
-        {each.name for match in matches for each in match.headers} | {*preflight},
-        {each.name for match in matches for each in match.query},
+        {each.name for match in matches for each in match.headers}
+        | {*preflight, *(each.name for each in values if each.kind == "header")},
+        {each.name for match in matches for each in match.query}
+        | {each.name for each in values if each.kind == "query"},
         {each.name for match in matches for each in match.cookies},
     )
 

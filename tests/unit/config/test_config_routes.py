@@ -130,7 +130,7 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ('redirect: {hostname: «"*.a.b"}', "`*.a.b` is a pattern — write one host name"),
         ("redirect: {scheme: «yes}", "`yes` without quotes is read differently by every YAML reader — write http"),
         ("redirect: {scheme: «ftp}", "`ftp` is not known here — known: `http`, `https`"),
-        ("backend_refs: [{name: legacy, url_rewrite: «{}}]", "the rewrite changes nothing — write `path` or `hostname`"),
+        ("backend_refs: [{name: legacy, url_rewrite: «{}}]", "the rewrite changes nothing — write `path`, `query` or `hostname`"),
         ("backend_refs: [{name: legacy, url_rewrite: {path: «{}}}]", "a path rewrite is empty — write one of `replace_prefix_match`, `replace_full_path`, `template`"),
         ("backend_refs: [{name: legacy, url_rewrite: {path: {«replace_prefix_match: /b}}}]", "`replace_prefix_match`, and the route matches no prefix — write `match: {path: {prefix: …}}`, or use `replace_full_path`"),
         ('backend_refs: [{name: legacy, url_rewrite: {path: {template: «"/b/{idd}"}}}], match: {path: {template: "/a/{id}"}}', "the route's match has no parameter `idd` — did you mean `id`?"),

@@ -85,6 +85,20 @@ routes:
     match: {path: {prefix: /shared}, methods: [GET, HEAD]}
     cors: {allow_origins: ["https://*.example"], allow_credentials: true}
     backend_refs: {legacy: 50, picky: 50}
+  - name: values
+    match: {path: {template: "/values/{id}"}}
+    request: {headers: {set: {x-client: "{client}", x-b: "{header.x-none}"}, add: {x-id: "{path.id} {request_id}"}}}
+    response: {headers: {set: {x-by: "{host} {query.q}"}}}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: queries
+    match: {path: {prefix: /queries}}
+    backend_refs:
+      - {name: legacy, url_rewrite: {query: {set: {from: "{scheme}"}, remove: [q]}}}
+  - name: items
+    match: {path: {exact: /items}, query: {q: {present: true}}}
+    backend_refs:
+      - {name: legacy, url_rewrite: {path: {template: "/items/{query.q}"}, query: {remove: [q]}}}
+  - {name: moved, match: {path: {template: "/moved/{id}"}}, redirect: {template: "/n/{id}/{client}"}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
   - {name: others, match: {path: {prefix: /shared}}, backend_refs: legacy}
 """
@@ -220,7 +234,7 @@ PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
-    b"/shared/1",
+    *(b"/shared/1", b"/values/1", b"/queries/1", b"/items", b"/moved/1"),
 )
 
 
@@ -284,7 +298,7 @@ RESPONSES = (
 def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
     for path in (
         *(b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"),
-        b"/shared/1",
+        *(b"/shared/1", b"/values/1"),
     ):
         pair.send(GET % path, response=response)
         pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)

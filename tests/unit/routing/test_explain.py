@@ -15,6 +15,7 @@ from proxy.model import (
     HeaderEdits,
     Mirror,
     Redirect,
+    RequestValue,
     Rewrite,
     Route,
     RouteTable,
@@ -329,3 +330,26 @@ def test_a_preflight_is_explained_on_the_route_of_its_method() -> None:
         plain.cors == "pages of https://a.example may read the response; this request has no Origin"
     )
     assert explained("/", of=of).cors == ""
+
+
+def test_a_way_with_a_value_that_is_missing_is_a_refusal() -> None:
+    values = (("{query.item}", RequestValue("query", "item")),)
+    carved = BackendRef("new", 500, Rewrite(template="/items/{query.item}", values=values))
+    views = route("views", exact("/view.do"), to=(BackendRef("legacy", 9_500), carved))
+    of = table(views)
+    refused, kept = explained("/view.do", of=of).ways
+    assert (refused.backend, refused.status, refused.reason) == (None, 400, "bad_request")
+    assert (refused.share, refused.buckets) == (5.0, (0.0, 5.0))
+    assert refused.detail.endswith(
+        "the query parameter item, a part of the path for this route, is missing"
+    )
+    assert (kept.backend, kept.urls) == ("legacy", ("http://127.0.0.1/view.do",))
+    sent, _ = explained("/view.do?item=7", of=of).ways
+    assert sent.urls == ("http://127.0.0.1/items/7?item=7",)
+
+
+def test_the_value_of_an_edit_is_shown() -> None:
+    parts = (RequestValue("client"), b" ", RequestValue("request_id"))
+    edits = HeaderEdits(set_values=((b"x-for", parts),))
+    (way,) = explained("/p", of=table(replace(route("p"), request=edits))).ways
+    assert ("x-for", "127.0.0.1 {request_id}") in way.headers
