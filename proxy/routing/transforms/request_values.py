@@ -11,6 +11,7 @@ No value leaves the place that the table gives it. Each is percent-encoded for t
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Literal, assert_type
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from msgspec import Struct
@@ -64,7 +65,8 @@ class ValueSource(Struct, frozen=True):
                 return b", ".join(values) if values else None
             case "query":
                 return query_value(facts.query, value.name)
-            case "path":
+            case _:
+                assert_type(value.kind, Literal["path"])  # The type checker reports a missing kind.
                 segment = self.segment(value.name)
                 return None if segment is None else unquote_to_bytes(segment)
 
