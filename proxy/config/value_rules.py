@@ -31,24 +31,26 @@ def cors_faults(route: RouteDoc) -> Iterator[Fault]:
 
 
 def parameter_faults(route: RouteDoc) -> Iterator[Fault]:
-    """Each parameter that a text reads has to be one of the route's template."""
-    path = route.match.path
-    known = parameters((path.template if path is not None else None) or "")
+    """Each parameter that a text reads has to be one of the template of every match."""
     read = [(at, each.name) for at, each in _values_in_texts(route) if each.kind == "path"]
     for at, template in _templates(route):
         read += [(at, name) for name in rewrite_parameters(template)]
-    for at, name in read:
-        if name not in known:
-            hint = did_you_mean(name, known) or "write `match: {path: {template: …}}`"
-            yield Fault(at, f"the route's match has no parameter `{name}`", hint)
+    missing: set[tuple[Loc, str]] = set()
+    for number, match in enumerate(route.match if read else (), 1):
+        known = parameters((match.path.template if match.path is not None else None) or "")
+        what = f"match {number}" if len(route.match) > 1 else "the route's match"
+        for at, name in read:
+            if name not in known and (at, name) not in missing:
+                missing.add((at, name))
+                hint = did_you_mean(name, known) or "write `match: {path: {template: …}}`"
+                yield Fault(at, f"{what} has no parameter `{name}`", hint)
 
 
 def value_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
     """Values that are never there, or whose absence is an error. `allowed` as in `route_warnings`."""
     in_paths = [(at, each) for at, text in _templates(route) for each in values_of(text).values()]
     for at, value in in_paths:
-        match = route.match.query.get(value.name)
-        if value.kind == "query" and (match is None or match.present is False):
+        if value.kind == "query" and not _always_has(route, value.name):
             text = f"a request without the query parameter `{value.name}` gets a 400"
             hint = f"write `match: {{query: {{{value.name}: {{present: true}}}}}}`"
             yield Fault(at, text, hint, "warning")
@@ -58,6 +60,12 @@ def value_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
         if value.kind == "header" and hidden and name not in allowed:
             text = f"the header `{name}` does not pass, and its value may be anybody's"
             yield Fault(at, text, "use another, or add it to `forwarded.allow_headers`", "warning")
+
+
+def _always_has(route: RouteDoc, name: str) -> bool:
+    """Whether every request that the route takes has this query parameter."""
+    conditions = [match.query.get(name) for match in route.match]
+    return all(each is not None and each.present is not False for each in conditions)
 
 
 def _messages(route: RouteDoc) -> Iterator[tuple[Loc, MessageDoc]]:

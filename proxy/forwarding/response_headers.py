@@ -72,7 +72,7 @@ def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record
         backend = snapshot.backends[decision.ref.backend]
         forwarded = snapshot.table.forwarded
         record.refused_head = sent_head(
-            facts, decision.route, decision.ref, backend, forwarded, decided.identity
+            facts, decision.matched, decision.ref, backend, forwarded, decided.identity
         )
 
 
@@ -101,8 +101,10 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
     added: HeaderPairs = []
     if route is not None and facts is not None:
         request_id = b"" if identity is None else identity.request_id
-        source = ValueSource(facts, route.match.path, request_id)
-        ref = None if record.decision is None else record.decision.ref
+        decision = record.decision
+        path = None if decision is None else decision.match.path
+        source = ValueSource(facts, path, request_id)
+        ref = None if decision is None else decision.ref
         added = edited_response(added, route, ref, source)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
     edited = [pair for pair in added if pair[0] not in own]

@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
+from proxy.model import (
+    SAFE_METHODS,
+    BackendRef,
+    Decision,
+    Facts,
+    Match,
+    MatchedRoute,
+    Rewrite,
+    Route,
+    RouteTable,
+)
 from proxy.routing.paths import NO_SEGMENTS, fill_template, replace_prefix, to_wire
 from proxy.routing.transforms.cors import is_answered
 from proxy.routing.transforms.request_values import (
@@ -17,14 +27,15 @@ Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decision:
-    """The decision about a request that `route` takes.
+def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, draw_bp: int) -> Decision:
+    """The decision about a request that a route takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
     this. The quick way calls `fixed_choice` once for each prepared route (ADR 21). Raises BadRequest as `decision_for`.
     """
+    route = matched.route
     choice = choice_without_draw(table, route, facts) or weighted_choice(route, draw_bp)
-    return decision_for(route, facts, choice)
+    return decision_for(matched, facts, choice)
 
 
 def choice_without_draw(table: RouteTable, route: Route, facts: Facts) -> Choice | None:
@@ -68,14 +79,15 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
 
 
 def decision_for(
-    route: Route, facts: Facts, choice: Choice, request_id: bytes = UNKNOWN_ID
+    matched: MatchedRoute, facts: Facts, choice: Choice, request_id: bytes = UNKNOWN_ID
 ) -> Decision:
     """The decision for a request and a choice. Raises BadRequest for a value that cannot be a part of the path."""
+    route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
-        return Decision(route, reason)
+        return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
-    rewrite, source = ref.rewrite, ValueSource(facts, route.match.path, request_id)
+    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id)
     more, query = NO_SEGMENTS, None
     if rewrite is not None and rewrite.reads_request:
         more = segments_for(rewrite.values, source)
@@ -85,8 +97,9 @@ def decision_for(
         route,
         reason,
         ref,
-        upstream_path(route, rewrite, facts.path, more),
+        upstream_path(match, rewrite, facts.path, more),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        match,
         query,
     )
 
@@ -133,12 +146,15 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
 
 
 def upstream_path(
-    route: Route, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
+    match: Match, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
 ) -> bytes:
-    """The raw path of the upstream request. `more` has segments of its template that are not in the path."""
+    """The raw path of the upstream request. `match` is the one that took the request.
+
+    `more` has segments of the template that are not in the path.
+    """
     if rewrite is None:
         return path
-    pattern = route.match.path.value if route.match.path is not None else "/"
+    pattern = match.path.value if match.path is not None else "/"
     if rewrite.prefix is not None:
         return replace_prefix(path, pattern, rewrite.prefix)
     if rewrite.full_path is not None:

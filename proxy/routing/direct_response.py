@@ -1,7 +1,7 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import Decision, DirectResponse, Facts, FieldName, Redirect, Route
+from proxy.model import Decision, DirectResponse, Facts, FieldName, Match, Redirect
 from proxy.routing.decide import PREFLIGHT
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
 from proxy.routing.transforms.cors import with_cors
@@ -33,7 +33,7 @@ def direct_response(decision: Decision, facts: Facts, request_id: bytes = UNKNOW
     Raises BadRequest for a redirect with a value that cannot be a part of a path.
     """
     route = decision.route
-    source = ValueSource(facts, route.match.path, request_id)
+    source = ValueSource(facts, decision.match.path, request_id)
     reply = _unedited(decision, source)
     edited = apply_header_edits(reply.headers, resolved_edits(route.response, source))
     return LocalReply(reply.status, with_cors(edited, route, facts), reply.body)
@@ -45,20 +45,22 @@ def _unedited(decision: Decision, source: ValueSource) -> LocalReply:
     if decision.reason == PREFLIGHT:
         return LocalReply(204, [])
     if route.redirect is not None:
-        location = redirect_location(route, route.redirect, source.facts, source.request_id)
+        location = redirect_location(
+            decision.match, route.redirect, source.facts, source.request_id
+        )
         return LocalReply(route.redirect.status, [(_LOCATION, location)])
     direct = route.direct_response or DirectResponse(410 if route.stage == "retired" else 404)
     return LocalReply(direct.status, list(direct.headers), direct.body)
 
 
 def redirect_location(
-    route: Route, redirect: Redirect, facts: Facts, request_id: bytes = UNKNOWN_ID
+    match: Match, redirect: Redirect, facts: Facts, request_id: bytes = UNKNOWN_ID
 ) -> bytes:
     """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2).
 
     Raises BadRequest as `direct_response`.
     """
-    path, query, pattern = facts.path, facts.query, route.match.path
+    path, query, pattern = facts.path, facts.query, match.path
     source = ValueSource(facts, pattern, request_id)
     if redirect.path is not None:
         path = to_wire(redirect.path)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from proxy.model import RequestValue, RouteTable
+from proxy.routing.forwarded import PROTO
 from proxy.routing.transforms.cors import PREFLIGHT_FIELDS
 
 
@@ -23,24 +24,37 @@ def names_that_rules_read(table: RouteTable) -> LoggedNames:
     keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
     hashed_headers = _names(key.name for key in keys if key.kind == "header")
     hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")
-    matches = [route.match for route in table.routes]
-    headers = {m.name for match in matches for m in match.headers}
-    if any(route.cors is not None for route in table.routes):
-        headers |= {*PREFLIGHT_FIELDS}
-    query = {m.name for match in matches for m in match.query}
-    for value in values_in_addresses(table):
-        headers |= {value.name} if value.kind == "header" else set()
-        query |= {value.name} if value.kind == "query" else set()
+    matched = names_of_matches(table)
     return LoggedNames(
-        _names(headers, but=hashed_headers),
-        _names(query),
-        _names((m.name for match in matches for m in match.cookies), but=hashed_cookies),
+        _names(matched.headers, but=hashed_headers),
+        matched.query,
+        _names(matched.cookies, but=hashed_cookies),
         hashed_headers,
         hashed_cookies,
     )
 
 
-def values_in_addresses(table: RouteTable) -> Iterator[RequestValue]:
+def names_of_matches(table: RouteTable) -> LoggedNames:
+    """The names by which routes are found, and addresses of upstream requests made."""
+    matches = [match for route in table.routes for match in route.matches]
+    matches += [excluded for match in matches for excluded in match.excluded]
+    headers = {each.name for match in matches for each in match.headers}
+    query = {each.name for match in matches for each in match.query}
+    if any(match.scheme is not None for match in matches):
+        headers.add(PROTO.lower().decode())
+    if any(route.cors is not None for route in table.routes):
+        headers |= {*PREFLIGHT_FIELDS}
+    values = [*_values_in_addresses(table)]
+    headers |= {value.name for value in values if value.kind == "header"}
+    query |= {value.name for value in values if value.kind == "query"}
+    return LoggedNames(
+        _names(headers),
+        _names(query),
+        _names(each.name for match in matches for each in match.cookies),
+    )
+
+
+def _values_in_addresses(table: RouteTable) -> Iterator[RequestValue]:
     """The values that are written into paths and queries: the log shows where a request went."""
     for route in table.routes:
         rewrites = [ref.rewrite for ref in route.backend_refs if ref.rewrite is not None]

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import BadRequest, NoRoute, RequestError
-from proxy.model import Facts, Route, RouteTable
+from proxy.model import Facts, MatchedRoute, Route, RouteTable
 from proxy.routing.decide import Choice, choice_without_draw
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
@@ -16,15 +16,19 @@ from proxy.routing.transforms.cors import requested_method
 
 
 class Resolution(Struct, frozen=True):
-    """Exactly one of `route`, `error` and `for_facade` is set. An exception: `route` may have an `error`."""
+    """Exactly one of `matched`, `error` and `for_facade` is set. An exception: `matched` may have an `error`."""
 
-    route: Route | None = None
+    matched: MatchedRoute | None = None
     fixed_choice: Choice | None = None
     """The choice, where no draw decides."""
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
     for_facade: bool = False
     """An OPTIONS request for the facade itself, which gets a local reply (RFC 9110 7.6.2)."""
+
+    @property
+    def route(self) -> Route | None:
+        return None if self.matched is None else self.matched.route
 
 
 def resolve(
@@ -38,20 +42,20 @@ def resolve(
     if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
     try:
-        route = _preflight_route(index, facts) or match(index, facts)
+        matched = _preflight_route(index, facts) or match(index, facts)
     except RequestError as error:
         return Resolution(error=error)
-    if route is None:
+    if matched is None:
         text = f"no route takes {facts.method} {facts.path.decode('latin-1')}"
         return Resolution(error=NoRoute(text))
     try:
-        check_limits(facts, route.limits, header_bytes)
+        check_limits(facts, matched.route.limits, header_bytes)
     except RequestError as error:
-        return Resolution(route, error=error)
-    return Resolution(route, choice_without_draw(table, route, facts))
+        return Resolution(matched, error=error)
+    return Resolution(matched, choice_without_draw(table, matched.route, facts))
 
 
-def _preflight_route(index: Index, facts: Facts) -> Route | None:
+def _preflight_route(index: Index, facts: Facts) -> MatchedRoute | None:
     """The route with a CORS policy that takes the request which a preflight announces.
 
     None for other requests, and if that route has no policy: then the route that takes OPTIONS counts.
@@ -60,7 +64,7 @@ def _preflight_route(index: Index, facts: Facts) -> Route | None:
     if method is None:
         return None
     try:
-        route = match(index, replace(facts, method=method))
+        matched = match(index, replace(facts, method=method))
     except RequestError:
         return None
-    return route if route is not None and route.cors is not None else None
+    return matched if matched is not None and matched.route.cors is not None else None

@@ -170,6 +170,27 @@ def test_what_is_wrong_with_values_is_said_at_its_place(marked: str, problem: st
     assert_problem(marked, problem)
 
 
+SEVERAL = 'match: [{path: {template: "/a/{id}"}}, {path: {template: "/b/{x}/{id}"}}]'
+
+
+def test_every_match_of_a_route_has_the_parameters() -> None:
+    edits = 'request: {headers: {set: {x: «"{path.x}"}}}'
+    assert_problem(
+        with_route(f"{SEVERAL}, backend_refs: legacy, {edits}"),
+        "match 1 has no parameter `x` — known: `id`",
+    )
+    assert_problem(
+        with_redirect('{template: «"/n/{x}"}', SEVERAL),
+        "match 1 has no parameter `x` — known: `id`",
+    )
+    assert_problem(
+        with_redirect('{template: «"/n/{id}/**"}', SEVERAL),
+        'match 1 has no tail for `/**` — write `match: {path: {template: "/…/**"}}`, or leave /** out',
+    )
+    parse(with_redirect('{template: "/n/{id}"}', SEVERAL))
+    parse(with_redirect('{template: "/n/{id}/**"}', 'match: {path: {template: "/a/{id}/**"}}'))
+
+
 def test_the_hint_of_a_path_with_parameters_leads_to_a_key_that_exists() -> None:
     assert parse(with_redirect('{template: "/n/{id}"}')).routes[0].redirect is not None
 

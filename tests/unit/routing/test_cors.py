@@ -196,11 +196,13 @@ def test_a_preflight_has_an_origin_and_a_method(asked: Facts, method: str | None
     assert requested_method(asked) == method
 
 
-GETS = Route("gets", Match(path=prefix("/shop"), methods=("GET",)), refs(legacy=100), cors=POLICY)
-PUTS = Route("puts", Match(path=prefix("/shop"), methods=("PUT",)), refs(new=100))
+GETS = Route(
+    "gets", (Match(path=prefix("/shop"), methods=("GET",)),), refs(legacy=100), cors=POLICY
+)
+PUTS = Route("puts", (Match(path=prefix("/shop"), methods=("PUT",)),), refs(new=100))
 FORWARDS = Route(
     "forwards",
-    Match(path=prefix("/shop"), methods=("PATCH",)),
+    (Match(path=prefix("/shop"), methods=("PATCH",)),),
     refs(legacy=40, new=60),
     cors=replace(POLICY, forward=True),
 )
@@ -223,14 +225,15 @@ def test_a_preflight_belongs_to_the_route_of_its_method(
 ) -> None:
     resolution = resolve(TABLE, Index(TABLE.routes), asked)
     assert resolution.route is taker
-    assert decide(TABLE, taker, asked, 0).reason == reason
+    assert resolution.matched is not None
+    assert decide(TABLE, resolution.matched, asked, 0).reason == reason
     assert is_answered(taker, asked) == (reason == "preflight")
     fixed = resolution.fixed_choice
     assert (None if fixed is None else fixed[1]) == (None if reason == "draw" else reason)
 
 
 def test_a_preflight_with_a_path_that_is_ambiguous_for_its_method_is_resolved_as_options() -> None:
-    only_get = table(GETS, replace(REST, match=Match(path=prefix("/shop%2Fx"), methods=("GET",))))
+    only_get = table(GETS, route("odd", match=Match(path=prefix("/shop%2Fx"), methods=("GET",))))
     asked = replace(preflight("GET"), path=b"/x/%2e%2e/shop")
     assert resolve(only_get, Index(only_get.routes), asked).route is None
 

@@ -16,6 +16,7 @@ from proxy.model import (
     BackendRef,
     Facts,
     HeaderEdits,
+    MatchedRoute,
     QueryEdits,
     Redirect,
     RequestValue,
@@ -123,9 +124,10 @@ def test_edits_with_values() -> None:
     assert resolved_edits(NO_EDITS, source()) is NO_EDITS
 
 
-def view(rewrite: Rewrite, path: Match | None = None) -> Route:
+def view(rewrite: Rewrite, given_: Match | None = None) -> MatchedRoute:
     refs = (BackendRef("new", rewrite=rewrite),)
-    return Route("view", path or Match(path=exact("/view.do")), refs)
+    match = given_ or Match(path=exact("/view.do"))
+    return MatchedRoute(Route("view", (match,), refs), match)
 
 
 QUERY_TO_PATH = Rewrite(
@@ -211,6 +213,13 @@ def test_a_parameter_of_the_template_goes_before_a_value_of_its_name() -> None:
     assert decision_for(route, asked, (0, "only")).upstream_path == b"/n/7/192.0.2.1"
 
 
+def test_a_tail_and_a_value_stand_in_one_path() -> None:
+    rewrite = Rewrite(template="/n/{query.item}/{id}/**", values=(("{query.item}", ITEM),))
+    matched = view(rewrite, Match(path=replace(template("/t/{id}"), tail=True)))
+    asked = facts("/t/7/a%20b/c", query="item=8")
+    assert decision_for(matched, asked, (0, "only")).upstream_path == b"/n/8/7/a%20b/c"
+
+
 def test_the_path_keeps_a_parameter_as_it_was_sent() -> None:
     segments = segments_for((("{path.id}", ID),), source(path="/t/a%20b;x/x"))
     assert segments == {"{path.id}": b"a%20b"}
@@ -232,14 +241,14 @@ def test_the_path_keeps_a_parameter_as_it_was_sent() -> None:
     ],
 )  # fmt: skip
 def test_a_redirect_with_values(redirect: Redirect, location: bytes) -> None:
-    route = Route("r", Match(path=PATTERN))
+    match = Match(path=PATTERN)
     asked = facts("/t/7%2f/x", query="item=8&y=1", host="h:8")
-    assert redirect_location(route, redirect, asked, b"id-1") == location
+    assert redirect_location(match, redirect, asked, b"id-1") == location
 
 
 def test_a_redirect_without_a_path_match_has_no_parameters() -> None:
     redirect = Redirect(template="/n/{query.item}", values=(("{query.item}", ITEM),))
-    assert redirect_location(Route("r", Match()), redirect, facts(query="item=1")) == b"/n/1?item=1"
+    assert redirect_location(Match(), redirect, facts(query="item=1")) == b"/n/1?item=1"
 
 
 ANYTHING = st.one_of(
