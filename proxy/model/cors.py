@@ -1,4 +1,4 @@
-"""The CORS policy of a route: the pages of other origins that may read its responses (Fetch standard, 3.2)."""
+"""The CORS policy of a route: the pages of other origins that may read its responses (the Fetch standard)."""
 
 from msgspec import Struct
 

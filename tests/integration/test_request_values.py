@@ -35,6 +35,10 @@ routes:
       - name: legacy
         url_rewrite: {{path: {{replace_full_path: /view.do}}, query: {{set: {{item: "{{path.id}}"}}}}}}
   - {{name: moved, match: {{path: {{template: "/old/{{id}}"}}}}, redirect: {{template: "/new/{{id}}/{{request_id}}"}}}}
+  - name: back
+    match: {{path: {{template: "/back/{{id}}"}}}}
+    redirect: {{path: /view.do, query: {{set: {{item: "{{path.id}}"}}}}}}
+  - {{name: bare, match: {{path: {{exact: /bare}}}}, redirect: {{template: "/n/{{header.x-none}}"}}}}
   - name: gone
     match: {{path: {{exact: /gone}}}}
     response: {{headers: {{set: {{x-for: "{{query.user}}"}}}}}}
@@ -96,6 +100,9 @@ async def test_replies_of_the_facade_have_values(tmp_path: Path, tier: Tier) -> 
     ) as facade:
         redirect = await facade.get("/old/7%20?a=1", "x-request-id: id-1")
         problem = await facade.get("/gone?user=ann")
+        back = await facade.get("/back/8?item=1&a=2")
+        bare = await facade.get("/bare")
     assert field(redirect, b"location") == [b"/new/7%20/id-1?a=1"]
-    assert status_of(problem) == 502
+    assert field(back, b"location") == [b"/view.do?a=2&item=8"]
+    assert (status_of(problem), status_of(bare)) == (502, 400)
     assert field(problem, b"x-for") == [b"ann"]

@@ -1,4 +1,4 @@
-"""CORS: the fields by which a browser lets a page of another origin use a response (Fetch standard, 3.2).
+"""CORS: the fields by which a browser lets a page of another origin use a response (the Fetch standard).
 
 A route with `cors` has one set of them, in every response: the facade drops those of the backend and writes its own.
 """
@@ -22,7 +22,7 @@ _EXPOSE_HEADERS = FieldName(b"Access-Control-Expose-Headers")
 _MAX_AGE = FieldName(b"Access-Control-Max-Age")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _LABELS = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-# Fetch standard, 4.10: methods that need no permission.
+# Methods that need no permission: the safelisted ones of the Fetch standard.
 _SAFELISTED = frozenset(("GET", "HEAD", "POST"))
 
 
@@ -158,7 +158,7 @@ def _refusal(cors: Cors, method: str, facts: Facts) -> str:
         if name.strip()
     ]
     for name in wanted:
-        # `*` does not stand for Authorization (Fetch standard, 4.8).
+        # For browsers `*` does not stand for Authorization.
         if name not in cors.headers and ("*" not in cors.headers or name == "authorization"):
             return f"{name} is not in allow_headers"
     return ""
