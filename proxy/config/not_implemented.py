@@ -5,15 +5,12 @@ The change that implements a field removes it from this file.
 
 from collections.abc import Iterator
 
-from proxy.config.documents.backends import BackendDoc, CohortDoc
+from proxy.config.documents.backends import BackendDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
 _OF_BACKENDS = ("health_check", "outlier_detection")
-_OF_COHORTS = ("read_your_writes",)
 _OF_ROUTES = (
-    "cohort",
-    "override",
     "response_ok",
     "mirror",
     "fallback",
@@ -28,13 +25,6 @@ def of_backend(name: str, doc: BackendDoc) -> Iterator[UnimplementedField]:
     for field in _OF_BACKENDS:
         if getattr(doc, field) is not None:
             yield UnimplementedField("backends", name, field)
-
-
-def of_cohort(name: str, doc: CohortDoc) -> Iterator[UnimplementedField]:
-    """The fields of one cohort that are given and not implemented."""
-    for field in _OF_COHORTS:
-        if getattr(doc, field) is not None:
-            yield UnimplementedField("cohorts", name, field)
 
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:

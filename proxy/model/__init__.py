@@ -17,6 +17,7 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -28,17 +29,17 @@ from proxy.model.headers import (
     written_name,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.model.moment import Known, Moment
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
     DEFAULTS,
     BackendRef,
-    Cohort,
     DirectResponse,
     Explain,
     Forwarded,
-    HashKey,
     Limits,
     Listener,
     Mirror,
@@ -85,20 +86,27 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "HeaderPairs",
+    "KeyFile",
+    "Known",
     "Limits",
     "Listener",
     "LoadBalancing",
     "Match",
     "MatchedRoute",
     "Mirror",
+    "Moment",
     "Outgoing",
+    "Override",
     "PathMatch",
     "QueryEdits",
+    "ReadYourWrites",
     "Redirect",
     "RequestValue",
     "Rewrite",
     "Route",
     "RouteTable",
+    "SigningKey",
+    "SigningKeys",
     "Stage",
     "StringMatch",
     "TableTest",

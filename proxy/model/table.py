@@ -9,10 +9,12 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
+from proxy.model.cohort import Cohort, Override
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
+from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
 from proxy.model.values import QueryEdits, RequestValue
@@ -128,23 +130,6 @@ class Redirect(Struct, frozen=True):
     query: QueryEdits | None = None
 
 
-class HashKey(Struct, frozen=True):
-    """A source of the key of a cohort: a cookie, a header, or the client's address."""
-
-    kind: Literal["cookie", "header", "source_ip"]
-    name: str = ""
-    generate: bool = False
-    ttl_s: float = 0.0
-
-
-class Cohort(Struct, frozen=True):
-    """A group of clients that move together. The bucket is a hash of the salt and the first key that is present."""
-
-    name: str
-    salt: str
-    keys: tuple[HashKey, ...]
-
-
 class Mirror(Struct, frozen=True):
     """Copies to the other backend. `percent_bp` is the percentage of the safe requests that are copied."""
 
@@ -163,6 +148,7 @@ class Route(Struct, frozen=True):
     stage: Stage | None = None
     priority: int = 0
     cohort: Cohort | None = None
+    override: Override | None = None
     mirror: Mirror | None = None
     direct_response: DirectResponse | None = None
     redirect: Redirect | None = None
@@ -244,4 +230,7 @@ class RouteTable(Struct, frozen=True):
     errors: ErrorBodies = ()
     """The bodies of error responses to requests without a route."""
     error_files: tuple[ErrorFile, ...] = ()
+    key_files: tuple[KeyFile, ...] = ()
+    keys: SigningKeys = {}
+    """The keys in the `key_files`. Empty if no files were loaded (`proxy.control.key_files`)."""
     """The files of all error bodies, read by the loader of the table."""

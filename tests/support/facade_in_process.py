@@ -112,6 +112,7 @@ class InProcess:
             lambda: self.bits,
             RequestCounters(SharedStats().workers[0]),
             LineWriter(),
+            lambda: 7.0,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)

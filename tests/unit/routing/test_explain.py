@@ -8,10 +8,12 @@ from msgspec.structs import replace
 from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
     BackendRef,
+    Cohort,
     CookieRules,
     Cors,
     DirectResponse,
     Endpoint,
+    HashKey,
     HeaderEdits,
     Mirror,
     Redirect,
@@ -22,6 +24,7 @@ from proxy.model import (
     UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
+from proxy.routing.cohort import bucket_of
 from proxy.routing.explain import Explanation, explain
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
@@ -44,7 +47,7 @@ TABLE = table(CANARY, PLAIN, GONE, HOME, ITEM, POSTS, REST)
 def explained(
     url: str, method: str = "GET", *, of: RouteTable = TABLE, **more: object
 ) -> Explanation:
-    return explain(snapshot(of), RequestSpec(method, url, **more))  # type: ignore[arg-type]
+    return explain(snapshot(of), RequestSpec(method, url, **more), 0.0)  # type: ignore[arg-type]
 
 
 def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
@@ -56,6 +59,48 @@ def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
     ]
     assert [way.mirrored_to for way in said.ways] == [(), ("new",)]
     assert {way.urls for way in said.ways} == {("http://127.0.0.1/c/x?q=1",)}
+
+
+PEOPLE = Cohort("people", "s", (HashKey("cookie", "uid"), HashKey("source_ip")))
+BY_COHORT = replace(CANARY, cohort=PEOPLE)
+
+
+def by_keys(*keys: HashKey) -> RouteTable:
+    return table(replace(CANARY, cohort=Cohort("people", "s", keys)))
+
+
+def test_a_request_with_a_key_has_one_decision_and_its_bucket() -> None:
+    said = explained("/c", of=table(BY_COHORT), headers=(("cookie", "uid=7"),))
+    assert said.cohort == "people, by cookie uid"
+    (way,) = said.ways
+    assert (way.bucket, way.reason) == (bucket_of("s", b"7") / 100, "cohort")
+    assert way.buckets is not None
+    assert way.buckets[0] <= bucket_of("s", b"7") / 100 < way.buckets[1]
+
+
+def test_the_address_is_a_key_without_a_name() -> None:
+    assert explained("/c", of=table(BY_COHORT)).cohort == "people, by source ip"
+
+
+@pytest.mark.parametrize(
+    ("key", "cohort", "reason"),
+    [
+        (HashKey("cookie", "id", True), "people, but the request has no key for it: it gets an id", "cohort"),
+        (HashKey("cookie", "id"), "people, but the request has no key for it: it is drawn", "draw"),
+    ],
+)  # fmt: skip
+def test_a_request_without_a_key_has_every_decision(key: HashKey, cohort: str, reason: str) -> None:
+    said = explained("/c", of=by_keys(key))
+    assert said.cohort == cohort
+    assert [(way.backend, way.buckets, way.bucket, way.reason) for way in said.ways] == [
+        ("new", (0.0, 5.0), None, reason),
+        ("legacy", (5.0, 100.0), None, reason),
+    ]
+
+
+def test_a_bucket_replaces_that_of_the_key() -> None:
+    said = explained("/c", of=table(BY_COHORT), headers=(("cookie", "uid=7"),), bucket_bp=499)
+    assert [(way.backend, way.bucket) for way in said.ways] == [("new", 4.99)]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +133,7 @@ def test_the_endpoint_of_a_cookie_is_shown_for_each_backend_that_has_it() -> Non
     said = explain(
         snapshot(TABLE),
         RequestSpec("GET", "/c"),
+        0.0,
         lambda backend, facts: bound if backend.name == "new" and facts.host else None,
     )
     assert [(way.backend, way.endpoint) for way in said.ways] == [
