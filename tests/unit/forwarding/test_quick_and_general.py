@@ -127,8 +127,8 @@ routes:
     match: {path: {prefix: /queries}}
     backend_refs:
       - {name: legacy, url_rewrite: {query: {set: {from: "{scheme}"}, remove: [q]}}}
-  - name: items
-    match: {path: {exact: /items}, query: {q: {present: true}}}
+  - name: views
+    match: {path: {exact: /views}, query: {q: {present: true}}}
     backend_refs:
       - {name: legacy, url_rewrite: {path: {template: "/items/{query.q}"}, query: {remove: [q]}}}
   - {name: sent-on, match: {path: {template: "/sent-on/{id}"}}, redirect: {template: "/n/{id}/{client}"}}
@@ -298,7 +298,7 @@ PATHS = (
     *(b"/writers/1", b"/dark/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
-    *(b"/shared/1", b"/values/1", b"/queries/1", b"/items", b"/sent-on/1"),
+    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1"),
     *(
         b"/several/1",
         b"/more/several",
