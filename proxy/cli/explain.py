@@ -111,16 +111,9 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         )
         screen.fact("", explanation.detail)
     else:
-        screen.fact("route", explanation.route, "bold")
-        screen.fact("", f"{_place(explanation)}{explanation.match}")
-        if explanation.stage is not None:
-            screen.fact("stage", explanation.stage)
-        if explanation.cohort:
-            screen.fact("cohort", explanation.cohort)
-        if explanation.path_policy:
-            screen.fact("paths", f"path_policy {', '.join(explanation.path_policy)}")
-        if explanation.not_obeyed:
-            screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
+        _print_route(screen, explanation, explanation.route)
+    if explanation.cors:
+        screen.fact("cors", explanation.cors)
     for number, each in enumerate(explanation.errors):
         screen.fact("" if number else "errors", each)
     for reading in explanation.readings:
@@ -130,6 +123,19 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         screen.line()
         _print_decision(screen, decision, explanation.method)
     _print_others(screen, explanation.others, show_all)
+
+
+def _print_route(screen: Screen, explanation: Explanation, name: str) -> None:
+    screen.fact("route", name, "bold")
+    screen.fact("", f"{_place(explanation)}{explanation.match}")
+    if explanation.stage is not None:
+        screen.fact("stage", explanation.stage)
+    if explanation.cohort:
+        screen.fact("cohort", explanation.cohort)
+    if explanation.path_policy:
+        screen.fact("paths", f"path_policy {', '.join(explanation.path_policy)}")
+    if explanation.not_obeyed:
+        screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
 
 
 def _place(explanation: Explanation) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.config.documents.matches import parameters
 from proxy.config.documents.routes import BackendRefDoc, RouteDoc
 from proxy.config.faults import Fault, did_you_mean
 from proxy.config.tree import Loc
 from proxy.config.units import format_share
+from proxy.config.value_rules import cors_faults, parameter_faults
 from proxy.model import ALL_BP
 from proxy.routing.paths import TAIL
 
@@ -134,7 +134,9 @@ def _rewrites(route: RouteDoc) -> Iterator[Fault]:
             hint = "write `match: {path: {prefix: …}}`, or use `replace_full_path`"
             yield from _needs_prefix(route, (*at, "replace_prefix_match"), hint)
         if change.template is not None:
-            yield from _needs_parameters(route, change.template, (*at, "template"))
+            yield from _needs_tail(route, change.template, (*at, "template"))
+    if route.redirect is not None and route.redirect.template is not None:
+        yield from _needs_tail(route, route.redirect.template, ("redirect", "template"))
     if route.redirect is not None and route.redirect.replace_prefix_match is not None:
         hint = "write `match: {path: {prefix: …}}`, or use `path`"
         yield from _needs_prefix(route, ("redirect", "replace_prefix_match"), hint)
@@ -150,17 +152,10 @@ def _needs_prefix(route: RouteDoc, at: Loc, hint: str) -> Iterator[Fault]:
             return
 
 
-def _needs_parameters(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault]:
-    """Every match of the route has to have all parameters of a rewrite."""
-    missing: set[str] = set()
+def _needs_tail(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault]:
+    """Every match of the route has to have a tail, if a rewrite has one."""
     for number, match in enumerate(route.match, 1):
-        names = parameters((match.path.template if match.path is not None else None) or "")
         what = f"match {number}" if len(route.match) > 1 else "the route's match"
-        for name in parameters(template):
-            if name not in names and name not in missing:
-                missing.add(name)
-                hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
-                yield Fault(at, f"{what} has no parameter `{name}`", hint)
         if template.endswith(TAIL) and not (match.path is not None and match.path.has_tail()):
             hint = 'write `match: {path: {template: "/…/**"}}`, or leave /** out'
             yield Fault(at, f"{what} has no tail for `/**`", hint)
@@ -203,4 +198,9 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset(("backend_refs", "stage")), _two_sides),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
     (frozenset(("stage", "rollout")), _rollout),
+    (frozenset(("backend_refs", "response", "cors")), cors_faults),
+    (
+        frozenset(("backend_refs", "match", "redirect", "request", "response")),
+        parameter_faults,
+    ),
 )

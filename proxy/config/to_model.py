@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from proxy.config import to_error_bodies
+from proxy.config import to_edits, to_error_bodies
 from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
@@ -29,6 +29,7 @@ from proxy.config.documents.routes import (
 )
 from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
+from proxy.config.request_values import values_of
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -276,6 +277,7 @@ class RouteBuilder:
             limits(doc.limits, self.limits),
             doc.tunnels,
             to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
+            None if doc.cors is None else to_edits.cors(doc.cors),
             line,
             _positions(places),
             path_policy=self._path_policy(doc),
@@ -363,15 +365,30 @@ def _string(name: str, doc: StringMatchDoc) -> StringMatch:
 
 
 def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
-    path = doc.path
+    path, query = doc.path, to_edits.query(doc.query)
     if path is None:
-        return Rewrite(hostname=doc.hostname)
-    return Rewrite(path.replace_prefix_match, path.replace_full_path, path.template, doc.hostname)
+        return Rewrite(hostname=doc.hostname, query=query)
+    return Rewrite(
+        path.replace_prefix_match,
+        path.replace_full_path,
+        path.template,
+        doc.hostname,
+        tuple(values_of(path.template or "").items()),
+        query,
+    )
 
 
 def _redirect(doc: RedirectDoc) -> Redirect:
     return Redirect(
-        doc.status, doc.scheme, doc.hostname, doc.port, doc.path, doc.replace_prefix_match
+        doc.status,
+        doc.scheme,
+        doc.hostname,
+        doc.port,
+        doc.path,
+        doc.replace_prefix_match,
+        doc.template,
+        tuple(values_of(doc.template or "").items()),
+        to_edits.query(doc.query),
     )
 
 
@@ -401,11 +418,7 @@ def http_date(instant: datetime) -> str:
 
 
 def _edits(doc: MessageDoc) -> HeaderEdits:
-    if doc is _ROUTE_DEFAULTS.request:
-        return NO_EDITS
-    edits = doc.headers
-    remove = tuple(name.encode() for name in edits.remove)
-    return HeaderEdits(tuple(_pairs(edits.set)), tuple(_pairs(edits.add)), remove)
+    return NO_EDITS if doc is _ROUTE_DEFAULTS.request else to_edits.headers(doc.headers)
 
 
 def _pairs(fields: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:

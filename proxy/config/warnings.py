@@ -8,6 +8,7 @@ from proxy.config.faults import Fault, nearest
 from proxy.config.habits import variable_warnings, wildcard_warnings
 from proxy.config.to_error_bodies import Docs
 from proxy.config.tree import Loc
+from proxy.config.value_rules import value_warnings
 from proxy.errors import ClientGone, RequestError
 
 # RFC 9110, RFC 5789 and WebDAV (RFC 4918, RFC 3253, RFC 5323).
@@ -40,6 +41,7 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
         yield from _excluded_warnings(match, ("match", number), allowed)
     yield from variable_warnings(route)
     yield from error_warnings(route.errors)
+    yield from value_warnings(route, allowed)
 
 
 def _match_warnings(match: MatchPartsDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:

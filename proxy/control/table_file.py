@@ -56,6 +56,7 @@ def snapshot_of(
         names_that_rules_read(table),
         *head_bounds(table),
         loaded.warnings,
+        has_cors=any(route.cors is not None for route in table.routes),
     )
 
 

@@ -143,7 +143,7 @@ class AsgiForwarder:
             return
         decision = decided.decision
         if decision.ref is None:
-            reply = direct_response(decision, decided.facts)
+            reply = direct_response(decision, decided.facts, decided.identity.request_id)
             await out.local_reply(reply, facade_headers(snapshot, record))
             return
 

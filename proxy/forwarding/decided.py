@@ -44,5 +44,7 @@ def decide_request(
         raise resolution.error
     if matched is None:
         return None
-    decision = record.decision = decide(snapshot.table, matched, facts, moment)
+    request_id = identity.request_id
+    decision = decide(snapshot.table, matched, facts, moment, request_id)
+    record.decision = decision
     return Decided(facts, decision, identity)

@@ -106,7 +106,8 @@ class FastRequest(Struct, eq=False):
         self.decided = decided
         ref = decided.decision.ref
         if ref is None:
-            self._reply(direct_response(decided.decision, decided.facts))
+            reply = direct_response(decided.decision, decided.facts, decided.identity.request_id)
+            self._reply(reply)
             return
         upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
         prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)

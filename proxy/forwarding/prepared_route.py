@@ -165,6 +165,8 @@ def keyed_route(
 ) -> KeyedRoute | None:
     """None for a route of which the fields of requests choose nothing."""
     route = matched.route
+    if method == "OPTIONS" and snapshot.has_cors:
+        return None
     cohort, is_fixed = route.cohort, fixed_choice(snapshot.table, route) is not None
     if (cohort is None or is_fixed) and route.override is None:
         return None
@@ -193,6 +195,9 @@ def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
     """The prepared routes for requests of `method` that a route takes. Of a route with a cohort: see `KeyedRoute`."""
+    if method == "OPTIONS" and snapshot.has_cors:
+        # A preflight may belong to another route.
+        return TO_THE_GENERAL_WAY
     fixed = fixed_choice(snapshot.table, matched.route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
@@ -230,6 +235,8 @@ def _prepared(
     edits = (route.request, ref.request)
     if not isinstance(upstream, HttpUpstream) or upstream.reads_requests:
         return None
+    if _reads_request(route, ref):
+        return None
     if _edits_facade_fields(snapshot, route, ref) or not SHARED_FIELDS.isdisjoint(
         _removed(backend)
     ):
@@ -262,6 +269,14 @@ def _prepared(
         CountedRoute(route.name, ref.backend, reason),
         matched,
     )
+
+
+def _reads_request(route: Route, ref: BackendRef) -> bool:
+    """Whether values of each request decide what is sent to the backend or the client."""
+    edits = (route.request, ref.request, route.response, ref.response)
+    if route.cors is not None or any(each.reads_request for each in edits):
+        return True
+    return ref.rewrite is not None and ref.rewrite.reads_request
 
 
 def _takes_any_head(limits: Limits) -> bool:
@@ -307,4 +322,4 @@ def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | N
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
     own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
-    return field_lines(edited_request(own, route, ref))
+    return field_lines(edited_request(own, route, ref, None))

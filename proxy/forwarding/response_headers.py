@@ -11,7 +11,9 @@ from proxy.routing.error_reply import error_reply
 from proxy.routing.read_your_writes import write_cookie
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import dropped_cookies
-from proxy.routing.transforms.headers import apply_header_edits, replaced_names
+from proxy.routing.transforms.cors import with_cors
+from proxy.routing.transforms.headers import edited_response, replaced_names
+from proxy.routing.transforms.request_values import ValueSource
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -62,7 +64,8 @@ def client_fields(
     ref = decided.decision.ref
     if ref is not None:
         record.dropped_cookies += dropped_cookies(headers, snapshot.backends[ref.backend].cookies)
-    return client_response_headers(headers, snapshot, decided.facts, decided.decision)
+    request_id = decided.identity.request_id
+    return client_response_headers(headers, snapshot, decided.facts, decided.decision, request_id)
 
 
 def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record: Record) -> None:
@@ -77,8 +80,10 @@ def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record
 
 def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
-    ref = decision.ref
-    return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+    route, ref = decision.route, decision.ref
+    if route.cors is not None or route.response != NO_EDITS:
+        return True
+    return ref is not None and ref.response != NO_EDITS
 
 
 def own_cookies(
@@ -95,9 +100,9 @@ def own_cookies(
 
 
 def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:
-    """The response for `error`, with the response edits of its route.
+    """The response for `error`, with the response edits and the CORS policy of its route.
 
-    A script in a browser sees the status only with the route's CORS fields. Edits of the fields that describe the
+    A script in a browser sees the status only with the fields of CORS. Edits of the fields that describe the
     body have no effect. Vary may get further names.
     """
     route, facts, identity = record.route, record.facts, record.identity
@@ -109,13 +114,17 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
         "" if identity is None else identity.request_id.decode(),
     )
     added: HeaderPairs = []
-    if route is not None:
-        added = apply_header_edits(added, route.response)
-    if record.decision is not None and record.decision.ref is not None:
-        added = apply_header_edits(added, record.decision.ref.response)
+    if route is not None and facts is not None:
+        request_id = b"" if identity is None else identity.request_id
+        decision = record.decision
+        path = None if decision is None else decision.match.path
+        source = ValueSource(facts, path, request_id)
+        ref = None if decision is None else decision.ref
+        added = edited_response(added, route, ref, source)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}
     edited = [pair for pair in added if pair[0] not in own]
-    return LocalReply(reply.status, [*reply.headers, *edited], reply.body)
+    headers = with_cors([*reply.headers, *edited], route, facts)
+    return LocalReply(reply.status, headers, reply.body)
 
 
 def refusal_reply(error: RequestError, snapshot: Snapshot) -> LocalReply:

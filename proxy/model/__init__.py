@@ -18,6 +18,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
+from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
     NO_EDITS,
@@ -51,6 +52,7 @@ from proxy.model.table import (
     UnimplementedField,
 )
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.model.values import QueryEdits, RequestValue, ValueTemplate
 
 __all__ = [
     "ALLOW_ALL",
@@ -68,6 +70,7 @@ __all__ = [
     "Body",
     "Cohort",
     "CookieRules",
+    "Cors",
     "Decision",
     "Deviation",
     "DirectResponse",
@@ -98,8 +101,10 @@ __all__ = [
     "Override",
     "PathMatch",
     "PathPolicy",
+    "QueryEdits",
     "ReadYourWrites",
     "Redirect",
+    "RequestValue",
     "Rewrite",
     "Route",
     "RouteTable",
@@ -113,6 +118,7 @@ __all__ = [
     "TlsFile",
     "TlsKey",
     "UnimplementedField",
+    "ValueTemplate",
     "field_name",
     "plain_address",
     "written_name",

@@ -4,6 +4,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from proxy.model.values import ValueTemplate
+
 HeaderPairs = list[tuple[bytes, bytes]]
 """Header fields as raw bytes: names in lower case, in order, with repeats. Names may be `FieldName`s."""
 
@@ -36,6 +38,13 @@ class HeaderEdits(Struct, frozen=True):
     set: tuple[tuple[bytes, bytes], ...] = ()
     add: tuple[tuple[bytes, bytes], ...] = ()
     remove: tuple[bytes, ...] = ()
+    set_values: tuple[tuple[bytes, ValueTemplate], ...] = ()
+    """Fields to set whose values depend on the request."""
+    add_values: tuple[tuple[bytes, ValueTemplate], ...] = ()
+
+    @property
+    def reads_request(self) -> bool:
+        return bool(self.set_values or self.add_values)
 
 
 NO_EDITS = HeaderEdits()

@@ -50,7 +50,7 @@ class Decision(Struct, frozen=True):
     route: Route
     reason: str
     """One word: only, draw, cohort, override, read_your_writes, kill_switch, stage, direct_response, redirect,
-    retired."""
+    retired, preflight."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""
@@ -58,6 +58,8 @@ class Decision(Struct, frozen=True):
     mirrored_to: tuple[str, ...] = ()
     match: Match = Match()
     """The match of the route that took the request."""
+    upstream_query: bytes | None = None
+    """The query of the upstream request, if the rewrite edits it; None for the client's."""
     bucket_bp: int | None = None
     """The bucket in [0, 10,000) by which the reference was chosen. None where no bucket decides."""
     new_id: bytes = b""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
 from proxy.model.cohort import Cohort, Override
+from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
@@ -17,6 +18,7 @@ from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
+from proxy.model.values import QueryEdits, RequestValue
 
 ALL_BP = 10_000
 """All of the traffic, in hundredths of a per cent."""
@@ -30,6 +32,14 @@ class Rewrite(Struct, frozen=True):
     full_path: str | None = None
     template: str | None = None
     hostname: str | None = None
+    values: tuple[tuple[str, RequestValue], ...] = ()
+    """The segments of `template` that are values of the request, if the route's template has no such parameter."""
+    query: QueryEdits | None = None
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether more than the path decides what is sent."""
+        return self.query is not None or bool(self.values)
 
 
 class BackendRef(Struct, frozen=True):
@@ -115,6 +125,10 @@ class Redirect(Struct, frozen=True):
     path: str | None = None
     prefix: str | None = None
     """Replaces the matched prefix."""
+    template: str | None = None
+    values: tuple[tuple[str, RequestValue], ...] = ()
+    """As in `Rewrite`."""
+    query: QueryEdits | None = None
 
 
 class Mirror(Struct, frozen=True):
@@ -147,6 +161,7 @@ class Route(Struct, frozen=True):
     """Whether tunnels (WebSockets) end when the route sends nothing more to their backend."""
     errors: ErrorBodies = ()
     """The bodies of error responses to its requests, those of the defaults included."""
+    cors: Cors | None = None
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
     match_positions: tuple[tuple[int, int], ...] = ()

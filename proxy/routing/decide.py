@@ -1,5 +1,7 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
+from collections.abc import Mapping
+
 from msgspec import structs
 
 from proxy.model import (
@@ -16,21 +18,34 @@ from proxy.model import (
 )
 from proxy.routing.cohort import place_of
 from proxy.routing.override import overridden
-from proxy.routing.paths import fill_template, onward_path, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, fill_template, onward_path, replace_prefix, to_wire
 from proxy.routing.read_your_writes import last_written
+from proxy.routing.transforms.cors import is_answered
+from proxy.routing.transforms.request_values import (
+    UNKNOWN_ID,
+    ValueSource,
+    edited_query,
+    segments_for,
+)
 
+PREFLIGHT = "preflight"
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+def decide(
+    table: RouteTable,
+    matched: MatchedRoute,
+    facts: Facts,
+    moment: Moment,
+    request_id: bytes = UNKNOWN_ID,
+) -> Decision:
     """The decision about a request that a route takes.
 
-    In this order: kill switch, local reply, override, a single reference, stage, the client's last write, cohort, draw.
-    Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
-    rule once for each prepared route (ADR 21).
+    Live traffic, `explain`, `check` and `plan` call this. Raises BadRequest as `decision_for`.
     """
-    decision = _decide(table, matched, facts, moment)
+    choice, bucket_bp, new_id = choose(table, matched, facts, moment)
+    decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
@@ -38,34 +53,46 @@ def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Momen
     return structs.replace(decision, upstream_path=path)
 
 
-def _decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+def choose(
+    table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment
+) -> tuple[Choice, int | None, bytes]:
+    """The choice for a request that a route takes, with `bucket_bp` and `new_id` of its decision.
+
+    In this order: preflight of CORS, kill switch, local reply, override, a single reference, stage, the client's last
+    write, cohort, draw. The quick way calls `fixed_choice` and `weighted_choice`'s rule once for each prepared route
+    (ADR 21).
+    """
     route = matched.route
+    if is_answered(route, facts):
+        return (-1, PREFLIGHT), None, b""
     fixed = fixed_choice(table, route)
     if fixed is None or fixed[0] >= 0:
         wanted = overridden(table, route, facts, moment)
         if wanted is not None:
-            return decision_for(matched, facts, (wanted, "override"))
+            return (wanted, "override"), None, b""
     if fixed is not None:
-        return decision_for(matched, facts, fixed)
+        return fixed, None, b""
     written = last_written(table, route, facts, moment)
     if written is not None:
-        return decision_for(matched, facts, (written, "read_your_writes"))
-    return _decide_by_bucket(matched, facts, moment)
+        return (written, "read_your_writes"), None, b""
+    return _choose_by_bucket(matched, facts, moment)
 
 
-def _decide_by_bucket(matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+def _choose_by_bucket(
+    matched: MatchedRoute, facts: Facts, moment: Moment
+) -> tuple[Choice, int | None, bytes]:
     route = matched.route
     if route.cohort is None:
         known_bp = moment.known.bucket_bp
         bucket_bp = moment.draw_bp if known_bp is None else known_bp
-        return decision_for(matched, facts, weighted_choice(route, bucket_bp, "draw"), bucket_bp)
+        return weighted_choice(route, bucket_bp, "draw"), bucket_bp, b""
     place = place_of(route.cohort, matched.match, facts, moment)
     choice = weighted_choice(route, place.bucket_bp, place.reason)
-    return decision_for(matched, facts, choice, place.bucket_bp, place.new_id)
+    return choice, place.bucket_bp, place.new_id
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
-    """The choice for every request that `route` takes. None where the request's bucket decides.
+    """The choice for every request that `route` takes, but preflights. None where the request's bucket decides.
 
     In this order: kill switch, local reply, a single reference, stage.
     """
@@ -102,22 +129,32 @@ def decision_for(
     choice: Choice,
     bucket_bp: int | None = None,
     new_id: bytes = b"",
+    request_id: bytes = UNKNOWN_ID,
 ) -> Decision:
-    """The decision for a request and a choice. `bucket_bp` and `new_id` as in `Decision`."""
+    """The decision for a request and a choice. `bucket_bp` and `new_id` as in `Decision`.
+
+    Raises BadRequest for a value that cannot be a part of the path.
+    """
     route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
         return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     path = onward_path(facts.path, route.path_policy)
+    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id)
+    more, query = NO_SEGMENTS, None
+    if rewrite is not None and rewrite.reads_request:
+        more = segments_for(rewrite.values, source)
+        query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(match, ref.rewrite, path),
+        upstream_path(match, rewrite, path, more),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
+        query,
         bucket_bp,
         new_id,
     )
@@ -164,8 +201,13 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
             return ()
 
 
-def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`."""
+def upstream_path(
+    match: Match, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
+) -> bytes:
+    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`.
+
+    `more` has segments of the template that are not in the path.
+    """
     if rewrite is None:
         return path
     pattern = match.path.value if match.path is not None else "/"
@@ -174,5 +216,5 @@ def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
     if rewrite.full_path is not None:
         return to_wire(rewrite.full_path)
     if rewrite.template is not None:
-        return fill_template(path, rewrite.template, pattern)
+        return fill_template(path, rewrite.template, pattern, more)
     return path

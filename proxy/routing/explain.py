@@ -15,7 +15,6 @@ from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
     Backend,
-    Decision,
     Endpoint,
     Facts,
     HeaderPairs,
@@ -27,7 +26,7 @@ from proxy.model import (
 )
 from proxy.model.match import Match
 from proxy.routing.cohort import key_of
-from proxy.routing.decide import decide
+from proxy.routing.decide import choose, decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.facts import Networks
@@ -39,6 +38,8 @@ from proxy.routing.predicates import describe, text
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
+from proxy.routing.transforms.cors import describe as describe_cors
+from proxy.routing.transforms.cors import requested_method
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -112,6 +113,8 @@ class Explanation(Struct, frozen=True):
     """The bodies that the table gives to error responses of the facade, in words."""
     path_policy: tuple[str, ...] = ()
     """The fields of the route's `path_policy` that matter for this path, with their values."""
+    cors: str = ""
+    """What the CORS policy of the route means for this request, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
@@ -178,7 +181,9 @@ def explain(
         detail = "the facade answers this request itself (RFC 9110 7.6.2, 9.3.7)"
         return replace(explanation, status=OPTIONS_REPLY.status, reason="options", detail=detail)
     route, ruling = resolution.route, ruling_for(snapshot.index, facts)
-    others = tuple(_other_routes(snapshot.table.routes, route, facts, ruling.path))
+    announced = None if route is None or route.cors is None else requested_method(facts)
+    as_matched = facts if announced is None else replace(facts, method=announced)
+    others = tuple(_other_routes(snapshot.table.routes, route, as_matched, ruling.path))
     if matched is None or route is None:
         no_route = NoRoute("no route takes this request")
         errors = describe_errors(snapshot.table.errors)
@@ -195,6 +200,7 @@ def explain(
         errors=describe_errors(route.errors),
         path_policy=ruling.policy,
         readings=_path_variants(ruling),
+        cors=describe_cors(route, facts),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_endpoint(decision, snapshot, facts, endpoint_of)
@@ -237,23 +243,19 @@ def _possible_decisions(
     snapshot: InEffect, matched: MatchedRoute, facts: Facts, moment: Moment
 ) -> Iterator[PossibleDecision]:
     """Each possible decision; the only one, if the bucket is known."""
-    decision = decide(snapshot.table, matched, facts, moment)
-    bucket_bp = decision.bucket_bp
+    (_, reason), bucket_bp, new_id = choose(snapshot.table, matched, facts, moment)
     if bucket_bp is None:
-        yield _possible_decision(snapshot, decision, facts, None)
+        yield _possible_decision(snapshot, matched, facts, moment, None)
         return
-    is_known = moment.known.bucket_bp is not None or not (
-        decision.reason == "draw" or decision.new_id
-    )
+    is_known = moment.known.bucket_bp is not None or not (reason == "draw" or new_id)
     for start, end in _bucket_ranges(matched.route):
         if not is_known:
             at_start = replace(moment, draw_bp=start)
-            if decision.new_id:
+            if new_id:
                 at_start = replace(moment, known=replace(moment.known, bucket_bp=start))
-            drawn = decide(snapshot.table, matched, facts, at_start)
-            yield _possible_decision(snapshot, drawn, facts, (start, end))
+            yield _possible_decision(snapshot, matched, facts, at_start, (start, end))
         elif start <= bucket_bp < end:
-            possible = _possible_decision(snapshot, decision, facts, (start, end))
+            possible = _possible_decision(snapshot, matched, facts, moment, (start, end))
             yield replace(possible, bucket=_percent(bucket_bp))
 
 
@@ -280,22 +282,27 @@ def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:
 
 
 def _possible_decision(
-    snapshot: InEffect, decision: Decision, facts: Facts, buckets_bp: tuple[int, int] | None
+    snapshot: InEffect,
+    matched: MatchedRoute,
+    facts: Facts,
+    moment: Moment,
+    buckets_bp: tuple[int, int] | None,
 ) -> PossibleDecision:
     share_bp = ALL_BP if buckets_bp is None else buckets_bp[1] - buckets_bp[0]
     buckets = None if buckets_bp is None else (_percent(buckets_bp[0]), _percent(buckets_bp[1]))
-    possible = PossibleDecision(
-        _percent(share_bp), decision.reason, buckets, mirrored_to=decision.mirrored_to
-    )
-    if decision.ref is None:
-        reply = direct_response(decision, facts)
-        return replace(possible, status=reply.status, headers=_shown(reply.headers))
-    backend = snapshot.backends[decision.ref.backend]
-    possible = replace(possible, backend=backend.name)
+    possible = PossibleDecision(_percent(share_bp), "", buckets)
     try:
+        decision = decide(snapshot.table, matched, facts, moment)
+        possible = replace(possible, reason=decision.reason, mirrored_to=decision.mirrored_to)
+        if decision.ref is None:
+            reply = direct_response(decision, facts)
+            return replace(possible, status=reply.status, headers=_shown(reply.headers))
+        backend = snapshot.backends[decision.ref.backend]
+        possible = replace(possible, backend=backend.name)
         request = outgoing(facts, decision, backend, snapshot.table.forwarded)
     except BadRequest as error:
-        return replace(possible, status=error.status, detail=str(error))
+        reason = possible.reason or error.reason
+        return replace(possible, reason=reason, status=error.status, detail=str(error))
     return replace(
         possible,
         urls=tuple(f"{_address(each)}{text(request.target)}" for each in backend.endpoints),

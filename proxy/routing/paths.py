@@ -5,7 +5,8 @@ plausible interpretation (rule 12, ADR 2); `path_variants` lists them. A policy 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
 from proxy.errors import BadRequest
@@ -26,6 +27,8 @@ _ENCODED_SLASH = re.compile(rb"(%2[Ff])")
 _BACKSLASH = re.compile(rb"%5[Cc]")
 # Space, quotes, braces, angle brackets and non-ASCII: RFC 3986 allows these only as escapes.
 _ONLY_ESCAPED = re.compile(rb"(?:%(?:[89A-Fa-f][0-9A-Fa-f]|2[02]|3[CcEe]|60|7[BbDd]))+")
+
+NO_SEGMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
 TAIL = "/**"
@@ -138,6 +141,20 @@ def onward_path(path: bytes, policy: PathPolicy, with_parameters: bool = True) -
     return path
 
 
+def is_one_segment(segment: bytes) -> bool:
+    """Whether a decoded value stays one segment, and is no dot segment, also if a server decodes it again."""
+    for decoded in (
+        segment,
+        unquote_to_bytes(segment),
+        unquote_to_bytes(unquote_to_bytes(segment)),
+    ):
+        if b"\\" in decoded or _REFUSED.search(decoded) or _OVERLONG.search(decoded):
+            return False
+        if any(part.partition(b";")[0] in (b".", b"..") for part in decoded.split(b"/")):
+            return False
+    return True
+
+
 def resolve_dots(path: bytes) -> bytes:
     """`path` without its dot segments (RFC 3986 5.2.4)."""
     if b"/." not in path:
@@ -171,10 +188,12 @@ def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
     return _with_rest(to_wire(replacement.rstrip("/")), path, len(segments_of(prefix)))
 
 
-def fill_template(path: bytes, template: str, pattern: str) -> bytes:
+def fill_template(
+    path: bytes, template: str, pattern: str, more: Mapping[str, bytes] = NO_SEGMENTS
+) -> bytes:
     """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so.
 
-    A tail (`/**`) becomes what follows the segments of `pattern`, as it was sent.
+    A tail (`/**`) becomes what follows the segments of `pattern`, as it was sent. `more` has segments for other names.
     """
     parts = path.split(b"/")[1:]
     names = segments_of(pattern)
@@ -183,6 +202,7 @@ def fill_template(path: bytes, template: str, pattern: str) -> bytes:
         for position, segment in enumerate(names)
         if is_parameter(segment)
     }
+    values = {**more, **values}
     head = template.removesuffix(TAIL)
     filled = b"/".join(values.get(segment, to_wire(segment)) for segment in head.split("/"))
     return filled if head == template else _with_rest(filled, path, len(names))

@@ -4,12 +4,14 @@ Then `decide` chooses its backend. Live traffic, `check`, `plan` and `explain` c
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.errors import BadRequest, NoRoute, RequestError
 from proxy.model import Facts, MatchedRoute, Route
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
 from proxy.routing.match import Index, match
+from proxy.routing.transforms.cors import requested_method
 
 
 class Resolution(Struct, frozen=True):
@@ -35,7 +37,7 @@ def resolve(index: Index, facts: Facts, header_bytes: int | None = None) -> Reso
     if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
     try:
-        matched = match(index, facts)
+        matched = _preflight_route(index, facts) or match(index, facts)
     except RequestError as error:
         return Resolution(error=error)
     if matched is None:
@@ -46,3 +48,18 @@ def resolve(index: Index, facts: Facts, header_bytes: int | None = None) -> Reso
     except RequestError as error:
         return Resolution(matched, error=error)
     return Resolution(matched)
+
+
+def _preflight_route(index: Index, facts: Facts) -> MatchedRoute | None:
+    """The route with a CORS policy that takes the request which a preflight announces.
+
+    None for other requests, and if that route has no policy: then the route that takes OPTIONS counts.
+    """
+    method = requested_method(facts)
+    if method is None:
+        return None
+    try:
+        matched = match(index, replace(facts, method=method))
+    except RequestError:
+        return None
+    return matched if matched is not None and matched.route.cors is not None else None

@@ -39,6 +39,8 @@ class Snapshot(Struct, frozen=True):
     """The files that the TLS contexts and the error bodies were loaded from."""
     error_bodies: Mapping[str, bytes] = {}
     """The content of the files in `errors`, by their paths in the table. Empty if no files were loaded."""
+    has_cors: bool = False
+    """Some route has a CORS policy: each OPTIONS request may be a preflight that another route takes."""
 
     @property
     def listener(self) -> Listener:

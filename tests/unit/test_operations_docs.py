@@ -203,6 +203,7 @@ def test_every_reason_is_in_the_page() -> None:
             "direct_response",
             "redirect",
             "retired",
+            "preflight",
         ),
     }
     assert told == (of_errors - {"error"}) | of_bounds | of_decisions

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.errors import Problem
+from proxy.errors import BadRequest, Problem
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Decision, Facts, Known, MatchedRoute, Moment, Route, RouteTable
 from proxy.model.stage import Stage
@@ -105,10 +105,7 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
         return TestResult(test, None, tuple(_differences(test.expect, outcome)))
     failures: dict[str, None] = {}
     passed = False
-    for decision in _decisions(table, matched, test, facts):
-        reply = direct_response(decision, facts) if decision.ref is None else None
-        location = dict(reply.headers).get(b"location", b"").decode() if reply else None
-        outcome = Outcome(route, decision, reply.status if reply else None, location)
+    for outcome in _outcomes(table, matched, test, facts):
         differences = tuple(_differences(test.expect, outcome))
         passed = passed or not differences
         failures.update(dict.fromkeys(differences))
@@ -117,10 +114,20 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
     return TestResult(test, route.name, tuple(failures))
 
 
-def _decisions(
+def _outcome(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Outcome:
+    try:
+        decision = decide(table, matched, facts, moment)
+        reply = direct_response(decision, facts) if decision.ref is None else None
+    except BadRequest as refusal:
+        return Outcome(matched.route, status=refusal.status)
+    location = dict(reply.headers).get(b"location", b"").decode() if reply else None
+    return Outcome(matched.route, decision, reply.status if reply else None, location)
+
+
+def _outcomes(
     table: RouteTable, matched: MatchedRoute, test: TableTest, facts: Facts
-) -> Iterator[Decision]:
-    """The decision for the test. A test without assumptions is run for each decision that a shift could cause.
+) -> Iterator[Outcome]:
+    """The outcome for the test. A test without assumptions is run for each decision that a shift could cause.
 
     So no test can refuse a shift, a rollback or the kill switch (rule 9).
     """
@@ -129,14 +136,14 @@ def _decisions(
     if _assumes(given) or len(route.backend_refs) < 2:
         matched = replace(matched, route=as_given(route, given))
         for known in _known(matched, test, facts):
-            yield decide(table, matched, facts, Moment(known=known))
+            yield _outcome(table, matched, facts, Moment(known=known))
         return
     for full in route.backend_refs:
         refs = tuple(replace(r, weight_bp=ALL_BP if r is full else 0) for r in route.backend_refs)
         stage = None if route.stage is None else _stage_for(route.stage, refs[-1].weight_bp)
         shifted = replace(route, backend_refs=refs, stage=stage)
         moment = Moment(known=Known(None, test.override, test.last_write))
-        yield decide(table, replace(matched, route=shifted), facts, moment)
+        yield _outcome(table, replace(matched, route=shifted), facts, moment)
 
 
 def _assumes(given: Given) -> bool:
@@ -184,7 +191,7 @@ def _differences(expect: Expectation, outcome: Outcome) -> Iterator[str]:
     actual: dict[str, object] = {
         "route": outcome.route.name if outcome.route is not None else None,
         "backend": decision.backend if decision is not None else None,
-        "upstream_path": decision.upstream_path.decode("latin-1") if ref and decision else None,
+        "upstream_path": _upstream_path(decision, expect.upstream_path or ""),
         "upstream_host": rewrite.hostname if rewrite is not None else None,
         "reason": decision.reason if decision is not None else None,
         "status": outcome.status,
@@ -195,6 +202,14 @@ def _differences(expect: Expectation, outcome: Outcome) -> Iterator[str]:
         expected = getattr(expect, field)
         if expected is not None and expected != value:
             yield f"expected {field} {_text_of(expected)}, got {_text_of(value)}"
+
+
+def _upstream_path(decision: Decision | None, expected: str) -> str | None:
+    """With the query that a rewrite makes, if the test expects one."""
+    if decision is None or decision.ref is None:
+        return None
+    path, query = decision.upstream_path, decision.upstream_query
+    return (path + b"?" + query if query and "?" in expected else path).decode("latin-1")
 
 
 def _text_of(value: object) -> str:

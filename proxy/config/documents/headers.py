@@ -7,16 +7,18 @@ from pydantic import Field
 
 from proxy.config.documents.base import UNIQUE_NAMES, Doc, RuledDoc, shared
 from proxy.config.faults import Fault
+from proxy.config.request_values import EditedValue
 from proxy.config.texts import CookieName, EditedName, HeaderName, SetName, Value
 
 HeaderValues = Annotated[dict[SetName, Value], UNIQUE_NAMES]
+EditedValues = Annotated[dict[SetName, EditedValue], UNIQUE_NAMES]
 
 
 class HeaderEditsDoc(Doc):
     """Edits of header fields, applied in the order remove, set, add."""
 
-    set: HeaderValues = Field(default_factory=dict, description="Fields to set to this one value")
-    add: HeaderValues = Field(default_factory=dict, description="Fields to add a value to")
+    set: EditedValues = Field(default_factory=dict, description="Fields to set to this one value")
+    add: EditedValues = Field(default_factory=dict, description="Fields to add a value to")
     remove: list[EditedName] = Field(default_factory=list, description="Fields to remove")
 
 

@@ -15,6 +15,7 @@ from proxy.config.documents.base import (
     shared,
 )
 from proxy.config.documents.compare import MirrorDoc
+from proxy.config.documents.cors import CorsDoc
 from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.headers import HeaderValues, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
@@ -29,9 +30,10 @@ from proxy.config.documents.migration import (
 )
 from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.rollout import RolloutDoc, StageName
-from proxy.config.expressions import FixedPath, Path, Template
+from proxy.config.expressions import FixedPath, Path
 from proxy.config.faults import Fault
-from proxy.config.texts import Body, Instant, Name, choice
+from proxy.config.request_values import EditedValue, RewriteTemplate
+from proxy.config.texts import Body, Instant, Name, QueryName, choice
 from proxy.config.units import Percent
 
 
@@ -42,8 +44,8 @@ class PathRewriteDoc(RuledDoc):
         default=None, description="Replaces the matched prefix"
     )
     replace_full_path: Path | None = Field(default=None, description="Replaces the whole path")
-    template: Template | None = Field(
-        default=None, description="A path with the parameters of the route's template"
+    template: RewriteTemplate | None = Field(
+        default=None, description="A path with parameters of the route's template, or other values"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -58,16 +60,34 @@ class ReverseDoc(Doc):
     replace_prefix_match: FixedPath = Field(description="Replaces that prefix")
 
 
+class QueryEditsDoc(RuledDoc):
+    """Edits of the query. Other parameters stay as they were sent."""
+
+    set: dict[QueryName, EditedValue] = Field(
+        default_factory=dict, description="Parameters to set to this one value"
+    )
+    remove: list[QueryName] = Field(default_factory=list, description="Parameters to remove")
+
+    def faults(self) -> Iterator[Fault]:
+        if not self.set and not self.remove:
+            yield Fault((), "the query is not changed", "write `set:` or `remove:`")
+        for position, name in enumerate(self.remove):
+            if name in self.set:
+                text = f"`{name}` is set, which removes what was sent"
+                yield Fault(("remove", position), text, "leave it out here")
+
+
 class UrlRewriteDoc(RuledDoc):
-    """Changes of path and Host of the upstream request."""
+    """Changes of path, query and Host of the upstream request."""
 
     path: PathRewriteDoc | None = Field(default=None, description="Another path")
+    query: QueryEditsDoc | None = Field(default=None, description="Another query")
     hostname: Hostname | None = Field(default=None, description="Another Host")
     reverse: ReverseDoc | None = Field(default=None, description="The inverse, for responses")
 
     def faults(self) -> Iterator[Fault]:
-        if self.path is None and self.hostname is None:
-            yield Fault((), "the rewrite changes nothing", "write `path` or `hostname`")
+        if self.path is None and self.query is None and self.hostname is None:
+            yield Fault((), "the rewrite changes nothing", "write `path`, `query` or `hostname`")
 
 
 _UNCHANGED = MessageDoc()
@@ -81,7 +101,9 @@ class BackendRefDoc(Doc):
         default=None,
         description="The percentage of requests; 100 for the only reference of a route",
     )
-    url_rewrite: UrlRewriteDoc | None = Field(default=None, description="Changes of path and Host")
+    url_rewrite: UrlRewriteDoc | None = Field(
+        default=None, description="Changes of path, query and Host"
+    )
     request: MessageDoc = Field(
         default_factory=shared(_UNCHANGED), description="Header edits of requests to this backend"
     )
@@ -121,18 +143,23 @@ class RedirectDoc(RuledDoc):
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Another port"
     )
-    path: FixedPath | None = Field(default=None, description="Another path")
-    replace_prefix_match: FixedPath | None = Field(
+    path: Path | None = Field(default=None, description="Another path")
+    replace_prefix_match: Path | None = Field(
         default=None, description="Replaces the matched prefix"
     )
+    template: RewriteTemplate | None = Field(
+        default=None, description="A path with parameters of the route's template, or other values"
+    )
+    query: QueryEditsDoc | None = Field(default=None, description="Another query")
 
     def faults(self) -> Iterator[Fault]:
-        given = (self.scheme, self.hostname, self.port, self.path, self.replace_prefix_match)
-        if all(each is None for each in given):
+        if all(getattr(self, key) is None for key in type(self).model_fields if key != "status"):
             yield Fault((), "the redirect leads back to where it starts", "write `path:`")
-        if self.path is not None and self.replace_prefix_match is not None:
-            text = "`replace_prefix_match` stands beside `path`"
-            yield Fault(("replace_prefix_match",), text, "keep one of the two", on_key=True)
+        paths = ("path", "template", "replace_prefix_match")
+        given = [key for key in paths if getattr(self, key) is not None]
+        for extra in given[1:]:
+            text = f"`{extra}` stands beside `{given[0]}`"
+            yield Fault((extra,), text, "keep one of the two", on_key=True)
 
 
 class RetiredDoc(Doc):
@@ -216,6 +243,9 @@ class RouteDoc(Doc):
     path_policy: PathPolicyDoc = Field(
         default_factory=shared(PathPolicyDoc()),
         description="Paths that servers read in different ways",
+    )
+    cors: CorsDoc | None = Field(
+        default=None, description="Pages of other origins that may use this route"
     )
     retry: RetryDoc | None = Field(default=None, description="Retries with the same backend")
     rollout: RolloutDoc | None = Field(default=None, description="The steps of its migration")

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from proxy.control.replay.recorded_requests import LoggedRequest, facts_of_recorded, known_of
-from proxy.errors import FacadeError
+from proxy.errors import BadRequest, FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Facts, HashKey, Known, Moment, Route, RouteTable
 from proxy.routing.decide import decide, fixed_choice
@@ -42,6 +42,13 @@ class Destination(Struct, frozen=True):
     path: bytes = b""
     host: str | None = None
     """The rewritten host, if the route rewrites it."""
+    query: bytes | None = None
+    """The query, if the route rewrites it."""
+
+    @property
+    def sent(self) -> tuple[bytes, str | None, bytes | None]:
+        """What the backend gets."""
+        return self.path, self.host, self.query
 
 
 class Move(Struct, frozen=True, order=True):
@@ -119,12 +126,16 @@ def destination_of(side: Side, facts: Facts, known: Known) -> Destination:
         return Destination(None if route is None else route.name, str(resolution.error.status))
     if matched is None or route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, matched, facts, Moment(known=known))
-    if decision.ref is None:
-        return Destination(route.name, str(direct_response(decision, facts).status))
+    try:
+        decision = decide(side.table, matched, facts, Moment(known=known))
+        if decision.ref is None:
+            return Destination(route.name, str(direct_response(decision, facts).status))
+    except BadRequest as refusal:
+        return Destination(route.name, str(refusal.status))
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
-    return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
+    path, query = decision.upstream_path, decision.upstream_query
+    return Destination(route.name, decision.ref.backend, path, host, query)
 
 
 class Plan:
@@ -176,7 +187,7 @@ class Plan:
         if before.to != after.to:
             self._count(before, after, facts, known.bucket_bp or 0)
         else:
-            self.sent_differently += (before.path, before.host) != (after.path, after.host)
+            self.sent_differently += before.sent != after.sent
             self.rerouted += before.route != after.route
 
     def _count(self, before: Destination, after: Destination, facts: Facts, draw_bp: int) -> None:

@@ -29,6 +29,7 @@ from proxy.routing.transforms.facade_fields import (
     with_facade_fields,
     with_prefix,
 )
+from proxy.routing.transforms.request_values import UNKNOWN_ID, ValueSource, resolved_edits
 from proxy.routing.transforms.trace_context import REQUEST_ID, Identity
 
 # RFC 9110 7.6.1, and fields of HTTP/1.0 and HTTP/2 that still occur.
@@ -117,7 +118,10 @@ def upstream_headers(
     )
     if backend.headers.remove:
         kept = [pair for pair in kept if pair[0].decode("latin-1") not in backend.headers.remove]
-    return edited_request(kept, matched.route, ref)
+    source = ValueSource(
+        facts, matched.match.path, UNKNOWN_ID if identity is None else identity.request_id
+    )
+    return edited_request(kept, matched.route, ref, source)
 
 
 def sent_prefixes(
@@ -131,25 +135,46 @@ def sent_prefixes(
     kept = with_prefix(kept, taken_prefix(matched.match, ref.rewrite))
     if PREFIX.decode() in backend.headers.remove:
         kept = []
-    return [value for name, value in edited_request(kept, matched.route, ref) if name == PREFIX]
+    source = ValueSource(facts, matched.match.path)
+    edited = edited_request(kept, matched.route, ref, source)
+    return [value for name, value in edited if name == PREFIX]
 
 
-def edited_request(headers: HeaderPairs, route: Route, ref: BackendRef) -> HeaderPairs:
-    """`headers` with the edits of the route, then those of the reference."""
-    if route.request is NO_EDITS and ref.request is NO_EDITS:
-        return headers
-    return apply_header_edits(apply_header_edits(headers, route.request), ref.request)
+def edited_request(
+    headers: HeaderPairs, route: Route, ref: BackendRef, source: ValueSource | None
+) -> HeaderPairs:
+    """`headers` with the edits of the route, then those of the reference.
+
+    Without `source` the edits have no values of the request.
+    """
+    for edits in (route.request, ref.request):
+        if edits is not NO_EDITS:
+            headers = apply_header_edits(
+                headers, edits if source is None else resolved_edits(edits, source)
+            )
+    return headers
 
 
-def client_headers(headers: HeaderPairs, decision: Decision, decision_header: bytes) -> HeaderPairs:
+def client_headers(
+    headers: HeaderPairs, decision: Decision, decision_header: bytes, source: ValueSource
+) -> HeaderPairs:
     """The fields of a backend's response that the client gets. Framing fields are kept.
 
     A backend's field with a name that the facade adds is dropped: the request id, and `decision_header`.
     """
     own = (REQUEST_ID, decision_header)
     kept = [pair for pair in without_hop_by_hop(headers) if pair[0] not in own]
-    kept = apply_header_edits(kept, decision.route.response)
-    return kept if decision.ref is None else apply_header_edits(kept, decision.ref.response)
+    return edited_response(kept, decision.route, decision.ref, source)
+
+
+def edited_response(
+    headers: HeaderPairs, route: Route | None, ref: BackendRef | None, source: ValueSource
+) -> HeaderPairs:
+    """`headers` with the edits of the route, then those of the reference, if there are any."""
+    for each in (route, ref):
+        if each is not None and each.response is not NO_EDITS:
+            headers = apply_header_edits(headers, resolved_edits(each.response, source))
+    return headers
 
 
 def without_hop_by_hop(headers: HeaderPairs) -> HeaderPairs:
@@ -199,7 +224,7 @@ def request_trailers(trailers: HeaderPairs) -> HeaderPairs:
 
 
 def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:
-    """`headers` with the table's edits: remove, then set, then add."""
+    """`headers` with the table's edits: remove, then set, then add. The edits are `resolved_edits`."""
     if not (edits.remove or edits.set or edits.add):
         return headers
     replaced = replaced_names(edits)
@@ -208,4 +233,8 @@ def apply_header_edits(headers: HeaderPairs, edits: HeaderEdits) -> HeaderPairs:
 
 def replaced_names(edits: HeaderEdits) -> set[bytes]:
     """The names whose values before the edits do not stay."""
-    return {*edits.remove, *(name for name, _ in edits.set)}
+    return {
+        *edits.remove,
+        *(name for name, _ in edits.set),
+        *(name for name, _ in edits.set_values),
+    }

@@ -7,7 +7,9 @@ from proxy.http1.response_writer import STATUS_LINES
 from proxy.model import Decision, Facts, HeaderPairs, Route
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_set_cookies
+from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.headers import client_headers
+from proxy.routing.transforms.request_values import UNKNOWN_ID, ValueSource
 from proxy.routing.transforms.reverse_rewrite import mapped_back
 from proxy.routing.transforms.sent_head import REFUSED_HEAD
 
@@ -22,14 +24,23 @@ _MAX_KEPT = 16
 
 
 def client_response_headers(
-    headers: HeaderPairs, snapshot: Snapshot, facts: Facts, decision: Decision
+    headers: HeaderPairs,
+    snapshot: Snapshot,
+    facts: Facts,
+    decision: Decision,
+    request_id: bytes = UNKNOWN_ID,
 ) -> HeaderPairs:
-    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table."""
+    """The fields for the client of a backend's response, interim or final: mapped back, then edited by the table.
+
+    The CORS policy of the route comes last: no other rule adds a second set.
+    """
     if decision.ref is not None:
         backend = snapshot.backends[decision.ref.backend]
         headers = with_set_cookies(headers, backend.cookies)
         headers = mapped_back(headers, decision, backend, facts, snapshot.table.forwarded)
-    return client_headers(headers, decision, snapshot.decision_header)
+    source = ValueSource(facts, decision.match.path, request_id)
+    kept = client_headers(headers, decision, snapshot.decision_header, source)
+    return with_cors(kept, decision.route, facts)
 
 
 def decision_value(route: Route | None, backend: str | None, reason: str) -> bytes:

@@ -39,7 +39,9 @@ def outgoing(
 
 def request_target(facts: Facts, decision: Decision) -> bytes:
     """Path and query of the upstream request. `decision` has a reference."""
-    path = decision.upstream_path
+    path, query = decision.upstream_path, decision.upstream_query
+    if query is not None:
+        return b"%b?%b" % (path, query) if query else path
     return b"%b?%b" % (path, facts.query) if facts.query or facts.has_query else path
 
 

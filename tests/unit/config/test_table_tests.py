@@ -5,12 +5,15 @@ from msgspec.structs import replace
 
 from proxy.config.checks.table_tests import as_given, run_tests
 from proxy.model import (
+    BackendRef,
     Cohort,
     DirectResponse,
     HashKey,
     Override,
+    QueryEdits,
     ReadYourWrites,
     Redirect,
+    RequestValue,
     Rewrite,
     Route,
     RouteTable,
@@ -225,3 +228,40 @@ def test_a_test_says_which_stage_it_assumes_of_a_route_that_was_retired() -> Non
     assert failures(test_of("/c", expect(status=410), given=Given(stage="retired")), tested) == ()
     live = table(replace(CANARY, stage="live"), REST)
     assert failures(test_of("/c", expect(status=410), given=Given(stage="retired")), live) == ()
+
+
+ITEM = RequestValue("query", "item")
+VALUES = (("{query.item}", ITEM),)
+VIEW = route(
+    "view",
+    exact("/view.do"),
+    to=(
+        BackendRef(
+            "new",
+            rewrite=Rewrite(
+                template="/items/{query.item}",
+                values=VALUES,
+                query=QueryEdits((("v", (b"2",)),), ("item",)),
+            ),
+        ),
+    ),
+)
+MOVED = Route(
+    "moved",
+    (Match(path=exact("/old.do")),),
+    redirect=Redirect(template="/items/{query.item}", values=VALUES),
+)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_of("/view.do?item=7", expect(upstream_path="/items/7")),
+        test_of("/view.do?item=7", expect(upstream_path="/items/7?v=2")),
+        test_of("/view.do", expect(route="view", status=400)),
+        test_of("/old.do?item=7", expect(location="/items/7?item=7")),
+        test_of("/old.do?item=..", expect(route="moved", status=400)),
+    ],
+)
+def test_a_test_sees_values_of_the_request(test: TableTest) -> None:
+    assert failures(test, table(VIEW, MOVED)) == ()

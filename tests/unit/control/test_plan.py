@@ -17,16 +17,20 @@ from proxy.control.replay.recorded_requests import LoggedRequest
 from proxy.errors import FacadeError
 from proxy.model import (
     Cohort,
+    Cors,
     DirectResponse,
     HashKey,
     Known,
     Override,
+    QueryEdits,
     ReadYourWrites,
+    RequestValue,
     Rewrite,
     Route,
     RouteTable,
 )
 from proxy.model.match import Match
+from proxy.routing.logged_names import names_that_rules_read
 from tests.make import exact, facts, prefix, refs, rewriting, route, table
 from tests.unit.control.plans import NEW, OLD, line, moves, planned, side
 
@@ -176,3 +180,38 @@ def test_a_table_planned_with_itself_moves_nothing(
     plan = planned(tested, tested, *lines)
     assert (plan.moved, plan.sent_differently, plan.rerouted) == (0, 0, 0)
     assert plan.requests == len(requests)
+
+
+def test_values_of_the_request_are_replayed_as_far_as_the_log_has_them() -> None:
+    values = (("{query.item}", RequestValue("query", "item")),)
+    rewrite = Rewrite(template="/items/{query.item}", values=values)
+    edited = replace(rewrite, query=QueryEdits((("user", (RequestValue("header", "x-user"),)),)))
+    plain = table(route("view", exact("/view.do"), to=rewriting(Rewrite(full_path="/items/7"))))
+    carved = table(route("view", exact("/view.do"), to=rewriting(rewrite)))
+    with_query = table(route("view", exact("/view.do"), to=rewriting(edited)))
+    asked = line("/view.do", query={"item": ["7"]})
+    plan = planned(plain, carved, asked)
+    assert (plan.moved, plan.sent_differently) == (0, 0)
+    plan = planned(carved, with_query, asked)
+    assert (plan.moved, plan.sent_differently) == (0, 1)
+    plan = planned(plain, with_query, line("/view.do"))
+    assert moves(plan) == {("view", "view", "legacy", "400"): 1}
+    notes = plan.cautions()
+    absent = "which the log does not hold: it is replayed as absent"
+    assert f"the new table reads query parameter item, {absent}" in notes
+    assert f"the new table reads header x-user, {absent}" in notes
+
+
+def test_preflights_are_replayed_if_the_log_has_their_headers() -> None:
+    policy = Cors(("https://a.example",), ("GET",))
+    shared = replace(route("shared", match=Match(methods=("GET",))), cors=policy)
+    new = table(shared, route("rest"))
+    headers = {"origin": ["https://a.example"], "access-control-request-method": ["GET"]}
+    plan = planned(table(route("rest")), new, line("/", method="OPTIONS", headers=headers))
+    assert moves(plan) == {("rest", "shared", "legacy", "204"): 1}
+    assert (
+        "the new table reads header origin, which the log does not hold: it is replayed as absent"
+        in plan.cautions()
+    )
+    names = names_that_rules_read(new)
+    assert names.headers == ("access-control-request-method", "origin")

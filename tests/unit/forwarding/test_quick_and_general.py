@@ -114,7 +114,26 @@ routes:
     backend_refs: picky
   - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
+  - name: shared
+    match: {path: {prefix: /shared}, methods: [GET, HEAD]}
+    cors: {allow_origins: ["https://*.example"], allow_credentials: true}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: values
+    match: {path: {template: "/values/{id}"}}
+    request: {headers: {set: {x-client: "{client}", x-b: "{header.x-none}"}, add: {x-id: "{path.id} {request_id}"}}}
+    response: {headers: {set: {x-by: "{host} {query.q}"}}}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: queries
+    match: {path: {prefix: /queries}}
+    backend_refs:
+      - {name: legacy, url_rewrite: {query: {set: {from: "{scheme}"}, remove: [q]}}}
+  - name: views
+    match: {path: {exact: /views}, query: {q: {present: true}}}
+    backend_refs:
+      - {name: legacy, url_rewrite: {path: {template: "/items/{query.q}"}, query: {remove: [q]}}}
+  - {name: sent-on, match: {path: {template: "/sent-on/{id}"}}, redirect: {template: "/n/{id}/{client}"}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
+  - {name: others, match: {path: {prefix: /shared}}, backend_refs: legacy}
   - name: several
     match:
       - {path: {prefix: /several}}
@@ -259,6 +278,10 @@ MORE = {
     "two-hosts": b"\r\nHost: b",
     "upgrade": b"\r\nConnection: upgrade\r\nUpgrade: h2c",
     "expect": b"\r\nExpect: 100-continue",
+    "origin": b"\r\nOrigin: https://www.example",
+    "other-origin": b"\r\nOrigin: http://www.example",
+    "preflight": b"\r\nOrigin: https://www.example\r\nAccess-Control-Request-Method: GET",
+    "other-preflight": b"\r\nOrigin: https://www.example\r\nAccess-Control-Request-Method: PUT",
     "range": b"\r\nRange: bytes=0-1\r\nIf-None-Match: x\r\nReferer: /\r\nAuthorization: b",
 }
 LINES = (
@@ -275,6 +298,7 @@ PATHS = (
     *(b"/writers/1", b"/dark/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
+    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1"),
     *(
         b"/several/1",
         b"/more/several",
@@ -350,7 +374,10 @@ RESPONSES = (
 
 @pytest.mark.parametrize("response", RESPONSES)
 def test_both_ways_pass_the_same_responses_on(pair: Pair, response: bytes) -> None:
-    for path in (b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"):
+    for path in (
+        *(b"/plain/1", b"/edited/1", b"/picky/1", b"/prefixed/1", b"/hidden", b"/renamed/1"),
+        *(b"/shared/1", b"/values/1"),
+    ):
         pair.send(GET % path, response=response)
         pair.send((GET % path).replace(b"HTTP/1.1", b"HTTP/1.0"), response=response)
         pair.send((GET % path).replace(b"GET", b"HEAD"), response=response)

@@ -10,6 +10,7 @@ from proxy.model import (
     BackendRef,
     Cohort,
     CookieRules,
+    Cors,
     DirectResponse,
     Endpoint,
     HashKey,
@@ -17,6 +18,7 @@ from proxy.model import (
     Mirror,
     PathPolicy,
     Redirect,
+    RequestValue,
     Rewrite,
     Route,
     RouteTable,
@@ -406,3 +408,51 @@ def test_a_policy_under_which_all_readings_lead_to_one_route_is_shown_alone() ->
 def test_a_policy_that_does_not_matter_for_the_path_is_not_shown() -> None:
     said = explained("/a%41", of=table(replace(REST, path_policy=PathPolicy(backslash="keep"))))
     assert (said.route, said.path_policy) == ("rest", ())
+
+
+def test_a_preflight_is_explained_on_the_route_of_its_method() -> None:
+    cors = Cors(("https://a.example",), ("GET",))
+    gets = replace(
+        route("gets", match=Match(path=prefix("/c"), methods=("GET",)), to=refs(new=100)),
+        cors=cors,
+    )
+    of = table(gets, POSTS, REST)
+    fields = (("origin", "https://a.example"), ("access-control-request-method", "GET"))
+    said = explained("/c", "OPTIONS", of=of, headers=fields)
+    (way,) = said.ways
+    assert (said.route, way.reason, way.status, way.backend) == ("gets", "preflight", 204, None)
+    assert ("access-control-allow-methods", "GET") in way.headers
+    assert said.cors == (
+        "the preflight of GET, on the route of GET, answered by the facade: "
+        "allowed for https://a.example"
+    )
+    whys = {each.name: each.why for each in said.others}
+    assert whys == {"posts": "method GET is none of POST", "rest": "holds, but gets goes first"}
+    plain = explained("/c", of=of)
+    assert (
+        plain.cors == "pages of https://a.example may read the response; this request has no Origin"
+    )
+    assert explained("/", of=of).cors == ""
+
+
+def test_a_way_with_a_value_that_is_missing_is_a_refusal() -> None:
+    values = (("{query.item}", RequestValue("query", "item")),)
+    carved = BackendRef("new", 500, Rewrite(template="/items/{query.item}", values=values))
+    views = route("views", exact("/view.do"), to=(BackendRef("legacy", 9_500), carved))
+    of = table(views)
+    refused, kept = explained("/view.do", of=of).ways
+    assert (refused.backend, refused.status, refused.reason) == (None, 400, "bad_request")
+    assert (refused.share, refused.buckets) == (5.0, (0.0, 5.0))
+    assert refused.detail.endswith(
+        "the query parameter item, a part of the path for this route, is missing"
+    )
+    assert (kept.backend, kept.urls) == ("legacy", ("http://127.0.0.1/view.do",))
+    sent, _ = explained("/view.do?item=7", of=of).ways
+    assert sent.urls == ("http://127.0.0.1/items/7?item=7",)
+
+
+def test_the_value_of_an_edit_is_shown() -> None:
+    parts = (RequestValue("client"), b" ", RequestValue("request_id"))
+    edits = HeaderEdits(set_values=((b"x-for", parts),))
+    (way,) = explained("/p", of=table(replace(route("p"), request=edits))).ways
+    assert ("x-for", "127.0.0.1 {request_id}") in way.headers

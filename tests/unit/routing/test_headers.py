@@ -26,6 +26,7 @@ from proxy.routing.transforms.headers import (
     upstream_headers,
     without_hop_by_hop,
 )
+from proxy.routing.transforms.request_values import ValueSource
 from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
 from tests.make import backend, facts, matched, prefix, refs, route
 
@@ -279,7 +280,9 @@ def test_of_an_answer_goes_on() -> None:
         (b"content-length", b"3"),
         (b"x-facade-decision", b"forged"),
     ]
-    kept = client_headers(answer, Decision(wanted, "only", ref), b"x-facade-decision")
+    kept = client_headers(
+        answer, Decision(wanted, "only", ref), b"x-facade-decision", ValueSource(facts(), None)
+    )
     assert kept == [
         (b"set-cookie", b"a=1"),
         (b"set-cookie", b"b=2"),
@@ -290,7 +293,9 @@ def test_of_an_answer_goes_on() -> None:
 
 def test_an_answer_of_the_facade_itself_takes_the_route_s_edits() -> None:
     wanted = replace(route(to=()), response=HeaderEdits(add=((b"x", b"1"),)))
-    assert client_headers([], Decision(wanted, "redirect"), b"d") == [(b"x", b"1")]
+    assert client_headers([], Decision(wanted, "redirect"), b"d", ValueSource(facts(), None)) == [
+        (b"x", b"1")
+    ]
 
 
 def test_a_forwarded_field_cannot_be_nominated_away() -> None:
