@@ -21,6 +21,7 @@ from proxy.config.documents.routes import (
     UrlRewriteDoc,
 )
 from proxy.config.documents.table import DefaultsDoc, TestDoc
+from proxy.config.to_monitoring import monitoring
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -77,6 +78,8 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.max_connection_age,
         doc.load_balancing,
         None if doc.session_affinity is None else doc.session_affinity.cookie,
+        *monitoring(doc),
+        doc.healthy_panic_threshold,
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from proxy.errors import RequestError, Unsupported
 from proxy.model import Backend
+from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.counters import RequestCounters
@@ -28,6 +29,8 @@ class Forwarder(Struct, frozen=True):
     """`trace_context.RANDOM_BITS` random bits. Called once for each request."""
     counters: RequestCounters
     writer: LineWriter
+    health: CurrentHealth
+    """The health of the backends that the table monitors."""
 
     def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
         """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""
