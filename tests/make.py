@@ -11,14 +11,17 @@ from proxy.model import (
     Backend,
     BackendRef,
     CookieRules,
+    Decision,
     Endpoint,
     Facts,
+    MatchedRoute,
     Rewrite,
     Route,
     RouteTable,
 )
 from proxy.model.match import Match, PathMatch
 from proxy.model.stage import Stage
+from proxy.routing.decide import decide
 from proxy.routing.match import Index
 from proxy.routing.snapshot import Snapshot
 
@@ -49,7 +52,17 @@ def route(
     match: Match | None = None,
     priority: int = 0,
 ) -> Route:
-    return Route(name, match or Match(path=path), to, stage, priority)
+    return Route(name, (match or Match(path=path),), to, stage, priority)
+
+
+def matched(of: Route) -> MatchedRoute:
+    """A route that took a request by its first match."""
+    return MatchedRoute(of, of.matches[0])
+
+
+def decided(of: RouteTable, wanted: Route, request: Facts, draw_bp: int) -> Decision:
+    """The decision about a request that `wanted` took by its first match."""
+    return decide(of, matched(wanted), request, draw_bp)
 
 
 def rewriting(rewrite: Rewrite) -> tuple[BackendRef, ...]:

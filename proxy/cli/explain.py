@@ -95,8 +95,7 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         screen.fact("", explanation.detail)
     else:
         screen.fact("route", explanation.route, "bold")
-        line = f"line {explanation.line}, takes " if explanation.line else ""
-        screen.fact("", f"{line}{explanation.match}")
+        screen.fact("", f"{_place(explanation)}{explanation.match}")
         if explanation.stage is not None:
             screen.fact("stage", explanation.stage)
         if explanation.not_obeyed:
@@ -109,6 +108,14 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         screen.line()
         _print_decision(screen, decision, explanation.method)
     _print_others(screen, explanation.others, show_all)
+
+
+def _place(explanation: Explanation) -> str:
+    """The line of the route, and the number of the match if it has several."""
+    line = f"line {explanation.line}, " if explanation.line else ""
+    several = explanation.matches > 1
+    number = f"match {explanation.match_number} of {explanation.matches}, " if several else ""
+    return f"{line}{number}takes " if line or number else ""
 
 
 def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> None:

@@ -58,7 +58,10 @@ def read_path(value: Any) -> str:
 
 def read_prefix(value: Any) -> str:
     """The first segments of a path, decoded."""
-    text = read_path(value)
+    text = _clean_path(value)
+    if "{" in text or "}" in text:
+        hint = f'write `template: "{text.rstrip("/")}/**"` for a prefix with {{parameters}}'
+        raise value_fault(f"the prefix {quoted(text)} holds braces", hint)
     if text != "/" and text.endswith("/"):
         hint = f"write {text.rstrip('/')}: a prefix ends at a segment by itself"
         raise value_fault(f"the prefix {quoted(text)} ends in a slash", hint)
@@ -66,10 +69,13 @@ def read_prefix(value: Any) -> str:
 
 
 def read_template(value: Any) -> str:
-    """A path with `{name}` in place of a segment."""
+    """A path with `{name}` in place of a segment, and perhaps `**` as the last one."""
     text = _clean_path(value)
     names: list[str] = []
-    for segment in text.split("/"):
+    for segment in text.removesuffix("/**").split("/"):
+        if "**" in segment:
+            hint = "write /** at the end, or {name} for one segment"
+            raise value_fault(f"{quoted(segment)} stands where no tail can be", hint)
         if "{" not in segment and "}" not in segment:
             continue
         if not _PARAMETER.fullmatch(segment):

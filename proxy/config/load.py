@@ -35,5 +35,5 @@ def load(text: bytes, file: str) -> Loaded:
     if problems:
         raise TableError(file, tuple(sorted([*problems, *warnings])))
     return Loaded(
-        table, index, tuple(sorted([*warnings, *changed_precedence(table.routes)])), report
+        table, index, tuple(sorted([*warnings, *changed_precedence(table.routes, index)])), report
     )

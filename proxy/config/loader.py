@@ -15,7 +15,7 @@ from proxy.config.reader import read_tree
 from proxy.config.rules import DeclaredNames, reference_faults, route_faults
 from proxy.config.sections import ReadBlock, check_version, read_head, read_listed, read_named
 from proxy.config.shorthand import long_backend, long_route
-from proxy.config.tree import Loc, Tree
+from proxy.config.tree import Loc, Position, Tree
 from proxy.config.warnings import error_warnings, route_warnings
 from proxy.errors import Problem, TableError
 from proxy.model import TLS_KEYS, ErrorFile, Route, RouteTable, TlsFile, UnimplementedField
@@ -114,17 +114,24 @@ class _TableLoader:
                 problems.add(fault, block.loc)
             for fault in route_warnings(block.doc, allowed):
                 problems.add(fault, block.loc)
-            line = self._tree.position(block.loc).line
+            line, places = self._tree.position(block.loc).line, self._places(block)
             if not problems.errors:
                 self._not_implemented += not_implemented.of_route(block.doc)
                 self._note_error_files(block.doc.errors, (*block.loc, "errors"))
-                route = builder.route(block.doc, line)
+                route = builder.route(block.doc, line, places)
                 self.seams.append(route)
                 yield route
             elif block.wrong_keys.isdisjoint(_MATCH_KEYS):
-                self.seams.append(to_model.match_only(block.doc, line))
+                self.seams.append(to_model.match_only(block.doc, line, places))
             if not block.wrong_keys and block.doc.name in self._tested:
                 self._tested_routes[block.doc.name] = block.doc
+
+    def _places(self, block: ReadBlock) -> tuple[Position, ...]:
+        """The positions of the matches of a route that has several."""
+        count = len(block.doc.match)
+        if count < 2:
+            return ()
+        return tuple(self._tree.position((*block.loc, "match", at)) for at in range(count))
 
     def _check_that_there_are_routes(self) -> None:
         if self._root.get("routes", ()) == []:

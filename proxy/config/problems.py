@@ -18,7 +18,7 @@ from proxy.config.faults import (
     quoted,
 )
 from proxy.config.scalars import AmbiguousScalar
-from proxy.config.tree import Loc, Tree, one_line
+from proxy.config.tree import ONE_OR_SEVERAL, Loc, Tree, one_line
 from proxy.errors import Problem
 
 MAX_PROBLEMS = 500
@@ -42,6 +42,8 @@ _MEANT = {
     "timeout": "write `timeouts: {request: …}`",
 }
 _SHAPES = {
+    "match": "write {path: …}, or a list of such matches",
+    "not": "write {path: …}, or a list of such matches",
     "path": "write {prefix: /x}, {exact: /x}, {template: /x/{id}} or {regex: …}",
     "backend_refs": "write a name, {name: weight, …} or a list of references",
     "routes": "write a list: `- name: …`",
@@ -117,7 +119,10 @@ def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
     hint = did_you_mean(key, known)
     if "backend_refs" in known:
         hint = _MEANT.get(key, hint)
-    where = "" if len(loc) == 1 else f" in `{loc[-2]}`" if isinstance(loc[-2], str) else ""
+    above = loc[:-1]
+    if len(above) > 1 and above[-2] in ONE_OR_SEVERAL:
+        above = above[:-1]
+    where = f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""
     return Fault(loc, f"unknown key `{key}`{where}", hint, on_key=True)
 
 

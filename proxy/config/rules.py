@@ -8,8 +8,10 @@ from msgspec import Struct
 from proxy.config.documents.matches import parameters
 from proxy.config.documents.routes import BackendRefDoc, RouteDoc
 from proxy.config.faults import Fault, did_you_mean
+from proxy.config.tree import Loc
 from proxy.config.units import format_share
 from proxy.model import ALL_BP
+from proxy.routing.paths import TAIL
 
 _DESTINATIONS = ("backend_refs", "direct_response", "redirect")
 
@@ -123,31 +125,46 @@ def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
 
 
 def _rewrites(route: RouteDoc) -> Iterator[Fault]:
-    path = route.match.path
-    prefix = path is not None and path.prefix is not None
-    names = parameters((path.template if path is not None else None) or "")
-    needs = "write `match: {path: {prefix: …}}`, or use `replace_full_path`"
     for position, ref in enumerate(route.backend_refs or ()):
         change = ref.url_rewrite.path if ref.url_rewrite is not None else None
         at = ("backend_refs", position, "url_rewrite", "path")
         if change is None:
             continue
-        if change.replace_prefix_match is not None and not prefix:
-            text = "`replace_prefix_match`, and the route matches no prefix"
-            yield Fault((*at, "replace_prefix_match"), text, needs, on_key=True)
-        for name in parameters(change.template or ""):
-            if name not in names:
-                text = f"the route's match has no parameter `{name}`"
-                hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
-                yield Fault((*at, "template"), text, hint)
-    if (
-        route.redirect is not None
-        and route.redirect.replace_prefix_match is not None
-        and not prefix
-    ):
-        text = "`replace_prefix_match`, and the route matches no prefix"
+        if change.replace_prefix_match is not None:
+            hint = "write `match: {path: {prefix: …}}`, or use `replace_full_path`"
+            yield from _needs_prefix(route, (*at, "replace_prefix_match"), hint)
+        if change.template is not None:
+            yield from _needs_parameters(route, change.template, (*at, "template"))
+    if route.redirect is not None and route.redirect.replace_prefix_match is not None:
         hint = "write `match: {path: {prefix: …}}`, or use `path`"
-        yield Fault(("redirect", "replace_prefix_match"), text, hint, on_key=True)
+        yield from _needs_prefix(route, ("redirect", "replace_prefix_match"), hint)
+
+
+def _needs_prefix(route: RouteDoc, at: Loc, hint: str) -> Iterator[Fault]:
+    """Every match of the route has to have a prefix: any of them may take a request."""
+    for number, match in enumerate(route.match, 1):
+        if match.path is None or match.path.prefix is None:
+            what = f"match {number} has" if len(route.match) > 1 else "the route matches"
+            text = f"`replace_prefix_match`, and {what} no prefix"
+            yield Fault(at, text, hint, on_key=True)
+            return
+
+
+def _needs_parameters(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault]:
+    """Every match of the route has to have all parameters of a rewrite."""
+    missing: set[str] = set()
+    for number, match in enumerate(route.match, 1):
+        names = parameters((match.path.template if match.path is not None else None) or "")
+        what = f"match {number}" if len(route.match) > 1 else "the route's match"
+        for name in parameters(template):
+            if name not in names and name not in missing:
+                missing.add(name)
+                hint = did_you_mean(name, names) or "write `match: {path: {template: …}}`"
+                yield Fault(at, f"{what} has no parameter `{name}`", hint)
+        if template.endswith(TAIL) and not (match.path is not None and match.path.has_tail()):
+            hint = 'write `match: {path: {template: "/…/**"}}`, or leave /** out'
+            yield Fault(at, f"{what} has no tail for `/**`", hint)
+            return
 
 
 def _two_sides(route: RouteDoc) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ def long_backend(value: Any) -> Any:
 
 
 def long_route(value: Any) -> Any:
-    """Expands references by name or as `{name: weight}`, and matches by exact value."""
+    """Expands references by name or as `{name: weight}`, a single match, and matches by exact value."""
     if not isinstance(value, dict):
         return value
     changed = {}
@@ -22,11 +22,24 @@ def long_route(value: Any) -> Any:
         refs = _long_refs(value["backend_refs"])
         changed["backend_refs"] = _weighted_by_stage(refs, value.get("stage"))
     match = value.get("match")
-    if isinstance(match, dict) and not match.keys().isdisjoint(_MATCHES):
-        changed["match"] = match | {
-            key: _long_matches(match[key]) for key in _MATCHES if key in match
-        }
+    if isinstance(match, dict | list):
+        changed["match"] = _long_list(match)
     return {**value, **changed} if changed else value
+
+
+def _long_list(matches: Any) -> Any:
+    if isinstance(matches, dict):
+        matches = [matches]
+    return list(map(_long_match, matches)) if isinstance(matches, list) else matches
+
+
+def _long_match(match: Any) -> Any:
+    if not isinstance(match, dict):
+        return match
+    changed = {key: _long_matches(match[key]) for key in _MATCHES if key in match}
+    if "not" in match:
+        changed["not"] = _long_list(match["not"])
+    return match | changed if changed else match
 
 
 def _long_refs(refs: Any) -> Any:

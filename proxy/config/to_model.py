@@ -1,6 +1,6 @@
 """Converts documents into the values of `proxy.model`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +11,13 @@ from proxy.config.addresses import endpoint
 from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
-from proxy.config.documents.matches import MatchDoc, PathMatchDoc, StringMatchDoc
+from proxy.config.documents.matches import (
+    HeaderMatchDoc,
+    MatchDoc,
+    MatchPartsDoc,
+    PathMatchDoc,
+    StringMatchDoc,
+)
 from proxy.config.documents.routes import (
     BackendRefDoc,
     DirectResponseDoc,
@@ -51,6 +57,7 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.paths import TAIL
 
 _N = TypeVar("_N", int, float)
 
@@ -203,12 +210,12 @@ class RouteBuilder:
         self._cohorts = cohorts
         self._refs: dict[BackendRef, BackendRef] = {}
 
-    def route(self, doc: RouteDoc, line: int) -> Route:
-        """The route at `line` of the file."""
+    def route(self, doc: RouteDoc, line: int, places: tuple[Position, ...] = ()) -> Route:
+        """The route at `line` of the file. `places` are those of its matches, if there are several."""
         refs = tuple(map(self._ref, doc.backend_refs or ()))
         return Route(
             doc.name,
-            _match(doc.match),
+            matches(doc),
             refs,
             doc.stage,
             doc.priority,
@@ -223,6 +230,7 @@ class RouteBuilder:
             doc.tunnels,
             to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
             line,
+            _positions(places),
         )
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
@@ -236,14 +244,29 @@ class RouteBuilder:
         return self._refs.setdefault(ref, ref)
 
 
-def match_only(doc: RouteDoc, line: int) -> Route:
-    """The route with its match, without backends: enough to find unreachable routes."""
-    return Route(doc.name, _match(doc.match), priority=doc.priority, line=line)
+def match_only(doc: RouteDoc, line: int, places: tuple[Position, ...] = ()) -> Route:
+    """The route with its matches, without backends: enough to find unreachable ones."""
+    return Route(
+        doc.name,
+        matches(doc),
+        priority=doc.priority,
+        line=line,
+        match_positions=_positions(places),
+    )
 
 
-def _match(doc: MatchDoc) -> Match:
-    if doc is _ROUTE_DEFAULTS.match:
-        return Match()
+def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple((place.line, place.column) for place in places)
+
+
+def matches(doc: RouteDoc) -> tuple[Match, ...]:
+    """The matches of a route. At least one."""
+    if doc.match is _ROUTE_DEFAULTS.match:
+        return (Match(),)
+    return tuple(map(_match, doc.match))
+
+
+def _match(doc: MatchPartsDoc) -> Match:
     return Match(
         tuple(doc.hosts),
         None if doc.path is None else _path(doc.path),
@@ -251,31 +274,37 @@ def _match(doc: MatchDoc) -> Match:
         _strings(doc.headers),
         _strings(doc.query),
         _strings(doc.cookies),
+        doc.scheme,
+        tuple(map(_match, (doc.not_ or ()) if isinstance(doc, MatchDoc) else ())),
     )
 
 
 def _path(doc: PathMatchDoc) -> PathMatch:
-    ignore = doc.trailing_slash == "ignore"
+    ignore, ignore_case = doc.trailing_slash == "ignore", doc.ignore_case
     if doc.exact is not None:
-        return PathMatch("exact", doc.exact, ignore)
+        return PathMatch("exact", doc.exact, ignore, ignore_case=ignore_case)
     if doc.prefix is not None:
-        return PathMatch("prefix", doc.prefix)
+        return PathMatch("prefix", doc.prefix, ignore_case=ignore_case)
     if doc.template is not None:
-        return PathMatch("template", doc.template, ignore, tuple(doc.params.items()))
+        value = doc.template.removesuffix(TAIL)
+        tail = value != doc.template
+        params = tuple(doc.params.items())
+        return PathMatch("template", value, ignore, params, ignore_case, tail)
     return PathMatch("regex", doc.regex or "")
 
 
-def _strings(docs: dict[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
+def _strings(docs: Mapping[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
     return tuple(_string(name, doc) for name, doc in docs.items())
 
 
 def _string(name: str, doc: StringMatchDoc) -> StringMatch:
+    members = isinstance(doc, HeaderMatchDoc) and doc.members
     if doc.exact is not None:
-        return StringMatch(name, "exact", doc.exact)
+        return StringMatch(name, "exact", doc.exact, members)
     if doc.prefix is not None:
-        return StringMatch(name, "prefix", doc.prefix)
+        return StringMatch(name, "prefix", doc.prefix, members)
     if doc.regex is not None:
-        return StringMatch(name, "regex", doc.regex)
+        return StringMatch(name, "regex", doc.regex, members)
     return StringMatch(name, "present", "true" if doc.present else "false")
 
 
@@ -355,4 +384,5 @@ def table_test(doc: TestDoc, position: Position) -> TableTest:
         request.bucket,
         position.line,
         position.column,
+        request.scheme,
     )

@@ -62,6 +62,10 @@ class Items(list[Any]):
     size: int
 
 
+ONE_OR_SEVERAL = frozenset(("match", "not"))
+"""Keys of lists that may be written as their only item."""
+
+
 class Tree:
     """A document: its value and the positions of its parts."""
 
@@ -82,6 +86,8 @@ class Tree:
         value, packed = self.root, self._start
         for position, step in enumerate(loc):
             index = _index(value, step)
+            if isinstance(value, Block) and step == 0 and loc[position - 1] in ONE_OR_SEVERAL:
+                continue
             if index is None:
                 return packed
             if isinstance(value, Block):

@@ -87,16 +87,20 @@ def _route_changes(old: dict[str, Route], new: dict[str, Route]) -> Iterator[Rou
 
 
 def _differs(old: Route, new: Route) -> bool:
-    """Whether they differ in more than their state and their line."""
-    if replace(old, line=0) == replace(new, line=0):
+    """Whether they differ in more than their state and their place in the file."""
+    if _without_places(old) == _without_places(new):
         return False
     return _without_state(old, new) != _without_state(new, old)
+
+
+def _without_places(route: Route) -> Route:
+    return replace(route, line=0, match_positions=())
 
 
 def _without_state(route: Route, other: Route) -> dict[str, Any]:
     """All fields but the state. If one of the two is retired, references and direct response belong to the state."""
     refs = tuple(replace(ref, weight_bp=0) for ref in route.backend_refs)
-    fields = asdict(route) | {"line": 0, "stage": None, "backend_refs": refs}
+    fields = asdict(_without_places(route)) | {"stage": None, "backend_refs": refs}
     if "retired" in (route.stage, other.stage):
         fields |= {"backend_refs": (), "direct_response": None}
     return fields

@@ -144,7 +144,7 @@ class AsgiForwarder:
             return
         decision = decided.decision
         if decision.ref is None:
-            reply = direct_response(decision.route, decided.facts)
+            reply = direct_response(decision, decided.facts)
             await out.local_reply(reply, facade_headers(snapshot, record))
             return
 

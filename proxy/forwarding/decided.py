@@ -21,7 +21,7 @@ class Decided(Struct, frozen=True, eq=False):
 
 
 UNDECIDED = Decided(
-    Facts("", b"", b"", b"", [], ""), Decision(Route("-", Match()), "-"), NO_IDENTITY
+    Facts("", b"", b"", b"", [], ""), Decision(Route("-", (Match(),)), "-"), NO_IDENTITY
 )
 """The decision of a request without one: it has no route yet, or is for the facade itself."""
 
@@ -38,11 +38,12 @@ def decide_request(
     identity = record.identity = identify(claimed, random_bits)
     facts = record.facts = facts_of_request(client, head.method, head.target, head.minor)
     resolution = resolve(snapshot.table, snapshot.index, facts, client.header_bytes)
-    route = record.route = resolution.route
+    matched = resolution.matched
+    record.route = resolution.route
     if resolution.error is not None:
         raise resolution.error
-    if route is None:
+    if matched is None:
         return None
-    choice = resolution.fixed_choice or weighted_choice(route, record.draw_bp)
-    decision = record.decision = decision_for(route, facts, choice)
+    choice = resolution.fixed_choice or weighted_choice(matched.route, record.draw_bp)
+    decision = record.decision = decision_for(matched, facts, choice)
     return Decided(facts, decision, identity)

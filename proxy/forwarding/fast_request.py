@@ -105,7 +105,7 @@ class FastRequest(Struct, eq=False):
         self.decided = decided
         ref = decided.decision.ref
         if ref is None:
-            self._reply(direct_response(decided.decision.route, decided.facts))
+            self._reply(direct_response(decided.decision, decided.facts))
             return
         upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
         prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)

@@ -48,7 +48,7 @@ def prepare(
     check_length(body.length, decision)
     backend = snapshot.backends[ref.backend]
     forwarded = snapshot.table.forwarded
-    fields = upstream_headers(facts, decision.route, ref, backend, forwarded, decided.identity)
+    fields = upstream_headers(facts, decision.matched, ref, backend, forwarded, decided.identity)
     upgrade = upgrade_of(head)
     host = host_for(facts, ref, backend)
     return PreparedRequest(

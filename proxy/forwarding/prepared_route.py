@@ -17,6 +17,7 @@ from proxy.model import (
     HeaderEdits,
     HeaderPairs,
     Limits,
+    MatchedRoute,
     Rewrite,
     Route,
     Timeouts,
@@ -82,6 +83,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
+    matched: MatchedRoute
+    """The route, with the match that took the requests."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -92,24 +95,25 @@ None instead of a prepared route: these requests go the general way.
 
 
 def prepared_choices(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """The prepared routes for requests of `method` that `route` takes."""
+    """The prepared routes for requests of `method` that a route takes."""
+    route = matched.route
     fixed = fixed_choice(snapshot.table, route)
     if fixed is not None:
-        return ((ALL_BP, _prepared(forwarder, snapshot, route, method, fixed)),)
+        return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, route, method, (at, "draw"))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, "draw"))))
     return tuple(edges)
 
 
 def _prepared(
-    forwarder: Forwarder, snapshot: Snapshot, route: Route, method: str, choice: Choice
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
-    at, reason = choice
+    route, (at, reason) = matched.route, choice
     if at < 0:
         return None
     ref = route.backend_refs[at]
@@ -123,7 +127,7 @@ def _prepared(
     ):
         return None
     rewrite = ref.rewrite
-    taken = taken_prefix(route, rewrite)
+    taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
     return PreparedRoute(
@@ -148,6 +152,7 @@ def _prepared(
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
+        matched,
     )
 
 

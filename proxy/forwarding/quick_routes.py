@@ -12,7 +12,7 @@ from proxy.forwarding.prepared_route import (
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
-from proxy.model import Facts, HeaderPairs, Limits, Route
+from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
 from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
@@ -95,11 +95,11 @@ class QuickRoutes:
         facts = Facts(
             method, host, path, q, fields, address, scheme, peer, trusted, has_query, minor
         )
-        route = self.snapshot.index.find(facts, path)
-        if route is None:
+        matched = self.snapshot.index.find(facts, path)
+        if matched is None:
             return None
         prepared = None
-        choices = self._choices.get((id(route), method)) or self._new_choices(route, method)
+        choices = self._choices.get((id(matched), method)) or self._new_choices(matched, method)
         for edge_bp, choice in choices:
             if draw_bp < edge_bp:
                 prepared = choice
@@ -107,7 +107,7 @@ class QuickRoutes:
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
         if prepared.rewrite is not None:
-            path = upstream_path(route, prepared.rewrite, path)
+            path = upstream_path(matched.match, prepared.rewrite, path)
         if special:
             return self._special(head, prepared, profile, facts, path)
         policy, lines = prepared.policy, head.lines
@@ -122,9 +122,9 @@ class QuickRoutes:
             b"" if reads is None else read_part(facts, reads),
         )
 
-    def _new_choices(self, route: Route, method: str) -> Choices:
-        choices = prepared_choices(self._forwarder, self.snapshot, route, method)
-        self._choices[(id(route), method)] = choices
+    def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
+        choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
+        self._choices[(id(matched), method)] = choices
         return choices
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
@@ -184,7 +184,7 @@ class QuickRoutes:
         """The field lines of the general way, without the ids and without the lines that the table adds."""
         identity = Identity(b"", b"", b"", claimed.traceparent is not None)
         fields = upstream_headers(
-            facts, prepared.route, prepared.ref, prepared.backend, self._forwarded, identity
+            facts, prepared.matched, prepared.ref, prepared.backend, self._forwarded, identity
         )
         lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
         return lines.removesuffix(prepared.added)

@@ -69,7 +69,7 @@ def _note_refused_head(status: int, decided: Decided, snapshot: Snapshot, record
         backend = snapshot.backends[decision.ref.backend]
         forwarded = snapshot.table.forwarded
         record.refused_head = sent_head(
-            facts, decision.route, decision.ref, backend, forwarded, decided.identity
+            facts, decision.matched, decision.ref, backend, forwarded, decided.identity
         )
 
 

@@ -38,7 +38,7 @@ from proxy.model.health import (
     Health,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, Outgoing
+from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
@@ -104,6 +104,7 @@ __all__ = [
     "Listener",
     "LoadBalancing",
     "Match",
+    "MatchedRoute",
     "Mirror",
     "Outgoing",
     "OutlierDetection",

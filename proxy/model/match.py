@@ -11,6 +11,8 @@ class StringMatch(Struct, frozen=True):
     name: str
     kind: Literal["exact", "prefix", "regex", "present"]
     value: str
+    members: bool = False
+    """Each member of a list header is compared (RFC 9110 5.6.1), not the whole value."""
 
 
 class PathMatch(Struct, frozen=True):
@@ -21,10 +23,18 @@ class PathMatch(Struct, frozen=True):
     ignore_trailing_slash: bool = False
     params: tuple[tuple[str, str], ...] = ()
     """Template parameters, each with the regex that its whole value has to match."""
+    ignore_case: bool = False
+    tail: bool = False
+    """A template that ends in `/**`, which `value` lacks: it matches everything below, too, as a prefix does."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more segments may follow."""
+        return self.tail or self.kind == "prefix"
 
 
 class Match(Struct, frozen=True):
-    """Every part has to match. An empty part matches every request."""
+    """One alternative of a route. Every part has to match. An empty part matches every request."""
 
     hosts: tuple[str, ...] = ()
     """In lower case, without port. `*.example.com` matches one or more labels in front."""
@@ -33,3 +43,7 @@ class Match(Struct, frozen=True):
     headers: tuple[StringMatch, ...] = ()
     query: tuple[StringMatch, ...] = ()
     cookies: tuple[StringMatch, ...] = ()
+    scheme: Literal["http", "https"] | None = None
+    """The scheme of the client's request: that of the connection, or the one that a trusted proxy reports."""
+    excluded: tuple["Match", ...] = ()
+    """What any of these takes is not taken (`not`)."""

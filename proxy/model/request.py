@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.headers import HeaderPairs
+from proxy.model.match import Match
 from proxy.model.table import BackendRef, Route, Timeouts
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -34,6 +35,15 @@ class Facts(Struct, frozen=True):
     """The minor version of HTTP/1 that the client uses."""
 
 
+class MatchedRoute(Struct, frozen=True):
+    """A route, and the one of its matches that takes a request."""
+
+    route: Route
+    match: Match
+    number: int = 1
+    """The number of the match in the route, from 1."""
+
+
 class Decision(Struct, frozen=True):
     """The backend for a request, and the reason. `explain`, the log and the tests show the same value."""
 
@@ -45,6 +55,13 @@ class Decision(Struct, frozen=True):
     upstream_path: bytes = b""
     """The raw path of the upstream request, without the query."""
     mirrored_to: tuple[str, ...] = ()
+    match: Match = Match()
+    """The match of the route that took the request."""
+
+    @property
+    def matched(self) -> MatchedRoute:
+        """The route with that match."""
+        return MatchedRoute(self.route, self.match)
 
     @property
     def backend(self) -> str | None:

@@ -138,10 +138,11 @@ class Mirror(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A seam of the monolith: a match, its backends, and the stage of its migration."""
+    """A seam of the monolith: its matches, its backends, and the stage of its migration."""
 
     name: str
-    match: Match
+    matches: tuple[Match, ...]
+    """The alternatives: any of them takes a request. At least one."""
     backend_refs: tuple[BackendRef, ...] = ()
     """With a stage: the incumbent, then the newcomer. Empty with `direct_response` or `redirect`. A retired route
     may keep them for a rollback, but gives a local reply."""
@@ -161,6 +162,8 @@ class Route(Struct, frozen=True):
     """The bodies of error responses to its requests, those of the defaults included."""
     line: int = 0
     """The line in the file, from 1; 0 for a route without a file."""
+    match_positions: tuple[tuple[int, int], ...] = ()
+    """Line and column of each match, if there are several."""
 
 
 class Explain(Struct, frozen=True):

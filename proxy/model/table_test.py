@@ -42,3 +42,5 @@ class TableTest(Struct, frozen=True):
     bucket_bp: int | None = None
     line: int = 0
     column: int = 0
+    scheme: str = "http"
+    """That of the connection."""

@@ -1,19 +1,31 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
-from proxy.model import SAFE_METHODS, BackendRef, Decision, Facts, Rewrite, Route, RouteTable
+from proxy.model import (
+    SAFE_METHODS,
+    BackendRef,
+    Decision,
+    Facts,
+    Match,
+    MatchedRoute,
+    Rewrite,
+    Route,
+    RouteTable,
+)
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
 
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, route: Route, facts: Facts, draw_bp: int) -> Decision:
-    """The decision about a request that `route` takes.
+def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, draw_bp: int) -> Decision:
+    """The decision about a request that a route takes.
 
     `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
     this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
     """
-    return decision_for(route, facts, fixed_choice(table, route) or weighted_choice(route, draw_bp))
+    route = matched.route
+    choice = fixed_choice(table, route) or weighted_choice(route, draw_bp)
+    return decision_for(matched, facts, choice)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
@@ -48,19 +60,21 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
     return 0, "draw"
 
 
-def decision_for(route: Route, facts: Facts, choice: Choice) -> Decision:
+def decision_for(matched: MatchedRoute, facts: Facts, choice: Choice) -> Decision:
     """The decision for a request and a choice."""
+    route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
-        return Decision(route, reason)
+        return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(route, ref.rewrite, facts.path),
+        upstream_path(match, ref.rewrite, facts.path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        match,
     )
 
 
@@ -105,11 +119,11 @@ def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ..
             return ()
 
 
-def upstream_path(route: Route, rewrite: Rewrite | None, path: bytes) -> bytes:
-    """The raw path of the upstream request."""
+def upstream_path(match: Match, rewrite: Rewrite | None, path: bytes) -> bytes:
+    """The raw path of the upstream request. `match` is the one that took the request."""
     if rewrite is None:
         return path
-    pattern = route.match.path.value if route.match.path is not None else "/"
+    pattern = match.path.value if match.path is not None else "/"
     if rewrite.prefix is not None:
         return replace_prefix(path, pattern, rewrite.prefix)
     if rewrite.full_path is not None:

@@ -1,7 +1,7 @@
 """Local replies that a table defines: direct responses and redirects."""
 
 from proxy.http1.local_reply import LocalReply
-from proxy.model import DirectResponse, Facts, FieldName, Redirect, Route
+from proxy.model import Decision, DirectResponse, Facts, FieldName, Match, Redirect
 from proxy.routing.paths import replace_prefix, to_wire
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
@@ -18,10 +18,11 @@ def is_for_facade(facts: Facts) -> bool:
     )
 
 
-def direct_response(route: Route, facts: Facts) -> LocalReply:
+def direct_response(decision: Decision, facts: Facts) -> LocalReply:
     """The local reply of a route with a `direct_response` or a `redirect`."""
+    route = decision.route
     if route.redirect is not None:
-        location = redirect_location(route, route.redirect, facts)
+        location = redirect_location(decision.match, route.redirect, facts)
         return LocalReply(
             route.redirect.status, apply_header_edits([(_LOCATION, location)], route.response)
         )
@@ -31,13 +32,13 @@ def direct_response(route: Route, facts: Facts) -> LocalReply:
     )
 
 
-def redirect_location(route: Route, redirect: Redirect, facts: Facts) -> bytes:
+def redirect_location(match: Match, redirect: Redirect, facts: Facts) -> bytes:
     """The Location: relative, unless the redirect has a scheme, host or port (RFC 9110 10.2.2)."""
     path = facts.path
     if redirect.path is not None:
         path = to_wire(redirect.path)
-    elif redirect.prefix is not None and route.match.path is not None:
-        path = replace_prefix(path, route.match.path.value, redirect.prefix)
+    elif redirect.prefix is not None and match.path is not None:
+        path = replace_prefix(path, match.path.value, redirect.prefix)
     if facts.query:
         path += b"?" + facts.query
     if redirect.scheme is None and redirect.hostname is None and redirect.port is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from proxy.model import RouteTable
+from proxy.routing.forwarded import PROTO
 
 
 class LoggedNames(Struct, frozen=True):
@@ -22,13 +23,27 @@ def names_that_rules_read(table: RouteTable) -> LoggedNames:
     keys = [key for route in table.routes if route.cohort for key in route.cohort.keys]
     hashed_headers = _names(key.name for key in keys if key.kind == "header")
     hashed_cookies = _names(key.name for key in keys if key.kind == "cookie")
-    matches = [route.match for route in table.routes]
+    matched = names_of_matches(table)
     return LoggedNames(
-        _names((m.name for match in matches for m in match.headers), but=hashed_headers),
-        _names(m.name for match in matches for m in match.query),
-        _names((m.name for match in matches for m in match.cookies), but=hashed_cookies),
+        _names(matched.headers, but=hashed_headers),
+        matched.query,
+        _names(matched.cookies, but=hashed_cookies),
         hashed_headers,
         hashed_cookies,
+    )
+
+
+def names_of_matches(table: RouteTable) -> LoggedNames:
+    """The names in the matches of `table`."""
+    matches = [match for route in table.routes for match in route.matches]
+    matches += [excluded for match in matches for excluded in match.excluded]
+    headers = {each.name for match in matches for each in match.headers}
+    if any(match.scheme is not None for match in matches):
+        headers.add(PROTO.lower().decode())
+    return LoggedNames(
+        _names(headers),
+        _names(each.name for match in matches for each in match.query),
+        _names(each.name for match in matches for each in match.cookies),
     )
 
 

@@ -1,25 +1,25 @@
-"""A tree of the routes of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
+"""A tree of the matches of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
 
 from collections.abc import Sequence
 
-from proxy.model import Facts, Route
-from proxy.routing.paths import is_parameter, segments_of
+from proxy.model import Facts, MatchedRoute
+from proxy.routing.path_shape import shape_of
 from proxy.routing.predicates import Predicate
 
 
 class Entry:
-    """A route in the index, with its place in the order of precedence and its predicates."""
+    """A match in the index, with its place in the order of precedence and its predicates."""
 
-    __slots__ = ("predicates", "rank", "route")
+    __slots__ = ("matched", "predicates", "rank")
 
-    def __init__(self, rank: int, route: Route, predicates: tuple[Predicate, ...]) -> None:
+    def __init__(self, rank: int, matched: MatchedRoute, predicates: tuple[Predicate, ...]) -> None:
         self.rank = rank
-        self.route = route
+        self.matched = matched
         self.predicates = predicates
 
 
 class Node:
-    """A node of the tree: the routes whose path ends here, and the prefixes that match everything below."""
+    """A node of the tree: the matches whose path ends here, and the prefixes that match everything below."""
 
     __slots__ = ("children", "ends", "prefixes", "star")
 
@@ -30,16 +30,14 @@ class Node:
         self.ends: list[Entry] | None = None
         self.prefixes: list[Entry] | None = None
 
-    def child(self, segment: str) -> "Node":
-        if is_parameter(segment):
+    def child(self, segment: bytes | None) -> "Node":
+        """The node of a segment, or of a parameter."""
+        if segment is None:
             self.star = self.star or Node()
             return self.star
-        return self.literal(segment)
-
-    def literal(self, segment: str) -> "Node":
         if self.children is None:
             self.children = {}
-        return self.children.setdefault(segment.encode(), Node())
+        return self.children.setdefault(segment, Node())
 
     def add_prefix(self, entry: Entry) -> None:
         if self.prefixes is None:
@@ -53,7 +51,7 @@ class Node:
 
 
 class PathTree:
-    """The routes of one host."""
+    """The matches of one host: all of them heed case, or all ignore it."""
 
     __slots__ = ("first", "mixed", "root", "without_path")
 
@@ -67,25 +65,20 @@ class PathTree:
 
     def add(self, entry: Entry) -> None:
         """Entries have to be added in order of rank."""
-        path = entry.route.match.path
+        path = entry.matched.match.path
         if path is None or path.kind == "regex":
             self.without_path.append(entry)
             return
         self.mixed = bool(self.without_path)
-        node = self.root
-        if path.kind == "prefix":
-            for segment in segments_of(path.value):
-                node = node.child(segment)
+        node, shape = self.root, shape_of(path)
+        for segment in shape.segments:
+            node = node.child(segment)
+        if shape.is_open:
             node.add_prefix(entry)
             return
-        # An exact path has its trailing slash as an empty last segment: `/a/` is not `/a`.
-        written = path.value.rstrip("/") if path.ignore_trailing_slash else path.value
-        literal = path.kind == "exact"
-        for segment in written.split("/")[1:]:
-            node = node.literal(segment) if literal else node.child(segment)
         node.add_end(entry)
-        if path.ignore_trailing_slash:
-            node.literal("").add_end(entry)
+        if shape.ignore_trailing_slash:
+            node.child(b"").add_end(entry)
 
     def best(
         self, segments: Sequence[bytes], facts: Facts, path: bytes, best: Entry | None

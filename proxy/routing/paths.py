@@ -22,6 +22,10 @@ _SLASHES = re.compile(rb"/{2,}")
 _ONLY_ESCAPED = re.compile(rb"(?:%(?:[89A-Fa-f][0-9A-Fa-f]|2[02]|3[CcEe]|60|7[BbDd]))+")
 
 
+TAIL = "/**"
+"""At the end of a template: everything below."""
+
+
 def path_variants(path: bytes) -> tuple[bytes, ...]:
     """Every plausible interpretation of a raw path without repeats, the path as sent first.
 
@@ -74,32 +78,47 @@ def resolve_dots(path: bytes) -> bytes:
     return b"/" + b"/".join(kept)
 
 
+def without_case(path: bytes) -> bytes:
+    """A path or segment, for a comparison that ignores case: by Unicode's case folding, invalid UTF-8 as it is."""
+    if path.isascii():
+        return path.lower()
+    return path.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
+
+
 def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
     """`path` with `replacement` in place of `prefix`. The path has to start with the segments of the prefix.
 
     Segments are counted, so escapes and parameters inside the prefix do not matter. A path parameter of the last
     replaced segment is kept as it was sent.
     """
-    count = len(segments_of(prefix))
-    parts = path.split(b"/")
-    rest = parts[count + 1 :]
-    _, semicolon, parameter = parts[count].partition(b";")
-    head = to_wire(replacement.rstrip("/"))
-    if count and semicolon:
-        head += semicolon + parameter
-    return b"/".join((head, *rest)) or b"/"
+    return _with_rest(to_wire(replacement.rstrip("/")), path, len(segments_of(prefix)))
 
 
 def fill_template(path: bytes, template: str, pattern: str) -> bytes:
-    """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so."""
+    """`template` with each `{name}` replaced by the raw segment of `path` that `pattern` names so.
+
+    A tail (`/**`) becomes what follows the segments of `pattern`, as it was sent.
+    """
     parts = path.split(b"/")[1:]
+    names = segments_of(pattern)
     values = {
         segment: parts[position].partition(b";")[0]
-        for position, segment in enumerate(segments_of(pattern))
+        for position, segment in enumerate(names)
         if is_parameter(segment)
     }
-    filled = (values.get(segment, to_wire(segment)) for segment in template.split("/"))
-    return b"/".join(filled)
+    head = template.removesuffix(TAIL)
+    filled = b"/".join(values.get(segment, to_wire(segment)) for segment in head.split("/"))
+    return filled if head == template else _with_rest(filled, path, len(names))
+
+
+def _with_rest(head: bytes, path: bytes, count: int) -> bytes:
+    """`head` in place of the first `count` segments of `path`."""
+    parts = path.split(b"/")
+    rest = parts[count + 1 :]
+    _, semicolon, parameter = parts[count].partition(b";")
+    if count and semicolon:
+        head = (head or b"/") + semicolon + parameter
+    return b"/".join((head, *rest)) or b"/"
 
 
 def to_wire(path: str) -> bytes:

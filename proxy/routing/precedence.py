@@ -1,6 +1,7 @@
 """The order in which matches are tried (rule 2, ADR 23). Pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from proxy.model import Route
 from proxy.model.match import Match, PathMatch
@@ -13,25 +14,40 @@ ANY_HOST = ""
 """In place of a host, where a match has none."""
 
 
-def rank(priority: int, host: str, match: Match, position: int) -> Rank:
-    """The rank of a match for the requests that `host`, one of its hosts, takes. `position` is that in the file."""
+def rank(priority: int, host: str, match: Match) -> Rank:
+    """The rank of a match for the requests that `host`, one of its hosts, takes, without its place in the file."""
     return (
         -priority,
         *_host_rank(host),
         *_path_rank(match.path),
         0 if match.methods else 1,
+        0 if match.scheme is not None else 1,
         -len(match.headers),
         -len(match.query),
         -len(match.cookies),
-        position,
+        -len(match.excluded),
     )
 
 
-def ranked(routes: Sequence[Route]) -> Iterator[tuple[Rank, int, str]]:
-    """Rank, position and host: each route once for each of its hosts, since it ranks by the host that matched."""
+class Ranked(NamedTuple):
+    """A match of a route, for one of its hosts: it ranks by the host that matched. Sorts by rank."""
+
+    rank: Rank
+    position: int
+    """The index of the route in the file."""
+    number: int
+    """The index of the match in the route."""
+    host: str
+
+
+def ranked(routes: Sequence[Route]) -> Iterator[Ranked]:
+    """Each match of each route, once for each of its hosts."""
     for position, route in enumerate(routes):
-        for host in route.match.hosts or (ANY_HOST,):
-            yield rank(route.priority, host, route.match, position), position, host
+        for number, match in enumerate(route.matches):
+            for host in match.hosts or (ANY_HOST,):
+                yield Ranked(
+                    (*rank(route.priority, host, match), position, number), position, number, host
+                )
 
 
 def _host_rank(host: str) -> tuple[int, int]:
@@ -43,12 +59,13 @@ def _host_rank(host: str) -> tuple[int, int]:
 def _path_rank(path: PathMatch | None) -> Rank:
     match path:
         case None:
-            return (3, 0, ())
+            return (3, 0, (), 0)
         case PathMatch(kind="exact"):
-            return (0, 0, ())
+            return (0, 0, (), int(path.ignore_case))
         case PathMatch(kind="regex"):
-            return (2, 0, ())
+            return (2, 0, (), 0)
         case _:
             # A literal before a parameter before the end, and an end before an open end.
             kinds = tuple(int(is_parameter(segment)) for segment in segments_of(path.value))
-            return (1, sum(kinds) - len(kinds), (*kinds, 3 if path.kind == "prefix" else 2))
+            shape = (*kinds, 3 if path.is_open else 2)
+            return (1, sum(kinds) - len(kinds), shape, int(path.ignore_case))

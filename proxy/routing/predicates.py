@@ -1,17 +1,25 @@
 """Predicates: the parts of a match beside host and literal path. Each can explain its failure."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, assert_type
 from urllib.parse import unquote_plus
 
 import re2
 from msgspec import Struct
 
-from proxy.model import Facts, Route
+from proxy.model import Facts
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.hosts import host_name, matching_host
+from proxy.routing.path_shape import fits
 from proxy.routing.paths import is_parameter, segments_of
-from proxy.routing.transforms.facade_fields import is_forwarding, values_that_pass
+from proxy.routing.transforms.facade_fields import (
+    client_origin,
+    is_forwarding,
+    values_that_pass,
+)
 
+_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 ValuesMatch = Callable[[list[str]], bool]
 """Whether the values of a name (none, one, or several) match."""
 
@@ -34,6 +42,34 @@ class _Methods(Struct, frozen=True):
 
     def failure(self, facts: Facts, path: bytes) -> str:
         return f"method {facts.method} is none of {', '.join(sorted(self.methods))}"
+
+
+class _Scheme(Struct, frozen=True):
+    scheme: str
+
+    def holds(self, facts: Facts, path: bytes) -> bool:
+        return client_origin(facts)[0].decode() == self.scheme
+
+    def failure(self, facts: Facts, path: bytes) -> str:
+        return f"scheme {client_origin(facts)[0].decode()} is not {self.scheme}"
+
+
+class _Excluded(Struct, frozen=True):
+    """The opposite of a match."""
+
+    match: Match
+    predicates: tuple[Predicate, ...]
+
+    def holds(self, facts: Facts, path: bytes) -> bool:
+        hosts, own_path = self.match.hosts, self.match.path
+        return not (
+            (not hosts or matching_host(hosts, host_name(facts.host)) is not None)
+            and (own_path is None or fits(own_path, path))
+            and all(predicate.holds(facts, path) for predicate in self.predicates)
+        )
+
+    def failure(self, facts: Facts, path: bytes) -> str:
+        return f"it is excluded by `not`: {describe(self.match)}"
 
 
 class _Parameter(Struct, frozen=True):
@@ -85,20 +121,25 @@ class _Value(Struct, frozen=True):
         return f"{name} does not match {self.match.kind} {self.match.value!r}"
 
 
-def predicates_of(route: Route) -> tuple[Predicate, ...]:
-    """The predicates of a route. `explain` shows the first that fails, in this order."""
-    match_ = route.match
+def predicates_of(match_: Match) -> tuple[Predicate, ...]:
+    """The predicates of a match. `explain` shows the first that fails, in this order."""
     predicates: list[Predicate] = []
     if match_.path is not None:
         predicates += _path_predicates(match_.path)
     if match_.methods:
         predicates.append(_Methods(frozenset(match_.methods)))
+    if match_.scheme is not None:
+        predicates.append(_Scheme(match_.scheme))
     for kind, values, matches in (
         ("header", header_values, match_.headers),
         ("query parameter", query_values, match_.query),
         ("cookie", cookie_values, match_.cookies),
     ):
-        predicates += [_Value(kind, each, values, _values_match(each)) for each in matches]
+        predicates += [
+            _Value(kind, each, header_members if each.members else values, _values_match(each))
+            for each in matches
+        ]
+    predicates += [_Excluded(each, predicates_of(each)) for each in match_.excluded]
     return tuple(predicates)
 
 
@@ -140,6 +181,14 @@ def header_values(facts: Facts, name: str) -> list[str]:
     return [text(value) for key, value in facts.headers if key == encoded]
 
 
+def header_members(facts: Facts, name: str) -> list[str]:
+    """Every member of a list header, with its parameters. Commas in quoted text separate nothing."""
+    members = (
+        member.strip() for value in header_values(facts, name) for member in _MEMBER.findall(value)
+    )
+    return [member for member in members if member]
+
+
 def query_values(facts: Facts, name: str) -> list[str]:
     """Every value of a query parameter, decoded."""
     values = []
@@ -167,17 +216,37 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def describe_path(path: PathMatch) -> str:
+    """A match of a path in words."""
+    slash = " (slash or not)" if path.ignore_trailing_slash else ""
+    case = " (in any case)" if path.ignore_case else ""
+    tail = "/**" if path.tail else ""
+    return f"{path.kind} {path.value}{tail}{slash}{case}"
+
+
+def describe_all(matches: Sequence[Match]) -> str:
+    """The matches of a route as one line of text."""
+    return "; or ".join(map(describe, matches))
+
+
 def describe(match_: Match) -> str:
     """A match as one line of text."""
     parts = []
     if match_.hosts:
         parts.append(f"host {' or '.join(match_.hosts)}")
     if match_.path is not None:
-        slash = " (slash or not)" if match_.path.ignore_trailing_slash else ""
-        parts.append(f"path {match_.path.kind} {match_.path.value}{slash}")
+        parts.append(f"path {describe_path(match_.path)}")
     if match_.methods:
         parts.append(f"method {' or '.join(match_.methods)}")
+    if match_.scheme is not None:
+        parts.append(f"scheme {match_.scheme}")
     named = (("header", match_.headers), ("query", match_.query), ("cookie", match_.cookies))
     for what, values in named:
-        parts += [f"{what} {each.name} {each.kind} {each.value}" for each in values]
+        parts += [f"{what} {_described(each)}" for each in values]
+    parts += [f"not ({describe(each)})" for each in match_.excluded]
     return ", ".join(parts) or "everything"
+
+
+def _described(match_: StringMatch) -> str:
+    member = " member" if match_.members else ""
+    return f"{match_.name}{member} {match_.kind} {match_.value}"

@@ -6,7 +6,7 @@
 from msgspec import Struct
 
 from proxy.errors import BadRequest, NoRoute, RequestError
-from proxy.model import Facts, Route, RouteTable
+from proxy.model import Facts, MatchedRoute, Route, RouteTable
 from proxy.routing.decide import Choice, fixed_choice
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
@@ -14,15 +14,19 @@ from proxy.routing.match import Index, match
 
 
 class Resolution(Struct, frozen=True):
-    """Exactly one of `route`, `error` and `for_facade` is set. An exception: `route` may have an `error`."""
+    """Exactly one of `matched`, `error` and `for_facade` is set. An exception: `matched` may have an `error`."""
 
-    route: Route | None = None
+    matched: MatchedRoute | None = None
     fixed_choice: Choice | None = None
     """The choice for every request that the route takes. None where the draw decides."""
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
     for_facade: bool = False
     """An OPTIONS request for the facade itself, which gets a local reply (RFC 9110 7.6.2)."""
+
+    @property
+    def route(self) -> Route | None:
+        return None if self.matched is None else self.matched.route
 
 
 def resolve(
@@ -36,14 +40,14 @@ def resolve(
     if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
     try:
-        route = match(index, facts)
+        matched = match(index, facts)
     except RequestError as error:
         return Resolution(error=error)
-    if route is None:
+    if matched is None:
         text = f"no route takes {facts.method} {facts.path.decode('latin-1')}"
         return Resolution(error=NoRoute(text))
     try:
-        check_limits(facts, route.limits, header_bytes)
+        check_limits(facts, matched.route.limits, header_bytes)
     except RequestError as error:
-        return Resolution(route, error=error)
-    return Resolution(route, fixed_choice(table, route))
+        return Resolution(matched, error=error)
+    return Resolution(matched, fixed_choice(table, matched.route))

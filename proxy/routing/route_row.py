@@ -3,14 +3,14 @@
 from typing import Any
 
 from proxy.model import ALL_BP, Route
-from proxy.routing.predicates import describe
+from proxy.routing.predicates import describe_all
 
 
 def route_row(route: Route) -> dict[str, Any]:
     """Name, match and stage, and where the route leads: weights in per cent by backend, or a status."""
     row: dict[str, Any] = {
         "name": route.name,
-        "match": describe(route.match),
+        "match": describe_all(route.matches),
         "stage": route.stage,
         "backends": {ref.backend: ref.weight_bp * 100 / ALL_BP for ref in route.backend_refs},
     }

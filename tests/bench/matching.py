@@ -22,8 +22,8 @@ def table(size: int) -> list[Route]:
     for number in range(size - 1):
         kind = kinds[number % 3]
         path = f"/svc{number % 50}/v1/res{number}{endings[kind]}"
-        routes.append(Route(f"r{number}", Match(path=PathMatch(kind, path))))  # type: ignore[arg-type]
-    return [*routes, Route("rest", Match())]
+        routes.append(Route(f"r{number}", (Match(path=PathMatch(kind, path)),)))  # type: ignore[arg-type]
+    return [*routes, Route("rest", (Match(),))]
 
 
 def requests(size: int, seed: int) -> list[Facts]:

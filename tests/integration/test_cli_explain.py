@@ -127,3 +127,13 @@ def test_routes_shows_a_table_as_people_read_it(capsys: pytest.CaptureFixture[st
     ]
     assert facade("routes", "--json") == 0
     assert json.loads(capsys.readouterr().out)["table"][0]["backends"] == {"legacy": 80, "new": 20}
+
+
+def test_the_match_that_took_the_request_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "version: 1\nbackends: {legacy: http://h:1}\nroutes:\n- name: several\n"
+        "  match: [{path: {prefix: /a}}, {path: {prefix: /b}, scheme: https}]\n  backend_refs: legacy\n"
+    )
+    file = written("several.yaml", text)
+    assert facade("explain", "--routes", file, "GET", "https://h/b/c") == 0
+    assert "line 4, match 2 of 2, takes path prefix /b, scheme https" in capsys.readouterr().out

@@ -65,7 +65,7 @@ async def test_explain_shows_the_endpoint_that_the_affinity_cookie_of_a_request_
             for _ in range(2):
                 got = await served.get("/")
                 number = int(got[-1:])
-                (cookie,) = re.findall(rb"set-cookie: (node=\w+);", got)
+                (cookie,) = re.findall(rb"Set-Cookie: (node=\w+);", got)
                 words = ("GET", "/", "-H", f"cookie: a=b; {cookie.decode()}")
                 live = f"--live=http://{served.admin}"
                 assert await asyncio.to_thread(facade, "explain", *words, live) == 0

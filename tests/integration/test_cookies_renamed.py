@@ -47,7 +47,7 @@ async def site(
 
 
 def cookies_set(response: bytes) -> list[bytes]:
-    return re.findall(rb"\r\nset-cookie: ([^\r]*)", head_of(response))
+    return re.findall(rb"\r\nset-cookie: ([^\r]*)", head_of(response), re.IGNORECASE)
 
 
 def cookies_sent(message: Message) -> list[bytes]:

@@ -42,7 +42,7 @@ def table(defaults: str = "{}") -> str:
 
 def field(response: bytes, name: bytes) -> list[bytes]:
     lines = head_of(response).split(b"\r\n")
-    return [line[len(name) + 2 :] for line in lines if line.startswith(name + b": ")]
+    return [line[len(name) + 2 :] for line in lines if line.lower().startswith(name + b": ")]
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ async def test_target_and_fields_arrive_byte_for_byte() -> None:
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         await get(upstream, outgoing(target=b"/a/../b%2F%7e;c?d=[%00", headers=fields))
     assert seen[0].line == b"GET /a/../b%2F%7e;c?d=[%00 HTTP/1.1"
-    sent = [(b"host", b"127.0.0.1:%d" % server.port), *fields]
+    sent = [(b"Host", b"127.0.0.1:%d" % server.port), *fields]
     assert seen[0].field_lines == [b"%b: %b" % pair for pair in sent]
 
 
@@ -73,7 +73,7 @@ async def test_a_response_to_head_has_no_body_and_spares_the_connection() -> Non
 @pytest.mark.parametrize(
     "response",
     [
-        b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
         OK + b"connection: close\r\ncontent-length: 2\r\n\r\nok",
         OK + b"\r\nok",
         OK + b"content-length: 2\r\n\r\nok\r\n",

@@ -14,7 +14,6 @@ from proxy import errors
 from proxy.cli.serve_options import OPTIONS
 from proxy.control.table_watcher import TableWatcher
 from proxy.health.state import EndpointState
-from proxy.routing.decide import decide
 from proxy.routing.transforms.sent_head import SentHead
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LogLine
@@ -22,7 +21,7 @@ from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_health import HealthReport
 from proxy.telemetry.shared_memory import Connections, SharedStats, WorkerStatus
-from tests.make import facts, refs, route, table
+from tests.make import decided, facts, refs, route, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -115,7 +114,7 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
-    record = Record("v", 0, facts(), decide(table(only), only, facts(), 0), only)
+    record = Record("v", 0, facts(), decided(table(only), only, facts(), 0), only)
     record.dropped_cookies = ("sid",)
     record.refused_head = SentHead(103, 8, 9000, past_usual_limit=True)
     counters.count_request(record)

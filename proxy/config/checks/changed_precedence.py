@@ -4,6 +4,7 @@ Theory of operation. For each route, a tree of all paths gives the routes whose 
 whose order has changed, a request is made that both may take. If the first of all routes that take it is another one by
 the old order than by rule 2, this is a warning, with the request as its example. So each warning is true. Not all
 changes are found: a regex that no other route's path fits is not compared, and of a large table only some pairs are.
+Routes that use what 0.1 did not have are written for today's order: they are not compared.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,10 @@ from urllib.parse import urlencode
 import re2
 
 from proxy.errors import Problem
-from proxy.model import Facts, Route
-from proxy.model.match import StringMatch
+from proxy.model import Facts, MatchedRoute, Route
+from proxy.model.match import Match, StringMatch
 from proxy.routing.hosts import host_matches, host_name, matching_host
+from proxy.routing.match import Index
 from proxy.routing.path_tree import Entry, Node, PathTree
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.precedence import ANY_HOST, Rank, ranked
@@ -31,39 +33,40 @@ _ANY_LABEL = "any"
 """In place of the star of a host."""
 
 
-def changed_precedence(routes: Sequence[Route]) -> list[Problem]:
-    """One warning for each pair of routes, in the order of the file."""
-    if not any(map(_may_differ, routes)):
+def changed_precedence(routes: Sequence[Route], index: Index) -> list[Problem]:
+    """One warning for each pair of routes, in the order of the file. `index` is that of `routes`."""
+    if not any(_may_differ(match) for route in routes for match in route.matches):
         return []
     search = _Search(routes)
-    problems: dict[tuple[int, int], Problem] = {}
+    problems: dict[tuple[str, str], Problem] = {}
     for request in search.requests():
-        first = search.first(request)
-        if first is not None and first[0] is not first[1]:
-            before, now = first
-            problems.setdefault((now.rank, before.rank), _problem(now.route, before.route, request))
-            if len(problems) >= _MAX_WARNINGS:
-                break
-    return [problems[pair] for pair in sorted(problems)]
+        before, now = search.old_route(request), index.find(request, request.path)
+        if before is None or now is None or now.route is before or not _is_old(now):
+            continue
+        pair = (now.route.name, before.name)
+        problems.setdefault(pair, _problem(now.route, before, request))
+        if len(problems) >= _MAX_WARNINGS:
+            break
+    return sorted(problems.values())
 
 
-def _may_differ(route: Route) -> bool:
-    """Whether the two orders may rank this route differently."""
-    match = route.match
+def _may_differ(match: Match) -> bool:
+    """Whether the two orders may rank this match differently."""
     has_template = match.path is not None and match.path.kind == "template"
     return bool(match.hosts or match.headers or match.query or match.cookies or has_template)
 
 
-def _old_rank(route: Route, position: int) -> Rank:
+def _old_rank(matched: MatchedRoute, position: int) -> Rank:
     """The order before ADR 23: the path before the host, all conditions counted together."""
-    match, literals = route.match, 0
+    match, literals = matched.match, 0
     if match.path is not None and match.path.kind in ("prefix", "template"):
         literals = sum(not is_parameter(segment) for segment in segments_of(match.path.value))
     kinds = {"exact": 0, "prefix": 1, "template": 1, "regex": 2}
     kind = 3 if match.path is None else kinds[match.path.kind]
     hosts = 2 if not match.hosts else min(int(host.startswith("*")) for host in match.hosts)
     count = len(match.headers) + len(match.query) + len(match.cookies)
-    return (-route.priority, kind, -literals, hosts, int(not match.methods), -count, position)
+    priority = matched.route.priority
+    return (-priority, kind, -literals, hosts, int(not match.methods), -count, position)
 
 
 def _problem(now: Route, before: Route, request: Facts) -> Problem:
@@ -83,44 +86,50 @@ def _shown(request: Facts) -> str:
 
 
 class _Search:
-    """Finds requests that two routes take whose order has changed. An entry's rank is its position in the file."""
+    """Finds requests that two routes take whose order has changed. An entry's rank is its place in the file."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._steps = 0
         self._tree = PathTree()
-        self._entries = [Entry(at, route, predicates_of(route)) for at, route in enumerate(routes)]
-        self._old = [_old_rank(route, at) for at, route in enumerate(routes)]
-        self._new: list[dict[str, Rank]] = [{} for _ in routes]
-        for rank, at, host in ranked(routes):
-            self._new[at][host] = rank
-        for entry in self._entries:
-            self._tree.add(entry)
+        self._entries: list[Entry] = []
+        self._new: list[dict[str, Rank]] = []
+        for rank, position, number, host in ranked(routes):
+            matched = MatchedRoute(routes[position], routes[position].matches[number])
+            if not _is_old(matched):
+                continue
+            if not self._entries or self._entries[-1].matched.match is not matched.match:
+                entry = Entry(len(self._entries), matched, predicates_of(matched.match))
+                self._entries.append(entry)
+                self._new.append({})
+                self._tree.add(entry)
+            self._new[-1][host] = rank
+        self._old = [_old_rank(entry.matched, entry.rank) for entry in self._entries]
 
-    def first(self, request: Facts) -> tuple[Entry, Entry] | None:
-        """The route that took the request by the old order, and the one that takes it today. None if no route does."""
-        before = now = None
+    def old_route(self, request: Facts) -> Route | None:
+        """The route that took the request by the old order."""
+        first: Entry | None = None
         groups = self._tree.candidates(request.path.split(b"/")[1:])
         host = host_name(request.host)
         for entry in chain(*groups, self._tree.without_path):
             self._steps += 1
-            hosts = entry.route.match.hosts
-            matched = matching_host(hosts, host) if hosts else ANY_HOST
-            if matched is None or not _takes(entry, request):
-                continue
-            old, new = self._old[entry.rank], self._new[entry.rank][matched]
-            before = min(before or (old, entry), (old, entry), key=_rank_of)
-            now = min(now or (new, entry), (new, entry), key=_rank_of)
-        return None if before is None or now is None else (before[1], now[1])
+            hosts = entry.matched.match.hosts
+            if (
+                (first is None or self._old[entry.rank] < self._old[first.rank])
+                and (not hosts or matching_host(hosts, host) is not None)
+                and all(each.holds(request, request.path) for each in entry.predicates)
+            ):
+                first = entry
+        return None if first is None else first.matched.route
 
     def requests(self) -> Iterator[Facts]:
         """Requests that two routes may take whose order has changed."""
         # Those with a path first: they have the fewest candidates.
-        for entry in sorted(self._entries, key=lambda entry: entry.route.match.path is None):
-            for group, path in self._overlapping(entry.route):
+        for entry in sorted(self._entries, key=lambda entry: entry.matched.match.path is None):
+            for group, path in self._overlapping(entry.matched.match):
                 for other in group:
                     self._steps += 1
                     for host in self._changed(entry, other):
-                        yield _request(entry.route, other.route, host, path)
+                        yield _request(entry.matched.match, other.matched.match, host, path)
                     if self._steps > _MAX_STEPS:
                         return
 
@@ -132,9 +141,9 @@ class _Search:
                 if old != (rank < other_rank) and (host := _common_host(mine, others)):
                     yield host
 
-    def _overlapping(self, route: Route) -> Iterator[tuple[list[Entry], str]]:
-        """Routes whose paths overlap with that of `route`, each group with a path that both match."""
-        choices = _choices(route)
+    def _overlapping(self, match: Match) -> Iterator[tuple[list[Entry], str]]:
+        """Entries whose paths overlap with that of `match`, each group with a path that both match."""
+        choices = _choices(match)
         if choices is None:
             return
         yield self._tree.without_path, "/" + "/".join(options[0] for options in choices)
@@ -151,17 +160,20 @@ class _Search:
                 yield node.ends, before
 
 
-def _takes(entry: Entry, request: Facts) -> bool:
-    return all(predicate.holds(request, request.path) for predicate in entry.predicates)
+def _is_old(matched: MatchedRoute) -> bool:
+    """Whether 0.1 could have had the route."""
+    path = matched.match.path
+    is_new = (path is not None and (path.ignore_case or path.tail)) or (
+        matched.match.scheme is not None
+        or matched.match.excluded != ()
+        or any(each.members for each in matched.match.headers)
+    )
+    return len(matched.route.matches) == 1 and not is_new
 
 
-def _rank_of(ranked_entry: tuple[Rank, Entry]) -> Rank:
-    return ranked_entry[0]
-
-
-def _choices(route: Route) -> list[tuple[str, ...]] | None:
-    """For each segment of the route's path the segments that match it, a `{name}` last for any. None for a regex."""
-    path = route.match.path
+def _choices(match: Match) -> list[tuple[str, ...]] | None:
+    """For each segment of the path the segments that match it, a `{name}` last for any. None for a regex."""
+    path = match.path
     if path is None:
         return []
     if path.kind == "regex":
@@ -199,17 +211,17 @@ def _common_host(one: str, other: str) -> str | None:
     return host if wide == narrow or host_matches(wide, host) else None
 
 
-def _request(one: Route, other: Route, host: str, path: str) -> Facts:
+def _request(one: Match, other: Match, host: str, path: str) -> Facts:
     """A request with what both matches ask for."""
-    methods = [each for each in one.match.methods if each in (other.match.methods or (each,))]
-    method = (methods or [*other.match.methods, "GET"])[0]
-    headers = _values(one.match.headers, other.match.headers)
-    cookies = _values(one.match.cookies, other.match.cookies)
+    methods = [each for each in one.methods if each in (other.methods or (each,))]
+    method = (methods or [*other.methods, "GET"])[0]
+    headers = _values(one.headers, other.headers)
+    cookies = _values(one.cookies, other.cookies)
     fields = [(name.encode(), value.encode()) for name, value in headers.items()]
     if cookies:
         pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
         fields.append((b"cookie", pairs.encode()))
-    query = urlencode(_values(one.match.query, other.match.query))
+    query = urlencode(_values(one.query, other.query))
     return Facts(method, host.encode(), path.encode(), query.encode(), fields, "")
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import Problem
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, BackendRef, Decision, Facts, Route, RouteTable
+from proxy.model import ALL_BP, BackendRef, Decision, Facts, MatchedRoute, Route, RouteTable
 from proxy.model.stage import Stage
 from proxy.model.table_test import Expectation, Given, TableTest
 from proxy.routing.decide import decide
@@ -89,23 +89,23 @@ def facts_of_test(test: TableTest, trusted: Networks) -> Facts:
     if test.cookies:
         cookies = "; ".join(f"{name}={value}" for name, value in test.cookies)
         headers.append((b"cookie", cookies.encode()))
-    return read_facts(test.method, test.path.encode(), headers, test.client, "http", trusted)
+    return read_facts(test.method, test.path.encode(), headers, test.client, test.scheme, trusted)
 
 
 def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) -> TestResult:
     facts = facts_of_test(test, trusted)
     resolution = resolve(table, index, facts)
-    route = resolution.route
+    matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
         outcome = Outcome(route, status=resolution.error.status)
         return TestResult(test, None, tuple(_differences(test.expect, outcome)))
-    if route is None:
+    if matched is None or route is None:
         outcome = Outcome(None, status=OPTIONS_REPLY.status)
         return TestResult(test, None, tuple(_differences(test.expect, outcome)))
     failures: dict[str, None] = {}
     passed = False
-    for decision in _decisions(table, route, test, facts):
-        reply = direct_response(decision.route, facts) if decision.ref is None else None
+    for decision in _decisions(table, matched, test, facts):
+        reply = direct_response(decision, facts) if decision.ref is None else None
         location = dict(reply.headers).get(b"location", b"").decode() if reply else None
         outcome = Outcome(route, decision, reply.status if reply else None, location)
         differences = tuple(_differences(test.expect, outcome))
@@ -117,23 +117,24 @@ def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) ->
 
 
 def _decisions(
-    table: RouteTable, route: Route, test: TableTest, facts: Facts
+    table: RouteTable, matched: MatchedRoute, test: TableTest, facts: Facts
 ) -> Iterator[Decision]:
     """The decision for the test. A test without assumptions is run for each decision that a shift could cause.
 
     So no test can refuse a shift, a rollback or the kill switch (rule 9).
     """
-    given = test.given
+    given, route = test.given, matched.route
     table = replace(table, kill_switch=bool(given.kill_switch))
     if _assumes(given) or len(route.backend_refs) < 2:
-        route = as_given(route, given)
-        for bucket_bp in _buckets(route.backend_refs, test.bucket_bp):
-            yield decide(table, route, facts, bucket_bp)
+        matched = replace(matched, route=as_given(route, given))
+        for bucket_bp in _buckets(matched.route.backend_refs, test.bucket_bp):
+            yield decide(table, matched, facts, bucket_bp)
         return
     for full in route.backend_refs:
         refs = tuple(replace(r, weight_bp=ALL_BP if r is full else 0) for r in route.backend_refs)
         stage = None if route.stage is None else _stage_for(route.stage, refs[-1].weight_bp)
-        yield decide(table, replace(route, backend_refs=refs, stage=stage), facts, 0)
+        shifted = replace(route, backend_refs=refs, stage=stage)
+        yield decide(table, replace(matched, route=shifted), facts, 0)
 
 
 def _assumes(given: Given) -> bool:

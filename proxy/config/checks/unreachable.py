@@ -1,67 +1,114 @@
-"""Finds routes that no request can reach, because one route with higher precedence covers them.
+"""Finds matches that no request can reach, because one match with higher precedence covers them.
 
-Theory of operation. Routes are visited in order of precedence (rule 2), each once for each of its hosts. A route that
+Theory of operation. Matches are visited in order of precedence (rule 2), each once for each of its hosts. A match that
 covers another one has the same host or a wider one, the same first path segments (or no path), and no header, query
 or cookie match that the other lacks. These three parts form a key, by which the few candidates are found without
 comparing all pairs.
 
-`_covers` then decides. It is true only where that is certain, so no reachable route is refused. Not detected are
-routes that several others cover together under one host, and a regex that covers another regex; a regex that is
+`covers` then decides. It is true only where that is certain, so no reachable match is refused. Not detected are
+matches that several others cover together under one host, and a regex that covers another regex; a regex that is
 written as "everything" is detected.
 """
 
 from collections.abc import Iterator, Sequence
 
-import re2
-
+from proxy.config.checks.covers import (
+    covers,
+    hosts_above,
+    literal_without_case,
+    matches_every_path,
+    takes_all,
+    value_matches,
+)
 from proxy.errors import Problem
-from proxy.model import Route
+from proxy.model import MatchedRoute, Route
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.match import name_of
 from proxy.routing.paths import is_parameter, segments_of
 from proxy.routing.precedence import ANY_HOST, ranked
 
 _MAX_CANDIDATES = 200
 """Candidates that are compared for one key. Only generated tables have more."""
 
-_ValueMatch = tuple[str, StringMatch]
 _Key = tuple[str, object, object]
-# Each matches every path: a path starts with a slash and has no control characters, which a dot does not match.
-_ANY_PATH = frozenset((".*", "/.*", ".+", "/?.*", "(.*)", "/(.*)"))
 
 
 def unreachable(routes: Sequence[Route]) -> list[Problem]:
-    """One error for each unreachable route, in file order."""
-    earlier: dict[_Key, list[Route]] = {}
-    covers: dict[int, Route] = {}
-    reached: set[int] = set()
-    for _, position, host in sorted(ranked(routes)):
+    """One error for each unreachable match, in file order."""
+    earlier: dict[_Key, list[MatchedRoute]] = {}
+    hidden: dict[tuple[int, int], MatchedRoute] = {}
+    reached: set[tuple[int, int]] = set()
+    for _, position, number, host in sorted(ranked(routes)):
         route = routes[position]
-        cover = _cover_of(route, host, earlier)
+        match = route.matches[number]
+        cover = _own_exclusion(route, number) or _cover_of(match, host, earlier)
         if cover is not None:
-            covers.setdefault(position, cover)
+            hidden.setdefault((position, number), cover)
             continue
-        reached.add(position)
-        earlier.setdefault(_key_of_cover(route.match, host), []).append(route)
-    return [
-        _problem(routes[position], covers[position]) for position in sorted(covers.keys() - reached)
-    ]
+        reached.add((position, number))
+        key = _key_of_cover(match, host)
+        earlier.setdefault(key, []).append(MatchedRoute(route, match, number + 1))
+    return list(_problems(routes, {at: hidden[at] for at in sorted(hidden.keys() - reached)}))
 
 
-def _problem(route: Route, cover: Route) -> Problem:
-    where = f"`{cover.name}` (line {cover.line})" if cover.line else f"`{cover.name}`"
-    if cover.match == route.match:
+def _problems(
+    routes: Sequence[Route], hidden: dict[tuple[int, int], MatchedRoute]
+) -> Iterator[Problem]:
+    """`hidden` are the unreachable matches, by position of the route and index of the match."""
+    for (position, number), cover in hidden.items():
+        route = routes[position]
+        if len(route.matches) == 1:
+            yield _problem(route, cover)
+        else:
+            yield _problem_of_match(route, number, cover)
+
+
+def _own_exclusion(route: Route, number: int) -> MatchedRoute | None:
+    """The match itself, if its `not` leaves nothing of it."""
+    match = route.matches[number]
+    if match.excluded and any(takes_all(each, match) for each in match.excluded):
+        return MatchedRoute(route, match, number + 1)
+    return None
+
+
+def _problem(route: Route, cover: MatchedRoute) -> Problem:
+    if cover.route is route:
+        text = f"no request reaches the route `{route.name}`: its `not` leaves nothing of it"
+        return Problem(route.line, 1, text, "narrow `not`")
+    where = _where(cover)
+    if cover.match == route.matches[0]:
         text = f"the route `{route.name}` takes exactly what {where} takes"
         return Problem(route.line, 1, text, "join the two, or tell them apart by more than order")
     text = f"no request reaches the route `{route.name}`: {where} takes all of it"
-    hint = f"narrow `{cover.name}`, or give `{route.name}` a higher `priority`"
+    hint = f"narrow `{cover.route.name}`, or give `{route.name}` a higher `priority`"
     return Problem(route.line, 1, text, hint)
 
 
-def _cover_of(route: Route, host: str, earlier: dict[_Key, list[Route]]) -> Route | None:
-    """A route that takes everything that `route` takes of `host`, which is one of its hosts."""
-    for key in _keys_of_covered(route.match, host):
+def _problem_of_match(route: Route, number: int, cover: MatchedRoute) -> Problem:
+    line, column = route.match_positions[number] if route.match_positions else (route.line, 1)
+    if cover.match is route.matches[number]:
+        text = f"no request reaches match {number + 1} of `{route.name}`"
+        text += ": its `not` leaves nothing of it"
+        return Problem(line, column, text, "narrow `not`")
+    within = cover.route is route
+    other = f"match {cover.number}" if within else _where(cover)
+    text = f"no request reaches match {number + 1} of `{route.name}`: {other} takes all of it"
+    hint = "leave it out" if within else f"leave it out, or narrow `{cover.route.name}`"
+    return Problem(line, column, text, hint)
+
+
+def _where(cover: MatchedRoute) -> str:
+    line = f" (line {cover.route.line})" if cover.route.line else ""
+    return f"`{name_of(cover)}`{line}"
+
+
+def _cover_of(
+    match: Match, host: str, earlier: dict[_Key, list[MatchedRoute]]
+) -> MatchedRoute | None:
+    """What takes everything that `match` takes of `host`, which is one of its hosts."""
+    for key in _keys_of_covered(match, host):
         for candidate in earlier.get(key, ())[:_MAX_CANDIDATES]:
-            if candidate is not route and _covers(candidate.match, route.match):
+            if candidate.match is not match and covers(candidate.match, match):
                 return candidate
     return None
 
@@ -70,14 +117,14 @@ def _cover_of(route: Route, host: str, earlier: dict[_Key, list[Route]]) -> Rout
 
 
 def _key_of_cover(match: Match, host: str) -> _Key:
-    """The key under which a route is stored as a candidate for covering others."""
+    """The key under which a match is stored as a candidate for covering others."""
     return host, _path_key(match.path), _value_key(match)
 
 
 def _keys_of_covered(match: Match, host: str) -> Iterator[_Key]:
-    """The keys under which every route that covers `match` for `host` is stored."""
-    hosts = [ANY_HOST, *(_hosts_above(host) if host else ())]
-    values = [None, *(key for each in _value_matches(match) for key in _value_keys(*each))]
+    """The keys under which everything that covers `match` for `host` is stored."""
+    hosts = [ANY_HOST, *(hosts_above(host) if host else ())]
+    values = [None, *(key for each in value_matches(match) for key in _value_keys(*each))]
     for path in _paths_above(match.path):
         for above in hosts:
             for value in values:
@@ -85,32 +132,39 @@ def _keys_of_covered(match: Match, host: str) -> Iterator[_Key]:
 
 
 def _path_key(path: PathMatch | None) -> object:
-    if path is None or _matches_every_path(path):
+    if path is None or matches_every_path(path):
         return ("prefix",)
+    segments = _segments(path)
     if path.kind == "prefix":
-        return ("prefix", *segments_of(path.value))
+        return ("prefix", *segments)
     if path.kind == "exact":
-        return ("exact", path.value.rstrip("/"))
+        return ("exact", *segments)
     if path.kind == "template":
-        segments = segments_of(path.value)
-        return ("template", len(segments), *_literal_head(segments))
+        count = None if path.tail else len(segments)
+        return ("template", count, *_literal_head(segments))
     return "regex"
 
 
 def _paths_above(path: PathMatch | None) -> Iterator[object]:
-    segments = segments_of(path.value) if path is not None and path.kind != "regex" else []
+    segments = _segments(path) if path is not None and path.kind != "regex" else []
     head = _literal_head(segments)
     for count in range(len(head) + 1):
         yield ("prefix", *head[:count])
+        yield ("template", None, *head[:count])
     if path is None:
         return
     if path.kind == "exact":
-        yield ("exact", path.value.rstrip("/"))
+        yield ("exact", *segments)
     if path.kind in ("exact", "template"):
         for count in range(len(head) + 1):
             yield ("template", len(segments), *head[:count])
     if path.kind in ("exact", "regex"):
         yield "regex"
+
+
+def _segments(path: PathMatch) -> list[str]:
+    """The segments without case: paths that heed it and paths that ignore it have the same keys."""
+    return [literal_without_case(segment) for segment in segments_of(path.value)]
 
 
 def _literal_head(segments: Sequence[str]) -> list[str]:
@@ -122,26 +176,8 @@ def _literal_head(segments: Sequence[str]) -> list[str]:
     return head
 
 
-def _hosts_above(host: str) -> Iterator[str]:
-    yield host
-    labels = host.removeprefix("*.")
-    while "." in labels:
-        labels = labels.partition(".")[2]
-        yield f"*.{labels}"
-
-
-def _value_matches(match: Match) -> Iterator[_ValueMatch]:
-    for what, values in (
-        ("header", match.headers),
-        ("query", match.query),
-        ("cookie", match.cookies),
-    ):
-        for value in values:
-            yield what, value
-
-
 def _value_key(match: Match) -> object:
-    values = sorted(_value_matches(match), key=lambda each: each[1].kind != "exact")
+    values = sorted(value_matches(match), key=lambda each: each[1].kind != "exact")
     return next(_value_keys(*values[0])) if values else None
 
 
@@ -149,110 +185,3 @@ def _value_keys(what: str, value: StringMatch) -> Iterator[object]:
     if value.kind == "exact":
         yield what, value.name, value.value
     yield what, value.name
-
-
-# --- whether one match covers another ---------------------------------------------------------
-
-
-def _covers(upper: Match, lower: Match) -> bool:
-    """Whether `upper` takes everything that `lower` takes, hosts aside: the keys have them."""
-    return (
-        _methods_cover(upper.methods, lower.methods)
-        and _path_covers(upper.path, lower.path)
-        and _values_cover(upper, lower)
-    )
-
-
-def _methods_cover(upper: Sequence[str], lower: Sequence[str]) -> bool:
-    return not upper or (bool(lower) and set(upper) >= set(lower))
-
-
-def _values_cover(upper: Match, lower: Match) -> bool:
-    given = list(_value_matches(lower))
-    return all(any(_implies(each, match) for each in given) for match in _value_matches(upper))
-
-
-def _implies(given: _ValueMatch, implied: _ValueMatch) -> bool:
-    """Whether every request that matches `given` matches `implied`."""
-    if given == implied:
-        return True
-    (kind, lower), (other_kind, upper) = given, implied
-    if kind != other_kind or lower.name != upper.name or lower.kind == "present":
-        return False
-    if upper.kind == "present":
-        return upper.value == "true"
-    if upper.kind == "prefix":
-        return lower.kind in ("exact", "prefix") and lower.value.startswith(upper.value)
-    if upper.kind != "regex" or lower.kind != "exact":
-        return False
-    return _regex_matches(upper.value, lower.value)
-
-
-def _path_covers(upper: PathMatch | None, lower: PathMatch | None) -> bool:
-    if upper is None or _matches_every_path(upper):
-        return True
-    if lower is None or lower.kind == "regex":
-        return upper == lower
-    if lower.kind == "exact":
-        return all(_matches_path(upper, path) for path in _paths_of(lower))
-    if upper.kind == "prefix":
-        prefix = segments_of(upper.value)
-        return _literal_head(segments_of(lower.value))[: len(prefix)] == prefix
-    return upper.kind == lower.kind == "template" and _template_covers(upper, lower)
-
-
-def _matches_every_path(path: PathMatch) -> bool:
-    """Whether this is written as a match for every path. Other regexes are not analysed."""
-    if path.kind == "regex":
-        return path.value.removeprefix("^").removesuffix("$") in _ANY_PATH
-    return path.kind == "prefix" and not segments_of(path.value)
-
-
-def _paths_of(exact: PathMatch) -> tuple[str, ...]:
-    if not exact.ignore_trailing_slash:
-        return (exact.value,)
-    bare = exact.value.rstrip("/")
-    return (bare, f"{bare}/") if bare else ("/",)
-
-
-def _matches_path(upper: PathMatch, path: str) -> bool:
-    """Whether `upper` matches this path."""
-    match upper.kind:
-        case "exact":
-            return path in _paths_of(upper)
-        case "prefix":
-            prefix = segments_of(upper.value)
-            return path.split("/")[1 : len(prefix) + 1] == prefix
-        case "regex":
-            return _regex_matches(upper.value, path)
-        case _:
-            return _template_covers(upper, PathMatch("exact", path))
-
-
-def _template_covers(upper: PathMatch, lower: PathMatch) -> bool:
-    """`lower` is a template, or an exact path as a template without parameters."""
-    slashes = (upper.value.endswith("/"), lower.value.endswith("/"))
-    if not upper.ignore_trailing_slash and (
-        slashes[0] != slashes[1] or lower.ignore_trailing_slash
-    ):
-        return False
-    above, below = segments_of(upper.value), segments_of(lower.value)
-    rules, others = dict(upper.params), dict(lower.params)
-    return len(above) == len(below) and all(
-        _segment_covers(one, other, rules, others) for one, other in zip(above, below, strict=True)
-    )
-
-
-def _segment_covers(upper: str, lower: str, rules: dict[str, str], others: dict[str, str]) -> bool:
-    if not is_parameter(upper):
-        return upper == lower
-    rule = rules.get(upper[1:-1])
-    if rule is None:
-        return True
-    if is_parameter(lower):
-        return rule == others.get(lower[1:-1])
-    return _regex_matches(rule, lower)
-
-
-def _regex_matches(regex: str, value: str) -> bool:
-    return bool(re2.fullmatch(regex.encode(), value.encode()))

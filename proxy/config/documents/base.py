@@ -51,6 +51,16 @@ class ShortForm:
         return {"anyOf": [*self._schemas, handler(core)]}
 
 
+class OneOrSeveral:
+    """Adds the short form of a list with one item to the JSON Schema: the item itself."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        several = handler(core)
+        return {"anyOf": [several["items"], several]}
+
+
 def exactly_one(doc: Doc, keys: tuple[str, ...], what: str) -> Iterator[Fault]:
     """The rule that exactly one of `keys` is given."""
     given = [key for key in keys if getattr(doc, key) is not None]

@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from proxy.config.addresses import Hostname, Link
-from proxy.config.documents.base import Doc, RuledDoc, ShortForm, exactly_one, shared
+from proxy.config.documents.base import (
+    Doc,
+    OneOrSeveral,
+    RuledDoc,
+    ShortForm,
+    exactly_one,
+    shared,
+)
 from proxy.config.documents.compare import MirrorDoc
 from proxy.config.documents.errors import ErrorBodyDoc, ErrorStatus
 from proxy.config.documents.headers import HeaderValues, MessageDoc
@@ -147,16 +154,21 @@ RefShort = ShortForm(
 )
 
 
+_EVERYTHING = [MatchDoc()]
+"""The matches of all routes that give none."""
+
+
 class RouteDoc(Doc):
-    """A seam of the monolith: a match, its backends, and the stage of its migration."""
+    """A seam of the monolith: its matches, its backends, and the stage of its migration."""
 
     name: Name = Field(description="The name, unique in the table")
     stage: StageName | None = Field(default=None, description="The stage of its migration")
     priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
         default=0, description="Routes with a higher priority come first, whatever the match"
     )
-    match: MatchDoc = Field(
-        default_factory=shared(MatchDoc()), description="The requests that it takes"
+    match: Annotated[list[MatchDoc], Field(min_length=1), OneOrSeveral()] = Field(
+        default_factory=lambda: _EVERYTHING,
+        description="The requests that it takes: any of these matches",
     )
     backend_refs: Annotated[list[BackendRefDoc], Field(min_length=1), RefShort] | None = Field(
         default=None, description="The backends; with a stage: the incumbent, then the newcomer"

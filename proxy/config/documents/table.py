@@ -23,6 +23,7 @@ from proxy.config.texts import (
     Title,
     Value,
     WrittenName,
+    choice,
 )
 from proxy.config.units import Bucket, Percent
 
@@ -98,6 +99,9 @@ class InputDoc(Doc):
     cookies: dict[CookieName, Value] = Field(default_factory=dict, description="The cookies")
     client: Address = Field(default="127.0.0.1", description="The client's address")
     bucket: Bucket | None = Field(default=None, description="The bucket, from 0 to below 100")
+    scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] = Field(
+        default="http", description="The scheme of the connection"
+    )
 
 
 class ExpectDoc(RuledDoc):

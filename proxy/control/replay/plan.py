@@ -14,7 +14,7 @@ from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
-from proxy.routing.logged_names import names_that_rules_read
+from proxy.routing.logged_names import names_of_matches, names_that_rules_read
 from proxy.routing.match import Index
 from proxy.routing.predicates import text
 from proxy.routing.resolve import resolve
@@ -114,14 +114,14 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
 def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
     """The destination of a request under the table of `side`."""
     resolution = resolve(side.table, side.index, facts)
-    route = resolution.route
+    matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
         return Destination(None if route is None else route.name, str(resolution.error.status))
-    if route is None:
+    if matched is None or route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, route, facts, draw_bp)
+    decision = decide(side.table, matched, facts, draw_bp)
     if decision.ref is None:
-        return Destination(route.name, str(direct_response(route, facts).status))
+        return Destination(route.name, str(direct_response(decision, facts).status))
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
     return Destination(route.name, decision.ref.backend, decision.upstream_path, host)
@@ -226,7 +226,11 @@ class Plan:
                 "they were given buckets that are spread evenly"
             )
         routes = (*self._old.table.routes, *self._new.table.routes)
-        if self.without_host and not self._host and any(route.match.hosts for route in routes):
+        if (
+            self.without_host
+            and not self._host
+            and any(match.hosts for route in routes for match in route.matches)
+        ):
             yield (
                 f"without a host: {self.without_host:,} requests; no route with `hosts` takes them: "
                 "give their host with --host"
@@ -242,8 +246,10 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
         ("cookie", logged.cookies, logged.hashed_cookies),
     )
     for which, table in (("old", old), ("new", new)):
-        for (kind, plain, hashed), names in zip(kinds, _read_by_matches(table), strict=True):
-            for name in sorted(names - {*plain}):
+        read = names_of_matches(table)
+        by_kind = (read.headers, read.query, read.cookies)
+        for (kind, plain, hashed), names in zip(kinds, by_kind, strict=True):
+            for name in sorted({*names} - {*plain}):
                 limit = (
                     "holds only as a hash: only whether it is there is replayed"
                     if name in hashed
@@ -254,8 +260,9 @@ def _not_in_the_log(old: RouteTable, new: RouteTable) -> Iterator[str]:
 
 def _not_in_text(old: RouteTable, new: RouteTable, requests: int) -> Iterator[str]:
     """What the rules of the tables read, but no log of another server has: headers and cookies."""
-    of_old, of_new = _read_by_matches(old), _read_by_matches(new)
-    headers, cookies = (of_old[0] | of_new[0]) - {"host"}, of_old[2] | of_new[2]
+    both = (names_of_matches(old), names_of_matches(new))
+    headers = {name for read in both for name in read.headers} - {"host"}
+    cookies = {name for read in both for name in read.cookies}
     names = [f"header {name}" for name in sorted(headers)]
     names += [f"cookie {name}" for name in sorted(cookies)]
     if names:
@@ -276,16 +283,6 @@ def _by_cohort(old: RouteTable, new: RouteTable) -> Iterator[str]:
                     f"{route.cohort.name}, whose keys the log holds at most as hashes: "
                     "its requests are replayed with the recorded buckets' shares, not one by one"
                 )
-
-
-def _read_by_matches(table: RouteTable) -> tuple[set[str], set[str], set[str]]:
-    """The names of headers, query parameters and cookies that the matches read."""
-    matches = [route.match for route in table.routes]
-    return (
-        {each.name for match in matches for each in match.headers},
-        {each.name for match in matches for each in match.query},
-        {each.name for match in matches for each in match.cookies},
-    )
 
 
 def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:

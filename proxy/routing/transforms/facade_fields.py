@@ -1,6 +1,6 @@
 """The fields that the facade adds to requests: forwarding fields, ids, and the prefix that a rewrite took away."""
 
-from proxy.model import Facts, FieldName, HeaderPairs, Rewrite, Route
+from proxy.model import Facts, FieldName, HeaderPairs, Match, Rewrite
 from proxy.routing.forwarded import FOR, FORWARDED, HOST, PROTO, Chain, reported_chain, with_hop
 from proxy.routing.paths import segments_of, to_wire
 from proxy.routing.transforms.trace_context import REQUEST_ID, TRACEPARENT, TRACESTATE, Identity
@@ -75,12 +75,12 @@ def client_origin(facts: Facts) -> tuple[bytes, bytes]:
     return scheme, host
 
 
-def taken_prefix(route: Route, rewrite: Rewrite | None) -> bytes:
+def taken_prefix(match: Match, rewrite: Rewrite | None) -> bytes:
     """The part of the path that a prefix rewrite takes away, percent-encoded; empty if it takes nothing away.
 
     The segments at the end that the new prefix has as well were not taken away: from `/shop/v1` to `/v1` it is `/shop`.
     """
-    pattern = route.match.path
+    pattern = match.path
     if rewrite is None or rewrite.prefix is None or pattern is None:
         return b""
     outer, inner = segments_of(pattern.value), segments_of(rewrite.prefix)

@@ -18,6 +18,7 @@ from proxy.model import (
     Forwarded,
     HeaderEdits,
     HeaderPairs,
+    MatchedRoute,
     Route,
 )
 from proxy.routing.transforms.cookies import with_cookies
@@ -89,7 +90,7 @@ _ALWAYS_PASS = frozenset(
 
 def upstream_headers(
     facts: Facts,
-    route: Route,
+    matched: MatchedRoute,
     ref: BackendRef,
     backend: Backend,
     forwarded: Forwarded,
@@ -112,25 +113,25 @@ def upstream_headers(
     if facts.method == "OPTIONS":
         kept = [_decrement_max_forwards(pair) for pair in kept]
     kept = with_facade_fields(
-        kept, facts, identity, taken_prefix(route, ref.rewrite), forwarded.via
+        kept, facts, identity, taken_prefix(matched.match, ref.rewrite), forwarded.via
     )
     if backend.headers.remove:
         kept = [pair for pair in kept if pair[0].decode("latin-1") not in backend.headers.remove]
-    return edited_request(kept, route, ref)
+    return edited_request(kept, matched.route, ref)
 
 
 def sent_prefixes(
-    facts: Facts, route: Route, ref: BackendRef, backend: Backend, forwarded: Forwarded
+    facts: Facts, matched: MatchedRoute, ref: BackendRef, backend: Backend, forwarded: Forwarded
 ) -> list[bytes]:
     """The values of `PREFIX` in `upstream_headers`."""
     passes = _may_pass(PREFIX, forwarded.allow_headers, facts.peer_trusted)
     kept = [pair for pair in facts.headers if passes and pair[0] == PREFIX]
     if not backend.headers.passes(PREFIX.decode()):
         kept = []
-    kept = with_prefix(kept, taken_prefix(route, ref.rewrite))
+    kept = with_prefix(kept, taken_prefix(matched.match, ref.rewrite))
     if PREFIX.decode() in backend.headers.remove:
         kept = []
-    return [value for name, value in edited_request(kept, route, ref) if name == PREFIX]
+    return [value for name, value in edited_request(kept, matched.route, ref) if name == PREFIX]
 
 
 def edited_request(headers: HeaderPairs, route: Route, ref: BackendRef) -> HeaderPairs:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs
 from proxy.routing.paths import segments_of, to_wire
-from proxy.routing.transforms.facade_fields import announced_prefix
+from proxy.routing.transforms.facade_fields import announced_prefix, client_origin
 from proxy.routing.transforms.headers import sent_prefixes
 
 _ADDRESSED = frozenset((b"location", b"content-location"))
@@ -37,8 +37,8 @@ class PrefixMapping(Struct, frozen=True):
     """The prefix that the client knows."""
     hosts: frozenset[bytes]
     """Authorities of the backend that the client does not know, in lower case."""
-    client_host: bytes = b""
-    """The client's Host in lower case, if the backend got it."""
+    client_hosts: frozenset[bytes] = frozenset()
+    """Authorities of the client's request that the backend got, in lower case."""
     announced: bytes = b""
     """The prefix that the backend was sent in X-Forwarded-Prefix."""
 
@@ -61,7 +61,7 @@ class PrefixMapping(Struct, frozen=True):
         if absolute is None:
             return self.path(address)
         origin, authority, rest = absolute[1], absolute[2].lower(), absolute[3]
-        if authority == self.client_host:
+        if authority in self.client_hosts:
             return origin + self.path(rest)
         if authority not in self.hosts:
             return address
@@ -89,8 +89,10 @@ def _prefix_mapping(
     rewrite = None if ref is None else ref.rewrite
     inner = outer = announced = b""
     if ref is not None and rewrite is not None and rewrite.prefix is not None:
-        announced = announced_prefix(sent_prefixes(facts, decision.route, ref, backend, forwarded))
-        pattern = decision.route.match.path
+        announced = announced_prefix(
+            sent_prefixes(facts, decision.matched, ref, backend, forwarded)
+        )
+        pattern = decision.match.path
         inner = to_wire(rewrite.prefix.rstrip("/"))
         outer = to_wire(
             "".join(f"/{each}" for each in segments_of(pattern.value if pattern else "/"))
@@ -101,9 +103,12 @@ def _prefix_mapping(
     if rewrite is not None and rewrite.hostname is not None:
         host_is_replaced = True
         hosts.add(rewrite.hostname.lower().encode())
-    client_host = facts.host.lower()
-    own_host = b"" if host_is_replaced else client_host
-    return PrefixMapping(inner, outer, frozenset(hosts - {client_host}), own_host, announced)
+    # What a trusted proxy reports as the client's Host every backend gets, in X-Forwarded-Host.
+    client_hosts = {facts.host.lower(), client_origin(facts)[1].lower()}
+    known_hosts = client_hosts - {facts.host.lower()} if host_is_replaced else client_hosts
+    return PrefixMapping(
+        inner, outer, frozenset(hosts - client_hosts), frozenset(known_hosts), announced
+    )
 
 
 def _path_alone(path: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from proxy.model import Backend, BackendRef, Facts, Forwarded, HeaderPairs, Route
+from proxy.model import Backend, BackendRef, Facts, Forwarded, HeaderPairs, MatchedRoute
 from proxy.routing.transforms.headers import upstream_headers
 from proxy.routing.transforms.trace_context import Identity
 
@@ -35,14 +35,14 @@ class SentHead(Struct, frozen=True):
 
 def sent_head(
     facts: Facts,
-    route: Route,
+    matched: MatchedRoute,
     ref: BackendRef,
     backend: Backend,
     forwarded: Forwarded,
     identity: Identity,
 ) -> SentHead:
     """Made again by the rules that made the head."""
-    sent = upstream_headers(facts, route, ref, backend, forwarded, identity)
+    sent = upstream_headers(facts, matched, ref, backend, forwarded, identity)
     sent += [pair for pair in facts.headers if pair[0] in _WRITTEN_LATER]
     added = Counter(name for name, _ in sent) - Counter(name for name, _ in facts.headers)
     return SentHead(

@@ -31,7 +31,7 @@ def outgoing(
         facts.method,
         request_target(facts, decision),
         host_for(facts, ref, backend),
-        upstream_headers(facts, route, ref, backend, forwarded, identity),
+        upstream_headers(facts, decision.matched, ref, backend, forwarded, identity),
         read_framing(facts.headers),
         route.timeouts,
     )

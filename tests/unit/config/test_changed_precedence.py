@@ -15,7 +15,7 @@ from tests.unit.routing import naive_match
 
 
 def warned(*routes: Route) -> list[str]:
-    return [problem.text for problem in changed_precedence(routes)]
+    return [problem.text for problem in changed_precedence(routes, Index(routes))]
 
 
 def changed(now: str, before: str, example: str) -> str:
@@ -156,6 +156,20 @@ def test_a_table_that_decides_as_before_is_not_searched() -> None:
     assert warned(route("a", prefix("/a")), route("b", exact("/a")), route("c")) == []
 
 
+def test_a_route_with_several_matches_or_a_tail_is_written_for_the_order_of_today() -> None:
+    tail = route("now", PathMatch("template", "/{x}/b", tail=True))
+    assert warned(route("before", prefix("/a"), priority=0), tail) == []
+    for new in (
+        Match(("api.example",), scheme="http"),
+        Match(("api.example",), excluded=(Match(methods=("PUT",)),)),
+        Match(("api.example",), headers=(StringMatch("v", "exact", "1", True),)),
+    ):
+        assert warned(route("before", prefix("/admin")), route("now", match=new)) == []
+    several = Route("now", (Match(hosts=("api.example",)), Match(hosts=("b.example",))))
+    assert warned(route("before", prefix("/admin")), several) == []
+    assert warned(several, route("before", prefix("/admin"))) == []
+
+
 def test_a_third_route_that_takes_the_example_before_and_after_is_no_change() -> None:
     routes = [
         route("path", exact("/a")),
@@ -223,8 +237,8 @@ REQUESTS = [
 
 def first(routes: list[Route], request: Facts) -> str | None:
     """The route of the old order."""
-    order = sorted(range(len(routes)), key=lambda at: old_key(at, routes[at].match, 0))
-    taking = (routes[at].name for at in order if naive_match.holds(routes[at].match, request))
+    order = sorted(range(len(routes)), key=lambda at: old_key(at, routes[at].matches[0], 0))
+    taking = (routes[at].name for at in order if naive_match.holds(routes[at].matches[0], request))
     return next(taking, None)
 
 
@@ -233,7 +247,7 @@ def differs(routes: list[Route]) -> bool:
     index = Index(routes)
     found = [index.find(request, request.path) for request in REQUESTS]
     old = [first(routes, request) for request in REQUESTS]
-    return [None if each is None else each.name for each in found] != old
+    return [None if each is None else each.route.name for each in found] != old
 
 
 @settings(max_examples=150, deadline=None)

@@ -153,6 +153,8 @@ def test_the_schema_is_one_and_takes_the_example_in_both_forms() -> None:
         "version: 1\nx-free: [1]\nroutes: [{name: r, backend_refs: {a: 80, b: 20}}]",
         "version: 1\nroutes: [{name: r, backend_refs: [a]}]",
         "version: 1\nroutes: [{name: r, match: {headers: {a: '1'}}, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: off}}\nroutes: [{name: r, backend_refs: a}]",
+        "version: 1\ndefaults: {forwarded: {via: 'on'}}\nroutes: [{name: r, backend_refs: a}]",
     ],
 )
 def test_the_schema_takes_the_short_forms(text: str) -> None:
@@ -298,7 +300,7 @@ def test_the_table_and_its_warnings_come_together() -> None:
     text = with_route("backend_refs: legacy, match: {methods: [get]}")
     table, warnings = parse_table(text.encode())
     assert [warning.severity for warning in warnings] == ["warning"]
-    assert table.routes[0].match.methods == ("get",)
+    assert table.routes[0].matches[0].methods == ("get",)
 
 
 def test_no_backend_gets_an_affinity_cookie() -> None:

@@ -24,8 +24,7 @@ from proxy.model import (
     TlsFile,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
-from proxy.routing.decide import decide
-from tests.make import facts, table
+from tests.make import decided, facts, table
 from tests.unit.config.config_tables import (
     only_route,
     parse,
@@ -54,7 +53,7 @@ def test_a_match_becomes_its_noun() -> None:
             'methods: [GET], headers: {X-A: "1"}, query: {v: {prefix: b}}, '
             "cookies: {c: {present: false}, d: {regex: e}, f: {present: true}}"
         )
-    ).match
+    ).matches[0]
     assert match == Match(
         ("a.b",),
         PathMatch("template", "/a/{id}", True, (("id", "[0-9]+"),)),
@@ -70,7 +69,9 @@ def test_a_match_becomes_its_noun() -> None:
 
 
 def test_a_regex_path_becomes_its_noun() -> None:
-    assert only_route(with_match('path: {regex: "/a.*"}')).match.path == PathMatch("regex", "/a.*")
+    assert only_route(with_match('path: {regex: "/a.*"}')).matches[0].path == PathMatch(
+        "regex", "/a.*"
+    )
 
 
 def test_edits_and_rewrites_become_their_nouns() -> None:
@@ -234,7 +235,7 @@ def test_a_redirect_becomes_its_noun() -> None:
 def test_a_direct_response(body: str, response: DirectResponse) -> None:
     route = only_route(with_route(body))
     assert route.direct_response == response
-    assert decide(table(route), route, facts(), 0).ref is None
+    assert decided(table(route), route, facts(), 0).ref is None
 
 
 def test_a_route_knows_its_line() -> None:

@@ -185,7 +185,7 @@ def test_an_address_that_is_none_is_an_error(url: str, said: str) -> None:
      ("10.0.0.1", "10.0.0.1"), ('"[::1]"', "[::1]"), ("localhost", "localhost")],
 )  # fmt: skip
 def test_a_host_is_compared_in_lower_case(written: str, host: str) -> None:
-    assert only_route(with_match(f"hosts: [{written}]")).match.hosts == (host,)
+    assert only_route(with_match(f"hosts: [{written}]")).matches[0].hosts == (host,)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_host_that_is_none_is_an_error(host: str, said: str) -> None:
         ("exact: «/a/..", "the path `/a/..` holds a dot segment — write the path it leads to"),
         ('exact: «"/a\\\\b"', "the path `/a\\b` holds \\ — write /"),
         ('exact: «"/a\\tb"', "a control character stands in this text — take it out"),
-        ('prefix: «"/a/{id}"', "the path `/a/{id}` holds braces — write `template:` for a path with {parameters}"),
+        ('prefix: «"/a/{id}"', "the prefix `/a/{id}` holds braces — write `template: \"/a/{id}/**\"` for a prefix with {parameters}"),
         ('template: «"/a/{id"', "`{id` is no parameter — write a whole segment as {name}, of letters, digits and _"),
         ('template: «"/a/x{id}"', "`x{id}` is no parameter — write a whole segment as {name}, of letters, digits and _"),
         ('template: «"/{a}/{a}"', "`/{a}/{a}` has a parameter twice — give each its own name"),
@@ -234,7 +234,7 @@ def test_a_host_that_is_none_is_an_error(host: str, said: str) -> None:
         ('template: "/{id}", params: {id: «"["}', "`[` is no RE2 expression: missing ]: [ — check brackets and backslashes"),
         ('template: "/{id}", params: {«idd: "a"}', "`idd` is no parameter of the template — did you mean `id`?"),
         ('exact: /a, params: {«id: "a"}', "`id` is no parameter of the template — write `template:` with {name}"),
-        ("prefix: /a, «trailing_slash: ignore", "a slash is never lost here — leave it out: it is for `exact` and `template`"),
+        ("prefix: /a, «trailing_slash: ignore", "a slash is never lost here — leave it out: it is for `exact`, and for `template` without a tail"),
         ("exact: /a, trailing_slash: «ignored", "`ignored` is no way to treat a slash — did you mean `ignore`?"),
         ("exact: /a, «prefix: /b", "`prefix` stands beside `exact` — a path has one of them"),
         ("exact: «/" + "a" * 4096, "a path of more than 4,096 characters — shorten it"),
@@ -245,7 +245,7 @@ def test_a_path_that_cannot_be_meant_is_an_error(path: str, said: str) -> None:
 
 
 def test_a_path_may_hold_blanks_and_any_letters() -> None:
-    path = only_route(with_match('path: {exact: "/항공권/a b"}')).match.path
+    path = only_route(with_match('path: {exact: "/항공권/a b"}')).matches[0].path
     assert path is not None
     assert path.value == "/항공권/a b"
 
@@ -255,6 +255,28 @@ def test_a_path_may_hold_blanks_and_any_letters() -> None:
     [
         ("path: «{}", "a path is empty — write one of `exact`, `prefix`, `template`, `regex`"),
         ("path: «/a", "`/a` stands where keys are meant — write {prefix: /x}, {exact: /x}, {template: /x/{id}} or {regex: …}"),
+        ('path: {regex: /a, «ignore_case: true}', "`ignore_case` stands beside `regex` — leave it out, and write `regex: \"(?i)/a\"`"),
+        ("path: {prefix: /a, ignore_case: «yes}", "`yes` is not read as a boolean — write true"),
+        ('path: {template: «"/a/**/{x}"}', "`**` stands where no tail can be — write /** at the end, or {name} for one segment"),
+        ('path: {template: «"/a/{x}/b**"}', "`b**` stands where no tail can be — write /** at the end, or {name} for one segment"),
+        ('path: {template: «"/a/**"}', "the template has no parameter — write `prefix: /a`"),
+        ('path: {template: «"/**"}', "the template has no parameter — write `prefix: /`"),
+        ('path: {template: "/a/{x}/**", «trailing_slash: ignore}', "a slash is never lost here — leave it out: it is for `exact`, and for `template` without a tail"),
+        ('path: {prefix: «"/a/{x}/b"}', "the prefix `/a/{x}/b` holds braces — write `template: \"/a/{x}/b/**\"` for a prefix with {parameters}"),
+        ("scheme: «ftp", "`ftp` is no scheme — known: `http`, `https`"),
+        ("scheme: «true", "`true` is a boolean, and text is meant — write it in quotes: \"true\""),
+        ("scheme: «htps", "`htps` is no scheme — did you mean `https`?"),
+        ("not: «[]", "the list is empty — write at least one item"),
+        ("not: «{}", "`not` is empty: nothing would match — write what the match leaves out, or leave `not` out"),
+        ("not: «/a", "`/a` stands where a list is meant — write {path: …}, or a list of such matches"),
+        ("not: {«not: {path: {exact: /a}}}", "unknown key `not` in `not` — known: `hosts`, `path`, `methods`, `headers`, `query`, `cookies`, `scheme`"),
+        ("not: {«pth: {exact: /a}}", "unknown key `pth` in `not` — did you mean `path`?"),
+        ("not: [{path: {exact: /a}}, {path: {exact: «b}}]", "the path `b` does not start with a slash — write /b"),
+        ("not: {headers: {«host: x}}", "`host` is matched by `hosts` — write `hosts: […]`"),
+        ("not: {methods: [«get]}", "the method `get` is not a registered one — did you mean GET? Case counts in methods"),
+        ("headers: {a: {present: true, «members: true}}", "`members` stands beside `present` — leave one of the two out"),
+        ("headers: {a: {exact: b, members: «1}}", "`1` is not read as a boolean — write true"),
+        ("query: {a: {exact: b, «members: true}}", "unknown key `members` in `a` — known: `exact`, `prefix`, `regex`, `present`"),
         ("methods: «GET", "`GET` stands where a list is meant — write [GET]"),
         ("methods: «{a: b}", "a mapping stands where a list is meant — write a list: [a, b]"),
         ('methods: [«"GE T"]', "`GE T` is no HTTP method — write a token like GET"),

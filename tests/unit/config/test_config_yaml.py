@@ -175,7 +175,7 @@ def test_a_nul_in_a_text_is_an_error() -> None:
 
 def test_aliases_stand_for_what_they_name() -> None:
     text = f"x-match: &m {{path: {{prefix: /a}}}}\n{HEAD}routes:\n- {{name: r, backend_refs: legacy, match: *m}}\n"
-    path = only_route(text).match.path
+    path = only_route(text).matches[0].path
     assert path is not None
     assert path.value == "/a"
 
@@ -199,7 +199,7 @@ def test_anchors_are_for_what_repeats() -> None:
 
 
 def test_a_text_in_quotes_is_text_whatever_it_looks_like() -> None:
-    match = only_route(with_match('query: {"on": "010"}')).match
+    match = only_route(with_match('query: {"on": "010"}')).matches[0]
     assert (match.query[0].name, match.query[0].value) == ("on", "010")
 
 

@@ -78,7 +78,7 @@ FIELDS = [
 def test_the_walk_finds_the_blocks_deep_in_a_route() -> None:
     paths = [path for path, _ in BLOCKS]
     assert "routes[].mirror.compare.body.ignore[]" in paths
-    assert "routes[].match.headers.NAME" in paths
+    assert "routes[].match[].headers.NAME" in paths
     assert len(paths) > 50
 
 

@@ -5,7 +5,7 @@ import pytest
 from proxy.config.load import load
 from proxy.errors import TableError
 from proxy.routing.match import match
-from tests.make import facts
+from tests.make import facts, matched
 
 HEAD = """\
 version: 1
@@ -21,7 +21,7 @@ FAILS = "- {name: fails, input: {path: /x}, expect: {route: list}}\n"
 
 def test_a_table_comes_with_its_index_its_warnings_and_the_report_of_its_tests() -> None:
     loaded = load((HEAD + HOLDS).encode(), "t")
-    assert match(loaded.index, facts("/l/1")) is loaded.table.routes[0]
+    assert match(loaded.index, facts("/l/1")) == matched(loaded.table.routes[0])
     assert [(each.line, each.severity) for each in loaded.warnings] == [(4, "warning")]
     assert [result.failures for result in loaded.report.results] == [()]
     assert (loaded.report.coverage, loaded.report.uncovered) == (50.0, ("rest",))

@@ -13,9 +13,9 @@ from tests.make import exact, prefix, refs, route, table
 
 CANARY = route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary")
 GONE = Route(
-    "gone", Match(path=exact("/gone")), stage="retired", direct_response=DirectResponse(410)
+    "gone", (Match(path=exact("/gone")),), stage="retired", direct_response=DirectResponse(410)
 )
-HOME = Route("home", Match(path=exact("/")), redirect=Redirect(308, path="/c"))
+HOME = Route("home", (Match(path=exact("/")),), redirect=Redirect(308, path="/c"))
 REST = route("rest")
 TABLE = table(HOME, GONE, CANARY, REST)
 

@@ -33,9 +33,10 @@ def matches(survey: Survey) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Kind of path, path and methods of each proposed route."""
     table = load(first_table(survey, LEGACY, NEW).encode(), "first.yaml").table
     return {
-        route.name: (route.match.path.kind, route.match.path.value, route.match.methods)
+        route.name: (match_.path.kind, match_.path.value, match_.methods)
         for route in table.routes
-        if route.match.path is not None
+        for match_ in route.matches
+        if match_.path is not None
     }
 
 

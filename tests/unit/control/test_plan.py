@@ -25,7 +25,7 @@ from proxy.model.match import Match
 from tests.make import exact, facts, prefix, refs, rewriting, route, table
 from tests.unit.control.plans import NEW, OLD, line, moves, planned, side
 
-GONE = Route("gone", Match(path=exact("/gone")), direct_response=DirectResponse(410))
+GONE = Route("gone", (Match(path=exact("/gone")),), direct_response=DirectResponse(410))
 
 
 def test_a_shift_moves_the_recorded_buckets_between_the_weights() -> None:

@@ -18,11 +18,10 @@ from proxy.model import (
     Facts,
 )
 from proxy.model.match import Match, StringMatch
-from proxy.routing.decide import decide
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.telemetry.log_line import log_line
 from proxy.telemetry.request_record import Record
-from tests.make import facts, prefix, refs, route, table
+from tests.make import decided, facts, prefix, refs, route, table
 from tests.unit.control.plans import NEW, OLD, line, planned, read_all, side
 
 
@@ -91,7 +90,7 @@ def test_a_logged_request_matches_the_rules_that_it_was_logged_for() -> None:
         headers={"v": "ü 1", "cookie": "a=1; beta=xy", "authorization": "s3cret"},
         query="z=1&q=a+b%26c",
     )
-    record = Record("v", 7, request, decide(tested, tested.routes[0], request, 7))
+    record = Record("v", 7, request, decided(tested, tested.routes[0], request, 7))
     logged = read_json_line(
         msgspec.json.encode(log_line(record, names_that_rules_read(tested), 0.0))
     )

@@ -82,6 +82,35 @@ routes:
   - {name: insecure, match: {path: {prefix: /secure}}, redirect: {scheme: https}}
   - {name: gone, match: {path: {prefix: /gone}}, redirect: {path: /plain}}
   - {name: api, match: {path: {prefix: /a}}, backend_refs: legacy}
+  - name: several
+    match:
+      - {path: {prefix: /several}}
+      - {path: {prefix: /more/several}, cookies: {beta: "1"}}
+      - {hosts: [several.example, "*.several.example"]}
+    request: {headers: {set: {x-more: "1"}}}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: moved
+    match: [{path: {prefix: /moved}}, {path: {prefix: /moved/away/to}}]
+    backend_refs: [{name: legacy, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - name: any-case
+    match: {path: {template: "/Any/{case}/x", ignore_case: true}}
+    backend_refs: [{name: picky, url_rewrite: {path: {template: "/case/{case}"}}}]
+  - name: tail
+    match: {path: {template: "/tail/{tenant}/orders/**"}}
+    backend_refs: [{name: legacy, url_rewrite: {path: {template: "/o/{tenant}/**"}}}]
+  - name: left-out
+    match:
+      path: {prefix: /left}
+      not: [{path: {prefix: /left/out}}, {cookies: {beta: "1"}, scheme: https}]
+    backend_refs: picky
+  - {name: by-scheme, match: {path: {prefix: /left}, scheme: https}, backend_refs: strict}
+  - name: listed
+    match: {path: {prefix: /listed}, headers: {accept: {exact: "*/*", members: true}}}
+    backend_refs: legacy
+  - name: any-prefix
+    match: {path: {prefix: /Any, ignore_case: true}}
+    backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - {name: by-host, match: {hosts: ["*.example"], path: {prefix: /host}}, backend_refs: strict}
 """
 PLAIN_TABLE = """
 version: 1
@@ -211,6 +240,20 @@ PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
+    *(
+        b"/several/1",
+        b"/more/several",
+        b"/moved/1",
+        b"/moved/away/to/1",
+        b"/moved/away/t%6f",
+        b"/any/CASE/X",
+        b"/left/1",
+        b"/left/out",
+        b"/listed",
+        b"/tail/t/orders/7",
+        b"/ANY/Rest/%2e",
+        b"/host",
+    ),
 )
 
 

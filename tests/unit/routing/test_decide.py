@@ -6,10 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model import ALL_BP, DirectResponse, Mirror, Redirect, Rewrite, Route
+from proxy.model.match import PathMatch
 from proxy.model.stage import Stage
-from proxy.routing.decide import decide, drains
-from tests.make import exact, facts, prefix, refs, rewriting, route, table, template
+from proxy.routing.decide import drains
+from tests.make import decided, exact, facts, prefix, refs, rewriting, route, table, template
 
+TENANT = PathMatch("template", "/api/{t}/orders", tail=True)
 SPLIT = route(to=refs(legacy=80, new=20))
 CANARY = route(to=refs(legacy=80, new=20), stage="canary")
 
@@ -71,7 +73,7 @@ CANARY = route(to=refs(legacy=80, new=20), stage="canary")
 def test_a_request_goes_to(
     wanted: Route, killed: bool, draw_bp: int, backend: str, reason: str
 ) -> None:
-    decision = decide(table(wanted, kill_switch=killed), wanted, facts(), draw_bp)
+    decision = decided(table(wanted, kill_switch=killed), wanted, facts(), draw_bp)
     assert (decision.backend, decision.reason) == (backend, reason)
 
 
@@ -80,30 +82,30 @@ def test_raising_a_weight_never_moves_anyone_back() -> None:
         sides = []
         for weight in range(101):
             wanted = route(to=refs(legacy=100 - weight, new=weight))
-            sides.append(decide(table(wanted), wanted, facts(), draw_bp).backend == "new")
+            sides.append(decided(table(wanted), wanted, facts(), draw_bp).backend == "new")
         assert sides == sorted(sides)
 
 
 def test_a_weight_of_zero_takes_nothing_and_of_a_hundred_takes_all() -> None:
     for newcomer, expected in ((0, {"legacy"}), (100, {"new"})):
         wanted = route(to=refs(legacy=100 - newcomer, new=newcomer))
-        got = {decide(table(wanted), wanted, facts(), bp).backend for bp in range(0, ALL_BP, 50)}
+        got = {decided(table(wanted), wanted, facts(), bp).backend for bp in range(0, ALL_BP, 50)}
         assert got == expected
 
 
 @pytest.mark.parametrize(
     ("answering", "reason"),
     [
-        (Route("d", route().match, direct_response=DirectResponse(501)), "direct_response"),
-        (Route("r", route().match, redirect=Redirect(308, path="/x")), "redirect"),
+        (Route("d", route().matches, direct_response=DirectResponse(501)), "direct_response"),
+        (Route("r", route().matches, redirect=Redirect(308, path="/x")), "redirect"),
         (
-            Route("g", route().match, stage="retired", direct_response=DirectResponse(410)),
+            Route("g", route().matches, stage="retired", direct_response=DirectResponse(410)),
             "retired",
         ),
     ],
 )
 def test_the_facade_answers_by_itself(answering: Route, reason: str) -> None:
-    decision = decide(table(answering, kill_switch=True), answering, facts(), 0)
+    decision = decided(table(answering, kill_switch=True), answering, facts(), 0)
     assert (decision.backend, decision.reason) == (None, reason)
 
 
@@ -126,8 +128,8 @@ def test_a_copy_goes_to(
     wanted = route(to=refs(legacy=weights[0], new=weights[1]), stage=stage)
     wanted = replace(wanted, mirror=Mirror() if mirror else None)
     request = facts(method=method)
-    assert decide(table(wanted), wanted, request, 5000).mirrored_to == mirrored_to
-    assert decide(table(wanted, kill_switch=True), wanted, request, 5000).mirrored_to == ()
+    assert decided(table(wanted), wanted, request, 5000).mirrored_to == mirrored_to
+    assert decided(table(wanted, kill_switch=True), wanted, request, 5000).mirrored_to == ()
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,35 @@ def test_a_copy_goes_to(
         (None, None, "/x", b"/x"),
         (prefix("/api"), Rewrite(prefix="/v1"), "/api/x", b"/v1/x"),
         (None, Rewrite(prefix="/v1"), "/x", b"/v1/x"),
+        (
+            PathMatch("prefix", "/Api", ignore_case=True),
+            Rewrite(prefix="/v1"),
+            "/aPI/X%2fy",
+            b"/v1/X%2fy",
+        ),
+        (
+            PathMatch("template", "/Api/{id}", ignore_case=True),
+            Rewrite(template="/v1/{id}"),
+            "/aPI/iD",
+            b"/v1/iD",
+        ),
         (exact("/api"), Rewrite(full_path="/é"), "/api", b"/%C3%A9"),
         (template("/a/{id}"), Rewrite(template="/b/{id}/c"), "/a/7", b"/b/7/c"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders", b"/o/x"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders/", b"/o/x/"),
+        (TENANT, Rewrite(template="/o/{t}/**"), "/api/x/orders/7//%2f;p", b"/o/x/7//%2f;p"),
+        (
+            TENANT,
+            Rewrite(template="/o/{t}/**"),
+            "/api/x;a/orders;jsessionid=1",
+            b"/o/x;jsessionid=1",
+        ),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders/7", b"/7"),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders", b"/"),
+        (TENANT, Rewrite(template="/**"), "/api/x/orders;a=1/7", b"/;a=1/7"),
+        (TENANT, Rewrite(template="/o/{t}"), "/api/x/orders/7", b"/o/x"),
+        (prefix("/api"), Rewrite(template="/o/**"), "/api/7", b"/o/7"),
+        (prefix("/api"), Rewrite(prefix="/"), "/api;a=1/7", b"/;a=1/7"),
         (prefix("/api"), Rewrite(hostname="x.internal"), "/api", b"/api"),
     ],
 )
@@ -146,14 +175,14 @@ def test_a_backend_is_asked_for(
 ) -> None:
     to = rewriting(rewrite) if rewrite else refs(legacy=100)
     wanted = route(path=path, to=to)  # type: ignore[arg-type]
-    assert decide(table(wanted), wanted, facts(sent), 0).upstream_path == asked
+    assert decided(table(wanted), wanted, facts(sent), 0).upstream_path == asked
 
 
 def test_a_retired_route_keeps_its_backends_for_the_way_back() -> None:
     gone = replace(CANARY, stage="retired", direct_response=DirectResponse(410))
-    assert decide(table(gone), gone, facts(), 0).reason == "retired"
-    assert decide(table(gone), gone, facts(), 0).ref is None
-    assert decide(table(gone, kill_switch=True), gone, facts(), 0).backend == "legacy"
+    assert decided(table(gone), gone, facts(), 0).reason == "retired"
+    assert decided(table(gone), gone, facts(), 0).ref is None
+    assert decided(table(gone, kill_switch=True), gone, facts(), 0).backend == "legacy"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proxy.errors import NoRoute, RequestError, UpstreamBusy
 from proxy.http1.local_reply import problem
-from proxy.model import DirectResponse, HeaderEdits, Redirect, Route
+from proxy.model import Decision, DirectResponse, HeaderEdits, Redirect, Route
 from proxy.model.match import Match
 from proxy.routing.direct_response import direct_response, is_for_facade, redirect_location
 from tests.make import facts, prefix
@@ -31,13 +31,19 @@ from tests.make import facts, prefix
     ],
 )
 def test_a_redirect_leads_to(redirect: Redirect, location: bytes) -> None:
-    route = Route("r", Match(path=prefix("/old")), redirect=redirect)
-    assert redirect_location(route, redirect, facts("/old/x", host="h:81", query="q=1")) == location
+    route = Route("r", (Match(path=prefix("/old")),), redirect=redirect)
+    assert (
+        redirect_location(route.matches[0], redirect, facts("/old/x", host="h:81", query="q=1"))
+        == location
+    )
 
 
 def test_a_relative_redirect_never_names_another_host() -> None:
-    route = Route("r", Match(), redirect=Redirect())
-    assert redirect_location(route, Redirect(), facts("//evil.example/x")) == b"/evil.example/x"
+    route = Route("r", (Match(),), redirect=Redirect())
+    assert (
+        redirect_location(route.matches[0], Redirect(), facts("//evil.example/x"))
+        == b"/evil.example/x"
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ def test_a_redirect_has_the_scheme_of_the_client(
 ) -> None:
     redirect = Redirect(hostname="new.example")
     request = replace(facts("/x", headers=reported), peer_trusted=trusted)
-    assert redirect_location(Route("r", Match()), redirect, request) == location
+    assert redirect_location(Match(), redirect, request) == location
 
 
 @pytest.mark.parametrize(
@@ -74,13 +80,15 @@ def test_a_redirect_to_https_has_the_host_of_the_client(
 ) -> None:
     request = replace(facts("/x", host="inner", headers=reported), peer_trusted=True)
     redirect = Redirect(scheme="https")
-    assert redirect_location(Route("r", Match()), redirect, request) == location
+    assert redirect_location(Match(), redirect, request) == location
 
 
 def test_a_redirect_keeps_an_ipv6_host() -> None:
     redirect = Redirect(scheme="https")
-    route = Route("r", Match(), redirect=redirect)
-    assert redirect_location(route, redirect, facts("/", host="[::1]")) == b"https://[::1]/"
+    route = Route("r", (Match(),), redirect=redirect)
+    assert (
+        redirect_location(route.matches[0], redirect, facts("/", host="[::1]")) == b"https://[::1]/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,17 +113,18 @@ def test_the_facade_itself_is_asked_by_an_options_that_goes_no_further(
 def test_a_direct_response_carries_the_route_s_edits() -> None:
     route = Route(
         "r",
-        Match(),
+        (Match(),),
         direct_response=DirectResponse(410, ((b"sunset", b"x"),), b"gone"),
         response=HeaderEdits(add=((b"a", b"1"),)),
     )
-    answer = direct_response(route, facts())
+    answer = direct_response(Decision(route, "direct_response"), facts())
     assert (answer.status, answer.body) == (410, b"gone")
     assert answer.headers == [(b"sunset", b"x"), (b"a", b"1")]
 
 
 def test_a_redirect_is_an_answer_without_body() -> None:
-    answer = direct_response(Route("r", Match(), redirect=Redirect(308, path="/n")), facts())
+    route = Route("r", (Match(),), redirect=Redirect(308, path="/n"))
+    answer = direct_response(Decision(route, "redirect"), facts())
     assert (answer.status, answer.headers, answer.body) == (308, [(b"location", b"/n")], b"")
 
 

@@ -23,19 +23,19 @@ from proxy.model import (
     UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
-from proxy.routing.decide import decide
 from proxy.routing.explain import Explanation, explain
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
 from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec
-from tests.make import exact, prefix, refs, route, snapshot, table, template
+from tests.make import decided, exact, prefix, refs, rewriting, route, snapshot, table, template
 
 CANARY = replace(
     route("c", prefix("/c"), to=refs(legacy=95, new=5), stage="canary"), mirror=Mirror()
 )
 PLAIN = route("plain", exact("/p"), to=(BackendRef("new", rewrite=Rewrite(prefix=None)),))
-GONE = Route("gone", Match(path=exact("/gone")), direct_response=DirectResponse(410))
-HOME = Route("home", Match(path=exact("/home")), redirect=Redirect(308, path="/c"))
+PREFIX = Rewrite(prefix="/x")
+GONE = Route("gone", (Match(path=exact("/gone")),), direct_response=DirectResponse(410))
+HOME = Route("home", (Match(path=exact("/home")),), redirect=Redirect(308, path="/c"))
 ITEM = route("item", template("/i/{id}", id="[0-9]+"))
 POSTS = route("posts", match=Match(path=prefix("/c"), methods=("POST",)), to=refs(new=100))
 REST = route("rest")
@@ -137,6 +137,39 @@ def test_a_template_parameter_that_does_not_fit_is_named() -> None:
     said = explained("/i/x")
     assert said.route == "rest"
     assert said.others[0].why.startswith("path parameter id is 'x'")
+
+
+SEVERAL = Route(
+    "several",
+    (
+        Match(path=prefix("/one")),
+        Match(path=prefix("/two"), methods=("POST",)),
+        Match(hosts=("h",)),
+    ),
+    (BackendRef("new", rewrite=Rewrite(full_path="/x")),),
+)
+
+
+def test_the_match_that_took_the_request_is_named() -> None:
+    said = explained("/two/x", "POST", of=table(SEVERAL, REST))
+    assert (said.route, said.match_number, said.matches) == ("several", 2, 3)
+    assert said.match == "path prefix /two, method POST"
+    assert (explained("/x").match_number, explained("/x").matches) == (1, 1)
+
+
+def test_each_match_of_another_route_says_what_does_not_hold() -> None:
+    (other,) = explained("/two", of=table(SEVERAL, REST)).others
+    assert other.same_path
+    assert other.why == (
+        "match 1: path /two is not prefix /one; match 2: method GET is none of POST; "
+        "match 3: host localhost is none of h"
+    )
+
+
+def test_readings_name_the_match_of_a_route_that_has_several() -> None:
+    inner = Route("r", (Match(path=prefix("/a")), Match(path=prefix("/a/b"))), rewriting(PREFIX))
+    said = explained("/a/%62", of=table(inner))
+    assert [reading.route for reading in said.readings] == ["r match 1", "r match 2"]
 
 
 def test_a_path_that_leads_to_two_routes_is_refused_with_its_readings() -> None:
@@ -317,10 +350,10 @@ def test_explain_says_what_match_and_decide_do(made: list[Route], path: str, dra
     except AmbiguousPath:
         assert said.reason == "ambiguous_path"
         return
-    assert said.route == (None if taken is None else taken.name)
+    assert said.route == (None if taken is None else taken.route.name)
     assert {other.name for other in said.others} == {r.name for r in made} - {said.route}
     if taken is not None:
-        wanted = decide(tested, taken, facts, draw_bp).backend
+        wanted = decided(tested, taken.route, facts, draw_bp).backend
         (way,) = explained(path, of=tested, bucket_bp=draw_bp).ways
         assert way.backend == wanted
         assert sum(way.share for way in said.ways) == pytest.approx(100)

@@ -27,7 +27,7 @@ from proxy.routing.transforms.headers import (
     without_hop_by_hop,
 )
 from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
-from tests.make import backend, facts, prefix, refs, route
+from tests.make import backend, facts, matched, prefix, refs, route
 
 OURS = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via"}
 
@@ -42,13 +42,13 @@ def passed(
     """What goes on of the client's own fields."""
     to = backend(headers=headers, cookies=cookies)
     sent = upstream_headers(
-        request, route(), refs(legacy=100)[0], to, Forwarded(allow_headers=allowed)
+        request, matched(route()), refs(legacy=100)[0], to, Forwarded(allow_headers=allowed)
     )
     return [pair for pair in sent if pair[0] not in OURS]
 
 
 def ours(request: Facts) -> dict[bytes, bytes]:
-    sent = upstream_headers(request, route(), refs(legacy=100)[0], backend(), Forwarded())
+    sent = upstream_headers(request, matched(route()), refs(legacy=100)[0], backend(), Forwarded())
     return {name: value for name, value in sent if name in OURS}
 
 
@@ -161,7 +161,7 @@ def test_edits_remove_then_set_then_add() -> None:
 def test_edits_of_the_route_come_before_those_of_the_reference() -> None:
     wanted = replace(route(), request=HeaderEdits(((b"a", b"route"),)))
     ref = replace(refs(legacy=100)[0], request=HeaderEdits(((b"a", b"ref"),)))
-    sent = upstream_headers(facts(), wanted, ref, backend(), Forwarded())
+    sent = upstream_headers(facts(), matched(wanted), ref, backend(), Forwarded())
     assert [value for name, value in sent if name == b"a"] == [b"ref"]
 
 
@@ -174,7 +174,7 @@ def sent_names(to_route: Route, ref: BackendRef, headers: Allow = ALLOW_ALL) -> 
     """The fields of a request to which the facade adds all that it can add."""
     ids = identify(NO_CLAIMS, 1)
     to = backend(headers=headers)
-    sent = upstream_headers(facts("/api/x"), to_route, ref, to, Forwarded(), ids)
+    sent = upstream_headers(facts("/api/x"), matched(to_route), ref, to, Forwarded(), ids)
     return {name for name, _ in sent}
 
 
@@ -200,13 +200,17 @@ def test_a_route_can_set_what_its_backend_removes() -> None:
 )
 def test_without_via_that_of_others_goes_on(before: dict[str, str], via: list[bytes]) -> None:
     sent = upstream_headers(
-        facts(headers=before), route(), refs(legacy=100)[0], backend(), Forwarded(via=False)
+        facts(headers=before),
+        matched(route()),
+        refs(legacy=100)[0],
+        backend(),
+        Forwarded(via=False),
     )
     assert [value for name, value in sent if name == b"via"] == via
 
 
 @pytest.mark.parametrize(
-    ("matched", "replacement", "taken"),
+    ("of", "replacement", "taken"),
     [
         ("/api", "/", b"/api"),
         ("/api", "/svc", b"/api"),
@@ -219,12 +223,12 @@ def test_without_via_that_of_others_goes_on(before: dict[str, str], via: list[by
     ],
 )
 def test_the_part_of_the_path_that_was_taken_away_is_sent(
-    matched: str, replacement: str, taken: bytes
+    of: str, replacement: str, taken: bytes
 ) -> None:
     ref = BackendRef("legacy", rewrite=Rewrite(prefix=replacement))
-    request = facts(matched, headers={"x-forwarded-prefix": "/forged"})
-    to_route = route(path=prefix(matched))
-    sent = upstream_headers(request, to_route, ref, backend(), Forwarded())
+    request = facts(of, headers={"x-forwarded-prefix": "/forged"})
+    to_route = route(path=prefix(of))
+    sent = upstream_headers(request, matched(to_route), ref, backend(), Forwarded())
     assert [v for name, v in sent if name == b"x-forwarded-prefix"] == ([taken] if taken else [])
 
 
@@ -233,10 +237,10 @@ def test_the_part_of_the_path_that_was_taken_away_is_sent(
 )
 def test_other_rewrites_take_no_prefix_away(rewrite: Rewrite | None) -> None:
     ref = BackendRef("legacy", rewrite=rewrite)
-    assert taken_prefix(route(path=prefix("/api")), rewrite) == b""
-    sent = upstream_headers(facts("/api/x"), AT_API, ref, backend(), Forwarded())
+    assert taken_prefix(route(path=prefix("/api")).matches[0], rewrite) == b""
+    sent = upstream_headers(facts("/api/x"), matched(AT_API), ref, backend(), Forwarded())
     assert b"x-forwarded-prefix" not in dict(sent)
-    assert taken_prefix(route(), Rewrite(prefix="/")) == b""
+    assert taken_prefix(route().matches[0], Rewrite(prefix="/")) == b""
 
 
 @pytest.mark.parametrize(
@@ -250,7 +254,7 @@ def test_other_rewrites_take_no_prefix_away(rewrite: Rewrite | None) -> None:
 def test_a_trusted_proxys_prefix_comes_first(before: list[str], after: bytes) -> None:
     pairs = [(b"x-forwarded-prefix", each.encode()) for each in before]
     request = replace(facts("/api/x"), headers=pairs, peer_trusted=True)
-    sent = upstream_headers(request, AT_API, PREFIXED, backend(), Forwarded())
+    sent = upstream_headers(request, matched(AT_API), PREFIXED, backend(), Forwarded())
     assert [value for name, value in sent if name == b"x-forwarded-prefix"] == [after]
 
 
@@ -329,6 +333,6 @@ def test_the_prefix_that_a_backend_got_is_known_without_its_head(
     pairs = [(b"x-forwarded-prefix", b"/edge")]
     request = replace(facts("/api/x"), headers=pairs, peer_trusted=True)
     to = backend(headers=headers)
-    sent = upstream_headers(request, AT_API, PREFIXED, to, Forwarded())
+    sent = upstream_headers(request, matched(AT_API), PREFIXED, to, Forwarded())
     assert [value for name, value in sent if name == b"x-forwarded-prefix"] == values
-    assert sent_prefixes(request, AT_API, PREFIXED, to, Forwarded()) == values
+    assert sent_prefixes(request, matched(AT_API), PREFIXED, to, Forwarded()) == values

@@ -1,22 +1,32 @@
 """Which route takes a request: rules 1, 2 and 12."""
 
+from typing import Literal
+
 import pytest
+from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath
-from proxy.model import Facts, Route
+from proxy.model import BackendRef, Facts, Redirect, Rewrite, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import host_name
 from proxy.routing.match import Index, first_failure, match
-from proxy.routing.predicates import describe
-from tests.make import exact, facts, prefix, route, template
+from proxy.routing.predicates import describe, describe_all
+from tests.make import exact, facts, prefix, rewriting, route, template
 
 
 def taken(routes: list[Route], request: Facts) -> str | None:
     found = match(Index(routes), request)
-    return None if found is None else found.name
+    return None if found is None else found.route.name
 
 
 ANY = Match()
+
+
+def any_case(kind: Literal["exact", "prefix", "template"], value: str) -> PathMatch:
+    return PathMatch(kind, value, ignore_case=True)
+
+
+TENANT = PathMatch("template", "/api/{tenant}/orders", tail=True)
 REGEX = PathMatch("regex", "/a/[a-z]+")
 
 
@@ -81,6 +91,51 @@ REGEX = PathMatch("regex", "/a/[a-z]+")
         pytest.param([route("first"), route("second")], "/", "first", id="file order ends a tie"),
         pytest.param(
             [route("e", exact("/a/{x}"))], "/a/b", None, id="an exact path has no parameters"
+        ),
+        pytest.param(
+            [route("p", any_case("prefix", "/Shop"))], "/sHOP/x", "p", id="a prefix in any case"
+        ),
+        pytest.param([route("p", prefix("/Shop"))], "/shop", None, id="case counts by default"),
+        pytest.param(
+            [route("e", any_case("exact", "/A/b"))], "/a/B", "e", id="an exact path in any case"
+        ),
+        pytest.param(
+            [route("t", any_case("template", "/A/{x}"))], "/a/B", "t", id="a template in any case"
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a")), route("p", prefix("/a"))],
+            "/a/x",
+            "p",
+            id="one that heeds case first",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a")), route("p", prefix("/a"))],
+            "/A/x",
+            "i",
+            id="the other one takes the other spelling",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/\u00c9t\u00c9"))],
+            "/%C3%A9t%C3%89",
+            "i",
+            id="letters that are not ASCII, escaped",
+        ),
+        pytest.param(
+            [route("i", any_case("prefix", "/a"))], "/%80/a", None, id="bytes that are not UTF-8"
+        ),
+        *[
+            pytest.param([route("t", TENANT)], path, "t", id=f"a tail takes {path}")
+            for path in ("/api/x/orders", "/api/x/orders/", "/api/x/orders/7/8")
+        ],
+        *[
+            pytest.param([route("t", TENANT)], path, None, id=f"a tail does not take {path}")
+            for path in ("/api/x/ordersx", "/api//orders/7", "/api/x", "/api/orders/7")
+        ],
+        pytest.param(
+            [route("t", replace(TENANT, params=(("tenant", "[0-9]+"),)))],
+            "/api/x/orders/7",
+            None,
+            id="a constraint of a template with a tail",
         ),
         pytest.param([], "/", None, id="an empty table takes nothing"),
     ],
@@ -158,42 +213,6 @@ def test_among_equal_paths_goes_first(
     assert taken([route(name, match=each) for name, each in matches.items()], request_) == winner
 
 
-def only(**parts: tuple[StringMatch, ...]) -> Route:
-    return route(match=Match(**parts))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "request_", "holds"),
-    [
-        (only(headers=(StringMatch("v", "exact", "1"),)), facts(headers={"V": "1"}), True),
-        (only(headers=(StringMatch("v", "exact", "1"),)), facts(headers={"v": "10"}), False),
-        (only(headers=(StringMatch("v", "prefix", "1"),)), facts(headers={"v": "10"}), True),
-        (only(headers=(StringMatch("v", "regex", "1+"),)), facts(headers={"v": "111"}), True),
-        (only(headers=(StringMatch("v", "regex", "1+"),)), facts(headers={"v": "1112"}), False),
-        (only(headers=(StringMatch("v", "present", "true"),)), facts(), False),
-        (only(headers=(StringMatch("v", "present", "false"),)), facts(), True),
-        (only(query=(StringMatch("v", "exact", "a b"),)), facts(query="x=1&v=a+b"), True),
-        (only(query=(StringMatch("v", "exact", "é"),)), facts(query="v=%C3%A9"), True),
-        (only(query=(StringMatch("v", "present", "true"),)), facts(query="v"), True),
-        (only(query=(StringMatch("v", "exact", "2"),)), facts(query="v=1&v=2"), True),
-        (
-            only(cookies=(StringMatch("b", "exact", "1"),)),
-            facts(headers={"cookie": "a=2; b=1"}),
-            True,
-        ),
-        (only(cookies=(StringMatch("b", "exact", "1"),)), facts(headers={"cookie": "ab=1"}), False),
-        (
-            only(cookies=(StringMatch("b", "present", "true"),)),
-            facts(headers={"cookie": "b"}),
-            False,
-        ),
-    ],
-)
-def test_a_condition_holds(wanted: Route, request_: Facts, holds: bool) -> None:
-    assert (match(Index([wanted]), request_) is wanted) == holds
-    assert (first_failure(wanted, request_, request_.path) is None) == holds
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -212,6 +231,57 @@ def test_a_path_whose_readings_lead_to_different_routes_is_refused(path: str) ->
         match(Index(routes), facts(path))
 
 
+@pytest.mark.parametrize(
+    "path", ["/ADMIN%2Fusers/7", "/x/../Admin/users/7", "//aDMIN/users/7", "/%61DMIN/users/7"]
+)
+def test_readings_in_any_case_that_lead_to_different_routes_are_refused(path: str) -> None:
+    routes = [route("h", any_case("template", "/Admin/Users/{id}")), route("rest")]
+    with pytest.raises(AmbiguousPath, match="different routes"):
+        match(Index(routes), facts(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/a%2Forders/7",
+        "/api/x/orders/../admin",
+        "/api/x/%6frders/7",
+        "/api/x//orders",
+        "/api/x/y;/..;/orders",
+    ],
+)
+def test_readings_of_a_tail_that_lead_to_different_routes_are_refused(path: str) -> None:
+    with pytest.raises(AmbiguousPath, match="different routes"):
+        match(Index([route("t", TENANT), route("rest")]), facts(path))
+
+
+@pytest.mark.parametrize(
+    ("refs", "redirect", "refused"),
+    [
+        pytest.param((BackendRef("legacy"),), None, False, id="no rewrite"),
+        pytest.param(rewriting(Rewrite(full_path="/x")), None, False, id="one path for all"),
+        pytest.param(rewriting(Rewrite(hostname="h")), None, False, id="another host"),
+        pytest.param(rewriting(Rewrite(prefix="/x")), None, True, id="the prefix is replaced"),
+        pytest.param(rewriting(Rewrite(template="/x")), None, True, id="a template is filled"),
+        pytest.param((), Redirect(prefix="/x"), True, id="a redirect replaces the prefix"),
+        pytest.param((), Redirect(path="/x"), False, id="a redirect to one path"),
+    ],
+)
+def test_readings_may_lead_to_two_matches_of_a_route_that_sends_both_the_same(
+    refs: tuple[BackendRef, ...], redirect: Redirect | None, refused: bool
+) -> None:
+    matches = (Match(path=prefix("/a")), Match(path=prefix("/a/b")))
+    index = Index([Route("r", matches, refs, redirect=redirect), route("rest")])
+    assert match(index, facts("/a/b")) is not None
+    if not refused:
+        found = match(index, facts("/a/%62"))
+        assert found is not None
+        assert (found.route.name, found.number) == ("r", 1)
+        return
+    with pytest.raises(AmbiguousPath, match=r"\(r match 1, r match 2\)"):
+        match(index, facts("/a/%62"))
+
+
 def test_an_odd_path_that_all_readings_agree_on_goes_on() -> None:
     assert taken([route("rest")], facts("/a%2Fb/../c//d;v=1")) == "rest"
 
@@ -225,20 +295,31 @@ def test_the_first_failure_is_named_in_order() -> None:
             (StringMatch("secret", "exact", "1"),),
         )
     )
-    assert first_failure(wanted, facts(host="x.example"), b"/f/1") == (
+    assert first_failure(wanted.matches[0], facts(host="x.example"), b"/f/1") == (
         "host x.example is none of www.example"
     )
-    assert first_failure(wanted, facts(), b"/g") == "path /g is not template /f/{id}"
-    assert first_failure(wanted, facts(), b"/f/x") == "path parameter id is 'x', not [0-9]+"
-    assert first_failure(wanted, facts(method="PUT"), b"/f/1") == "method PUT is none of GET"
-    assert first_failure(wanted, facts(), b"/f/1") == "header secret is missing"
-    shown = first_failure(wanted, facts(headers={"secret": "hunter2"}), b"/f/1")
+    assert first_failure(wanted.matches[0], facts(), b"/g") == "path /g is not template /f/{id}"
+    assert (
+        first_failure(wanted.matches[0], facts(), b"/f/x") == "path parameter id is 'x', not [0-9]+"
+    )
+    assert (
+        first_failure(wanted.matches[0], facts(method="PUT"), b"/f/1")
+        == "method PUT is none of GET"
+    )
+    assert first_failure(wanted.matches[0], facts(), b"/f/1") == "header secret is missing"
+    shown = first_failure(wanted.matches[0], facts(headers={"secret": "hunter2"}), b"/f/1")
     assert shown == "header secret does not match exact '1'"
-    assert first_failure(wanted, facts(headers={"secret": "1"}), b"/f/1") is None
+    assert first_failure(wanted.matches[0], facts(headers={"secret": "1"}), b"/f/1") is None
     regex = route(path=REGEX)
-    assert first_failure(regex, facts(), b"/b") == "path /b does not match the regex /a/[a-z]+"
-    absent = only(cookies=(StringMatch("c", "present", "false"),))
-    assert first_failure(absent, facts(headers={"cookie": "c=1"}), b"/") == "cookie c is there"
+    assert (
+        first_failure(regex.matches[0], facts(), b"/b")
+        == "path /b does not match the regex /a/[a-z]+"
+    )
+    absent = route(match=Match(cookies=(StringMatch("c", "present", "false"),)))
+    assert (
+        first_failure(absent.matches[0], facts(headers={"cookie": "c=1"}), b"/")
+        == "cookie c is there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,3 +350,15 @@ def test_a_match_is_described_in_one_line() -> None:
         "header v exact 1, cookie c present true"
     )
     assert describe(ANY) == "everything"
+    assert describe(Match(path=TENANT)) == "path template /api/{tenant}/orders/**"
+    without = Match(
+        headers=(StringMatch("v", "exact", "1", True),),
+        scheme="https",
+        excluded=(Match(("office.example",)),),
+    )
+    assert describe(without) == ("scheme https, header v member exact 1, not (host office.example)")
+    assert first_failure(without, replace(facts(headers={"v": "1"}), scheme="https"), b"/") is None
+    assert first_failure(Match(excluded=(ANY,)), facts(), b"/") == (
+        "it is excluded by `not`: everything"
+    )
+    assert describe_all((ANY, Match(path=exact("/x")))) == "everything; or path exact /x"

@@ -3,18 +3,19 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import matching_host
-from proxy.routing.match import Index, first_failure, match
+from proxy.routing.match import Index, first_failures, match
 from tests.make import exact, facts, prefix, route, template
 from tests.unit.routing import naive_match
 
 
 def taken(routes: list[Route], request: Facts) -> str | None:
     found = match(Index(routes), request)
-    return None if found is None else found.name
+    return None if found is None else found.route.name
 
 
 def hosts(*patterns: str, **more: object) -> Match:
@@ -81,12 +82,37 @@ ALL_CONDITIONS = facts(
             id="the same literals: a template before a prefix",
         ),
         pytest.param(
+            Match(path=template("/a/{y}/{z}")),
+            Match(path=PathMatch("template", "/a/{y}", tail=True)),
+            id="the same literals: a template before one with a tail",
+        ),
+        pytest.param(
+            Match(path=PathMatch("template", "/a/{y}", tail=True)),
+            Match(path=prefix("/a")),
+            id="the same literals: a tail behind a parameter before a prefix",
+        ),
+        pytest.param(
+            Match(path=prefix("/a")),
+            Match(path=PathMatch("prefix", "/A", ignore_case=True)),
+            id="the same segments: one that heeds case",
+        ),
+        pytest.param(
+            Match(path=PathMatch("exact", "/A/B/c", ignore_case=True)),
+            Match(path=prefix("/a/b/c")),
+            id="an exact path that ignores case before a prefix",
+        ),
+        pytest.param(
             Match(path=prefix("/a")), Match(path=PathMatch("regex", "/.*")), id="a prefix, a regex"
         ),
         pytest.param(
             Match(path=PathMatch("regex", "/.*")), Match(methods=("GET",)), id="a regex, no path"
         ),
         pytest.param(Match(methods=("GET",)), conditions(1, 1, 1), id="a method before conditions"),
+        pytest.param(Match(methods=("GET",)), Match(scheme="http"), id="a method before a scheme"),
+        pytest.param(Match(scheme="http"), conditions(1, 1, 1), id="a scheme before conditions"),
+        pytest.param(
+            Match(excluded=(Match(methods=("PUT",)),)), Match(), id="what leaves something out"
+        ),
         pytest.param(conditions(2), conditions(1, 3, 3), id="more headers, whatever else"),
         pytest.param(conditions(1, 2), conditions(1, 1, 3), id="then more query parameters"),
         pytest.param(conditions(1, 1, 2), conditions(1, 1, 1), id="then more cookies"),
@@ -131,16 +157,18 @@ def test_the_most_specific_of_several_hosts_matches(host: str, pattern: str | No
 
 # --- against the naive implementation -------------------------------------------------------------
 
-SEGMENT = st.sampled_from(["a", "b", "c"])
+SEGMENT = st.sampled_from(["a", "b", "B"])
 LITERAL = st.lists(SEGMENT, max_size=3).map(lambda parts: "/" + "/".join(parts))
 PATTERN = st.lists(st.one_of(SEGMENT, st.just("{x}")), min_size=1, max_size=3).map(
     lambda parts: "/" + "/".join(f"{{p{i}}}" if p == "{x}" else p for i, p in enumerate(parts))
 )
+NO_PARAMS = st.just(())
 PATHS = st.one_of(
     st.none(),
-    LITERAL.map(prefix),
-    st.builds(PathMatch, st.just("exact"), LITERAL, st.booleans()),
-    st.builds(PathMatch, st.just("template"), PATTERN, st.booleans()),
+    st.builds(PathMatch, st.just("prefix"), LITERAL, st.just(False), NO_PARAMS, st.booleans()),
+    st.builds(PathMatch, st.just("exact"), LITERAL, st.booleans(), NO_PARAMS, st.booleans()),
+    st.builds(PathMatch, st.just("template"), PATTERN, st.booleans(), NO_PARAMS, st.booleans()),
+    PATTERN.map(lambda value: PathMatch("template", value, tail=True)),
     st.sampled_from(["/a/.*", "/[ab]", ".*/c"]).map(lambda value: PathMatch("regex", value)),
 )
 HOSTS = st.lists(
@@ -149,18 +177,26 @@ HOSTS = st.lists(
 STRINGS = st.lists(st.sampled_from(["h", "i"]), max_size=2, unique=True).map(
     lambda names: tuple(StringMatch(name, "exact", "1") for name in names)
 )
+PARTS = {
+    "hosts": HOSTS,
+    "path": PATHS,
+    "methods": st.sampled_from([(), ("GET",), ("POST", "PUT")]),
+    "headers": STRINGS,
+    "query": STRINGS,
+    "cookies": STRINGS,
+    "scheme": st.sampled_from([None, None, "http", "https"]),
+}
 MATCHES = st.builds(
     Match,
-    hosts=HOSTS,
-    path=PATHS,
-    methods=st.sampled_from([(), ("GET",), ("POST", "PUT")]),
-    headers=STRINGS,
-    query=STRINGS,
-    cookies=STRINGS,
+    **PARTS,
+    excluded=st.lists(st.builds(Match, **PARTS), max_size=2).map(tuple),
 )
-ROUTES = st.lists(st.tuples(MATCHES, st.sampled_from([0, 0, 0, 1])), max_size=8).map(
+ROUTES = st.lists(
+    st.tuples(st.lists(MATCHES, min_size=1, max_size=3).map(tuple), st.sampled_from([0, 0, 0, 1])),
+    max_size=6,
+).map(
     lambda drawn: [
-        route(f"r{at}", match=each, priority=level) for at, (each, level) in enumerate(drawn)
+        Route(f"r{at}", matches, priority=level) for at, (matches, level) in enumerate(drawn)
     ]
 )
 REQUESTS = st.builds(
@@ -172,6 +208,10 @@ REQUESTS = st.builds(
     host=st.sampled_from(["x.example", "y.example", "a.x.example", "other"]),
     query=st.sampled_from(["", "h=1", "h=1&i=1", "h=2"]),
     headers=st.sampled_from([{}, {"h": "1"}, {"h": "1", "i": "1", "cookie": "h=1; i=1"}]),
+).flatmap(
+    lambda request: st.sampled_from(["http", "https"]).map(
+        lambda scheme: replace(request, scheme=scheme)
+    )
 )
 
 
@@ -182,7 +222,10 @@ def test_the_index_agrees_with_a_naive_implementation(
 ) -> None:
     index = Index(routes)
     for request in requests:
-        assert index.find(request, request.path) is naive_match.first_match(routes, request)
+        found = index.find(request, request.path)
+        expected = naive_match.first_match(routes, request)
+        assert (None if found is None else (found.route, found.match)) == expected
         for each in routes:
-            failure = first_failure(each, request, request.path)
-            assert (failure is None) == naive_match.holds(each.match, request)
+            failure = first_failures(each, request, request.path)
+            holds = any(naive_match.holds(match, request) for match in each.matches)
+            assert (failure is None) == holds

@@ -15,12 +15,12 @@ from proxy.model import DirectResponse, Facts, Limits, Route
 from proxy.model.match import Match
 from proxy.routing.match import Index
 from proxy.routing.resolve import Resolution, resolve
-from tests.make import exact, facts, prefix, refs, route, table
+from tests.make import exact, facts, matched, prefix, refs, route, table
 
 CANARY = route("canary", prefix("/c"), to=refs(legacy=95, new=5), stage="canary")
 LIVE = route("live", prefix("/live"), to=refs(legacy=0, new=100), stage="live")
 ONLY = route("only", prefix("/o"))
-GONE = Route("gone", Match(path=exact("/gone")), direct_response=DirectResponse(410))
+GONE = Route("gone", (Match(path=exact("/gone")),), direct_response=DirectResponse(410))
 SMALL = replace(route("small", prefix("/small")), limits=Limits(max_uri_bytes=10))
 TABLE = table(CANARY, LIVE, ONLY, GONE, SMALL)
 
@@ -42,11 +42,13 @@ def resolved(request: Facts, header_bytes: int | None = None, **more: bool) -> R
 def test_a_route_comes_with_the_choice_that_is_fixed(
     path: str, route_: Route, choice: tuple[int, str] | None
 ) -> None:
-    assert resolved(facts(path)) == Resolution(route_, choice)
+    assert resolved(facts(path)) == Resolution(matched(route_), choice)
 
 
 def test_the_kill_switch_fixes_the_choice() -> None:
-    assert resolved(facts("/c"), kill_switch=True) == Resolution(CANARY, (0, "kill_switch"))
+    assert resolved(facts("/c"), kill_switch=True) == Resolution(
+        matched(CANARY), (0, "kill_switch")
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_options_for_the_facade_itself_takes_no_route(request_: Facts) -> None:
     ],
 )
 def test_other_requests_take_their_route(request_: Facts) -> None:
-    assert resolved(request_) == Resolution(ONLY, (0, "only"))
+    assert resolved(request_) == Resolution(matched(ONLY), (0, "only"))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_a_request_beyond_the_limits_of_its_route_is_refused_with_the_route(
 ) -> None:
     resolution = resolved(request_, header_bytes)
     assert type(resolution.error) is error
-    assert resolution == Resolution(SMALL, error=resolution.error)
+    assert resolution == Resolution(matched(SMALL), error=resolution.error)
 
 
 def test_a_size_that_is_given_is_not_measured_again() -> None:

@@ -12,7 +12,6 @@ from proxy.model import (
     HeaderPairs,
     Rewrite,
 )
-from proxy.routing.decide import decide
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
@@ -20,7 +19,7 @@ from proxy.routing.transforms.response import (
     lines_without_framing,
     unchanged,
 )
-from tests.make import facts, prefix, route, snapshot, table
+from tests.make import decided, facts, prefix, route, snapshot, table
 
 HEADER = b"x-facade-decision"
 NO_EDITS = HeaderEdits()
@@ -30,10 +29,10 @@ def head(*fields: bytes, status: bytes = b"200 OK") -> ResponseHead:
     return read_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *fields)), {})
 
 
-def decided(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
+def by_edits(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
     ref = BackendRef("legacy", rewrite=rewrite, response=edits)
     of = table(route("r", prefix("/a"), to=(ref,)))
-    return decide(of, of.routes[0], facts("/a/x"), 0)
+    return decided(of, of.routes[0], facts("/a/x"), 0)
 
 
 def for_client(headers: HeaderPairs, decision: Decision) -> HeaderPairs:
@@ -47,18 +46,18 @@ def for_client(headers: HeaderPairs, decision: Decision) -> HeaderPairs:
 
 def test_fields_of_the_backend_go_on_without_those_of_one_connection() -> None:
     headers = [(b"a", b"1"), (b"connection", b"x-b"), (b"x-b", b"2"), (b"x-request-id", b"3")]
-    assert for_client(headers, decided()) == [(b"a", b"1")]
+    assert for_client(headers, by_edits()) == [(b"a", b"1")]
 
 
 def test_a_location_is_mapped_back_and_then_edited_by_the_table() -> None:
     edits = HeaderEdits(add=((b"x-a", b"1"),))
-    sent = for_client([(b"location", b"/n/y")], decided(edits, Rewrite(prefix="/n")))
+    sent = for_client([(b"location", b"/n/y")], by_edits(edits, Rewrite(prefix="/n")))
     assert sent == [(b"location", b"/a/y"), (b"x-a", b"1")]
 
 
 def test_without_a_backend_nothing_is_mapped_back() -> None:
     gone = replace(route("r"), backend_refs=(), direct_response=DirectResponse(410))
-    decision = decide(table(gone), gone, facts("/a"), 0)
+    decision = decided(table(gone), gone, facts("/a"), 0)
     assert decision.ref is None
     assert for_client([(b"location", b"/n/y")], decision) == [(b"location", b"/n/y")]
 

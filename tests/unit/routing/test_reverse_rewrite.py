@@ -5,9 +5,8 @@ from msgspec.structs import replace
 
 from proxy.model import ALL_BP, NO_EDITS, BackendRef, Forwarded, HeaderEdits, Rewrite
 from proxy.model.match import PathMatch
-from proxy.routing.decide import decide
 from proxy.routing.transforms.reverse_rewrite import mapped_back
-from tests.make import backend, facts, prefix, route, table, template
+from tests.make import backend, decided, facts, prefix, route, table, template
 
 API = prefix("/api")
 SVC = Rewrite(prefix="/svc")
@@ -30,7 +29,7 @@ def back(
     if edge:
         headers = [(b"x-forwarded-prefix", edge.encode())]
         request = replace(request, headers=headers, peer_trusted=True)
-    decision = decide(table(wanted), wanted, request, 0)
+    decision = decided(table(wanted), wanted, request, 0)
     headers = [(b"x", b"/svc/1"), (name.encode(), value.encode())]
     of = replace(backend(port=8081), preserve_host=preserve_host)
     kept = mapped_back(headers, decision, of, request, Forwarded())
@@ -136,6 +135,23 @@ def test_the_host_that_the_client_asked_for_stays() -> None:
 )
 def test_what_cannot_be_inverted_is_passed_on(rewrite: Rewrite | None) -> None:
     assert back("location", "/svc/7", rewrite, template("/api/{id}")) == "/svc/7"
+
+
+@pytest.mark.parametrize("preserve_host", [True, False])
+@pytest.mark.parametrize(
+    ("trusted", "known"),
+    [(True, "https://shop.example/api/7"), (False, "https://shop.example/svc/7")],
+)
+def test_an_address_with_the_host_that_a_trusted_proxy_reports_is_mapped_back(
+    preserve_host: bool, trusted: bool, known: str
+) -> None:
+    wanted = route(path=API, to=(BackendRef("legacy", ALL_BP, SVC),))
+    reported = {"x-forwarded-host": "Shop.example"}
+    request = replace(facts("/api/x", host="edge", headers=reported), peer_trusted=trusted)
+    decision = decided(table(wanted), wanted, request, 0)
+    headers = [(b"location", b"https://shop.example/svc/7")]
+    of = replace(backend(port=8081), preserve_host=preserve_host)
+    assert mapped_back(headers, decision, of, request, Forwarded())[0][1].decode() == known
 
 
 ROOT = Rewrite(prefix="/")

@@ -24,7 +24,7 @@ from tests.make import exact, prefix, refs, route
             id="weights in per cent",
         ),
         pytest.param(
-            Route("gone", Match(path=exact("/gone")), direct_response=DirectResponse(410)),
+            Route("gone", (Match(path=exact("/gone")),), direct_response=DirectResponse(410)),
             {
                 "name": "gone",
                 "match": "path exact /gone",
@@ -35,7 +35,7 @@ from tests.make import exact, prefix, refs, route
             id="a direct response",
         ),
         pytest.param(
-            Route("home", Match(path=exact("/")), redirect=Redirect(308, path="/c")),
+            Route("home", (Match(path=exact("/")),), redirect=Redirect(308, path="/c")),
             {
                 "name": "home",
                 "match": "path exact /",

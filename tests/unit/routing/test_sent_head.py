@@ -6,14 +6,14 @@ from msgspec.structs import replace
 from proxy.model import Allow, Forwarded, HeaderEdits, HeaderPairs
 from proxy.routing.transforms.sent_head import SentHead, sent_head
 from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
-from tests.make import backend, facts, refs, route
+from tests.make import backend, facts, matched, refs, route
 
 
 def of(headers: HeaderPairs, *, removed: str = "", added: bytes = b"") -> SentHead:
     edits = HeaderEdits(add=((added, b"1"),)) if added else HeaderEdits()
     return sent_head(
         replace(facts(), headers=headers),
-        replace(route(), request=edits),
+        matched(replace(route(), request=edits)),
         refs(legacy=100)[0],
         backend(headers=Allow(remove=frozenset(removed.split()))),
         Forwarded(),

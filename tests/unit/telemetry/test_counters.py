@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.control.table_watcher import TableWatcher
 from proxy.errors import NoRoute, UpstreamBusy
-from proxy.routing.decide import decide
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.probes import HUNG_S, FleetHealth, OwnHealth, is_hung
 from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, CountedRoute, Offset, RequestCounters
@@ -24,7 +23,7 @@ from proxy.telemetry.shared_memory import (
     WorkerState,
     WorkerStatus,
 )
-from tests.make import facts, refs, route, table
+from tests.make import decided, facts, refs, route, table
 
 ROOT = Path(__file__).parents[3]
 LABELS = tuple[tuple[str, str], ...]
@@ -33,7 +32,7 @@ TO_NEW = route("list", to=refs(legacy=0, new=100))
 
 def record(**values: object) -> Record:
     """A request to the backend `new` that took 20 ms."""
-    decision = decide(table(TO_NEW), TO_NEW, facts(), 0)
+    decision = decided(table(TO_NEW), TO_NEW, facts(), 0)
     result = Record("v", 0, facts(), decision, TO_NEW, status=200, total_s=0.02, attempts=1)
     result.first_byte_s = 0.004
     for name, value in values.items():

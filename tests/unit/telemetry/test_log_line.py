@@ -11,13 +11,12 @@ from proxy.control.table_file import snapshot_of
 from proxy.errors import NoRoute
 from proxy.model import Cohort, HashKey
 from proxy.model.match import Match, StringMatch
-from proxy.routing.decide import decide
 from proxy.routing.logged_names import LoggedNames, names_that_rules_read
 from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import NO_CLAIMS, identify
 from proxy.telemetry.log_line import USUAL_LINE, LineWriter, log_line, read_part, route_part
 from proxy.telemetry.request_record import Record, reason_of
-from tests.make import facts, refs, route, table
+from tests.make import decided, facts, refs, route, table
 
 TABLE = b"""
 version: 1
@@ -47,7 +46,7 @@ def test_the_decision_header_is_one_line() -> None:
 
 def test_the_reason_is_that_of_the_error_or_of_the_decision() -> None:
     wanted = route("list", to=refs(legacy=80, new=20))
-    decision = decide(table(wanted), wanted, facts(), 100)
+    decision = decided(table(wanted), wanted, facts(), 100)
     assert reason_of(Record("abc", 100, facts(), decision, wanted)) == "draw"
     assert reason_of(Record("abc", 0, facts(), decision, error=NoRoute("no"))) == "no_route"
     assert reason_of(Record("abc")) == "-"
@@ -66,7 +65,7 @@ def test_a_line_holds_only_what_the_rules_read() -> None:
     reads = names_that_rules_read(table(wanted))
     assert reads == LoggedNames(("v",), (), ("beta",), ("x-user",), ("uid",))
     request = facts("/p", headers=SECRET, query="token=s3cret")
-    record = Record("abc", 1234, request, decide(table(wanted), wanted, request, 1234), wanted)
+    record = Record("abc", 1234, request, decided(table(wanted), wanted, request, 1234), wanted)
     line = _line_of(record, reads)
     assert line["headers"] == {"v": ["1"]}
     assert line["cookies"]["beta"] == ["1"]
@@ -110,7 +109,7 @@ def test_the_line_of_a_usual_request_holds_the_members_of_the_general_line() -> 
     writer = LineWriter()
     for number, now in enumerate((0.25, 1.0, 1.999999, 1_700_000_000.123456, 1_700_000_000.5)):
         record = Record(snapshot.version, 1000 * number + 7, request, route=wanted, attempts=1)
-        record.decision = decide(snapshot.table, wanted, request, record.draw_bp)
+        record.decision = decided(snapshot.table, wanted, request, record.draw_bp)
         record.identity = identity = identify(NO_CLAIMS, 1 << number)
         record.status, record.complete = 200 + number, True
         record.received_bytes, record.sent_bytes = number, 10**number
