@@ -15,6 +15,7 @@ from proxy.model import (
     Endpoint,
     Facts,
     MatchedRoute,
+    Moment,
     Rewrite,
     Route,
     RouteTable,
@@ -62,7 +63,7 @@ def matched(of: Route) -> MatchedRoute:
 
 def decided(of: RouteTable, wanted: Route, request: Facts, draw_bp: int) -> Decision:
     """The decision about a request that `wanted` took by its first match."""
-    return decide(of, matched(wanted), request, draw_bp)
+    return decide(of, matched(wanted), request, at(draw_bp))
 
 
 def rewriting(rewrite: Rewrite) -> tuple[BackendRef, ...]:
@@ -87,6 +88,10 @@ def table(*routes: Route, kill_switch: bool = False) -> RouteTable:
 def snapshot(of: RouteTable) -> Snapshot:
     """The snapshot of a table that has no tests and no file."""
     return snapshot_of(Loaded(of, Index(of.routes), (), Report((), 100.0, ())), b"", {}, 0.0)
+
+
+def at(draw_bp: int) -> Moment:
+    return Moment(draw_bp)
 
 
 def facts(

@@ -17,6 +17,7 @@ from proxy.errors import FacadeError
 COMMANDS = {
     "serve": "run the facade",
     "check": "say everything that is wrong with a table",
+    "override-token": "make a token with which its holder chooses a backend",
     "explain": "say where a request goes, and why",
     "routes": "show the table as people read it",
     "plan": "say what a new table would change for recorded traffic",
@@ -76,7 +77,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose)
         if list(words[:1]) == [name]:
-            importlib.import_module(f"proxy.cli.{name}").register(command)
+            importlib.import_module(f"proxy.cli.{name.replace('-', '_')}").register(command)
     return parser.parse_args(words)
 
 

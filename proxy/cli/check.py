@@ -29,7 +29,7 @@ def register(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="exit 1 for warnings")
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
     command.add_argument(
-        "--no-files", action="store_true", help="do not read the files of `tls` and `errors`"
+        "--no-files", action="store_true", help="do not read the files of `tls`, `errors` and keys"
     )
     add_json(command)
     command.set_defaults(run=run)

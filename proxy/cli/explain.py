@@ -3,17 +3,21 @@
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.cli.admin_client import add_live, get, not_an_admin
 from proxy.cli.files import read_routes
-from proxy.cli.output import Screen, add_json, out, print_json
+from proxy.cli.output import Screen, add_json, err, out, print_json, safe
 from proxy.config.load import load
+from proxy.control.key_files import load_key_files
 from proxy.control.table_file import snapshot_of
-from proxy.errors import FacadeError
+from proxy.errors import FacadeError, TableError
 from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
 from proxy.routing.request_spec import read_request_spec
+from proxy.routing.snapshot import Snapshot
 from proxy.upstream.affinity import endpoint_of
 
 _FEW = 10
@@ -46,13 +50,26 @@ def run(arguments: argparse.Namespace) -> int:
         explanation = _explain_live(arguments)
     else:
         text = read_routes(arguments.routes)
-        loaded = load(text, arguments.routes)
-        explanation = explain(snapshot_of(loaded, text, {}, time.time()), spec, endpoint_of)
+        loaded, now_s = load(text, arguments.routes), time.time()
+        snapshot = _with_keys(snapshot_of(loaded, text, {}, now_s), arguments.routes)
+        explanation = explain(snapshot, spec, now_s, endpoint_of)
     if arguments.json:
         print_json(msgspec.to_builtins(explanation))
         return 0
     _print(out(), explanation, arguments.live or arguments.routes, arguments.all)
     return 0
+
+
+def _with_keys(snapshot: Snapshot, file: str) -> Snapshot:
+    """The snapshot with the keys of its table, if they can be read: they verify tokens and cookies."""
+    try:
+        loaded = load_key_files(snapshot.table.key_files, Path(file))
+    except TableError as error:
+        err().line(
+            f"no token or signed cookie is valid here: {safe(error.problems[0].text)}", "yellow"
+        )
+        return snapshot
+    return replace(snapshot, table=replace(snapshot.table, keys=loaded.keys))
 
 
 def _explain_live(arguments: argparse.Namespace) -> Explanation:
@@ -98,6 +115,8 @@ def _print(screen: Screen, explanation: Explanation, where: str, show_all: bool)
         screen.fact("", f"{_place(explanation)}{explanation.match}")
         if explanation.stage is not None:
             screen.fact("stage", explanation.stage)
+        if explanation.cohort:
+            screen.fact("cohort", explanation.cohort)
         if explanation.not_obeyed:
             screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
     for number, each in enumerate(explanation.errors):
@@ -130,6 +149,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
             share = (
                 f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
             )
+        if decision.bucket is not None:
+            share += f"; this request has bucket {decision.bucket:g}"
         screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
     if decision.detail:
         screen.fact("answer", f"{decision.status}: {decision.detail}", "red")

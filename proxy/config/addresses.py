@@ -1,7 +1,16 @@
 """Addresses in a table: URLs of backends, hosts, networks."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -201,3 +210,14 @@ Network = Annotated[
     str, BeforeValidator(read_network), _text("A network (CIDR)", "10.0.0.0/8", "::1/128")
 ]
 Address = Annotated[str, BeforeValidator(read_address), _text("An IP address", "192.0.2.1")]
+
+
+def covers_everybody(networks: Sequence[str]) -> int | None:
+    """The index of the network with which all addresses of IPv4, or of IPv6, are in some network."""
+    for count in range(1, len(networks) + 1):
+        read = [ip_network(each, strict=False) for each in networks[:count]]
+        of_4 = collapse_addresses(each for each in read if isinstance(each, IPv4Network))
+        of_6 = collapse_addresses(each for each in read if isinstance(each, IPv6Network))
+        if any(not each.prefixlen for each in of_4) or any(not each.prefixlen for each in of_6):
+            return count - 1
+    return None

@@ -61,6 +61,10 @@ def _backends(test: TestDoc, names: KnownNames) -> Iterator[Fault]:
         mentioned.append((("expect", "backend"), test.expect.backend))
     for position, name in enumerate(test.expect.mirrored_to or ()):
         mentioned.append((("expect", "mirrored_to", position), name))
+    for key in ("override", "last_write"):
+        name = getattr(test.input, key)
+        if name is not None:
+            mentioned.append((("input", key), name))
     mentioned += [(("given", "weights", name), name) for name in test.given.weights or ()]
     for at, name in mentioned:
         if name not in names.backends:

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator
 from proxy.config.faults import checked_text, quoted, value_fault
 from proxy.config.texts import described, read_header_name
 
-_PARAMETER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
+_PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_PARAMETER = re.compile(rf"\{{{_PARAMETER_NAME.pattern}\}}")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|\Z)")
 _JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\*\]|\[[0-9]{1,9}\]|\['[^'\]]+'\])*")
 _MAX_REGEX = 1000
@@ -87,6 +88,14 @@ def read_template(value: Any) -> str:
     return text
 
 
+def read_parameter_name(value: Any) -> str:
+    """The name of a path parameter, without its braces."""
+    text = checked_text(value)
+    if not _PARAMETER_NAME.fullmatch(text):
+        raise value_fault(f"{quoted(text)} is no name of a path parameter", "write one like id")
+    return text
+
+
 def _clean_path(value: Any) -> str:
     text = checked_text(value)
     if not text:
@@ -154,6 +163,9 @@ Prefix = Annotated[
     str, BeforeValidator(read_prefix), described("A path's first segments", "/flights")
 ]
 Template = Annotated[str, BeforeValidator(read_template), described("A template", "/flights/{id}")]
+ParameterName = Annotated[
+    str, BeforeValidator(read_parameter_name), described("A path parameter", "id")
+]
 RawPath = Annotated[str, BeforeValidator(read_raw_path), described("As sent", "/a?b=c")]
 JsonPath = Annotated[str, BeforeValidator(read_json_path), described("A JSON path", "$[*].id")]
 Redaction = Annotated[str, BeforeValidator(read_redaction), described("kind:name", "header:cookie")]

@@ -5,6 +5,7 @@ from typing import Any
 
 from proxy.config import not_implemented, to_error_bodies, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
+from proxy.config.cohort_rules import cohort_faults
 from proxy.config.cookie_rules import cookie_faults
 from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
@@ -18,7 +19,7 @@ from proxy.config.shorthand import long_backend, long_route
 from proxy.config.tree import Loc, Position, Tree
 from proxy.config.warnings import error_warnings, route_warnings
 from proxy.errors import Problem, TableError
-from proxy.model import TLS_KEYS, ErrorFile, Route, RouteTable, TlsFile, UnimplementedField
+from proxy.model import TLS_KEYS, ErrorFile, KeyFile, Route, RouteTable, TlsFile, UnimplementedField
 from proxy.model.table_test import TableTest
 
 _MATCH_KEYS = frozenset(("name", "match", "priority"))
@@ -50,6 +51,7 @@ class _TableLoader:
         self._declared = DeclaredNames(_keys(root, "backends"), _keys(root, "cohorts"))
         self._not_implemented: list[UnimplementedField] = []
         self._error_files: dict[str, ErrorFile] = {}
+        self._key_files: dict[str, KeyFile] = {}
         self._route_names: dict[str, Loc] = {}
         self._tested = routes_named(root.get("tests"))
         self._tested_routes: dict[str, RouteDoc] = {}
@@ -65,16 +67,23 @@ class _TableLoader:
         for loc, fault in cookie_faults(backends):
             problems.add(fault, loc)
         for name, cohort in cohort_docs.items():
-            self._not_implemented += not_implemented.of_cohort(name, cohort)
+            written = cohort.read_your_writes
+            at = ("cohorts", name, "read_your_writes", "key_file")
+            self._note_key_file(None if written is None else written.key_file, at)
         self._note_error_files(head.defaults.errors, ("defaults", "errors"))
         for fault in error_warnings(head.defaults.errors, ("defaults", "errors")):
             problems.add(fault)
         cohorts = {name: to_model.cohort(name, doc) for name, doc in cohort_docs.items()}
-        routes = tuple(self._routes(head, to_model.RouteBuilder(head.defaults, cohorts)))
+        builder = to_model.RouteBuilder(head.defaults, cohorts)
+        routes = tuple(self._routes(head, builder, cohort_docs))
         return RouteTable(
             routes,
-            to_model.without_foreign_cookies(
-                tuple(to_model.backend(name, doc) for name, doc in backends.items())
+            to_model.without_facade_fields(
+                to_model.without_foreign_cookies(
+                    tuple(to_model.backend(name, doc) for name, doc in backends.items())
+                ),
+                cohorts.values(),
+                routes,
             ),
             head.kill_switch,
             to_model.explain(head.defaults),
@@ -86,11 +95,17 @@ class _TableLoader:
             tuple(self._tls_files(backends)),
             to_error_bodies.model(head.defaults.errors),
             tuple(self._error_files.values()),
+            tuple(self._key_files.values()),
         )
 
     def _note_error_files(self, docs: to_error_bodies.Docs, at: Loc) -> None:
         for file in to_error_bodies.files(docs, at, self._tree):
             self._error_files.setdefault(file.path, file)
+
+    def _note_key_file(self, path: str | None, at: Loc) -> None:
+        if path is not None:
+            position = self._tree.position(at)
+            self._key_files.setdefault(path, KeyFile(path, position.line, position.column))
 
     def _tls_files(self, backends: dict[str, BackendDoc]) -> Iterator[TlsFile]:
         for name, doc in backends.items():
@@ -100,7 +115,9 @@ class _TableLoader:
                     position = self._tree.position(("backends", name, "tls", key))
                     yield TlsFile(name, key, path, position.line, position.column)
 
-    def _routes(self, head: HeadDoc, builder: to_model.RouteBuilder) -> Iterator[Route]:
+    def _routes(
+        self, head: HeadDoc, builder: to_model.RouteBuilder, cohorts: dict[str, CohortDoc]
+    ) -> Iterator[Route]:
         problems = self._problems
         allowed = frozenset(head.defaults.forwarded.allow_headers)
         self._check_that_there_are_routes()
@@ -112,12 +129,19 @@ class _TableLoader:
                 continue
             for fault in route_faults(block.doc, block.wrong_keys):
                 problems.add(fault, block.loc)
+            for fault in cohort_faults(block.doc, cohorts):
+                problems.add(fault, block.loc)
             for fault in route_warnings(block.doc, allowed):
                 problems.add(fault, block.loc)
             line, places = self._tree.position(block.loc).line, self._places(block)
             if not problems.errors:
                 self._not_implemented += not_implemented.of_route(block.doc)
                 self._note_error_files(block.doc.errors, (*block.loc, "errors"))
+                override = block.doc.override
+                self._note_key_file(
+                    None if override is None else override.token_key_file,
+                    (*block.loc, "override", "token_key_file"),
+                )
                 route = builder.route(block.doc, line, places)
                 self.seams.append(route)
                 yield route

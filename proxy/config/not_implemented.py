@@ -5,14 +5,10 @@ The change that implements a field removes it from this file.
 
 from collections.abc import Iterator
 
-from proxy.config.documents.backends import CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
-_OF_COHORTS = ("read_your_writes",)
 _OF_ROUTES = (
-    "cohort",
-    "override",
     "response_ok",
     "mirror",
     "fallback",
@@ -20,13 +16,6 @@ _OF_ROUTES = (
     "rollout",
     "writes",
 )
-
-
-def of_cohort(name: str, doc: CohortDoc) -> Iterator[UnimplementedField]:
-    """The fields of one cohort that are given and not implemented."""
-    for field in _OF_COHORTS:
-        if getattr(doc, field) is not None:
-            yield UnimplementedField("cohorts", name, field)
 
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:

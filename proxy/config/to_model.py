@@ -18,6 +18,7 @@ from proxy.config.documents.matches import (
     PathMatchDoc,
     StringMatchDoc,
 )
+from proxy.config.documents.migration import OverrideDoc
 from proxy.config.documents.routes import (
     BackendRefDoc,
     DirectResponseDoc,
@@ -49,6 +50,8 @@ from proxy.model import (
     Limits,
     Listener,
     Mirror,
+    Override,
+    ReadYourWrites,
     Redirect,
     Rewrite,
     Route,
@@ -58,6 +61,7 @@ from proxy.model import (
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
 from proxy.routing.paths import TAIL
+from proxy.routing.read_your_writes import cookie_name
 
 _N = TypeVar("_N", int, float)
 
@@ -110,6 +114,30 @@ def _without(cookies: CookieRules, own: set[str], renamed: set[str]) -> CookieRu
     return replace(cookies, remove=cookies.remove | own | foreign)
 
 
+def without_facade_fields(
+    backends: tuple[Backend, ...], cohorts: Iterable[Cohort], routes: Iterable[Route]
+) -> tuple[Backend, ...]:
+    """The backends, none of which gets the cookies of cohorts, and the fields of overrides."""
+    cookies: set[str] = set()
+    for each in cohorts:
+        cookies |= {key.name for key in each.keys if key.generate}
+        if each.read_your_writes is not None:
+            cookies.add(cookie_name(each.name))
+    headers: set[str] = set()
+    for override in {route.override for route in routes if route.override is not None}:
+        (headers if override.kind == "header" else cookies).add(override.name)
+    if headers:
+        backends = tuple(
+            replace(each, headers=replace(each.headers, remove=each.headers.remove | headers))
+            for each in backends
+        )
+    if cookies:
+        backends = tuple(
+            replace(each, cookies=_without(each.cookies, cookies, set())) for each in backends
+        )
+    return backends
+
+
 def _tls(doc: TlsDoc) -> BackendTls:
     # An IPv6 address has brackets in a URL, and none in a certificate.
     name = None if doc.server_name is None else doc.server_name.strip("[]")
@@ -131,14 +159,31 @@ def _allow(doc: AllowHeadersDoc) -> Allow:
 
 def cohort(name: str, doc: CohortDoc) -> Cohort:
     """A cohort with its keys in order."""
-    return Cohort(name, doc.salt, tuple(_hash_key(key) for key in doc.hash_policy))
+    written = doc.read_your_writes
+    return Cohort(
+        name,
+        doc.salt,
+        tuple(_hash_key(key) for key in doc.hash_policy),
+        None if written is None else ReadYourWrites(written.ttl, written.key_file),
+    )
+
+
+def _override(doc: OverrideDoc) -> Override:
+    networks = tuple(doc.allow_from)
+    if doc.header is not None:
+        return Override("header", doc.header, networks, doc.token_key_file)
+    return Override("cookie", doc.cookie or "", networks, doc.token_key_file)
 
 
 def _hash_key(doc: HashKeyDoc) -> HashKey:
     if doc.cookie is not None:
         ttl_s = (doc.ttl or _GENERATED_TTL_S) if doc.generate else 0.0
         return HashKey("cookie", doc.cookie, doc.generate, ttl_s)
-    return HashKey("header", doc.header) if doc.header is not None else HashKey("source_ip")
+    if doc.header is not None:
+        return HashKey("header", doc.header)
+    if doc.path_parameter is not None:
+        return HashKey("path_parameter", doc.path_parameter)
+    return HashKey("source_ip")
 
 
 def timeouts(doc: TimeoutsDoc, base: Timeouts) -> Timeouts:
@@ -220,6 +265,7 @@ class RouteBuilder:
             doc.stage,
             doc.priority,
             None if doc.cohort is None else self._cohorts[doc.cohort],
+            None if doc.override is None else _override(doc.override),
             None if doc.mirror is None else Mirror(doc.mirror.percent),
             _direct_response(doc),
             None if doc.redirect is None else _redirect(doc.redirect),
@@ -385,4 +431,6 @@ def table_test(doc: TestDoc, position: Position) -> TableTest:
         position.line,
         position.column,
         request.scheme,
+        request.override,
+        request.last_write,
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from proxy.config.load import Loaded
 from proxy.config.reader import MAX_BYTES
 from proxy.control.error_files import load_error_files
+from proxy.control.key_files import load_key_files
 from proxy.control.tls_files import load_tls_files
 from proxy.errors import FacadeError, Problem, TableError
 from proxy.model import Endpoint, field_name
@@ -59,13 +60,17 @@ def snapshot_of(
 
 
 def with_files(snapshot: Snapshot, path: Path) -> Snapshot:
-    """`snapshot` with the current content of the files that its table names: of TLS, and of error bodies.
+    """`snapshot` with the current content of the files that its table names: of TLS, error bodies and keys.
 
     Blocks. Raises TableError with the problems of all of them.
     """
     problems: list[Problem] = []
     try:
         errors = load_error_files(snapshot.table.error_files, path)
+    except TableError as refused:
+        problems += refused.problems
+    try:
+        keys = load_key_files(snapshot.table.key_files, path)
     except TableError as refused:
         problems += refused.problems
     try:
@@ -76,8 +81,9 @@ def with_files(snapshot: Snapshot, path: Path) -> Snapshot:
         raise TableError(str(path), tuple(sorted(problems)))
     return replace(
         snapshot,
+        table=replace(snapshot.table, keys=keys.keys),
         backends=tls.backends,
         contexts=tls.contexts,
-        files={**tls.files, **errors.files},
+        files={**tls.files, **errors.files, **keys.files},
         error_bodies=errors.bodies,
     )

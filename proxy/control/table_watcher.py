@@ -170,6 +170,8 @@ class TableWatcher:
             renewed.append("certificates of its backends")
         if snapshot.error_bodies != before.error_bodies:
             renewed.append("files of its error bodies")
+        if snapshot.table.keys != before.table.keys:
+            renewed.append("keys of its tokens and cookies")
         if renewed:
             state = self.table.state
             self.table.state = replace(state, at=time.time(), reloads=state.reloads + 1)

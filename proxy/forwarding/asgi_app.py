@@ -18,6 +18,7 @@ from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.response_headers import (
     facade_headers,
+    own_cookies,
     problem_reply,
     response_fields,
     response_head,
@@ -88,9 +89,7 @@ class AsgiForwarder:
             return None
         bits = forwarder.random_bits()
         ids = usual_ids(plan.claimed, bits)
-        return UsualRequest(
-            forwarder, client, head, routes.snapshot, plan, draw_bp, bits, *ids, began
-        )
+        return UsualRequest(forwarder, client, head, routes.snapshot, plan, bits, *ids, began)
 
     async def _respond_usual(
         self, usual: UsualRequest, shared: AsgiExtension, receive: Receive, out: AsgiResponse
@@ -137,8 +136,8 @@ class AsgiForwarder:
         """Respond to one request."""
         head = _head_of(scope)
         peer = scope["client"][0] if scope["client"] else ""
-        bits = self._forwarder.random_bits()
-        decided = decide_request(head, peer, scope["scheme"], snapshot, record, bits)
+        moment = self._forwarder.moment(record.draw_bp)
+        decided = decide_request(head, peer, scope["scheme"], snapshot, record, moment)
         if decided is None:
             await out.local_reply(OPTIONS_REPLY, facade_headers(snapshot, record))
             return
@@ -150,15 +149,16 @@ class AsgiForwarder:
 
         # The exchange is an argument: as part of the closure it would refer to itself, in a cycle (ADR 8).
         async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
-            cookie = exchange.affinity_cookie(decided.facts)
+            affinity = exchange.affinity_cookie(decided.facts)
+            cookies = own_cookies(decided, affinity, snapshot, self._forwarder.clock())
             if out.takes_head_blocks:
                 block = response_head(head, decided, snapshot, record)
-                if cookie is not None:
+                for cookie in cookies:
                     block = b"%bSet-Cookie: %b\r\n" % (block, cookie)
                 await out.open(head.status, block, head.fields.length)
             else:
                 fields = response_fields(head, decided, snapshot, record)
-                added = [] if cookie is None else [(FieldName(b"Set-Cookie"), cookie)]
+                added = [(FieldName(b"Set-Cookie"), cookie) for cookie in cookies]
                 await out.start(head.status, [*fields, *added])
 
         shared: AsgiExtension | None = scope.get("facade")

@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from proxy.http1.request_head import RequestHead
-from proxy.model import Decision, Facts, Match, Route
-from proxy.routing.decide import decision_for, weighted_choice
+from proxy.model import Decision, Facts, Match, Moment, Route
+from proxy.routing.decide import decide
 from proxy.routing.facts import facts_of_request, read_client
 from proxy.routing.resolve import resolve
 from proxy.routing.snapshot import Snapshot
@@ -27,7 +27,7 @@ UNDECIDED = Decided(
 
 
 def decide_request(
-    head: RequestHead, peer: str, scheme: str, snapshot: Snapshot, record: Record, random_bits: int
+    head: RequestHead, peer: str, scheme: str, snapshot: Snapshot, record: Record, moment: Moment
 ) -> Decided | None:
     """The decision for a request; None if the request is for the facade itself.
 
@@ -35,15 +35,14 @@ def decide_request(
     """
     client = read_client(head.fields.pairs, peer, scheme, snapshot.trusted)
     claimed = claimed_ids(head.fields.pairs, client.peer_trusted)
-    identity = record.identity = identify(claimed, random_bits)
+    identity = record.identity = identify(claimed, moment.bits)
     facts = record.facts = facts_of_request(client, head.method, head.target, head.minor)
-    resolution = resolve(snapshot.table, snapshot.index, facts, client.header_bytes)
+    resolution = resolve(snapshot.index, facts, client.header_bytes)
     matched = resolution.matched
     record.route = resolution.route
     if resolution.error is not None:
         raise resolution.error
     if matched is None:
         return None
-    choice = resolution.fixed_choice or weighted_choice(matched.route, record.draw_bp)
-    decision = record.decision = decision_for(matched, facts, choice)
+    decision = record.decision = decide(snapshot.table, matched, facts, moment)
     return Decided(facts, decision, identity)

@@ -29,6 +29,7 @@ from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_headers import (
     client_fields,
     facade_headers,
+    own_cookies,
     problem_reply,
     response_head,
     switch_lines,
@@ -97,8 +98,8 @@ class FastRequest(Struct, eq=False):
     def _begin(self) -> None:
         """Raises RequestError."""
         client, head, snapshot, forwarder = self.client, self.head, self.snapshot, self.forwarder
-        bits = forwarder.random_bits()
-        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, bits)
+        moment = forwarder.moment(self.record.draw_bp)
+        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, moment)
         if decided is None:
             self._reply(OPTIONS_REPLY)
             return
@@ -243,17 +244,16 @@ class FastRequest(Struct, eq=False):
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
-        cookie = self._affinity_cookie()
-        if cookie is not None:
+        for cookie in self._cookies():
             start = b"%bSet-Cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
 
-    def _affinity_cookie(self) -> bytes | None:
-        """The value of Set-Cookie that keeps the client with this endpoint, if it has to get one."""
-        facts, pool = self.decided.facts, self.pool
-        if pool is None or pool.affinity is None:
-            return None
-        return pool.affinity_cookie(facts, client_origin(facts)[0])
+    def _cookies(self) -> list[bytes]:
+        """The values of Set-Cookie that the facade itself adds to the response."""
+        affinity, facts, pool = None, self.decided.facts, self.pool
+        if pool is not None and pool.affinity is not None:
+            affinity = pool.affinity_cookie(facts, client_origin(facts)[0])
+        return own_cookies(self.decided, affinity, self.snapshot, self.forwarder.clock())
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -303,9 +303,7 @@ class FastRequest(Struct, eq=False):
             return
         self.tunnel = Tunnel(self.client, connection, self.snapshot)
         lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
-        cookie = self._affinity_cookie()
-        if cookie is not None:
-            lines.append(b"Set-Cookie: " + cookie)
+        lines += [b"Set-Cookie: " + cookie for cookie in self._cookies()]
         self._response().switch([*lines, b"Connection: upgrade", b"Upgrade: " + wanted])
         self.client.switch_protocols()
 

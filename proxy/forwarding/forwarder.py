@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from proxy.errors import RequestError, Unsupported
-from proxy.model import Backend
+from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.access_log import AccessLog
@@ -31,10 +31,17 @@ class Forwarder(Struct, frozen=True):
     writer: LineWriter
     health: CurrentHealth
     """The health of the backends that the table monitors."""
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
 
     def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
         """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""
         return Record(snapshot.version, self.draw() if draw_bp is None else draw_bp)
+
+    def moment(self, draw_bp: int) -> Moment:
+        """The moment of a request of the general way that has been drawn `draw_bp`."""
+        health = self.health.current
+        return Moment(draw_bp, self.clock(), self.random_bits(), health=health)
 
     def finish(self, record: Record, snapshot: Snapshot) -> None:
         """Count a request that has ended, and log it."""

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.read_fields import SeenFields
 from proxy.http1.known_lines import COOKIE, Line
 from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
@@ -13,7 +14,9 @@ from proxy.model import (
     SAFE_METHODS,
     Backend,
     BackendRef,
+    Cohort,
     CookieRules,
+    Facts,
     HeaderEdits,
     HeaderPairs,
     Limits,
@@ -22,16 +25,25 @@ from proxy.model import (
     Route,
     Timeouts,
 )
+from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
-from proxy.routing.transforms.facade_fields import PREFIX, SHARED_FIELDS, taken_prefix
+from proxy.routing.transforms.facade_fields import (
+    PREFIX,
+    SHARED_FIELDS,
+    is_forwarding,
+    taken_prefix,
+)
 from proxy.routing.transforms.headers import edited_request, replaced_names
 from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
 from proxy.upstream import HttpUpstream
+
+_MAX_KNOWN = 16_384
+_MAX_KNOWN_BYTES = 512
 
 
 class FieldPolicy(Struct, frozen=True):
@@ -40,18 +52,37 @@ class FieldPolicy(Struct, frozen=True):
     removed: frozenset[bytes]
     only: frozenset[str] | None
     cookies: CookieRules
+    known: dict[bytes, bytes] = {}
+    """Cookie lines that were filtered before, each with the one that is sent. Bounded: it forgets all when full."""
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
-        kept = []
-        removed, only, cookies = self.removed, self.only, self.cookies
-        for kind, name, value, line in lines:
-            if name in removed or (only is not None and name.decode("latin-1") not in only):
-                continue
-            if kind == COOKIE and cookies is not ALL_COOKIES:
-                line = field_lines(with_cookies([(name, value)], cookies))
-            kept.append(line)
-        return b"".join(kept)
+        return b"".join([line[3] for line in self.lines(lines)])
+
+    def lines(self, lines: list[Line]) -> list[Line]:
+        """The lines that are forwarded, of the kinds that a table may drop."""
+        removed, only = self.removed, self.only
+        if only is not None:
+            lines = [line for line in lines if line[1].decode("latin-1") in only]
+        if self.cookies is not ALL_COOKIES:
+            return [
+                line if line[0] != COOKIE else self._cookie_line(line)
+                for line in lines
+                if line[1] not in removed
+            ]
+        return [line for line in lines if line[1] not in removed] if removed else lines
+
+    def _cookie_line(self, line: Line) -> Line:
+        """The line that goes on is empty, if the backend gets none of the cookies."""
+        kind, name, value, whole = line
+        sent = self.known.get(whole)
+        if sent is None:
+            sent = field_lines(with_cookies([(name, value)], self.cookies))
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.clear()
+            if len(whole) <= _MAX_KNOWN_BYTES:
+                self.known[whole] = sent
+        return kind, name, value, sent
 
 
 class PreparedRoute(Struct, frozen=True, eq=False):
@@ -94,27 +125,104 @@ None instead of a prepared route: these requests go the general way.
 """
 
 
+TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
+
+
+class KeyedRoute(Struct, frozen=True, eq=False):
+    """A route of which the fields of a request may choose the reference: a key (rule 3), an override, a last write."""
+
+    matched: MatchedRoute
+    cohort: Cohort | None
+    """None where no key decides."""
+    by_key: Choices
+    by_draw: Choices
+    """For a request without a key. It goes the general way if it gets an id."""
+    by_fields: bool
+    """The keys are cookies and headers, so what is known of a request's fields has its bucket."""
+
+    def choose(
+        self, facts: Facts, seen: SeenFields, draw_bp: int
+    ) -> tuple[PreparedRoute | None, int]:
+        """The prepared route and the bucket of a request. As `routing.decide` does it."""
+        cohort = self.cohort
+        if seen.chooses:
+            return None, draw_bp
+        if cohort is None:
+            return _at(self.by_draw, draw_bp), draw_bp
+        bucket_bp = seen.buckets.get(cohort.name)
+        if bucket_bp is None:
+            found = key_of(cohort, self.matched.match, facts)
+            if found is None:
+                return _at(self.by_draw, draw_bp), draw_bp
+            bucket_bp = bucket_of(cohort.salt, found[1])
+            if self.by_fields:
+                seen.buckets[cohort.name] = bucket_bp
+        return _at(self.by_key, bucket_bp), bucket_bp
+
+
+def keyed_route(
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
+) -> KeyedRoute | None:
+    """None for a route of which the fields of requests choose nothing."""
+    route = matched.route
+    cohort, is_fixed = route.cohort, fixed_choice(snapshot.table, route) is not None
+    if (cohort is None or is_fixed) and route.override is None:
+        return None
+    if cohort is None or is_fixed:
+        drawn = prepared_choices(forwarder, snapshot, matched, method)
+        return KeyedRoute(matched, None, drawn, drawn, False)
+    by_draw = TO_THE_GENERAL_WAY
+    if not cohort.keys[-1].generate:
+        by_draw = _by_bucket(forwarder, snapshot, matched, method, "draw")
+    by_key = _by_bucket(forwarder, snapshot, matched, method, "cohort")
+    by_fields = all(
+        key.kind == "cookie" or (key.kind == "header" and not is_forwarding(key.name.encode()))
+        for key in cohort.keys
+    )
+    return KeyedRoute(matched, cohort, by_key, by_draw, by_fields)
+
+
+def _at(choices: Choices, bucket_bp: int) -> PreparedRoute | None:
+    for edge_bp, prepared in choices:
+        if bucket_bp < edge_bp:
+            return prepared
+    return None
+
+
 def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """The prepared routes for requests of `method` that a route takes."""
-    route = matched.route
-    fixed = fixed_choice(snapshot.table, route)
+    """The prepared routes for requests of `method` that a route takes. Of a route with a cohort: see `KeyedRoute`."""
+    fixed = fixed_choice(snapshot.table, matched.route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
+    return _by_bucket(forwarder, snapshot, matched, method, "draw")
+
+
+def _by_bucket(
+    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, reason: str
+) -> Choices:
+    route = matched.route
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
     for at in range(len(route.backend_refs) - 1, -1, -1):
         edge_bp = edge_bp + route.backend_refs[at].weight_bp if at else ALL_BP
-        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, "draw"))))
+        edges.append((edge_bp, _prepared(forwarder, snapshot, matched, method, (at, reason))))
     return tuple(edges)
+
+
+def _sets_cookie(route: Route, method: str) -> bool:
+    """Whether a response carries the cookie of the client's last write."""
+    cohort = route.cohort
+    writes = method not in SAFE_METHODS
+    return writes and cohort is not None and cohort.read_your_writes is not None
 
 
 def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0:
+    if at < 0 or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]

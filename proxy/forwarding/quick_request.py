@@ -203,7 +203,6 @@ class QuickTier:
                     head,
                     routes.snapshot,
                     plan,
-                    draw_bp,
                     bits,
                     *usual_ids(plan.claimed, bits),
                     time.monotonic(),

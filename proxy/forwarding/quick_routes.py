@@ -5,10 +5,14 @@ from msgspec import Struct
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_route import (
+    TO_THE_GENERAL_WAY,
     Choices,
+    KeyedRoute,
     PreparedRoute,
+    keyed_route,
     prepared_choices,
 )
+from proxy.forwarding.read_fields import ReadFields, SeenFields, choosing_names
 from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
@@ -27,13 +31,13 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
-from proxy.telemetry.log_line import read_part
 
 _MAX_PROFILES = 1024
 _ALWAYS_SPECIAL = 1 << VIA | 1 << IDS
 _FORWARDING = 1 << FORWARDING | 1 << VIA
 _EXTENDED = (b"x-forwarded-for", b"forwarded", b"via")
 _NO_FIELDS: HeaderPairs = []
+_NOTHING_READ = SeenFields(b"")
 
 
 class ClientProfile(Struct, frozen=True, eq=False):
@@ -62,33 +66,45 @@ class QuickPlan(Struct, frozen=True, eq=False):
     claimed: ClaimedIds
     read: bytes
     """The part of the log line with the values that the rules of the table read; mostly empty."""
+    bucket_bp: int
+    """The draw, or the bucket of the request in its cohort."""
 
 
 class QuickRoutes:
     """Prepared routes and client profiles of one snapshot. The table bounds the former, `_MAX_PROFILES` the latter."""
 
-    __slots__ = ("_choices", "_forwarded", "_forwarder", "_profiles", "_reads", "snapshot")
+    __slots__ = (
+        "_choices",
+        "_forwarded",
+        "_forwarder",
+        "_keyed",
+        "_profiles",
+        "_reads",
+        "snapshot",
+    )
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
-        self._reads = None if snapshot.reads == LoggedNames() else snapshot.reads
+        read = snapshot.reads != LoggedNames() or any(choosing_names(snapshot.table))
+        self._reads = ReadFields(snapshot.table, snapshot.reads) if read else None
         self._choices: dict[tuple[int, str], Choices] = {}
+        self._keyed: dict[tuple[int, str], KeyedRoute] = {}
+        """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
         self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
         """None for a request that has to go the general way."""
         method, path, host, minor = head.method, head.path, head.host, head.minor
         peer, scheme = client.peer, client.scheme
-        profile = self._profiles.get((peer, scheme, host, minor))
-        if profile is None:
-            profile = self._new_profile(peer, scheme, host, minor)
+        shared = (peer, scheme, host, minor)
+        profile = self._profiles.get(shared) or self._new_profile(*shared)
         special = head.special & profile.special
         trusted, reads, query, address = profile.peer_trusted, self._reads, head.query, peer
         fields = _NO_FIELDS
         if special or reads is not None:
-            fields = [(line[1], line[2]) for line in head.lines]
+            fields = self._fields(head.lines, special)
             if special and trusted:
                 address = client_address(peer, fields, self.snapshot.trusted)
         has_query, q = query != b"", query[1:]
@@ -104,12 +120,15 @@ class QuickRoutes:
             if draw_bp < edge_bp:
                 prepared = choice
                 break
+        seen = _NOTHING_READ if reads is None else reads.seen(facts)
+        if prepared is None:
+            prepared, draw_bp = self._by_key(matched, facts, seen, draw_bp)
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
+        if special:
+            return self._special(head, prepared, special, facts, seen, draw_bp)
         if prepared.rewrite is not None:
             path = upstream_path(matched.match, prepared.rewrite, path)
-        if special:
-            return self._special(head, prepared, profile, facts, path)
         policy, lines = prepared.policy, head.lines
         block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
         return QuickPlan(
@@ -119,13 +138,31 @@ class QuickRoutes:
             path,
             block + profile.forwarding,
             NO_CLAIMS,
-            b"" if reads is None else read_part(facts, reads),
+            seen.logged,
+            draw_bp,
         )
 
     def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
-        choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
+        keyed = keyed_route(self._forwarder, self.snapshot, matched, method)
+        if keyed is None:
+            choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
+        else:
+            self._keyed[(id(matched), method)], choices = keyed, TO_THE_GENERAL_WAY
         self._choices[(id(matched), method)] = choices
         return choices
+
+    def _fields(self, lines: list[Line], special: int) -> HeaderPairs:
+        """The fields that rules may read; all of them, if some need a second look."""
+        if special or self._reads is None:
+            return [(line[1], line[2]) for line in lines]
+        return self._reads.of(lines)
+
+    def _by_key(
+        self, matched: MatchedRoute, facts: Facts, seen: SeenFields, draw_bp: int
+    ) -> tuple[PreparedRoute | None, int]:
+        """The prepared route for the key of a request, and its bucket."""
+        keyed = self._keyed.get((id(matched), facts.method))
+        return (None, draw_bp) if keyed is None else keyed.choose(facts, seen, draw_bp)
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
         snapshot = self.snapshot
@@ -153,23 +190,29 @@ class QuickRoutes:
         self,
         head: QuickHead,
         prepared: PreparedRoute,
-        profile: ClientProfile,
+        special: int,
         facts: Facts,
-        path: bytes,
+        seen: SeenFields,
+        bucket_bp: int,
     ) -> QuickPlan | None:
         """The plan for a request with special lines."""
         claimed = NO_CLAIMS
-        special = head.special & profile.special
         if prepared.taken and any(line[1] == PREFIX for line in head.lines):
             return None
-        allowed = self._forwarded.allow_headers
-        if not (special & ~_FORWARDING or allowed or prepared.policy is not None):
-            block = _forwarding_block(head.lines, facts, self._forwarded.via)
+        policy = prepared.policy
+        if not (special & ~_FORWARDING or self._forwarded.allow_headers) and (
+            policy is None or policy.only is None
+        ):
+            lines = head.lines if policy is None else policy.lines(head.lines)
+            block = _forwarding_block(lines, facts, self._forwarded.via)
         else:
-            claimed = claimed_ids(facts.headers, profile.peer_trusted)
+            claimed = claimed_ids(facts.headers, facts.peer_trusted)
             if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
                 return None
             block = self._general_block(prepared, facts, claimed)
+        path = facts.path
+        if prepared.rewrite is not None:
+            path = upstream_path(prepared.matched.match, prepared.rewrite, path)
         return QuickPlan(
             prepared,
             facts.client.encode(),
@@ -177,7 +220,8 @@ class QuickRoutes:
             path,
             block,
             claimed,
-            b"" if self._reads is None else read_part(facts, self._reads),
+            seen.logged,
+            bucket_bp,
         )
 
     def _general_block(self, prepared: PreparedRoute, facts: Facts, claimed: ClaimedIds) -> bytes:

@@ -6,7 +6,9 @@ from proxy.http1.local_reply import LocalReply
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import fields_block
 from proxy.model import NO_EDITS, Decision, HeaderPairs
+from proxy.routing.cohort import id_cookie
 from proxy.routing.error_reply import error_reply
+from proxy.routing.read_your_writes import write_cookie
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import dropped_cookies
 from proxy.routing.transforms.headers import apply_header_edits, replaced_names
@@ -77,6 +79,19 @@ def edits_responses(decision: Decision) -> bool:
     """Whether the table edits the fields of the response."""
     ref = decision.ref
     return decision.route.response != NO_EDITS or (ref is not None and ref.response != NO_EDITS)
+
+
+def own_cookies(
+    decided: Decided, affinity: bytes | None, snapshot: Snapshot, now_s: float
+) -> list[bytes]:
+    """The values of Set-Cookie that the facade itself adds to a backend's response.
+
+    `affinity` is the cookie that keeps the client with its endpoint, if it has to get one.
+    """
+    decision, facts = decided.decision, decided.facts
+    written = write_cookie(snapshot.table, decision, facts, now_s)
+    cookies = (affinity, id_cookie(decision, facts), written)
+    return [cookie for cookie in cookies if cookie is not None]
 
 
 def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:

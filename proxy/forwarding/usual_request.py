@@ -14,6 +14,7 @@ from proxy.forwarding.quick_routes import QuickPlan
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import ResponseHead
+from proxy.model import Moment
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import apply_header_edits
 from proxy.routing.transforms.response import head_block, unchanged
@@ -32,7 +33,6 @@ class UsualRequest(Struct, eq=False):
     head: QuickHead
     snapshot: Snapshot
     plan: QuickPlan
-    draw_bp: int
     bits: int
     request_id: bytes
     trace_id: bytes
@@ -92,7 +92,7 @@ class UsualRequest(Struct, eq=False):
             line = USUAL_LINE % (
                 forwarder.writer.second(second),
                 (now - second) * 1e6,
-                self.draw_bp * _PER_CENT,
+                plan.bucket_bp * _PER_CENT,
                 status,
                 received_bytes,
                 sent_bytes,
@@ -112,10 +112,12 @@ class UsualRequest(Struct, eq=False):
     def general_state(self) -> tuple[RequestHead, Record, Decided]:
         """Head, record and decision of this request in the general way: the same decision and ids, sent once."""
         head, client, snapshot = self.head.strict(), self.client, self.snapshot
-        record = self.forwarder.record(snapshot, self.draw_bp)
+        forwarder, draw_bp = self.forwarder, self.plan.bucket_bp
+        record = forwarder.record(snapshot, draw_bp)
         record.received_bytes = len(self.head.body)
         record.attempts = 1
-        decided = decide_request(head, client.peer, client.scheme, snapshot, record, self.bits)
+        moment = Moment(draw_bp, forwarder.clock(), self.bits)
+        decided = decide_request(head, client.peer, client.scheme, snapshot, record, moment)
         return head, record, decided or UNDECIDED
 
 

@@ -14,6 +14,8 @@ _ALLOWED_BYTES = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100
 TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """One character of a token, as a regex (RFC 9110 5.6.2)."""
 _TOKEN = re.compile(TCHAR + rb"+")
+FIELD = re.compile(rb"(" + TCHAR + rb"+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+"""A field line: its name, and its value with the white space at its end."""
 _COMMON_NAMES = (
     b"Host Connection User-Agent Accept Accept-Encoding Accept-Language Authorization Cache-Control Content-Length "
     b"Content-Type Cookie Date ETag Expect Expires Forwarded If-Match If-Modified-Since If-None-Match If-Range "

@@ -8,7 +8,7 @@ unknown lines.
 import re
 
 from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
-from proxy.http1.fields import COMMON_NAMES, TCHAR
+from proxy.http1.fields import COMMON_NAMES, FIELD
 from proxy.http1.host import is_host
 from proxy.model import field_name
 
@@ -39,7 +39,6 @@ value, and with its end."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
-_FIELD = re.compile(rb"(" + TCHAR + rb"+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 # Not cached: these values differ between clients or requests, and would evict the other lines.
 _NOT_KEPT = frozenset(
@@ -51,12 +50,11 @@ _KINDS = (
         b"keep-alive proxy-connection te trailer http2-settings proxy-authenticate".split(),
         DROPPED,
     )
-    | dict.fromkeys(
-        b"x-real-ip x-original-url x-rewrite-url proxy proxy-authorization".split(), RESTRICTED
-    )
+    | dict.fromkeys(b"x-real-ip x-original-url x-rewrite-url proxy".split(), RESTRICTED)
+    | dict.fromkeys(b"forwarded x-forwarded-for x-forwarded-proto".split(), FORWARDING)
     | dict.fromkeys(b"x-request-id traceparent tracestate".split(), IDS)
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
-    | {b"cookie": COOKIE, b"via": VIA, b"forwarded": FORWARDING}
+    | {b"cookie": COOKIE, b"via": VIA}
 )
 _CONNECTION = {b"keep-alive": KEEP_ALIVE, b"close": CLOSE}
 _NO_FIELD: Line = (STRICT, b"", b"", b"")
@@ -66,12 +64,14 @@ class KnownLines(dict[bytes, Line]):
     """The known lines of one worker. Bounded: when the cache is full, all lines are dropped."""
 
     def __missing__(self, line: bytes) -> Line:
-        found = _FIELD.fullmatch(line)
+        found = FIELD.fullmatch(line)
         if found is None:
             return _NO_FIELD
         written, value = found[1], found[2].rstrip(b" \t")
         name = COMMON_NAMES.get(written) or field_name(written)
-        kind = _kind_of(name, value)
+        kind = _KINDS.get(name)
+        if kind is None:
+            kind = _kind_of(name, value)
         sent = b"%b: %b\r\n" % (written, value) if kind <= COOKIE else b""
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:
@@ -88,11 +88,10 @@ def _kind_of(name: bytes, value: bytes) -> int:
         return _CONNECTION.get(value.lower(), STRICT)
     if name == b"content-length":
         return LENGTH if _LENGTH.fullmatch(value) else STRICT
-    if name in CREDENTIALS_FIELDS and has_login_credentials([(name, value)]):
-        return STRICT  # The login is one of the connection (`connection_login`).
-    kind = _KINDS.get(name)
-    if kind is not None:
-        return kind
+    if name in CREDENTIALS_FIELDS:
+        if has_login_credentials([(name, value)]):
+            return STRICT  # The login is one of the connection (`connection_login`).
+        return PLAIN if name == b"authorization" else RESTRICTED
     if name.startswith(b"x-forwarded-"):
         return FORWARDING
     return RESTRICTED if b"_" in name else PLAIN

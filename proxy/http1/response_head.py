@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.http1.connection_login import CHALLENGE_FIELDS, is_login_challenge
-from proxy.http1.fields import cut_lines, read_field
+from proxy.http1.fields import cut_lines, read_fields
 from proxy.http1.framing import BODILESS_STATUSES, MAX_LENGTH_DIGITS
 from proxy.http1.trailers import FORBIDDEN_IN_RESPONSES
 from proxy.model import HeaderPairs
@@ -26,11 +26,9 @@ MAX_TRAILER_BYTES = 16 * 1024
 Framing = Literal["length", "chunked", "until_close", "none"]
 """How a body ends (RFC 9112 6.3)."""
 
-_MAX_KNOWN_LINES = 64
-_MAX_KNOWN_LINE_BYTES = 128
 _SPECIAL_FIELDS = CHALLENGE_FIELDS | {b"content-length", b"transfer-encoding", b"connection"}
 
-_COMMON_STATUS_LINES = {
+COMMON_STATUS_LINES = {
     b"HTTP/1.1 %d %b" % (status, status.phrase.encode()): int(status)
     for status in HTTPStatus
     if status >= 200
@@ -84,6 +82,10 @@ class ResponseHead(Struct, frozen=True, eq=False):
     status: int
     is_http10: bool
     fields: ResponseFields
+    block: bytes = b""
+    """Status line and fields for clients, with Content-Length. Empty if a rule may be about a field, or if the strict
+    reader has read the head: `unchanged` makes it then.
+    """
     rendered: dict[bytes, tuple[bytes, HeaderPairs] | None] = {}
     """A cache for the code that passes the response on: heads for clients, by the name of the decision header."""
 
@@ -99,14 +101,11 @@ class ResponseHead(Struct, frozen=True, eq=False):
         return self.fields.pairs
 
 
-def read_response_head(raw: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> ResponseHead:
-    """Parse a head without its empty line. Raises MalformedResponse, or BadRequest for a bad field.
-
-    `known` is a cache of field lines that were parsed before: the responses of a backend share many of them.
-    """
+def read_response_head(raw: bytes) -> ResponseHead:
+    """Parse a head without its empty line. Raises MalformedResponse, or BadRequest for a bad field."""
     lines = cut_lines(raw)
-    status = _COMMON_STATUS_LINES.get(lines[0]) or _parse_status(lines[0])
-    return ResponseHead(status, lines[0].startswith(b"HTTP/1.0"), parse_fields(lines, known))
+    status = COMMON_STATUS_LINES.get(lines[0]) or _parse_status(lines[0])
+    return ResponseHead(status, lines[0].startswith(b"HTTP/1.0"), parse_fields(lines))
 
 
 def check_switch(head: ResponseHead, may_switch: bool) -> None:
@@ -115,30 +114,13 @@ def check_switch(head: ResponseHead, may_switch: bool) -> None:
         raise MalformedResponse("it switched protocols unasked")
 
 
-def parse_fields(lines: list[bytes], known: dict[bytes, tuple[bytes, bytes]]) -> ResponseFields:
+def parse_fields(lines: list[bytes]) -> ResponseFields:
     """Parse the lines after the status line, the first of `lines`. Raises MalformedResponse, or BadRequest."""
     if len(lines) > MAX_HEADERS + 1:
         raise MalformedResponse(f"it has more than {MAX_HEADERS} header fields")
-    pairs: HeaderPairs = []
-    special: HeaderPairs = []
-    for line in lines[1:]:
-        pair = known.get(line)
-        if pair is None:
-            pair = _parse_field(line, known)
-        pairs.append(pair)
-        if pair[0] in _SPECIAL_FIELDS:
-            special.append(pair)
+    pairs = read_fields(lines[1:])
+    special = [pair for pair in pairs if pair[0] in _SPECIAL_FIELDS]
     return _with_framing(pairs, special) if special else ResponseFields(pairs)
-
-
-def _parse_field(line: bytes, known: dict[bytes, tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    pair = read_field(line)
-    # Not Set-Cookie: such a line is for one client, and is not repeated.
-    if len(line) <= _MAX_KNOWN_LINE_BYTES and pair[0] != b"set-cookie":
-        if len(known) >= _MAX_KNOWN_LINES:
-            known.clear()
-        known[line] = pair
-    return pair
 
 
 def _with_framing(pairs: HeaderPairs, special: HeaderPairs) -> ResponseFields:

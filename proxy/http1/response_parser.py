@@ -11,6 +11,7 @@ The parser knows the exact end of a response. Surplus bytes after it mean that t
 from typing import Protocol
 
 from proxy.http1.chunked import ChunkReader
+from proxy.http1.quick_response import KnownResponseLines, read_quick_response
 from proxy.http1.response_head import (
     MAX_HEAD_BYTES,
     Framing,
@@ -55,18 +56,19 @@ class ResponseSink(Protocol):
 
 
 class LastResponse:
-    """The last response head of an endpoint, shared by its connections: backends repeat themselves (ADR 11)."""
+    """The last response head of an endpoint and its known lines, shared by its connections: backends repeat themselves
+    (ADR 11, 21).
+    """
 
-    __slots__ = ("head", "known_lines", "raw", "total_bytes")
+    __slots__ = ("head", "known", "raw", "total_bytes")
 
     def __init__(self) -> None:
+        self.known = KnownResponseLines()
         self.raw = b""
         """The head's bytes, with the empty line. Empty until there is one."""
         self.head = ResponseHead(0, False, ResponseFields([]))
         self.total_bytes = -1
         """The size of a response with this head and its body. -1 if a response differs, or must not be used again."""
-        self.known_lines: dict[bytes, tuple[bytes, bytes]] = {}
-        """Parsed field lines; see `read_response_head`."""
 
     def remember(self, head: ResponseHead, raw: bytes) -> None:
         """`head` was parsed from `raw`, which ends where the body begins."""
@@ -173,6 +175,15 @@ class ResponseParser:
         elif last.raw and data.startswith(last.raw):
             self._start(last.head, data, len(last.raw))
             return
+        else:
+            quick = read_quick_response(data, last.known)
+            if quick is not None:
+                self._final_head(quick[0], data, quick[1])
+                return
+        self._read_heads(data, searched)
+
+    def _read_heads(self, data: bytes, searched: int) -> None:
+        """Parse by the strict rules. The first `searched` bytes were searched for the end of a head before."""
         while True:
             end = data.find(_HEAD_END, searched - 3 if searched > 3 else 0)
             if end < 0:
@@ -181,10 +192,9 @@ class ResponseParser:
                 return
             if end > MAX_HEAD_BYTES:
                 raise MalformedResponse(f"its head is larger than {MAX_HEAD_BYTES} bytes")
-            head = read_response_head(data[:end], last.known_lines)
+            head = read_response_head(data[:end])
             if head.status >= 200:
-                last.remember(head, data[: end + 4])
-                self._start(head, data, end + 4)
+                self._final_head(head, data, end + 4)
                 return
             if head.status == 101:
                 self._switch(head, data[end + 4 :])
@@ -193,6 +203,10 @@ class ResponseParser:
             data, searched = data[end + 4 :], 0
             if not data or self._sink is None:
                 return
+
+    def _final_head(self, head: ResponseHead, data: bytes, body_at: int) -> None:
+        self._last.remember(head, data[:body_at])
+        self._start(head, data, body_at)
 
     def _interim_head(self, head: ResponseHead) -> None:
         self._interim_count += 1

@@ -20,6 +20,7 @@ from proxy.model.backend import (
     TlsFile,
     TlsKey,
 )
+from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
     NO_EDITS,
@@ -38,17 +39,17 @@ from proxy.model.health import (
     Health,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.model.moment import Known, Moment
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
     DEFAULTS,
     BackendRef,
-    Cohort,
     DirectResponse,
     Explain,
     Forwarded,
-    HashKey,
     Limits,
     Listener,
     Mirror,
@@ -100,19 +101,26 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "KeyFile",
+    "Known",
     "Limits",
     "Listener",
     "LoadBalancing",
     "Match",
     "MatchedRoute",
     "Mirror",
+    "Moment",
     "Outgoing",
     "OutlierDetection",
+    "Override",
     "PathMatch",
+    "ReadYourWrites",
     "Redirect",
     "Rewrite",
     "Route",
     "RouteTable",
+    "SigningKey",
+    "SigningKeys",
     "SlowStart",
     "Stage",
     "StringMatch",

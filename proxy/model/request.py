@@ -49,7 +49,8 @@ class Decision(Struct, frozen=True):
 
     route: Route
     reason: str
-    """One word: only, draw, kill_switch, stage, direct_response, redirect, retired."""
+    """One word: only, draw, cohort, override, read_your_writes, kill_switch, stage, direct_response, redirect,
+    retired."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""
@@ -57,6 +58,10 @@ class Decision(Struct, frozen=True):
     mirrored_to: tuple[str, ...] = ()
     match: Match = Match()
     """The match of the route that took the request."""
+    bucket_bp: int | None = None
+    """The bucket in [0, 10,000) by which the reference was chosen. None where no bucket decides."""
+    new_id: bytes = b""
+    """The id that the client gets with the response, since it has no key of the route's cohort."""
 
     @property
     def matched(self) -> MatchedRoute:

@@ -9,9 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.model.backend import Backend, TlsFile
+from proxy.model.cohort import Cohort, Override
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
+from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
 
@@ -114,23 +116,6 @@ class Redirect(Struct, frozen=True):
     """Replaces the matched prefix."""
 
 
-class HashKey(Struct, frozen=True):
-    """A source of the key of a cohort: a cookie, a header, or the client's address."""
-
-    kind: Literal["cookie", "header", "source_ip"]
-    name: str = ""
-    generate: bool = False
-    ttl_s: float = 0.0
-
-
-class Cohort(Struct, frozen=True):
-    """A group of clients that move together. The bucket is a hash of the salt and the first key that is present."""
-
-    name: str
-    salt: str
-    keys: tuple[HashKey, ...]
-
-
 class Mirror(Struct, frozen=True):
     """Copies to the other backend. `percent_bp` is the percentage of the safe requests that are copied."""
 
@@ -149,6 +134,7 @@ class Route(Struct, frozen=True):
     stage: Stage | None = None
     priority: int = 0
     cohort: Cohort | None = None
+    override: Override | None = None
     mirror: Mirror | None = None
     direct_response: DirectResponse | None = None
     redirect: Redirect | None = None
@@ -229,4 +215,7 @@ class RouteTable(Struct, frozen=True):
     errors: ErrorBodies = ()
     """The bodies of error responses to requests without a route."""
     error_files: tuple[ErrorFile, ...] = ()
+    key_files: tuple[KeyFile, ...] = ()
+    keys: SigningKeys = {}
+    """The keys in the `key_files`. Empty if no files were loaded (`proxy.control.key_files`)."""
     """The files of all error bodies, read by the loader of the table."""

@@ -44,3 +44,7 @@ class TableTest(Struct, frozen=True):
     column: int = 0
     scheme: str = "http"
     """That of the connection."""
+    override: str | None = None
+    """The backend that the client chooses, and may choose."""
+    last_write: str | None = None
+    """The backend that the client wrote to within `read_your_writes.ttl`."""

@@ -7,29 +7,54 @@ from proxy.model import (
     Facts,
     Match,
     MatchedRoute,
+    Moment,
     Rewrite,
     Route,
     RouteTable,
 )
+from proxy.routing.cohort import place_of
+from proxy.routing.override import overridden
 from proxy.routing.paths import fill_template, replace_prefix, to_wire
+from proxy.routing.read_your_writes import last_written
 
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
 
-def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, draw_bp: int) -> Decision:
+def decide(table: RouteTable, matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
     """The decision about a request that a route takes.
 
-    `draw_bp` is a uniform random number from [0, 10,000), drawn for each request. `explain`, `check` and `plan` call
-    this. The quick way calls `fixed_choice` once for each prepared route (ADR 21).
+    In this order: kill switch, local reply, override, a single reference, stage, the client's last write, cohort, draw.
+    Live traffic, `explain`, `check` and `plan` call this. The quick way calls `fixed_choice` and `weighted_choice`'s
+    rule once for each prepared route (ADR 21).
     """
     route = matched.route
-    choice = fixed_choice(table, route) or weighted_choice(route, draw_bp)
-    return decision_for(matched, facts, choice)
+    fixed = fixed_choice(table, route)
+    if fixed is None or fixed[0] >= 0:
+        wanted = overridden(table, route, facts, moment)
+        if wanted is not None:
+            return decision_for(matched, facts, (wanted, "override"))
+    if fixed is not None:
+        return decision_for(matched, facts, fixed)
+    written = last_written(table, route, facts, moment)
+    if written is not None:
+        return decision_for(matched, facts, (written, "read_your_writes"))
+    return _decide_by_bucket(matched, facts, moment)
+
+
+def _decide_by_bucket(matched: MatchedRoute, facts: Facts, moment: Moment) -> Decision:
+    route = matched.route
+    if route.cohort is None:
+        known_bp = moment.known.bucket_bp
+        bucket_bp = moment.draw_bp if known_bp is None else known_bp
+        return decision_for(matched, facts, weighted_choice(route, bucket_bp, "draw"), bucket_bp)
+    place = place_of(route.cohort, matched.match, facts, moment)
+    choice = weighted_choice(route, place.bucket_bp, place.reason)
+    return decision_for(matched, facts, choice, place.bucket_bp, place.new_id)
 
 
 def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
-    """The choice for every request that `route` takes. None where the draw decides.
+    """The choice for every request that `route` takes. None where the request's bucket decides.
 
     In this order: kill switch, local reply, a single reference, stage.
     """
@@ -45,8 +70,8 @@ def fixed_choice(table: RouteTable, route: Route) -> Choice | None:
     return 1 if stage == "live" else 0, "stage"
 
 
-def weighted_choice(route: Route, draw_bp: int) -> Choice:
-    """The choice by draw.
+def weighted_choice(route: Route, bucket_bp: int, reason: str) -> Choice:
+    """The choice by bucket.
 
     The last reference has the buckets from 0 up to its weight, the one before it the next ones, and so on (ADR 6).
     So a newcomer, which is written after its incumbent, has every bucket below its weight: raising the weight moves
@@ -55,13 +80,19 @@ def weighted_choice(route: Route, draw_bp: int) -> Choice:
     refs, edge_bp = route.backend_refs, 0
     for at in range(len(refs) - 1, 0, -1):
         edge_bp += refs[at].weight_bp
-        if draw_bp < edge_bp:
-            return at, "draw"
-    return 0, "draw"
+        if bucket_bp < edge_bp:
+            return at, reason
+    return 0, reason
 
 
-def decision_for(matched: MatchedRoute, facts: Facts, choice: Choice) -> Decision:
-    """The decision for a request and a choice."""
+def decision_for(
+    matched: MatchedRoute,
+    facts: Facts,
+    choice: Choice,
+    bucket_bp: int | None = None,
+    new_id: bytes = b"",
+) -> Decision:
+    """The decision for a request and a choice. `bucket_bp` and `new_id` as in `Decision`."""
     route, match = matched.route, matched.match
     at, reason = choice
     if at < 0:
@@ -75,6 +106,8 @@ def decision_for(matched: MatchedRoute, facts: Facts, choice: Choice) -> Decisio
         upstream_path(match, ref.rewrite, facts.path),
         _mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
+        bucket_bp,
+        new_id,
     )
 
 

@@ -21,11 +21,14 @@ from proxy.model import (
     Facts,
     HeaderPairs,
     Health,
+    Known,
     MatchedRoute,
+    Moment,
     Route,
     RouteTable,
 )
 from proxy.model.match import Match
+from proxy.routing.cohort import key_of
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
@@ -48,7 +51,9 @@ class PossibleDecision(Struct, frozen=True):
     """The percentage of the route's requests with this decision."""
     reason: str
     buckets: tuple[float, float] | None = None
-    """The range of buckets, upper bound excluded. None where no draw is made."""
+    """The range of buckets, upper bound excluded. None where no bucket decides."""
+    bucket: float | None = None
+    """The bucket of the request, where its key or `--bucket` gives it."""
     backend: str | None = None
     urls: tuple[str, ...] = ()
     """The URLs of the upstream request, one for each endpoint of the backend."""
@@ -105,6 +110,8 @@ class Explanation(Struct, frozen=True):
     matches: int = 1
     """How many matches the route has."""
     stage: str | None = None
+    cohort: str = ""
+    """The cohort of the route and the key that the request has for it."""
     errors: tuple[str, ...] = ()
     """The bodies that the table gives to error responses of the facade, in words."""
     not_obeyed: tuple[str, ...] = ()
@@ -141,12 +148,13 @@ EndpointOf = Callable[[Backend, Facts], Endpoint | None]
 def explain(
     snapshot: InEffect,
     spec: RequestSpec,
+    now_s: float,
     endpoint_of: EndpointOf = lambda backend, facts: None,
     health: Health = ALL_HEALTHY,
 ) -> Explanation:
-    """The explanation of one request. Raises FacadeError for an invalid `spec`.
+    """The explanation of one request at a time in seconds since the epoch, with the health of a running facade.
 
-    `health` is that of a running facade.
+    Raises FacadeError for an invalid `spec`.
     """
     try:
         facts = facts_of_spec(spec, snapshot.trusted)
@@ -162,7 +170,7 @@ def explain(
         snapshot.version,
         snapshot.table.kill_switch,
     )
-    resolution = resolve(snapshot.table, snapshot.index, facts)
+    resolution = resolve(snapshot.index, facts)
     matched, error = resolution.matched, resolution.error
     if isinstance(error, AmbiguousPath):
         variants = tuple(_path_variants(snapshot.index, facts))
@@ -186,11 +194,14 @@ def explain(
         match_number=matched.number,
         matches=len(route.matches),
         stage=route.stage,
+        cohort=_cohort(matched, facts),
         errors=describe_errors(route.errors),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_health(_with_endpoint(decision, snapshot, facts, endpoint_of), health)
-            for decision in _possible_decisions(snapshot, matched, facts, spec.bucket_bp)
+            for decision in _possible_decisions(
+                snapshot, matched, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
+            )
         ),
         others=others,
     )
@@ -218,19 +229,40 @@ def _path_variants(index: Index, facts: Facts) -> Iterator[PathVariant]:
 
 
 def _possible_decisions(
-    snapshot: InEffect, matched: MatchedRoute, facts: Facts, bucket_bp: int | None
+    snapshot: InEffect, matched: MatchedRoute, facts: Facts, moment: Moment
 ) -> Iterator[PossibleDecision]:
-    """Each possible decision; with a bucket, the decision for that bucket."""
-    if decide(snapshot.table, matched, facts, 0).reason != "draw":
-        decision = decide(snapshot.table, matched, facts, bucket_bp or 0)
+    """Each possible decision; the only one, if the bucket is known."""
+    decision = decide(snapshot.table, matched, facts, moment)
+    bucket_bp = decision.bucket_bp
+    if bucket_bp is None:
         yield _possible_decision(snapshot, decision, facts, None)
         return
-    for start, end in list(_bucket_ranges(matched.route)) or [(0, ALL_BP)]:
-        if bucket_bp is not None and not start <= bucket_bp < end:
-            continue
-        bucket = start if bucket_bp is None else bucket_bp
-        decision = decide(snapshot.table, matched, facts, bucket)
-        yield _possible_decision(snapshot, decision, facts, (start, end))
+    is_known = moment.known.bucket_bp is not None or not (
+        decision.reason == "draw" or decision.new_id
+    )
+    for start, end in _bucket_ranges(matched.route):
+        if not is_known:
+            at_start = replace(moment, draw_bp=start)
+            if decision.new_id:
+                at_start = replace(moment, known=replace(moment.known, bucket_bp=start))
+            drawn = decide(snapshot.table, matched, facts, at_start)
+            yield _possible_decision(snapshot, drawn, facts, (start, end))
+        elif start <= bucket_bp < end:
+            possible = _possible_decision(snapshot, decision, facts, (start, end))
+            yield replace(possible, bucket=_percent(bucket_bp))
+
+
+def _cohort(matched: MatchedRoute, facts: Facts) -> str:
+    """Without the key itself: it may identify a person."""
+    cohort = matched.route.cohort
+    if cohort is None:
+        return ""
+    found = key_of(cohort, matched.match, facts)
+    if found is not None:
+        key = found[0]
+        return f"{cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
+    then = "gets an id" if cohort.keys[-1].generate else "is drawn"
+    return f"{cohort.name}, but the request has no key for it: it {then}"
 
 
 def _bucket_ranges(route: Route) -> Iterator[tuple[int, int]]:

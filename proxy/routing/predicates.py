@@ -202,12 +202,13 @@ def query_values(facts: Facts, name: str) -> list[str]:
 def cookie_values(facts: Facts, name: str) -> list[str]:
     """Every value of a cookie, as sent (RFC 6265 5.4)."""
     values = []
+    encoded = name.encode()
     for key, value in facts.headers:
-        if key == b"cookie":
-            for pair in text(value).split(";"):
-                cookie, equals, content = pair.strip().partition("=")
-                if equals and cookie == name:
-                    values.append(content)
+        if key == b"cookie" and encoded in value:
+            for pair in value.split(b";"):
+                cookie, equals, content = pair.strip().partition(b"=")
+                if equals and cookie == encoded:
+                    values.append(text(content))
     return values
 
 

@@ -1,13 +1,12 @@
-"""Finds the route of a request and the fixed part of its decision, or the refusal. Pure.
+"""Finds the route of a request, or the refusal. Pure.
 
-`decide` adds the draw. Live traffic, `check`, `plan` and `explain` call `resolve`.
+Then `decide` chooses its backend. Live traffic, `check`, `plan` and `explain` call `resolve`.
 """
 
 from msgspec import Struct
 
 from proxy.errors import BadRequest, NoRoute, RequestError
-from proxy.model import Facts, MatchedRoute, Route, RouteTable
-from proxy.routing.decide import Choice, fixed_choice
+from proxy.model import Facts, MatchedRoute, Route
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
 from proxy.routing.match import Index, match
@@ -17,8 +16,6 @@ class Resolution(Struct, frozen=True):
     """Exactly one of `matched`, `error` and `for_facade` is set. An exception: `matched` may have an `error`."""
 
     matched: MatchedRoute | None = None
-    fixed_choice: Choice | None = None
-    """The choice for every request that the route takes. None where the draw decides."""
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
     for_facade: bool = False
@@ -29,10 +26,8 @@ class Resolution(Struct, frozen=True):
         return None if self.matched is None else self.matched.route
 
 
-def resolve(
-    table: RouteTable, index: Index, facts: Facts, header_bytes: int | None = None
-) -> Resolution:
-    """`index` is the index of `table`. `header_bytes` is the `fields_size` of the headers, if it is known."""
+def resolve(index: Index, facts: Facts, header_bytes: int | None = None) -> Resolution:
+    """`index` is the index of the table. `header_bytes` is the `fields_size` of the headers, if it is known."""
     if header_bytes is None:
         header_bytes = fields_size(facts.headers)
     if not facts.host and facts.minor:
@@ -50,4 +45,4 @@ def resolve(
         check_limits(facts, matched.route.limits, header_bytes)
     except RequestError as error:
         return Resolution(matched, error=error)
-    return Resolution(matched, fixed_choice(table, matched.route))
+    return Resolution(matched)

@@ -62,7 +62,7 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         route.name if route is not None else None,
         ref.backend if ref is not None else None,
         reason_of(record),
-        record.draw_bp * 100 / ALL_BP,
+        _bucket_bp(record) * 100 / ALL_BP,
         record.status,
         record.complete,
         record.received_bytes,
@@ -86,6 +86,14 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)
     return line
+
+
+def _bucket_bp(record: Record) -> int:
+    """The bucket that decided, else the draw."""
+    decision = record.decision
+    if decision is None or decision.bucket_bp is None:
+        return record.draw_bp
+    return decision.bucket_bp
 
 
 def _ids(identity: Identity | None) -> tuple[str, str] | tuple[()]:

@@ -106,7 +106,7 @@ def test_every_option_is_in_the_docs() -> None:
     for name in COMMANDS:
         section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
         made = argparse.ArgumentParser(prog="facade")
-        importlib.import_module(f"proxy.cli.{name}").register(made)
+        importlib.import_module(f"proxy.cli.{name.replace('-', '_')}").register(made)
         options = {word for word in made.format_usage().split() if word.lstrip("[").startswith("-")}
         for option in {word.strip("[]") for word in options} - {"-h", "--json", "|"}:
             assert option in section, f"facade {name} {option} is not in docs/commands.md"

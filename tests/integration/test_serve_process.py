@@ -16,7 +16,7 @@ backends: {legacy: http://127.0.0.1:1, new: http://127.0.0.1:1}
 cohorts: {all: {salt: s, hash_policy: [{cookie: id}]}}
 routes:
   - {name: hello, match: {path: {exact: /hello}}, direct_response: {status: 200, body: hello}}
-  - {name: rest, cohort: all, backend_refs: {legacy: 90, new: 10}}
+  - {name: rest, cohort: all, mirror: {percent: 1}, backend_refs: {legacy: 90, new: 10}}
 """
 
 
@@ -38,9 +38,9 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
 def test_it_says_what_it_does_not_obey_yet(tmp_path: Path) -> None:
     with facade_process(tmp_path, table=GOOD) as facade:
         assert any(
-            "routes[rest].cohort" in line and "nothing obeys it yet" in line for line in facade.log
+            "routes[rest].mirror" in line and "nothing obeys it yet" in line for line in facade.log
         )
-        assert facade.admin_json("/routes")["not_obeyed"] == ["routes[rest].cohort"]
+        assert facade.admin_json("/routes")["not_obeyed"] == ["routes[rest].mirror"]
 
 
 def test_a_backend_can_be_asked_at_another_address(tmp_path: Path) -> None:

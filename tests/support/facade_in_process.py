@@ -114,6 +114,7 @@ class InProcess:
             RequestCounters(SharedStats().workers[0]),
             LineWriter(),
             CurrentHealth(),
+            lambda: 7.0,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)

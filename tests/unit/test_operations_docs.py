@@ -201,7 +201,18 @@ def test_every_reason_is_in_the_page() -> None:
         *("too_many_connections", "connections_per_client"),
     }
     of_decisions = {
-        *("only", "stage", "draw", "kill_switch", "direct_response", "redirect", "retired"),
+        *(
+            "only",
+            "stage",
+            "cohort",
+            "draw",
+            "override",
+            "read_your_writes",
+            "kill_switch",
+            "direct_response",
+            "redirect",
+            "retired",
+        ),
     }
     assert told == (of_errors - {"error"}) | of_bounds | of_decisions
 

@@ -8,7 +8,7 @@ Routes that use what 0.1 did not have are written for today's order: they are no
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from urllib.parse import urlencode
 
 import re2
@@ -25,6 +25,8 @@ from proxy.routing.predicates import predicates_of
 
 _MAX_STEPS = 200_000
 """Nodes and routes that are looked at. It takes less than a second."""
+_MAX_CHILDREN = 100
+"""Literal segments that are tried for a parameter."""
 _MAX_WARNINGS = 100
 _HINT = "give the one that has to go first a higher `priority`"
 _EXAMPLES = ("x", "1")
@@ -196,10 +198,15 @@ def _below(
 ) -> Iterator[tuple[Node, str, int]]:
     if node.star is not None:
         yield node.star, f"{before}/{choices[0]}", depth
-    for key, child in (node.children or {}).items():
-        name = key.decode()
-        if name == choices[0] or (len(choices) > 1 and name):
-            yield child, f"{before}/{name}", depth
+    children = node.children or {}
+    if len(choices) == 1:
+        child = children.get(choices[0].encode())
+        if child is not None:
+            yield child, f"{before}/{choices[0]}", depth
+        return
+    for key in islice(children, _MAX_CHILDREN):
+        if key:
+            yield children[key], f"{before}/{key.decode()}", depth
 
 
 def _common_host(one: str, other: str) -> str | None:

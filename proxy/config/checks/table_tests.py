@@ -1,15 +1,16 @@
 """Runs the tests of a table with the functions of live traffic (rule 9)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import Problem
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, BackendRef, Decision, Facts, MatchedRoute, Route, RouteTable
+from proxy.model import ALL_BP, Decision, Facts, Known, MatchedRoute, Moment, Route, RouteTable
 from proxy.model.stage import Stage
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.cohort import key_of
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.facts import Networks, read_facts
@@ -94,7 +95,7 @@ def facts_of_test(test: TableTest, trusted: Networks) -> Facts:
 
 def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) -> TestResult:
     facts = facts_of_test(test, trusted)
-    resolution = resolve(table, index, facts)
+    resolution = resolve(index, facts)
     matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
         outcome = Outcome(route, status=resolution.error.status)
@@ -127,29 +128,32 @@ def _decisions(
     table = replace(table, kill_switch=bool(given.kill_switch))
     if _assumes(given) or len(route.backend_refs) < 2:
         matched = replace(matched, route=as_given(route, given))
-        for bucket_bp in _buckets(matched.route.backend_refs, test.bucket_bp):
-            yield decide(table, matched, facts, bucket_bp)
+        for known in _known(matched, test, facts):
+            yield decide(table, matched, facts, Moment(known=known))
         return
     for full in route.backend_refs:
         refs = tuple(replace(r, weight_bp=ALL_BP if r is full else 0) for r in route.backend_refs)
         stage = None if route.stage is None else _stage_for(route.stage, refs[-1].weight_bp)
         shifted = replace(route, backend_refs=refs, stage=stage)
-        yield decide(table, replace(matched, route=shifted), facts, 0)
+        moment = Moment(known=Known(None, test.override, test.last_write))
+        yield decide(table, replace(matched, route=shifted), facts, moment)
 
 
 def _assumes(given: Given) -> bool:
     return given.stage is not None or given.weights_bp is not None or bool(given.kill_switch)
 
 
-def _buckets(refs: Sequence[BackendRef], bucket_bp: int | None) -> Iterator[int]:
-    """The bucket of the test, or one bucket of each reference."""
-    if bucket_bp is not None or len(refs) < 2:
-        yield bucket_bp or 0
+def _known(matched: MatchedRoute, test: TableTest, facts: Facts) -> Iterator[Known]:
+    """The bucket of the test, that of the request's key, or one bucket of each reference."""
+    route, cohort = matched.route, matched.route.cohort
+    has_key = cohort is not None and key_of(cohort, matched.match, facts) is not None
+    if test.bucket_bp is not None or has_key or len(route.backend_refs) < 2:
+        yield Known(test.bucket_bp, test.override, test.last_write)
         return
     edge_bp = 0
-    for ref in reversed(refs):
+    for ref in reversed(route.backend_refs):
         if ref.weight_bp:
-            yield edge_bp
+            yield Known(edge_bp, test.override, test.last_write)
         edge_bp += ref.weight_bp
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from proxy.config.addresses import Hostname, Url
 from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one, shared
 from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc
-from proxy.config.expressions import Path
+from proxy.config.expressions import ParameterName, Path
 from proxy.config.faults import Fault
 from proxy.config.texts import CookieName, FilePath, HeaderName, Title, choice
 from proxy.config.units import Duration
@@ -217,11 +217,17 @@ class BackendDoc(RuledDoc):
             yield Fault(("slow_start",), text, hint, on_key=True)
 
 
+_SOURCES = ("cookie", "header", "path_parameter", "source_ip")
+
+
 class HashKeyDoc(RuledDoc):
     """One source of the key of a cohort."""
 
     cookie: CookieName | None = Field(default=None, description="The value of this cookie")
     header: HeaderName | None = Field(default=None, description="The value of this header")
+    path_parameter: ParameterName | None = Field(
+        default=None, description="This parameter of the route's path template"
+    )
     source_ip: Literal[True] | None = Field(default=None, description="The client's address")
     generate: bool = Field(default=False, description="Generate an id if the cookie is missing")
     ttl: Annotated[float, Duration("1m", "400d")] | None = Field(
@@ -229,7 +235,7 @@ class HashKeyDoc(RuledDoc):
     )
 
     def faults(self) -> Iterator[Fault]:
-        yield from exactly_one(self, ("cookie", "header", "source_ip"), "a key of a cohort")
+        yield from exactly_one(self, _SOURCES, "a key of a cohort")
         if self.generate and self.cookie is None:
             yield Fault(("generate",), "only a cookie can be generated", "write `cookie:`")
         if self.ttl is not None and not self.generate:
@@ -240,6 +246,9 @@ class ReadYourWritesDoc(Doc):
     """After a write, the reads of the same client go to the backend of the write."""
 
     ttl: Annotated[float, Duration("1s", "1h")] = Field(description="The duration")
+    key_file: FilePath | None = Field(
+        default=None, description="File of the key that signs the cookie"
+    )
 
 
 class CohortDoc(RuledDoc):

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from proxy.config.addresses import Network, Url
+from proxy.config.addresses import Network, Url, covers_everybody
 from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, exactly_one, shared
 from proxy.config.faults import Fault, checked_text, did_you_mean, quoted, value_fault
-from proxy.config.texts import CookieName, HeaderName, choice
+from proxy.config.texts import CookieName, FilePath, HeaderName, choice
 from proxy.config.units import Duration, Percent
 
 TRIGGERS = ("connect_failure", "timeout", "circuit_open", "not_ok")
@@ -36,6 +36,9 @@ Trigger = Annotated[
 ]
 
 
+_NEEDED_BY_BACKENDS = ("authorization", "cookie", "host")
+
+
 class OverrideDoc(RuledDoc):
     """How an authorised client chooses the backend."""
 
@@ -45,12 +48,26 @@ class OverrideDoc(RuledDoc):
     cookie: CookieName | None = Field(
         default=None, description="A cookie with the name of the backend"
     )
-    allow_from: list[Network] = Field(description="The networks of the clients that may")
+    allow_from: list[Network] = Field(
+        default_factory=list, description="The networks of the clients that may"
+    )
+    token_key_file: FilePath | None = Field(
+        default=None, description="File of the key that signs tokens"
+    )
 
     def faults(self) -> Iterator[Fault]:
         yield from exactly_one(self, ("header", "cookie"), "an override")
-        if not self.allow_from:
-            yield Fault(("allow_from",), "nobody may override", "list the networks that may")
+        if self.header in _NEEDED_BY_BACKENDS:
+            text = f"backends would not get `{self.header}` any more"
+            yield Fault(("header",), text, "write a name of its own, like x-facade-backend")
+        if not self.allow_from and self.token_key_file is None:
+            at = ("allow_from",) if "allow_from" in self.model_fields_set else ()
+            hint = "list the networks that may, or add `token_key_file:`"
+            yield Fault(at, "nobody may override", hint)
+        whole = covers_everybody(self.allow_from)
+        if whole is not None:
+            hint = "list the networks of those who test, or give them tokens: `token_key_file:`"
+            yield Fault(("allow_from", whole), "everybody may override", hint)
 
 
 class ResponseOkDoc(RuledDoc):

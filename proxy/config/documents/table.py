@@ -99,6 +99,12 @@ class InputDoc(Doc):
     cookies: dict[CookieName, Value] = Field(default_factory=dict, description="The cookies")
     client: Address = Field(default="127.0.0.1", description="The client's address")
     bucket: Bucket | None = Field(default=None, description="The bucket, from 0 to below 100")
+    override: Name | None = Field(
+        default=None, description="The backend that an authorised client chooses"
+    )
+    last_write: Name | None = Field(
+        default=None, description="The backend that the client has just written to"
+    )
     scheme: Annotated[Literal["http", "https"], choice("scheme", "http", "https")] = Field(
         default="http", description="The scheme of the connection"
     )

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from proxy.control.replay.recorded_requests import LoggedRequest, bucket_of, facts_of_recorded
+from proxy.control.replay.recorded_requests import LoggedRequest, facts_of_recorded, known_of
 from proxy.errors import FacadeError
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, Facts, RouteTable, UnimplementedField
-from proxy.routing.decide import decide
+from proxy.model import ALL_BP, Facts, HashKey, Known, Moment, Route, RouteTable
+from proxy.routing.decide import decide, fixed_choice
 from proxy.routing.direct_response import direct_response
 from proxy.routing.logged_names import names_of_matches, names_that_rules_read
 from proxy.routing.match import Index
@@ -111,15 +111,15 @@ def parse_expected(argument: str, tables: Sequence[RouteTable]) -> Expected | No
     return Expected(name or None, from_, to)
 
 
-def destination_of(side: Side, facts: Facts, draw_bp: int) -> Destination:
+def destination_of(side: Side, facts: Facts, known: Known) -> Destination:
     """The destination of a request under the table of `side`."""
-    resolution = resolve(side.table, side.index, facts)
+    resolution = resolve(side.index, facts)
     matched, route = resolution.matched, resolution.route
     if resolution.error is not None:
         return Destination(None if route is None else route.name, str(resolution.error.status))
     if matched is None or route is None:
         return Destination(None, str(OPTIONS_REPLY.status))
-    decision = decide(side.table, matched, facts, draw_bp)
+    decision = decide(side.table, matched, facts, Moment(known=known))
     if decision.ref is None:
         return Destination(route.name, str(direct_response(decision, facts).status))
     rewrite = decision.ref.rewrite
@@ -168,13 +168,13 @@ class Plan:
         else:
             version = logged.table if len(self.recorded_under) < _MAX_VERSIONS else _OTHERS
             self.recorded_under[version] = self.recorded_under.get(version, 0) + 1
-        self._compare(facts, bucket_of(logged, line))
+        self._compare(facts, known_of(logged, line))
 
-    def _compare(self, facts: Facts, draw_bp: int) -> None:
-        before = destination_of(self._old, facts, draw_bp)
-        after = destination_of(self._new, facts, draw_bp)
+    def _compare(self, facts: Facts, known: Known) -> None:
+        before = destination_of(self._old, facts, known)
+        after = destination_of(self._new, facts, known)
         if before.to != after.to:
-            self._count(before, after, facts, draw_bp)
+            self._count(before, after, facts, known.bucket_bp or 0)
         else:
             self.sent_differently += (before.path, before.host) != (after.path, after.host)
             self.rerouted += before.route != after.route
@@ -210,7 +210,7 @@ class Plan:
             found += _not_in_the_log(old, new)
         if self.in_text:
             found += _not_in_text(old, new, self.in_text)
-        found += [*_by_cohort(old, new), *_other_endpoints(old, new)]
+        found += [*_other_cohorts(old, new), *_other_endpoints(old, new)]
         return [*found, *self._about_the_log()]
 
     def _about_the_log(self) -> Iterator[str]:
@@ -272,17 +272,25 @@ def _not_in_text(old: RouteTable, new: RouteTable, requests: int) -> Iterator[st
         )
 
 
-def _by_cohort(old: RouteTable, new: RouteTable) -> Iterator[str]:
-    for which, table in (("old", old), ("new", new)):
-        for route in table.routes:
-            # Where cohorts are not implemented, the recorded draw decides, and it is exact.
-            by_draw = UnimplementedField("routes", route.name, "cohort") in table.not_implemented
-            if route.cohort is not None and not by_draw:
-                yield (
-                    f"the {which} table's route {route.name} draws by the cohort "
-                    f"{route.cohort.name}, whose keys the log holds at most as hashes: "
-                    "its requests are replayed with the recorded buckets' shares, not one by one"
-                )
+def _other_cohorts(old: RouteTable, new: RouteTable) -> Iterator[str]:
+    """The log has the bucket of each request, but not the key: another cohort would make another bucket of it."""
+    before = {route.name: _cohort_of(old, route) for route in old.routes}
+    for route in new.routes:
+        cohort = _cohort_of(new, route)
+        if cohort is not None and cohort != before.get(route.name):
+            yield (
+                f"the new table's route {route.name} decides by the cohort {cohort[0]}, of which "
+                "the log has no buckets: its requests are replayed with the recorded buckets' "
+                "shares, not one by one"
+            )
+
+
+def _cohort_of(table: RouteTable, route: Route) -> tuple[str, str, tuple[HashKey, ...]] | None:
+    """What the buckets of a route depend on. None where no key decides."""
+    cohort = route.cohort
+    if cohort is None or fixed_choice(table, route) is not None:
+        return None
+    return cohort.name, cohort.salt, cohort.keys
 
 
 def _other_endpoints(old: RouteTable, new: RouteTable) -> Iterator[str]:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from proxy.model import ALL_BP, Facts, HeaderPairs
+from proxy.model import ALL_BP, Facts, HeaderPairs, Known
 
 _MAX_SHOWN = 100
 # The golden ratio of all buckets: multiples of it are spread evenly.
@@ -27,7 +27,8 @@ class LoggedRequest(Struct, frozen=True):
     target: str | UnsetType = UNSET
     client: str = ""
     bucket: float | UnsetType = UNSET
-    """The draw, in [0, 100)."""
+    """The bucket or the draw, in [0, 100)."""
+    backend: str | None = None
     headers: Values = {}
     cookies: Values = {}
     query: Values = {}
@@ -77,6 +78,15 @@ def bucket_of(logged: LoggedRequest, number: int) -> int:
     if logged.bucket is UNSET:
         return number * _STEP_BP % ALL_BP
     return min(round(logged.bucket * ALL_BP / 100), ALL_BP - 1)
+
+
+def known_of(logged: LoggedRequest, number: int) -> Known:
+    """What the log knows of the request in line `number` beside its facts."""
+    return Known(
+        bucket_of(logged, number),
+        logged.backend if logged.reason == "override" else None,
+        logged.backend if logged.reason == "read_your_writes" else None,
+    )
 
 
 def facts_of_recorded(logged: LoggedRequest) -> Facts:

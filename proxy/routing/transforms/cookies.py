@@ -16,14 +16,12 @@ def with_cookies(headers: HeaderPairs, rules: CookieRules) -> HeaderPairs:
     filtered: HeaderPairs = []
     for name, value in headers:
         if name == COOKIE:
-            kept = [
-                renamed
-                for pair in value.split(b";")
-                if (renamed := _for_backend(pair.strip(), rules)) is not None
-            ]
+            pairs = [pair.strip() for pair in value.split(b";")]
+            kept = [renamed for pair in pairs if (renamed := _for_backend(pair, rules)) is not None]
             if not kept:
                 continue
-            value = b"; ".join(kept)
+            if kept != pairs:
+                value = b"; ".join(kept)
         filtered.append((name, value))
     return filtered
 

@@ -1,6 +1,7 @@
 """Rules of responses: which fields of a backend's response the client gets, mapped back and edited."""
 
 from proxy.http1.fields import field_line
+from proxy.http1.quick_response import MAPPED_FIELDS
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
 from proxy.model import Decision, Facts, HeaderPairs, Route
@@ -9,24 +10,13 @@ from proxy.routing.transforms.cookies import with_set_cookies
 from proxy.routing.transforms.headers import client_headers
 from proxy.routing.transforms.reverse_rewrite import mapped_back
 from proxy.routing.transforms.sent_head import REFUSED_HEAD
-from proxy.routing.transforms.trace_context import REQUEST_ID
 
-# Fields that a rule may change or drop. The usual `Connection: keep-alive` and framing are handled in `_unchanged`.
-_SPECIAL = frozenset(
-    (
-        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"),
-        *(
-            b"http2-settings",
-            b"proxy-authenticate",
-            b"location",
-            b"content-location",
-            b"link",
-            b"refresh",
-        ),
-        *(b"set-cookie", b"content-length", b"transfer-encoding", REQUEST_ID),
-    )
-)
+# The usual `Connection: keep-alive` and framing are handled in `_unchanged`.
+_SPECIAL = MAPPED_FIELDS | {
+    *(b"connection", b"keep-alive", b"proxy-authenticate", b"content-length", b"transfer-encoding"),
+}
 _DROPPED = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
+_NOT_WRITTEN = _DROPPED | {b"connection"}
 _CONNECTION_VALUES = frozenset((b"keep-alive", b"close"))
 _MAX_KEPT = 16
 
@@ -65,6 +55,8 @@ def unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, Header
 def _unchanged(head: ResponseHead, decision_header: bytes) -> tuple[bytes, HeaderPairs] | None:
     if head.status in REFUSED_HEAD:
         return None
+    if head.block and decision_header not in head.block.lower():
+        return head.block, head.pairs
     kept: HeaderPairs = []
     for pair in head.pairs:
         name, value = pair
@@ -89,4 +81,4 @@ def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
 
 def lines_without_framing(fields: HeaderPairs) -> list[bytes]:
     """Fields as lines without their ends. Framing fields are dropped."""
-    return [field_line(pair) for pair in fields if pair[0] not in _DROPPED]
+    return [field_line(pair) for pair in fields if pair[0] not in _NOT_WRITTEN]

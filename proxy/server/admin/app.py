@@ -146,7 +146,7 @@ def _explanation(table: CurrentTable, health: Health, request: Request) -> Respo
             parameters.get("client", "127.0.0.1"),
             parameters.get("bucket"),
         )
-        explanation = explain(table.current, spec, endpoint_of, health)
+        explanation = explain(table.current, spec, time.time(), endpoint_of, health)
     except FacadeError as error:
         return _problem(400, "Bad Request", str(error))
     return Response(msgspec.json.encode(explanation), media_type="application/json")

@@ -140,6 +140,12 @@ REGEX = PathMatch("regex", "/a/[a-z]+")
             None,
             id="a slash more",
         ),
+        pytest.param(
+            Match(path=exact("/a/")),
+            Match(path=template("/a/{y}"), hosts=("a.b",)),
+            None,
+            id="a parameter is not empty",
+        ),
     ],
 )
 def test_two_routes_are_named_if_another_one_goes_first(

@@ -9,6 +9,7 @@ from proxy.model import (
     UnimplementedField,
 )
 from tests.unit.config.config_tables import (
+    HEAD,
     assert_problem,
     only_route,
     parse,
@@ -101,7 +102,12 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ("backend_refs: legacy, «direct_response: {status: 200}", "`direct_response` stands beside `backend_refs` — a route has one of them"),
         ("backend_refs: legacy, «mirror: {}", "`mirror` speaks of the other backend, and the route has not two — name two in `backend_refs`, or leave it out"),
         ("backend_refs: legacy, «override: {header: a, allow_from: [10.0.0.0/8]}", "`override` speaks of the other backend, and the route has not two — name two in `backend_refs`, or leave it out"),
-        ("backend_refs: {legacy: 50, new: 50}, override: {header: a, allow_from: «[]}", "nobody may override — list the networks that may"),
+        ("backend_refs: {legacy: 50, new: 50}, override: {header: a, allow_from: «[]}", "nobody may override — list the networks that may, or add `token_key_file:`"),
+        ("backend_refs: {legacy: 50, new: 50}, override: «{header: a}", "nobody may override — list the networks that may, or add `token_key_file:`"),
+        ("backend_refs: {legacy: 50, new: 50}, override: {header: a, allow_from: [10.0.0.0/8, «0.0.0.0/0]}", "everybody may override — list the networks of those who test, or give them tokens: `token_key_file:`"),
+        ("backend_refs: {legacy: 50, new: 50}, override: {cookie: a, token_key_file: k, allow_from: [«\"::/0\"]}", "everybody may override — list the networks of those who test, or give them tokens: `token_key_file:`"),
+        ("backend_refs: {legacy: 50, new: 50}, override: {header: a, allow_from: [0.0.0.0/1, «128.0.0.0/1]}", "everybody may override — list the networks of those who test, or give them tokens: `token_key_file:`"),
+        ("backend_refs: {legacy: 50, new: 50}, override: {header: «authorization, allow_from: [10.0.0.0/8]}", "backends would not get `authorization` any more — write a name of its own, like x-facade-backend"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«not_ok]}", "`not_ok` without a meaning — add `response_ok:`, which says what is ok"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«time_out]}", "`time_out` is no trigger — did you mean `timeout`?"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«404]}", "`404` is no trigger — write a status from 500 to 599"),
@@ -228,3 +234,41 @@ def test_a_stage_brings_the_weights_of_its_two_backends(stage: str, weights: lis
 )
 def test_weights_that_no_stage_brings_have_to_be_said(body: str) -> None:
     assert any("has no weight" in each.text for each in problems(with_route(body)))
+
+
+@pytest.mark.parametrize(
+    ("key", "match", "why"),
+    [
+        ("path_parameter: id", "", "its match has no path parameter `id`"),
+        ("path_parameter: id", "path: {prefix: /a}", "its match has no path parameter `id`"),
+        (
+            "path_parameter: id",
+            'path: {template: "/a/{no}"}',
+            "its match has no path parameter `id`",
+        ),
+        ("cookie: id", "cookies: {id: {present: false}}", "its match excludes the cookie `id`"),
+        ("header: x-u", "headers: {x-u: {present: false}}", "its match excludes the header `x-u`"),
+    ],
+)
+def test_a_cohort_of_which_no_key_can_exist_is_an_error(key: str, match: str, why: str) -> None:
+    head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, hash_policy: [{{{key}}}]}}, ")
+    assert_problem(
+        f"{head}routes: [{{name: r, match: {{{match}}}, backend_refs: legacy, cohort: «c}}]\n",
+        f"no request of this route can have a key of the cohort `c` — {why}: "
+        "add a key that it can have, or name another cohort",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "match"),
+    [
+        ("{path_parameter: id}", 'path: {template: "/a/{id}"}'),
+        ("{path_parameter: id}, {source_ip: true}", ""),
+        ("{cookie: id, generate: true}", "cookies: {id: {present: false}}"),
+        ("{cookie: id}", "cookies: {id: {present: true}}"),
+        ("{header: x-u}, {cookie: id}", "headers: {x-u: {present: false}}"),
+    ],
+)
+def test_a_cohort_of_which_one_key_can_exist_is_fine(keys: str, match: str) -> None:
+    head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, hash_policy: [{keys}]}}, ")
+    parse(f"{head}routes: [{{name: r, match: {{{match}}}, backend_refs: legacy, cohort: c}}]\n")

@@ -343,7 +343,8 @@ def test_a_backend_that_cannot_be_meant_is_an_error(backend: str, said: str) -> 
     [
         ("salt: «010, hash_policy: [{cookie: a}]", '`010` without quotes is read differently by every YAML reader — write it in quotes: "010"'),
         ("salt: s, hash_policy: «[]", "no key is listed — write at least one"),
-        ("salt: s, hash_policy: [«{}]", "a key of a cohort is empty — write one of `cookie`, `header`, `source_ip`"),
+        ("salt: s, hash_policy: [«{}]", "a key of a cohort is empty — write one of `cookie`, `header`, `path_parameter`, `source_ip`"),
+        ("salt: s, hash_policy: [{path_parameter: «a-b}]", "`a-b` is no name of a path parameter — write one like id"),
         ("salt: s, hash_policy: [{cookie: a, «header: b}]", "`header` stands beside `cookie` — a key of a cohort has one of them"),
         ("salt: s, hash_policy: [{header: a, generate: «true}]", "only a cookie can be generated — write `cookie:`"),
         ("salt: s, hash_policy: [{cookie: a, ttl: «1d}]", "`ttl` is for a generated cookie — add `generate: true`"),

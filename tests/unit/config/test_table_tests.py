@@ -4,10 +4,21 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.config.checks.table_tests import as_given, run_tests
-from proxy.model import DirectResponse, Redirect, Rewrite, Route, RouteTable
+from proxy.model import (
+    Cohort,
+    DirectResponse,
+    HashKey,
+    Override,
+    ReadYourWrites,
+    Redirect,
+    Rewrite,
+    Route,
+    RouteTable,
+)
 from proxy.model.match import Match, StringMatch
 from proxy.model.stage import Stage
 from proxy.model.table_test import Expectation, Given, TableTest
+from proxy.routing.cohort import bucket_of
 from proxy.routing.match import Index
 from tests.make import exact, prefix, refs, route, table
 
@@ -87,6 +98,41 @@ def test_a_true_test_holds(test: TableTest) -> None:
 )
 def test_a_false_test_says_what_it_got(test: TableTest, failure: str) -> None:
     assert failures(test) == (failure,)
+
+
+PEOPLE = Cohort("people", "s", (HashKey("cookie", "uid"),))
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_key_decides_a_test(number: int) -> None:
+    tested = table(replace(CANARY, cohort=PEOPLE))
+    bucket_bp = bucket_of("s", b"%d" % number)
+    expected = expect(backend="new" if bucket_bp < 500 else "legacy", reason="cohort")
+    asked = test_of("/c", expected, given=GIVEN, cookies=(("uid", str(number)),))
+    assert failures(asked, tested) == ()
+    other = 9_999 if bucket_bp < 500 else 0
+    assert failures(replace(asked, bucket_bp=other), tested) != ()
+
+
+def test_an_override_and_a_last_write_can_be_assumed() -> None:
+    written = replace(PEOPLE, read_your_writes=ReadYourWrites(10.0))
+    chosen = replace(CANARY, cohort=written, override=Override("header", "x", ("10.0.0.0/8",)))
+    tested = table(chosen)
+    for key, reason in (("override", "override"), ("last_write", "read_your_writes")):
+        for backend in ("legacy", "new"):
+            expected = expect(backend=backend, reason=reason)
+            assumed = {key: backend}
+            assert failures(test_of("/c", expected, given=GIVEN, **assumed), tested) == ()
+    at_0 = Given(stage="legacy")
+    by_stage = expect(backend="legacy", reason="stage")
+    assert failures(test_of("/c", by_stage, given=at_0, last_write="new"), tested) == ()
+    dark = expect(backend="new", reason="override")
+    assert failures(test_of("/c", dark, given=at_0, override="new"), tested) == ()
+
+
+def test_without_a_key_the_result_for_each_bucket_counts() -> None:
+    tested = table(replace(CANARY, cohort=PEOPLE))
+    assert failures(test_of("/c", expect(backend="new"), given=GIVEN), tested) != ()
 
 
 def test_a_request_without_a_route_is_a_404() -> None:

@@ -16,7 +16,12 @@ from proxy.control.replay.plan import (
 from proxy.control.replay.recorded_requests import LoggedRequest
 from proxy.errors import FacadeError
 from proxy.model import (
+    Cohort,
     DirectResponse,
+    HashKey,
+    Known,
+    Override,
+    ReadYourWrites,
     Rewrite,
     Route,
     RouteTable,
@@ -32,6 +37,29 @@ def test_a_shift_moves_the_recorded_buckets_between_the_weights() -> None:
     plan = planned(OLD, NEW, *(line(bucket=b / 100) for b in range(0, 10_000, 50)))
     assert (plan.moved, plan.requests) == (30, 200)
     assert moves(plan) == {("list", "list", "legacy", "new"): 30}
+
+
+COHORT = Cohort("people", "s", (HashKey("cookie", "uid"),), ReadYourWrites(10.0))
+CHOOSING = table(
+    replace(OLD.routes[0], cohort=COHORT, override=Override("header", "x", ("10.0.0.0/8",))),
+    route("rest"),
+)
+DARK = table(
+    replace(CHOOSING.routes[0], stage="legacy", backend_refs=refs(legacy=100, new=0)),
+    route("rest"),
+)
+
+
+def test_requests_that_an_override_or_a_last_write_moved_are_replayed_by_that() -> None:
+    lines = [
+        line(bucket=50.0, reason="override", backend="new"),
+        line(bucket=50.0, reason="read_your_writes", backend="new"),
+        line(bucket=50.0, reason="cohort", backend="legacy"),
+        line(bucket=1.0, reason="cohort", backend="new"),
+    ]
+    assert moves(planned(CHOOSING, CHOOSING, *lines)) == {}
+    # The override still reaches the newcomer at weight 0; the last write does not, and nor does a bucket.
+    assert moves(planned(CHOOSING, DARK, *lines)) == {("list", "list", "new", "legacy"): 2}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +97,7 @@ def test_another_path_or_route_to_the_same_backend_is_no_move_but_is_counted() -
 
 def test_options_for_the_facade_itself_goes_to_no_backend_of_either_table() -> None:
     asks_the_facade = facts("/l", "OPTIONS", headers={"max-forwards": "0"})
-    assert destination_of(side(OLD), asks_the_facade, 0) == Destination(None, "204")
+    assert destination_of(side(OLD), asks_the_facade, Known(0)) == Destination(None, "204")
     plan = planned(OLD, NEW, line("/l", method="OPTIONS", headers={"max-forwards": ["0"]}))
     assert (plan.requests, plan.moved) == (1, 0)
 

@@ -12,10 +12,9 @@ from proxy.model import (
     Endpoint,
     HashKey,
     RouteTable,
-    UnimplementedField,
 )
 from proxy.model.match import Match, StringMatch
-from tests.make import backend, route, table, template
+from tests.make import backend, refs, route, table, template
 from tests.unit.control.plans import NEW, OLD, line, planned, read_all, side
 
 
@@ -38,10 +37,7 @@ COHORT = Cohort("people", "s", (HashKey("header", "x-user"), HashKey("cookie", "
             ["the new table reads header b, which the log does not hold: it is replayed as absent"],
         ),
         (
-            replace(
-                reading("x-user", COHORT),
-                not_implemented=(UnimplementedField("routes", "r", "cohort"),),
-            ),
+            reading("x-user", COHORT),
             reading("a"),
             [
                 "the old table reads header x-user, which the log holds only as a hash: "
@@ -57,12 +53,26 @@ def test_the_limits_of_the_log_are_reported(
     assert planned(old, new).cautions() == cautions
 
 
-def test_a_cohort_that_decides_cannot_be_replayed_one_by_one() -> None:
-    plan = planned(reading("a", COHORT), reading("a", COHORT))
-    assert [caution[:40] for caution in plan.cautions()] == [
-        "the old table's route r draws by the coh",
-        "the new table's route r draws by the coh",
-    ]
+CANARY = replace(route("r", to=refs(legacy=90, new=10), stage="canary"), cohort=COHORT)
+OF_ANOTHER_SALT = replace(CANARY, cohort=replace(COHORT, salt="t"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_exact"),
+    [
+        pytest.param(table(CANARY), table(CANARY), True, id="the same cohort"),
+        pytest.param(table(CANARY), table(OF_ANOTHER_SALT), False, id="another salt"),
+        pytest.param(table(replace(CANARY, cohort=None)), table(CANARY), False, id="a new cohort"),
+        pytest.param(table(CANARY), table(replace(CANARY, cohort=None)), True, id="no cohort"),
+        pytest.param(table(CANARY, kill_switch=True), table(CANARY), False, id="no bucket so far"),
+        pytest.param(table(CANARY), table(CANARY, kill_switch=True), True, id="no bucket any more"),
+    ],
+)
+def test_another_cohort_cannot_be_replayed_one_by_one(
+    old: RouteTable, new: RouteTable, is_exact: bool
+) -> None:
+    expected = [] if is_exact else ["the new table's route r decides by the cohort people, of"]
+    assert [caution[:56] for caution in planned(old, new).cautions()] == expected
 
 
 def test_requests_recorded_under_other_tables_are_reported() -> None:

@@ -16,6 +16,7 @@ from proxy.control.replay.recorded_requests import (
 )
 from proxy.model import (
     Facts,
+    Known,
 )
 from proxy.model.match import Match, StringMatch
 from proxy.routing.logged_names import names_that_rules_read
@@ -95,7 +96,7 @@ def test_a_logged_request_matches_the_rules_that_it_was_logged_for() -> None:
         msgspec.json.encode(log_line(record, names_that_rules_read(tested), 0.0))
     )
     assert logged is not None
-    assert destination_of(side(tested), facts_of_recorded(logged), 7).route == "picky"
+    assert destination_of(side(tested), facts_of_recorded(logged), Known(7)).route == "picky"
 
 
 def test_a_logged_host_header_is_not_repeated() -> None:

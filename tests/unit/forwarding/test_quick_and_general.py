@@ -33,7 +33,13 @@ backends:
   unforwarded: {url: "http://127.0.0.1:4", headers: {remove: [forwarded, via, traceparent]}}
   unprefixed: {url: "http://127.0.0.1:5", headers: {remove: [x-forwarded-prefix]}}
   strict: {url: "http://127.0.0.1:3", preserve_host: false, headers: {allow: [accept, cookie, x-b]}}
-cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}}
+cohorts:
+  people: {salt: s, hash_policy: [{cookie: uid}, {header: x-user}]}
+  newcomers: {salt: s, hash_policy: [{cookie: beta}, {cookie: b, generate: true}]}
+  addresses: {salt: s, hash_policy: [{header: x-none}, {source_ip: true}]}
+  items: {salt: s, hash_policy: [{path_parameter: id}]}
+  reported: {salt: s, hash_policy: [{header: x-forwarded-for}]}
+  writers: {salt: s, hash_policy: [{cookie: uid}], read_your_writes: {ttl: 10s}}
 routes:
   - {name: plain, match: {path: {prefix: /plain}}, backend_refs: legacy}
   - {name: picky, match: {path: {prefix: /picky}}, backend_refs: picky}
@@ -45,6 +51,33 @@ routes:
     match: {path: {prefix: /cohort}}
     cohort: people
     backend_refs: {legacy: 50, picky: 50}
+  - name: ids
+    match: {path: {prefix: /ids}}
+    stage: canary
+    cohort: newcomers
+    backend_refs: {legacy: 50, picky: 50}
+  - name: addresses
+    match: {path: {prefix: /addresses}}
+    cohort: addresses
+    backend_refs: {legacy: 50, picky: 50}
+  - name: items
+    match: {path: {template: "/items/{id}"}}
+    cohort: items
+    backend_refs: {legacy: 50, picky: 50}
+  - name: reported
+    match: {path: {prefix: /reported}}
+    cohort: reported
+    backend_refs: {legacy: 50, picky: 50}
+  - name: writers
+    match: {path: {prefix: /writers}}
+    cohort: writers
+    override: {header: x-choice, allow_from: [192.0.2.0/25]}
+    backend_refs: {legacy: 50, picky: 50}
+  - name: dark
+    match: {path: {prefix: /dark}}
+    stage: legacy
+    override: {cookie: choice, allow_from: [192.0.2.0/28]}
+    backend_refs: [legacy, picky]
   - name: read
     match: {path: {prefix: /read}, cookies: {beta: {exact: "1"}}, query: {q: {present: true}}}
     backend_refs: strict
@@ -238,6 +271,8 @@ LINES = (
 )
 PATHS = (
     *(b"/plain/1", b"/picky/1", b"/strict/1", b"/canary/1", b"/cohort/1", b"/read/1", b"/secure/1"),
+    *(b"/ids/1", b"/addresses/1", b"/items/1", b"/items/2", b"/reported/1"),
+    *(b"/writers/1", b"/dark/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
     *(
@@ -361,6 +396,40 @@ def test_both_ways_do_the_same_with_random_responses(plain: Pair) -> None:
             plain.send(GET % b"/", response=data)
 
     same()
+
+
+@pytest.mark.parametrize("path", [b"/cohort/1", b"/ids/1"])
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        *(b"uid=%d; beta=%d" % (number, number) for number in range(20)),
+        *(b"", b"uid=", b"b=0f; c=1", b"c=1;b=0f", b" c=1 ;; b=0f", b"b=0f", b"c=1;d=2"),
+        *(b"uid=" + b"x" * 5000, b"b=1; b=2", b"xb=1", b"b"),
+    ],
+)
+def test_both_ways_find_the_same_bucket(pair: Pair, path: bytes, cookies: bytes) -> None:
+    raw = b"GET %b HTTP/1.1\r\nHost: h\r\nCookie: %b\r\nX-User:\r\n\r\n" % (path, cookies)
+    for _ in range(2):
+        pair.send(raw, draw_bp=4_999)
+
+
+@pytest.mark.parametrize("path", [b"/writers/1", b"/dark/1", b"/cohort/1"])
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(b"X-Choice: picky", b"X-Choice: legacy", b"X-Choice: nobody", b"X-Choice:", b"X-Choice-2: picky"),
+        *(b"Cookie: choice=picky", b"Cookie: uid=7; choice=picky; a=1", b"Cookie: a=choice"),
+        *(b"Cookie: facade_writes_writers=7000.picky; uid=7", b"Cookie: facade_writes_writers=70.x; uid=8"),
+        *(b"Cookie: uid=7; facade_writes_other=1", b"Accept: */*"),
+    ],
+)  # fmt: skip
+def test_both_ways_obey_the_same_choices(
+    pair: Pair, path: bytes, method: bytes, fields: bytes
+) -> None:
+    raw = b"%b %b HTTP/1.1\r\nHost: h\r\n%b\r\n\r\n" % (method, path, fields)
+    for _ in range(2):
+        pair.send(raw, draw_bp=4_999)
 
 
 def test_the_quick_way_is_taken(plain: Pair) -> None:

@@ -9,7 +9,7 @@ from proxy.forwarding.response_headers import facade_headers, response_fields, r
 from proxy.http1.fields import field_line
 from proxy.http1.request_head import RequestFields, RequestHead
 from proxy.http1.response_head import read_response_head
-from proxy.model import HeaderPairs
+from proxy.model import HeaderPairs, Moment
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.response import client_response_headers
 from proxy.telemetry.request_record import Record
@@ -51,7 +51,7 @@ def snapshot() -> Snapshot:
 def decided_for(snapshot: Snapshot, path: str, client: str) -> tuple[Decided, Record]:
     record = Record(snapshot.version)
     head = RequestHead("GET", path.encode(), 1, RequestFields([(b"host", b"www.example")]))
-    decided = decide_request(head, client, "http", snapshot, record, 1 << 100)
+    decided = decide_request(head, client, "http", snapshot, record, Moment(bits=1 << 100))
     assert decided is not None
     return decided, record
 
@@ -64,7 +64,7 @@ def test_a_client_gets_the_fields_of_the_rules(
 ) -> None:
     decided, record = decided_for(snapshot, path, client)
     raw = b"\r\n".join((b"HTTP/1.1 200 OK", *(b": ".join(pair) for pair in headers)))
-    head = read_response_head(raw, {})
+    head = read_response_head(raw)
     kept = [
         *client_response_headers(headers, snapshot, decided.facts, decided.decision),
         *facade_headers(snapshot, record),
@@ -81,7 +81,7 @@ def test_a_client_gets_the_fields_of_the_rules(
 
 def test_a_client_that_may_not_see_the_decision_does_not(snapshot: Snapshot) -> None:
     """One head of a backend, passed on to two clients."""
-    head = read_response_head(b"HTTP/1.1 200 OK\r\nx: y", {})
+    head = read_response_head(b"HTTP/1.1 200 OK\r\nx: y")
     seen = []
     for client in ("127.0.0.1", "192.0.2.1"):
         decided, record = decided_for(snapshot, "/plain/1", client)

@@ -40,7 +40,7 @@ def test_credentials_of_a_connection_are_found(name: bytes, value: bytes, logs_i
 )
 def test_challenges_of_a_connection_are_found(line: bytes, logs_in: bool) -> None:
     lines = [b"HTTP/1.1 401 Unauthorized", b"content-length: 0", line, b"WWW-Authenticate: Digest"]
-    assert parse_fields(lines, {}).login is logs_in
+    assert parse_fields(lines).login is logs_in
 
 
 def test_a_connection_that_was_challenged_stays_marked() -> None:

@@ -76,3 +76,11 @@ def test_a_flood_of_lines_does_not_grow_what_is_kept() -> None:
     for number in range(3 * MAX_LINES):
         assert known[b"x-a: %d" % number][2] == b"%d" % number
         assert len(known) <= MAX_LINES
+
+
+def test_two_spellings_of_a_line_are_two_lines_with_one_name() -> None:
+    known = KnownLines()
+    for line in (b"X-A: 1", b"x-a: 1", b"X-a: 1"):
+        assert known[line][3] == line + b"\r\n"
+    assert len(known) == 3
+    assert {line[1] for line in known.values()} == {b"x-a"}

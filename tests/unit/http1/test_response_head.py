@@ -10,7 +10,6 @@ from proxy.http1.response_head import (
     ResponseHead,
     allowed_trailers,
     check_switch,
-    parse_fields,
 )
 from proxy.model import HeaderPairs
 
@@ -28,22 +27,6 @@ def test_only_a_requested_upgrade_over_http_1_1_may_switch_protocols(
         return
     with pytest.raises(MalformedResponse, match="unasked"):
         check_switch(head, may_switch)
-
-
-def test_remembered_field_lines_are_bounded_in_number_and_size() -> None:
-    known: dict[bytes, tuple[bytes, bytes]] = {}
-    lines = [b"HTTP/1.1 200 OK", *(b"x-%d: v" % number for number in range(200))]
-    fields = parse_fields(lines, known)
-    assert fields.pairs == [(b"x-%d" % number, b"v") for number in range(200)]
-    assert 0 < len(known) <= 64
-    assert known[lines[-1]] == (b"x-199", b"v")
-
-
-@pytest.mark.parametrize("line", [b"set-cookie: a=b", b"Set-Cookie: a=b", b"x: " + b"v" * 126])
-def test_cookies_and_long_lines_are_not_remembered(line: bytes) -> None:
-    known: dict[bytes, tuple[bytes, bytes]] = {}
-    parse_fields([b"HTTP/1.1 200 OK", line, b"a: b"], known)
-    assert known == {b"a: b": (b"a", b"b")}
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
     BackendHealth,
     BackendRef,
+    Cohort,
     CookieRules,
     DirectResponse,
     Endpoint,
     EndpointHealth,
+    HashKey,
     HeaderEdits,
     Health,
     Mirror,
@@ -23,6 +25,7 @@ from proxy.model import (
     UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
+from proxy.routing.cohort import bucket_of
 from proxy.routing.explain import Explanation, explain
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
@@ -45,7 +48,7 @@ TABLE = table(CANARY, PLAIN, GONE, HOME, ITEM, POSTS, REST)
 def explained(
     url: str, method: str = "GET", *, of: RouteTable = TABLE, **more: object
 ) -> Explanation:
-    return explain(snapshot(of), RequestSpec(method, url, **more))  # type: ignore[arg-type]
+    return explain(snapshot(of), RequestSpec(method, url, **more), 0.0)  # type: ignore[arg-type]
 
 
 def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
@@ -57,6 +60,48 @@ def test_a_drawn_route_shows_both_ways_with_their_shares() -> None:
     ]
     assert [way.mirrored_to for way in said.ways] == [(), ("new",)]
     assert {way.urls for way in said.ways} == {("http://127.0.0.1/c/x?q=1",)}
+
+
+PEOPLE = Cohort("people", "s", (HashKey("cookie", "uid"), HashKey("source_ip")))
+BY_COHORT = replace(CANARY, cohort=PEOPLE)
+
+
+def by_keys(*keys: HashKey) -> RouteTable:
+    return table(replace(CANARY, cohort=Cohort("people", "s", keys)))
+
+
+def test_a_request_with_a_key_has_one_decision_and_its_bucket() -> None:
+    said = explained("/c", of=table(BY_COHORT), headers=(("cookie", "uid=7"),))
+    assert said.cohort == "people, by cookie uid"
+    (way,) = said.ways
+    assert (way.bucket, way.reason) == (bucket_of("s", b"7") / 100, "cohort")
+    assert way.buckets is not None
+    assert way.buckets[0] <= bucket_of("s", b"7") / 100 < way.buckets[1]
+
+
+def test_the_address_is_a_key_without_a_name() -> None:
+    assert explained("/c", of=table(BY_COHORT)).cohort == "people, by source ip"
+
+
+@pytest.mark.parametrize(
+    ("key", "cohort", "reason"),
+    [
+        (HashKey("cookie", "id", True), "people, but the request has no key for it: it gets an id", "cohort"),
+        (HashKey("cookie", "id"), "people, but the request has no key for it: it is drawn", "draw"),
+    ],
+)  # fmt: skip
+def test_a_request_without_a_key_has_every_decision(key: HashKey, cohort: str, reason: str) -> None:
+    said = explained("/c", of=by_keys(key))
+    assert said.cohort == cohort
+    assert [(way.backend, way.buckets, way.bucket, way.reason) for way in said.ways] == [
+        ("new", (0.0, 5.0), None, reason),
+        ("legacy", (5.0, 100.0), None, reason),
+    ]
+
+
+def test_a_bucket_replaces_that_of_the_key() -> None:
+    said = explained("/c", of=table(BY_COHORT), headers=(("cookie", "uid=7"),), bucket_bp=499)
+    assert [(way.backend, way.bucket) for way in said.ways] == [("new", 4.99)]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +134,7 @@ def test_the_endpoint_of_a_cookie_is_shown_for_each_backend_that_has_it() -> Non
     said = explain(
         snapshot(TABLE),
         RequestSpec("GET", "/c"),
+        0.0,
         lambda backend, facts: bound if backend.name == "new" and facts.host else None,
     )
     assert [(way.backend, way.endpoint) for way in said.ways] == [
@@ -233,7 +279,7 @@ def test_the_health_of_a_monitored_backend_is_shown() -> None:
     ill = BackendHealth(
         "open", True, (EndpointHealth("a"), EndpointHealth("b", "ejected", "5 failures"))
     )
-    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), health=Health({"new": ill}))
+    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), 0.0, health=Health({"new": ill}))
     (new, legacy) = of.ways
     assert (new.breaker, legacy.breaker) == ("open", None)
     assert new.health == (
@@ -241,9 +287,9 @@ def test_the_health_of_a_monitored_backend_is_shown() -> None:
         "too few endpoints are available: requests go to all of them",
     )
     well = Health({"legacy": BackendHealth()})
-    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), health=well)
+    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), 0.0, health=well)
     assert [(way.breaker, way.health) for way in of.ways] == [(None, ()), ("closed", ())]
-    gone = explain(snapshot(TABLE), RequestSpec("GET", "/gone"), health=well)
+    gone = explain(snapshot(TABLE), RequestSpec("GET", "/gone"), 0.0, health=well)
     assert gone.ways[0].breaker is None
 
 

@@ -117,6 +117,13 @@ def test_a_backend_sees_only_what_the_table_allows() -> None:
     assert passed(request, headers=Allow(frozenset(("accept",)))) == [(b"accept", b"x")]
 
 
+def test_cookies_are_sent_as_they_came_if_none_is_removed() -> None:
+    rules = CookieRules(remove=frozenset(("gone",)))
+    for sent, kept in (("a=1;b=2 ; ", "a=1;b=2 ; "), ("a=1;gone=2 ;b=3", "a=1; b=3")):
+        request = facts(headers={"cookie": sent})
+        assert passed(request, cookies=rules) == [(b"cookie", kept.encode())]
+
+
 def test_the_backend_is_told_who_asked() -> None:
     assert ours(facts(host="www.example:8080")) == {
         b"x-forwarded-for": b"192.0.2.1",

@@ -43,8 +43,8 @@ def first_table(file: str) -> bytes:
 def test_a_preflight_goes_where_its_get_goes(file: str, path: str) -> None:
     text = first_table(file)
     table = snapshot_of(load(text, file), text, {}, 0.0)
-    get = explain(table, RequestSpec("GET", path))
-    preflight = explain(table, RequestSpec("OPTIONS", path, PREFLIGHT))
+    get = explain(table, RequestSpec("GET", path), 0.0)
+    preflight = explain(table, RequestSpec("OPTIONS", path, PREFLIGHT), 0.0)
     assert get.route is not None
     assert get.route != "everything-else"
     assert preflight.route == get.route

@@ -25,30 +25,15 @@ SMALL = replace(route("small", prefix("/small")), limits=Limits(max_uri_bytes=10
 TABLE = table(CANARY, LIVE, ONLY, GONE, SMALL)
 
 
-def resolved(request: Facts, header_bytes: int | None = None, **more: bool) -> Resolution:
-    of = replace(TABLE, **more)
-    return resolve(of, Index(of.routes), request, header_bytes)
+def resolved(request: Facts, header_bytes: int | None = None) -> Resolution:
+    return resolve(Index(TABLE.routes), request, header_bytes)
 
 
 @pytest.mark.parametrize(
-    ("path", "route_", "choice"),
-    [
-        pytest.param("/c/x", CANARY, None, id="the draw decides a canary"),
-        pytest.param("/live", LIVE, (1, "stage"), id="the stage decides"),
-        pytest.param("/o", ONLY, (0, "only"), id="a lone reference"),
-        pytest.param("/gone", GONE, (-1, "direct_response"), id="a response of the facade"),
-    ],
+    ("path", "route_"), [("/c/x", CANARY), ("/live", LIVE), ("/o", ONLY), ("/gone", GONE)]
 )
-def test_a_route_comes_with_the_choice_that_is_fixed(
-    path: str, route_: Route, choice: tuple[int, str] | None
-) -> None:
-    assert resolved(facts(path)) == Resolution(matched(route_), choice)
-
-
-def test_the_kill_switch_fixes_the_choice() -> None:
-    assert resolved(facts("/c"), kill_switch=True) == Resolution(
-        matched(CANARY), (0, "kill_switch")
-    )
+def test_a_request_has_a_route(path: str, route_: Route) -> None:
+    assert resolved(facts(path)) == Resolution(matched(route_))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +80,7 @@ def test_options_for_the_facade_itself_takes_no_route(request_: Facts) -> None:
     ],
 )
 def test_other_requests_take_their_route(request_: Facts) -> None:
-    assert resolved(request_) == Resolution(matched(ONLY), (0, "only"))
+    assert resolved(request_) == Resolution(matched(ONLY))
 
 
 @pytest.mark.parametrize(

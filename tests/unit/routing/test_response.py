@@ -26,7 +26,7 @@ NO_EDITS = HeaderEdits()
 
 
 def head(*fields: bytes, status: bytes = b"200 OK") -> ResponseHead:
-    return read_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *fields)), {})
+    return read_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *fields)))
 
 
 def by_edits(edits: HeaderEdits = NO_EDITS, rewrite: Rewrite | None = None) -> Decision:
