@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import gcd
 
+from msgspec.structs import replace
+
 from proxy.health.state import EndpointState
 from proxy.model import Availability, Backend, BackendHealth, Breaker, EndpointHealth, SlowStart
 
@@ -40,6 +42,16 @@ def _breaker(endpoints: Sequence[EndpointHealth]) -> Breaker:
     if any(each.is_available for each in endpoints):
         return "closed"
     return "half_open" if any(each.state == "half_open" for each in endpoints) else "open"
+
+
+def seen_by(worker: int, health: BackendHealth, *, is_tried: bool) -> BackendHealth:
+    """The health as a worker sees it: half-open if a request of it may try an endpoint. `is_tried`: one does already."""
+    if health.breaker != "half_open":
+        return health
+    mine = any(
+        each.state == "half_open" and each.trial_worker == worker for each in health.endpoints
+    )
+    return health if mine and not is_tried else replace(health, breaker="open")
 
 
 def weight(slow_start: SlowStart | None, since: float | None, now: float) -> int:

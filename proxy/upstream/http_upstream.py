@@ -159,6 +159,11 @@ class HttpUpstream:
             self._pools = [*self._turns, self._trial]
 
     @property
+    def load(self) -> int:
+        """Requests that use a connection or wait for one."""
+        return sum(pool.load for pool in self._all)
+
+    @property
     def is_trying(self) -> bool:
         """Whether a request tries the endpoint `trial` now."""
         return self._trial is not None and self._trial not in self._pools

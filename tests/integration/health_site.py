@@ -21,7 +21,7 @@ def status(code: int, body: bytes = b"no") -> bytes:
 
 
 class Endpoint:
-    """An endpoint that behaves as a test says: a response, or one of `frozen`, `reset`, `endless`."""
+    """An endpoint that behaves as a test says: a response, or one of `frozen`, `slow`, `reset`, `endless`."""
 
     def __init__(self, name: bytes) -> None:
         self.name = name
@@ -61,6 +61,11 @@ class Endpoint:
                 self.waiting += 1
                 await self.released.wait()
                 self.waiting -= 1
+                wire.send(ok(self.name))
+            elif how == "slow":
+                await asyncio.sleep(
+                    0.4
+                )  # Longer than the timeout of a probe, shorter than that of a request.
                 wire.send(ok(self.name))
             elif how == "reset":
                 wire.reset()

@@ -1,6 +1,7 @@
 """Active probes: endpoints that fail them get no requests, and come back by themselves."""
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from proxy.server.settings import Tier
 from tests.integration.health_site import (
     CHECK,
+    Endpoint,
     becomes,
     endpoints,
     ready,
@@ -18,11 +20,12 @@ from tests.integration.health_site import (
     table,
 )
 from tests.support.facade_in_loop import TIERS, facade_in_loop
-from tests.support.origin import ok
+from tests.support.origin import ok, origin
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 HEALTH_CHECK = f"health_check: {CHECK}"
+LONG_EJECTION = "outlier_detection: {consecutive_5xx: 2, base_ejection_time: 1h}"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,7 @@ HEALTH_CHECK = f"health_check: {CHECK}"
             id="redirects",
         ),
         pytest.param("frozen", "probe: no complete response within 0.15s", id="never responds"),
+        pytest.param("slow", "probe: no complete response within 0.15s", id="is slow"),
         pytest.param("endless", "probe: no complete response within 0.15s", id="streams for ever"),
         pytest.param("reset", "connection", id="resets"),
         pytest.param(ok(b"x" * 70_000), "probe: a response of more than 64 KiB", id="too large"),
@@ -66,6 +70,23 @@ async def test_an_endpoint_that_is_down_comes_back(tier: Tier, tmp_path: Path) -
             await becomes(facade, "unhealthy", "healthy")
             assert "refused the connection" in (await ready(facade))["endpoints"][0]["reason"]
             assert await served_by(facade) == b"0"
+
+
+async def test_an_endpoint_that_is_killed_comes_back_when_it_runs_again(tmp_path: Path) -> None:
+    killed = Endpoint(b"killed")
+    async with endpoints(1) as (well,), contextlib.AsyncExitStack() as running:
+        server = await running.enter_async_context(origin(killed))
+        text = table([server.url, well.url], HEALTH_CHECK, LONG_EJECTION)
+        async with facade_in_loop(text, tmp_path) as facade:
+            assert {await served_by(facade) for _ in range(4)} == {b"killed", b"0"}
+            await running.aclose()
+            await becomes(facade, "unhealthy", "healthy")
+            assert await served_by(facade) == b"0"
+            async with origin(killed, port=server.port):
+                async with asyncio.timeout(20):
+                    while await served_by(facade) != b"killed":
+                        await asyncio.sleep(0.02)
+                await becomes(facade, "healthy", "healthy")
 
 
 async def test_the_breaker_opens_without_endpoints_and_requests_go_to_all(tmp_path: Path) -> None:

@@ -142,6 +142,26 @@ async def test_the_only_endpoint_still_gets_requests_while_its_breaker_is_open(
             await eventually(lambda: health.current.breaker("b") == "closed")
 
 
+async def test_a_half_open_breaker_is_open_for_others_while_a_request_tries(
+    tmp_path: Path,
+) -> None:
+    async with endpoints(1) as (only,):
+        async with facade_in_loop(table([only.url], OUTLIERS), tmp_path) as facade:
+            only.request = status(500)
+            await until_ejected(facade, "ejected")
+            health = facade.app.forwarder.health
+            only.request = "frozen"
+            await eventually(lambda: health.current.breaker("b") == "half_open")
+            health.begin_trial("b")
+            task = asyncio.create_task(served_by(facade))
+            await eventually(lambda: only.waiting == 1)
+            assert health.current.breaker("b") == "open"
+            task.cancel()
+            await asyncio.wait([task])
+            await eventually(lambda: health.current.breaker("b") == "half_open")
+            only.is_well()
+
+
 async def test_a_probe_that_succeeds_ends_the_time_of_an_ejection(tmp_path: Path) -> None:
     async with endpoints(2) as (ill, well):
         text = table([ill.url, well.url], LONG, f"health_check: {CHECK}")

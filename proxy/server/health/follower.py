@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from proxy.health.availability import is_starting, turns
+from proxy.health.availability import is_starting, seen_by, turns
 from proxy.model import Backend, BackendHealth, Endpoint, Health
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable
@@ -59,18 +59,33 @@ class HealthFollower:
     def follow(self) -> None:
         """Apply what was published since the last call."""
         self._ticks += 1
+        self._end_trials()
         generation, snapshot = self._shared.generation, self._table.current
         is_due = self._ticks % _SLOW_START_TICKS == 0 and any(
             map(is_starting, self.health.current.backends.values())
         )
         if generation != self._generation or snapshot is not self._version or is_due:
             self._generation, self._version = generation, snapshot
-            health = health_in(snapshot, self._shared.read(), self._clock())
-            self.health.current = health
+            published = health_in(snapshot, self._shared.read(), self._clock())
+            tried = self.health.tried
+            self.health.current = health = Health(
+                {
+                    name: seen_by(self._number, each, is_tried=name in tried)
+                    for name, each in published.backends.items()
+                }
+            )
             self._apply(health)
         for applied in self._applied.values():
             if applied.trial is not None:
                 _follow_trial(applied)
+
+    def _end_trials(self) -> None:
+        """Let other requests try the backends of requests that have ended (`CurrentHealth.begin_trial`)."""
+        for name in tuple(self.health.tried):
+            applied = self._applied.get(name)
+            if applied is None or not applied.upstream.load:
+                self.health.tried.discard(name)
+                self._generation = -1
 
     def _apply(self, health: Health) -> None:
         backends, before = self._table.current.backends, self._applied

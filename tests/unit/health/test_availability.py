@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.health.availability import changes, health_of, is_starting, turns, weight
+from proxy.health.availability import changes, health_of, is_starting, seen_by, turns, weight
 from proxy.health.state import EndpointState
 from proxy.model import (
     Backend,
@@ -47,6 +47,21 @@ def test_the_breaker(states: tuple[EndpointState, ...], breaker: Breaker) -> Non
     assert found.breaker == breaker
     assert Health({"b": found}).breaker("b") == breaker
     assert Health().breaker("b") == "closed"
+
+
+@pytest.mark.parametrize(
+    ("states", "worker", "is_tried", "breaker"),
+    [
+        pytest.param((BAD, TRIED), 1, False, "half_open", id="its request may try"),
+        pytest.param((BAD, TRIED), 1, True, "open", id="one of its requests tries"),
+        pytest.param((BAD, TRIED), 0, False, "open", id="another worker may try"),
+        pytest.param((GOOD, TRIED), 0, False, "closed", id="one is available"),
+    ],
+)
+def test_a_worker_sees_a_breaker_half_open_if_it_may_try(
+    states: tuple[EndpointState, ...], worker: int, is_tried: bool, breaker: Breaker
+) -> None:
+    assert seen_by(worker, health(*states), is_tried=is_tried).breaker == breaker
 
 
 @pytest.mark.parametrize(
