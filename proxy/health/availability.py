@@ -45,7 +45,7 @@ def _breaker(endpoints: Sequence[EndpointHealth]) -> Breaker:
 
 
 def seen_by(worker: int, health: BackendHealth, *, is_tried: bool) -> BackendHealth:
-    """The health as a worker sees it: half-open if a request of it may try an endpoint. `is_tried`: one does already."""
+    """The health as a worker sees it: half-open if its next request may try an endpoint. `is_tried`: one does now."""
     if health.breaker != "half_open":
         return health
     mine = any(

@@ -95,6 +95,12 @@ def test_ejections_grow_up_to_the_longest_and_shrink_in_calm_intervals() -> None
     assert [each.ejections for each in calm] == [1, 7]
 
 
+def test_a_state_looks_the_same_until_the_endpoint_is_used_otherwise() -> None:
+    assert one(NEW, failed(4)).visible == NEW.visible
+    assert one(NEW, failed(5)).visible != NEW.visible
+    assert EJECTED.visible != HALF_OPEN.visible
+
+
 def started(count: int) -> Interval:
     return Interval(0.0, (Outcomes(),) * count)
 
