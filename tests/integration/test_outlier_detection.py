@@ -17,7 +17,9 @@ from tests.integration.health_site import (
     status,
     table,
 )
+from tests.integration.tls_site import Site
 from tests.support.facade_in_loop import TIERS, RunningFacade, facade_in_loop
+from tests.support.origin import origin
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -215,3 +217,23 @@ async def test_slow_start_gives_an_endpoint_its_share_gradually(tmp_path: Path) 
             assert (await ready(facade))["endpoints"][0]["weight"] == 10
             served = [await served_by(facade) for _ in range(22)]
             assert served.count(b"0") == 2
+
+
+async def test_https_endpoints_are_probed_and_ejected(tmp_path: Path) -> None:
+    site, only = Site(tmp_path), Endpoint(b"0")
+    async with origin(only, tls=site.server("localhost")) as server:
+        rules = (EAGER, f"health_check: {CHECK}", "tls: {ca_file: ca.pem}")
+        text = table([f"https://localhost:{server.port}"], *rules)
+        async with facade_in_loop(text, tmp_path) as facade:
+            await eventually(lambda: only.probes > 1)
+            assert await served_by(facade) == b"0"
+            assert await states(facade) == ["healthy"]
+            only.is_ill(status(500))
+            await becomes(facade, "unhealthy")
+            assert await served_by(facade) == b"500"
+            health = facade.app.slot.stats.health
+            await eventually(
+                lambda: all(each.is_ejected for each in health.read().backends["b"].values())
+            )
+            only.is_well()
+            await until_ejected(facade, "healthy")
