@@ -167,6 +167,7 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         screen.fact("or" if number else "asks", f"{method} {url}")
     if decision.endpoint is not None:
         screen.fact("endpoint", f"{decision.endpoint}, by the cookie of session_affinity")
+    _print_health(screen, decision)
     fields = (
         decision.headers if decision.host is None else (("host", decision.host), *decision.headers)
     )
@@ -176,6 +177,13 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         screen.fact("cookies", f"it receives and may set {decision.cookies}")
     if decision.backend is not None:
         screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
+
+
+def _print_health(screen: Screen, decision: PossibleDecision) -> None:
+    if decision.breaker is not None:
+        screen.fact("breaker", decision.breaker, "green" if decision.breaker == "closed" else "red")
+    for each in decision.health:
+        screen.fact("", each, "yellow")
 
 
 def _print_others(screen: Screen, others: Sequence[OtherRoute], show_all: bool) -> None:

@@ -65,8 +65,6 @@ class _TableLoader:
         head = read_head(root, problems)
         backends = read_named(root, "backends", BackendDoc, problems, long_backend)
         cohort_docs = read_named(root, "cohorts", CohortDoc, problems)
-        for name, backend in backends.items():
-            self._not_implemented += not_implemented.of_backend(name, backend)
         for loc, fault in cookie_faults(backends):
             problems.add(fault, loc)
         for name, cohort in cohort_docs.items():

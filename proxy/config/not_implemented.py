@@ -5,11 +5,9 @@ The change that implements a field removes it from this file.
 
 from collections.abc import Iterator
 
-from proxy.config.documents.backends import BackendDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
-_OF_BACKENDS = ("health_check", "outlier_detection")
 _OF_ROUTES = (
     "response_ok",
     "mirror",
@@ -18,13 +16,6 @@ _OF_ROUTES = (
     "rollout",
     "writes",
 )
-
-
-def of_backend(name: str, doc: BackendDoc) -> Iterator[UnimplementedField]:
-    """The fields of one backend that are given and not implemented."""
-    for field in _OF_BACKENDS:
-        if getattr(doc, field) is not None:
-            yield UnimplementedField("backends", name, field)
 
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:

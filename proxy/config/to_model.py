@@ -30,6 +30,7 @@ from proxy.config.documents.routes import (
 from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
 from proxy.config.request_values import values_of
+from proxy.config.to_monitoring import monitoring
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -92,6 +93,8 @@ def backend(name: str, doc: BackendDoc) -> Backend:
         doc.max_connection_age,
         doc.load_balancing,
         None if doc.session_affinity is None else doc.session_affinity.cookie,
+        *monitoring(doc),
+        doc.healthy_panic_threshold,
     )
 
 

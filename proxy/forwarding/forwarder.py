@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from proxy.errors import RequestError, Unsupported
 from proxy.model import Backend, Moment
+from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.counters import RequestCounters
@@ -28,6 +29,8 @@ class Forwarder(Struct, frozen=True):
     """`trace_context.RANDOM_BITS` random bits. Called once for each request."""
     counters: RequestCounters
     writer: LineWriter
+    health: CurrentHealth
+    """The health of the backends that the table monitors."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 
@@ -37,7 +40,8 @@ class Forwarder(Struct, frozen=True):
 
     def moment(self, draw_bp: int) -> Moment:
         """The moment of a request of the general way that has been drawn `draw_bp`."""
-        return Moment(draw_bp, self.clock(), self.random_bits())
+        health = self.health.current
+        return Moment(draw_bp, self.clock(), self.random_bits(), health=health)
 
     def finish(self, record: Record, snapshot: Snapshot) -> None:
         """Count a request that has ended, and log it."""

@@ -121,6 +121,11 @@ class ResponseParser:
         self.phase = OVER
         self.keep = True
 
+    @property
+    def last_status(self) -> int:
+        """The status of the head that was parsed last. Another connection of the endpoint may have parsed it."""
+        return 101 if self.switched else self._last.head.status
+
     def begin(self, sink: ResponseSink, is_head: bool, may_switch: bool = False) -> None:
         """Expect a response. `is_head`: the request is a HEAD. `may_switch`: it has an Upgrade field."""
         self._sink = sink

@@ -29,6 +29,11 @@ class Endpoint(Struct, frozen=True):
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
 
+    @property
+    def label(self) -> str:
+        """Its name in metrics, logs and `/readyz`."""
+        return str(self) if self.unix_path is None else f"unix:{self.unix_path}"
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 
@@ -73,6 +78,44 @@ class BackendTls(Struct, frozen=True):
     """A hash of the contents of the files. So changed files make another value."""
 
 
+class HealthCheck(Struct, frozen=True):
+    """Active probes of each endpoint."""
+
+    path: str
+    """Decoded."""
+    interval_s: float = 5.0
+    timeout_s: float = 2.0
+    unhealthy_threshold: int = 3
+    healthy_threshold: int = 2
+
+
+class OutlierDetection(Struct, frozen=True):
+    """Ejection of endpoints by the outcomes of their requests. Words and defaults are those of Envoy."""
+
+    consecutive_5xx: int = 5
+    consecutive_gateway_failure: int | None = None
+    """None: gateway failures count among the 5xx only."""
+    interval_s: float = 10.0
+    base_ejection_time_s: float = 30.0
+    max_ejection_time_s: float = 300.0
+    max_ejection_percent: int = 10
+    """One endpoint may always be ejected."""
+    success_rate_minimum_hosts: int = 5
+    success_rate_request_volume: int = 100
+    success_rate_stdev_factor: int = 1900
+    """Thousandths."""
+    failure_percentage_threshold: int = 85
+    failure_percentage_minimum_hosts: int = 5
+    failure_percentage_request_volume: int = 50
+
+
+class SlowStart(Struct, frozen=True):
+    """The share of requests of an endpoint grows over `window_s`, from `min_weight_percent` to its full share."""
+
+    window_s: float
+    min_weight_percent: int = 10
+
+
 class Backend(Struct, frozen=True):
     """A system behind the facade: the monolith, a new service."""
 
@@ -95,6 +138,16 @@ class Backend(Struct, frozen=True):
     load_balancing: LoadBalancing = "round_robin"
     affinity_cookie: str | None = None
     """The cookie of the facade that keeps a client with one endpoint."""
+    health_check: HealthCheck | None = None
+    outlier_detection: OutlierDetection | None = None
+    slow_start: SlowStart | None = None
+    panic_percent: int = 50
+    """With a smaller percentage of available endpoints, requests go to all of them."""
+
+    @property
+    def is_monitored(self) -> bool:
+        """Whether its endpoints can become unavailable."""
+        return self.health_check is not None or self.outlier_detection is not None
 
 
 TlsKey = Literal["ca_file", "cert_file", "key_file"]

@@ -1,6 +1,8 @@
-"""What a decision depends on beside the table and the request: randomness and the clock, as values."""
+"""What a decision depends on beside the table and the request: randomness, clock and health, as values."""
 
 from msgspec import Struct
+
+from proxy.model.health import ALL_HEALTHY, Health
 
 
 class Known(Struct, frozen=True):
@@ -18,7 +20,7 @@ NOTHING_KNOWN = Known()
 
 
 class Moment(Struct, frozen=True):
-    """The draw, the time and the random bits of one request."""
+    """The draw, the time, the random bits and the health of backends for one request."""
 
     draw_bp: int = 0
     """A uniform random number from [0, 10,000)."""
@@ -27,3 +29,5 @@ class Moment(Struct, frozen=True):
     bits: int = 0
     """The random bits of the request, of which an id for a new client is made."""
     known: Known = NOTHING_KNOWN
+    health: Health = ALL_HEALTHY
+    """The health of the backends that the table monitors, as this worker knows it."""

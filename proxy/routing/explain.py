@@ -14,10 +14,12 @@ from proxy.errors import AmbiguousPath, BadRequest, NoRoute, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import (
     ALL_BP,
+    ALL_HEALTHY,
     Backend,
     Endpoint,
     Facts,
     HeaderPairs,
+    Health,
     Known,
     MatchedRoute,
     Moment,
@@ -58,6 +60,10 @@ class PossibleDecision(Struct, frozen=True):
     """The URLs of the upstream request, one for each endpoint of the backend."""
     endpoint: str | None = None
     """The one of them that the cookie of `session_affinity` names, if the request has it."""
+    breaker: str | None = None
+    """The breaker of the backend, if a running facade monitors it."""
+    health: tuple[str, ...] = ()
+    """Endpoints that are not healthy, and what follows, in words."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
@@ -151,8 +157,9 @@ def explain(
     spec: RequestSpec,
     now_s: float,
     endpoint_of: EndpointOf = lambda backend, facts: None,
+    health: Health = ALL_HEALTHY,
 ) -> Explanation:
-    """The explanation of one request at a time in seconds since the epoch.
+    """The explanation of one request at a time in seconds since the epoch, with the health of a running facade.
 
     Raises FacadeError for an invalid `spec`.
     """
@@ -203,7 +210,7 @@ def explain(
         cors=describe_cors(route, facts),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
-            _with_endpoint(decision, snapshot, facts, endpoint_of)
+            _with_health(_with_endpoint(decision, snapshot, facts, endpoint_of), health)
             for decision in _possible_decisions(
                 snapshot, matched, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
             )
@@ -319,6 +326,20 @@ def _with_endpoint(
         return decision
     endpoint = endpoint_of(snapshot.backends[decision.backend], facts)
     return decision if endpoint is None else replace(decision, endpoint=_address(endpoint))
+
+
+def _with_health(decision: PossibleDecision, health: Health) -> PossibleDecision:
+    found = health.backends.get(decision.backend or "")
+    if found is None:
+        return decision
+    lines = [
+        f"{each.endpoint} is {each.state}: {each.reason}"
+        for each in found.endpoints
+        if not each.is_available
+    ]
+    if found.is_panicking:
+        lines.append("too few endpoints are available: requests go to all of them")
+    return replace(decision, breaker=found.breaker, health=tuple(lines))
 
 
 def _address(endpoint: Endpoint) -> str:

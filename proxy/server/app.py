@@ -17,6 +17,7 @@ from proxy.forwarding.forwarder import Forwarder
 from proxy.model import ALL_BP, Backend
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import RANDOM_BITS
+from proxy.server.health.follower import HealthFollower
 from proxy.server.heartbeat import Heartbeat, resident_bytes
 from proxy.server.reloader import Reloader
 from proxy.server.service_manager import ServiceManager
@@ -24,6 +25,7 @@ from proxy.server.settings import Settings
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LineWriter
+from proxy.telemetry.outcomes import WorkerOutcomes
 from proxy.telemetry.shared_memory import (
     Connections,
     SharedStats,
@@ -64,6 +66,7 @@ class Facade:
         counters: RequestCounters,
         slot: WorkerSlot,
         reloader: Reloader,
+        follower: HealthFollower,
         needs_asgi_tier: bool = False,
     ) -> None:
         self.forwarder = forwarder
@@ -75,7 +78,8 @@ class Facade:
         self.reloader = reloader
         self.table = watcher.table
         self.asgi_app = AsgiForwarder(forwarder)
-        self._heartbeat = Heartbeat(slot.worker, self._status)
+        self._follower = follower
+        self._heartbeat = Heartbeat(slot.worker, self._status, follower.follow)
 
     @property
     def state(self) -> WorkerState:
@@ -117,9 +121,14 @@ class Facade:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Watch the table's file and reload on signals inside the block. Then close the upstreams and the log."""
-        async with background_tasks(self.watcher, self._heartbeat.run(), self.reloader.run()):
+    async def running(self, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Watch the table's file, reload on signals, and run `others`, inside the block.
+
+        Then close the upstreams and the log.
+        """
+        self._follower.follow()
+        own = (self._heartbeat.run(), self.reloader.run())
+        async with background_tasks(self.watcher, *own, *others):
             yield
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
@@ -158,8 +167,11 @@ def build(
     transports = dict(transports or {})
     slot = slot or WorkerSlot(SharedStats())
 
+    outcomes = WorkerOutcomes(slot.worker)
+
     def open_backend(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
-        return open_upstream(backend, transports.get(backend.name), tls)
+        observe = partial(outcomes.observe, backend)
+        return open_upstream(backend, transports.get(backend.name), tls, observe)
 
     upstreams = UpstreamRegistry(open_backend, settings.drain_s)
 
@@ -169,6 +181,7 @@ def build(
     counters = RequestCounters(slot.worker)
     recording = slot.log_lock is None
     watcher = TableWatcher(settings.routes, dict(settings.backends), adopt, recording=recording)
+    follower = HealthFollower(watcher.table, upstreams, slot.stats, slot.number, outcomes)
     access_log = AccessLog(settings.access_log, slot.log_lock)
     forwarder = Forwarder(
         watcher.table,
@@ -178,9 +191,10 @@ def build(
         partial(random.getrandbits, RANDOM_BITS),
         counters,
         LineWriter(),
+        follower.health,
     )
     reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))
-    return Facade(forwarder, watcher, counters, slot, reloader, bool(transports))
+    return Facade(forwarder, watcher, counters, slot, reloader, follower, bool(transports))
 
 
 def _uniform_draw() -> Callable[[], int]:

@@ -16,9 +16,18 @@ _KEPT_BEATS = 150
 
 
 class Heartbeat:
-    """Ten beats a second; the status is published twice a second. `status` is called on the event loop."""
+    """Ten beats a second; the status is published twice a second. `status` is called on the event loop.
 
-    def __init__(self, worker: WorkerStats, status: Callable[[float], WorkerStatus]) -> None:
+    `on_beat` is called at each beat.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerStats,
+        status: Callable[[float], WorkerStatus],
+        on_beat: Callable[[], None],
+    ) -> None:
+        self._on_beat = on_beat
         self._worker = worker
         self._status = status
         self._delays_s: deque[float] = deque([0.0], maxlen=_KEPT_BEATS)
@@ -44,6 +53,7 @@ class Heartbeat:
             await asyncio.sleep(_BEAT_S)
             self._delays_s.append(max(0.0, time.monotonic() - due))
             self.beat()
+            self._on_beat()
             beats += 1
             if beats % _BEATS_PER_STATUS == 0:
                 self.publish()

@@ -21,6 +21,7 @@ from proxy.routing.facts import Networks
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
+from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
 from proxy.server.probes import OwnHealth
 from proxy.server.service_manager import ServiceManager
@@ -72,7 +73,8 @@ async def serve(
     health = OwnHealth(facade.slot.worker, facade.publish)
     app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token)
     traffic = Traffic(facade, settings, traffic_socket, tls)
-    async with serving_admin(app, facade.table, admin_socket), facade.running():
+    monitor = HealthMonitor(facade.table, facade.slot.stats)
+    async with serving_admin(app, facade.table, admin_socket), facade.running(monitor.run()):
         await traffic.start()
         announce(listen, admin)
         await stop.wait()

@@ -18,6 +18,7 @@ from proxy.control.table_file import read_table, snapshot_of
 from proxy.routing.snapshot import Snapshot
 from proxy.server.admin.app import admin_app
 from proxy.server.app import WorkerSlot, build
+from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
 from proxy.server.probes import FleetHealth
 from proxy.server.serve import Traffic, loop_factory, serving_admin
@@ -118,7 +119,7 @@ def _run_worker(shared: Shared, number: int) -> int:
 
 
 def _run_admin(shared: Shared) -> int:
-    """The admin process: it serves the admin listener, reports on all workers, and records the history."""
+    """The admin process: it serves the admin listener, reports on all workers, probes endpoints, records history."""
     shared.close_others(shared.admin)
     _set_log_format("admin")
 
@@ -131,7 +132,8 @@ def _run_admin(shared: Shared) -> int:
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
         app = admin_app(facade.table, shared.stats, health, shared.settings.admin_token)
-        async with serving_admin(app, facade.table, shared.admin), facade.running():
+        monitor = HealthMonitor(facade.table, shared.stats)
+        async with serving_admin(app, facade.table, shared.admin), facade.running(monitor.run()):
             shared.stats.admin_up = True
             await stop.wait()
 

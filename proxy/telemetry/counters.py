@@ -176,7 +176,7 @@ class RequestCounters:
                 self._kinds[name[0]] = at
             elif len(name) == 2:
                 self._of_backends[name] = at
-            else:
+            elif len(name) == 4:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at
         for name in overflow:

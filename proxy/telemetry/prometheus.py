@@ -8,11 +8,14 @@ in short pieces, so requests are served in between.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from typing import get_args
 
 from msgspec import Struct
 
+from proxy.model import Availability
 from proxy.routing.snapshot import CurrentTable
 from proxy.telemetry.counters import ADDED_FIELDS, BOUNDS_S, BUCKETS, DROPPED_COOKIES, Offset
+from proxy.telemetry.health_report import health_in
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,
     SharedStats,
@@ -50,6 +53,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "counter",
         "Responses of a backend with a deviation from HTTP/1.1 that its table tolerates.",
     ),
+    "facade_endpoints": ("gauge", "Endpoints of a backend, by their health."),
+    "facade_breaker_open": ("gauge", "1 while no endpoint of a backend is available."),
+    "facade_ejections_total": ("counter", "Ejections of endpoints of a backend."),
+    "facade_probes_total": ("counter", "Probes of endpoints of a backend, by their result."),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -110,7 +117,7 @@ class Totals:
                 elif len(name) == 2:
                     kind, backend = name
                     _add_count(self.of_backends[kind], backend, worker.counters[number * SET_SLOTS])
-                else:
+                elif len(name) == 4:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
                 if number % _SETS_IN_A_STEP == 0:
@@ -152,6 +159,7 @@ def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
         yield ""
     yield from _of_requests(totals)
     yield _of_workers(stats)
+    yield _of_health(stats, table)
     yield _of_table(table)
 
 
@@ -236,20 +244,37 @@ def _of_backends(statuses: list[WorkerStatus]) -> str:
             in_flight += now.in_flight
             for kind, count in now.tolerated.items():
                 tolerated[name, kind] = tolerated.get((name, kind), 0) + count
-    by_state = (
-        ((("backend", name), ("state", state)), count)
-        for (name, state), count in connections.items()
-    )
     return (
         _single("facade_requests_in_flight", in_flight)
-        + _family("facade_upstream_connections", by_state)
+        + _family("facade_upstream_connections", _by_two(("backend", "state"), connections))
         + _family("facade_upstream_pending", _by("backend", pending))
-        + _family(
-            "facade_upstream_tolerated_total",
-            (
-                ((("backend", name), ("kind", kind)), count)
-                for (name, kind), count in tolerated.items()
-            ),
+        + _family("facade_upstream_tolerated_total", _by_two(("backend", "kind"), tolerated))
+    )
+
+
+def _of_health(stats: SharedStats, table: CurrentTable) -> str:
+    report, now = stats.health.read(), time.monotonic()
+    endpoints: dict[tuple[str, str], int] = {}
+    is_open: dict[str, int] = {}
+    for name, health in health_in(table.current, report, now).backends.items():
+        is_open[name] = int(health.breaker != "closed")
+        for availability in get_args(Availability):
+            endpoints[name, availability] = 0
+        for each in health.endpoints:
+            endpoints[name, each.state] += 1
+    ejections: dict[str, int] = {}
+    probes: dict[tuple[str, str], int] = {}
+    for name, states in report.backends.items():
+        failed = sum(state.failed_probes for state in states.values())
+        ejections[name] = sum(state.total_ejections for state in states.values())
+        probes[name, "ok"] = sum(state.probes for state in states.values()) - failed
+        probes[name, "failed"] = failed
+    return "".join(
+        (
+            _family("facade_endpoints", _by_two(("backend", "state"), endpoints)),
+            _family("facade_breaker_open", _by("backend", is_open)),
+            _family("facade_ejections_total", _by("backend", ejections)),
+            _family("facade_probes_total", _by_two(("backend", "result"), probes)),
         )
     )
 
@@ -292,6 +317,13 @@ def _by_worker(name: str, samples: list[tuple[str, float]]) -> str:
 
 def _by(label: str, values: Mapping[str, float]) -> Iterator[tuple[Labels, float]]:
     return ((((label, key),), value) for key, value in values.items())
+
+
+def _by_two(
+    labels: tuple[str, str], values: Mapping[tuple[str, str], float]
+) -> Iterator[tuple[Labels, float]]:
+    one, other = labels
+    return ((((one, key), (other, detail)), value) for (key, detail), value in values.items())
 
 
 def _rendered(labels: Labels) -> str:

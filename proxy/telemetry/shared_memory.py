@@ -1,6 +1,7 @@
 """Memory shared by all processes of a facade: the counters and the status of each worker.
 
     SharedStats     one anonymous mapping, created before the first worker is forked
+      SharedHealth    the states of endpoints, in a mapping of their own: written by one process, read by all
       WorkerStats     the part of one worker: written by that worker, read by all processes
         head            numbers with a fixed place (`StatField`)
         status          the worker's status as JSON, replaced whole
@@ -12,12 +13,14 @@ writer. A worker that replaces a dead one continues its counters.
 """
 
 import mmap
-import zlib
 from collections.abc import Iterator
 from enum import IntEnum
 
 import msgspec
 from msgspec import Struct
+
+from proxy.telemetry.shared_block import CHECK_BYTES, checked, with_checksum
+from proxy.telemetry.shared_health import SharedHealth
 
 SET_SLOTS = 52
 """Counters of one set."""
@@ -26,7 +29,6 @@ _HEAD_BYTES = _HEAD_SLOTS * 8
 _STATUS_BYTES = 256 * 1024
 _NAME_BYTES = 128
 """The average room for a name; longer names leave room for fewer sets."""
-_LENGTH_AND_CHECKSUM = 8
 
 Name = tuple[str, ...]
 
@@ -116,10 +118,10 @@ class WorkerStats:
         """Add a set of counters. Returns the offset of its first counter; None if the memory is full."""
         text = msgspec.json.encode(name)
         start, count = self.head[StatField.NAMES_END], self.head[StatField.SETS]
-        end = start + _LENGTH_AND_CHECKSUM + len(text)
+        end = start + CHECK_BYTES + len(text)
         if count >= self.max_sets or end > len(self._names):
             return None
-        self._names[start:end] = _with_checksum(text)
+        self._names[start:end] = with_checksum(text)
         self.head[StatField.NAMES_END] = end
         self.head[StatField.SETS] = count + 1
         return count * SET_SLOTS
@@ -127,9 +129,9 @@ class WorkerStats:
     def publish(self, status: WorkerStatus) -> None:
         """Replace the status. One that is too long is published without its backends."""
         text = msgspec.json.encode(status)
-        if len(text) + _LENGTH_AND_CHECKSUM > len(self._status):
+        if len(text) + CHECK_BYTES > len(self._status):
             text = msgspec.json.encode(msgspec.structs.replace(status, backends={}))
-        block = _with_checksum(text)
+        block = with_checksum(text)
         self._status[: len(block)] = block
 
     # --- read by all processes ------------------------------------------------------------------
@@ -141,16 +143,16 @@ class WorkerStats:
     def names(self) -> list[Name]:
         """The names of all sets, in the order of their counters."""
         while len(self._read_names) < self.head[StatField.SETS]:
-            text = _checked(self._names[self._read_to :])
+            text = checked(self._names[self._read_to :])
             if text is None:
                 break  # It is being written; the next call finds it.
             self._read_names.append(tuple(msgspec.json.decode(text, type=list[str])))
-            self._read_to += _LENGTH_AND_CHECKSUM + len(text)
+            self._read_to += CHECK_BYTES + len(text)
         return self._read_names
 
     def status(self) -> WorkerStatus:
         """The last published status; while a new one is being written, the one before."""
-        text = _checked(self._status)
+        text = checked(self._status)
         if text is not None:
             self._last_status = msgspec.json.decode(text, type=WorkerStatus)
         return self._last_status
@@ -163,6 +165,7 @@ class SharedStats:
         size = WorkerStats.size(max_sets)
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
+        self.health = SharedHealth()
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)
@@ -196,17 +199,3 @@ class SharedStats:
     def serving(self) -> int:
         """How many workers serve traffic."""
         return sum(worker.state == WorkerState.SERVING for worker in self.workers)
-
-
-def _with_checksum(text: bytes) -> bytes:
-    """`text` after its length and CRC: a reader recognizes text that is only partly written."""
-    return len(text).to_bytes(4, "little") + zlib.crc32(text).to_bytes(4, "little") + text
-
-
-def _checked(memory: memoryview) -> bytes | None:
-    """The text that `memory` begins with; None if it is only partly written."""
-    length = int.from_bytes(memory[:4], "little")
-    if length > len(memory) - _LENGTH_AND_CHECKSUM:
-        return None
-    text = bytes(memory[_LENGTH_AND_CHECKSUM : _LENGTH_AND_CHECKSUM + length])
-    return text if text and zlib.crc32(text) == int.from_bytes(memory[4:8], "little") else None

@@ -18,7 +18,7 @@ from proxy.model import Backend
 from proxy.upstream.acquire import Acquisition
 from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
-from proxy.upstream.http_upstream import HttpUpstream
+from proxy.upstream.http_upstream import HttpUpstream, Observe
 from proxy.upstream.interfaces import Exchange, ExchangeSink, Stats, Upstream
 from proxy.upstream.pool import Pool
 from proxy.upstream.private_connections import PrivateConnections, single_use
@@ -48,14 +48,15 @@ def open_upstream(
     backend: Backend,
     transport: "httpx.AsyncBaseTransport | None" = None,
     tls: ssl.SSLContext | None = None,
+    observe: Observe | None = None,
 ) -> Upstream:
     """The upstream of a backend, without any connection yet. A `transport` takes the place of our client.
 
-    `tls` is for https endpoints. A transport does not use it.
+    `tls` is for https endpoints, `observe` gets the outcomes of requests. A transport uses neither.
     """
     if transport is not None:
         # Imported here: importing httpx costs time and memory, and only a transport needs it.
         from proxy.upstream.httpx_upstream import HttpxUpstream
 
         return HttpxUpstream(backend, transport)
-    return HttpUpstream(backend, tls)
+    return HttpUpstream(backend, tls, observe)

@@ -7,8 +7,8 @@ from proxy.upstream.pool import Pool
 
 
 def least_busy(pools: Sequence[Pool], first: int) -> Pool:
-    """The pool with the fewest requests; of equal ones the first from the index `first` on."""
-    return min((*pools[first:], *pools[:first]), key=lambda pool: pool.load)
+    """The pool with the fewest requests for its weight; of equal ones the first from the index `first` on."""
+    return min((*pools[first:], *pools[:first]), key=lambda pool: (pool.load + 1) / pool.weight)
 
 
 def by_client(pools: Sequence[Pool], client: str) -> Pool:

@@ -23,7 +23,7 @@ from proxy.upstream.failures import (
     not_http,
     speaks_http2,
 )
-from proxy.upstream.interfaces import ExchangeSink
+from proxy.upstream.interfaces import ExchangeSink, OnOutcome
 from proxy.upstream.socket_state import is_clean_end, peek, unread_bytes
 
 if TYPE_CHECKING:
@@ -46,11 +46,16 @@ class Connection(BackendSocket):
         "_sink",
         "_timeouts",
         "first_bytes",
+        "is_counted",
+        "on_outcome",
         "private",
         "reused",
     )
 
     _timeouts: Timeouts
+    on_outcome: OnOutcome
+    """Set by `ObservedConnection` only, as `is_counted`: the current exchange has an outcome."""
+    is_counted: bool
 
     def __init__(self, owner: ConnectionOwner) -> None:
         super().__init__(owner.write_batch)

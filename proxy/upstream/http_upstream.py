@@ -2,34 +2,44 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_writer import PreparedHead, prepared_head
-from proxy.model import Backend, Facts, Outgoing, Timeouts
+from proxy.model import Backend, Endpoint, Facts, Outgoing, Timeouts
 from proxy.tick import WriteBatch
 from proxy.upstream.acquire import Acquisition, OnAcquired, OnFailed, await_acquisition
 from proxy.upstream.affinity import affinity_of
 from proxy.upstream.balancing import by_client, least_busy
 from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
-from proxy.upstream.interfaces import Stats
+from proxy.upstream.interfaces import OnOutcome, Stats
 from proxy.upstream.pool import Pool, PoolLimits
 from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context
+
+Observe = Callable[[Endpoint], OnOutcome | None]
+"""Gives the function that gets the outcomes of an endpoint's requests."""
+Turn = tuple[Endpoint, int]
+"""An endpoint, and the percentage of its usual share of requests. It has a turn or several."""
 
 
 class HttpUpstream:
     """Implements `Upstream` over HTTP/1.1. The limits of the backend hold for each of its endpoints.
 
     If an endpoint cannot be reached, the next one is tried: nothing was sent. `tls` is for https endpoints; without
-    it the certificate authorities of the system are trusted.
+    it the certificate authorities of the system are trusted. `observe` gets the outcomes of requests.
     """
 
-    def __init__(self, backend: Backend, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        tls: ssl.SSLContext | None = None,
+        observe: Observe | None = None,
+    ) -> None:
         limits = PoolLimits(
             backend.max_connections,
             backend.max_pending_requests,
@@ -44,7 +54,7 @@ class HttpUpstream:
         self._affinity = affinity = affinity_of(backend)
         self._sweep = Sweep(self._check_deadlines)
         write_batch = WriteBatch()
-        self._pools = [
+        self._pools: Sequence[Pool] = [
             Pool(
                 backend.name,
                 endpoint,
@@ -54,9 +64,15 @@ class HttpUpstream:
                 tls if endpoint.scheme == "https" else None,
                 server_name,
                 affinity,
+                None if observe is None else observe(endpoint),
             )
             for endpoint in backend.endpoints
         ]
+        """The pools to choose from, in turn. `choose_from` replaces them."""
+        self._all = tuple(self._pools)
+        self._turns = self._pools
+        self._trial: Pool | None = None
+        """The pool of an endpoint that one request at a time tries."""
         self._next_index = 0
         self._load_balancing = backend.load_balancing
         self.reads_requests = affinity is not None or backend.load_balancing != "round_robin"
@@ -97,7 +113,9 @@ class HttpUpstream:
             known = None if self._affinity is None else self._affinity.known(facts)
             if known is not None and self._affinity is not None:
                 ids = self._affinity.ids
-                return next(pool for pool in pools if ids[pool.endpoint] == known)
+                of_client = next((pool for pool in pools if ids[pool.endpoint] == known), None)
+                if of_client is not None:
+                    return of_client
             if self._load_balancing == "hash":
                 return by_client(pools, facts.client)
             if self._load_balancing == "least_request":
@@ -120,9 +138,46 @@ class HttpUpstream:
         self._next_index = (self._next_index + ahead + 1) % count
         return pool
 
+    # --- availability ---------------------------------------------------------------------------------
+
+    def choose_from(self, turns: Sequence[Turn], trial: Endpoint | None) -> None:
+        """Choose among these endpoints from now on; of the backend's, at least one. Requests in flight go on.
+
+        One request at a time tries the endpoint `trial`, which is not among `turns`.
+        """
+        weights = dict(turns)
+        pools = {pool.endpoint: pool for pool in self._all}
+        for endpoint, pool in pools.items():
+            pool.weight = weights.get(endpoint, 100)
+            if endpoint not in weights:
+                # So a request finds no idle connection to the trial's endpoint, and calls `acquisition`.
+                pool.drop_idle()
+        self._turns = [pools[endpoint] for endpoint, _ in turns]
+        self._trial = None if trial is None else pools[trial]
+        self._pools = self._turns
+        if self._trial is not None and not self._trial.load:
+            self._pools = [*self._turns, self._trial]
+
+    @property
+    def load(self) -> int:
+        """Requests that use a connection or wait for one."""
+        return sum(pool.load for pool in self._all)
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a request tries the endpoint `trial` now."""
+        return self._trial is not None and self._trial not in self._pools
+
+    def offer_trial(self) -> None:
+        """Let another request try the endpoint `trial`, if none does any more."""
+        trial = self._trial
+        if trial is not None and not trial.load:
+            trial.drop_idle()
+            self._pools = [*self._turns, trial]
+
     def take_private(self, private: PrivateConnections) -> tuple[Pool, Connection] | None:
         """The connection to this backend that belongs to a client connection, if there is one."""
-        for pool in self._pools:
+        for pool in self._all:
             connection = private.take(pool)
             if connection is not None:
                 return pool, connection
@@ -130,24 +185,24 @@ class HttpUpstream:
 
     async def aclose(self, grace_s: float) -> None:
         """Close idle connections, let exchanges finish within `grace_s` seconds, then end them."""
-        for pool in self._pools:
+        for pool in self._all:
             pool.close()
         try:
             async with asyncio.timeout(grace_s):
-                for pool in self._pools:
+                for pool in self._all:
                     await pool.wait_closed()
         except TimeoutError:
-            for pool in self._pools:
+            for pool in self._all:
                 pool.abort()
                 await pool.wait_closed()
         self._sweep.stop()
         await asyncio.sleep(0)  # An aborted transport closes its socket in the next tick.
 
     def stats(self) -> Stats:
-        return sum((pool.stats() for pool in self._pools), Stats())
+        return sum((pool.stats() for pool in self._all), Stats())
 
     def _check_deadlines(self, now: float) -> bool:
-        busy = [pool.check_deadlines(now) for pool in self._pools]
+        busy = [pool.check_deadlines(now) for pool in self._all]
         return any(busy)
 
     def acquisition(
@@ -164,8 +219,12 @@ class HttpUpstream:
 
         `fresh`: only a new connection of `first`.
         """
-        at = self._pools.index(first)
-        pools = [first] if fresh else [*self._pools[at:], *self._pools[:at]]
+        if first is self._trial:
+            self._pools = self._turns  # No other request tries it meanwhile.
+        at = self._all.index(first)
+        usable = set(self._pools)
+        others = (pool for pool in (*self._all[at + 1 :], *self._all[:at]) if pool in usable)
+        pools = [first] if fresh else [first, *others]
         until = asyncio.get_running_loop().time() + timeouts.remaining_s
         return Acquisition(
             pools, timeouts.connect_s, until, on_acquired, on_failed, on_attempt, fresh

@@ -10,6 +10,9 @@ from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_parser import ResponseSink
 from proxy.model import HeaderPairs, Outgoing
 
+OnOutcome = Callable[[int], None]
+"""Called with the status of each response of an endpoint, or with 0 for a request without a complete response."""
+
 
 class Stats(Struct, frozen=True):
     """The connections of one upstream, by state. `pending` are requests that wait for a connection."""

@@ -22,8 +22,13 @@ from proxy.upstream.affinity import Affinity
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, early_end, not_connected
-from proxy.upstream.interfaces import Stats
+from proxy.upstream.interfaces import OnOutcome, Stats
 from proxy.upstream.name_watch import NameWatch
+from proxy.upstream.observed_connection import (
+    NO_RESPONSE,
+    ObservedConnection,
+    ObservedTlsConnection,
+)
 from proxy.upstream.opener import Opener, PendingRequest
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls_connection import TlsConnection
@@ -55,8 +60,12 @@ class Pool:
         tls: ssl.SSLContext | None,
         server_name: str | None = None,
         affinity: Affinity | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> None:
         self.backend = backend
+        self._on_outcome = on_outcome
+        self.weight = 100
+        """The percentage of its usual share of requests."""
         self.affinity = affinity
         self.write_batch = write_batch
         self._last_response = LastResponse()
@@ -155,15 +164,21 @@ class Pool:
                 oldest.abort()
 
     async def _connect(self, timeout_s: float) -> Connection:
-        def new_connection() -> Connection:
-            return Connection(self) if self._tls is None else TlsConnection(self)
-
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await dial(self.endpoint, new_connection, self._tls, self._server_name)
+                connection = await dial(
+                    self.endpoint, self._new_connection, self._tls, self._server_name
+                )
         except NOT_CONNECTED as error:
             raise not_connected(error, self.backend) from error
         return connection
+
+    def _new_connection(self) -> Connection:
+        on_outcome = self._on_outcome
+        if on_outcome is None:
+            return Connection(self) if self._tls is None else TlsConnection(self)
+        kind = ObservedConnection if self._tls is None else ObservedTlsConnection
+        return kind(self, on_outcome)
 
     def _opened(self, task: asyncio.Task[Connection]) -> None:
         if not task.cancelled():
@@ -192,7 +207,14 @@ class Pool:
     def _fail_first(self, error: UpstreamError) -> None:
         """Fail the first queued request, unless a connection is still being opened for each."""
         if len(self._queue) > self._opener.count:
-            self._queue.popleft().on_error(error)
+            self._fail_pending(self._queue.popleft(), error)
+
+    def _fail_pending(self, pending: PendingRequest, error: UpstreamError) -> None:
+        """A request has left the queue without a connection."""
+        # UpstreamBusy is about a limit of the facade, and no failure of the endpoint.
+        if self._on_outcome is not None and not isinstance(error, UpstreamBusy):
+            self._on_outcome(NO_RESPONSE)
+        pending.on_error(error)
 
     def new_parser(self) -> ResponseParser:
         """A parser for the responses of one connection."""
@@ -267,7 +289,7 @@ class Pool:
             self._name_watch.check(now)
         for pending in [each for each in self._queue if now >= each.until]:
             self.cancel(pending)
-            pending.on_error(self._timeout_error())
+            self._fail_pending(pending, self._timeout_error())
         return bool(self._live or self._tunnels or self._queue)
 
     def _retire_all_but(self, addresses: frozenset[str]) -> None:
@@ -275,6 +297,11 @@ class Pool:
         for connection in tuple(self._live):
             if connection.peer_address not in addresses:
                 connection.retire()
+
+    def drop_idle(self) -> None:
+        """Close the connections without an exchange: the endpoint is not available."""
+        for connection in tuple(self._idle):
+            connection.abort()
 
     def stats(self) -> Stats:
         idle, pending = len(self._idle) + len(self._reserved), len(self._queue)

@@ -19,6 +19,7 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
+from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, ReloadState
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.counters import RequestCounters
@@ -112,6 +113,7 @@ class InProcess:
             lambda: self.bits,
             RequestCounters(SharedStats().workers[0]),
             LineWriter(),
+            CurrentHealth(),
             lambda: 7.0,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)

@@ -81,15 +81,16 @@ async def origin(
     unix: Path | None = None,
     tls: ssl.SSLContext | None = None,
     name: str = "",
+    port: int = 0,
 ) -> AsyncIterator[Origin]:
-    """An origin on a free port, or on a Unix socket. `name` is the host in its URL."""
+    """An origin on `port`, which is a free one if it is 0, or on a Unix socket. `name` is the host in its URL."""
     scheme = "http" if tls is None else "https"
     authority = name or (f"[{host}]" if ":" in host else host)
     server = Origin(script, f"unix:{unix}" if unix else f"{scheme}://{authority}:{{port}}")
     if unix is not None:
         listening = await asyncio.start_unix_server(server.accept, unix, ssl=tls)
     else:
-        listening = await asyncio.start_server(server.accept, host, 0, ssl=tls)
+        listening = await asyncio.start_server(server.accept, host, port, ssl=tls)
         server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

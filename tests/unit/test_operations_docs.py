@@ -13,11 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy import errors
 from proxy.cli.serve_options import OPTIONS
 from proxy.control.table_watcher import TableWatcher
+from proxy.health.state import EndpointState
 from proxy.routing.transforms.sent_head import SentHead
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LogLine
 from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
+from proxy.telemetry.shared_health import HealthReport
 from proxy.telemetry.shared_memory import Connections, SharedStats, WorkerStatus
 from tests.make import decided, facts, refs, route, table
 
@@ -39,6 +41,10 @@ LABELS = {
     "facade_upstream_connections": {"backend", "state"},
     "facade_upstream_pending": {"backend"},
     "facade_upstream_tolerated_total": {"backend", "kind"},
+    "facade_endpoints": {"backend", "state"},
+    "facade_breaker_open": {"backend"},
+    "facade_ejections_total": {"backend"},
+    "facade_probes_total": {"backend", "result"},
     "facade_access_log_dropped_total": {"worker"},
     "facade_event_loop_lag_seconds": {"worker"},
     "facade_worker_cpu_seconds_total": {"worker"},
@@ -102,7 +108,9 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
 
 def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
-    path.write_text("version: 1\nbackends: {a: http://h}\nroutes: [{name: r, backend_refs: a}]\n")
+    path.write_text(
+        "version: 1\nbackends: {a: {url: http://h, health_check: {path: /}}}\nroutes: [{name: r, backend_refs: a}]\n"
+    )
     stats = SharedStats()
     counters = RequestCounters(stats.workers[0])
     only = route("r", to=refs(a=100))
@@ -114,6 +122,7 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     stats.workers[0].publish(
         WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})
     )
+    stats.health.publish(HealthReport({"a": {"http://h": EndpointState()}}), is_change=True)
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(
         "".join(exposition(stats, TableWatcher(path, {}, lambda _: None).table))

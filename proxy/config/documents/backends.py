@@ -53,15 +53,67 @@ class CircuitBreakersDoc(Doc):
     )
 
 
-class OutlierDetectionDoc(Doc):
-    """Temporary ejection of endpoints that respond with errors."""
+class OutlierDetectionDoc(RuledDoc):
+    """Temporary ejection of endpoints by the outcomes of their requests."""
 
     consecutive_5xx: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=5, description="Consecutive 5xx responses after which an endpoint is ejected"
+        default=5,
+        description="Consecutive failures, 5xx or without a response, after which an endpoint is ejected",
     )
-    base_ejection_time: Annotated[float, Duration("1s", "1h")] = Field(
+    consecutive_gateway_failure: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None,
+        description="The same for 502, 503, 504 and failures without a response alone",
+    )
+    interval: Annotated[float, Duration("100ms", "1h")] = Field(
+        default=10.0, description="The time between two comparisons of the endpoints"
+    )
+    base_ejection_time: Annotated[float, Duration("100ms", "1h")] = Field(
         default=30.0,
         description="The duration of an ejection, times the number of ejections so far",
+    )
+    max_ejection_time: Annotated[float, Duration("100ms", "1d")] | None = Field(
+        default=None,
+        description="The longest ejection; 300s, or `base_ejection_time` if that is longer",
+    )
+    max_ejection_percent: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=10,
+        description="The percentage of endpoints that may be ejected together; one always may",
+    )
+    success_rate_minimum_hosts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=5, description="Endpoints with enough requests that a comparison of success needs"
+    )
+    success_rate_request_volume: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=100, description="Requests in an interval that are enough"
+    )
+    success_rate_stdev_factor: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=1900,
+        description="Thousandths of a standard deviation below the mean success rate; less is ejected",
+    )
+    failure_percentage_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=85, description="The percentage of failures from which an endpoint is ejected"
+    )
+    failure_percentage_minimum_hosts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=5, description="Endpoints with enough requests that this needs"
+    )
+    failure_percentage_request_volume: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=50, description="Requests in an interval that are enough"
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        longest = self.max_ejection_time
+        if longest is not None and longest < self.base_ejection_time:
+            text = "the longest ejection is shorter than the first one"
+            yield Fault(("max_ejection_time",), text, "write at least `base_ejection_time`")
+
+
+class SlowStartDoc(Doc):
+    """An endpoint that is available again gets its share of requests gradually."""
+
+    window: Annotated[float, Duration("1s", "1h")] = Field(
+        description="The time until it has its full share"
+    )
+    min_weight_percent: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, description="The percentage of its share at the beginning"
     )
 
 
@@ -112,6 +164,13 @@ class BackendDoc(RuledDoc):
     outlier_detection: OutlierDetectionDoc | None = Field(
         default=None, description="Ejection of endpoints that respond with errors"
     )
+    slow_start: SlowStartDoc | None = Field(
+        default=None, description="A gradual return of endpoints that were not available"
+    )
+    healthy_panic_threshold: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=50,
+        description="If a smaller percentage of endpoints is available, requests go to all",
+    )
     idle_timeout: Annotated[float, Duration("100ms", "1h")] = Field(
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
@@ -158,6 +217,10 @@ class BackendDoc(RuledDoc):
             yield Fault(("endpoints",), text, "write two backends")
         if self.tls is not None and schemes and "https" not in schemes:
             yield Fault(("tls",), "`tls` without an https address", "write https://", on_key=True)
+        if self.slow_start is not None and not (self.health_check or self.outlier_detection):
+            text = "`slow_start` for endpoints that are always available"
+            hint = "add `health_check:` or `outlier_detection:`"
+            yield Fault(("slow_start",), text, hint, on_key=True)
 
 
 _SOURCES = ("cookie", "header", "path_parameter", "source_ip")

@@ -14,12 +14,14 @@ from starlette.routing import Route as Path
 
 from proxy.downstream.asgi_types import App, Receive, Scope, Send
 from proxy.errors import FacadeError
+from proxy.model import BackendHealth, Health
 from proxy.routing.explain import explain
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.route_row import route_row
 from proxy.routing.snapshot import CurrentTable
-from proxy.server.probes import Health
+from proxy.server.probes import Health as FacadeHealth
 from proxy.server.settings import Token
+from proxy.telemetry.health_report import health_in
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
 from proxy.telemetry.shared_memory import Connections, SharedStats
 from proxy.upstream.affinity import endpoint_of
@@ -43,9 +45,10 @@ def table_state(table: CurrentTable) -> dict[str, Any]:
     }
 
 
-def backend_connections(table: CurrentTable, stats: SharedStats) -> dict[str, dict[str, int]]:
-    """The connections of each backend over all workers, beside the limits of one worker and endpoint."""
-    found: dict[str, dict[str, int]] = {}
+def backend_states(table: CurrentTable, stats: SharedStats) -> dict[str, dict[str, Any]]:
+    """Each backend: its connections over all workers beside the limits of one worker and endpoint, and its health."""
+    found: dict[str, dict[str, Any]] = {}
+    health = _health(table, stats)
     none = Connections(0, 0, 0, 0)
     for backend in table.current.table.backends:
         workers = [worker.status().backends.get(backend.name, none) for worker in stats]
@@ -58,10 +61,35 @@ def backend_connections(table: CurrentTable, stats: SharedStats) -> dict[str, di
             "max_tunnels": backend.max_tunnels,
             "pending": sum(now.pending for now in workers),
         }
+        monitored = health.backends.get(backend.name)
+        if monitored is not None:
+            found[backend.name] |= _health_members(monitored)
     return found
 
 
-def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: Token | None) -> App:
+def _health(table: CurrentTable, stats: SharedStats) -> Health:
+    return health_in(table.current, stats.health.read(), time.monotonic())
+
+
+def _health_members(health: BackendHealth) -> dict[str, Any]:
+    return {
+        "breaker": health.breaker,
+        "panic": health.is_panicking,
+        "endpoints": [
+            {
+                "endpoint": each.endpoint,
+                "state": each.state,
+                "reason": each.reason or None,
+                "weight": each.weight,
+            }
+            for each in health.endpoints
+        ],
+    }
+
+
+def admin_app(
+    table: CurrentTable, stats: SharedStats, health: FacadeHealth, token: Token | None
+) -> App:
     """The admin application. Responses are JSON, errors problem+json, metrics plain text.
 
     With `token`, all paths but the probes require it, and the probes respond with their status alone.
@@ -77,7 +105,7 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
         if token is None:
             health.refresh()
             details = {**health.details(), **table_state(table)}
-            details["backends"] = backend_connections(table, stats)
+            details["backends"] = backend_states(table, stats)
         return JSONResponse({"status": status, **details}, 200 if status == "ready" else 503)
 
     async def routes(_: Request) -> Response:
@@ -94,7 +122,7 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
 
     def explain_request(request: Request) -> Response:
         # Not a coroutine: Starlette runs it in a thread, since a large table takes long.
-        return _explanation(table, request)
+        return _explanation(table, _health(table, stats), request)
 
     app = Starlette(
         routes=[
@@ -107,7 +135,7 @@ def admin_app(table: CurrentTable, stats: SharedStats, health: Health, token: To
     return _unrouted(app if token is None else _guarded(app, token))
 
 
-def _explanation(table: CurrentTable, request: Request) -> Response:
+def _explanation(table: CurrentTable, health: Health, request: Request) -> Response:
     """Explain a request by the table in effect."""
     parameters = request.query_params
     try:
@@ -118,7 +146,7 @@ def _explanation(table: CurrentTable, request: Request) -> Response:
             parameters.get("client", "127.0.0.1"),
             parameters.get("bucket"),
         )
-        explanation = explain(table.current, spec, time.time(), endpoint_of)
+        explanation = explain(table.current, spec, time.time(), endpoint_of, health)
     except FacadeError as error:
         return _problem(400, "Bad Request", str(error))
     return Response(msgspec.json.encode(explanation), media_type="application/json")

@@ -13,10 +13,13 @@ from proxy.model import (
     DirectResponse,
     HashKey,
     HeaderEdits,
+    HealthCheck,
     Limits,
     Mirror,
+    OutlierDetection,
     Redirect,
     Rewrite,
+    SlowStart,
     Timeouts,
     TlsFile,
 )
@@ -237,3 +240,31 @@ def test_a_direct_response(body: str, response: DirectResponse) -> None:
 
 def test_a_route_knows_its_line() -> None:
     assert only_route(with_route("backend_refs: legacy")).line == 5
+
+
+def test_a_backend_says_how_its_endpoints_are_monitored() -> None:
+    text = "url: http://a, health_check: {path: /h, interval: 3s}, outlier_detection: {consecutive_gateway_failure: 2}, slow_start: {window: 9s}, healthy_panic_threshold: 30"
+    (backend,) = parse(with_backend(text)).backends
+    assert backend.health_check == HealthCheck("/h", 3.0)
+    assert backend.outlier_detection == OutlierDetection(consecutive_gateway_failure=2)
+    assert backend.slow_start == SlowStart(9.0)
+    assert (backend.panic_percent, backend.is_monitored) == (30, True)
+
+
+def test_a_backend_without_rules_is_not_monitored() -> None:
+    (backend,) = parse(with_backend("url: http://a")).backends
+    assert (backend.panic_percent, backend.is_monitored) == (50, False)
+
+
+@pytest.mark.parametrize(
+    ("times", "longest_s"),
+    [
+        ("base_ejection_time: 1s", 300.0),
+        ("base_ejection_time: 10m", 600.0),
+        ("base_ejection_time: 1s, max_ejection_time: 5s", 5.0),
+    ],
+)
+def test_the_longest_ejection_is_at_least_the_first(times: str, longest_s: float) -> None:
+    (backend,) = parse(with_backend(f"url: http://a, outlier_detection: {{{times}}}")).backends
+    assert backend.outlier_detection is not None
+    assert backend.outlier_detection.max_ejection_time_s == longest_s

@@ -329,7 +329,9 @@ def test_a_match_that_cannot_be_meant_is_an_error(match: str, said: str) -> None
         ("url: http://a, circuit_breakers: {max_connections: «0}", "`0` is too small — write 1 or more"),
         ("url: http://a, circuit_breakers: {«max_connection: 1}", "unknown key `max_connection` in `circuit_breakers` — did you mean `max_connections`?"),
         ("url: http://a, headers: {allow: [«a b]}", "`a b` is no header name — use letters, digits and -"),
-        ("url: http://a, «weight: 5", "unknown key `weight` — known: `url`, `endpoints`, `preserve_host`, `health_check`, `circuit_breakers`, `outlier_detection`, `idle_timeout`, `load_balancing`, `session_affinity`, `max_connection_age`, `tolerate`, `path_parameters` and 3 more"),
+        ("url: http://a, outlier_detection: {base_ejection_time: 1m, max_ejection_time: «30s}", "the longest ejection is shorter than the first one — write at least `base_ejection_time`"),
+        ("url: http://a, «slow_start: {window: 5s}", "`slow_start` for endpoints that are always available — add `health_check:` or `outlier_detection:`"),
+        ("url: http://a, «weight: 5", "unknown key `weight` — known: `url`, `endpoints`, `preserve_host`, `health_check`, `circuit_breakers`, `outlier_detection`, `slow_start`, `healthy_panic_threshold`, `idle_timeout`, `load_balancing`, `session_affinity`, `max_connection_age` and 5 more"),
     ],
 )  # fmt: skip
 def test_a_backend_that_cannot_be_meant_is_an_error(backend: str, said: str) -> None:

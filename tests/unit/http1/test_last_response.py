@@ -107,3 +107,13 @@ def test_a_response_of_the_last_size_may_come_in_two_reads() -> None:
             for piece in pieces:
                 parser.feed(piece)
             assert delivered(parser, sink).body == b"".join(pieces)[-6:]
+
+
+def test_the_status_of_the_last_head_is_known() -> None:
+    parser = ResponseParser(LastResponse())
+    parser.begin(RecordingSink(), False, True)
+    parser.feed(b"HTTP/1.1 503 No\r\ncontent-length: 9\r\n\r\n")
+    assert parser.last_status == 503
+    parser.begin(RecordingSink(), False, True)
+    parser.feed(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+    assert parser.last_status == 101

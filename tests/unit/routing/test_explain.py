@@ -7,14 +7,17 @@ from msgspec.structs import replace
 
 from proxy.errors import AmbiguousPath, FacadeError
 from proxy.model import (
+    BackendHealth,
     BackendRef,
     Cohort,
     CookieRules,
     Cors,
     DirectResponse,
     Endpoint,
+    EndpointHealth,
     HashKey,
     HeaderEdits,
+    Health,
     Mirror,
     PathPolicy,
     Redirect,
@@ -273,6 +276,24 @@ def test_every_endpoint_is_told_and_a_socket_by_its_path() -> None:
     made = replace(made, backends=(replace(made.backends[0], endpoints=endpoints),))
     (way,) = explained("/x", of=made).ways
     assert way.urls == ("http://h:81/x", "unix:/run/a.sock:/x")
+
+
+def test_the_health_of_a_monitored_backend_is_shown() -> None:
+    ill = BackendHealth(
+        "open", True, (EndpointHealth("a"), EndpointHealth("b", "ejected", "5 failures"))
+    )
+    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), 0.0, health=Health({"new": ill}))
+    (new, legacy) = of.ways
+    assert (new.breaker, legacy.breaker) == ("open", None)
+    assert new.health == (
+        "b is ejected: 5 failures",
+        "too few endpoints are available: requests go to all of them",
+    )
+    well = Health({"legacy": BackendHealth()})
+    of = explain(snapshot(TABLE), RequestSpec("GET", "/c"), 0.0, health=well)
+    assert [(way.breaker, way.health) for way in of.ways] == [(None, ()), ("closed", ())]
+    gone = explain(snapshot(TABLE), RequestSpec("GET", "/gone"), 0.0, health=well)
+    assert gone.ways[0].breaker is None
 
 
 def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
