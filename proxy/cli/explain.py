@@ -15,7 +15,8 @@ from proxy.config.load import load
 from proxy.control.key_files import load_key_files
 from proxy.control.table_file import snapshot_of
 from proxy.errors import FacadeError, TableError
-from proxy.routing.explain import Explanation, OtherRoute, PossibleDecision, explain
+from proxy.routing.explain import explain
+from proxy.routing.explanation import Explanation, OtherRoute, PossibleDecision
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream.affinity import endpoint_of

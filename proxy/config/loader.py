@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.config import not_implemented, to_error_bodies, to_model
+from proxy.config import not_implemented, to_backend, to_error_bodies, to_model
 from proxy.config.assumptions import KnownNames, assumption_faults, routes_named
 from proxy.config.cohort_rules import cohort_faults
 from proxy.config.cookie_rules import cookie_faults
@@ -79,9 +79,9 @@ class _TableLoader:
         routes = tuple(self._routes(head, builder, cohort_docs))
         return RouteTable(
             routes,
-            to_model.without_facade_fields(
-                to_model.without_foreign_cookies(
-                    tuple(to_model.backend(name, doc) for name, doc in backends.items())
+            to_backend.without_facade_fields(
+                to_backend.without_foreign_cookies(
+                    tuple(to_backend.backend(name, doc) for name, doc in backends.items())
                 ),
                 cohorts.values(),
                 routes,

@@ -1,23 +1,13 @@
 """Converts documents into the values of `proxy.model`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from proxy.config import to_edits, to_error_bodies
-from proxy.config.addresses import endpoint
-from proxy.config.documents.backends import BackendDoc, CohortDoc, HashKeyDoc, TlsDoc
-from proxy.config.documents.headers import AllowCookiesDoc, AllowHeadersDoc, MessageDoc
+from proxy.config.documents.backends import CohortDoc, HashKeyDoc
+from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
-from proxy.config.documents.matches import (
-    HeaderMatchDoc,
-    MatchDoc,
-    MatchPartsDoc,
-    PathMatchDoc,
-    StringMatchDoc,
-)
 from proxy.config.documents.migration import OverrideDoc
 from proxy.config.documents.routes import (
     BackendRefDoc,
@@ -30,20 +20,14 @@ from proxy.config.documents.routes import (
 from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
 from proxy.config.request_values import values_of
-from proxy.config.to_monitoring import monitoring
+from proxy.config.to_match import matches
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
-    ALL_COOKIES,
-    ALLOW_ALL,
     NO_EDITS,
     STRICT_PATHS,
-    Allow,
-    Backend,
     BackendRef,
-    BackendTls,
     Cohort,
-    CookieRules,
     DirectResponse,
     Explain,
     FieldName,
@@ -62,10 +46,7 @@ from proxy.model import (
     Timeouts,
     field_name,
 )
-from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.table_test import Expectation, Given, TableTest
-from proxy.routing.paths import TAIL
-from proxy.routing.read_your_writes import cookie_name
 
 _N = TypeVar("_N", int, float)
 
@@ -74,91 +55,6 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _ROUTE_DEFAULTS = RouteDoc(name="_")
 """The blocks of a route without keys. All routes share them, so `is` finds the unchanged ones."""
-
-
-def backend(name: str, doc: BackendDoc) -> Backend:
-    """A backend with its endpoints in order."""
-    return Backend(
-        name,
-        tuple(endpoint(url) for url in doc.urls()),
-        doc.preserve_host,
-        doc.circuit_breakers.max_connections,
-        doc.circuit_breakers.max_pending_requests,
-        _allow(doc.headers),
-        _cookies(doc.cookies),
-        None if doc.tls is None else _tls(doc.tls),
-        doc.idle_timeout,
-        frozenset(doc.tolerate),
-        doc.circuit_breakers.max_tunnels,
-        doc.max_connection_age,
-        doc.load_balancing,
-        None if doc.session_affinity is None else doc.session_affinity.cookie,
-        *monitoring(doc),
-        doc.healthy_panic_threshold,
-    )
-
-
-def without_foreign_cookies(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies that the facade itself sets, or that another one is renamed to.
-
-    A backend may `allow` the renamed cookie of another one.
-    """
-    own = {each.affinity_cookie for each in backends if each.affinity_cookie is not None}
-    renamed = {name for each in backends for _, name in each.cookies.renamed}
-    if not own | renamed:
-        return backends
-    return tuple(
-        replace(each, cookies=_without(each.cookies, own, renamed - (each.cookies.only or set())))
-        for each in backends
-    )
-
-
-def _without(cookies: CookieRules, own: set[str], renamed: set[str]) -> CookieRules:
-    foreign = renamed - {name for _, name in cookies.renamed}
-    return replace(cookies, remove=cookies.remove | own | foreign)
-
-
-def without_facade_fields(
-    backends: tuple[Backend, ...], cohorts: Iterable[Cohort], routes: Iterable[Route]
-) -> tuple[Backend, ...]:
-    """The backends, none of which gets the cookies of cohorts, and the fields of overrides."""
-    cookies: set[str] = set()
-    for each in cohorts:
-        cookies |= {key.name for key in each.keys if key.generate}
-        if each.read_your_writes is not None:
-            cookies.add(cookie_name(each.name))
-    headers: set[str] = set()
-    for override in {route.override for route in routes if route.override is not None}:
-        (headers if override.kind == "header" else cookies).add(override.name)
-    if headers:
-        backends = tuple(
-            replace(each, headers=replace(each.headers, remove=each.headers.remove | headers))
-            for each in backends
-        )
-    if cookies:
-        backends = tuple(
-            replace(each, cookies=_without(each.cookies, cookies, set())) for each in backends
-        )
-    return backends
-
-
-def _tls(doc: TlsDoc) -> BackendTls:
-    # An IPv6 address has brackets in a URL, and none in a certificate.
-    name = None if doc.server_name is None else doc.server_name.strip("[]")
-    return BackendTls(doc.ca_file, doc.cert_file, doc.key_file, name)
-
-
-def _cookies(doc: AllowCookiesDoc) -> CookieRules:
-    if doc.allow is None and not doc.remove and not doc.rename:
-        return ALL_COOKIES
-    only = None if doc.allow is None else frozenset(doc.allow)
-    return CookieRules(only, frozenset(doc.remove), tuple(doc.rename.items()))
-
-
-def _allow(doc: AllowHeadersDoc) -> Allow:
-    if doc.allow is None and not doc.remove:
-        return ALLOW_ALL
-    return Allow(None if doc.allow is None else frozenset(doc.allow), frozenset(doc.remove))
 
 
 def cohort(name: str, doc: CohortDoc) -> Cohort:
@@ -316,55 +212,6 @@ def match_only(doc: RouteDoc, line: int, places: tuple[Position, ...] = ()) -> R
 
 def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((place.line, place.column) for place in places)
-
-
-def matches(doc: RouteDoc) -> tuple[Match, ...]:
-    """The matches of a route. At least one."""
-    if doc.match is _ROUTE_DEFAULTS.match:
-        return (Match(),)
-    return tuple(map(_match, doc.match))
-
-
-def _match(doc: MatchPartsDoc) -> Match:
-    return Match(
-        tuple(doc.hosts),
-        None if doc.path is None else _path(doc.path),
-        tuple(doc.methods),
-        _strings(doc.headers),
-        _strings(doc.query),
-        _strings(doc.cookies),
-        doc.scheme,
-        tuple(map(_match, (doc.not_ or ()) if isinstance(doc, MatchDoc) else ())),
-    )
-
-
-def _path(doc: PathMatchDoc) -> PathMatch:
-    ignore, ignore_case = doc.trailing_slash == "ignore", doc.ignore_case
-    if doc.exact is not None:
-        return PathMatch("exact", doc.exact, ignore, ignore_case=ignore_case)
-    if doc.prefix is not None:
-        return PathMatch("prefix", doc.prefix, ignore_case=ignore_case)
-    if doc.template is not None:
-        value = doc.template.removesuffix(TAIL)
-        tail = value != doc.template
-        params = tuple(doc.params.items())
-        return PathMatch("template", value, ignore, params, ignore_case, tail)
-    return PathMatch("regex", doc.regex or "")
-
-
-def _strings(docs: Mapping[str, StringMatchDoc]) -> tuple[StringMatch, ...]:
-    return tuple(_string(name, doc) for name, doc in docs.items())
-
-
-def _string(name: str, doc: StringMatchDoc) -> StringMatch:
-    members = isinstance(doc, HeaderMatchDoc) and doc.members
-    if doc.exact is not None:
-        return StringMatch(name, "exact", doc.exact, members)
-    if doc.prefix is not None:
-        return StringMatch(name, "prefix", doc.prefix, members)
-    if doc.regex is not None:
-        return StringMatch(name, "regex", doc.regex, members)
-    return StringMatch(name, "present", "true" if doc.present else "false")
 
 
 def _rewrite(doc: UrlRewriteDoc) -> Rewrite:

@@ -29,7 +29,8 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch
 from proxy.routing.cohort import bucket_of
-from proxy.routing.explain import Explanation, explain
+from proxy.routing.explain import explain
+from proxy.routing.explanation import Explanation
 from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
 from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec

@@ -7,7 +7,8 @@ import pytest
 
 from proxy.config.load import load
 from proxy.control.table_file import snapshot_of
-from proxy.routing.explain import Explanation, explain
+from proxy.routing.explain import explain
+from proxy.routing.explanation import Explanation
 from proxy.routing.request_spec import RequestSpec
 
 ROOT = Path(__file__).parents[3]
