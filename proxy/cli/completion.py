@@ -49,7 +49,7 @@ def script(shell: str) -> str:
 def flags_of(name: str) -> list[Flag]:
     """The options of a command, from its own parser."""
     parser = argparse.ArgumentParser(prog=f"facade {name}")
-    importlib.import_module(f"proxy.cli.{name}").register(parser)
+    importlib.import_module(f"proxy.cli.{name.replace('-', '_')}").register(parser)
     return [
         Flag(
             tuple(action.option_strings),

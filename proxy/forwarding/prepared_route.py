@@ -42,7 +42,7 @@ from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
 from proxy.upstream import HttpUpstream
 
-_MAX_KNOWN = 16_384
+_MAX_KNOWN = 2_048
 _MAX_KNOWN_BYTES = 512
 
 

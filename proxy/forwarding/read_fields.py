@@ -9,7 +9,7 @@ from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import read_part
 
-_MAX_KEPT = 16_384
+_MAX_KEPT = 2_048
 _MAX_KEPT_BYTES = 512
 
 
