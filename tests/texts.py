@@ -1,6 +1,7 @@
 """Small tables in text, for tests of edits."""
 
-from proxy.control.edits.operations import EditedTable, ParsedTable, parsed_table
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.parsed_table import ParsedTable, parsed_table
 
 HEAD = "version: 1\nbackends: {legacy: http://a:1, new: http://b:1, third: http://c:1}\nroutes:\n"
 REST = "  - name: rest\n    backend_refs: legacy\n"

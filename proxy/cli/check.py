@@ -10,8 +10,8 @@ import yaml
 
 from proxy.cli.files import read_routes
 from proxy.cli.output import Screen, add_json, err, out, print_json, safe
-from proxy.config import expand
 from proxy.config.checks.expired import expired
+from proxy.config.expand import expand
 from proxy.config.load import Loaded, load
 from proxy.control.table_file import snapshot_of, with_files
 from proxy.errors import Problem, TableError

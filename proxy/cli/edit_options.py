@@ -42,8 +42,11 @@ def add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
 
-def edit_request(arguments: argparse.Namespace, action: str) -> EditRequest:
-    """The request in the arguments. Raises EditError for a reason or a name of more than one line."""
+def edit_request(arguments: argparse.Namespace, action: str, route: str = "") -> EditRequest:
+    """The request in the arguments. `route` is the only one that the edit looks at.
+
+    Raises EditError for a reason or a name of more than one line.
+    """
     who = user() if arguments.who is None else _line("--who", arguments.who)
     return EditRequest(
         action,
@@ -52,6 +55,7 @@ def edit_request(arguments: argparse.Namespace, action: str) -> EditRequest:
         _line("--reason", arguments.reason),
         arguments.if_version,
         arguments.dry_run,
+        route=route,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from proxy.cli.output import safe
 from proxy.config.load import Loaded, load
-from proxy.control.table_file import read_table
+from proxy.control.table_bytes import read_table
 from proxy.errors import FacadeError
 
 

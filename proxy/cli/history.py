@@ -12,10 +12,10 @@ import msgspec
 from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, printable, routes_path
 from proxy.control.atomic_file import resolve_links
 from proxy.control.changes import sentences
-from proxy.control.edits.operations import parsed_table
+from proxy.control.edits.parsed_table import parsed_table
 from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry, HistoryScan, carried_out
 from proxy.control.history.file import history_path, load_history, record_table
-from proxy.control.table_file import read_table
+from proxy.control.table_bytes import read_table
 from proxy.errors import TableError
 
 _HEADER = ("time", "who", "action", "what changed", "reason", "version")

@@ -4,7 +4,8 @@ import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import EditedTable, resume
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.operations import resume
 from proxy.control.history.entries import version_of
 
 

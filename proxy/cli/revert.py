@@ -5,7 +5,8 @@ import argparse
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.changes import Changes, changes_between
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import EditedTable, parsed_table
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.parsed_table import parsed_table
 from proxy.control.history.entries import VERSION_LENGTH, Entry, table_of, version_of, with_version
 from proxy.errors import EditError, TableError
 
@@ -62,11 +63,12 @@ def _restored(arguments: argparse.Namespace, edit_input: EditInput, entry: Entry
     except ValueError as error:
         raise EditError(f"version {version} is spoilt in the history: {error}") from None
     try:
-        table = parsed_table(text, f"{arguments.routes}@{version}").table
+        restored = parsed_table(text, f"{arguments.routes}@{version}")
     except TableError as error:
         raise EditError(
             f"version {version} does not load any more, and nothing was written:\n{error}"
         ) from None
-    if edit_input.parsed is None:
-        return EditedTable(text, table, Changes(other=("the whole file, which did not load",)))
-    return EditedTable(text, table, changes_between(edit_input.parsed.table, table))
+    changes = Changes(other=("the whole file, which did not load",))
+    if edit_input.parsed is not None:
+        changes = changes_between(edit_input.parsed.table, restored.table)
+    return EditedTable(text, restored.kill_switch, changes, restored.nodes)

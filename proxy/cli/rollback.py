@@ -13,7 +13,8 @@ from proxy.cli.edit_options import (
     routes_path,
 )
 from proxy.control.edit_transaction import EditInput, EditResult, perform
-from proxy.control.edits.operations import EditedTable, find_route, kill, restore_state
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.operations import kill, restore_state
 from proxy.control.history.entries import ROLLBACK, Entry, earlier_state, version_of
 from proxy.errors import EditError
 
@@ -42,17 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     option = routes_option(arguments)
 
     def edit(edit_input: EditInput) -> EditedTable | None:
-        parsed = edit_input.require_table()
-        find_route(parsed.table, arguments.route)
+        table = edit_input.require_table()
+        table.route(arguments.route)
         state = earlier_state(edit_input.entries(), arguments.route)
         if state is None:
             raise EditError(
                 f"no earlier state of {arguments.route} is recorded: `facade rollback --all{option}` "
                 "sends every route with a stage to its incumbent"
             )
-        return restore_state(parsed, arguments.route, state)
+        return restore_state(table, arguments.route, state)
 
-    result = perform(routes_path(arguments), edit_request(arguments, ROLLBACK), edit)
+    result = perform(
+        routes_path(arguments), edit_request(arguments, ROLLBACK, arguments.route), edit
+    )
     return print_result(
         arguments, result, _undo(result), f"{arguments.route} is in its earlier state already"
     )

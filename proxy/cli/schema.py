@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxy.cli.files import unreadable
 from proxy.cli.output import add_json, out
-from proxy.config import json_schema
+from proxy.config.schema import json_schema
 
 
 def register(command: argparse.ArgumentParser) -> None:

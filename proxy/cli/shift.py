@@ -4,7 +4,8 @@ import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.operations import Consent, EditedTable, read_weights, shift
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.operations import Consent, read_weights, shift
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     def edit(edit_input: EditInput) -> EditedTable | None:
         return shift(edit_input.require_table(), arguments.route, weights, consent)
 
-    result = perform(routes_path(arguments), edit_request(arguments, "shift"), edit)
+    result = perform(
+        routes_path(arguments), edit_request(arguments, "shift", arguments.route), edit
+    )
     undo = f"facade rollback {arguments.route}"
     return print_result(arguments, result, undo, f"{arguments.route} has these weights already")

@@ -4,9 +4,9 @@ import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
 from proxy.control.edit_transaction import EditInput, perform
+from proxy.control.edits.editable import EditedTable
 from proxy.control.edits.operations import (
     Consent,
-    EditedTable,
     change_stage,
     read_stage,
     read_weight,
@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     def edit(edit_input: EditInput) -> EditedTable | None:
         return change_stage(edit_input.require_table(), arguments.route, stage, weight_bp, consent)
 
-    result = perform(routes_path(arguments), edit_request(arguments, "stage"), edit)
+    result = perform(
+        routes_path(arguments), edit_request(arguments, "stage", arguments.route), edit
+    )
     undo = f"facade rollback {arguments.route}"
     return print_result(arguments, result, undo, f"{arguments.route} is {stage} already")

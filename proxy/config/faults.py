@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from pydantic_core import PydanticCustomError
 
 from proxy.config.scalars import NULL, AmbiguousScalar, as_number
 from proxy.config.tree import Loc, shorten
+
+if TYPE_CHECKING:
+    from pydantic_core import PydanticCustomError
 
 NOT_A_LIST = "where a list is meant"
 _WORDS_SHOWN = 12
@@ -26,13 +28,18 @@ class Fault(Struct, frozen=True):
     """Point at the key, not at its value."""
 
 
-def value_fault(text: str, hint: str = "") -> PydanticCustomError:
+def value_fault(text: str, hint: str = "") -> "PydanticCustomError":
     """The exception for a single invalid value."""
+    # Imported here: an edit of a table that was checked needs the texts, and not pydantic (ADR 26).
+    from pydantic_core import PydanticCustomError
+
     return PydanticCustomError("facade_fault", "{text}", {"text": text, "hint": hint})
 
 
-def block_faults(faults: Iterable[Fault]) -> PydanticCustomError:
+def block_faults(faults: Iterable[Fault]) -> "PydanticCustomError":
     """The exception for a block that breaks rules between its keys."""
+    from pydantic_core import PydanticCustomError
+
     return PydanticCustomError("facade_faults", "rules", {"faults": tuple(faults)})
 
 

@@ -26,6 +26,8 @@ from proxy.errors import Problem, TableError
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1_250_000
 """Keys and values, aliases expanded: with these and MAX_BYTES a load stays below 256 MiB."""
+MAX_BLOCK = 20_000
+"""Keys and values of one route, backend, cohort or test."""
 MAX_DEPTH = 32
 MAX_ANCHORS = 1000
 MAX_SCALAR = 1024 * 1024
@@ -74,7 +76,7 @@ _HINTS = {
 }
 
 
-def read_tree(text: bytes, file: str) -> Tree:
+def read_tree(text: bytes, file: str, depth: int = 0) -> Tree:
     """The document in `text`. Raises TableError for invalid YAML, and for YAML beyond the limits above."""
     text = text.removeprefix(b"\xef\xbb\xbf")
     if len(text) > MAX_BYTES:
@@ -84,7 +86,7 @@ def read_tree(text: bytes, file: str) -> Tree:
         raise _refused(file, Position(1, 1), "the file is not UTF-8", "save it as UTF-8")
     try:
         # Of the C loader only the parser is used: none of its constructors runs.
-        return _Builder(file, CSafeLoader(text)).build()
+        return _Builder(file, CSafeLoader(text), depth).build()
     except MarkedYAMLError as error:
         raise _translated(file, error) from None
     except ReaderError as error:
@@ -94,7 +96,7 @@ def read_tree(text: bytes, file: str) -> Tree:
 class _Builder:
     """Builds the tree of one document from its events, by recursive descent. Used once."""
 
-    def __init__(self, file: str, loader: CSafeLoader) -> None:
+    def __init__(self, file: str, loader: CSafeLoader, depth: int) -> None:
         self._file = file
         self._next: Callable[[], Any] = loader.get_event
         self._positions: array[int] = array("Q")
@@ -102,7 +104,7 @@ class _Builder:
         self._open: set[str] = set()
         self._memo: dict[str, Any] = {}
         self._count = 0
-        self._depth = 0
+        self._depth = depth
 
     def build(self) -> Tree:
         """The tree of the only document."""
@@ -119,7 +121,8 @@ class _Builder:
         event = self._next()
         if type(event) is not StreamEndEvent:
             raise self._refuse(event, "a second document starts here", "leave out the `---`")
-        return Tree(root, _position(first), self._positions)
+        separable = not self._anchors and not getattr(first, "flow_style", True)
+        return Tree(root, _position(first), self._positions, separable=separable)
 
     def _scalar(self, event: Any) -> Any:
         text = event.value

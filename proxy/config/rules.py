@@ -5,15 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.config.documents.routes import BackendRefDoc, RouteDoc
+from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, did_you_mean
+from proxy.config.stage_rules import STAGE_RULES
 from proxy.config.tree import Loc
-from proxy.config.units import format_share
 from proxy.config.value_rules import cors_faults, parameter_faults
-from proxy.model import ALL_BP
 from proxy.routing.paths import TAIL
-
-_DESTINATIONS = ("backend_refs", "direct_response", "redirect")
 
 
 class DeclaredNames(Struct, frozen=True):
@@ -42,86 +39,6 @@ def route_faults(route: RouteDoc, wrong_keys: frozenset[str]) -> Iterator[Fault]
     for keys, rule in _RULES:
         if wrong_keys.isdisjoint(keys):
             yield from rule(route)
-
-
-def _one_destination(route: RouteDoc) -> Iterator[Fault]:
-    given = [key for key in _DESTINATIONS if getattr(route, key) is not None]
-    if route.stage == "retired":
-        # A retired route may keep its backends for a rollback; they get no requests.
-        given = [key for key in given if key != "backend_refs"]
-    elif not given:
-        hint = "write `backend_refs`, `direct_response` or `redirect`"
-        yield Fault((), f"the route `{route.name}` has no answer", hint)
-    for extra in given[1:]:
-        text = f"`{extra}` stands beside `{given[0]}`"
-        yield Fault((extra,), text, "a route has one of them", on_key=True)
-    if route.stage is None:
-        return
-    if route.redirect is not None:
-        hint = "leave the stage out: a redirect has no incumbent"
-        yield Fault(("redirect",), f"a redirect with stage {route.stage}", hint, on_key=True)
-    if route.direct_response is not None and route.stage != "retired":
-        hint = "write `stage: retired`, or `backend_refs` instead"
-        text = f"a direct_response with stage {route.stage}"
-        yield Fault(("direct_response",), text, hint, on_key=True)
-
-
-def _retired(route: RouteDoc) -> Iterator[Fault]:
-    if route.retired is not None and route.stage != "retired":
-        hint = "write `stage: retired`, or leave it out"
-        yield Fault(("retired",), "`retired` on a route that is not", hint, on_key=True)
-
-
-def _weights(route: RouteDoc) -> Iterator[Fault]:
-    refs = route.backend_refs or ()
-    seen: set[str] = set()
-    for position, ref in enumerate(refs):
-        if ref.name in seen:
-            text = f"the backend `{ref.name}` is given twice"
-            yield Fault(("backend_refs", position, "name"), text, "add the two weights")
-        seen.add(ref.name)
-    missing = [position for position, ref in enumerate(refs) if ref.weight is None]
-    for position in missing:
-        text = f"`{refs[position].name}` has no weight"
-        yield Fault(("backend_refs", position), text, "add `weight:`; all sum to 100")
-    total = sum(ref.weight or 0 for ref in refs)
-    if refs and not missing and total != ALL_BP:
-        if len(refs) == 1:
-            text = f"the only backend has weight {format_share(total)}"
-            yield Fault(("backend_refs", 0, "weight"), text, "write 100, or leave the weight out")
-        else:
-            text = f"the weights sum to {format_share(total)}, not to 100"
-            yield Fault(("backend_refs",), text, "make them sum to 100")
-
-
-def _stage(route: RouteDoc) -> Iterator[Fault]:
-    stage, refs = route.stage, route.backend_refs
-    if stage is None or refs is None:
-        return
-    if len(refs) > 2:
-        text = f"a route with a stage has an incumbent and a newcomer, not {len(refs)} backends"
-        yield Fault(("backend_refs",), text, "name two, or leave the stage out")
-    elif len(refs) == 1 and stage not in ("legacy", "retired"):
-        hint = "name the incumbent, then the newcomer, or write `stage: legacy`"
-        yield Fault(("backend_refs",), f"stage {stage} needs two backends", hint)
-    elif len(refs) == 2 and all(ref.weight is not None for ref in refs):
-        yield from _newcomer(stage, refs[1])
-
-
-def _newcomer(stage: str, ref: BackendRefDoc) -> Iterator[Fault]:
-    weight = ref.weight or 0
-    allowed, fitting_weights = {
-        "legacy": (weight == 0, "0"),
-        "shadow": (weight == 0, "0"),
-        "canary": (0 < weight < ALL_BP, "more than 0 and less than 100"),
-        "live": (weight == ALL_BP, "100"),
-        "retired": (True, ""),
-    }[stage]
-    if not allowed:
-        fitting = "live" if weight == ALL_BP else "canary" if weight else "shadow"
-        text = f"stage {stage} wants weight {fitting_weights} for the newcomer `{ref.name}`, not "
-        hint = f"write `stage: {fitting}`, or change the weights"
-        yield Fault(("backend_refs", 1, "weight"), f"{text}{format_share(weight)}", hint)
 
 
 def _rewrites(route: RouteDoc) -> Iterator[Fault]:
@@ -162,17 +79,6 @@ def _needs_tail(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault]:
             return
 
 
-def _two_sides(route: RouteDoc) -> Iterator[Fault]:
-    """The keys about "the other backend" need a route with two."""
-    if route.stage == "retired" or len(route.backend_refs or ()) == 2:
-        return
-    for key in ("mirror", "override", "fallback", "rollout"):
-        if getattr(route, key) is not None:
-            text = f"`{key}` speaks of the other backend, and the route has not two"
-            hint = "name two in `backend_refs`, or leave it out"
-            yield Fault((key,), text, hint, on_key=True)
-
-
 def _not_ok_trigger(route: RouteDoc) -> Iterator[Fault]:
     if route.fallback is not None and route.response_ok is None:
         for position, trigger in enumerate(route.fallback.triggers):
@@ -181,23 +87,12 @@ def _not_ok_trigger(route: RouteDoc) -> Iterator[Fault]:
                 yield Fault(("fallback", "triggers", position), "`not_ok` without a meaning", hint)
 
 
-def _rollout(route: RouteDoc) -> Iterator[Fault]:
-    if route.rollout is not None and route.stage is None:
-        hint = "add `stage:`"
-        yield Fault(("rollout",), "a rollout of a route without a stage", hint, on_key=True)
-
-
 Rule = Callable[[RouteDoc], Iterator[Fault]]
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
-    (frozenset((*_DESTINATIONS, "stage", "name")), _one_destination),
-    (frozenset(("stage", "retired")), _retired),
-    (frozenset(("backend_refs",)), _weights),
-    (frozenset(("backend_refs", "stage")), _stage),
+    *STAGE_RULES,
     (frozenset(("backend_refs", "match", "redirect")), _rewrites),
-    (frozenset(("backend_refs", "stage")), _two_sides),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
-    (frozenset(("stage", "rollout")), _rollout),
     (frozenset(("backend_refs", "response", "cors")), cors_faults),
     (
         frozenset(("backend_refs", "match", "redirect", "request", "response")),

@@ -15,14 +15,13 @@ from proxy.config.documents.base import Doc
 from proxy.config.documents.table import HeadDoc, TableDoc
 from proxy.config.faults import NOT_A_LIST, Fault, did_you_mean, misplaced, quoted
 from proxy.config.problems import Problems, keys_of
+from proxy.config.reader import MAX_BLOCK
 from proxy.config.texts import read_name
 from proxy.config.tree import Block, Items, Loc, Tree, one_line
 from proxy.errors import Problem, TableError
 
 D = TypeVar("D", bound=Doc)
 
-MAX_BLOCK = 20_000
-"""Keys and values of one route, backend, cohort or test."""
 MAX_BLOCKS = {"backends": 10_000, "cohorts": 10_000, "routes": 100_000, "tests": 20_000}
 """Blocks of each section: a load stays below its memory bound."""
 _TOO_LARGE = f"more than {MAX_BLOCK:,} keys and values in one block"
@@ -30,12 +29,13 @@ _VERSION = 1
 
 
 class ReadBlock(Struct):
-    """One block: its long form, its document, and its invalid keys."""
+    """One block: its long form, its document, its invalid keys, and the number of its nodes."""
 
     loc: Loc
     value: Any
     doc: Any
     wrong_keys: frozenset[str]
+    size: int
 
 
 def check_version(tree: Tree, file: str) -> dict[str, Any]:
@@ -148,14 +148,14 @@ def read_block(
     """`value` as a document. The document lacks invalid keys; it is None if the rest is invalid, too."""
     if size > MAX_BLOCK:
         problems.add(Fault(loc, _TOO_LARGE, "split it"))
-        return ReadBlock(loc, {}, None, frozenset())
+        return ReadBlock(loc, {}, None, frozenset(), size)
     try:
-        return ReadBlock(loc, value, model.model_validate(value), frozenset())
+        return ReadBlock(loc, value, model.model_validate(value), frozenset(), size)
     except ValidationError as error:
         wrong_keys = problems.add_all(error, loc, model)
     if not isinstance(value, dict):
-        return ReadBlock(loc, {}, None, wrong_keys)
-    return ReadBlock(loc, value, _valid_part(value, model, wrong_keys), wrong_keys)
+        return ReadBlock(loc, {}, None, wrong_keys, size)
+    return ReadBlock(loc, value, _valid_part(value, model, wrong_keys), wrong_keys, size)
 
 
 def _valid_part(value: dict[str, Any], model: type[D], wrong_keys: frozenset[str]) -> D | None:

@@ -9,6 +9,7 @@ from proxy.config.documents.backends import CohortDoc, HashKeyDoc
 from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
 from proxy.config.documents.migration import OverrideDoc
+from proxy.config.documents.path_policy import PathPolicyDoc
 from proxy.config.documents.routes import (
     BackendRefDoc,
     DirectResponseDoc,
@@ -29,6 +30,7 @@ from proxy.model import (
     BackendRef,
     Cohort,
     DirectResponse,
+    ErrorBodies,
     Explain,
     FieldName,
     Forwarded,
@@ -121,6 +123,11 @@ def limits(doc: LimitsDoc, base: Limits) -> Limits:
     )
 
 
+def errors(docs: to_error_bodies.Docs, base: to_error_bodies.Docs) -> ErrorBodies:
+    """`docs`, and what it leaves of `base`."""
+    return to_error_bodies.model(to_error_bodies.laid_over(docs, base))
+
+
 def _given_or(given: _N | None, base: _N) -> _N:
     return base if given is None else given
 
@@ -143,6 +150,11 @@ def forwarded(doc: DefaultsDoc) -> Forwarded:
     return Forwarded(
         tuple(given.trusted_proxies), frozenset(given.allow_headers), given.via == "on"
     )
+
+
+def route_path_policy(doc: PathPolicyDoc, base: PathPolicy) -> PathPolicy:
+    """The path policy of a route. `base` is that of the defaults."""
+    return base if doc is _ROUTE_DEFAULTS.path_policy else path_policy(doc, base)
 
 
 class RouteBuilder:
@@ -175,18 +187,12 @@ class RouteBuilder:
             timeouts(doc.timeouts, self.timeouts),
             limits(doc.limits, self.limits),
             doc.tunnels,
-            to_error_bodies.model(to_error_bodies.laid_over(doc.errors, self._errors)),
+            errors(doc.errors, self._errors),
             None if doc.cors is None else to_edits.cors(doc.cors),
             line,
             _positions(places),
-            path_policy=self._path_policy(doc),
+            path_policy=route_path_policy(doc.path_policy, self.path_policy),
         )
-
-    def _path_policy(self, doc: RouteDoc) -> PathPolicy:
-        own = doc.path_policy
-        if own is _ROUTE_DEFAULTS.path_policy:
-            return self.path_policy
-        return path_policy(own, self.path_policy)
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
         ref = BackendRef(

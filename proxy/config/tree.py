@@ -69,8 +69,10 @@ ONE_OR_SEVERAL = frozenset(("match", "not"))
 class Tree:
     """A document: its value and the positions of its parts."""
 
-    def __init__(self, root: Any, start: int, positions: "array[int]") -> None:
+    def __init__(self, root: Any, start: int, positions: "array[int]", *, separable: bool) -> None:
         self.root = root
+        self.separable = separable
+        """Whether each part means the same in another place: a block at the top, no anchors and no aliases."""
         self._start = start
         self._positions = positions
 

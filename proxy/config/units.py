@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from proxy.config.faults import misplaced, not_text, quoted, value_fault
 from proxy.config.scalars import AmbiguousScalar
+from proxy.config.stage_rules import format_share
 
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {
@@ -149,11 +150,6 @@ def share(high: int, decimals: int, what: str) -> Callable[[Any], int]:
         return int(exact)
 
     return read
-
-
-def format_share(scaled: int, scale: int = 100) -> int | float:
-    """The number as it is written in the file, without decimals if it is whole."""
-    return scaled // scale if scaled % scale == 0 else scaled / scale
 
 
 Percent = Annotated[

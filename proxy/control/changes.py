@@ -79,8 +79,21 @@ def changes_between(before: RouteTable, after: RouteTable) -> Changes:
     )
 
 
+def reversed_changes(changes: Changes) -> Changes:
+    """What undoes `changes`."""
+    return replace(
+        changes,
+        kill_switch=None if changes.kill_switch is None else not changes.kill_switch,
+        routes=tuple(
+            RouteChange(each.route, before=each.after, after=each.before) for each in changes.routes
+        ),
+    )
+
+
 def _route_changes(old: dict[str, Route], new: dict[str, Route]) -> Iterator[RouteChange]:
     for name in {**old, **new}:
+        if name in old and old[name] is new.get(name):
+            continue
         before = state_of(old[name]) if name in old else None
         after = state_of(new[name]) if name in new else None
         if before != after:
@@ -89,7 +102,7 @@ def _route_changes(old: dict[str, Route], new: dict[str, Route]) -> Iterator[Rou
 
 def _differs(old: Route, new: Route) -> bool:
     """Whether they differ in more than their state and their place in the file."""
-    if _without_places(old) == _without_places(new):
+    if old is new or _without_places(old) == _without_places(new):
         return False
     return _without_state(old, new) != _without_state(new, old)
 

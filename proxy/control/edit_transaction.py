@@ -8,13 +8,17 @@ and a pending file, and the next process that reads the history adds the entry "
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from proxy.config.separate import NotCertain
 from proxy.control.atomic_file import check_writable, replacement, resolve_links
-from proxy.control.changes import Changes, changes_between, sentences
-from proxy.control.edits.operations import EditedTable, ParsedTable, parsed_table
+from proxy.control.changes import Changes, reversed_changes, sentences
+from proxy.control.checked_file import checked_nodes, program_hash, remember_checked
+from proxy.control.edits.editable import EditableTable, EditedTable
+from proxy.control.edits.separate_route import SeparateRoute, separate_route
 from proxy.control.history.entries import (
     FOUND,
     NOT_CARRIED_OUT,
@@ -31,11 +35,14 @@ from proxy.control.history.file import (
     missed_change,
     open_history,
 )
-from proxy.control.table_file import read_table
+from proxy.control.table_bytes import read_table
 from proxy.errors import EditError, TableError
 
+if TYPE_CHECKING:
+    from proxy.control.edits.parsed_table import ParsedTable
+
 _LOCK_WAIT_S = 60.0
-"""An edit of 10,000 routes takes some seconds, and several edits may wait for the lock."""
+"""An edit of 10,000 routes may take a second, and several edits may wait for the lock."""
 
 
 class EditRequest(Struct, frozen=True):
@@ -51,6 +58,8 @@ class EditRequest(Struct, frozen=True):
     dry_run: bool = False
     may_skip_history: bool = False
     """Make the edit even if it cannot be recorded. For the kill switch."""
+    route: str = ""
+    """The only route that the edit looks at, if there is one."""
 
 
 class EditInput(Struct, frozen=True):
@@ -58,17 +67,22 @@ class EditInput(Struct, frozen=True):
 
     path: Path
     text: bytes
-    parsed: ParsedTable | None
-    """None if the text does not load."""
-    error: TableError | None
+    program: str = ""
+    """What checked it (`checked_file.program_hash`)."""
+    parsed: "ParsedTable | None" = None
+    """None if the text does not load, and if one route of it is enough."""
+    separate: SeparateRoute | None = None
+    """The route that the edit looks at, in a text that was checked before."""
+    error: TableError | None = None
     missed: Entry | None = None
     """In a dry run: the entry that an edit would record first."""
 
-    def require_table(self) -> ParsedTable:
+    def require_table(self) -> EditableTable:
         """The table. Raises EditError if the file does not load."""
-        if self.parsed is None:
+        table = self.separate or self.parsed
+        if table is None:
             raise EditError(f"the table does not load, and nothing was written:\n{self.error}")
-        return self.parsed
+        return table
 
     def entries(self) -> tuple[Entry, ...]:
         """The history, up to the current table. Raises OSError."""
@@ -98,7 +112,7 @@ def perform(path: Path, request: EditRequest, edit: Edit) -> EditResult:
     """Make an edit and write it. Raises FacadeError or OSError; nothing was written then."""
     table = resolve_links(path)
     if request.dry_run:
-        return _dry_run(_read_input(table, path), request, edit)
+        return _dry_run(_whole_input(table, path, read_table(table)), request, edit)
     check_writable(table)
     with ExitStack() as stack:
         warnings: list[str] = []
@@ -109,20 +123,39 @@ def perform(path: Path, request: EditRequest, edit: Edit) -> EditResult:
             if not request.may_skip_history:
                 raise
             warnings.append(f"not recorded in the history: {error}")
-        edit_input = _read_input(table, path)
+        edit_input = _read_input(table, path, request, history)
         if history is not None:
             warnings += _record_missed(history, edit_input, request)
-        result = _write_edit(history, edit_input, request, edit)
+        try:
+            result = _write_edit(history, edit_input, request, edit)
+        except NotCertain:
+            edit_input = _whole_input(table, path, edit_input.text, edit_input.program)
+            result = _write_edit(history, edit_input, request, edit)
         return replace(result, warnings=(*warnings, *result.warnings))
 
 
-def _read_input(table: Path, shown: Path) -> EditInput:
-    """`shown` is the path that error messages name."""
-    text = read_table(table)
+def _read_input(
+    table: Path, shown: Path, request: EditRequest, history: HistoryFile | None
+) -> EditInput:
+    """The route that the edit looks at, if that is enough. `shown` is the path that error messages name."""
+    text, program = read_table(table), program_hash()
+    if request.route and history is not None and history.has(text):
+        nodes = checked_nodes(table, text, program)
+        if nodes is not None:
+            route = separate_route(text, str(shown), request.route, nodes)
+            if route is not None:
+                return EditInput(table, text, program, separate=route)
+    return _whole_input(table, shown, text, program)
+
+
+def _whole_input(table: Path, shown: Path, text: bytes, program: str = "") -> EditInput:
+    # Imported here: pydantic and the documents take 250 ms to import (ADR 26).
+    from proxy.control.edits.parsed_table import parsed_table
+
     try:
-        return EditInput(table, text, parsed_table(text, str(shown)), None)
+        return EditInput(table, text, program, parsed_table(text, str(shown)))
     except TableError as error:
-        return EditInput(table, text, None, error)
+        return EditInput(table, text, program, error=error)
 
 
 def _record_missed(history: HistoryFile, edit_input: EditInput, request: EditRequest) -> list[str]:
@@ -143,7 +176,7 @@ def _record_missed(history: HistoryFile, edit_input: EditInput, request: EditReq
     return warnings
 
 
-def _observed(edit_input: EditInput, parsed: ParsedTable) -> ObservedTable:
+def _observed(edit_input: EditInput, parsed: "ParsedTable") -> ObservedTable:
     return ObservedTable(
         edit_input.path, edit_input.text, {version_of(edit_input.text): parsed.table}
     )
@@ -180,7 +213,7 @@ def _write_edit(
         return EditResult(edit_input.text, edit_input.text, Changes())
     entry = NewEntry(request.who, request.action, edited.changes, edited.text, request.reason)
     warnings: list[str] = []
-    if edited.table.kill_switch and edited.changes.routes:
+    if edited.kill_switch and edited.changes.routes:
         warnings.append("the kill switch is on: until it is off, no route with a stage moves")
     with replacement(edit_input.path, edited.text) as commit:
         _refuse_changed(edit_input)
@@ -194,6 +227,7 @@ def _write_edit(
             if history is not None and read_table(edit_input.path) != edited.text:
                 history.append(_not_carried_out(edit_input, edited), request.now)
             raise
+    remember_checked(edit_input.path, edited.text, edited.nodes, edit_input.program)
     return EditResult(edit_input.text, edited.text, edited.changes, True, tuple(warnings))
 
 
@@ -212,9 +246,9 @@ def _recorded(
 
 def _not_carried_out(edit_input: EditInput, edited: EditedTable) -> NewEntry:
     """The entry after an edit that was recorded, but not written."""
-    reverted = Changes(other=("nothing: the table stays as it was",))
-    if edit_input.parsed is not None:
-        reverted = changes_between(edited.table, edit_input.parsed.table)
+    reverted = reversed_changes(edited.changes)
+    if edit_input.error is not None:
+        reverted = Changes(other=("nothing: the table stays as it was",))
     return NewEntry(UNKNOWN, NOT_CARRIED_OUT, reverted, edit_input.text)
 
 

@@ -1,4 +1,4 @@
-"""The file of a table: its bytes, and the snapshot that they make."""
+"""The snapshot that the file of a table makes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from proxy.config.load import Loaded
-from proxy.config.reader import MAX_BYTES
 from proxy.control.error_files import load_error_files
 from proxy.control.key_files import load_key_files
 from proxy.control.tls_files import load_tls_files
@@ -16,17 +15,6 @@ from proxy.model import Endpoint, field_name
 from proxy.routing.facts import Networks
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.snapshot import Snapshot, head_bounds
-
-
-def read_table(path: Path) -> bytes:
-    """The bytes of the file. Raises OSError, or TableError for a file that is too large."""
-    with path.open("rb") as file:
-        text = file.read(MAX_BYTES + 1)
-    if len(text) > MAX_BYTES:
-        raise TableError(
-            str(path), (Problem(0, 0, "the file is larger than 16 MiB", "a table has less"),)
-        )
-    return text
 
 
 def snapshot_of(

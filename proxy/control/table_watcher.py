@@ -11,9 +11,10 @@ from pathlib import Path
 from msgspec.structs import replace
 from watchfiles import Change, awatch
 
-from proxy.config.load import load
+from proxy.config.load import Loaded, load
 from proxy.control.history.recorder import Recorder
-from proxy.control.table_file import read_table, snapshot_of, with_files
+from proxy.control.table_bytes import read_table, unsettled_s
+from proxy.control.table_file import snapshot_of, with_files
 from proxy.control.tls_files import signature_of
 from proxy.errors import FacadeError
 from proxy.model import Endpoint
@@ -23,7 +24,11 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 1.0
 _DEBOUNCE_MS = 100
-_STEP_MS = 50
+_STEP_MS = 20
+_MAX_WAITS = 10
+_ALL_GENERATIONS = 2
+_YOUNG_GENERATIONS = 1
+"""Of a facade that serves. To visit the objects of 4,000 connections would take 44 ms."""
 # A file is invalid while an editor writes it. A valid file takes effect without this wait.
 _RECHECK_S = 0.1
 
@@ -55,8 +60,8 @@ class TableWatcher:
         self._refused = b""
         """The text of the last file that was refused, so that each bad edit counts once."""
         self._signature = signature_of(path)
-        with _collection_paused():
-            snapshot = self._load(self._text)
+        with _collection_paused(_ALL_GENERATIONS):
+            self._loaded, snapshot = self._load(self._text, None)
         self.table = CurrentTable(snapshot, ReloadState(at=snapshot.loaded_at))
         self.recorder = Recorder(path) if recording else None
         self._record()
@@ -79,10 +84,18 @@ class TableWatcher:
                     step=_STEP_MS,
                     recursive=False,
                 ):
+                    await self._settled()
                     await self.refresh(always_read=False)
             except (OSError, RuntimeError) as error:
                 log.warning("cannot watch %s, looking once a second: %s", self._path.parent, error)
                 await asyncio.sleep(_POLL_S)
+
+    async def _settled(self) -> None:
+        """Wait until the last write of the file is a moment ago."""
+        for _ in range(_MAX_WAITS):
+            if (wait_s := unsettled_s(self._path, time.time())) == 0:
+                return
+            await asyncio.sleep(wait_s)
 
     async def _poll(self) -> None:
         """Check once a second: for file systems without events, and for the files that the table names."""
@@ -127,9 +140,11 @@ class TableWatcher:
                 await self._reload_files()
                 self._recovered()
                 return False
-            with _collection_paused():
-                snapshot = await asyncio.to_thread(self._load, text)
+            with _collection_paused(_YOUNG_GENERATIONS):
+                loaded, snapshot = await asyncio.to_thread(self._load, text, self._loaded)
+                replaced, self._loaded = [self._loaded], loaded
                 self._swap(snapshot, text)
+            await asyncio.to_thread(_release, replaced)
             return True
         except FacadeError as error:
             message = str(error)
@@ -157,11 +172,11 @@ class TableWatcher:
         except OSError as error:
             raise FacadeError(f"{self._path}: {error.strerror or error}") from None
 
-    def _load(self, text: bytes) -> Snapshot:
+    def _load(self, text: bytes, before: Loaded | None) -> tuple[Loaded, Snapshot]:
         """Raises FacadeError."""
-        loaded = load(text, str(self._path))
+        loaded = load(text, str(self._path), before)
         without_files = snapshot_of(loaded, text, self._overrides, time.time())
-        return with_files(without_files, self._path)
+        return loaded, with_files(without_files, self._path)
 
     async def _reload_files(self) -> None:
         """Load files that the table names and that changed while the table did not. Raises TableError."""
@@ -196,8 +211,9 @@ class TableWatcher:
 
     def _record(self) -> None:
         if self.recorder is not None:
-            current = self.table.current
-            self.recorder.record(current.version, self._text, current.table)
+            current, known = self.table.current, self._loaded.known
+            nodes = None if known is None else known.nodes
+            self.recorder.record(current.version, self._text, current.table, nodes)
 
     def _recovered(self) -> None:
         if not self.table.state.ok:
@@ -213,8 +229,10 @@ class TableWatcher:
 
 
 @contextlib.contextmanager
-def _collection_paused() -> Iterator[None]:
+def _collection_paused(generations: int) -> Iterator[None]:
     """Pause the garbage collector inside the block, and exempt from it the objects that exist at the end.
+
+    Before, these generations are collected, so that no garbage is exempt.
 
     A table of 10,000 routes has half a million long-lived objects without cycles. A collection that visits them
     delays every request by 50 to 100 ms (ADR 8).
@@ -222,13 +240,26 @@ def _collection_paused() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    gc.collect()
+    gc.collect(generations)
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _release(replaced: list[Loaded]) -> None:
+    """Free a replaced table in small parts. To free 10,000 routes in one step would delay every request by 10 ms.
+
+    A node of the index goes before those below it, so that it does not take them along.
+    """
+    loaded = replaced.pop()
+    routes = loaded.known.by_text.values() if loaded.known is not None else ()
+    parts: list[object] = [*loaded.table.routes, *routes, *reversed([*loaded.index.nodes()])]
+    del loaded, routes
+    while parts:
+        parts.pop()
 
 
 def _with_changed_files(snapshot: Snapshot, path: Path) -> Snapshot:

@@ -20,9 +20,9 @@ from proxy.model import Facts, Match, MatchedRoute, Route
 from proxy.routing.hosts import host_matches, host_name
 from proxy.routing.path_ruling import Ruling, policies_of, rule
 from proxy.routing.path_shape import fits
-from proxy.routing.path_tree import Entry, PathTree
+from proxy.routing.path_tree import Entry, Node, PathTree
 from proxy.routing.paths import is_plain, without_case
-from proxy.routing.precedence import ANY_HOST, ranked
+from proxy.routing.precedence import ANY_HOST, in_order
 from proxy.routing.predicates import describe_path, predicates_of, text
 
 
@@ -64,6 +64,13 @@ class HostTrees:
         if self.any_host is not None:
             yield self.any_host
 
+    def all(self) -> Iterator[PathTree]:
+        """The trees of every host."""
+        yield from self.hosts.values()
+        yield from self.wildcards.values()
+        if self.any_host is not None:
+            yield self.any_host
+
 
 class Index:
     """The routes of a table, indexed for matching. Immutable."""
@@ -83,7 +90,7 @@ class Index:
             for route in routes
         ]
         has_hosts = has_ignoring = False
-        for place, (_, position, number, host) in enumerate(sorted(ranked(routes))):
+        for place, (_, position, number, host) in enumerate(in_order(routes)):
             matched, predicates = prepared[position][number]
             path = matched.match.path
             ignores = path is not None and path.ignore_case
@@ -93,6 +100,15 @@ class Index:
         self._ignoring = ignoring if has_ignoring else None
         self._only = None if has_hosts or has_ignoring else self._heeding.any_host
         """The tree for any host that heeds case, if there is no other one."""
+
+    def nodes(self) -> Iterator[Node]:
+        """The nodes of all trees, each before those below it."""
+        for trees in (self._heeding, self._ignoring):
+            waiting = [tree.root for tree in trees.all()] if trees is not None else []
+            while waiting:
+                node = waiting.pop()
+                yield node
+                waiting += node.below()
 
     def find(self, facts: Facts, path: bytes) -> MatchedRoute | None:
         """The route for one variant of the path, and its match; or None."""

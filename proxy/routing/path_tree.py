@@ -39,6 +39,11 @@ class Node:
             self.children = {}
         return self.children.setdefault(segment, Node())
 
+    def below(self) -> "list[Node]":
+        """The nodes of the next segment."""
+        nodes = [] if self.children is None else list(self.children.values())
+        return nodes if self.star is None else [*nodes, self.star]
+
     def add_prefix(self, entry: Entry) -> None:
         if self.prefixes is None:
             self.prefixes = []

@@ -41,13 +41,29 @@ class Ranked(NamedTuple):
 
 
 def ranked(routes: Sequence[Route]) -> Iterator[Ranked]:
-    """Each match of each route, once for each of its hosts."""
+    """Each match of each route, once for each of its hosts. In the order of the file."""
     for position, route in enumerate(routes):
         for number, match in enumerate(route.matches):
-            for host in match.hosts or (ANY_HOST,):
+            for host in sorted(match.hosts) or (ANY_HOST,):
                 yield Ranked(
                     (*rank(route.priority, host, match), position, number), position, number, host
                 )
+
+
+def in_order(routes: Sequence[Route]) -> Iterator[Ranked]:
+    """The matches by precedence.
+
+    What differs in its place alone is grouped first. To sort ten thousand ranks in one call would hold the interpreter
+    lock, and delay every request, for 8 ms; to free them in one step, for 2 ms.
+    """
+    groups: dict[Rank, list[Ranked]] = {}
+    for each in ranked(routes):
+        groups.setdefault(each.rank[:-2], []).append(each)
+    for rank in sorted(groups):
+        group = groups.pop(rank)
+        group.reverse()
+        while group:
+            yield group.pop()
 
 
 def _host_rank(host: str) -> tuple[int, int]:

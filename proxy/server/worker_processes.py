@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from proxy.config.load import load
 from proxy.control import table_watcher
-from proxy.control.table_file import read_table, snapshot_of
+from proxy.control.table_bytes import read_table
+from proxy.control.table_file import snapshot_of
 from proxy.routing.snapshot import Snapshot
 from proxy.server.admin.app import admin_app
 from proxy.server.app import WorkerSlot, build

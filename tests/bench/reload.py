@@ -1,30 +1,52 @@
 """The time from an edit to its effect, and the delay that clients see. `python -m tests.bench.reload`.
 
 A facade with a large table serves one keep-alive client; the file is renamed over, and the client sees the
-token of the new table in a response. The pause is the longest response around the swap.
+token of the new table in a response. The pause is the longest response around the swap. `facade shift` is timed
+from its start to its exit, beside the facade.
 """
 
 import asyncio
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from proxy.control.checked_file import checked_path
 from tests.support.facade_process import command
 from tests.support.ports import free_port
-from tests.support.process import listening_process
+from tests.support.process import ROOT, listening_process
 
 SIZES = (10, 1_000, 10_000)
 _EDITS = 7
+_SHIFTS = 5
 _AFTER_S = 1.0
 _BETWEEN_S = 0.002
 
 
-def table(size: int, token: int) -> str:
+@dataclass(frozen=True)
+class Figures:
+    """Medians of milliseconds, and the longest responses."""
+
+    route_ms: float
+    """From an edit of one route to its effect."""
+    default_ms: float
+    """The same for an edit that concerns every route: the whole table is parsed."""
+    route_pause_ms: float
+    default_pause_ms: float
+    quiet_pause_ms: float
+    """Without any edit, in as much time: what the machine itself does."""
+    shift_ms: float
+
+
+def table(size: int, token: int, request_s: int = 60) -> str:
     """`size` routes; `/ping` responds with the token."""
     lines = [
         "version: 1",
+        f"defaults: {{timeouts: {{request: {request_s}s}}}}",
         "backends: {legacy: 'http://127.0.0.1:1', new: 'http://127.0.0.1:1'}",
         "routes:",
     ]
@@ -62,9 +84,15 @@ class Client:
             self.seen.setdefault(token, received)
             await asyncio.sleep(_BETWEEN_S)
 
+    def longest_ms(self) -> float:
+        """The longest response since the last call."""
+        longest = max(self.waits_ms)
+        self.waits_ms.clear()
+        return longest
 
-def measure(size: int, folder: Path) -> tuple[float, float]:
-    """Median milliseconds from an edit to its effect, and the longest response around any of them."""
+
+def measure(size: int, folder: Path) -> Figures:
+    """The figures of a table of this size."""
     routes, port = folder / "routes.yaml", free_port()
     routes.write_text(table(size, 0))
     argv = command("--routes", str(routes), "--listen", f"127.0.0.1:{port}")
@@ -73,25 +101,46 @@ def measure(size: int, folder: Path) -> tuple[float, float]:
         return asyncio.run(_edited(size, routes, Client(port)))
 
 
-async def _edited(size: int, routes: Path, client: Client) -> tuple[float, float]:
+async def _edited(size: int, routes: Path, client: Client) -> Figures:
     running = asyncio.create_task(client.run())
     await asyncio.sleep(_AFTER_S)
     client.waits_ms.clear()
-    effects = [await _edit(size, turn, routes, client) for turn in range(1, _EDITS + 1)]
+    await asyncio.sleep(_AFTER_S * _EDITS)
+    quiet = client.longest_ms()
+    texts = [table(size, token) for token in range(1, _EDITS + 1)]
+    route_ms = statistics.median([await _edit(text, routes, client) for text in texts])
+    route_pause = client.longest_ms()
+    texts = [table(size, 100 + token, 61 + token) for token in range(_EDITS)]
+    default_ms = statistics.median([await _edit(text, routes, client) for text in texts])
+    default_pause = client.longest_ms()
+    shifts = [await asyncio.to_thread(_shift, routes, 30 + each) for each in range(_SHIFTS)]
     running.cancel()
-    return statistics.median(effects), max(client.waits_ms)
+    return Figures(
+        route_ms, default_ms, route_pause, default_pause, quiet, statistics.median(shifts)
+    )
 
 
-async def _edit(size: int, turn: int, routes: Path, client: Client) -> float:
+async def _edit(text: str, routes: Path, client: Client) -> float:
+    token = text.partition("body: ")[2].partition("}")[0]
     beside = routes.with_name("next")
-    beside.write_text(table(size, turn))
+    beside.write_text(text)
     began = time.perf_counter()
     beside.replace(routes)
     async with asyncio.timeout(30):
-        while f"token-{turn}" not in client.seen:
+        while token not in client.seen:
             await asyncio.sleep(0.001)
     await asyncio.sleep(_AFTER_S)
-    return (client.seen[f"token-{turn}"] - began) * 1000
+    return (client.seen[token] - began) * 1000
+
+
+def _shift(routes: Path, share: int) -> float:
+    """The facade has checked the table, and wrote that down, or an edit did."""
+    if not checked_path(routes).is_file():
+        raise RuntimeError("the table was not checked")
+    argv = [sys.executable, "-m", "proxy", "shift", "r5", f"new={share}", "--routes", str(routes)]
+    began = time.perf_counter()
+    subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    return (time.perf_counter() - began) * 1000
 
 
 def lines() -> list[str]:
@@ -99,12 +148,18 @@ def lines() -> list[str]:
     rows = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            effect_ms, pause_ms = measure(size, Path(folder))
-        rows.append(f"| {size:,} | {effect_ms:,.0f} | {pause_ms:,.1f} |")
+            each = measure(size, Path(folder))
+        rows.append(
+            f"| {size:,} | {each.route_ms:,.0f} | {each.default_ms:,.0f} | {each.route_pause_ms:,.1f} "
+            f"| {each.default_pause_ms:,.1f} | {each.quiet_pause_ms:,.1f} | {each.shift_ms:,.0f} |"
+        )
     return [
-        "| routes | edit to effect, median ms | longest response around a swap, ms |",
-        "| ---: | ---: | ---: |",
+        "| routes | edit of a route to effect, median ms | of a default | longest response around these, ms "
+        "| around those | without an edit | `facade shift`, median ms |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
+        "",
+        f"The load of the machine was {os.getloadavg()[0]:.1f} at the end.",
     ]
 
 

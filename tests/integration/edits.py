@@ -8,7 +8,8 @@ import pytest
 
 from proxy import cli
 from proxy.control.edit_transaction import EditInput, EditRequest, EditResult, perform
-from proxy.control.edits.operations import Consent, EditedTable, shift
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.operations import Consent, shift
 from proxy.control.history.entries import version_of
 from proxy.control.history.file import load_history
 from tests.texts import FLOW, table

@@ -20,7 +20,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text()
 TABLE = """
 version: 1
 backends: {legacy: "URL"}
-routes: [{name: all, backend_refs: legacy}]
+routes:
+- {name: all, backend_refs: legacy}
 """
 _STEP = re.compile(r"`([a-z0-9_/]+\.py):([a-z_]+)`")
 _FILE = re.compile(r"`(proxy/[a-z0-9_/]+(?:\.py)?)`")

@@ -138,13 +138,18 @@ def test_mode_and_owner_stay_and_the_history_has_them_too(facade: Shell) -> None
         assert (now.st_uid, now.st_gid) == (before.st_uid, before.st_gid)
         assert now.st_mode & 0o777 == 0o640
     assert os.stat(facade.routes).st_ino != before.st_ino
-    assert sorted(os.listdir(facade.folder)) == ["routes.yaml", "routes.yaml.history.jsonl"]
+    assert sorted(os.listdir(facade.folder)) == [
+        ".routes.yaml.checked",
+        "routes.yaml",
+        "routes.yaml.history.jsonl",
+    ]
 
 
 UNPRIVILEGED = """
 import fcntl, os, sys
 from proxy import cli
 from proxy.cli import rollback, shift
+cli.parse(sys.argv[1:])  # Imports the rest of the library, which another user may not be able to read.
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

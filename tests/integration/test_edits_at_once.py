@@ -11,7 +11,8 @@ import pytest
 
 from proxy.control.atomic_file import pending_path
 from proxy.control.edit_transaction import EditInput, EditRequest, perform
-from proxy.control.edits.operations import Consent, EditedTable, shift
+from proxy.control.edits.editable import EditedTable
+from proxy.control.edits.operations import Consent, shift
 from proxy.control.history.entries import BY_HAND, FOUND, NOT_CARRIED_OUT, earlier_state
 from proxy.control.history.file import load_history, open_history, record_table
 from proxy.errors import EditError
@@ -197,7 +198,11 @@ def _after_the_crash(routes: Path, old: bytes, new: bytes) -> tuple[bool, tuple[
     recorded = tuple(actions(routes))
     done = moved(routes, 3000)
     assert done.written
-    assert sorted(os.listdir(routes.parent)) == ["routes.yaml", "routes.yaml.history.jsonl"]
+    assert sorted(os.listdir(routes.parent)) == [
+        ".routes.yaml.checked",
+        "routes.yaml",
+        "routes.yaml.history.jsonl",
+    ]
     assert load_history(routes).broken_at == 0
     state = earlier_state(load_history(routes).entries, "r")
     assert state is not None

@@ -127,6 +127,7 @@ def test_the_history_is_beside_the_target_of_a_link(routes: Path, tmp_path: Path
     assert link.is_symlink()
     assert b"new: 20" in routes.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".routes.yaml.checked",
         "etc",
         "routes.yaml",
         "routes.yaml.history.jsonl",
@@ -229,6 +230,7 @@ def test_a_long_history_keeps_its_newest_entries_and_reports_that(
     assert load_history(routes).begins_at == 252
     assert faults(routes) == (0, ())
     assert sorted(path.name for path in routes.parent.iterdir()) == [
+        ".routes.yaml.checked",
         "routes.yaml",
         "routes.yaml.history.jsonl",
     ]

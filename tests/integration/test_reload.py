@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
+from proxy.control.table_bytes import unsettled_s
 from proxy.telemetry.shared_memory import WorkerState
 from tests.support.facade_in_loop import RunningFacade, facade_in_loop
 from tests.support.origin import ok, origin, responding
@@ -334,3 +335,16 @@ async def test_the_admin_listener_tells_of_the_table(tmp_path: Path) -> None:
         assert (status, problem["status"]) == (404, 404)
         facade.app.state = WorkerState.STOPPING
         assert (await admin(facade, "/readyz"))[0] == 503
+
+
+def test_a_file_settles_a_moment_after_its_last_write(tmp_path: Path) -> None:
+    path = tmp_path / "routes.yaml"
+    assert unsettled_s(path, 100.0) == 0
+    path.write_text("half")
+    os.utime(path, (100.0, 100.0))
+    assert [round(unsettled_s(path, now), 3) for now in (100.0, 100.03, 100.04, 99.0)] == [
+        0.04,
+        0.01,
+        0,
+        0,
+    ]

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from urllib.parse import urlencode
 
 import re2
+from msgspec import Struct
 
 from proxy.errors import Problem
 from proxy.model import Facts, MatchedRoute, Route
@@ -35,21 +36,30 @@ _ANY_LABEL = "any"
 """In place of the star of a host."""
 
 
-def changed_precedence(routes: Sequence[Route], index: Index) -> list[Problem]:
-    """One warning for each pair of routes, in the order of the file. `index` is that of `routes`."""
+class ChangedPair(Struct, frozen=True):
+    """Two routes by their positions in the file, and a request that the one takes and the other one took."""
+
+    now: int
+    before: int
+    request: str
+
+
+def changed_pairs(routes: Sequence[Route], index: Index) -> tuple[ChangedPair, ...]:
+    """Every pair that is found, once. Only the matches of the routes matter. `index` is that of `routes`."""
     if not any(_may_differ(match) for route in routes for match in route.matches):
-        return []
+        return ()
     search = _Search(routes)
-    problems: dict[tuple[str, str], Problem] = {}
+    positions = {route.name: position for position, route in enumerate(routes)}
+    pairs: dict[tuple[int, int], ChangedPair] = {}
     for request in search.requests():
         before, now = search.old_route(request), index.find(request, request.path)
         if before is None or now is None or now.route is before or not _is_old(now):
             continue
-        pair = (now.route.name, before.name)
-        problems.setdefault(pair, _problem(now.route, before, request))
-        if len(problems) >= _MAX_WARNINGS:
+        pair = (positions[now.route.name], positions[before.name])
+        pairs.setdefault(pair, ChangedPair(*pair, _shown(request)))
+        if len(pairs) >= _MAX_WARNINGS:
             break
-    return sorted(problems.values())
+    return tuple(pairs[pair] for pair in sorted(pairs))
 
 
 def _may_differ(match: Match) -> bool:
@@ -71,10 +81,12 @@ def _old_rank(matched: MatchedRoute, position: int) -> Rank:
     return (-priority, kind, -literals, hosts, int(not match.methods), -count, position)
 
 
-def _problem(now: Route, before: Route, request: Facts) -> Problem:
+def warning_of(pair: ChangedPair, routes: Sequence[Route]) -> Problem:
+    """The warning for a pair of `routes`."""
+    now, before = routes[pair.now], routes[pair.before]
     line = f" (line {before.line})" if before.line else ""
     text = (
-        f"`{now.name}` now goes before `{before.name}`{line}, which took {_shown(request)} "
+        f"`{now.name}` now goes before `{before.name}`{line}, which took {pair.request} "
         "until 0.1: precedence has changed (rule 2)"
     )
     return Problem(now.line, 1, text, _HINT, "warning")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.errors import BadRequest, Problem
+from proxy.errors import BadRequest, Problem, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
 from proxy.model import ALL_BP, Decision, Facts, Known, MatchedRoute, Moment, Route, RouteTable
 from proxy.model.stage import Stage
@@ -94,7 +94,11 @@ def facts_of_test(test: TableTest, trusted: Networks) -> Facts:
 
 
 def _run(table: RouteTable, index: Index, test: TableTest, trusted: Networks) -> TestResult:
-    facts = facts_of_test(test, trusted)
+    try:
+        facts = facts_of_test(test, trusted)
+    except RequestError as error:
+        outcome = Outcome(None, status=error.status)
+        return TestResult(test, None, tuple(_differences(test.expect, outcome)))
     resolution = resolve(index, facts)
     matched, route = resolution.matched, resolution.route
     if resolution.error is not None:

@@ -25,7 +25,7 @@ from proxy.model import MatchedRoute, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.path_ruling import name_of
 from proxy.routing.paths import is_parameter, segments_of
-from proxy.routing.precedence import ANY_HOST, ranked
+from proxy.routing.precedence import ANY_HOST, in_order
 
 _MAX_CANDIDATES = 200
 """Candidates that are compared for one key. Only generated tables have more."""
@@ -38,7 +38,7 @@ def unreachable(routes: Sequence[Route]) -> list[Problem]:
     earlier: dict[_Key, list[MatchedRoute]] = {}
     hidden: dict[tuple[int, int], MatchedRoute] = {}
     reached: set[tuple[int, int]] = set()
-    for _, position, number, host in sorted(ranked(routes)):
+    for _, position, number, host in in_order(routes):
         route = routes[position]
         match = route.matches[number]
         cover = _own_exclusion(route, number) or _cover_of(match, host, earlier)

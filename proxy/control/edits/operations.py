@@ -1,7 +1,7 @@
 """The edits of a table's text: shift, stage, rollback, kill switch, resume. Pure.
 
-`splices` edits the text. The new text is loaded as the facade would load it, and compared with the table before. The
-edit is refused unless it changes exactly what it is meant to change.
+`splices` edits the text. The table itself (`editable`) checks the new text as the facade would, and refuses it unless
+it changes exactly what it is meant to change.
 """
 
 import re
@@ -10,46 +10,27 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from proxy.config.faults import did_you_mean
-from proxy.config.load import load
 from proxy.control.changes import (
     Changes,
     RouteChange,
     RouteState,
-    changes_between,
     state_of,
     state_text,
 )
+from proxy.control.edits.editable import EditableTable, EditedTable
 from proxy.control.edits.splices import (
-    Splice,
     percent_text,
     set_kill_switch,
     set_stage,
     set_weights,
-    spliced,
     written_weights,
 )
-from proxy.control.edits.yaml_nodes import Document, read_document
-from proxy.errors import EditError, TableError
-from proxy.model import ALL_BP, Route, RouteTable
+from proxy.control.edits.yaml_nodes import Document
+from proxy.errors import EditError
+from proxy.model import ALL_BP, Route
 from proxy.model.stage import STAGES, Stage
 
 _WEIGHT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,2})?")
-
-
-class ParsedTable(Struct, frozen=True):
-    """A text that loads, and its table."""
-
-    text: bytes
-    file: str
-    table: RouteTable
-
-
-class EditedTable(Struct, frozen=True):
-    """The text and the table after an edit."""
-
-    text: bytes
-    table: RouteTable
-    changes: Changes
 
 
 class Consent(Struct, frozen=True):
@@ -59,23 +40,18 @@ class Consent(Struct, frozen=True):
     reason: str = ""
 
 
-def parsed_table(text: bytes, file: str) -> ParsedTable:
-    """Raises TableError for a text that the facade would not load."""
-    return ParsedTable(text, file, load(text, file).table)
-
-
 # --- the edits; None if the table does not have to change -----------------------------------
 
 
 def shift(
-    parsed: ParsedTable, name: str, given: Mapping[str, int], consent: Consent
+    table: EditableTable, name: str, given: Mapping[str, int], consent: Consent
 ) -> EditedTable | None:
     """Set weights, and the stage that follows from them. `given` is in hundredths of a per cent.
 
     Raises EditError, as the other edits do.
     """
-    route = find_route(parsed.table, name)
-    document = read_document(parsed.text, name)
+    route = table.route(name)
+    document = table.document(name)
     if route.stage == "retired":
         raise EditError(
             f"route {name} is retired and answers by itself: bring it back with "
@@ -85,22 +61,22 @@ def shift(
     _refuse_single_backend(name, order)
     weights = _complete_weights(name, order, given)
     stage = None if route.stage is None else _stage_for(route.stage, weights[order[-1]])
-    return _with_state(parsed, document, route, stage, weights, consent)
+    return _with_state(table, document, route, stage, weights, consent)
 
 
 def change_stage(
-    parsed: ParsedTable, name: str, stage: Stage, weight_bp: int | None, consent: Consent
+    table: EditableTable, name: str, stage: Stage, weight_bp: int | None, consent: Consent
 ) -> EditedTable | None:
     """Set the stage, and the weights that it needs."""
-    route = find_route(parsed.table, name)
-    document = read_document(parsed.text, name)
+    route = table.route(name)
+    document = table.document(name)
     if weight_bp is not None and stage != "canary":
         raise EditError(f"--weight is for canary alone: stage {stage} has its own weights")
     if stage == "retired":
-        return _with_state(parsed, document, route, stage, {}, consent)
+        return _with_state(table, document, route, stage, {}, consent)
     written = written_weights(document)
     if len(written) == 1 and stage == "legacy":
-        return _with_state(parsed, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
+        return _with_state(table, document, route, stage, dict.fromkeys(written, ALL_BP), consent)
     _refuse_single_backend(name, list(written))
     if len(written) != 2:
         raise EditError(
@@ -110,41 +86,41 @@ def change_stage(
     incumbent, newcomer = written
     share_bp = _newcomer_weight(name, stage, weight_bp, current[newcomer])
     weights = {incumbent: ALL_BP - share_bp, newcomer: share_bp}
-    return _with_state(parsed, document, route, stage, weights, consent)
+    return _with_state(table, document, route, stage, weights, consent)
 
 
-def restore_state(parsed: ParsedTable, name: str, state: RouteState) -> EditedTable | None:
+def restore_state(table: EditableTable, name: str, state: RouteState) -> EditedTable | None:
     """Restore an earlier state of a route. Stages may be skipped."""
-    route = find_route(parsed.table, name)
-    document = read_document(parsed.text, name)
+    route = table.route(name)
+    document = table.document(name)
     weights = {backend: round(weight * 100) for backend, weight in state.weights.items()}
     if weights and list(written_weights(document)) != list(weights):
         raise EditError(
             f"route {name} had other backends then ({', '.join(weights)}): `facade history` shows the "
             "versions, `facade revert VERSION` brings one back"
         )
-    return _with_state(parsed, document, route, state.stage, weights, Consent(True, "rollback"))
+    return _with_state(table, document, route, state.stage, weights, Consent(True, "rollback"))
 
 
-def kill(parsed: ParsedTable) -> EditedTable | None:
+def kill(table: EditableTable) -> EditedTable | None:
     """Set the kill switch."""
-    if parsed.table.kill_switch:
+    if table.kill_switch:
         return None
-    return _with_kill_switch(parsed, True)
+    return _with_kill_switch(table, True)
 
 
-def resume(parsed: ParsedTable) -> EditedTable | None:
+def resume(table: EditableTable) -> EditedTable | None:
     """Reset the kill switch."""
-    return _with_kill_switch(parsed, False) if parsed.table.kill_switch else None
+    return _with_kill_switch(table, False) if table.kill_switch else None
 
 
-def _with_kill_switch(parsed: ParsedTable, on: bool) -> EditedTable:
-    document = read_document(parsed.text, None)
-    return _checked(parsed, document, set_kill_switch(document, on), Changes(kill_switch=on))
+def _with_kill_switch(table: EditableTable, on: bool) -> EditedTable:
+    document = table.document(None)
+    return table.edited(document, set_kill_switch(document, on), Changes(kill_switch=on))
 
 
 def _with_state(
-    parsed: ParsedTable,
+    table: EditableTable,
     document: Document,
     route: Route,
     stage: Stage | None,
@@ -161,36 +137,10 @@ def _with_state(
     if before == after:
         return None
     change = RouteChange(route.name, before, after)
-    return _checked(parsed, document, splices, Changes(routes=(change,)))
-
-
-def _checked(
-    parsed: ParsedTable, document: Document, splices: Sequence[Splice], intended: Changes
-) -> EditedTable:
-    """The new text. Raises EditError unless it loads, and changes `intended` and nothing else."""
-    text = spliced(parsed.text, document, splices)
-    try:
-        table = load(text, parsed.file).table
-    except TableError as error:
-        raise EditError(f"the table would not load so, and nothing was written:\n{error}") from None
-    if changes_between(parsed.table, table) != intended:
-        raise EditError(
-            "the edit cannot be made in place without changing something else, and nothing was "
-            "written: edit the table by hand"
-        )
-    return EditedTable(text, table, intended)
+    return table.edited(document, splices, Changes(routes=(change,)))
 
 
 # --- the rules ------------------------------------------------------------------------------
-
-
-def find_route(table: RouteTable, name: str) -> Route:
-    """Raises EditError for a name that no route has."""
-    for route in table.routes:
-        if route.name == name:
-            return route
-    hint = did_you_mean(name, [route.name for route in table.routes])
-    raise EditError(f"there is no route `{name}`: {hint}")
 
 
 def read_stage(word: str) -> Stage:

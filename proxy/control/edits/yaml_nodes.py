@@ -78,6 +78,15 @@ def read_document(text: bytes, route: str | None) -> Document:
     return Document(decoded, root, route_node)
 
 
+def read_item(lines: bytes) -> Document:
+    """Parse the lines of one route, which are a list of one item. The top level stays empty."""
+    text = lines.decode()
+    events = _events(text)
+    next(events)  # The start of the document.
+    next(events)  # The start of the list.
+    return Document(text, Node("map", 0, 0, 0), _node(events))
+
+
 def _events(text: str) -> Iterator[Any]:
     loader = CSafeLoader(text)
     loader.get_event()

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from proxy.config import parse_table
+from proxy.config.loader import parse_table
 from proxy.errors import Problem, TableError
 from proxy.model import Route, RouteTable
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config.checks.changed_precedence import changed_precedence
+from proxy.config.checks.changed_precedence import changed_pairs, warning_of
 from proxy.config.load import load
 from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
@@ -15,7 +15,7 @@ from tests.unit.routing import naive_match
 
 
 def warned(*routes: Route) -> list[str]:
-    return [problem.text for problem in changed_precedence(routes, Index(routes))]
+    return [warning_of(pair, routes).text for pair in changed_pairs(routes, Index(routes))]
 
 
 def changed(now: str, before: str, example: str) -> str:

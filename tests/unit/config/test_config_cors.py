@@ -6,7 +6,8 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy.config import expand, json_schema
+from proxy.config.expand import expand
+from proxy.config.schema import json_schema
 from proxy.model import Cors
 from tests.unit.config.config_tables import assert_problem, only_route, parse, with_route
 

@@ -6,7 +6,9 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy.config import expand, json_schema, parse_table
+from proxy.config.expand import expand
+from proxy.config.loader import parse_table
+from proxy.config.schema import json_schema
 from proxy.model import ErrorBodies, ErrorBody, ErrorFile
 from tests.unit.config.config_tables import (
     HEAD,

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config import expand, parse_table
+from proxy.config.expand import expand
+from proxy.config.loader import parse_table
 from proxy.errors import Problem, TableError
 from tests.unit.config.config_tables import HEAD, parse, without_places
 
@@ -24,7 +25,7 @@ TIME_S = 120
 CHILD = """
 import sys
 from pathlib import Path
-from proxy.config import parse_table
+from proxy.config.loader import parse_table
 from proxy.errors import Problem, TableError
 text = eval(sys.argv[1])
 try:

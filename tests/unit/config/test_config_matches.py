@@ -2,10 +2,11 @@
 
 import pytest
 
-from proxy.config import expand
+from proxy.config.expand import expand
 from proxy.config.load import load
 from proxy.control.changes import changes_between
-from proxy.control.edits.operations import Consent, change_stage, parsed_table, shift
+from proxy.control.edits.operations import Consent, change_stage, shift
+from proxy.control.edits.parsed_table import parsed_table
 from proxy.errors import TableError
 from proxy.model import Match, PathMatch, StringMatch
 from tests.make import exact, prefix

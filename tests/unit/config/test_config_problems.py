@@ -4,7 +4,7 @@
 
 import pytest
 
-from proxy.config import parse_table
+from proxy.config.loader import parse_table
 from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,

@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy.config import expand, json_schema, parse_table
+from proxy.config.expand import expand
+from proxy.config.loader import parse_table
+from proxy.config.schema import json_schema
 from proxy.errors import TableError
 from proxy.model import (
     CookieRules,

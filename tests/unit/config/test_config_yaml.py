@@ -4,7 +4,7 @@
 
 import pytest
 
-from proxy.config import parse_table
+from proxy.config.loader import parse_table
 from proxy.config.reader import MAX_BYTES
 from proxy.errors import TableError
 from tests.unit.config.config_tables import (

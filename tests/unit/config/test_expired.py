@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from proxy.config import parse_table
 from proxy.config.checks.expired import expired
+from proxy.config.loader import parse_table
 from proxy.errors import Problem
 
 TABLE = """\

@@ -5,7 +5,8 @@
 import pytest
 import yaml
 
-from proxy.config import expand, parse_table
+from proxy.config.expand import expand
+from proxy.config.loader import parse_table
 from proxy.model import STRICT_PATHS, PathPolicy
 from tests.unit.config.config_tables import (
     HEAD,

@@ -144,6 +144,14 @@ def test_a_request_without_a_route_is_a_404() -> None:
     assert failures(test_of("/x", expect(route="gone")), bare) == ("expected route gone, got none",)
 
 
+@pytest.mark.parametrize("host", ["no host", "a:99999"])
+def test_a_request_that_the_facade_refuses_gets_its_status(host: str) -> None:
+    refused = replace(test_of("/x", expect(status=400)), host=host)
+    assert failures(refused) == ()
+    expected = replace(test_of("/x", expect(route="rest")), host=host)
+    assert failures(expected) == ("expected route rest, got none",)
+
+
 def test_a_test_that_assumes_nothing_has_to_hold_whatever_the_weights() -> None:
     """So the shift of a route from 5 to 100 cannot be refused by it."""
     to = (refs(legacy=95)[0], replace(refs(new=5)[0], rewrite=Rewrite(prefix="/n")))

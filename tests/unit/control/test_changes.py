@@ -2,8 +2,15 @@
 
 import pytest
 
-from proxy.config import parse_table
-from proxy.control.changes import Changes, RouteChange, RouteState, changes_between, sentences
+from proxy.config.loader import parse_table
+from proxy.control.changes import (
+    Changes,
+    RouteChange,
+    RouteState,
+    changes_between,
+    reversed_changes,
+    sentences,
+)
 from tests.texts import FLOW, HEAD, REST, table
 
 
@@ -68,3 +75,12 @@ def test_a_change_has_a_sentence(before: str, then: str, sentence: str) -> None:
 def test_only_the_first_of_many_changes_are_listed() -> None:
     routes = tuple(RouteChange(f"r{n}", None, RouteState(None, {})) for n in range(9))
     assert sentences(Changes(routes=routes))[-1] == "and 6 routes more"
+
+
+def test_changes_can_be_reversed() -> None:
+    before, after = RouteState("legacy", {"a": 100}), RouteState("canary", {"a": 95, "b": 5})
+    changes = Changes(True, (RouteChange("r", before, after),), ("q",), ("tests",))
+    undone = Changes(False, (RouteChange("r", after, before),), ("q",), ("tests",))
+    assert reversed_changes(changes) == undone
+    assert reversed_changes(undone) == changes
+    assert reversed_changes(Changes()) == Changes()

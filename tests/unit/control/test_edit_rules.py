@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.control.changes import RouteState
 from proxy.control.edits.operations import (
     Consent,
-    ParsedTable,
     change_stage,
     kill,
     read_stage,
@@ -17,6 +17,7 @@ from proxy.control.edits.operations import (
     restore_state,
     shift,
 )
+from proxy.control.edits.parsed_table import ParsedTable
 from proxy.errors import EditError, TableError
 from tests.texts import FLOW, HEAD, REST, after, parsed, table
 
@@ -187,8 +188,9 @@ def test_stages_and_backends_are_checked() -> None:
 def test_an_edit_that_would_change_more_is_refused() -> None:
     text = table(FLOW.format(80, 20))
     meant = parsed(text.replace("c:1", "c:2")).table
+    loaded = replace(parsed(text).loaded, table=meant)
     with pytest.raises(EditError, match="without changing something else, and nothing was"):
-        shift(ParsedTable(text.encode(), "routes.yaml", meant), "r", {"new": 1}, NO)
+        shift(ParsedTable(text.encode(), "routes.yaml", loaded), "r", {"new": 1}, NO)
 
 
 def test_the_kill_switch_needs_a_version_to_be_inserted_after() -> None:

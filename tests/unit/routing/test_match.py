@@ -362,3 +362,19 @@ def test_a_match_is_described_in_one_line() -> None:
         "it is excluded by `not`: everything"
     )
     assert describe_all((ANY, Match(path=exact("/x")))) == "everything; or path exact /x"
+
+
+def test_an_index_has_all_its_nodes_each_before_those_below_it() -> None:
+    matches = [
+        Match(hosts=("h.example",), path=PathMatch("prefix", "/a/b")),
+        Match(hosts=("*.example",), path=PathMatch("template", "/a/{x}/c")),
+        Match(path=any_case("exact", "/A")),
+        ANY,
+    ]
+    index = Index([Route(str(number), (each,)) for number, each in enumerate(matches)])
+    nodes = list(index.nodes())
+    # A root for each host, and one for those that ignore case; then the segments.
+    assert len(nodes) == 4 + 2 + 3 + 1
+    above = {id(child): number for number, node in enumerate(nodes) for child in node.below()}
+    assert all(above.get(id(node), -1) < number for number, node in enumerate(nodes))
+    assert len(list(Index([]).nodes())) == 0

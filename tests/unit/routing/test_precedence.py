@@ -9,6 +9,7 @@ from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import matching_host
 from proxy.routing.match import Index, first_failures, match
+from proxy.routing.precedence import in_order, ranked
 from tests.make import exact, facts, prefix, route, template
 from tests.unit.routing import naive_match
 
@@ -229,3 +230,9 @@ def test_the_index_agrees_with_a_naive_implementation(
             failure = first_failures(each, request, request.path)
             holds = any(naive_match.holds(match, request) for match in each.matches)
             assert (failure is None) == holds
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROUTES)
+def test_the_order_is_the_one_of_all_ranks(routes: list[Route]) -> None:
+    assert list(in_order(routes)) == sorted(ranked(routes))
