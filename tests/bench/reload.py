@@ -123,7 +123,7 @@ async def _edited(size: int, routes: Path, client: Client) -> Figures:
 async def _edit(text: str, routes: Path, client: Client) -> float:
     token = text.partition("body: ")[2].partition("}")[0]
     beside = routes.with_name("next")
-    beside.write_text(text)
+    await asyncio.to_thread(beside.write_text, text)
     began = time.perf_counter()
     beside.replace(routes)
     async with asyncio.timeout(30):
