@@ -58,3 +58,14 @@ async def test_a_removed_connection_is_not_checked() -> None:
     tracker.remove(leaves, "192.0.2.1")
     checks_by_part(tracker, [stays, leaves])
     assert (stays.checks, leaves.checks, len(tracker)) == (1, 0, 1)
+
+
+async def test_connections_that_stay_while_others_come_and_go_are_in_different_parts() -> None:
+    tracker = ConnectionTracker(1000, lambda _: None, lambda _: None)
+    staying = []
+    for _ in range(2 * SLOTS):
+        first, *others = [added(tracker) for _ in range(SLOTS)]
+        staying.append(first)
+        for each in others:
+            tracker.remove(each, "192.0.2.1")
+    assert max(checks_by_part(tracker, staying)) < len(staying) // 2
