@@ -259,6 +259,14 @@ def test_a_cohort_of_which_no_key_can_exist_is_an_error(key: str, match: str, wh
     )
 
 
+def test_a_key_that_one_of_several_matches_can_have_is_no_error() -> None:
+    policy = "hash_policy: [{path_parameter: id}]"
+    head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, {policy}}}, ")
+    match = '[{path: {prefix: /a}}, {path: {template: "/b/{id}"}}]'
+    text = f"{head}routes: [{{name: r, match: {match}, backend_refs: legacy, cohort: c}}]\n"
+    assert not [each.text for each in problems(text) if "cohort" in each.text]
+
+
 @pytest.mark.parametrize(
     ("keys", "match"),
     [

@@ -82,6 +82,11 @@ def test_a_parameter_of_the_path_is_a_key(path: str, key: bytes | None) -> None:
     assert (None if found is None else found[1]) == key
 
 
+def test_a_decision_reads_the_parameter_of_the_match_that_took_the_request() -> None:
+    place = place_of(by(PARAMETER), ITEMS.matches[0], facts("/a/7/b"), Moment())
+    assert (place.bucket_bp, place.reason) == (bucket_of(by(PARAMETER).salt, b"7"), "cohort")
+
+
 @pytest.mark.parametrize("without", [route(), route(path=template("/a/{x}")), CANARY])
 def test_a_route_without_the_parameter_has_no_key(without: Route) -> None:
     assert key_of(by(PARAMETER), without.matches[0], facts("/a/7/b")) is None
