@@ -8,6 +8,7 @@ import pytest
 from proxy.errors import BadRequest, UpstreamBroke
 from proxy.model import Body, HeaderPairs
 from proxy.upstream import open_upstream
+from proxy.upstream.exchange import HIGH_WATER_BYTES
 from tests.integration.upstream_client import closed_at_end, echo, get, outgoing, whole
 from tests.support.origin import origin
 from tests.support.waiting import eventually
@@ -119,12 +120,16 @@ async def test_a_length_is_counted_over_many_reads() -> None:
 
 
 async def test_a_response_that_fills_the_buffer_with_its_last_byte_spares_the_connection() -> None:
-    size = 300_000  # More than is held without being taken, less than one read more.
+    size = HIGH_WATER_BYTES + 1
 
     async def script(wire: Wire) -> None:
         while True:
             await wire.request_head()
-            wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+            wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * (size - 2))
+            await wire.flush()
+            wire.send(
+                b"xx"
+            )  # Reads before this one are below the mark, however the kernel parts them.
 
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(3):
