@@ -39,6 +39,7 @@ class Account:
 
     def __init__(self, region: str) -> None:
         self.region = region
+        self._session = boto3.Session()
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -46,7 +47,7 @@ class Account:
         if not self.region:
             raise PipelineError("AWS_REGION is not set: write the region, like ap-northeast-2")
         if service not in self._clients:
-            make: Any = boto3.client
+            make: Any = self._session.client
             self._clients[service] = make(service, region_name=self.region, config=_CONFIG)
         return self._clients[service]
 

@@ -30,11 +30,13 @@ def read(
     return Done(done.returncode, done.stdout or "", done.stderr or "")
 
 
-def show(argv: Sequence[str], environ: Mapping[str, str], *, cwd: Path, timeout_s: float) -> None:
-    """Run a program whose output belongs to the output of the step. Raises StepFailed."""
+def show(
+    name: str, argv: Sequence[str], environ: Mapping[str, str], *, cwd: Path, timeout_s: float
+) -> None:
+    """Run a program whose output belongs to the output of the step. Raises StepFailed with the name."""
     status = _run(argv, environ, cwd, timeout_s, None).returncode
     if status:
-        raise StepFailed(f"`{' '.join(argv)}` ended with {status}")
+        raise StepFailed(f"{name} ended with {status}; its output is above")
 
 
 def _run(

@@ -59,6 +59,7 @@ def surely_committed(tree: Path, environ: Mapping[str, str]) -> None:
 def build(image: Image, settings: Settings, tree: Path, environ: Mapping[str, str]) -> None:
     base = ["--build-arg", f"PYTHON_IMAGE={settings.images.base}"] if settings.images.base else []
     show(
+        f"`docker build` of {image.name}",
         [
             *("docker", "build", "--platform", settings.images.platform),
             *("--file", "deploy/images/Dockerfile", "--target", image.target),
@@ -100,6 +101,7 @@ def scan(image: Image, tree: Path, environ: Mapping[str, str]) -> None:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(locked)
         show(
+            f"pip-audit of {image.sbom}",
             [sys.executable, "-m", "pip_audit", *options, "--requirement", str(requirements)],
             environ,
             cwd=tree,
@@ -118,8 +120,20 @@ def push(
     try:
         for image, uri in zip(images, uris, strict=True):
             remote = f"{uri}:{image.tag}"
-            show(["docker", "tag", image.name, remote], environ, cwd=tree, timeout_s=60.0)
-            show(["docker", "push", remote], environ, cwd=tree, timeout_s=_PUSH_TIMEOUT_S)
+            show(
+                f"`docker tag` of {remote}",
+                ["docker", "tag", image.name, remote],
+                environ,
+                cwd=tree,
+                timeout_s=60.0,
+            )
+            show(
+                f"`docker push` of {remote}",
+                ["docker", "push", remote],
+                environ,
+                cwd=tree,
+                timeout_s=_PUSH_TIMEOUT_S,
+            )
     finally:
         read(["docker", "logout", login.server], environ)
 

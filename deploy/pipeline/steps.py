@@ -97,8 +97,10 @@ def test(pipeline: Pipeline) -> None:
             "nothing to do: `facade check` has read the routes, and no program is deployed"
         )
         return
+    command = pipeline.settings.test_command
     show(
-        pipeline.settings.test_command,
+        f"`{' '.join(command)}`",
+        command,
         pipeline.environ,
         cwd=pipeline.tree,
         timeout_s=_TEST_TIMEOUT_S,

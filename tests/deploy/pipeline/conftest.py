@@ -38,6 +38,7 @@ def site(moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         **moto_environment(moto),
         "CODEBUILD_BUILD_NUMBER": "42",
         "TEST_COMMAND": "true",
+        "TMPDIR": str(tmp_path),
         "PATH": f"{made.programs}:{os.environ['PATH']}",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",

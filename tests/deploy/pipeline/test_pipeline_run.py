@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.deploy.pipeline.conftest import Run
-from tests.deploy.pipeline.osv_server import osv_running
+from tests.deploy.pipeline.json_server import advisory_server
 from tests.deploy.pipeline.site import IMAGES, Site
 from tests.support.moto_server import REGION
 
@@ -17,7 +17,7 @@ REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 @pytest.fixture
 def advisories(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The packages with a known vulnerability: none, until a test adds one."""
-    with osv_running() as (url, vulnerable):
+    with advisory_server() as (url, vulnerable):
         monkeypatch.setenv("OSV_URL", url)
         yield vulnerable
 
@@ -81,10 +81,10 @@ def _prepare(run: Run, step: str) -> None:
     [
         ("test", {"TEST_COMMAND": "false"}, "`false` ended with 1"),
         ("test", {"TEST_COMMAND": "no-such-program"}, "`no-such-program` cannot be run"),
-        ("build", {"DOCKER_FAILS": "build"}, "ended with 1"),
+        ("build", {"DOCKER_FAILS": "build"}, "`docker build` of m2m-flightspecial:t"),
         ("sbom", {"DOCKER_FAILS": "create"}, "error: no create today"),
         ("push", {"DOCKER_FAILS": "login"}, f"`docker login {REGISTRY}` failed"),
-        ("push", {"DOCKER_FAILS": "push"}, "ended with 1"),
+        ("push", {"DOCKER_FAILS": "push"}, "`docker push` of 123456789012"),
     ],
 )
 def test_a_step_that_fails_names_itself_and_deploys_nothing(
@@ -117,7 +117,7 @@ def test_the_steps_after_a_failed_one_do_not_run(
     status, output, errors = run("run")
     assert (status, site.docker_log(), site.subjects()) == (1, [], ["The chart"])
     assert output.splitlines()[-1] == "--- test"
-    assert errors == "step test failed: `false` ended with 1\n"
+    assert errors == "step test failed: `false` ended with 1; its output is above\n"
 
 
 def test_a_known_vulnerability_stops_before_the_push(
