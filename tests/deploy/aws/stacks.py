@@ -1,4 +1,4 @@
-"""The four stacks of deploy/aws, made in moto in the order of docs/aws.md."""
+"""The stacks of deploy/aws, made in moto in the order of docs/aws.md."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from tests.support.moto_server import REGION
 FOLDER = TREE / "deploy" / "aws"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 OIDC_PROVIDER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+SUBJECT = "repo:owner/m2m-flightspecial:ref:refs/heads/main"
 Template = dict[str, Any]
 
 
@@ -36,7 +37,8 @@ DATABASE = Stack("database.yaml", "M2M-FlightSpecialDatabaseStack")
 REGISTRY = Stack("registry.yaml", "M2M-FlightSpecialRegistryStack")
 CICD = Stack("pipeline.yaml", "M2M-FlightSpecialCICDStack")
 IDENTITY = Stack("identity.yaml", "M2M-FlightSpecialIdentityStack")
-STACKS = (DATABASE, REGISTRY, CICD, IDENTITY)
+CI = Stack("ci.yaml", "M2M-FlightSpecialCIStack")
+STACKS = (DATABASE, REGISTRY, CICD, CI, IDENTITY)
 """In the order of creation: each reads what the ones before it export."""
 
 
@@ -102,6 +104,7 @@ def create_all() -> None:
     create(DATABASE, network())
     create(REGISTRY)
     create(CICD)
+    create(CI, {"Subject": SUBJECT})
     create(IDENTITY, {"OidcProvider": OIDC_PROVIDER})
 
 

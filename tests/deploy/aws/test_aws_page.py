@@ -18,7 +18,7 @@ def commands(beginning: str) -> list[list[str]]:
     """The words of each command of the page that begins so."""
     blocks = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if line.startswith(beginning)]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(beginning)]
 
 
 def option(words: list[str], name: str) -> list[str]:
@@ -29,12 +29,20 @@ def option(words: list[str], name: str) -> list[str]:
     return rest[: next((at for at, word in enumerate(rest) if word.startswith("--")), len(rest))]
 
 
-@pytest.mark.parametrize(("number", "stack"), list(enumerate(STACKS)))
+def creation(stack: Stack) -> list[str]:
+    """The first command that creates the stack from its template."""
+    return next(
+        words
+        for words in commands("aws cloudformation deploy")
+        if option(words, "--template-file") == [f"deploy/aws/{stack.file}"]
+    )
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.file)
 def test_each_stack_is_created_with_its_template_and_every_parameter_without_a_default(
-    number: int, stack: Stack
+    stack: Stack,
 ) -> None:
-    words = commands("aws cloudformation deploy")[number]
-    assert option(words, "--template-file") == [f"deploy/aws/{stack.file}"]
+    words = creation(stack)
     assert option(words, "--stack-name") == [stack.name]
     given = {each.partition("=")[0] for each in option(words, "--parameter-overrides")}
     assert given == {
@@ -42,9 +50,9 @@ def test_each_stack_is_created_with_its_template_and_every_parameter_without_a_d
     }
 
 
-@pytest.mark.parametrize(("number", "stack"), list(enumerate(STACKS)))
-def test_each_stack_gets_the_capabilities_that_it_needs(number: int, stack: Stack) -> None:
-    given = option(commands("aws cloudformation deploy")[number], "--capabilities")
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.file)
+def test_each_stack_gets_the_capabilities_that_it_needs(stack: Stack) -> None:
+    given = option(creation(stack), "--capabilities")
     makes_roles = any(
         resource["Type"].startswith("AWS::IAM::") or "HostedRotationLambda" in str(resource)
         for resource in stack.template["Resources"].values()
@@ -108,8 +116,7 @@ def test_every_parameter_and_resource_that_it_names_exists() -> None:
         "SlowQueryMs",
         "StatementTimeoutMs",
         "DeletionProtection",
-        "ArgoCdUser",
-        "ArgoCdPull",
+        "Audience",
     }
     assert named <= known
     for name in named:

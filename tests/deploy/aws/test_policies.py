@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.deploy.aws import stacks
-from tests.deploy.aws.stacks import CICD, DATABASE, IDENTITY, OIDC_PROVIDER, client
+from tests.deploy.aws.stacks import CI, CICD, DATABASE, IDENTITY, OIDC_PROVIDER, SUBJECT, client
 from tests.support.moto_server import REGION
 
 pytestmark = pytest.mark.usefixtures("made")
@@ -163,6 +163,26 @@ def test_the_build_pushes_images_and_the_deployment_repository_and_reads_no_secr
     }
 
 
+def test_a_build_outside_of_aws_has_the_rights_of_the_build_without_its_repositories() -> None:
+    inside = of_role(stacks.resources(CICD)["BuildRole"])
+    services = ("ecr:", "cloudformation:", "secretsmanager:")
+    assert of_role(stacks.resources(CI)["CiRole"]) == {
+        pair for pair in inside if pair[0].startswith(services)
+    }
+
+
+def test_only_one_branch_of_one_repository_takes_the_role_of_the_build() -> None:
+    role = client("iam").get_role(RoleName=stacks.resources(CI)["CiRole"])["Role"]
+    (statement,) = parsed(role["AssumeRolePolicyDocument"])["Statement"]
+    provider = "token.actions.githubusercontent.com"
+    assert statement["Principal"] == {
+        "Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"
+    }
+    assert statement["Condition"] == {
+        "StringEquals": {f"{provider}:aud": "sts.amazonaws.com", f"{provider}:sub": SUBJECT}
+    }
+
+
 def test_the_pipeline_reads_the_source_and_starts_the_build() -> None:
     made = stacks.resources(CICD)
     bucket = f"arn:aws:s3:::{made['Artifacts']}"
@@ -195,4 +215,8 @@ def test_the_pipeline_reads_the_source_and_starts_the_build() -> None:
 def test_no_role_is_forgotten_here() -> None:
     roles = {each["RoleName"] for each in client("iam").list_roles()["Roles"]}
     made = stacks.resources(CICD)
-    assert roles == {service_role(), made["BuildRole"], made["PipelineRole"], made["StartRole"]}
+    assert roles == {
+        service_role(),
+        stacks.resources(CI)["CiRole"],
+        *(made[name] for name in ("BuildRole", "PipelineRole", "StartRole")),
+    }

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.deploy.aws import stacks
-from tests.deploy.aws.stacks import CICD, DATABASE, IDENTITY, REGISTRY, STACKS, client, outputs
+from tests.deploy.aws.stacks import CI, CICD, DATABASE, IDENTITY, REGISTRY, STACKS, client, outputs
 
 SECRET = "flightspecial_db_credentials_test"
 GIT_SECRET = "flightspecial_argocd_git_credentials"
@@ -65,6 +65,17 @@ def test_after_the_deletion_only_the_two_git_repositories_are_left() -> None:
     assert client("iam").list_users()["Users"] == []
     assert client("s3").list_buckets()["Buckets"] == []
     assert client("events").list_rules()["Rules"] == []
+
+
+@pytest.mark.usefixtures("empty")
+def test_without_codecommit_there_is_a_role_and_no_git_user() -> None:
+    stacks.create(DATABASE, stacks.network())
+    stacks.create(REGISTRY)
+    stacks.create(CI, {"Subject": stacks.SUBJECT})
+    stacks.create(IDENTITY, {"OidcProvider": stacks.OIDC_PROVIDER, "CicdStack": ""})
+    assert set(outputs(IDENTITY)) == {"ServiceRoleArn", "ArgoCdSecretArn"}
+    assert client("iam").list_users()["Users"] == []
+    assert outputs(CI)["CiRoleArn"].startswith("arn:aws:iam::")
 
 
 @pytest.mark.usefixtures("empty")

@@ -77,8 +77,25 @@ def test_the_pipeline_takes_a_clone_of_the_source_to_the_build() -> None:
     assert source["configuration"]["RepositoryName"] in stacks.repository_names()
     assert source["configuration"]["BranchName"] == "main"
     assert source["configuration"]["OutputArtifactFormat"] == "CODEBUILD_CLONE_REF"
-    assert build["configuration"] == {"ProjectName": stacks.project()["name"]}
+    assert build["configuration"]["ProjectName"] == stacks.project()["name"]
     assert stacks.project()["source"]["buildspec"] == "deploy/codebuild/buildspec.yml"
+
+
+def test_the_pipeline_can_be_started_for_the_route_table_alone() -> None:
+    (variable,) = stacks.pipeline()["variables"]
+    assert (variable["name"], variable["defaultValue"]) == ("DEPLOY", "service facade")
+    build = stacks.pipeline()["stages"][1]["actions"][0]["configuration"]
+    assert json.loads(build["EnvironmentVariables"]) == [
+        {"name": "DEPLOY", "value": "#{variables.DEPLOY}", "type": "PLAINTEXT"}
+    ]
+    started = client("codepipeline").start_pipeline_execution(
+        name=outputs(CICD)["PipelineName"], variables=[{"name": "DEPLOY", "value": "routes"}]
+    )
+    execution = client("codepipeline").get_pipeline_execution(
+        pipelineName=outputs(CICD)["PipelineName"],
+        pipelineExecutionId=started["pipelineExecutionId"],
+    )["pipelineExecution"]
+    assert execution["variables"] == [{"name": "DEPLOY", "resolvedValue": "routes"}]
 
 
 def test_the_build_knows_the_registry_the_deployment_repository_and_the_secrets_name() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from flightspecial_service.settings import read_settings
-from tests.deploy.aws.stacks import CICD, DATABASE, FOLDER, IDENTITY, REGISTRY, STACKS, Stack
+from tests.deploy.aws.stacks import CI, CICD, DATABASE, FOLDER, IDENTITY, REGISTRY, STACKS, Stack
 from tests.deploy.reading import container, named, workloads
 from tests.deploy.rendering import BUILD, Helm, Values
 from tests.support.moto_server import REGION
@@ -60,6 +60,8 @@ def test_the_outputs_that_the_build_reads_are_named_as_in_the_guide() -> None:
         (CICD, "RegistryStack", REGISTRY.name),
         (IDENTITY, "DatabaseStack", DATABASE.name),
         (IDENTITY, "CicdStack", CICD.name),
+        (CI, "DatabaseStack", DATABASE.name),
+        (CI, "RegistryStack", REGISTRY.name),
     ],
     ids=lambda value: value.file if isinstance(value, Stack) else value,
 )
@@ -134,6 +136,9 @@ def test_the_properties_are_known_to_the_service_and_not_overridden_by_the_chart
         (IDENTITY, "Namespace", "flightspecials-2", "Flights"),
         (IDENTITY, "ServiceAccount", "pods", "-pods"),
         (IDENTITY, "ArgoCdSecretName", "argocd", "?"),
+        (CI, "OidcProvider", "gitlab.com", "https://gitlab.com"),
+        (CI, "Audience", "https://gitlab.com", "*"),
+        (CI, "Subject", "repo:owner/name:ref:refs/heads/main", "repo:owner/*"),
     ],
     ids=lambda value: value.file if isinstance(value, Stack) else value,
 )
@@ -160,6 +165,8 @@ def test_every_text_parameter_has_a_pattern_values_or_the_type_of_a_resource() -
         ("pipeline.yaml", "SecretName"),
         ("identity.yaml", "DatabaseStack"),
         ("identity.yaml", "CicdStack"),
+        ("ci.yaml", "DatabaseStack"),
+        ("ci.yaml", "RegistryStack"),
     }
 
 
