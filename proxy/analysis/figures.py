@@ -45,3 +45,18 @@ class Parity(Struct, frozen=True):
     rate: float
     lower_bound: float
     upper_bound: float
+
+
+class FiguresReport(Struct, frozen=True):
+    """The figures of one replica: the JSON of `GET /figures`."""
+
+    replica: str
+    """It is new after a restart, when all counters begin at 0."""
+    host: str
+    process: int
+    tables: tuple[str, ...]
+    """The versions of the table in its processes: more than one only while they reload."""
+    breakers: Mapping[str, str] = {}
+    """By backend: `closed`, `open` or `half_open`."""
+    routes: Mapping[str, Mapping[str, Figures]] = {}
+    """By route and backend."""
