@@ -13,7 +13,6 @@ _OF_ROUTES = (
     "mirror",
     "fallback",
     "retry",
-    "rollout",
     "writes",
 )
 

@@ -22,6 +22,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
 from proxy.config.request_values import values_of
 from proxy.config.to_match import matches
+from proxy.config.to_rollout import rollout
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -192,6 +193,7 @@ class RouteBuilder:
             line,
             _positions(places),
             path_policy=route_path_policy(doc.path_policy, self.path_policy),
+            rollout=None if doc.rollout is None else rollout(doc.rollout),
         )
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:

@@ -15,6 +15,7 @@ from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.rollout import Rollout
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
@@ -170,6 +171,7 @@ class Route(Struct, frozen=True):
     """Line and column of each match, if there are several."""
     path_policy: PathPolicy = STRICT_PATHS
     """The values of the defaults included."""
+    rollout: Rollout | None = None
 
 
 class Explain(Struct, frozen=True):
