@@ -21,6 +21,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
+from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -84,13 +85,16 @@ __all__ = [
     "Body",
     "Breaker",
     "Cohort",
+    "CompareRules",
     "CookieRules",
     "Cors",
     "Decision",
+    "DeclaredDifference",
     "Deviation",
     "DirectResponse",
     "Endpoint",
     "EndpointHealth",
+    "Equivalence",
     "ErrorBodies",
     "ErrorBody",
     "ErrorFile",
