@@ -21,7 +21,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
-from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence
+from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence, InstantFormat
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -112,6 +112,7 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "InstantFormat",
     "KeyFile",
     "Known",
     "Limits",
