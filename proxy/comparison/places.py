@@ -12,6 +12,8 @@ Token = str | int | None
 Chain = tuple["Chain", str] | None
 """A place as its parent and the last step, so that a pointer is only written for a difference."""
 
+MAX_POINTER = 256
+"""Characters of a pointer: names in a response may be as long as the response."""
 _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\*)\]|\[([0-9]+)\]|\['([^'\]]+)'\]")
 
 
@@ -39,12 +41,14 @@ def pointer(chain: Chain) -> str:
     while chain is not None:
         chain, step = chain
         steps.append(step)
-    return "".join(f"/{_escaped(step)}" for step in reversed(steps))
+    path = "".join(f"/{_escaped(step)}" for step in reversed(steps))
+    return path if len(path) <= MAX_POINTER else path[:MAX_POINTER] + "…"
 
 
 def _escaped(step: str) -> str:
-    # A lone surrogate in a name would make the report unreadable.
-    step = step.encode("utf-8", "backslashreplace").decode()
+    if not step.isprintable():
+        # Lone surrogates and line ends would make a report unreadable.
+        step = step.encode("unicode_escape").decode()
     return step.replace("~", "~0").replace("/", "~1")
 
 
