@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from proxy.config.changed_table import parse_changed
 from proxy.config.checks.changed_precedence import ChangedPair, changed_pairs, warning_of
+from proxy.config.checks.sandboxes import false_sandboxes
 from proxy.config.checks.table_tests import Report, run_tests
 from proxy.config.checks.unreachable import unreachable
 from proxy.config.known_routes import KnownRoutes
@@ -43,7 +44,11 @@ def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
         ) from None
     index = Index(parsed.table.routes)
     report = run_tests(parsed.table, index)
-    problems = [*unreachable(parsed.table.routes), *report.problems(parsed.table)]
+    problems = [
+        *unreachable(parsed.table.routes),
+        *false_sandboxes(parsed.table),
+        *report.problems(parsed.table),
+    ]
     if problems:
         raise TableError(file, tuple(sorted([*problems, *parsed.warnings])))
     return _loaded(parsed, index, report, changed_pairs(parsed.table.routes, index))
@@ -59,7 +64,9 @@ def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
     report = run_tests(parsed.table, index)
     # The routes of the table before are all reachable. For that, and for the pairs, only their matches matter.
     is_same = _has_same_matches(before.table, parsed.table)
-    if report.problems(parsed.table) or (not is_same and unreachable(routes)):
+    if report.problems(parsed.table) or false_sandboxes(parsed.table):
+        return None
+    if not is_same and unreachable(routes):
         return None
     return _loaded(parsed, index, report, before.pairs if is_same else changed_pairs(routes, index))
 

@@ -12,7 +12,14 @@ from proxy.model.values import RequestValue
 
 # Fields of clients that do not pass (rule 14), beside those with an underscore.
 _NOT_FROM_CLIENTS = frozenset(
-    ("x-real-ip", "x-original-url", "x-rewrite-url", "proxy", "proxy-authorization")
+    (
+        "x-real-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "proxy",
+        "proxy-authorization",
+        "x-facade-mirror",
+    )
 )
 
 

@@ -48,6 +48,7 @@ from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
+    DEFAULT_MIRROR,
     DEFAULTS,
     BackendRef,
     DirectResponse,
@@ -72,6 +73,7 @@ __all__ = [
     "ALL_COOKIES",
     "ALL_HEALTHY",
     "DEFAULTS",
+    "DEFAULT_MIRROR",
     "NO_EDITS",
     "SAFE_METHODS",
     "STRICT_PATHS",

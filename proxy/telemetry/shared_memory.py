@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from proxy.telemetry.shared_block import CHECK_BYTES, checked, with_checksum
 from proxy.telemetry.shared_health import SharedHealth
+from proxy.telemetry.shared_parity import SharedParity
 
 SET_SLOTS = 52
 """Counters of one set."""
@@ -166,6 +167,7 @@ class SharedStats:
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
         self.health = SharedHealth()
+        self.parity = SharedParity(workers)
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)

@@ -104,4 +104,7 @@ class MirrorDoc(Doc):
     max_body_bytes: Annotated[int, Size("0B", "64MiB")] = Field(
         default=1024 * 1024, description="The largest body that is copied"
     )
+    forward_credentials: bool = Field(
+        default=False, description="Copies have the client's `Authorization`"
+    )
     compare: CompareDoc | None = Field(default=None, description="Comparison of the two responses")
