@@ -171,7 +171,7 @@ COMPARED = "stage: shadow, backend_refs: {{legacy: 100, new: 0}}, mirror: {{comp
         ('body: {equal: {$.a: «{as: instant, left: iso}}}', "an instant needs `right` — add `right: epoch_ms`"),
         ('body: {equal: {$.a: «{as: number}}}', "a number needs `tolerance` — add `tolerance: 0.01`"),
         ('body: {equal: {$.a: {as: number, tolerance: «0}}}', "`0` is no tolerance — write a number above 0"),
-        ('body: {equal: {$.a: {as: number, tolerance: «1s}}}', "text where a number is meant — write one like 0.01"),
+        ('body: {equal: {$.a: {as: number, tolerance: «1s}}}', "`1s` stands where a number is meant — write one like 0.01"),
         ('body: {equal: {$.a: {as: set, «left: iso}}}', "`left` is for an instant — leave it out"),
         ('body: {equal: {$.a: {as: case_insensitive, «key: id}}}', "`key` is for a set — leave it out"),
         ('body: {equal: {$.a: {as: «text}}}', "`text` is no kind of value — known: `instant`, `set`, `number`, `case_insensitive`"),
