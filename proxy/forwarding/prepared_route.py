@@ -40,6 +40,7 @@ from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
+from proxy.telemetry.route_figures import is_watched
 from proxy.upstream import HttpUpstream
 
 _MAX_KNOWN = 2_048
@@ -266,7 +267,7 @@ def _prepared(
         route.response != NO_EDITS or ref.response != NO_EDITS,
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
-        CountedRoute(route.name, ref.backend, reason),
+        CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
     )
 

@@ -180,23 +180,6 @@ def test_a_comparison_that_cannot_be_meant_is_an_error(compare: str, said: str) 
     assert_problem(with_route(COMPARED.format(compare)), said)
 
 
-@pytest.mark.parametrize(
-    ("condition", "said"),
-    [
-        ("new", "`new` is no condition — write one like \"new >= 0.995\""),
-        ("new >=", "`new >=` is no condition — write one like \"new >= 0.995\""),
-        ("__import__", "`__import__` is no condition — write one like \"new >= 0.995\""),
-        ("newer >= 1", "`newer` is no value of a metric — did you mean `new`?"),
-    ],
-)  # fmt: skip
-def test_a_condition_is_made_of_comparisons(condition: str, said: str) -> None:
-    analysis = f'{{metrics: [{{name: m, success_condition: «"{condition}"}}]}}'
-    body = "stage: canary, backend_refs: {legacy: 50, new: 50}, "
-    assert_problem(
-        with_route(f"{body}rollout: {{steps: [{{pause: {{}}}}], analysis: {analysis}}}"), said
-    )
-
-
 def test_a_route_without_a_stage_takes_any_number_of_backends() -> None:
     text = with_route("backend_refs: {legacy: 50, new: 25, third: 25}")
     assert sum(ref.weight_bp for ref in only_route(text).backend_refs) == ALL_BP
