@@ -91,6 +91,21 @@ def test_the_database_is_the_one_of_the_chart(values: Values) -> None:
     assert (database["PubliclyAccessible"], database["StorageEncrypted"]) == (False, True)
 
 
+def test_a_deletion_keeps_the_data_and_the_history() -> None:
+    kept = {
+        name: resource["DeletionPolicy"]
+        for stack in STACKS
+        for name, resource in stack.template["Resources"].items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert kept == {
+        "Database": "Snapshot",
+        "SourceRepository": "Retain",
+        "DeployRepository": "Retain",
+    }
+    assert default(DATABASE, "DeletionProtection") == "true"
+
+
 def test_images_are_scanned_when_they_are_pushed() -> None:
     # moto keeps this property under a name that its API does not read.
     for repository in REGISTRY.template["Resources"].values():
