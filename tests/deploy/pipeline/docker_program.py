@@ -11,7 +11,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-_COMPONENTS = [{"name": "httptools", "version": "0.7.1"}, {"name": "idna", "version": "3.11"}]
+_COMPONENTS = [
+    {"name": "idna", "version": "3.11", "purl": "pkg:pypi/idna@3.11"},
+    {"name": "strangler-facade", "version": "0.1.0"},
+]
 
 
 def main(folder: Path, words: list[str]) -> int:
