@@ -88,7 +88,10 @@ def test_a_switch_that_is_none_is_an_error(written: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Host", "`host` is not set as a header — use `url_rewrite: {hostname: …}`"),
+        (
+            "Host",
+            "`host` is not edited as a header — write `routes[].backend_refs[].url_rewrite.hostname`",
+        ),
         (
             "Connection",
             "`connection` belongs to the connection — leave it out: the facade makes it",
@@ -234,7 +237,7 @@ def test_a_host_that_is_none_is_an_error(host: str, said: str) -> None:
         ('template: "/{id}", params: {id: «"["}', "`[` is no RE2 expression: missing ]: [ — check brackets and backslashes"),
         ('template: "/{id}", params: {«idd: "a"}', "`idd` is no parameter of the template — did you mean `id`?"),
         ('exact: /a, params: {«id: "a"}', "`id` is no parameter of the template — write `template:` with {name}"),
-        ("prefix: /a, «trailing_slash: ignore", "a slash is never lost here — leave it out: it is for `exact`, and for `template` without a tail"),
+        ("prefix: /a, «trailing_slash: ignore", "`trailing_slash: ignore` has no effect here — leave it out: it is for `exact`, and for `template` without a tail"),
         ("exact: /a, trailing_slash: «ignored", "`ignored` is no way to treat a slash — did you mean `ignore`?"),
         ("exact: /a, «prefix: /b", "`prefix` stands beside `exact` — a path has one of them"),
         ("exact: «/" + "a" * 4096, "a path of more than 4,096 characters — shorten it"),
@@ -261,7 +264,7 @@ def test_a_path_may_hold_blanks_and_any_letters() -> None:
         ('path: {template: «"/a/{x}/b**"}', "`b**` stands where no tail can be — write /** at the end, or {name} for one segment"),
         ('path: {template: «"/a/**"}', "the template has no parameter — write `prefix: /a`"),
         ('path: {template: «"/**"}', "the template has no parameter — write `prefix: /`"),
-        ('path: {template: "/a/{x}/**", «trailing_slash: ignore}', "a slash is never lost here — leave it out: it is for `exact`, and for `template` without a tail"),
+        ('path: {template: "/a/{x}/**", «trailing_slash: ignore}', "`trailing_slash: ignore` has no effect here — leave it out: it is for `exact`, and for `template` without a tail"),
         ('path: {prefix: «"/a/{x}/b"}', "the prefix `/a/{x}/b` holds braces — write `template: \"/a/{x}/b/**\"` for a prefix with {parameters}"),
         ("scheme: «ftp", "`ftp` is no scheme — known: `http`, `https`"),
         ("scheme: «true", "`true` is a boolean, and text is meant — write it in quotes: \"true\""),
