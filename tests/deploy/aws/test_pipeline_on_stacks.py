@@ -1,4 +1,4 @@
-"""The pipeline finds what the stacks made, with the variables of the project, and the role of the build allows it."""
+"""The pipeline finds what the stacks created, with the variables of the project. The role of the build allows it."""
 
 import re
 

@@ -178,6 +178,21 @@ def test_the_pipeline_reads_the_source_and_starts_the_build() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [
+        ("BuildRole", "codebuild.amazonaws.com"),
+        ("PipelineRole", "codepipeline.amazonaws.com"),
+        ("StartRole", "events.amazonaws.com"),
+    ],
+)
+def test_only_its_service_takes_a_role_of_the_pipeline(role: str, service: str) -> None:
+    found = client("iam").get_role(RoleName=stacks.resources(CICD)[role])["Role"]
+    assert parsed(found["AssumeRolePolicyDocument"])["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    ]
+
+
 def test_no_role_is_forgotten_here() -> None:
     roles = {each["RoleName"] for each in client("iam").list_roles()["Roles"]}
     made = stacks.resources(CICD)

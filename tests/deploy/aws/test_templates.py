@@ -32,7 +32,7 @@ def test_cfn_lint_reports_nothing() -> None:
         [str(Path(sys.executable).with_name("cfn-lint")), "-r", REGION, "-c", "I", "--", *files],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
