@@ -10,10 +10,8 @@ from proxy.model import UnimplementedField
 
 _OF_ROUTES = (
     "response_ok",
-    "mirror",
     "fallback",
     "retry",
-    "rollout",
     "writes",
 )
 

@@ -10,6 +10,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from proxy.telemetry.request_record import Record
+from proxy.telemetry.route_figures import RouteFigures, is_watched
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
 BOUNDS_S = (
@@ -60,7 +61,10 @@ class CountedRoute(Struct, frozen=True, eq=False):
     route: str
     backend: str
     reason: str
+    is_watched: bool = False
+    """Its requests have figures, too (`route_figures`)."""
     places: dict[int, int] = {}
+    """Always empty if it is watched: so the check costs other requests nothing."""
 
 
 class RequestCounters:
@@ -79,6 +83,7 @@ class RequestCounters:
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
         self._named: dict[Name, int] = {}
+        self._figures = RouteFigures(worker)
         self._continue()
         worker.begin()
 
@@ -97,12 +102,18 @@ class RequestCounters:
             if first_s is not None:
                 counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
                 seconds[at + _FIRST_BYTE_S] += first_s
+        if record.route is not None and is_watched(record.route):
+            self._count_figures(record.route.name, record)
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes
         if record.received_bytes:
             counters[at + _RECEIVED] += record.received_bytes
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        self._count_names(record)
+
+    def _count_names(self, record: Record) -> None:
+        """Count what has a name of its own beside the set: by backend, or by route."""
         if record.dropped_cookies:
             self._count((DROPPED_COOKIES, _backend_of(record)), len(record.dropped_cookies))
         if record.refused_head is not None and record.refused_head.past_usual_limit:
@@ -135,11 +146,7 @@ class RequestCounters:
         """Count a usual request that has ended: sent once, with a response that came in one read."""
         at = labels.places.get(status)
         if at is None:
-            key = (labels.route, labels.backend, status, labels.reason)
-            at = self._offsets.get(key)
-            if at is None:
-                at = self._new_set(key)
-            labels.places[status] = at
+            at = self._usual_set(labels, status, total_s)
         counters = self._counters
         counters[at + _BOTH + bisect_left(BOUNDS_S, total_s)] += 1
         self._seconds[at + _BOTH_S] += total_s
@@ -147,6 +154,22 @@ class RequestCounters:
             counters[at + _SENT] += sent_bytes
         if received_bytes:
             counters[at + _RECEIVED] += received_bytes
+
+    def _usual_set(self, labels: CountedRoute, status: int, total_s: float) -> int:
+        key = (labels.route, labels.backend, status, labels.reason)
+        at = self._offsets.get(key)
+        if at is None:
+            at = self._new_set(key)
+        if labels.is_watched:
+            self._figures.count(labels.route, labels.backend, status, total_s)
+        else:
+            labels.places[status] = at
+        return at
+
+    def _count_figures(self, route: str, record: Record) -> None:
+        backend = None if record.decision is None else record.decision.backend
+        if backend is not None:
+            self._figures.count(route, backend, record.status, record.total_s)
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""

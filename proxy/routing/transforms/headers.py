@@ -58,6 +58,7 @@ _NOT_FROM_CLIENTS = frozenset(
         b"x-rewrite-url",
         b"proxy",
         b"proxy-authorization",
+        b"x-facade-mirror",
     )
 )
 # Names that always pass. Most fields of most requests are among them.
