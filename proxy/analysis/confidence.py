@@ -9,6 +9,7 @@ The product of two such ratios of independent samples is a martingale, too. So o
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from math import exp, lgamma, log, log1p
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class Beta(Struct, frozen=True):
     def log_likelihood(self, successes: float, failures: float) -> float:
         """The log of the likelihood of these outcomes under it."""
         with_outcomes = _log_beta(self.successes + successes, self.failures + failures)
-        return with_outcomes - _log_beta(self.successes, self.failures)
+        return with_outcomes - _log_beta_of(self)
 
 
 class Prior(Struct, frozen=True):
@@ -141,6 +142,11 @@ def border(is_outside: Callable[[float], bool], outside: float, inside: float) -
         else:
             inside = middle
     return outside
+
+
+@cache
+def _log_beta_of(prior: Beta) -> float:
+    return _log_beta(prior.successes, prior.failures)
 
 
 def _log_beta(one: float, other: float) -> float:

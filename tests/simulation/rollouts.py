@@ -6,14 +6,17 @@ A clean newcomer is like the incumbent in truth. Each rollout has three steps of
 ends at its first failed look, which rolls it back.
 """
 
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from math import log, log1p
 from random import Random
+from statistics import NormalDist
 
 from msgspec import Struct
 
 from proxy.analysis.figures import Figures
-from proxy.analysis.latency import EDGES_S
+from proxy.analysis.latency import BUCKETS, EDGES_S
 from proxy.analysis.verdicts import FALSE_ALARMS, Measure, Sides, judge, measure, overall
 
 MIN_REQUESTS = 1000
@@ -75,14 +78,25 @@ def _looks(random: Random, new: Backend, legacy: Backend, share: float) -> Itera
 
 
 def _drawn(random: Random, backend: Backend, requests: int) -> Figures:
-    latency: dict[int, int] = {}
-    failed = 0
-    scale = 0.1 * backend.slowness
-    for _ in range(requests):
-        failed += random.random() < backend.failures
-        bucket = bisect_left(EDGES_S, scale * random.lognormvariate(0.0, backend.spread))
-        latency[bucket] = latency.get(bucket, 0) + 1
-    return Figures(failed, 0, latency)
+    buckets = random.choices(range(BUCKETS), cum_weights=_shares_up_to(backend), k=requests)
+    return Figures(_failed(random, backend.failures, requests), 0, Counter(buckets))
+
+
+def _failed(random: Random, share: float, requests: int) -> int:
+    """A binomial number, from one failure to the next."""
+    failed, at = 0, 0
+    while True:
+        at += 1 + int(log(1 - random.random()) / log1p(-share))
+        if at > requests:
+            return failed
+        failed += 1
+
+
+@cache
+def _shares_up_to(backend: Backend) -> list[float]:
+    """The share of requests up to the upper edge of each bucket."""
+    logs = NormalDist(log(0.1 * backend.slowness), backend.spread)
+    return [*(logs.cdf(log(edge)) for edge in EDGES_S), 1.0]
 
 
 def _fails(measures: list[Measure], sides: Sides, alpha: float) -> bool:
