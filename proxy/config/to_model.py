@@ -224,8 +224,10 @@ def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
 
 def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
     path, query = doc.path, to_edits.query(doc.query)
+    given = doc.reverse
+    reverse = None if given is None else (given.prefix, given.replace_prefix_match)
     if path is None:
-        return Rewrite(hostname=doc.hostname, query=query)
+        return Rewrite(hostname=doc.hostname, query=query, reverse=reverse)
     return Rewrite(
         path.replace_prefix_match,
         path.replace_full_path,
@@ -233,6 +235,7 @@ def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
         doc.hostname,
         tuple(values_of(path.template or "").items()),
         query,
+        reverse,
     )
 
 

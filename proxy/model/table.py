@@ -36,6 +36,8 @@ class Rewrite(Struct, frozen=True):
     values: tuple[tuple[str, RequestValue], ...] = ()
     """The segments of `template` that are values of the request, if the route's template has no such parameter."""
     query: QueryEdits | None = None
+    reverse: tuple[str, str] | None = None
+    """A prefix of paths in responses, and what replaces it, in place of the inverse of the rewrite."""
 
     @property
     def reads_request(self) -> bool:

@@ -23,6 +23,8 @@ _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
 ADDED_FIELDS = "added_fields"
 """The first parts of the names of counters; the second part is a backend."""
+PATH_POLICY = "path_policy"
+"""The first part of the names of counters whose second part is a route, and whose third part a field of its policy."""
 OTHER = "other"
 
 
@@ -80,7 +82,7 @@ class RequestCounters:
         self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
-        self._of_backends: dict[Name, int] = {}
+        self._named: dict[Name, int] = {}
         self._figures = RouteFigures(worker)
         self._continue()
         worker.begin()
@@ -109,9 +111,12 @@ class RequestCounters:
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
         if record.dropped_cookies:
-            self._count_of_backend(DROPPED_COOKIES, record, len(record.dropped_cookies))
+            self._count((DROPPED_COOKIES, _backend_of(record)), len(record.dropped_cookies))
         if record.refused_head is not None and record.refused_head.past_usual_limit:
-            self._count_of_backend(ADDED_FIELDS, record, 1)
+            self._count((ADDED_FIELDS, _backend_of(record)), 1)
+        if record.path_policy and record.route is not None:
+            for field in record.path_policy:
+                self._count((PATH_POLICY, record.route.name, field), 1)
 
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
@@ -173,15 +178,14 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
-    def _count_of_backend(self, kind: str, record: Record, count: int) -> None:
-        """Add to a counter of a backend. Once the memory is full, only backends that have a counter are counted."""
-        name = (kind, "-" if record.decision is None else record.decision.backend or "-")
-        at = self._of_backends.get(name)
+    def _count(self, name: Name, count: int) -> None:
+        """Add to a counter of a backend or route. Once the memory is full, only those that exist are counted."""
+        at = self._named.get(name)
         if at is None:
             at = self._worker.add_set(name)
             if at is None:
                 return
-            self._of_backends[name] = at
+            self._named[name] = at
         self._counters[at] += count
 
     def _continue(self) -> None:
@@ -193,8 +197,8 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
-            elif len(name) == 2:
-                self._of_backends[name] = at
+            elif len(name) == 2 or name[0] == PATH_POLICY:
+                self._named[name] = at
             elif len(name) == 4:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at
@@ -225,3 +229,7 @@ class RequestCounters:
             return self._kinds[OTHER]
         self._kinds[kind] = at
         return at
+
+
+def _backend_of(record: Record) -> str:
+    return "-" if record.decision is None else record.decision.backend or "-"

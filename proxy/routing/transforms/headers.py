@@ -205,6 +205,20 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     return True
 
 
+def belongs_to_connection(name: str) -> bool:
+    """Whether a field is for one connection, and never passes."""
+    return name.encode() in _HOP_BY_HOP
+
+
+def is_dropped(name: str, allowed: frozenset[str]) -> bool:
+    """Whether a client's field of this name is dropped for what it may claim. `allowed` as in `upstream_headers`.
+
+    Forwarding fields are not: a backend gets what the facade believes of them.
+    """
+    encoded = name.encode()
+    return encoded not in _NOT_FORWARDED and not _may_pass(encoded, allowed, peer_trusted=True)
+
+
 def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     """The field, with Max-Forwards decremented (RFC 9110 7.6.2). `is_for_facade` handles the value 0."""
     name, value = pair

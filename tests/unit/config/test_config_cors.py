@@ -49,7 +49,7 @@ def test_a_route_without_a_policy_has_none() -> None:
     [
         (with_cors("«{}"), "`allow_origins` is missing — add `allow_origins:`"),
         (with_cors("{allow_origins: «[]}"), "the list is empty — write at least one item"),
-        (with_cors('{allow_origins: «"*"}'), "`*` stands where a list is meant — write [*]"),
+        (with_cors('{allow_origins: «"*"}'), "`*` stands where a list is meant — write [\"*\"]"),
         (with_cors("{allow_origins: [«a.example]}"), "`a.example` is no origin — write https://www.example.com"),
         (with_cors('{allow_origins: [«"null"]}'), "`null` is no origin that can be trusted — leave it out: every sandboxed page and local file has this origin"),
         (with_cors("{allow_origins: [«https://a.example/x]}"), "`https://a.example/x`: an origin ends after host and port — write https://a.example"),
