@@ -8,14 +8,7 @@ from collections.abc import Iterator
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
-_OF_ROUTES = (
-    "response_ok",
-    "mirror",
-    "fallback",
-    "retry",
-    "rollout",
-    "writes",
-)
+_OF_ROUTES = ("mirror", "rollout")
 
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
@@ -25,6 +18,8 @@ def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
             yield UnimplementedField("routes", doc.name, field)
     if doc.mirror is not None and doc.mirror.compare is not None:
         yield UnimplementedField("routes", doc.name, "mirror.compare")
+    if doc.writes is not None and doc.writes.shadow_url is not None:
+        yield UnimplementedField("routes", doc.name, "writes.shadow_url")
     for ref in doc.backend_refs or ():
         if ref.url_rewrite is not None and ref.url_rewrite.reverse is not None:
             field = f"backend_refs[{ref.name}].url_rewrite.reverse"

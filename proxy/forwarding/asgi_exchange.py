@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
+from proxy.forwarding.decided import UNDECIDED, Decided
 from proxy.http1.response_head import ResponseHead
 from proxy.model import Facts
 from proxy.routing.transforms.facade_fields import client_origin
@@ -25,6 +26,8 @@ class AsgiExchange(Struct, eq=False):
     """None until it is open."""
     at_once: bool = False
     """The whole response came with its first bytes."""
+    decided: Decided = UNDECIDED
+    """With the decision of the current attempt; set for requests of the general way."""
 
     async def run(self, opening: Awaitable[Exchange]) -> None:
         """Forward the request and its response. `opening` sends the request's head. Raises RequestError."""
@@ -35,7 +38,7 @@ class AsgiExchange(Struct, eq=False):
                 client.start_upload(exchange)
             exchange.on_elapsed = client.watch
             try:
-                await self._pass_on(exchange)
+                await self.pass_on(exchange, await exchange.head())
             finally:
                 self.attempts = exchange.attempts
                 exchange.abort()
@@ -54,10 +57,11 @@ class AsgiExchange(Struct, eq=False):
             return None
         return exchange.pool.affinity_cookie(facts, client_origin(facts)[0])
 
-    async def _pass_on(self, exchange: Exchange) -> None:
+    async def pass_on(self, exchange: Exchange, head: ResponseHead, held: bytes = b"") -> None:
+        """Send the client a response. `held` is the part of its body that was taken already. Raises UpstreamError."""
         out = self.out
-        await self.start(self, await exchange.head())
-        data: bytes | None = exchange.take()
+        await self.start(self, head)
+        data: bytes | None = held + exchange.take()
         if exchange.complete:
             self.at_once = True
             await out.end(data or b"")

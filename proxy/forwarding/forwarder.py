@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from proxy.errors import RequestError, Unsupported
+from proxy.forwarding.route_loads import RouteLoads
 from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
@@ -33,6 +34,8 @@ class Forwarder(Struct, frozen=True):
     """The health of the backends that the table monitors."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    loads: RouteLoads = field(default_factory=RouteLoads)
+    """The requests under way of routes whose attempts are judged."""
 
     def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
         """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""

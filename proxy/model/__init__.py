@@ -42,6 +42,15 @@ from proxy.model.health import (
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.recovery import (
+    SINGLE_WRITER,
+    Budget,
+    Fallback,
+    JsonType,
+    ResponseOk,
+    Retry,
+    Writes,
+)
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
@@ -73,6 +82,7 @@ __all__ = [
     "DEFAULTS",
     "NO_EDITS",
     "SAFE_METHODS",
+    "SINGLE_WRITER",
     "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
@@ -83,6 +93,7 @@ __all__ = [
     "BackendTls",
     "Body",
     "Breaker",
+    "Budget",
     "Cohort",
     "CookieRules",
     "Cors",
@@ -97,6 +108,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "Fallback",
     "FieldName",
     "FileSignatures",
     "Forwarded",
@@ -106,6 +118,7 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "JsonType",
     "KeyFile",
     "Known",
     "Limits",
@@ -124,6 +137,8 @@ __all__ = [
     "ReadYourWrites",
     "Redirect",
     "RequestValue",
+    "ResponseOk",
+    "Retry",
     "Rewrite",
     "Route",
     "RouteTable",
@@ -139,6 +154,7 @@ __all__ = [
     "TlsKey",
     "UnimplementedField",
     "ValueTemplate",
+    "Writes",
     "field_name",
     "plain_address",
     "written_name",

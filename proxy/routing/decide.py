@@ -17,6 +17,7 @@ from proxy.model import (
     RouteTable,
 )
 from proxy.routing.cohort import place_of
+from proxy.routing.next_step import is_circuit_open, other_backend
 from proxy.routing.override import overridden
 from proxy.routing.paths import NO_SEGMENTS, fill_template, onward_path, replace_prefix, to_wire
 from proxy.routing.read_your_writes import last_written
@@ -29,6 +30,8 @@ from proxy.routing.transforms.request_values import (
 )
 
 PREFLIGHT = "preflight"
+FALLBACK = "fallback:"
+"""The beginning of the reason after a fallback; the failure follows."""
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
@@ -46,10 +49,35 @@ def decide(
     """
     choice, bucket_bp, new_id = choose(table, matched, facts, moment)
     decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
+    fallback = matched.route.fallback
+    if fallback is not None and is_circuit_open(table, decision, facts, moment.health):
+        return fallback_decision(table, decision, facts, "circuit_open", request_id)
+    return _with_path(table, decision)
+
+
+def fallback_decision(
+    table: RouteTable, decision: Decision, facts: Facts, word: str, request_id: bytes = UNKNOWN_ID
+) -> Decision:
+    """The decision for the other backend, after the failure `word` of the chosen one. It gets no copies.
+
+    Raises BadRequest as `decision_for`. Call it only where `other_backend` has one.
+    """
+    choice = (other_backend(table, decision) or 0, f"{FALLBACK}{word}")
+    other = decision_for(
+        decision.matched, facts, choice, decision.bucket_bp, decision.new_id, request_id
+    )
+    first = decision.backend or ""
+    other = structs.replace(other, first_backend=first, first_reason=decision.reason)
+    return _with_path(table, other)
+
+
+def _with_path(table: RouteTable, decision: Decision) -> Decision:
+    """The decision with the path as its backend gets it: without parameters, if the table says so."""
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
-    path = onward_path(decision.upstream_path, matched.route.path_policy, with_parameters=False)
+    policy = decision.route.path_policy
+    path = onward_path(decision.upstream_path, policy, with_parameters=False)
     return structs.replace(decision, upstream_path=path)
 
 
@@ -147,6 +175,7 @@ def decision_for(
         more = segments_for(rewrite.values, source)
         query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
     may_mirror = route.stage is not None and reason != "kill_switch"
+    may_mirror = may_mirror and not reason.startswith(FALLBACK)
     return Decision(
         route,
         reason,

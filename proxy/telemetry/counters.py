@@ -6,9 +6,11 @@ addition. The number of requests is the sum of the buckets of a set. `prometheus
 
 from bisect import bisect_left
 from enum import IntEnum
+from typing import Literal
 
 from msgspec import Struct
 
+from proxy.model import Decision
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
@@ -22,6 +24,10 @@ _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
 ADDED_FIELDS = "added_fields"
 """The first parts of the names of counters; the second part is a backend."""
+RECOVERY = "recovery"
+"""The first part of the names of counters of retries and fallbacks: kind, route, backend and a word follow."""
+Recovered = Literal["retry", "fallback", "budget", "not_ok"]
+"""A retry; a fallback, by its reason; a budget that was used up; a response that was not ok."""
 OTHER = "other"
 
 
@@ -154,9 +160,18 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
+    def count_recovery(self, kind: Recovered, decision: Decision, word: str = "") -> None:
+        """Count a step after an attempt. Once the memory is full, only steps that have a counter are counted."""
+        name = (RECOVERY, kind, decision.route.name, decision.backend or "-", word)
+        self._count(name, 1)
+
     def _count_of_backend(self, kind: str, record: Record, count: int) -> None:
         """Add to a counter of a backend. Once the memory is full, only backends that have a counter are counted."""
-        name = (kind, "-" if record.decision is None else record.decision.backend or "-")
+        self._count(
+            (kind, "-" if record.decision is None else record.decision.backend or "-"), count
+        )
+
+    def _count(self, name: Name, count: int) -> None:
         at = self._of_backends.get(name)
         if at is None:
             at = self._worker.add_set(name)
@@ -174,7 +189,7 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
-            elif len(name) == 2:
+            elif len(name) in (2, 5):
                 self._of_backends[name] = at
             elif len(name) == 4:
                 route, backend, status, reason = name

@@ -17,6 +17,7 @@ routes:
     match: {path: {prefix: /list}, methods: [GET]}
     backend_refs: {legacy: 80, new: 20}
     retry: {attempts: 2}
+    writes: {policy: shadow_sandbox, shadow_url: "http://127.0.0.1:8083"}
   - name: rest
     backend_refs: legacy
 tests:

@@ -19,7 +19,7 @@ def test_a_good_table_is_summed_up_in_one_line(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "routes.yaml: fine: 2 routes, 1 test, coverage 50 %",
-        "routes.yaml: not obeyed yet: routes[list].retry",
+        "routes.yaml: not obeyed yet: routes[list].writes.shadow_url",
     ]
     assert shown.err == ""
 
@@ -45,7 +45,7 @@ def test_warnings_fail_only_where_it_is_asked_for(
 
 
 def test_a_field_that_is_not_obeyed_yet_counts_with_strict() -> None:
-    assert "retry: {attempts: 2}" in TABLE
+    assert "shadow_url: " in TABLE
     assert facade("check", written("r.yaml", TABLE)) == 0
     assert facade("check", written("r.yaml", TABLE), "--strict") == 1
 
