@@ -191,7 +191,7 @@ def _print_others_of_route(screen: Screen, decision: PossibleDecision) -> None:
 
 def _print_first(screen: Screen, decision: PossibleDecision) -> None:
     if decision.instead_of:
-        screen.fact("instead of", decision.instead_of, "yellow")
+        screen.fact("first", decision.instead_of, "yellow")
 
 
 def _print_health(screen: Screen, decision: PossibleDecision) -> None:
