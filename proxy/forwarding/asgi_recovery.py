@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from proxy.errors import UpstreamError
+from proxy.errors import UpstreamError, without_trace
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.decided import Decided
 from proxy.forwarding.recovery import Recovery
@@ -56,6 +56,7 @@ async def _attempt(asgi: AsgiExchange, open_exchange: Open, recovery: Recovery) 
             step = recovery.after_failure(error, client.is_at_hand)
         if step.kind == "pass_on":
             raise
+        without_trace(error)  # The exchange keeps it (ADR 8).
         return step
     finally:
         opened = asgi.exchange

@@ -107,7 +107,10 @@ class Recovery(Struct, eq=False):
         backend = decision.route.backend_refs[other].backend
         if self.forwarder.health.current.breaker(backend) == "open":
             return False
-        upstream = self.forwarder.upstreams.of(self.snapshot.backends[backend])
+        try:
+            upstream = self.forwarder.upstreams.of(self.snapshot.backends[backend])
+        except UpstreamError:
+            return False  # A reload has replaced it meanwhile.
         return not (isinstance(upstream, HttpUpstream) and upstream.is_full)
 
     def fall_back(self, word: str) -> Decided:

@@ -162,6 +162,12 @@ routes:
   - name: any-prefix
     match: {path: {prefix: /Any, ignore_case: true}}
     backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - name: judged
+    match: {path: {prefix: /judged}}
+    response_ok: {json_type: array}
+    retry: {attempts: 1}
+    fallback: {triggers: [not_ok, 500]}
+    backend_refs: {legacy: 50, picky: 50}
   - {name: by-host, match: {hosts: ["*.example"], path: {prefix: /host}}, backend_refs: strict}
 """
 PLAIN_TABLE = """
@@ -298,7 +304,7 @@ PATHS = (
     *(b"/writers/1", b"/dark/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
-    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1"),
+    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1", b"/judged/1"),
     *(
         b"/several/1",
         b"/more/several",
