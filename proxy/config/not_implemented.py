@@ -8,19 +8,8 @@ from collections.abc import Iterator
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
-_OF_ROUTES = ("mirror", "rollout")
-
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
     """The fields of one route that are given and not implemented."""
-    for field in _OF_ROUTES:
-        if getattr(doc, field) is not None:
-            yield UnimplementedField("routes", doc.name, field)
     if doc.mirror is not None and doc.mirror.compare is not None:
         yield UnimplementedField("routes", doc.name, "mirror.compare")
-    if doc.writes is not None and doc.writes.shadow_url is not None:
-        yield UnimplementedField("routes", doc.name, "writes.shadow_url")
-    for ref in doc.backend_refs or ():
-        if ref.url_rewrite is not None and ref.url_rewrite.reverse is not None:
-            field = f"backend_refs[{ref.name}].url_rewrite.reverse"
-            yield UnimplementedField("routes", doc.name, field)

@@ -13,12 +13,13 @@ from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, with
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.forwarding.asgi_recovery import forward_judged
+from proxy.forwarding.copied import copy_of
+from proxy.forwarding.current_routes import CurrentQuickRoutes
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
 from proxy.forwarding.quick_request import QuickTier
-from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.recovery import begin_recovery
 from proxy.forwarding.response_headers import (
     facade_headers,
@@ -173,6 +174,8 @@ class AsgiForwarder:
         connection = None if shared is None else shared.client
         exchange = AsgiExchange(client, out, start, decided=decided)
         request = Resolved(head, snapshot, connection)
+        body = None if has_body(head.fields.body) else b""
+        exchange.copy = copy_of(self._forwarder, snapshot, decided, record, body, time.monotonic())
         try:
             if decision.route.recovers and not _may_be_logged_in(decided.facts, connection):
                 began = time.monotonic()

@@ -1,10 +1,11 @@
-"""The attempts of a request on the ASGI tier whose route has `retry`, `fallback` or `response_ok` (ADR 27)."""
+"""The attempts of a request on the ASGI tier whose route has `retry`, `fallback` or `response_ok` (ADR 28)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from proxy.errors import UpstreamError, without_trace
-from proxy.forwarding.asgi_exchange import AsgiExchange
+from proxy.errors import RequestError, UpstreamError, without_trace
+from proxy.forwarding.asgi_exchange import AsgiExchange, CopiedUpload
+from proxy.forwarding.copied import end_copy
 from proxy.forwarding.decided import Decided
 from proxy.forwarding.recovery import Recovery
 from proxy.model import Timeouts
@@ -18,6 +19,19 @@ Open = Callable[[Decided, Timeouts], Awaitable[Exchange]]
 
 async def forward_judged(asgi: AsgiExchange, open_exchange: Open, recovery: Recovery) -> None:
     """`AsgiExchange.run` with as many attempts as the route allows. Raises RequestError."""
+    try:
+        await _forward(asgi, open_exchange, recovery)
+    except RequestError as error:
+        if asgi.copy is not None:
+            asgi.copy.over(error, complete=False)
+        raise
+    finally:
+        recovery.end()
+        if asgi.copy is not None:
+            asgi.copy.over(None, asgi.out.complete)
+
+
+async def _forward(asgi: AsgiExchange, open_exchange: Open, recovery: Recovery) -> None:
     client = asgi.client
     client.keeps = True
     try:
@@ -25,6 +39,10 @@ async def forward_judged(asgi: AsgiExchange, open_exchange: Open, recovery: Reco
             step = await _attempt(asgi, open_exchange, recovery)
             if step.kind == "pass_on":
                 return
+            if step.kind == "fallback" or client.has_body:
+                # A body that is sent again would come twice to the copy.
+                end_copy(asgi.copy)
+                asgi.copy = None
             await client.pause(step.pause_s)
             if step.kind == "fallback":
                 asgi.decided = recovery.fall_back(step.word)
@@ -33,7 +51,6 @@ async def forward_judged(asgi: AsgiExchange, open_exchange: Open, recovery: Reco
             raise  # Not cancelled by `client`: the server is stopping.
         raise client.fault from None
     finally:
-        recovery.end()
         if client.leave():
             await client.settle()
 
@@ -47,7 +64,8 @@ async def _attempt(asgi: AsgiExchange, open_exchange: Open, recovery: Recovery) 
         if isinstance(exchange, HttpExchange):
             exchange.leave_outcome()
         if exchange.has_body:
-            client.start_upload(exchange)
+            copy = asgi.copy
+            client.start_upload(exchange if copy is None else CopiedUpload(exchange, copy))
         exchange.on_elapsed = client.watch
         return await _judged(asgi, exchange, recovery)
     except UpstreamError as error:

@@ -91,10 +91,14 @@ class FastRequest(SentRequest, eq=False):
             self.refuse(body_too_large(self.decided.decision.route))
         elif self.body_in is not None:
             self.body_in.data(data)
+            if self.copy is not None:
+                self.copy.request_data(data)
 
     def body_ended(self, trailers: HeaderPairs) -> None:
         if self.body_in is not None:
             self.body_in.end(trailers)
+            if self.copy is not None:
+                self.copy.request_ended()
 
     def client_blocked(self, blocked: bool) -> None:
         if self.connection is not None:
@@ -158,6 +162,8 @@ class FastRequest(SentRequest, eq=False):
         if head.status == 101:
             self._switch(head)
             return
+        if self.copy is not None:
+            self.copy.response_head(head)
         out, snapshot, decided = self._response(), self.snapshot, self.decided
         self._drop_keep_alive(out)
         start = response_head(head, decided, snapshot, self.record)
@@ -167,6 +173,8 @@ class FastRequest(SentRequest, eq=False):
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
+        if self.copy is not None:
+            self.copy.response_data(data)
 
     def response_ended(self, trailers: HeaderPairs) -> None:
         self.connection = None
@@ -245,6 +253,8 @@ class FastRequest(SentRequest, eq=False):
         record.sent_bytes = out.sent_bytes
         record.complete = whole
         record.total_s = time.monotonic() - self.began
+        if self.copy is not None:
+            self.copy.over(record.error, whole)
         if self.gate is not None:
             self.close_gate()  # It refers to this request (ADR 8).
         self.forwarder.finish(record, self.snapshot)

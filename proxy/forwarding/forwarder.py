@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from proxy.errors import RequestError, Unsupported
 from proxy.forwarding.route_loads import RouteLoads
+from proxy.mirroring.mirrors import Mirrors
 from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
@@ -34,6 +35,8 @@ class Forwarder(Struct, frozen=True):
     """The health of the backends that the table monitors."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    mirrors: Mirrors | None = None
+    """None in a process that copies no requests."""
     loads: RouteLoads = field(default_factory=RouteLoads)
     """The requests under way of routes whose attempts are judged."""
 

@@ -1,4 +1,4 @@
-"""The attempts of a request whose route has `retry`, `fallback` or `response_ok`, on both tiers (ADR 27).
+"""The attempts of a request whose route has `retry`, `fallback` or `response_ok`, on both tiers (ADR 28).
 
 `routing.next_step` decides. This object has what it needs to know, and keeps the counts.
 """

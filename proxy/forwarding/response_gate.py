@@ -1,4 +1,4 @@
-"""Stands between the connection to a backend and a request whose attempts are judged, on the fast tier (ADR 27).
+"""Stands between the connection to a backend and a request whose attempts are judged, on the fast tier (ADR 28).
 
     outcome of an attempt --> pass_on: the request gets the response or the error
                          \\--> retry, fallback: the request is sent again
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from proxy.errors import RequestError, UpstreamError
+from proxy.forwarding.copied import end_copy
 from proxy.forwarding.recovery import Recovery
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.model import HeaderPairs
@@ -147,6 +148,8 @@ class ResponseGate(Struct, eq=False):
             loop = asyncio.get_running_loop()
             self.timer = loop.call_later(step.pause_s, self._retry)
             return
+        copy, request.copy = request.copy, None
+        end_copy(copy)
         try:
             request.send_again(self.recovery.fall_back(step.word))
         except RequestError as error:

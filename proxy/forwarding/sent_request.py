@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import UpstreamError
 from proxy.forwarding.attempts import Attempts
+from proxy.forwarding.copied import copy_of
 from proxy.forwarding.decided import Decided
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
@@ -15,6 +16,7 @@ from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_gate import ResponseGate
 from proxy.http1.request_head import RequestHead
+from proxy.mirroring.copy import Copy
 from proxy.model import BackendRef, Facts, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.telemetry.request_record import Record
@@ -45,6 +47,8 @@ class SentRequest(Struct, eq=False):
     """The owner of the connection after this request, if the request logs it in."""
     gate: ResponseGate | None = None
     """If the attempts of the route are judged."""
+    copy: Copy | None = None
+    """The copy of the request for another backend, if it is mirrored."""
     is_over: bool = False
 
     def sink(self) -> ExchangeSink:
@@ -71,6 +75,9 @@ class SentRequest(Struct, eq=False):
         pool = self.pool or upstream.pool_for(decided.facts)
         if prepared.switching:
             pool.check_tunnels()
+        elif not self.record.attempts:
+            body = self.sent if self.body_in is None else None
+            self.copy = copy_of(self.forwarder, snapshot, decided, self.record, body, self.began)
         connection = pool.take_idle(prepared.repeatable)
         if connection is not None:
             self._send(pool, connection, prepared, self._timeouts(prepared))

@@ -21,6 +21,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
+from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence, InstantFormat
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -52,10 +53,12 @@ from proxy.model.recovery import (
     Writes,
 )
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.rollout import Analysis, Metric, OnFailure, Rollout, RolloutStep
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
+    DEFAULT_MIRROR,
     DEFAULTS,
     BackendRef,
     DirectResponse,
@@ -80,12 +83,14 @@ __all__ = [
     "ALL_COOKIES",
     "ALL_HEALTHY",
     "DEFAULTS",
+    "DEFAULT_MIRROR",
     "NO_EDITS",
     "SAFE_METHODS",
     "SINGLE_WRITER",
     "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
+    "Analysis",
     "Availability",
     "Backend",
     "BackendHealth",
@@ -95,13 +100,16 @@ __all__ = [
     "Breaker",
     "Budget",
     "Cohort",
+    "CompareRules",
     "CookieRules",
     "Cors",
     "Decision",
+    "DeclaredDifference",
     "Deviation",
     "DirectResponse",
     "Endpoint",
     "EndpointHealth",
+    "Equivalence",
     "ErrorBodies",
     "ErrorBody",
     "ErrorFile",
@@ -118,6 +126,7 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "InstantFormat",
     "JsonType",
     "KeyFile",
     "Known",
@@ -126,8 +135,10 @@ __all__ = [
     "LoadBalancing",
     "Match",
     "MatchedRoute",
+    "Metric",
     "Mirror",
     "Moment",
+    "OnFailure",
     "Outgoing",
     "OutlierDetection",
     "Override",
@@ -140,6 +151,8 @@ __all__ = [
     "ResponseOk",
     "Retry",
     "Rewrite",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteTable",
     "SigningKey",

@@ -4,7 +4,7 @@
                                      \\--> retry: the same backend, after a pause
                                       \\--> fallback: the other backend, once
 
-Both tiers ask this before a byte of a response goes to the client (rule 5, ADR 27).
+Both tiers ask this before a byte of a response goes to the client (rule 5, ADR 28).
 """
 
 from typing import Literal

@@ -8,7 +8,7 @@ in short pieces, so requests are served in between.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import get_args
+from typing import TypeVar, get_args
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from proxy.telemetry.counters import (
     BOUNDS_S,
     BUCKETS,
     DROPPED_COOKIES,
+    PATH_POLICY,
     Offset,
     Recovered,
 )
@@ -51,6 +52,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_added_fields_refused_total": (
         "counter",
         "Requests that a backend refused (400, 431), and that the added fields took past a usual limit.",
+    ),
+    "facade_path_policies_total": (
+        "counter",
+        "Requests whose odd path passed by the path policy of their route.",
     ),
     "facade_retries_total": ("counter", "Requests that were sent to the same backend again."),
     "facade_fallbacks_total": (
@@ -103,6 +108,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 """Type and help of every metric, by its name."""
 
 Labels = tuple[tuple[str, str], ...]
+_Key = TypeVar("_Key", str, tuple[str, str])
 _SETS_IN_A_STEP = 100
 _RECOVERED: tuple[tuple[Recovered, str, str], ...] = (
     ("retry", "facade_retries_total", ""),
@@ -136,6 +142,7 @@ class Totals:
         self.recovered: dict[tuple[str, str, str, str], int] = {}
         """By kind, route, backend and word."""
         self.of_backends: dict[str, dict[str, int]] = {DROPPED_COOKIES: {}, ADDED_FIELDS: {}}
+        self.policies: dict[tuple[str, str], int] = {}
 
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
@@ -149,6 +156,10 @@ class Totals:
                 elif len(name) == 5:
                     count = worker.counters[number * SET_SLOTS]
                     self._add_recovered((name[1], name[2], name[3], name[4]), count)
+                elif name[0] == PATH_POLICY:
+                    _add_count(
+                        self.policies, (name[1], name[2]), worker.counters[number * SET_SLOTS]
+                    )
                 elif len(name) == 4:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
@@ -182,7 +193,7 @@ class Totals:
             self.attempts[backend] = self.attempts.get(backend, 0) + attempts
 
 
-def _add_count(totals: dict[str, int], key: str, count: int) -> None:
+def _add_count(totals: dict[_Key, int], key: _Key, count: int) -> None:
     if count:
         totals[key] = totals.get(key, 0) + count
 
@@ -230,6 +241,7 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         (ADDED_FIELDS, "facade_added_fields_refused_total"),
     ):
         yield _family(name, _by("backend", totals.of_backends[kind]))
+    yield _family("facade_path_policies_total", _by_two(("route", "policy"), totals.policies))
 
 
 def _of_recovery(totals: Totals) -> str:

@@ -31,6 +31,8 @@ class Record(Struct):
     """How often the request was sent, or a connection for it was tried."""
     verdict: bool | None = None
     """The verdict of the route's `response_ok` on the response that the client gets; None if it was not asked."""
+    path_policy: tuple[str, ...] = ()
+    """The fields of the route's path policy that let the path pass, as `field: value`."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
     refused_head: SentHead | None = None

@@ -98,8 +98,8 @@ async def test_a_request_that_was_not_sent_is_tried_again(
     async with facade_in_loop(text, tmp_path, tier=tier) as facade:
         body = b"z" * 40_000 if method == "POST" else b""
         task = asyncio.create_task(facade.get("/", method=method, body=body))
-        counters = facade.app.forwarder.counters
-        await eventually(lambda: any("retry" in name for name in counters._of_backends))
+        names = facade.app.slot.worker.names
+        await eventually(lambda: any("retry" in name for name in names()))
         backend = IllBackend(b"b")
         async with origin(backend, port=port):
             assert (await task)[9:12] == b"200"

@@ -294,7 +294,6 @@ def test_what_follows_failed_attempts_becomes_its_noun() -> None:
     assert only_route(with_route(f"{both}, retry: {{}}")).retry == Retry()
     unlimited = only_route(with_route(f"{both}, fallback: {{triggers: [503]}}"))
     assert unlimited.fallback == Fallback(frozenset(("503",)))
-    sandbox = 'writes: {policy: shadow_sandbox, shadow_url: "http://s"}'
-    table_ = parse(with_route(f"{both}, {sandbox}"))
-    assert table_.routes[0].writes == Writes("shadow_sandbox", shadow_url="http://s")
-    assert [each.field for each in table_.not_implemented] == ["writes.shadow_url"]
+    sandbox = 'stage: shadow, mirror: {}, writes: {policy: shadow_sandbox, shadow_url: "http://s"}'
+    shadowed = only_route(with_route(f"backend_refs: [legacy, new], {sandbox}"))
+    assert shadowed.writes == Writes("shadow_sandbox", shadow_url="http://s")

@@ -1,7 +1,6 @@
 """Attempts on the fast tier that are judged: no task, and the same bytes whether the response was held or not."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 from tests.support.facade_in_process import InProcess
@@ -27,11 +26,9 @@ async def test_a_fallback_over_idle_connections_makes_no_task() -> None:
     made: list[str] = []
     loop = asyncio.get_running_loop()
 
-    def factory(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any
-    ) -> asyncio.Task[Any]:
-        made.append(repr(coroutine))
-        return asyncio.Task(coroutine, loop=loop, **more)
+    def factory(*arguments: Any, **more: Any) -> Any:
+        made.append(repr(arguments))
+        return asyncio.Task(arguments[1], loop=arguments[0], **more)
 
     loop.set_task_factory(factory)
     try:
