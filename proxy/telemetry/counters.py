@@ -108,8 +108,7 @@ class RequestCounters:
             if first_s is not None:
                 counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
                 seconds[at + _FIRST_BYTE_S] += first_s
-        if record.route is not None and is_watched(record.route):
-            self._count_figures(record.route.name, record)
+        self._count_figures(record)
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes
         if record.received_bytes:
@@ -172,19 +171,16 @@ class RequestCounters:
             labels.places[status] = at
         return at
 
-    def _count_figures(self, route: str, record: Record) -> None:
+    def _count_figures(self, record: Record) -> None:
         """After a fallback only the backend that was chosen first: the time is not that of the other one."""
-        decision, status = record.decision, record.status
-        if decision is None or decision.backend is None:
+        route, decision, status = record.route, record.decision, record.status
+        if route is None or not is_watched(route) or decision is None or decision.backend is None:
             return
-        if decision.first_backend:
-            self._figures.count(
-                route, decision.first_backend, status, record.total_s, fell_back=True
-            )
-            return
-        if not record.response_ok:
+        first = decision.first_backend
+        if not (first or record.response_ok):
             status = max(status, 500)
-        self._figures.count(route, decision.backend, status, record.total_s)
+        backend = first or decision.backend
+        self._figures.count(route.name, backend, status, record.total_s, fell_back=first != "")
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""
