@@ -51,6 +51,8 @@ class LogLine(Struct):
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
     sent_fields: int | UnsetType = UNSET
     added_fields: int | UnsetType = UNSET
+    first_backend: str | UnsetType = UNSET
+    response_ok: bool | UnsetType = UNSET
     sent_field_bytes: int | UnsetType = UNSET
 
 
@@ -85,6 +87,10 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.sent_fields = record.refused_head.fields
         line.added_fields = record.refused_head.added
         line.sent_field_bytes = record.refused_head.field_bytes
+    if decision is not None and decision.first_backend:
+        line.first_backend = decision.first_backend
+    if record.verdict is not None:
+        line.response_ok = record.response_ok
     if facts is not None:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)
