@@ -95,8 +95,14 @@ def scan(image: Image, tree: Path, environ: Mapping[str, str]) -> None:
     file = tree / image.sbom
     if not file.is_file():
         raise PipelineError(f"there is no {image.sbom}: run the step sbom first")
-    locked = "".join(f"{each['name']}=={each['version']}\n" for each in _components(file))
-    options = ["--no-deps", "--disable-pip", "--progress-spinner", "off", *_advisories(environ)]
+    # The wheel of this project has no package URL: it is on no index.
+    found = [each for each in _components(file) if each.get("purl", "").startswith("pkg:pypi/")]
+    if not found:
+        raise StepFailed(f"{image.sbom} lists no package of PyPI: there is nothing to scan")
+    locked = "".join(f"{each['name']}=={each['version']}\n" for each in found)
+    # Strict: a package that cannot be looked up is a failure, and not a line among many.
+    options = ["--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
+    options += _advisories(environ)
     with TemporaryDirectory(prefix="scan-") as folder:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(locked)

@@ -159,7 +159,10 @@ def _in_plain_text(text: str, at: Loc, variables: re.Pattern[str]) -> Iterator[F
     if "$" in text or "%" in text:
         yield from _found(variables.search(text), at, _PLAIN_HINT)
     if "{" in text:
-        yield from _found(_VALUE.search(text), at, _PLAIN_HINT)
+        value = _VALUE.search(text)
+        if value is not None:
+            plain = f"{quoted(value[0])} is plain text here: it is sent as it is written"
+            yield Fault(at, plain, _PLAIN_HINT, "warning")
 
 
 def _variable(text: str | None, at: Loc, hint: str, is_read: str = "is sent") -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from proxy.config.changed_table import parse_changed
 from proxy.config.checks import changed_precedence, misdirected
 from proxy.config.checks.changed_precedence import ChangedPair, changed_pairs
 from proxy.config.checks.misdirected import Misdirected
+from proxy.config.checks.sandboxes import false_sandboxes
 from proxy.config.checks.table_tests import Report, run_tests
 from proxy.config.checks.unreachable import unreachable
 from proxy.config.known_routes import KnownRoutes
@@ -54,7 +55,11 @@ def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
         ) from None
     index = Index(parsed.table.routes)
     report = run_tests(parsed.table, index)
-    problems = [*unreachable(parsed.table.routes), *report.problems(parsed.table)]
+    problems = [
+        *unreachable(parsed.table.routes),
+        *false_sandboxes(parsed.table),
+        *report.problems(parsed.table),
+    ]
     if problems:
         raise TableError(file, tuple(sorted([*problems, *parsed.warnings])))
     return _loaded(parsed, index, report, _found(parsed.table.routes, index))
@@ -70,7 +75,9 @@ def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
     report = run_tests(parsed.table, index)
     # The routes of the table before are all reachable: for that only their matches matter.
     is_same = _has_same_matches(before.table, parsed.table)
-    if report.problems(parsed.table) or (not is_same and unreachable(routes)):
+    if report.problems(parsed.table) or false_sandboxes(parsed.table):
+        return None
+    if not is_same and unreachable(routes):
         return None
     is_known = is_same and _has_same_backends(before.table, parsed.table)
     return _loaded(parsed, index, report, before.found if is_known else _found(routes, index))

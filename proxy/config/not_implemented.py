@@ -10,7 +10,6 @@ from proxy.model import UnimplementedField
 
 _OF_ROUTES = (
     "response_ok",
-    "mirror",
     "fallback",
     "retry",
     "writes",

@@ -118,8 +118,9 @@ def _faults(detail: ErrorDetails, model: type[Doc]) -> Iterator[Fault]:
 
 def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
     key = str(loc[-1])
-    known = keys_of(_annotation_at(model, loc[:-1]))
-    hint = did_you_mean(key, known)
+    block = _annotation_at(model, loc[:-1])
+    known = keys_of(block)
+    hint = _one_level_off(key, block, loc, model) or did_you_mean(key, known)
     if "backend_refs" in known:
         hint = _MEANT.get(key, hint)
     above = loc[:-1]
@@ -127,6 +128,23 @@ def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
         above = above[:-1]
     where = f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""
     return Fault(loc, f"unknown key `{key}`{where}", hint, on_key=True)
+
+
+def _one_level_off(key: str, block: Any, loc: Loc, model: type[Doc]) -> str:
+    """Where a key belongs that is known in one block below, or in the block above. Empty if it is in neither."""
+    below = [name for name in keys_of(block) if key in keys_of(_item(_below(block, name)))]
+    if len(below) == 1:
+        return f"write it under `{below[0]}:`"
+    names = [at for at, step in enumerate(loc[:-1]) if isinstance(step, str)]
+    if names and key != loc[names[-1]] and key in keys_of(_annotation_at(model, loc[: names[-1]])):
+        return f"write it beside `{loc[names[-1]]}`"
+    return ""
+
+
+def _item(annotation: Any) -> Any:
+    """The annotation of a block, or of the blocks in a list."""
+    annotation = bare(annotation)
+    return bare(get_args(annotation)[0]) if get_origin(annotation) is list else annotation
 
 
 def _sentence(

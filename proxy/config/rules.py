@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, did_you_mean
 from proxy.config.stage_rules import STAGE_RULES
+from proxy.config.to_mirror import mirror_faults
 from proxy.config.tree import Loc
 from proxy.config.value_rules import cors_faults, parameter_faults
 from proxy.routing.paths import TAIL
@@ -103,6 +104,7 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset(("backend_refs", "match", "redirect")), _rewrites),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
     (frozenset(("mirror", "rollout")), _mirror_steps),
+    (frozenset(("mirror", "match", "writes")), mirror_faults),
     (frozenset(("backend_refs", "response", "cors")), cors_faults),
     (
         frozenset(("backend_refs", "match", "redirect", "request", "response")),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from proxy.config import to_edits, to_error_bodies
+from proxy.config import to_edits, to_error_bodies, to_mirror
 from proxy.config.documents.backends import CohortDoc, HashKeyDoc
 from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
@@ -39,7 +39,6 @@ from proxy.model import (
     HeaderEdits,
     Limits,
     Listener,
-    Mirror,
     Override,
     PathPolicy,
     ReadYourWrites,
@@ -180,7 +179,7 @@ class RouteBuilder:
             doc.priority,
             None if doc.cohort is None else self._cohorts[doc.cohort],
             None if doc.override is None else _override(doc.override),
-            None if doc.mirror is None else Mirror(doc.mirror.percent),
+            None if doc.mirror is None else to_mirror.mirror(doc.mirror, doc.writes),
             _direct_response(doc),
             None if doc.redirect is None else _redirect(doc.redirect),
             _edits(doc.request),

@@ -26,7 +26,7 @@ from proxy.model import (
     Timeouts,
 )
 from proxy.routing.cohort import bucket_of, key_of
-from proxy.routing.decide import Choice, fixed_choice
+from proxy.routing.decide import Choice, fixed_choice, mirrored_to
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -117,6 +117,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     counted: CountedRoute
     matched: MatchedRoute
     """The route, with the match that took the requests."""
+    copies: bool
+    """The requests, or a percentage of them, are copied to another backend (rule 6)."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -269,6 +271,7 @@ def _prepared(
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
+        reason != "kill_switch" and bool(mirrored_to(route, method, ref)),
     )
 
 

@@ -17,7 +17,6 @@ from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, VIA,
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
 from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
-from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
@@ -31,6 +30,7 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
+from proxy.routing.upstream_path import upstream_path
 
 _MAX_PROFILES = 1024
 _ALWAYS_SPECIAL = 1 << VIA | 1 << IDS | 1 << REPORTING
@@ -89,11 +89,14 @@ class QuickRoutes:
         "_profiles",
         "_reads",
         "_reported",
+        "copied",
         "snapshot",
     )
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.copied: QuickPlan | None = None
+        """The plan of the last request, if it is copied to another backend (`MirroringRoutes`)."""
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
         read = snapshot.reads != LoggedNames() or any(choosing_names(snapshot.table))
@@ -251,23 +254,6 @@ class QuickRoutes:
         )
         lines = field_lines([pair for pair in fields if pair[0] not in (REQUEST_ID, TRACEPARENT)])
         return lines.removesuffix(prepared.added)
-
-
-class CurrentQuickRoutes:
-    """Holds the `QuickRoutes` of the table in effect."""
-
-    __slots__ = ("_forwarder", "_routes")
-
-    def __init__(self, forwarder: Forwarder) -> None:
-        self._forwarder = forwarder
-        self._routes = QuickRoutes(forwarder, forwarder.table.current)
-
-    def get(self) -> QuickRoutes:
-        routes, forwarder = self._routes, self._forwarder
-        snapshot = forwarder.table.current
-        if routes.snapshot is not snapshot:
-            routes = self._routes = QuickRoutes(forwarder, snapshot)
-        return routes
 
 
 def _are_copied(special: int, prepared: PreparedRoute, lines: list[Line]) -> bool:

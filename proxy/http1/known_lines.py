@@ -52,7 +52,9 @@ _KINDS = (
         b"keep-alive proxy-connection te trailer http2-settings proxy-authenticate".split(),
         DROPPED,
     )
-    | dict.fromkeys(b"x-real-ip x-original-url x-rewrite-url proxy".split(), RESTRICTED)
+    | dict.fromkeys(
+        b"x-real-ip x-original-url x-rewrite-url proxy x-facade-mirror".split(), RESTRICTED
+    )
     | dict.fromkeys(b"forwarded x-forwarded-for".split(), FORWARDING)
     | {b"x-forwarded-proto": REPORTING}
     | dict.fromkeys(b"x-request-id traceparent tracestate".split(), IDS)

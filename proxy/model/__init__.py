@@ -21,6 +21,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
+from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence, InstantFormat
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -48,6 +49,7 @@ from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
+    DEFAULT_MIRROR,
     DEFAULTS,
     BackendRef,
     DirectResponse,
@@ -72,6 +74,7 @@ __all__ = [
     "ALL_COOKIES",
     "ALL_HEALTHY",
     "DEFAULTS",
+    "DEFAULT_MIRROR",
     "NO_EDITS",
     "SAFE_METHODS",
     "STRICT_PATHS",
@@ -86,13 +89,16 @@ __all__ = [
     "Body",
     "Breaker",
     "Cohort",
+    "CompareRules",
     "CookieRules",
     "Cors",
     "Decision",
+    "DeclaredDifference",
     "Deviation",
     "DirectResponse",
     "Endpoint",
     "EndpointHealth",
+    "Equivalence",
     "ErrorBodies",
     "ErrorBody",
     "ErrorFile",
@@ -108,6 +114,7 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "InstantFormat",
     "KeyFile",
     "Known",
     "Limits",

@@ -1,7 +1,5 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
-from collections.abc import Mapping
-
 from msgspec import structs
 
 from proxy.model import (
@@ -9,16 +7,15 @@ from proxy.model import (
     BackendRef,
     Decision,
     Facts,
-    Match,
     MatchedRoute,
     Moment,
-    Rewrite,
     Route,
     RouteTable,
 )
 from proxy.routing.cohort import place_of
+from proxy.routing.dot_segments import check_dot_segments
 from proxy.routing.override import overridden
-from proxy.routing.paths import NO_SEGMENTS, fill_template, onward_path, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, onward_path
 from proxy.routing.read_your_writes import last_written
 from proxy.routing.transforms.cors import is_answered
 from proxy.routing.transforms.request_values import (
@@ -27,8 +24,11 @@ from proxy.routing.transforms.request_values import (
     edited_query,
     segments_for,
 )
+from proxy.routing.upstream_path import upstream_path
 
 PREFLIGHT = "preflight"
+MIRROR = "mirror"
+"""The reason of a copy."""
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
@@ -46,10 +46,26 @@ def decide(
     """
     choice, bucket_bp, new_id = choose(table, matched, facts, moment)
     decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
+    return _without_parameters(table, decision)
+
+
+def decision_for_copy(
+    table: RouteTable, served: Decision, backend: str, facts: Facts, request_id: bytes
+) -> Decision:
+    """The decision by which a copy of a request goes to `backend`. The request was served by `served`.
+
+    Raises BadRequest as `decision_for`.
+    """
+    at = [ref.backend for ref in served.route.backend_refs].index(backend)
+    copied = decision_for(served.matched, facts, (at, MIRROR), request_id=request_id)
+    return _without_parameters(table, structs.replace(copied, mirrored_to=()))
+
+
+def _without_parameters(table: RouteTable, decision: Decision) -> Decision:
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
-    path = onward_path(decision.upstream_path, matched.route.path_policy, with_parameters=False)
+    path = onward_path(decision.upstream_path, decision.route.path_policy, with_parameters=False)
     return structs.replace(decision, upstream_path=path)
 
 
@@ -86,7 +102,7 @@ def _choose_by_bucket(
         known_bp = moment.known.bucket_bp
         bucket_bp = moment.draw_bp if known_bp is None else known_bp
         return weighted_choice(route, bucket_bp, "draw"), bucket_bp, b""
-    place = place_of(route.cohort, matched.match, facts, moment)
+    place = place_of(route.cohort, matched.match, facts, moment, route.path_policy)
     choice = weighted_choice(route, place.bucket_bp, place.reason)
     return choice, place.bucket_bp, place.new_id
 
@@ -141,18 +157,20 @@ def decision_for(
         return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     path = onward_path(facts.path, route.path_policy)
-    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id)
+    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id, route.path_policy)
     more, query = NO_SEGMENTS, None
     if rewrite is not None and rewrite.reads_request:
         more = segments_for(rewrite.values, source)
         query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
+    sent = upstream_path(match, rewrite, path, more)
+    check_dot_segments(matched, ref, facts.path, sent, more)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(match, rewrite, path, more),
-        _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        sent,
+        mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
         query,
         bucket_bp,
@@ -185,36 +203,23 @@ def _local_reply_reason(route: Route) -> str:
     return "retired" if route.stage == "retired" else "direct_response"
 
 
-def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """The backends that get a copy of the request, without the one that serves it. Writes are not copied (rule 5)."""
-    if method not in SAFE_METHODS or len(route.backend_refs) != 2:
+def mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
+    """The backends that get copies of such requests, without the one that serves them.
+
+    A write is copied to the sandbox of the newcomer only (rule 5).
+    """
+    mirror, is_safe = route.mirror, method in SAFE_METHODS
+    if len(route.backend_refs) != 2 or (mirror is not None and not mirror.percent_bp):
+        return ()
+    if not is_safe and (mirror is None or mirror.sandbox is None):
         return ()
     incumbent, newcomer = route.backend_refs
     match route.stage:
-        case "shadow":
+        case "shadow" if chosen is incumbent:
             return (newcomer.backend,)
-        case "canary" if route.mirror is not None and chosen is incumbent:
+        case "canary" if mirror is not None and chosen is incumbent:
             return (newcomer.backend,)
-        case "live" if route.mirror is not None:
+        case "live" if mirror is not None and is_safe and chosen is newcomer:
             return (incumbent.backend,)
         case _:
             return ()
-
-
-def upstream_path(
-    match: Match, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
-) -> bytes:
-    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`.
-
-    `more` has segments of the template that are not in the path.
-    """
-    if rewrite is None:
-        return path
-    pattern = match.path.value if match.path is not None else "/"
-    if rewrite.prefix is not None:
-        return replace_prefix(path, pattern, rewrite.prefix)
-    if rewrite.full_path is not None:
-        return to_wire(rewrite.full_path)
-    if rewrite.template is not None:
-        return fill_template(path, rewrite.template, pattern, more)
-    return path

@@ -109,6 +109,10 @@ class RequestCounters:
             counters[at + _RECEIVED] += record.received_bytes
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        self._count_names(record)
+
+    def _count_names(self, record: Record) -> None:
+        """Count what has a name of its own beside the set: by backend, or by route."""
         if record.dropped_cookies:
             self._count((DROPPED_COOKIES, _backend_of(record)), len(record.dropped_cookies))
         if record.refused_head is not None and record.refused_head.past_usual_limit:

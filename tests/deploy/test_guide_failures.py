@@ -78,7 +78,7 @@ def image_values(values: Values, **image: str) -> Values:
         ({}, "image.tag is empty"),
         ({"ECR_REPO_URI": BUILD["ECR_REPO_URI"]}, "image.tag is empty"),
         ({"IMAGE_TAG": "t1a2b3c"}, "image.repository is empty"),
-        # Nobody has rendered it.
+        # The file was not rendered.
         (None, 'image.tag is "${IMAGE_TAG}"'),
     ],
     ids=["nothing is set", "no tag", "no registry", "the template itself"],

@@ -84,7 +84,7 @@ def test_a_step_has_something_and_its_page_shows_the_command(cells: list[str]) -
     assert here
     pages = "".join((DOCS / target).read_text() for target, _ in linked(page))
     for each in code(here):
-        if each.split()[0] in _PROGRAMS and each != "git push":
+        if each.split()[0] in _PROGRAMS:
             assert each in pages, each
 
 
@@ -99,7 +99,7 @@ def test_a_step_has_something_and_its_page_shows_the_command(cells: list[str]) -
     ),
 )
 def test_every_file_that_it_names_exists(path: str) -> None:
-    assert (TREE / path).exists()
+    assert (TREE / path.split()[0]).exists()
 
 
 def test_every_target_of_make_exists() -> None:

@@ -23,6 +23,7 @@ NOT_IMPORTED = {
     "ruff": "`make check`",
     "pytest-cov": "pytest's `--cov`, in `make test`",
     "pytest-xdist": "pytest's `-n`, in `make test`",
+    "cfn-lint": "runs as a program (tests/deploy/aws/test_templates.py)",
     "check-jsonschema": "runs as a program (tests/deploy/pipeline/test_pipeline_files.py)",
     "pip-audit": "the pipeline runs it as a program (deploy/pipeline/images.py)",
     "schemathesis": "runs as a program (tests/service/test_service_openapi.py)",

@@ -73,10 +73,7 @@ def warning_of(found: Misdirected, routes: Sequence[Route]) -> Problem:
         f"`{other.name}` takes {found.taken} and `{route.name}` takes {found.spelling}: "
         "a regex ranks behind it"
     )
-    path = found.taken
-    hint = (
-        f"write {{prefix: {path}, ignore_case: true}} in place of the regex, or exact or template"
-    )
+    hint = "write `prefix`, `exact` or `template` with `ignore_case: true` in place of the regex"
     return Problem(line, column, text, hint, "warning")
 
 

@@ -235,9 +235,11 @@ class RouteDoc(Doc):
     timeouts: TimeoutsDoc = Field(
         default_factory=shared(TimeoutsDoc()), description="Timeouts of this route"
     )
-    tunnels: Annotated[Literal["keep", "drain"], choice("way", "keep", "drain")] = Field(
-        default="keep",
-        description="WebSockets to a backend that the route sends nothing more to: they stay, or end within 5s",
+    tunnels: Annotated[Literal["keep", "drain"], choice("policy for tunnels", "keep", "drain")] = (
+        Field(
+            default="keep",
+            description="WebSockets to a backend that the route sends nothing more to: they stay, or end within 5s",
+        )
     )
     limits: LimitsDoc = Field(
         default_factory=shared(LimitsDoc()), description="Limits of this route"

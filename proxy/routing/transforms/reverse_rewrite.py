@@ -12,7 +12,7 @@ import re
 
 from msgspec import Struct
 
-from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs
+from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs, Match, Rewrite
 from proxy.routing.paths import segments_of, to_wire
 from proxy.routing.transforms.facade_fields import announced_prefix, client_origin
 from proxy.routing.transforms.headers import sent_prefixes
@@ -121,6 +121,30 @@ def _mapping(
     return AddressMapping(
         inner, outer, frozenset(hosts - client_hosts), frozenset(known_hosts), announced, inverse
     )
+
+
+def describe_inverse(match: Match, rewrite: Rewrite | None) -> str:
+    """What becomes of paths in responses, in words. Empty if the table does not rewrite the path."""
+    if rewrite is None:
+        return ""
+    if rewrite.reverse is not None:
+        inner, outer = (each.rstrip("/") for each in rewrite.reverse)
+        return f"their paths {inner}/** become {outer}/**"
+    if rewrite.prefix is not None:
+        outer = "" if match.path is None else match.path.value
+        return f"their paths {rewrite.prefix.rstrip('/')}/** become {outer.rstrip('/')}/**"
+    if rewrite.full_path is None and rewrite.template is None:
+        return ""
+    inverse = inverse_of(match.path, rewrite)
+    if inverse is None:
+        return (
+            "their paths stay: the rewrite loses a part of the path, and the table has no `reverse`"
+        )
+    tail = "/**" if inverse.is_open else ""
+    inside, outside = (
+        "".join(f"/{each}" for each in path) for path in (inverse.inner, inverse.outer)
+    )
+    return f"their paths {inside}{tail} become {outside}{tail}"
 
 
 def _path_alone(path: bytes) -> bytes:

@@ -14,7 +14,9 @@ from tests.support.moto_server import moto_environment, moto_running
 def moto() -> Iterator[str]:
     """The address of the server; its variables are set in this process."""
     make_known()
-    with moto_running() as url, pytest.MonkeyPatch.context() as patch:
+    # moto imports a service on its first request, which may take longer than the service waits.
+    warm = (("ssm", "describe_parameters"), ("secretsmanager", "list_secrets"))
+    with moto_running(*warm) as url, pytest.MonkeyPatch.context() as patch:
         for name, value in moto_environment(url).items():
             patch.setenv(name, value)
         yield url
@@ -34,4 +36,4 @@ def empty(moto: str) -> None:
 
 
 def _empty(moto: str) -> None:
-    httpx.post(f"{moto}/moto-api/reset", timeout=20).raise_for_status()
+    httpx.post(f"{moto}/moto-api/reset", timeout=30).raise_for_status()

@@ -1,4 +1,4 @@
-"""The stacks of deploy/aws, made in moto in the order of docs/aws.md."""
+"""The stacks of deploy/aws, created in moto in the order of docs/aws.md."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,51 +1,17 @@
 """What each role and user may do, as IAM has it: these statements, and no others."""
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
-import yaml
 
 from tests.deploy.aws import stacks
+from tests.deploy.aws.policies import Statements, of_role, pairs, parsed
 from tests.deploy.aws.stacks import CI, CICD, DATABASE, IDENTITY, OIDC_PROVIDER, SUBJECT, client
 from tests.support.moto_server import REGION
 
 pytestmark = pytest.mark.usefixtures("made")
 ACCOUNT = "123456789012"
 PARAMETERS = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/config"
-Statements = set[tuple[str, str]]
-"""Pairs of action and resource."""
-
-
-def parsed(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
-    """A policy. moto returns some as text, in JSON or as Python prints it; YAML reads both."""
-    if not isinstance(document, str):
-        return document
-    policy: Mapping[str, Any] = yaml.safe_load(unquote(document))
-    return policy
-
-
-def pairs(document: Mapping[str, Any] | str) -> Statements:
-    """The allowed pairs of a policy. All statements allow, without NotAction or NotResource."""
-    found = set()
-    for statement in parsed(document)["Statement"]:
-        assert set(statement) == {"Effect", "Action", "Resource"}
-        assert statement["Effect"] == "Allow"
-        actions, resources = (
-            [value] if isinstance(value, str) else value
-            for value in (statement["Action"], statement["Resource"])
-        )
-        found |= {(action, resource) for action in actions for resource in resources}
-    return found
-
-
-def of_role(name: str) -> Statements:
-    iam = client("iam")
-    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
-    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-    return pairs(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
 
 
 def allows(statements: Statements, action: str, resource: str) -> bool:
@@ -210,6 +176,21 @@ def test_the_pipeline_reads_the_source_and_starts_the_build() -> None:
             f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{made['Pipeline']}",
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [
+        ("BuildRole", "codebuild.amazonaws.com"),
+        ("PipelineRole", "codepipeline.amazonaws.com"),
+        ("StartRole", "events.amazonaws.com"),
+    ],
+)
+def test_only_its_service_takes_a_role_of_the_pipeline(role: str, service: str) -> None:
+    found = client("iam").get_role(RoleName=stacks.resources(CICD)[role])["Role"]
+    assert parsed(found["AssumeRolePolicyDocument"])["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    ]
 
 
 def test_no_role_is_forgotten_here() -> None:

@@ -1,4 +1,4 @@
-"""The service in the profile `test` with what the stacks made: the secret, the properties, the build's variables.
+"""The service in the profile `test` with what the stacks created: the secret, the properties, the build's variables.
 
 Only the database is another one: a server of this machine, whose superuser gets the password of the
 secret, as RDS gives it to the master user.

@@ -32,7 +32,7 @@ def test_cfn_lint_reports_nothing() -> None:
         [str(Path(sys.executable).with_name("cfn-lint")), "-r", REGION, "-c", "I", "--", *files],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -89,6 +89,21 @@ def test_the_database_is_the_one_of_the_chart(values: Values) -> None:
     assert database["DBName"] == values["database"]["name"]
     assert database["Port"] == BUILD["DATABASE_PORT"]
     assert (database["PubliclyAccessible"], database["StorageEncrypted"]) == (False, True)
+
+
+def test_a_deletion_keeps_the_data_and_the_history() -> None:
+    kept = {
+        name: resource["DeletionPolicy"]
+        for stack in STACKS
+        for name, resource in stack.template["Resources"].items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert kept == {
+        "Database": "Snapshot",
+        "SourceRepository": "Retain",
+        "DeployRepository": "Retain",
+    }
+    assert default(DATABASE, "DeletionProtection") == "true"
 
 
 def test_images_are_scanned_when_they_are_pushed() -> None:

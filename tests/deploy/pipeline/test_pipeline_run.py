@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from deploy.local.postgres import free_port
 from tests.deploy.pipeline.conftest import Run
 from tests.deploy.pipeline.json_server import advisory_server
 from tests.deploy.pipeline.site import IMAGES, Site
@@ -64,6 +65,15 @@ def test_what_a_killed_push_left_out_is_pushed_by_the_next_run(site: Site, run: 
     assert pushes == [f"push {REGISTRY}/m2m-flightspecial-facade:{site.tag()}"]
 
 
+def test_a_tag_that_another_build_of_the_commit_has_pushed_is_pushed(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepare(run, "sbom")
+    monkeypatch.setenv("DOCKER_FAILS", "late push")
+    assert run("push", "service")[0] == 0
+    assert f"ECR has m2m-flightspecial:{site.tag()}" in run("build", "service")[1]
+
+
 def _prepare(run: Run, step: str) -> None:
     for name in ("build", "sbom"):
         if name == step:
@@ -119,11 +129,27 @@ def test_a_known_vulnerability_stops_before_the_push(
     site: Site, run: Run, advisories: list[str]
 ) -> None:
     _prepare(run, "scan")
-    advisories.append("idna")
+    # The second one is this project's own wheel, which no index has: its name is not looked up.
+    advisories += ["idna", "strangler-facade"]
     status, output, errors = run("scan", "service")
     assert (status, "GHSA-test" in output) == (1, True), output + errors
+    assert "strangler-facade" not in output
     assert "step scan failed: " in errors
     assert not [line for line in site.docker_log() if line.startswith("push ")]
+
+
+def test_packages_that_cannot_be_looked_up_are_no_success(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepare(run, "scan")
+    monkeypatch.setenv("OSV_URL", f"http://127.0.0.1:{free_port()}/v1/query")
+    status, _, errors = run("scan", "service")
+    sbom = f"dist/sbom/m2m-flightspecial-{site.tag()}.cdx.json"
+    assert status == 1
+    assert f"step scan failed: pip-audit of {sbom} ended with " in errors
+    (site.tree / sbom).write_text('{"components": []}')
+    status, _, errors = run("scan", "service")
+    assert (status, f"{sbom} lists no package of PyPI" in errors) == (1, True)
 
 
 def test_severe_findings_of_ecr_stop_before_the_deployment(

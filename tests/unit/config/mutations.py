@@ -32,6 +32,8 @@ VALUES: tuple[Any, ...] = (
     [],
     [[]],
     {"a": {}},
+    {"Host": "a"},
+    ["connection", "Host"],
 )
 RARE_VALUES: tuple[Any, ...] = (
     "/a/",

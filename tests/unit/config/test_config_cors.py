@@ -68,7 +68,7 @@ def test_a_route_without_a_policy_has_none() -> None:
         (with_cors('{allow_origins: ["*"], max_age: «600}'), "`600` is a duration without a unit — write 600s"),
         (with_cors('{allow_origins: ["*"], max_age: «2d}'), "`2d` is out of range — write 0s to 1d"),
         (with_cors('{allow_origins: ["*"], max_age: «1500ms}'), "the age is not in whole seconds — write one like 10m"),
-        (with_cors('{allow_origins: ["*"], preflight: «pass}'), "`pass` is no way — known: `respond`, `forward`"),
+        (with_cors('{allow_origins: ["*"], preflight: «pass}'), "`pass` is no policy for preflights — known: `respond`, `forward`"),
         (with_cors('{allow_origins: ["*"], «origins: []}'), "unknown key `origins` in `cors` — did you mean `allow_origins`?"),
         (with_cors('{allow_origins: ["*"]}', ', response: {headers: {set: {«Access-Control-Max-Age: "1"}}}'), "`Access-Control-Max-Age` stands beside `cors`, which writes it — leave it out"),
         (

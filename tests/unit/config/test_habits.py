@@ -16,6 +16,7 @@ from tests.unit.config.config_tables import (
 )
 
 VARIABLE = "is no variable here: it is sent as it is written — write a value in braces, such as {client}, or the value itself"
+TEXT = "is plain text here: it is sent as it is written — write the value itself"
 PLAIN = "is no variable here: it is sent as it is written — write the value itself"
 
 
@@ -88,9 +89,9 @@ def test_a_match_with_these_signs_in_other_places(match: str) -> None:
         ('backend_refs: [{name: legacy, url_rewrite: {query: {set: {a: «"$arg_b"}}}}]', f"`$arg_b` {VARIABLE}"),
         ('redirect: {query: {set: {a: «"$arg_b"}}}', f"`$arg_b` {VARIABLE}"),
         ('direct_response: {status: 200, headers: {x-a: «"$host"}}', f"`$host` {PLAIN}"),
-        ('direct_response: {status: 200, headers: {x-a: «"{request_id}"}}', f"`{{request_id}}` {PLAIN}"),
+        ('direct_response: {status: 200, headers: {x-a: «"{request_id}"}}', f"`{{request_id}}` {TEXT}"),
         ('direct_response: {status: 200, body: «"for $remote_addr"}', f"`$remote_addr` {PLAIN}"),
-        ('direct_response: {status: 200, body: «"no {path.id}"}', f"`{{path.id}}` {PLAIN}"),
+        ('direct_response: {status: 200, body: «"no {path.id}"}', f"`{{path.id}}` {TEXT}"),
         ('backend_refs: legacy, errors: {502: {body: «"%RESPONSE_CODE%"}}', f"`%RESPONSE_CODE%` {PLAIN}"),
         ('backend_refs: legacy, errors: {5xx: {body: «"see $request_id"}}', f"`$request_id` {PLAIN}"),
         ('backend_refs: [{name: legacy, url_rewrite: {hostname: «"$host"}}]', "`$host` is no host name: variables are not read — write the name itself"),

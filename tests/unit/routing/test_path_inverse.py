@@ -9,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.model import ALL_BP, BackendRef, Forwarded, PathMatch, QueryEdits, RequestValue, Rewrite
-from proxy.routing.decide import upstream_path
+from proxy.model import (
+    ALL_BP,
+    BackendRef,
+    Forwarded,
+    Match,
+    PathMatch,
+    QueryEdits,
+    RequestValue,
+    Rewrite,
+)
 from proxy.routing.transforms.path_inverse import inverse_of
-from proxy.routing.transforms.reverse_rewrite import mapped_back
+from proxy.routing.transforms.reverse_rewrite import describe_inverse, mapped_back
+from proxy.routing.upstream_path import upstream_path
 from tests.make import backend, decided, exact, facts, matched, prefix, route, table, template
 
 TENANTS = replace(template("/api/{tenant}/orders", tenant="[a-z]+"), tail=True)
@@ -165,3 +174,23 @@ def _back(field: str, value: str, rewrite: Rewrite) -> str:
     headers = [(field.encode(), value.encode())]
     ((_, mapped),) = mapped_back(headers, decision, backend(port=8081), request, Forwarded())
     return mapped.decode()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rewrite", "expected"),
+    [
+        (prefix("/api"), Rewrite(prefix="/svc"), "their paths /svc/** become /api/**"),
+        (prefix("/api"), Rewrite(prefix="/"), "their paths /** become /api/**"),
+        (TENANTS, ORDERS, "their paths /orders/{tenant}/** become /api/{tenant}/orders/**"),
+        (exact("/a"), Rewrite(full_path="/b"), "their paths /b become /a"),
+        (prefix("/a"), Rewrite(full_path="/b", reverse=("/c", "/")), "their paths /c/** become /**"),
+        (prefix("/a"), Rewrite(full_path="/b"), "their paths stay: the rewrite loses a part of the path, and the table has no `reverse`"),
+        (None, Rewrite(prefix="/b"), "their paths /b/** become /**"),
+        (prefix("/a"), Rewrite(hostname="b"), ""),
+        (prefix("/a"), None, ""),
+    ],
+)  # fmt: skip
+def test_explain_has_the_inverse_in_words(
+    pattern: PathMatch | None, rewrite: Rewrite | None, expected: str
+) -> None:
+    assert describe_inverse(Match(path=pattern), rewrite) == expected
