@@ -6,7 +6,12 @@ from msgspec import Struct
 
 from proxy.downstream.asgi import AsgiExtension, AsgiService
 from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
-from proxy.downstream.interfaces import ActiveRequest, ClientConnection
+from proxy.downstream.interfaces import (
+    ActiveRequest,
+    ClientConnection,
+    ConnectionLimits,
+    RequestService,
+)
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
@@ -14,7 +19,6 @@ from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
-from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.response_headers import (
     facade_headers,
@@ -260,10 +264,10 @@ class AsgiTier(Struct, frozen=True):
     """
 
     asgi: AsgiService
-    fast: QuickTier
+    fast: RequestService
 
     @property
-    def limits(self) -> Snapshot:
+    def limits(self) -> ConnectionLimits:
         return self.fast.limits
 
     def new_request(

@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy.errors import RequestError
 from proxy.model import Decision, Facts, Route
 from proxy.routing.transforms.sent_head import SentHead
-from proxy.routing.transforms.trace_context import Identity
+from proxy.routing.transforms.trace_context import ClaimedIds, Identity, identify
 
 
 class Record(Struct):
@@ -33,6 +33,10 @@ class Record(Struct):
     """Names of the cookies that the backend set although it may not see them."""
     refused_head: SentHead | None = None
     """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
+
+    def identify(self, claimed: ClaimedIds, bits: int) -> Identity:
+        """The ids of the request. A request with a span has another record (`proxy.tracing`)."""
+        return identify(claimed, bits)
 
 
 def reason_of(record: Record) -> str:
