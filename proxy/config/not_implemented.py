@@ -10,10 +10,8 @@ from proxy.model import UnimplementedField
 
 _OF_ROUTES = (
     "response_ok",
-    "mirror",
     "fallback",
     "retry",
-    "rollout",
     "writes",
 )
 
@@ -25,7 +23,3 @@ def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
             yield UnimplementedField("routes", doc.name, field)
     if doc.mirror is not None and doc.mirror.compare is not None:
         yield UnimplementedField("routes", doc.name, "mirror.compare")
-    for ref in doc.backend_refs or ():
-        if ref.url_rewrite is not None and ref.url_rewrite.reverse is not None:
-            field = f"backend_refs[{ref.name}].url_rewrite.reverse"
-            yield UnimplementedField("routes", doc.name, field)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from proxy.config import to_edits, to_error_bodies
+from proxy.config import to_edits, to_error_bodies, to_mirror
 from proxy.config.documents.backends import CohortDoc, HashKeyDoc
 from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
@@ -22,6 +22,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
 from proxy.config.request_values import values_of
 from proxy.config.to_match import matches
+from proxy.config.to_rollout import rollout
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -38,7 +39,6 @@ from proxy.model import (
     HeaderEdits,
     Limits,
     Listener,
-    Mirror,
     Override,
     PathPolicy,
     ReadYourWrites,
@@ -179,7 +179,7 @@ class RouteBuilder:
             doc.priority,
             None if doc.cohort is None else self._cohorts[doc.cohort],
             None if doc.override is None else _override(doc.override),
-            None if doc.mirror is None else Mirror(doc.mirror.percent),
+            None if doc.mirror is None else to_mirror.mirror(doc.mirror, doc.writes),
             _direct_response(doc),
             None if doc.redirect is None else _redirect(doc.redirect),
             _edits(doc.request),
@@ -192,6 +192,7 @@ class RouteBuilder:
             line,
             _positions(places),
             path_policy=route_path_policy(doc.path_policy, self.path_policy),
+            rollout=None if doc.rollout is None else rollout(doc.rollout),
         )
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
@@ -222,8 +223,10 @@ def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
 
 def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
     path, query = doc.path, to_edits.query(doc.query)
+    given = doc.reverse
+    reverse = None if given is None else (given.prefix, given.replace_prefix_match)
     if path is None:
-        return Rewrite(hostname=doc.hostname, query=query)
+        return Rewrite(hostname=doc.hostname, query=query, reverse=reverse)
     return Rewrite(
         path.replace_prefix_match,
         path.replace_full_path,
@@ -231,6 +234,7 @@ def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
         doc.hostname,
         tuple(values_of(path.template or "").items()),
         query,
+        reverse,
     )
 
 

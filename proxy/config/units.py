@@ -121,7 +121,8 @@ def _measure(
     if type(value) in (int, Decimal) or (
         type(value) in (AmbiguousScalar, str) and _BARE.fullmatch(str(value))
     ):
-        raise value_fault(f"{quoted(value)} is a {what} without a unit", f"write {value}{unit}")
+        hint = f"write {value}{unit}" if not str(value).startswith("-") else f"write {examples}"
+        raise value_fault(f"{quoted(value)} is a {what} without a unit", hint)
     if type(value) is not str:
         raise value_fault(not_text(value)[0], f"write a {what}: {examples}")
     measure = pattern.fullmatch(value)
@@ -183,3 +184,19 @@ Rate = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 """Ten-thousandths."""
+
+
+def _read_tolerance(value: Any) -> float:
+    if type(value) not in (int, Decimal):
+        raise value_fault(f"{misplaced(value)} where a number is meant", "write one like 0.01")
+    if not 0 < value <= 10**12:
+        raise value_fault(f"{quoted(value)} is no tolerance", "write a number above 0")
+    return float(value)
+
+
+Tolerance = Annotated[
+    float,
+    BeforeValidator(_read_tolerance),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+"""A difference of two numbers."""

@@ -15,11 +15,12 @@ from proxy.downstream.interfaces import (
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
+from proxy.forwarding.copied import copy_of
+from proxy.forwarding.current_routes import CurrentQuickRoutes
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
-from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.response_headers import (
     facade_headers,
     own_cookies,
@@ -33,7 +34,7 @@ from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
-from proxy.http1.request_writer import PreparedHead
+from proxy.http1.request_writer import PreparedHead, has_body
 from proxy.http1.response_head import ResponseHead
 from proxy.model import BackendRef, FieldName, HeaderPairs, Route
 from proxy.routing.direct_response import direct_response
@@ -170,7 +171,9 @@ class AsgiForwarder:
             shared.error_reply = lambda error: _own_reply(error, snapshot, record)
         client = _client_side(shared, receive, decision.route)
         connection = None if shared is None else shared.client
+        body = None if has_body(head.fields.body) else b""
         exchange = AsgiExchange(client, out, start)
+        exchange.copy = copy_of(self._forwarder, snapshot, decided, record, body, time.monotonic())
         try:
             await exchange.run(
                 self._open(Resolved(head, snapshot, decided, decision.ref, connection))

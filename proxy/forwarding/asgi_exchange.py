@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from proxy.errors import RequestError
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.http1.response_head import ResponseHead
+from proxy.mirroring.copy import Copy
 from proxy.model import Facts
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.upstream import Exchange, HttpExchange
@@ -25,14 +27,29 @@ class AsgiExchange(Struct, eq=False):
     """None until it is open."""
     at_once: bool = False
     """The whole response came with its first bytes."""
+    copy: Copy | None = None
+    """The copy of the request for another backend, if it is mirrored."""
 
     async def run(self, opening: Awaitable[Exchange]) -> None:
         """Forward the request and its response. `opening` sends the request's head. Raises RequestError."""
+        copy = self.copy
+        try:
+            await self._run(opening)
+        except RequestError as error:
+            if copy is not None:
+                copy.over(error, complete=False)
+            raise
+        finally:
+            if copy is not None:
+                copy.over(None, self.out.complete)
+
+    async def _run(self, opening: Awaitable[Exchange]) -> None:
         client = self.client
         try:
             exchange = self.exchange = await opening
             if exchange.has_body:
-                client.start_upload(exchange)
+                copy = self.copy
+                client.start_upload(exchange if copy is None else CopiedUpload(exchange, copy))
             exchange.on_elapsed = client.watch
             try:
                 await self._pass_on(exchange)
@@ -55,15 +72,37 @@ class AsgiExchange(Struct, eq=False):
         return exchange.pool.affinity_cookie(facts, client_origin(facts)[0])
 
     async def _pass_on(self, exchange: Exchange) -> None:
-        out = self.out
-        await self.start(self, await exchange.head())
+        out, copy = self.out, self.copy
+        head = await exchange.head()
+        if copy is not None:
+            copy.response_head(head)
+        await self.start(self, head)
         data: bytes | None = exchange.take()
         if exchange.complete:
             self.at_once = True
+            if copy is not None and data:
+                copy.response_data(data)
             await out.end(data or b"")
             return
         while data is not None:
+            if copy is not None:
+                copy.response_data(data)
             # Also an empty first chunk: a server sends the head with the first message of the body.
             await out.chunk(data)
             data = await exchange.next_chunk()
         await out.end()
+
+
+class CopiedUpload(Struct, frozen=True, eq=False):
+    """Passes a request's body on, and to the copy of the request."""
+
+    exchange: Exchange
+    copy: Copy
+
+    async def send_body(self, data: bytes) -> None:
+        self.copy.request_data(data)
+        await self.exchange.send_body(data)
+
+    def end_upload(self) -> None:
+        self.copy.request_ended()
+        self.exchange.end_upload()

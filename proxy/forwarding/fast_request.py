@@ -20,6 +20,7 @@ from proxy.errors import (
     UpstreamError,
 )
 from proxy.forwarding.attempts import Attempts
+from proxy.forwarding.copied import copy_of
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
@@ -39,6 +40,7 @@ from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
+from proxy.mirroring.copy import Copy
 from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
 from proxy.routing.snapshot import Snapshot
@@ -72,6 +74,8 @@ class FastRequest(Struct, eq=False):
     tunnel: Tunnel | None = None
     private: PrivateConnections | None = None
     """The owner of the connection after this request, if the request logs it in."""
+    copy: Copy | None = None
+    """The copy of the request for another backend, if it is mirrored."""
     is_over: bool = False
 
     @property
@@ -117,6 +121,9 @@ class FastRequest(Struct, eq=False):
         pool = self.pool or upstream.pool_for(decided.facts)
         if prepared.switching:
             pool.check_tunnels()
+        else:
+            body = self.sent if self.body_in is None else None
+            self.copy = copy_of(forwarder, snapshot, decided, self.record, body, self.began)
         connection = pool.take_idle(prepared.repeatable)
         if connection is not None:
             self._send(pool, connection, prepared, prepared.timeouts)
@@ -143,10 +150,14 @@ class FastRequest(Struct, eq=False):
             self.refuse(body_too_large(self.decided.decision.route))
         elif self.body_in is not None:
             self.body_in.data(data)
+            if self.copy is not None:
+                self.copy.request_data(data)
 
     def body_ended(self, trailers: HeaderPairs) -> None:
         if self.body_in is not None:
             self.body_in.end(trailers)
+            if self.copy is not None:
+                self.copy.request_ended()
 
     def client_blocked(self, blocked: bool) -> None:
         if self.connection is not None:
@@ -242,6 +253,8 @@ class FastRequest(Struct, eq=False):
         if head.status == 101:
             self._switch(head)
             return
+        if self.copy is not None:
+            self.copy.response_head(head)
         out = self._response()
         self._drop_keep_alive(out)
         start = response_head(head, self.decided, self.snapshot, self.record)
@@ -258,6 +271,8 @@ class FastRequest(Struct, eq=False):
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
+        if self.copy is not None:
+            self.copy.response_data(data)
 
     def response_ended(self, trailers: HeaderPairs) -> None:
         self.connection = None
@@ -352,5 +367,7 @@ class FastRequest(Struct, eq=False):
         record.sent_bytes = out.sent_bytes
         record.complete = whole
         record.total_s = time.monotonic() - self.began
+        if self.copy is not None:
+            self.copy.over(record.error, whole)
         self.forwarder.finish(record, self.snapshot)
         self.client.request_done(whole, out.keep and self.uploaded, out.by_close)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from proxy.errors import RequestError, Unsupported
+from proxy.mirroring.mirrors import Mirrors
 from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
@@ -33,6 +34,8 @@ class Forwarder(Struct, frozen=True):
     """The health of the backends that the table monitors."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    mirrors: Mirrors | None = None
+    """None in a process that copies no requests."""
 
     def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
         """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""

@@ -26,7 +26,7 @@ from proxy.model import (
     Timeouts,
 )
 from proxy.routing.cohort import bucket_of, key_of
-from proxy.routing.decide import Choice, fixed_choice
+from proxy.routing.decide import Choice, fixed_choice, mirrored_to
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -40,6 +40,7 @@ from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import route_part
+from proxy.telemetry.route_figures import is_watched
 from proxy.upstream import HttpUpstream
 
 _MAX_KNOWN = 2_048
@@ -116,6 +117,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     counted: CountedRoute
     matched: MatchedRoute
     """The route, with the match that took the requests."""
+    copies: bool
+    """The requests, or a percentage of them, are copied to another backend (rule 6)."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -266,8 +269,9 @@ def _prepared(
         route.response != NO_EDITS or ref.response != NO_EDITS,
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version),
-        CountedRoute(route.name, ref.backend, reason),
+        CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
+        reason != "kill_switch" and bool(mirrored_to(route, method, ref)),
     )
 
 

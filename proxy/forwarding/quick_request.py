@@ -9,11 +9,11 @@ import time
 from proxy.downstream.client_response import OLD_KEEP_ALIVE_END
 from proxy.downstream.interfaces import ClientConnection
 from proxy.errors import RequestError, UpstreamError
+from proxy.forwarding.current_routes import CurrentQuickRoutes
 from proxy.forwarding.fast_request import FastRequest
 from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
-from proxy.forwarding.quick_routes import CurrentQuickRoutes
 from proxy.forwarding.response_headers import refusal_reply
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.chunked import chunked_body
@@ -22,6 +22,7 @@ from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
+from proxy.mirroring.copy import CopiedRequest, Copy
 from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream import Connection, Pool
@@ -158,6 +159,34 @@ class QuickRequest(UsualRequest, eq=False):
         """The sweep over client connections checks the deadlines."""
 
 
+class MirroredRequest(QuickRequest, eq=False):
+    """A usual request that is copied to another backend."""
+
+    copy: Copy | None = None
+
+    def begin(self) -> None:
+        """Send the request, and begin the copy, which is sent in the next tick."""
+        QuickRequest.begin(self)
+        mirrors = self.forwarder.mirrors
+        if mirrors is not None:
+            route, body = self.plan.prepared.route, self.head.body
+            self.copy = mirrors.copy(route, self.snapshot, self._copied, body, self.began)
+
+    def _copied(self) -> CopiedRequest:
+        _, _, decided = self.general_state()
+        return CopiedRequest(decided.facts, decided.decision, decided.identity)
+
+    def _general(self) -> FastRequest:
+        request = QuickRequest._general(self)
+        request.copy = self.copy
+        return request
+
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        QuickRequest.response_complete(self, head, framing, body)
+        if self.copy is not None:
+            self.copy.whole(head, body)
+
+
 class QuickTier:
     """The fast tier as the service of a listener: usual requests go the quick way, all others the general way.
 
@@ -208,6 +237,17 @@ class QuickTier:
                     time.monotonic(),
                     pool,
                     connection,
+                )
+        elif routes.copied is not None:
+            plan = routes.copied
+            pool = plan.prepared.upstream.next_pool()
+            connection = pool.take_idle(plan.prepared.repeatable and not head.has_length)
+            if connection is not None:
+                bits = forwarder.random_bits()
+                ids = usual_ids(plan.claimed, bits)
+                began, snapshot = time.monotonic(), routes.snapshot
+                return MirroredRequest(
+                    forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
                 )
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
 

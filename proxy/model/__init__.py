@@ -21,6 +21,7 @@ from proxy.model.backend import (
     TlsKey,
 )
 from proxy.model.cohort import Cohort, HashKey, Override, ReadYourWrites
+from proxy.model.compare import CompareRules, DeclaredDifference, Equivalence, InstantFormat
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorBody, ErrorFile
 from proxy.model.headers import (
@@ -43,10 +44,12 @@ from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.rollout import Analysis, Metric, OnFailure, Rollout, RolloutStep
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
     ALL_BP,
+    DEFAULT_MIRROR,
     DEFAULTS,
     BackendRef,
     DirectResponse,
@@ -71,11 +74,13 @@ __all__ = [
     "ALL_COOKIES",
     "ALL_HEALTHY",
     "DEFAULTS",
+    "DEFAULT_MIRROR",
     "NO_EDITS",
     "SAFE_METHODS",
     "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
+    "Analysis",
     "Availability",
     "Backend",
     "BackendHealth",
@@ -84,13 +89,16 @@ __all__ = [
     "Body",
     "Breaker",
     "Cohort",
+    "CompareRules",
     "CookieRules",
     "Cors",
     "Decision",
+    "DeclaredDifference",
     "Deviation",
     "DirectResponse",
     "Endpoint",
     "EndpointHealth",
+    "Equivalence",
     "ErrorBodies",
     "ErrorBody",
     "ErrorFile",
@@ -106,6 +114,7 @@ __all__ = [
     "HeaderPairs",
     "Health",
     "HealthCheck",
+    "InstantFormat",
     "KeyFile",
     "Known",
     "Limits",
@@ -113,8 +122,10 @@ __all__ = [
     "LoadBalancing",
     "Match",
     "MatchedRoute",
+    "Metric",
     "Mirror",
     "Moment",
+    "OnFailure",
     "Outgoing",
     "OutlierDetection",
     "Override",
@@ -125,6 +136,8 @@ __all__ = [
     "Redirect",
     "RequestValue",
     "Rewrite",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteTable",
     "SigningKey",

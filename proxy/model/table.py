@@ -8,13 +8,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from proxy.model.backend import Backend, TlsFile
+from proxy.model.backend import Backend, Endpoint, TlsFile
 from proxy.model.cohort import Cohort, Override
+from proxy.model.compare import CompareRules
 from proxy.model.cors import Cors
 from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.rollout import Rollout
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
@@ -35,6 +37,8 @@ class Rewrite(Struct, frozen=True):
     values: tuple[tuple[str, RequestValue], ...] = ()
     """The segments of `template` that are values of the request, if the route's template has no such parameter."""
     query: QueryEdits | None = None
+    reverse: tuple[str, str] | None = None
+    """A prefix of paths in responses, and what replaces it, in place of the inverse of the rewrite."""
 
     @property
     def reads_request(self) -> bool:
@@ -132,9 +136,25 @@ class Redirect(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """Copies to the other backend. `percent_bp` is the percentage of the safe requests that are copied."""
+    """Copies to the other backend (rule 6). `percent_bp` is the percentage of the requests that are copied."""
 
     percent_bp: int = ALL_BP
+    max_concurrency: int = 20
+    """Concurrent copies of one worker; more are dropped."""
+    timeout_s: float = 5.0
+    """From the start of a copy to the end of its response."""
+    max_body_bytes: int = 1024 * 1024
+    """The largest request body that is copied; and how much of a response body is kept for the comparison."""
+    forward_credentials: bool = False
+    """Whether copies have the client's `Authorization`."""
+    sandbox: Endpoint | None = None
+    """Gets the copies of writes. Without it only safe methods are copied (rule 5)."""
+    compare: CompareRules | None = None
+    """How the two responses are compared. None: they are not."""
+
+
+DEFAULT_MIRROR = Mirror()
+"""The copies of a route in stage shadow that has no `mirror`."""
 
 
 class Route(Struct, frozen=True):
@@ -168,6 +188,7 @@ class Route(Struct, frozen=True):
     """Line and column of each match, if there are several."""
     path_policy: PathPolicy = STRICT_PATHS
     """The values of the defaults included."""
+    rollout: Rollout | None = None
 
 
 class Explain(Struct, frozen=True):

@@ -29,6 +29,8 @@ from proxy.routing.transforms.request_values import (
 )
 
 PREFLIGHT = "preflight"
+MIRROR = "mirror"
+"""The reason of a copy."""
 Choice = tuple[int, str]
 """The index of the chosen reference, -1 for a local reply; and the reason, in one word."""
 
@@ -46,10 +48,26 @@ def decide(
     """
     choice, bucket_bp, new_id = choose(table, matched, facts, moment)
     decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
+    return _without_parameters(table, decision)
+
+
+def decision_for_copy(
+    table: RouteTable, served: Decision, backend: str, facts: Facts, request_id: bytes
+) -> Decision:
+    """The decision by which a copy of a request goes to `backend`. The request was served by `served`.
+
+    Raises BadRequest as `decision_for`.
+    """
+    at = [ref.backend for ref in served.route.backend_refs].index(backend)
+    copied = decision_for(served.matched, facts, (at, MIRROR), request_id=request_id)
+    return _without_parameters(table, structs.replace(copied, mirrored_to=()))
+
+
+def _without_parameters(table: RouteTable, decision: Decision) -> Decision:
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
-    path = onward_path(decision.upstream_path, matched.route.path_policy, with_parameters=False)
+    path = onward_path(decision.upstream_path, decision.route.path_policy, with_parameters=False)
     return structs.replace(decision, upstream_path=path)
 
 
@@ -152,7 +170,7 @@ def decision_for(
         reason,
         ref,
         upstream_path(match, rewrite, path, more),
-        _mirrored_to(route, facts.method, ref) if may_mirror else (),
+        mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
         query,
         bucket_bp,
@@ -185,17 +203,23 @@ def _local_reply_reason(route: Route) -> str:
     return "retired" if route.stage == "retired" else "direct_response"
 
 
-def _mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
-    """The backends that get a copy of the request, without the one that serves it. Writes are not copied (rule 5)."""
-    if method not in SAFE_METHODS or len(route.backend_refs) != 2:
+def mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...]:
+    """The backends that get copies of such requests, without the one that serves them.
+
+    A write is copied to the sandbox of the newcomer only (rule 5).
+    """
+    mirror, is_safe = route.mirror, method in SAFE_METHODS
+    if len(route.backend_refs) != 2 or (mirror is not None and not mirror.percent_bp):
+        return ()
+    if not is_safe and (mirror is None or mirror.sandbox is None):
         return ()
     incumbent, newcomer = route.backend_refs
     match route.stage:
-        case "shadow":
+        case "shadow" if chosen is incumbent:
             return (newcomer.backend,)
-        case "canary" if route.mirror is not None and chosen is incumbent:
+        case "canary" if mirror is not None and chosen is incumbent:
             return (newcomer.backend,)
-        case "live" if route.mirror is not None:
+        case "live" if mirror is not None and is_safe and chosen is newcomer:
             return (incumbent.backend,)
         case _:
             return ()

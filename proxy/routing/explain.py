@@ -42,6 +42,7 @@ from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.cors import describe as describe_cors
 from proxy.routing.transforms.cors import requested_method
+from proxy.routing.transforms.reverse_rewrite import describe_inverse
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -228,6 +229,7 @@ def _possible_decision(
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
         cookies=in_words(backend.cookies),
+        mapped_back=describe_inverse(decision.match, decision.ref.rewrite),
     )
 
 

@@ -15,6 +15,10 @@ from proxy.control.table_watcher import TableWatcher
 from proxy.downstream.asgi_types import App
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.forwarder import Forwarder
+from proxy.mirroring.comparisons import Comparisons
+from proxy.mirroring.lane import Open
+from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.parity_book import ParityBook
 from proxy.model import ALL_BP, Backend
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import RANDOM_BITS
@@ -26,6 +30,7 @@ from proxy.server.settings import Settings, TracingSettings
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LineWriter
+from proxy.telemetry.mirror_counters import MirrorCounters
 from proxy.telemetry.outcomes import WorkerOutcomes
 from proxy.telemetry.shared_memory import (
     Connections,
@@ -59,6 +64,23 @@ class WorkerSlot(Struct, frozen=True):
         return self.stats.workers[self.number]
 
 
+class Mirroring(Struct, frozen=True):
+    """The copies of requests of one process, and what they show."""
+
+    mirrors: Mirrors
+    comparisons: Comparisons
+    book: ParityBook
+
+    @staticmethod
+    def create(open_upstream: Open, slot: WorkerSlot) -> "Mirroring":
+        book = ParityBook(MirrorCounters(slot.worker), slot.stats.parity, slot.number)
+        comparisons = Comparisons(book)
+        return Mirroring(Mirrors(open_upstream, book, comparisons.offer), comparisons, book)
+
+    def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self.comparisons.run(), self.book.run()
+
+
 class Facade:
     """The facade of one process. `serve` opens its listeners."""
 
@@ -70,6 +92,7 @@ class Facade:
         slot: WorkerSlot,
         reloader: Reloader,
         follower: HealthFollower,
+        mirroring: Mirroring,
         needs_asgi_tier: bool = False,
         tracing: "Tracing | None" = None,
     ) -> None:
@@ -86,6 +109,7 @@ class Facade:
         self.tracing = tracing
         """None without a collector of spans."""
         self._follower = follower
+        self._mirroring = mirroring
         self._heartbeat = Heartbeat(slot.worker, self._status, follower.follow)
 
     @property
@@ -134,9 +158,11 @@ class Facade:
         Then close the upstreams and the log.
         """
         self._follower.follow()
-        own = (self._heartbeat.run(), self.reloader.run())
+        own = (self._heartbeat.run(), self.reloader.run(), *self._mirroring.tasks())
         async with background_tasks(self.watcher, *own, *others):
             yield
+            await self._mirroring.mirrors.aclose()
+        self._mirroring.book.publish()
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
         if self.tracing is not None:
@@ -184,8 +210,15 @@ def build(
 
     upstreams = UpstreamRegistry(open_backend, settings.drain_s)
 
+    def open_copies(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
+        name = backend.name.partition(" ")[0]
+        return open_upstream(backend, transports.get(name), tls)
+
+    mirroring = Mirroring.create(open_copies, slot)
+
     def adopt(snapshot: Snapshot) -> None:
         upstreams.adopt(snapshot.backends, snapshot.contexts)
+        mirroring.mirrors.adopt(snapshot)
 
     counters = RequestCounters(slot.worker)
     recording = slot.log_lock is None
@@ -201,10 +234,21 @@ def build(
         counters,
         LineWriter(),
         follower.health,
+        mirrors=mirroring.mirrors,
     )
     reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))
     tracing = None if settings.tracing is None else _start_tracing(settings.tracing, forwarder)
-    return Facade(forwarder, watcher, counters, slot, reloader, follower, bool(transports), tracing)
+    return Facade(
+        forwarder,
+        watcher,
+        counters,
+        slot,
+        reloader,
+        follower,
+        mirroring,
+        bool(transports),
+        tracing,
+    )
 
 
 def _start_tracing(settings: TracingSettings, forwarder: Forwarder) -> "Tracing":

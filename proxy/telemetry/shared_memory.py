@@ -13,6 +13,7 @@ writer. A worker that replaces a dead one continues its counters.
 """
 
 import mmap
+import uuid
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -21,6 +22,7 @@ from msgspec import Struct
 
 from proxy.telemetry.shared_block import CHECK_BYTES, checked, with_checksum
 from proxy.telemetry.shared_health import SharedHealth
+from proxy.telemetry.shared_parity import SharedParity
 
 SET_SLOTS = 52
 """Counters of one set."""
@@ -166,6 +168,9 @@ class SharedStats:
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
         self.health = SharedHealth()
+        self.replica = uuid.uuid4().hex
+        """Names these counters: another facade, and this one after a restart, has another name."""
+        self.parity = SharedParity(workers)
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)

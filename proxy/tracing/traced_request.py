@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import asdict
+
 from proxy.forwarding.forwarder import Forwarder
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import (
@@ -50,15 +52,4 @@ class TracedForwarder(Forwarder, frozen=True, kw_only=True):
 
 def traced(forwarder: Forwarder, report: Callable[[TracedRecord], None]) -> TracedForwarder:
     """The same objects for requests that get a span."""
-    return TracedForwarder(
-        forwarder.table,
-        forwarder.upstreams,
-        forwarder.access_log,
-        forwarder.draw,
-        forwarder.random_bits,
-        forwarder.counters,
-        forwarder.writer,
-        forwarder.health,
-        forwarder.clock,
-        report=report,
-    )
+    return TracedForwarder(**asdict(forwarder), report=report)

@@ -58,6 +58,7 @@ _NOT_FROM_CLIENTS = frozenset(
         b"x-rewrite-url",
         b"proxy",
         b"proxy-authorization",
+        b"x-facade-mirror",
     )
 )
 # Names that always pass. Most fields of most requests are among them.
@@ -203,6 +204,20 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     if forwarding or name in _NOT_FROM_CLIENTS or b"_" in name:
         return name.decode("latin-1") in allowed
     return True
+
+
+def belongs_to_connection(name: str) -> bool:
+    """Whether a field is for one connection, and never passes."""
+    return name.encode() in _HOP_BY_HOP
+
+
+def is_dropped(name: str, allowed: frozenset[str]) -> bool:
+    """Whether a client's field of this name is dropped for what it may claim. `allowed` as in `upstream_headers`.
+
+    Forwarding fields are not: a backend gets what the facade believes of them.
+    """
+    encoded = name.encode()
+    return encoded not in _NOT_FORWARDED and not _may_pass(encoded, allowed, peer_trusted=True)
 
 
 def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

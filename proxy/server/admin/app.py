@@ -1,4 +1,4 @@
-"""The application of the admin listener: probes, metrics, the table in effect, `GET /explain`, and the dashboard."""
+"""The application of the admin listener: probes, metrics, figures, the table, `GET /explain`, and the dashboard."""
 
 import asyncio
 import time
@@ -20,6 +20,7 @@ from proxy.routing.explain import explain
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.route_row import route_row
 from proxy.routing.snapshot import CurrentTable
+from proxy.server.admin.figures import figures_report
 from proxy.server.probes import Health as FacadeHealth
 from proxy.server.settings import Settings, Token
 from proxy.telemetry.health_report import health_in
@@ -126,6 +127,10 @@ def admin_app(
             await asyncio.sleep(0)  # With one process, traffic is served on this event loop, too.
         return Response("".join(pieces), media_type=CONTENT_TYPE)
 
+    async def figures(_: Request) -> Response:
+        report = figures_report(table, stats, _health(table, stats))
+        return Response(msgspec.json.encode(report), media_type="application/json")
+
     def explain_request(request: Request) -> Response:
         # Not a coroutine: Starlette runs it in a thread, since a large table takes long.
         return _explanation(table, _health(table, stats), request)
@@ -134,7 +139,7 @@ def admin_app(
         routes=[
             *(Path("/healthz", healthz), Path("/readyz", readyz)),
             *(Path("/routes", routes), Path("/explain", explain_request)),
-            Path("/metrics", metrics),
+            *(Path("/metrics", metrics), Path("/figures", figures)),
             *dashboard.routes(),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -249,5 +254,7 @@ def _unauthorized() -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = "the admin listener has GET /, /healthz, /readyz, /routes, /explain and /metrics"
+    detail = (
+        "the admin listener has GET /, /healthz, /readyz, /routes, /explain, /figures and /metrics"
+    )
     return _problem(error.status_code, error.detail, detail, error.headers)

@@ -1,0 +1,1 @@
+"""Statistics of a rollout: bounds that hold at every look, histograms, conditions and verdicts. Pure."""

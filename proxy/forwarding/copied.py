@@ -1,0 +1,29 @@
+"""Begins the copy of a request that the table mirrors."""
+
+from functools import partial
+
+from proxy.forwarding.decided import Decided
+from proxy.forwarding.forwarder import Forwarder
+from proxy.http1.connection_login import has_login_credentials
+from proxy.mirroring.copy import CopiedRequest, Copy
+from proxy.routing.mirrored_request import is_copied, mirror_of
+from proxy.routing.snapshot import Snapshot
+from proxy.telemetry.request_record import Record
+
+
+def copy_of(
+    forwarder: Forwarder,
+    snapshot: Snapshot,
+    decided: Decided,
+    record: Record,
+    body: bytes | None,
+    began: float,
+) -> Copy | None:
+    """None for a request that is not copied. `body` is None if it comes after the head."""
+    decision, mirrors = decided.decision, forwarder.mirrors
+    if not decision.mirrored_to or mirrors is None or has_login_credentials(decided.facts.headers):
+        return None
+    if not is_copied(mirror_of(decision.route), record.draw_bp):
+        return None
+    request = partial(CopiedRequest, decided.facts, decision, decided.identity)
+    return mirrors.copy(decision.route, snapshot, request, body, began)

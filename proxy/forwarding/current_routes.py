@@ -1,0 +1,49 @@
+"""Holds the `QuickRoutes` of the table in effect, and finds usual requests that are copied to another backend."""
+
+from proxy.downstream.interfaces import ClientConnection
+from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.quick_routes import QuickPlan, QuickRoutes
+from proxy.http1.quick_head import QuickHead
+from proxy.routing.mirrored_request import copies_requests, is_copied, mirror_of
+from proxy.routing.snapshot import Snapshot
+
+
+class MirroringRoutes(QuickRoutes):
+    """For a table with mirrors. `plan` is None for a request that is copied: its plan is `copied` then.
+
+    So requests of tables without mirrors pay nothing.
+    """
+
+    __slots__ = ()
+
+    def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
+        plan = super().plan(head, client, draw_bp)
+        self.copied = None
+        if plan is None or not plan.prepared.copies:
+            return plan
+        if not is_copied(mirror_of(plan.prepared.route), draw_bp):
+            return plan
+        self.copied = plan
+        return None
+
+
+class CurrentQuickRoutes:
+    """Holds the `QuickRoutes` of the table in effect."""
+
+    __slots__ = ("_forwarder", "_routes")
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self._routes = _routes_of(forwarder, forwarder.table.current)
+
+    def get(self) -> QuickRoutes:
+        routes, forwarder = self._routes, self._forwarder
+        snapshot = forwarder.table.current
+        if routes.snapshot is not snapshot:
+            routes = self._routes = _routes_of(forwarder, snapshot)
+        return routes
+
+
+def _routes_of(forwarder: Forwarder, snapshot: Snapshot) -> QuickRoutes:
+    copies = forwarder.mirrors is not None and copies_requests(snapshot.table)
+    return MirroringRoutes(forwarder, snapshot) if copies else QuickRoutes(forwarder, snapshot)

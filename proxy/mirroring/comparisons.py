@@ -1,0 +1,115 @@
+"""Compares the responses of copies, in slices between the requests of clients."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Protocol
+
+from msgspec import Struct
+
+from proxy.comparison.comparer import Comparer, Comparison
+from proxy.comparison.observation import Observation
+from proxy.comparison.outcome import Outcome
+from proxy.mirroring.copy import Copy
+from proxy.model import CompareRules
+
+log = logging.getLogger(__name__)
+
+_MAX_QUEUED = 1_000
+_REST = 3.0
+"""After a slice the loop is free for so many times the time of the slice: comparisons take at most a quarter of it."""
+_LEAST_REST_S = 0.001
+_MOST_REST_S = 0.05
+"""A slice that took long was interrupted by another process."""
+
+
+class Compared(Struct, frozen=True):
+    """The outcomes for one copy."""
+
+    copy: Copy
+    baseline: Observation
+    candidate: Observation
+    outcome: Outcome
+    replay: Outcome | None = None
+    """Of the baseline's response and its second one, if the request was sent a second time."""
+
+
+class Results(Protocol):
+    """Who counts copies."""
+
+    def compared(self, compared: Compared) -> None: ...
+
+    def dropped(self, copy: Copy, reason: str) -> None: ...
+
+
+class Comparisons:
+    """Compares one copy after the other. `run` does the work."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._queue: deque[Copy] = deque()
+        self._queued = asyncio.Event()
+        self._comparers: dict[str, Comparer] = {}
+        self._rest_s = 0.0
+
+    def offer(self, copy: Copy) -> None:
+        """Compare a copy whose responses are complete, and release it."""
+        if len(self._queue) >= _MAX_QUEUED:
+            copy.release()
+            self._results.dropped(copy, "queue")
+            return
+        self._queue.append(copy)
+        self._queued.set()
+
+    async def run(self) -> None:
+        """Compare until cancelled. `Facade.running` owns the task."""
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                await self._compare(self._queue.popleft())
+
+    async def _compare(self, copy: Copy) -> None:
+        rules = copy.mirror.compare
+        try:
+            if rules is not None:
+                compared = await self._compared(copy, rules)
+                self._results.compared(compared)
+        except Exception:
+            # A bug of ours must not end the comparisons of later copies.
+            log.exception("the comparison of a copy of the route %s failed", copy.route.name)
+            self._results.dropped(copy, "internal")
+        finally:
+            copy.release()
+
+    async def _compared(self, copy: Copy, rules: CompareRules) -> Compared:
+        comparer = self._comparer(copy.route.name, rules)
+        served, seen = copy.observed(), copy.seen
+        # The incumbent is the baseline, also where the newcomer serves and the incumbent gets the copies.
+        baseline, candidate = (seen[0], served) if copy.is_reverse else (served, seen[0])
+        accepted = copy.accept_encoding
+        outcome = await self._finish(comparer.begin(baseline, candidate, accepted))
+        replay = None
+        if len(seen) > 1 and outcome.result != "baseline_invalid":
+            replay = await self._finish(comparer.begin(baseline, seen[1], accepted))
+        return Compared(copy, baseline, candidate, outcome, replay)
+
+    def _comparer(self, route: str, rules: CompareRules) -> Comparer:
+        comparer = self._comparers.get(route)
+        if comparer is None or comparer.rules != rules:
+            comparer = self._comparers[route] = Comparer(rules)
+        return comparer
+
+    async def _finish(self, comparison: Comparison) -> Outcome:
+        outcome: Outcome | None = None
+        while outcome is None:
+            began = time.perf_counter()
+            outcome = comparison.advance()
+            self._rest_s += _REST * (time.perf_counter() - began)
+            if self._rest_s < _LEAST_REST_S:
+                await asyncio.sleep(0)
+            else:
+                rest_s, self._rest_s = self._rest_s, 0.0
+                await asyncio.sleep(min(rest_s, _MOST_REST_S))
+        return outcome

@@ -1,0 +1,92 @@
+"""The body of an observed response: kept up to a limit, then hashed."""
+
+from hashlib import sha256
+
+_BEGINNING_BYTES = 64 * 1024
+"""How much is kept of a body that is longer than the limit."""
+
+
+class KeptBytes:
+    """The bytes that all copies of a worker keep together. `limit` grows with the table."""
+
+    __slots__ = ("limit", "now")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.now = 0
+
+    def take(self, count: int) -> bool:
+        """Whether there is room. If so, the bytes count until `give_back`."""
+        if self.now + count > self.limit:
+            return False
+        self.now += count
+        return True
+
+    def give_back(self, count: int) -> None:
+        self.now -= count
+
+
+class KeptBody:
+    """One body, as it was transferred. `release` it at the end."""
+
+    __slots__ = ("_chunks", "_hash", "_kept", "_limit", "_room", "is_lost", "length")
+
+    def __init__(self, limit: int, room: KeptBytes) -> None:
+        self._limit = limit
+        self._room = room
+        self._chunks: list[bytes] = []
+        self._kept = 0
+        self._hash = sha256()
+        self.length = 0
+        self.is_lost = False
+        """There was no room: neither the body nor its hash is known."""
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether only the beginning is kept."""
+        return self.length > self._limit
+
+    def add(self, data: bytes) -> None:
+        if self.is_lost:
+            return
+        before, self.length = self.length, self.length + len(data)
+        if self.length <= self._limit:
+            self._keep(data)
+            return
+        if before <= self._limit:
+            self._begin_hash()
+        self._hash.update(data)
+
+    def _keep(self, data: bytes) -> None:
+        if self._room.take(len(data)):
+            self._kept += len(data)
+            self._chunks.append(data)
+        else:
+            self.release()
+            self.is_lost = True
+
+    def _begin_hash(self) -> None:
+        chunks = self._chunks
+        for chunk in chunks:
+            self._hash.update(chunk)
+        self.release()
+        beginning = b"".join(chunks)[:_BEGINNING_BYTES]
+        if self._room.take(len(beginning)):
+            self._kept = len(beginning)
+            self._chunks = [beginning]
+
+    @property
+    def data(self) -> bytes:
+        """The whole body; its beginning, if it is longer than the limit."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of a body of which only the beginning is kept."""
+        return self._hash.digest() if self.is_hashed else b""
+
+    def release(self) -> None:
+        """Keep nothing any more."""
+        self._room.give_back(self._kept)
+        self._kept = 0
+        self._chunks = []

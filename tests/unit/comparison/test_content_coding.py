@@ -1,0 +1,89 @@
+"""Content codings: removed, bounded, and those that lie."""
+
+import gzip
+import itertools
+import zlib
+
+import brotli
+import pytest
+import zstandard
+
+from proxy.comparison.content_coding import codings_of, decoded
+from proxy.comparison.problems import Unusable
+
+CONTENT = b"[" + b"123," * 200_000 + b"1]"
+ZSTD = zstandard.ZstdCompressor()
+
+
+def bare(content: bytes) -> bytes:
+    return zlib.compress(content)[2:-4]
+
+
+ENCODED = {
+    "gzip": gzip.compress(CONTENT),
+    "x-gzip": gzip.compress(CONTENT[:9]) + gzip.compress(CONTENT[9:]),
+    "deflate": zlib.compress(CONTENT),
+    "br": brotli.compress(CONTENT),
+    "zstd": ZSTD.compress(CONTENT[:9]) + ZSTD.compress(CONTENT[9:]),
+}
+
+
+def decode(codings: tuple[str, ...], body: bytes, max_bytes: int = 10**6) -> bytes:
+    steps = decoded(codings, body, max_bytes)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return bytes(end.value)
+
+
+@pytest.mark.parametrize("coding", ENCODED)
+def test_a_coding_is_removed(coding: str) -> None:
+    assert decode((coding,), ENCODED[coding]) == CONTENT
+    assert decode((coding,), b"") == b""
+
+
+def test_deflate_without_its_frame_and_two_codings() -> None:
+    assert decode(("deflate",), bare(CONTENT)) == CONTENT
+    assert decode(("gzip", "br"), brotli.compress(gzip.compress(CONTENT))) == CONTENT
+    assert decode((), CONTENT) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "reason"),
+    [
+        *((coding, b"[1, 2, 3]", "undecodable") for coding in ENCODED),
+        *((coding, body[:-3], "undecodable") for coding, body in ENCODED.items()),
+        ("deflate", zlib.compress(b"[1]") + b"more", "undecodable"),
+        ("gzip", gzip.compress(b"[1]") + b"more", "undecodable"),
+        ("compress", b"[1]", "unknown_coding"),
+        *((coding, body, "too_large") for coding, body in ENCODED.items()),
+    ],
+    ids=itertools.count(),
+)
+def test_a_coding_that_is_none(coding: str, body: bytes, reason: str) -> None:
+    with pytest.raises(Unusable) as raised:
+        decode((coding,), body, 10_000 if reason == "too_large" else 10**6)
+    assert raised.value.reason == reason
+
+
+def test_a_body_that_expands_without_end_is_not_expanded() -> None:
+    content = bytes(30 * 1024 * 1024)
+    bombs = {
+        "gzip": gzip.compress(content, 1),
+        "br": brotli.compress(content, quality=1),
+        "zstd": ZSTD.compress(content),
+    }
+    for coding, body in bombs.items():
+        with pytest.raises(Unusable, match="larger"):
+            decode((coding,), body)
+
+
+def test_too_many_codings_are_not_removed() -> None:
+    with pytest.raises(Unusable, match="not known"):
+        decode(("gzip",) * 4, b"x")
+
+
+def test_the_codings_of_a_response() -> None:
+    assert codings_of([b"GZIP, identity", b" br,"]) == ("gzip", "br")
+    assert codings_of([]) == ()
