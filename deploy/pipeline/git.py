@@ -1,4 +1,4 @@
-"""Git as a program. It never prompts, and its secrets are in no URL, no argument and no file."""
+"""Git as a program. It asks for no password over https, and its secrets are in no URL, no argument and no file."""
 
 import re
 from collections.abc import Mapping
@@ -67,9 +67,6 @@ def environment(environ: Mapping[str, str], repository: Repository, url: str) ->
     return kept | {
         "GIT_CONFIG_COUNT": str(first + len(settings)),
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_SSH_COMMAND": environ.get(
-            "GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10"
-        ),
         "LC_ALL": "C",
         "PIPELINE_GIT_USER": repository.user,
         "PIPELINE_GIT_TOKEN": repository.token,
@@ -97,7 +94,9 @@ def reason(errors: str) -> str:
 def cannot(repository: Repository, url: str, act: str, failed: GitFailed) -> PipelineError:
     """The sentence for a repository that git cannot read or write."""
     text = f"the {repository.title} {shown(url)} {act}: {failed}"
-    if re.search(r"terminal prompts disabled|Authentication failed|Permission denied|403", text):
+    if re.search(
+        r"terminal prompts disabled|Authentication failed|Permission denied|\b403\b", text
+    ):
         text += f"; give git credentials, for https in {repository.setting}_TOKEN"
     elif re.search(r"does not exist|not found|does not appear to be", text):
         text += (

@@ -3,7 +3,7 @@
 import base64
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
@@ -20,7 +20,7 @@ class Login:
 
     server: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 class Registry:

@@ -133,7 +133,12 @@ def push(pipeline: Pipeline) -> None:
     if not new:
         return
     uris = [pipeline.registry.uri(image.repository) for image in new]
-    images.push(new, uris, pipeline.registry.login(), pipeline.tree, pipeline.environ)
+    try:
+        images.push(new, uris, pipeline.registry.login(), pipeline.tree, pipeline.environ)
+    except StepFailed:
+        # ECR refuses a tag that another build of this commit has pushed meanwhile.
+        if not all(pipeline.registry.has(image.repository, image.tag) for image in new):
+            raise
     for image, uri in zip(new, uris, strict=True):
         pipeline.say(f"pushed {uri}:{image.tag}")
 
@@ -164,6 +169,8 @@ def deploy(pipeline: Pipeline) -> None:
     if "routes" in pipeline.settings.targets:
         check_routes(pipeline.routes_file, pipeline.environ)
     edits, remote = pipeline.edits(), pipeline.remote()
+    for edit in edits[1:]:
+        try_edit(remote, edit)  # before the first one is pushed
     for edit in edits:
         publish(remote, edit, pipeline.say)
 

@@ -1,5 +1,6 @@
 """The edit of values.yaml: the template of the deployment repository, rendered for one commit."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from deploy.pipeline.template import rendered
 
 TEMPLATE = "values-template.yaml"
 VALUES = "values.yaml"
+SUBJECT = "Updated image tag to "
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ def values_edit(settings: Settings, known: Mapping[str, str], environ: Mapping[s
         file = git.folder / VALUES
         before = release_of(file.read_text()) if file.is_file() else Release()
         after = next_release(settings, before)
+        if after != before:
+            _surely_newer(settings, before, git)
         variables = {**environ, **known, **_variables(after)}
         text = rendered(TEMPLATE, template.read_text(), variables, environ["PATH"])
-        _check(release_of(text), after)
+        _check(text, after)
         file.write_text(text)
-        return f"Updated image tag to {settings.tag}"
+        return SUBJECT + settings.tag
 
     return edit
 
@@ -52,7 +56,6 @@ def next_release(settings: Settings, before: Release) -> Release:
     both = {"service", "facade"} <= set(settings.targets)
     if both or "service" in settings.targets:
         same = before.service == settings.tag
-        _surely_newer(settings, before, same)
         facade = settings.tag if both else before.facade
         # The build number is shown for the image: it changes only with it.
         return Release(settings.tag, facade, before.build if same else settings.build)
@@ -63,14 +66,21 @@ def next_release(settings: Settings, before: Release) -> Release:
     return Release(before.service, settings.tag, before.build)
 
 
-def _surely_newer(settings: Settings, before: Release, same: bool) -> None:
+def _surely_newer(settings: Settings, before: Release, git: Git) -> None:
     """Two builds that run at the same time may end in the wrong order."""
-    older = before.build.isdigit() and int(settings.build) < int(before.build)
-    if older and not same and not settings.allow_older:
+    newest = max(int(before.build) if before.build.isdigit() else 0, _last_build(git))
+    if int(settings.build) < newest and not settings.allow_older:
         raise PipelineError(
-            f"build {settings.build} is older than build {before.build}, which is deployed: to go back, revert the "
+            f"build {settings.build} is older than build {newest}, which is deployed: to go back, revert the "
             "commit in the deployment repository; after a new start of the count, set ALLOW_OLDER_BUILD=1"
         )
+
+
+def _last_build(git: Git) -> int:
+    """The build of the last commit of a pipeline; values.yaml has that of the service alone."""
+    body = git.run("log", "-1", f"--grep=^{SUBJECT}", "--format=%b")
+    found = re.search(r"^Build: (\d+)$", body, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _variables(release: Release) -> dict[str, str]:
@@ -83,16 +93,19 @@ def _variables(release: Release) -> dict[str, str]:
 
 def release_of(text: str) -> Release:
     """Reads values.yaml. Raises PipelineError if it is no YAML."""
+    values = _loaded(text)
+    service = _at(values, "image", "tag")
+    facade = _at(values, "facade", "image", "tag") or service
+    return Release(service, facade, _at(values, "buildNumber"))
+
+
+def _loaded(text: str) -> Any:
     try:
-        values = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f" at line {place.line + 1}" if place else ""
         raise PipelineError(f"{VALUES} is no YAML{line}: correct {TEMPLATE}") from None
-    service = _at(values, "image", "tag")
-    return Release(
-        service, _at(values, "facade", "image", "tag") or service, _at(values, "buildNumber")
-    )
 
 
 def _at(values: Any, *names: str) -> str:
@@ -101,12 +114,20 @@ def _at(values: Any, *names: str) -> str:
     return "" if values is None else str(values)
 
 
-def _check(found: Release, wanted: Release) -> None:
+def _check(text: str, wanted: Release) -> None:
     """The template may have been edited: the tags have to arrive."""
+    found = release_of(text)
     if found.service != wanted.service:
         raise PipelineError(
             f"{TEMPLATE} gives image.tag {found.service!r}, not {wanted.service}: "
             'write tag: "${IMAGE_TAG}" there'
+        )
+    if _at(_loaded(text), "facade", "enabled") == "False":
+        return
+    if not wanted.facade:
+        raise PipelineError(
+            f"{VALUES} of the deployment repository has no tag for the facade: "
+            "deploy both programs first, or set facade.enabled to false"
         )
     if found.facade != wanted.facade:
         raise PipelineError(

@@ -9,7 +9,8 @@ The product of two such ratios of independent samples is a martingale, too. So o
 """
 
 from collections.abc import Callable, Iterator
-from math import lgamma, log, log1p
+from functools import cache
+from math import exp, lgamma, log, log1p
 from typing import Protocol
 
 from msgspec import Struct
@@ -35,21 +36,37 @@ class Sample(Protocol):
         ...
 
 
-class Prior(Struct, frozen=True):
-    """A beta distribution. The bounds hold with any prior; they are narrowest near its mean."""
+class Beta(Struct, frozen=True):
+    """A beta distribution of the true proportion."""
 
-    successes: float = 0.5
-    failures: float = 0.5
+    successes: float
+    failures: float
+
+    def log_likelihood(self, successes: float, failures: float) -> float:
+        """The log of the likelihood of these outcomes under it."""
+        with_outcomes = _log_beta(self.successes + successes, self.failures + failures)
+        return with_outcomes - _log_beta_of(self)
+
+
+class Prior(Struct, frozen=True):
+    """A mean of beta distributions. The bounds hold with any prior; they are narrowest where it expects the proportion.
+
+    `usual` has three quarters of the weight. `JEFFREYS` has the rest, so that a total failure is seen soon, too.
+    """
+
+    usual: Beta
 
     def log_mixture(self, successes: float, failures: float) -> float:
         """The log of the likelihood of these outcomes."""
-        with_outcomes = _log_beta(self.successes + successes, self.failures + failures)
-        return with_outcomes - _log_beta(self.successes, self.failures)
+        one = log(0.75) + self.usual.log_likelihood(successes, failures)
+        other = log(0.25) + JEFFREYS.log_likelihood(successes, failures)
+        return max(one, other) + log1p(exp(-abs(one - other)))
 
 
-JEFFREYS = Prior()
-"""The bounds are about equally good for every proportion."""
-RARE_FAILURES = Prior(20.0, 0.5)
+JEFFREYS = Beta(0.5, 0.5)
+"""It is about equally good for every proportion."""
+ANY = Prior(JEFFREYS)
+RARE_FAILURES = Prior(Beta(20.0, 0.5))
 """For proportions above 90 per cent."""
 
 
@@ -58,7 +75,7 @@ class Proportion(Struct, frozen=True):
 
     successes: int
     trials: int
-    prior: Prior = JEFFREYS
+    prior: Prior = ANY
 
     @property
     def failures(self) -> int:
@@ -125,6 +142,11 @@ def border(is_outside: Callable[[float], bool], outside: float, inside: float) -
         else:
             inside = middle
     return outside
+
+
+@cache
+def _log_beta_of(prior: Beta) -> float:
+    return _log_beta(prior.successes, prior.failures)
 
 
 def _log_beta(one: float, other: float) -> float:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from math import log, log1p
 
-from proxy.analysis.confidence import Bounds, Prior, border
+from proxy.analysis.confidence import Beta, Bounds, Prior, border
 
 _OCTAVE = 32
 EDGES_S = tuple(0.00025 * 2 ** (number / _OCTAVE) for number in range(18 * _OCTAVE + 1))
@@ -33,7 +33,7 @@ class Quantile:
         self._buckets = sorted(bucket for bucket, count in latency.items() if count)
         self._sums = list(accumulate(latency[bucket] for bucket in self._buckets))
         self._share = share
-        self._prior = Prior(0.5 * share / (1 - share), 0.5)
+        self._prior = Prior(Beta(0.5 * share / (1 - share), 0.5))
 
     @property
     def requests(self) -> int:
@@ -85,7 +85,7 @@ class Quantile:
     def _likeliest(self) -> float:
         """The number of requests with the smallest ratio. The ratio is convex in it."""
         low, high = 0.0, float(self.requests)
-        for _ in range(50):
+        for _ in range(30):
             third = (high - low) / 3
             if self._log_ratio(low + third) < self._log_ratio(high - third):
                 high -= third

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from proxy.analysis.conditions import Condition, Interval, Operand, holds, operands, parse_condition
-from proxy.analysis.confidence import RARE_FAILURES, Bounds, Prior, Proportion, joint_bounds
+from proxy.analysis.confidence import RARE_FAILURES, Beta, Bounds, Prior, Proportion, joint_bounds
 from proxy.analysis.figures import Figures, Parity
 from proxy.analysis.latency import UNBOUNDED_S, Quantile
 
@@ -23,7 +23,7 @@ FALSE_ALARMS = 0.01
 PARITY = "parity_rate"
 _QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 METRICS = ("success_rate", *_QUANTILES, "fallback_rate", PARITY)
-_RARE = Prior(0.5, 20.0)
+_RARE = Prior(Beta(0.5, 20.0))
 _MS = 1000.0
 
 

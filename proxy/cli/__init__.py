@@ -26,6 +26,7 @@ COMMANDS = {
     "rollback": "bring traffic back",
     "resume": "end the kill switch",
     "rollout": "walk a route through the steps of its rollout",
+    "configmap": "put a table into a ConfigMap, from inside a pod",
     "history": "who changed what",
     "revert": "restore a version",
     "ledger": "list what of the monolith is still used",

@@ -17,7 +17,6 @@ from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, VIA,
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
 from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
-from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
@@ -31,6 +30,7 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
+from proxy.routing.upstream_path import upstream_path
 
 _MAX_PROFILES = 1024
 _ALWAYS_SPECIAL = 1 << VIA | 1 << IDS | 1 << REPORTING

@@ -184,7 +184,7 @@ def _cohort(matched: MatchedRoute, facts: Facts) -> str:
     cohort = matched.route.cohort
     if cohort is None:
         return ""
-    found = key_of(cohort, matched.match, facts)
+    found = key_of(cohort, matched.match, facts, matched.route.path_policy)
     if found is not None:
         key = found[0]
         return f"{cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()

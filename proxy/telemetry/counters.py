@@ -102,8 +102,7 @@ class RequestCounters:
             if first_s is not None:
                 counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
                 seconds[at + _FIRST_BYTE_S] += first_s
-        if record.route is not None and is_watched(record.route):
-            self._count_figures(record.route.name, record)
+        self._count_figures(record)
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes
         if record.received_bytes:
@@ -166,10 +165,11 @@ class RequestCounters:
             labels.places[status] = at
         return at
 
-    def _count_figures(self, route: str, record: Record) -> None:
-        backend = None if record.decision is None else record.decision.backend
-        if backend is not None:
-            self._figures.count(route, backend, record.status, record.total_s)
+    def _count_figures(self, record: Record) -> None:
+        route, decision = record.route, record.decision
+        if route is None or not is_watched(route) or decision is None or decision.backend is None:
+            return
+        self._figures.count(route.name, decision.backend, record.status, record.total_s)
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""

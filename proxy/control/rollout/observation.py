@@ -17,8 +17,8 @@ from proxy.control.rollout.window import (
 from proxy.model import Analysis, Rollout, Route
 
 _REPORTS_S = 1.0
-_GRACE_S = 60.0
-"""How long all replicas may take to serve the table of a new step."""
+_GRACE_S = 180.0
+"""How long all replicas may take to serve the table of a new step. A ConfigMap takes up to 90 s to reach the pods."""
 
 
 class Observed(Struct, frozen=True):

@@ -119,9 +119,9 @@ def upstream_headers(
     )
     if backend.headers.remove:
         kept = [pair for pair in kept if pair[0].decode("latin-1") not in backend.headers.remove]
-    source = ValueSource(
-        facts, matched.match.path, UNKNOWN_ID if identity is None else identity.request_id
-    )
+    request_id = UNKNOWN_ID if identity is None else identity.request_id
+    policy = matched.route.path_policy
+    source = ValueSource(facts, matched.match.path, request_id, policy)
     return edited_request(kept, matched.route, ref, source)
 
 
@@ -136,7 +136,7 @@ def sent_prefixes(
     kept = with_prefix(kept, taken_prefix(matched.match, ref.rewrite))
     if PREFIX.decode() in backend.headers.remove:
         kept = []
-    source = ValueSource(facts, matched.match.path)
+    source = ValueSource(facts, matched.match.path, path_policy=matched.route.path_policy)
     edited = edited_request(kept, matched.route, ref, source)
     return [value for name, value in edited if name == PREFIX]
 

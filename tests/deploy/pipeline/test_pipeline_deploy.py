@@ -80,11 +80,30 @@ def test_what_is_deployed_gets_the_tag(
     assert site.subjects()[0] == f"Updated image tag to {tags['new']}"
 
 
-def test_the_facade_alone_has_to_wait_for_a_first_service(site: Site, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("facade", "has no image.tag: deploy the service first"),
+        ("service", "has no tag for the facade: deploy both programs first"),
+    ],
+)
+def test_the_first_deployment_has_both_programs(
+    site: Site, run: Run, target: str, sentence: str
+) -> None:
+    """The other one would have an image that was not pushed."""
     site.push_image()
-    status, _, errors = run("deploy", "facade")
+    status, _, errors = run("deploy", target)
     assert (status, site.subjects()) == (2, ["The chart"])
-    assert "deploy the service first" in errors
+    assert sentence in errors
+
+
+def test_without_the_facade_the_service_is_deployed_alone(site: Site, run: Run) -> None:
+    site.push_image()
+    template = site.deployed("values-template.yaml")
+    without = template.replace("facade:\n  enabled: true", "facade:\n  enabled: false")
+    site.edit_deployment("values-template.yaml", without)
+    assert run("deploy", "service")[0] == 0
+    assert site.values()["image"]["tag"] == site.tag()
 
 
 def test_an_older_build_does_not_replace_a_newer_one(
@@ -102,6 +121,38 @@ def test_an_older_build_does_not_replace_a_newer_one(
     monkeypatch.setenv("ALLOW_OLDER_BUILD", "1")
     assert run("deploy")[0] == 0
     assert site.values()["buildNumber"] == "41"
+
+
+def test_an_older_build_of_the_facade_does_not_replace_a_newer_one(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values have the build number of the service alone."""
+    site.push_image()
+    run("deploy")
+    for number, status in ((50, 0), (49, 2)):
+        site.commit()
+        site.push_image()
+        monkeypatch.setenv("CODEBUILD_BUILD_NUMBER", str(number))
+        assert run("deploy", "facade")[0] == status
+    assert site.values()["buildNumber"] == "42"
+
+
+def test_images_and_routes_together_are_both_refused_or_both_pushed(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.push_image()
+    monkeypatch.setenv("DEPLOY", "service facade routes")
+    shifted = site.deployed("routes.yaml").replace("stage: legacy #", "stage: live #")
+    site.edit_deployment("routes.yaml", shifted)
+    head = site.head()
+    status, _, errors = run("deploy")
+    assert (status, site.head(), "was edited there" in errors) == (2, head, True)
+    monkeypatch.setenv("ROUTES_OVER", head)
+    assert run("deploy")[0] == 0
+    assert [subject[:19] for subject in site.subjects()[:2]] == [
+        "Updated routes.yaml",
+        "Updated image tag t",
+    ]
 
 
 def test_the_routes_go_without_an_image_and_without_aws(

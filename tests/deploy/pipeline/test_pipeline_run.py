@@ -65,6 +65,15 @@ def test_what_a_killed_push_left_out_is_pushed_by_the_next_run(site: Site, run: 
     assert pushes == [f"push {REGISTRY}/m2m-flightspecial-facade:{site.tag()}"]
 
 
+def test_a_tag_that_another_build_of_the_commit_has_pushed_is_pushed(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepare(run, "sbom")
+    monkeypatch.setenv("DOCKER_FAILS", "late push")
+    assert run("push", "service")[0] == 0
+    assert f"ECR has m2m-flightspecial:{site.tag()}" in run("build", "service")[1]
+
+
 def _prepare(run: Run, step: str) -> None:
     for name in ("build", "sbom"):
         if name == step:

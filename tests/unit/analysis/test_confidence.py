@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.analysis.confidence import (
-    JEFFREYS,
+    ANY,
     RARE_FAILURES,
+    Beta,
     Prior,
     Proportion,
     difference_bounds,
@@ -43,7 +44,7 @@ def test_the_bounds_of_a_proportion(
 
 
 @given(
-    st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from([JEFFREYS, RARE_FAILURES, Prior(1, 99)]),
+    st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from([ANY, RARE_FAILURES, Prior(Beta(1, 99))]),
     st.floats(1e-6, 0.5),
 )  # fmt: skip
 def test_the_bounds_enclose_the_observed_proportion(
@@ -56,12 +57,17 @@ def test_the_bounds_enclose_the_observed_proportion(
     assert proportion_bounds(successes, successes + failures, alpha)[0] <= sample.observed
 
 
+@pytest.mark.parametrize("prior", [ANY, RARE_FAILURES])
+def test_a_total_failure_shows_after_a_few_trials(prior: Prior) -> None:
+    assert Proportion(0, 20, prior).bounds_at(4.6)[1] < 0.5
+
+
 def test_a_level_that_no_proportion_has_gives_the_observed_one() -> None:
     assert Proportion(30, 100).bounds_at(-100.0) == pytest.approx((0.3, 0.3))
 
 
 @pytest.mark.parametrize("proportion", [0.02, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("prior", [JEFFREYS, RARE_FAILURES])
+@pytest.mark.parametrize("prior", [ANY, RARE_FAILURES])
 def test_the_bounds_of_a_proportion_hold_at_every_look(proportion: float, prior: Prior) -> None:
     """A bound for one look would fail at some of them in a third of the runs."""
     random = Random(1)

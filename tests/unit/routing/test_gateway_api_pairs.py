@@ -13,6 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
+from proxy.config.load import load
+from proxy.routing.decide import decide
+from proxy.routing.mirrored_request import is_copied, mirror_of
+from proxy.routing.resolve import resolve
+from tests.make import at, facts
 from tests.support.facade_in_process import InProcess
 
 PAGE = (Path(__file__).parents[3] / "docs" / "routes.md").read_text()
@@ -99,10 +104,32 @@ MATCHES = [
 ]
 AGREE = [*CORS, *SCHEME, *MATCHES]
 
+
+class Copy(NamedTuple):
+    """A request, its draw in hundredths of a per cent, and the backend that gets a copy; empty for none."""
+
+    mirror: str
+    request: str
+    draw_bp: int
+    backend: str
+
+
+EACH, TENTH = "{}", "{percent: 10}"
+COPIES = [
+    Copy(EACH, "GET /m", 0, "v2"),
+    Copy(EACH, "GET /m/x?q=1", 9_999, "v2"),
+    Copy(EACH, "HEAD /m", 5_000, "v2"),
+    Copy(EACH, "OPTIONS /m", 5_000, "v2"),
+    Copy(EACH, "GET /other", 5_000, ""),
+    Copy(EACH, "GET /mx", 5_000, ""),
+    Copy(TENTH, "GET /m", 0, "v2"),
+    Copy(TENTH, "GET /m", 5, "v2"),
+    Copy(TENTH, "GET /m", 1_000, ""),
+    Copy("{percent: 0}", "GET /m", 0, ""),
+]
+"""RequestMirror, and RequestMirror by percentage. Writes are not copied to a backend that has not asked for it (rule 5)."""
+
 WAITING = {
-    "a mirror gets a copy": 6,
-    "a mirror of a percentage": 4,
-    "several mirrors": 2,
     "a retry by status": 6,
     "a retry after a failed connection": 2,
     "the backoff between retries": 2,
@@ -110,13 +137,14 @@ WAITING = {
 }
 """Their words are validated, and not obeyed everywhere yet (rule 15)."""
 CANNOT = {
+    "several mirrors": 2,
     "listeners with ports of their own": 2,
     "a 421 for a connection of another certificate": 1,
     "client certificates of clients": 1,
     "a backend that speaks HTTP/2 without TLS": 1,
     "names of a backend's certificate, several": 1,
 }
-"""Parts of a listener, which the balancer in front has, and of HTTP/2."""
+"""One mirror for each route; parts of a listener, which the balancer in front has; HTTP/2."""
 
 
 def _sent(pair: Pair) -> bytes:
@@ -140,12 +168,29 @@ async def test_a_table_says_it_and_the_facade_does_it(pair: Pair, quick: bool) -
     await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_mirror_gets_the_copies_that_the_table_says(copy: Copy) -> None:
+    routes = (
+        "- {name: m, stage: shadow, match: {path: {prefix: /m}}, backend_refs: [v1, v2], "
+        f"mirror: {copy.mirror}}}\n- {{name: rest, backend_refs: v3}}\n"
+    )
+    loaded = load((HEAD + routes).encode(), "t")
+    method, _, target = copy.request.partition(" ")
+    request = facts(target.partition("?")[0], method=method)
+    matched = resolve(loaded.index, request).matched
+    assert matched is not None
+    decision = decide(loaded.table, matched, request, at(copy.draw_bp))
+    copied = is_copied(mirror_of(decision.route), copy.draw_bp) if decision.mirrored_to else False
+    assert (decision.mirrored_to if copied else ()) == ((copy.backend,) if copy.backend else ())
+
+
 def test_the_page_has_the_numbers() -> None:
     waiting, cannot = sum(WAITING.values()), sum(CANNOT.values())
-    whole = len(AGREE) + waiting + cannot
+    agree = len(AGREE) + len(COPIES)
+    whole = agree + waiting + cannot
     section = PAGE.partition("## Beside the Gateway API\n")[2].partition("\n## ")[0]
     assert f"Of {whole} pairs" in section
-    assert f"{len(AGREE)} can be said now and agree" in section
+    assert f"{agree} can be said now and agree" in section
     assert f"{waiting} wait" in section
     assert f"{cannot} cannot be said" in section
     assert max(Counter(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)).values()) == 1

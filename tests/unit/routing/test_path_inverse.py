@@ -19,9 +19,9 @@ from proxy.model import (
     RequestValue,
     Rewrite,
 )
-from proxy.routing.decide import upstream_path
 from proxy.routing.transforms.path_inverse import inverse_of
 from proxy.routing.transforms.reverse_rewrite import describe_inverse, mapped_back
+from proxy.routing.upstream_path import upstream_path
 from tests.make import backend, decided, exact, facts, matched, prefix, route, table, template
 
 TENANTS = replace(template("/api/{tenant}/orders", tenant="[a-z]+"), tail=True)
