@@ -8,7 +8,12 @@ from msgspec.structs import replace
 
 from proxy.downstream.asgi import AsgiExtension, AsgiService
 from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
-from proxy.downstream.interfaces import ActiveRequest, ClientConnection
+from proxy.downstream.interfaces import (
+    ActiveRequest,
+    ClientConnection,
+    ConnectionLimits,
+    RequestService,
+)
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
@@ -19,7 +24,6 @@ from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
-from proxy.forwarding.quick_request import QuickTier
 from proxy.forwarding.recovery import begin_recovery
 from proxy.forwarding.response_headers import (
     facade_headers,
@@ -282,10 +286,10 @@ class AsgiTier(Struct, frozen=True):
     """
 
     asgi: AsgiService
-    fast: QuickTier
+    fast: RequestService
 
     @property
-    def limits(self) -> Snapshot:
+    def limits(self) -> ConnectionLimits:
         return self.fast.limits
 
     def new_request(

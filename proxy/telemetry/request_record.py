@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy.errors import RequestError, UpstreamError
 from proxy.model import Decision, Facts, Route
 from proxy.routing.transforms.sent_head import SentHead
-from proxy.routing.transforms.trace_context import Identity
+from proxy.routing.transforms.trace_context import ClaimedIds, Identity, identify
 
 
 class Record(Struct):
@@ -47,6 +47,10 @@ class Record(Struct):
         if isinstance(self.error, UpstreamError) or not self.status:
             return False
         return self.status < 500 if self.verdict is None else self.verdict
+
+    def identify(self, claimed: ClaimedIds, bits: int) -> Identity:
+        """The ids of the request. A request with a span has another record (`proxy.tracing`)."""
+        return identify(claimed, bits)
 
 
 def reason_of(record: Record) -> str:
