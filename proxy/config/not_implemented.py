@@ -22,8 +22,6 @@ def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
     for field in _OF_ROUTES:
         if getattr(doc, field) is not None:
             yield UnimplementedField("routes", doc.name, field)
-    if doc.mirror is not None and doc.mirror.compare is not None:
-        yield UnimplementedField("routes", doc.name, "mirror.compare")
     for ref in doc.backend_refs or ():
         if ref.url_rewrite is not None and ref.url_rewrite.reverse is not None:
             field = f"backend_refs[{ref.name}].url_rewrite.reverse"

@@ -1,5 +1,7 @@
 """Holds the `QuickRoutes` of the table in effect, and finds usual requests that are copied to another backend."""
 
+from msgspec.structs import replace
+
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.quick_routes import QuickPlan, QuickRoutes
@@ -19,11 +21,11 @@ class MirroringRoutes(QuickRoutes):
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
         plan = super().plan(head, client, draw_bp)
         self.copied = None
-        if plan is None or not plan.prepared.copies:
+        if plan is None or not plan.prepared.copied:
             return plan
         if not is_copied(mirror_of(plan.prepared.route), draw_bp):
             return plan
-        self.copied = plan
+        self.copied = replace(plan, read=plan.read + plan.prepared.copied)
         return None
 
 

@@ -39,7 +39,7 @@ from proxy.routing.transforms.headers import edited_request, replaced_names
 from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
-from proxy.telemetry.log_line import route_part
+from proxy.telemetry.log_line import mirrored_part, route_part
 from proxy.upstream import HttpUpstream
 
 _MAX_KNOWN = 2_048
@@ -116,8 +116,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     counted: CountedRoute
     matched: MatchedRoute
     """The route, with the match that took the requests."""
-    copies: bool
-    """The requests, or a percentage of them, are copied to another backend (rule 6)."""
+    copied: bytes
+    """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -270,8 +270,14 @@ def _prepared(
         route_part(route, ref.backend, reason, snapshot.version),
         CountedRoute(route.name, ref.backend, reason),
         matched,
-        reason != "kill_switch" and bool(mirrored_to(route, method, ref)),
+        _copied_part(route, method, choice),
     )
+
+
+def _copied_part(route: Route, method: str, choice: Choice) -> bytes:
+    at, reason = choice
+    to = () if reason == "kill_switch" else mirrored_to(route, method, route.backend_refs[at])
+    return mirrored_part(to[0]) if to else b""
 
 
 def _reads_request(route: Route, ref: BackendRef) -> bool:

@@ -179,6 +179,7 @@ class MirroredRequest(QuickRequest, eq=False):
     def _general(self) -> FastRequest:
         request = QuickRequest._general(self)
         request.copy = self.copy
+        request.record.mirrored_to = request.decided.decision.mirrored_to[0]
         return request
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:

@@ -92,7 +92,7 @@ class Comparisons:
         outcome = await self._finish(comparer.begin(baseline, candidate, accepted))
         replay = None
         if len(seen) > 1 and outcome.result != "baseline_invalid":
-            replay = await self._finish(comparer.begin(baseline, seen[1], accepted))
+            replay = await self._finish(comparer.begin(baseline, seen[1], accepted, is_replay=True))
         return Compared(copy, baseline, candidate, outcome, replay)
 
     def _comparer(self, route: str, rules: CompareRules) -> Comparer:

@@ -1,8 +1,9 @@
 """Sends one copy, and observes its response. Every failure is a value."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from msgspec import Struct
 
@@ -51,7 +52,8 @@ async def observe(
         async with asyncio.timeout(request.timeouts.request_s):
             exchange = await upstream.open(request)
             try:
-                await _run(exchange, sent, response, allows_more)
+                async with _uploading(exchange, sent):
+                    await _receive(exchange, response, allows_more)
             finally:
                 exchange.abort()
     except TimeoutError:
@@ -63,12 +65,28 @@ async def observe(
     return response.observed("")
 
 
-async def _run(
-    exchange: Exchange, sent: bytes, response: _Response, allows_more: AllowsMore
-) -> None:
-    if exchange.has_body:
+@contextlib.asynccontextmanager
+async def _uploading(exchange: Exchange, sent: bytes) -> AsyncIterator[None]:
+    """Send the body of the request inside the block, beside receiving: a response may come before its end."""
+    if not exchange.has_body:
+        yield
+        return
+    task = asyncio.get_running_loop().create_task(_upload(exchange, sent))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def _upload(exchange: Exchange, sent: bytes) -> None:
+    # The response, or its absence, tells how the upload ended.
+    with contextlib.suppress(RequestError):
         await exchange.send_body(sent)
         exchange.end_upload()
+
+
+async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> None:
     head = await exchange.head()
     response.status, response.headers = head.status, head.fields.pairs
     body = response.body

@@ -90,6 +90,11 @@ class Mirrors:
             copy.release()
             self._results.dropped(copy, reason)
 
+    @property
+    def busy(self) -> int:
+        """How many copies are due or being sent."""
+        return len(self._due) + len(self._tasks)
+
     # --- tables -------------------------------------------------------------------------------------
 
     def adopt(self, snapshot: Snapshot) -> None:

@@ -5,12 +5,14 @@ import logging
 import time
 from collections.abc import Callable
 
-import msgspec
+from msgspec import Struct
 
-from proxy.comparison.parity import Parity, ParityCounts
+from proxy.comparison.parity import Parity
 from proxy.comparison.users import user_hash
 from proxy.mirroring.comparisons import Compared
 from proxy.mirroring.copy import Copy
+from proxy.mirroring.kept_parity import KeptParity, decoded, member, setup_of
+from proxy.model import Route
 from proxy.routing.cohort import key_of
 from proxy.telemetry.mirror_counters import MirrorCount, MirrorCounters
 from proxy.telemetry.shared_parity import SharedParity
@@ -18,7 +20,14 @@ from proxy.telemetry.shared_parity import SharedParity
 log = logging.getLogger(__name__)
 
 _PUBLISH_S = 1.0
-CountsByRoute = dict[str, ParityCounts]
+
+
+class _RouteParity(Struct, frozen=True):
+    """The parity of a route, valid for one setup."""
+
+    route: Route
+    setup: str
+    parity: Parity
 
 
 class ParityBook:
@@ -35,10 +44,11 @@ class ParityBook:
         self._shared = shared
         self._number = number
         self._clock = clock
-        before = decoded_counts(shared.read(number))
-        self._routes = {route: Parity(counts=counts) for route, counts in before.items()}
-        self._texts: dict[str, bytes] = {}
-        self._changed: set[str] = set(before)
+        self._before = decoded(shared.read(number))
+        """The counts of the worker before, of routes that this one has not counted yet."""
+        self._texts = {route: member(route, kept) for route, kept in self._before.items()}
+        self._routes: dict[str, _RouteParity] = {}
+        self._changed: set[str] = set()
         self._was_too_large = False
 
     # --- what copies show ---------------------------------------------------------------------------
@@ -53,7 +63,7 @@ class ParityBook:
         """A copy ended without a comparison. `reason` is one of `DROPS`."""
         self._counters.count_drop(copy.route.name, reason)
         if copy.mirror.compare is not None:
-            self._parity(copy.route.name).drop(reason, self._clock())
+            self._parity(copy).drop(reason, self._clock())
 
     def compared(self, compared: Compared) -> None:
         """A copy was compared."""
@@ -67,17 +77,26 @@ class ParityBook:
             count(route, MirrorCount.COMPARED)
             if outcome.result == "equal":
                 count(route, MirrorCount.EQUAL)
-        parity = self._parity(route)
+        parity = self._parity(copy)
         parity.add(outcome, now, _user(copy))
         if compared.replay is not None:
             parity.add_replay(compared.replay, now)
 
-    def _parity(self, route: str) -> Parity:
-        self._changed.add(route)
-        parity = self._routes.get(route)
-        if parity is None:
-            parity = self._routes[route] = Parity()
-        return parity
+    def _parity(self, copy: Copy) -> Parity:
+        route = copy.route
+        self._changed.add(route.name)
+        current = self._routes.get(route.name)
+        if current is None or current.route is not route:
+            setup = setup_of(route, copy.snapshot.backends)
+            before = self._before.pop(route.name, None)
+            if current is not None and current.setup == setup:
+                parity = current.parity
+            elif before is not None and before.setup == setup:
+                parity = Parity(before.counts)
+            else:
+                parity = Parity()
+            current = self._routes[route.name] = _RouteParity(route, setup, parity)
+        return current.parity
 
     # --- for the other processes --------------------------------------------------------------------
 
@@ -86,23 +105,25 @@ class ParityBook:
         while True:
             await asyncio.sleep(_PUBLISH_S)
             if self._changed:
-                await self._encode_changed()
-                self.publish()
-
-    async def _encode_changed(self) -> None:
-        for route in tuple(self._changed):
-            self._encode(route)
-            await asyncio.sleep(0)  # Requests are served in between.
-
-    def _encode(self, route: str) -> None:
-        self._changed.discard(route)
-        member = msgspec.json.encode(route), msgspec.json.encode(self._routes[route].counts)
-        self._texts[route] = b"%b:%b" % member
+                for route in tuple(self._changed):
+                    self._encode(route)
+                    await asyncio.sleep(0)  # Requests are served in between.
+                self._write()
 
     def publish(self) -> None:
-        """Publish all counts. Those of routes for which there is no room are left out."""
-        for route in tuple(self._changed):
-            self._encode(route)
+        """Publish all counts."""
+        if self._changed:
+            for route in tuple(self._changed):
+                self._encode(route)
+            self._write()
+
+    def _encode(self, name: str) -> None:
+        self._changed.discard(name)
+        of_route = self._routes[name]
+        self._texts[name] = member(name, KeptParity(of_route.setup, of_route.parity.counts))
+
+    def _write(self) -> None:
+        """The largest texts are left out if there is no room for all."""
         fitting, room = [], self._shared.room
         for text in sorted(self._texts.values(), key=len):
             room -= len(text) + 1
@@ -114,16 +135,6 @@ class ParityBook:
             log.warning("there is no room for the parity of all routes: some are not reported")
         self._was_too_large = is_too_large
         self._shared.write(self._number, b"{%b}" % b",".join(fitting))
-
-
-def decoded_counts(text: bytes | None) -> CountsByRoute:
-    """The counts in a text of `ParityBook.publish`; empty if it cannot be read."""
-    if not text:
-        return {}
-    try:
-        return msgspec.json.decode(text, type=CountsByRoute)
-    except msgspec.DecodeError:
-        return {}
 
 
 def _user(copy: Copy) -> int | None:

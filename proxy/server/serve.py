@@ -23,6 +23,7 @@ from proxy.server.admin.app import admin_app
 from proxy.server.app import Facade
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
+from proxy.server.parity import ParityKeeper
 from proxy.server.probes import OwnHealth
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, Tier
@@ -71,15 +72,18 @@ async def serve(
     )
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
-    app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token)
+    parity = ParityKeeper(facade.table, facade.slot.stats.parity, settings.routes)
+    app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
     monitor = HealthMonitor(facade.table, facade.slot.stats)
-    async with serving_admin(app, facade.table, admin_socket), facade.running(monitor.run()):
+    background = facade.running(monitor.run(), parity.run())
+    async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
         announce(listen, admin)
         await stop.wait()
         ServiceManager(settings.notify_socket).stopping()
         await traffic.stop(stop_now or asyncio.Event())
+    parity.write()
 
 
 class Traffic:

@@ -51,6 +51,7 @@ class LogLine(Struct):
     sent_fields: int | UnsetType = UNSET
     added_fields: int | UnsetType = UNSET
     sent_field_bytes: int | UnsetType = UNSET
+    mirrored_to: str | UnsetType = UNSET
 
 
 def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
@@ -82,6 +83,8 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.sent_fields = record.refused_head.fields
         line.added_fields = record.refused_head.added
         line.sent_field_bytes = record.refused_head.field_bytes
+    if record.mirrored_to:
+        line.mirrored_to = record.mirrored_to
     if facts is not None:
         for name, value in read_members(facts, reads).items():
             setattr(line, name, value)
@@ -183,6 +186,11 @@ def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
     """The members that depend on route and reference only, followed by a comma."""
     members = {"route": route.name, "backend": backend, "reason": reason, "table": version}
     return msgspec.json.encode(members)[1:-1] + b","
+
+
+def mirrored_part(backend: str) -> bytes:
+    """The member with the backend of a copy, after a comma."""
+    return b',"mirrored_to":%b' % msgspec.json.encode(backend)
 
 
 def read_part(facts: Facts, reads: LoggedNames) -> bytes:

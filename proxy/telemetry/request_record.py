@@ -31,6 +31,8 @@ class Record(Struct):
     """How often the request was sent, or a connection for it was tried."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
+    mirrored_to: str = ""
+    """The backend that a copy of the request is sent to."""
     refused_head: SentHead | None = None
     """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
 

@@ -19,6 +19,7 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
+from proxy.mirroring.mirrors import Mirrors
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, ReloadState
 from proxy.telemetry.access_log import AccessLog
@@ -96,7 +97,14 @@ class Seen(Struct, frozen=True):
 class InProcess:
     """A facade on the fast tier. `quick` is whether it reads usual requests the quick way."""
 
-    def __init__(self, table: str, *, quick: bool, peer: str = "192.0.2.9") -> None:
+    def __init__(
+        self,
+        table: str,
+        *,
+        quick: bool,
+        peer: str = "192.0.2.9",
+        mirrors: Mirrors | None = None,
+    ) -> None:
         self._peer = peer
         self.lines: list[bytes] = []
         self.draw_bp = 0
@@ -115,6 +123,7 @@ class InProcess:
             LineWriter(),
             CurrentHealth(),
             lambda: 7.0,
+            mirrors,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)
