@@ -140,9 +140,7 @@ def _why_invalid(baseline: Observation) -> str:
 
 
 def _add_failure(candidate: Observation, found: Differences) -> None:
-    if candidate.failure == "timeout":
-        found.add("body", "slow", None, candidate.failure)
-    elif candidate.status:
+    if candidate.status:
         found.add("body", "length", None, candidate.failure)
     else:
         found.add("status", "missing", None, candidate.failure)

@@ -38,6 +38,4 @@ def state_of_place(count: int, replays: int, trials: Trials) -> State:
 
 def state_of_slowness(slow: int, trials: Trials) -> State:
     """What slow responses are. If both backends are equally fast, each of them is slow as often as the other."""
-    if proportion_bounds(slow, slow + trials.faster, ALPHA)[0] > 0.5:
-        return "real"
-    return "noise" if trials.faster else "unsure"
+    return "real" if proportion_bounds(slow, slow + trials.faster, ALPHA)[0] > 0.5 else "noise"

@@ -7,12 +7,12 @@ across restarts, and merged with those of other workers and replicas (`proxy.com
 
 from proxy.comparison.counts import (
     MAX_PLACES,
-    ParityCounts,
     PlaceCounts,
     SliceCounts,
     increase,
     increase_reason,
 )
+from proxy.comparison.counts import ParityCounts as ParityCounts
 from proxy.comparison.outcome import Difference, Outcome
 from proxy.comparison.users import add_user
 

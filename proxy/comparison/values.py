@@ -39,9 +39,9 @@ def kind_of_values(left: Json, right: Json, equal: Equivalence | None) -> Kind |
 
 
 def _are_equivalent(left: Json, right: Json, equal: Equivalence) -> bool:
-    if equal.kind == "case":
+    if equal.kind == "case_insensitive":
         return type(left) is type(right) is str and left.casefold() == right.casefold()
-    if equal.kind == "tolerance":
+    if equal.kind == "number":
         if json_type(left) != "number" or json_type(right) != "number":
             return False
         return _are_close(left, right, equal.tolerance)
@@ -69,7 +69,7 @@ def identity(value: Json, equal: Equivalence | None, side: int) -> Hashable:
         return ("boolean", value)
     if equal is None:
         return value  # type: ignore[no-any-return] # a text or a number
-    if equal.kind == "case" and type(value) is str:
+    if equal.kind == "case_insensitive" and type(value) is str:
         return value.casefold()
     if equal.kind == "instant":
         return epoch_ms(value, equal.right if side else equal.left, equal.zone)

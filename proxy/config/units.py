@@ -183,3 +183,19 @@ Rate = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 """Ten-thousandths."""
+
+
+def _read_tolerance(value: Any) -> float:
+    if type(value) not in (int, Decimal):
+        raise value_fault(f"{misplaced(value)} where a number is meant", "write one like 0.01")
+    if not 0 < value <= 10**12:
+        raise value_fault(f"{quoted(value)} is no tolerance", "write a number above 0")
+    return float(value)
+
+
+Tolerance = Annotated[
+    float,
+    BeforeValidator(_read_tolerance),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+"""A difference of two numbers."""

@@ -12,7 +12,7 @@ class Equivalence(Struct, frozen=True):
 
     path: str
     """A JSON path as in the table: `$[*].expiryDate`."""
-    kind: Literal["instant", "set", "case", "tolerance"] = "instant"
+    kind: Literal["instant", "set", "number", "case_insensitive"] = "instant"
     left: InstantFormat | None = None
     right: InstantFormat | None = None
     zone: str = "UTC"

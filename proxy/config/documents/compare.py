@@ -5,13 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from proxy.comparison.instants import zone_of
 from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, shared
 from proxy.config.expressions import JsonPath, Redaction
 from proxy.config.faults import Fault
 from proxy.config.texts import Day, HeaderName, Title, Zone, choice
-from proxy.config.units import Duration, Percent, Rate, Size
+from proxy.config.units import Duration, Percent, Rate, Size, Tolerance
 
 _FORMATS = ("epoch_s", "epoch_ms", "iso", "iso_local")
+_KINDS = ("instant", "set", "number", "case_insensitive")
+_KIND_OF = {
+    "left": "instant",
+    "right": "instant",
+    "tz": "instant",
+    "key": "set",
+    "tolerance": "number",
+}
 Format = Annotated[Literal["epoch_s", "epoch_ms", "iso", "iso_local"], choice("format", *_FORMATS)]
 
 
@@ -25,18 +34,38 @@ class NoiseDoc(Doc):
 
 
 class EqualDoc(RuledDoc):
-    """Two formats of the same value."""
+    """Two ways to write the same value."""
 
-    as_: Annotated[Literal["instant"], choice("kind of value", "instant")] = Field(
-        alias="as", description="The type of the value"
-    )
-    left: Format = Field(description="The format of the incumbent")
-    right: Format = Field(description="The format of the newcomer")
+    as_: Annotated[
+        Literal["instant", "set", "number", "case_insensitive"], choice("kind of value", *_KINDS)
+    ] = Field(alias="as", description="What the value is")
+    left: Format | None = Field(default=None, description="Of an instant: the incumbent's format")
+    right: Format | None = Field(default=None, description="Of an instant: the newcomer's format")
     tz: Zone | None = Field(default=None, description="The zone of a format without a zone")
+    key: Title | None = Field(
+        default=None, description="Of a set of objects: the member that identifies one"
+    )
+    tolerance: Tolerance | None = Field(
+        default=None, description="Of a number: the largest difference that counts as equal"
+    )
 
     def faults(self) -> Iterator[Fault]:
+        if self.as_ == "instant":
+            for side in ("left", "right"):
+                if getattr(self, side) is None:
+                    yield Fault((), f"an instant needs `{side}`", f"add `{side}: epoch_ms`")
+        if self.as_ == "number" and self.tolerance is None:
+            yield Fault((), "a number needs `tolerance`", "add `tolerance: 0.01`")
+        for field, kind in _KIND_OF.items():
+            if getattr(self, field) is not None and self.as_ != kind:
+                article = "an" if kind == "instant" else "a"
+                text = f"`{field}` is for {article} {kind}"
+                yield Fault((field,), text, "leave it out", on_key=True)
         if "iso_local" in (self.left, self.right) and self.tz is None:
             yield Fault((), "`iso_local` names no zone", "add `tz: UTC`")
+        if self.tz is not None and zone_of(self.tz) is None:
+            hint = "write UTC or Europe/Paris"
+            yield Fault(("tz",), f"this machine knows no time zone `{self.tz}`", hint)
 
 
 class IgnoreDoc(Doc):
@@ -55,7 +84,7 @@ class BodyDoc(RuledDoc):
         Field(default="json", description="How bodies are parsed")
     )
     equal: dict[JsonPath, EqualDoc] = Field(
-        default_factory=dict, description="Values with two formats"
+        default_factory=dict, description="Values that are written in two ways"
     )
     ignore: list[IgnoreDoc] = Field(
         default_factory=list, description="Differences accepted until a date"

@@ -58,7 +58,7 @@ def test_a_baseline_that_is_no_good_is_no_evidence(baseline: Observation, reason
 @pytest.mark.parametrize(
     ("candidate", "expected"),
     [
-        (Observation(failure="timeout"), ("body", "slow")),
+        (Observation(failure="timeout"), ("status", "missing")),
         (Observation(failure="unreachable"), ("status", "missing")),
         (Observation(200, JSON, b"[1", failure="broke"), ("body", "length")),
         (response(b""), ("body", "missing")),
