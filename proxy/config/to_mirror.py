@@ -50,7 +50,9 @@ def compare_rules(doc: CompareDoc) -> CompareRules:
 
 
 def _equivalence(path: str, doc: EqualDoc) -> Equivalence:
-    return Equivalence(path, doc.as_, doc.left, doc.right, doc.tz or "UTC")
+    return Equivalence(
+        path, doc.as_, doc.left, doc.right, doc.tz or "UTC", doc.key or "", doc.tolerance or 0.0
+    )
 
 
 def mirror_faults(route: RouteDoc) -> Iterator[Fault]:
