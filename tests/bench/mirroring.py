@@ -102,7 +102,7 @@ class ListedOnly(Mirrors):
 def side(table: str, kind: type[Mirrors] = Mirrors) -> Side:
     """A facade that serves `table`."""
     stats = SharedStats()
-    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, 0)
+    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, stats.cases, 0)
     comparisons = Comparisons(book)
     mirrors = kind(lambda each, tls: open_upstream(each, None, tls), book, comparisons.offer)
     facade = InProcess(table, quick=True, mirrors=mirrors)
