@@ -43,7 +43,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-load
 test: check ## everything that has to hold before a commit: checks, the core's tests and coverage, all other tests
 	$(PYTEST) tests/unit --cov --cov-report=
 	$(BIN)/python -m coverage report --include="$$($(BIN)/python -m tests.core)" --fail-under=100 --skip-covered --show-missing
-	$(PYTEST) tests --ignore=tests/unit
+	$(PYTEST) --cache-clear tests --ignore=tests/unit || $(BIN)/python -m tests.second_try
 
 coverage: .venv/.tools ## all tests once more, and which lines of the whole no test has run
 	$(PYTEST) tests --cov --cov-report=term-missing:skip-covered

@@ -174,11 +174,18 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
     )
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
+    if decision.backend is not None:
+        _print_rules(screen, decision)
+
+
+def _print_rules(screen: Screen, decision: PossibleDecision) -> None:
+    """What holds for the requests and responses of the backend."""
     if decision.cookies:
         screen.fact("cookies", f"it receives and may set {decision.cookies}")
-    if decision.backend is not None:
-        to = ", ".join(decision.mirrored_to)
-        screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
+    if decision.mapped_back:
+        screen.fact("replies", decision.mapped_back)
+    to = ", ".join(decision.mirrored_to)
+    screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
 
 
 def _print_health(screen: Screen, decision: PossibleDecision) -> None:

@@ -88,12 +88,22 @@ def _not_ok_trigger(route: RouteDoc) -> Iterator[Fault]:
                 yield Fault(("fallback", "triggers", position), "`not_ok` without a meaning", hint)
 
 
+def _mirror_steps(route: RouteDoc) -> Iterator[Fault]:
+    if route.rollout is not None and route.mirror is None:
+        for position, step in enumerate(route.rollout.steps):
+            if step.set_mirror is not None:
+                at: Loc = ("rollout", "steps", position, "set_mirror")
+                text = "a step changes the copies, and the route has no `mirror`"
+                yield Fault(at, text, "add `mirror: {percent: 0}`", on_key=True)
+
+
 Rule = Callable[[RouteDoc], Iterator[Fault]]
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     *STAGE_RULES,
     (frozenset(("backend_refs", "match", "redirect")), _rewrites),
     (frozenset(("fallback", "response_ok")), _not_ok_trigger),
+    (frozenset(("mirror", "rollout")), _mirror_steps),
     (frozenset(("mirror", "match", "writes")), mirror_faults),
     (frozenset(("backend_refs", "response", "cors")), cors_faults),
     (

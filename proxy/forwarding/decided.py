@@ -40,6 +40,7 @@ def decide_request(
     resolution = resolve(snapshot.index, facts, client.header_bytes)
     matched = resolution.matched
     record.route = resolution.route
+    record.path_policy = resolution.path_policy
     if resolution.error is not None:
         raise resolution.error
     if matched is None:

@@ -118,7 +118,7 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
         request_id = b"" if identity is None else identity.request_id
         decision = record.decision
         path = None if decision is None else decision.match.path
-        source = ValueSource(facts, path, request_id)
+        source = ValueSource(facts, path, request_id, route.path_policy)
         ref = None if decision is None else decision.ref
         added = edited_response(added, route, ref, source)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}

@@ -44,6 +44,7 @@ from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.rollout import Analysis, Metric, OnFailure, Rollout, RolloutStep
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
@@ -79,6 +80,7 @@ __all__ = [
     "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
+    "Analysis",
     "Availability",
     "Backend",
     "BackendHealth",
@@ -120,8 +122,10 @@ __all__ = [
     "LoadBalancing",
     "Match",
     "MatchedRoute",
+    "Metric",
     "Mirror",
     "Moment",
+    "OnFailure",
     "Outgoing",
     "OutlierDetection",
     "Override",
@@ -132,6 +136,8 @@ __all__ = [
     "Redirect",
     "RequestValue",
     "Rewrite",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteTable",
     "SigningKey",

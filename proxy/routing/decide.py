@@ -1,7 +1,5 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
-from collections.abc import Mapping
-
 from msgspec import structs
 
 from proxy.model import (
@@ -9,16 +7,15 @@ from proxy.model import (
     BackendRef,
     Decision,
     Facts,
-    Match,
     MatchedRoute,
     Moment,
-    Rewrite,
     Route,
     RouteTable,
 )
 from proxy.routing.cohort import place_of
+from proxy.routing.dot_segments import check_dot_segments
 from proxy.routing.override import overridden
-from proxy.routing.paths import NO_SEGMENTS, fill_template, onward_path, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, onward_path
 from proxy.routing.read_your_writes import last_written
 from proxy.routing.transforms.cors import is_answered
 from proxy.routing.transforms.request_values import (
@@ -27,6 +24,7 @@ from proxy.routing.transforms.request_values import (
     edited_query,
     segments_for,
 )
+from proxy.routing.upstream_path import upstream_path
 
 PREFLIGHT = "preflight"
 MIRROR = "mirror"
@@ -103,7 +101,7 @@ def _choose_by_bucket(
         known_bp = moment.known.bucket_bp
         bucket_bp = moment.draw_bp if known_bp is None else known_bp
         return weighted_choice(route, bucket_bp, "draw"), bucket_bp, b""
-    place = place_of(route.cohort, matched.match, facts, moment)
+    place = place_of(route.cohort, matched.match, facts, moment, route.path_policy)
     choice = weighted_choice(route, place.bucket_bp, place.reason)
     return choice, place.bucket_bp, place.new_id
 
@@ -158,17 +156,19 @@ def decision_for(
         return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     path = onward_path(facts.path, route.path_policy)
-    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id)
+    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id, route.path_policy)
     more, query = NO_SEGMENTS, None
     if rewrite is not None and rewrite.reads_request:
         more = segments_for(rewrite.values, source)
         query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
+    sent = upstream_path(match, rewrite, path, more)
+    check_dot_segments(matched, ref, facts.path, sent, more)
     may_mirror = route.stage is not None and reason != "kill_switch"
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(match, rewrite, path, more),
+        sent,
         mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
         query,
@@ -222,22 +222,3 @@ def mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...
             return (incumbent.backend,)
         case _:
             return ()
-
-
-def upstream_path(
-    match: Match, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
-) -> bytes:
-    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`.
-
-    `more` has segments of the template that are not in the path.
-    """
-    if rewrite is None:
-        return path
-    pattern = match.path.value if match.path is not None else "/"
-    if rewrite.prefix is not None:
-        return replace_prefix(path, pattern, rewrite.prefix)
-    if rewrite.full_path is not None:
-        return to_wire(rewrite.full_path)
-    if rewrite.template is not None:
-        return fill_template(path, rewrite.template, pattern, more)
-    return path

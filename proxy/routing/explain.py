@@ -43,6 +43,7 @@ from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.cors import describe as describe_cors
 from proxy.routing.transforms.cors import requested_method
+from proxy.routing.transforms.reverse_rewrite import describe_inverse
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -184,7 +185,7 @@ def _cohort(matched: MatchedRoute, facts: Facts) -> str:
     cohort = matched.route.cohort
     if cohort is None:
         return ""
-    found = key_of(cohort, matched.match, facts)
+    found = key_of(cohort, matched.match, facts, matched.route.path_policy)
     if found is not None:
         key = found[0]
         return f"{cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
@@ -231,6 +232,7 @@ def _possible_decision(
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
         cookies=in_words(backend.cookies),
+        mapped_back=describe_inverse(decision.match, decision.ref.rewrite),
     )
 
 

@@ -29,6 +29,8 @@ class PossibleDecision(Struct, frozen=True):
     """The fields sent to the backend or, in a local reply, to the client."""
     cookies: str = ""
     """The cookies that the backend receives and may set, if not all."""
+    mapped_back: str = ""
+    """What becomes of paths in the backend's responses, if the table rewrites the path."""
     mirrored_to: tuple[str, ...] = ()
     mirror: str = ""
     """How such requests are copied to it, in words."""

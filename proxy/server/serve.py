@@ -116,7 +116,7 @@ class Traffic:
             )
         self._service = service_of(tier, facade, self._listener.tasks)
 
-    def _protocol(self, listener: Listener) -> asyncio.Protocol:
+    def _protocol(self, listener: Listener) -> DownstreamConnection:
         return DownstreamConnection(self._service, self._clients, listener.connections)
 
     async def start(self) -> None:
@@ -145,7 +145,7 @@ async def serving_admin(
     """Serve `app` on the admin listener inside the block. Its requests never reach the forwarder."""
     clients = ConnectionTracker(_ADMIN_CONNECTIONS, lambda _: None, lambda _: None)
 
-    def protocol(listener: Listener) -> asyncio.Protocol:
+    def protocol(listener: Listener) -> DownstreamConnection:
         service = AsgiService(app, listener.tasks, lambda: table.current)
         return DownstreamConnection(service, clients, listener.connections)
 

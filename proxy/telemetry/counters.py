@@ -10,6 +10,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from proxy.telemetry.request_record import Record
+from proxy.telemetry.route_figures import RouteFigures, is_watched
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
 BOUNDS_S = (
@@ -22,6 +23,8 @@ _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
 ADDED_FIELDS = "added_fields"
 """The first parts of the names of counters; the second part is a backend."""
+PATH_POLICY = "path_policy"
+"""The first part of the names of counters whose second part is a route, and whose third part a field of its policy."""
 OTHER = "other"
 
 
@@ -58,7 +61,10 @@ class CountedRoute(Struct, frozen=True, eq=False):
     route: str
     backend: str
     reason: str
+    is_watched: bool = False
+    """Its requests have figures, too (`route_figures`)."""
     places: dict[int, int] = {}
+    """Always empty if it is watched: so the check costs other requests nothing."""
 
 
 class RequestCounters:
@@ -76,7 +82,8 @@ class RequestCounters:
         self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
-        self._of_backends: dict[Name, int] = {}
+        self._named: dict[Name, int] = {}
+        self._figures = RouteFigures(worker)
         self._continue()
         worker.begin()
 
@@ -95,16 +102,24 @@ class RequestCounters:
             if first_s is not None:
                 counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
                 seconds[at + _FIRST_BYTE_S] += first_s
+        self._count_figures(record)
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes
         if record.received_bytes:
             counters[at + _RECEIVED] += record.received_bytes
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        self._count_names(record)
+
+    def _count_names(self, record: Record) -> None:
+        """Count what has a name of its own beside the set: by backend, or by route."""
         if record.dropped_cookies:
-            self._count_of_backend(DROPPED_COOKIES, record, len(record.dropped_cookies))
+            self._count((DROPPED_COOKIES, _backend_of(record)), len(record.dropped_cookies))
         if record.refused_head is not None and record.refused_head.past_usual_limit:
-            self._count_of_backend(ADDED_FIELDS, record, 1)
+            self._count((ADDED_FIELDS, _backend_of(record)), 1)
+        if record.path_policy and record.route is not None:
+            for field in record.path_policy:
+                self._count((PATH_POLICY, record.route.name, field), 1)
 
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
@@ -130,11 +145,7 @@ class RequestCounters:
         """Count a usual request that has ended: sent once, with a response that came in one read."""
         at = labels.places.get(status)
         if at is None:
-            key = (labels.route, labels.backend, status, labels.reason)
-            at = self._offsets.get(key)
-            if at is None:
-                at = self._new_set(key)
-            labels.places[status] = at
+            at = self._usual_set(labels, status, total_s)
         counters = self._counters
         counters[at + _BOTH + bisect_left(BOUNDS_S, total_s)] += 1
         self._seconds[at + _BOTH_S] += total_s
@@ -142,6 +153,23 @@ class RequestCounters:
             counters[at + _SENT] += sent_bytes
         if received_bytes:
             counters[at + _RECEIVED] += received_bytes
+
+    def _usual_set(self, labels: CountedRoute, status: int, total_s: float) -> int:
+        key = (labels.route, labels.backend, status, labels.reason)
+        at = self._offsets.get(key)
+        if at is None:
+            at = self._new_set(key)
+        if labels.is_watched:
+            self._figures.count(labels.route, labels.backend, status, total_s)
+        else:
+            labels.places[status] = at
+        return at
+
+    def _count_figures(self, record: Record) -> None:
+        route, decision = record.route, record.decision
+        if route is None or not is_watched(route) or decision is None or decision.backend is None:
+            return
+        self._figures.count(route.name, decision.backend, record.status, record.total_s)
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""
@@ -154,15 +182,14 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
-    def _count_of_backend(self, kind: str, record: Record, count: int) -> None:
-        """Add to a counter of a backend. Once the memory is full, only backends that have a counter are counted."""
-        name = (kind, "-" if record.decision is None else record.decision.backend or "-")
-        at = self._of_backends.get(name)
+    def _count(self, name: Name, count: int) -> None:
+        """Add to a counter of a backend or route. Once the memory is full, only those that exist are counted."""
+        at = self._named.get(name)
         if at is None:
             at = self._worker.add_set(name)
             if at is None:
                 return
-            self._of_backends[name] = at
+            self._named[name] = at
         self._counters[at] += count
 
     def _continue(self) -> None:
@@ -174,8 +201,8 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
-            elif len(name) == 2:
-                self._of_backends[name] = at
+            elif len(name) == 2 or name[0] == PATH_POLICY:
+                self._named[name] = at
             elif len(name) == 4:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at
@@ -206,3 +233,7 @@ class RequestCounters:
             return self._kinds[OTHER]
         self._kinds[kind] = at
         return at
+
+
+def _backend_of(record: Record) -> str:
+    return "-" if record.decision is None else record.decision.backend or "-"

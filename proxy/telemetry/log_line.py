@@ -47,6 +47,7 @@ class LogLine(Struct):
     headers: dict[str, list[str]] | UnsetType = UNSET
     cookies: dict[str, list[str]] | UnsetType = UNSET
     query: dict[str, list[str]] | UnsetType = UNSET
+    path_policy: tuple[str, ...] | UnsetType = UNSET
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
     sent_fields: int | UnsetType = UNSET
     added_fields: int | UnsetType = UNSET
@@ -77,6 +78,8 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
         line.error = str(record.error)
+    if record.path_policy:
+        line.path_policy = record.path_policy
     if record.dropped_cookies:
         line.dropped_cookies = record.dropped_cookies
     if record.refused_head is not None:

@@ -8,13 +8,20 @@ in short pieces, so requests are served in between.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import get_args
+from typing import TypeVar, get_args
 
 from msgspec import Struct
 
 from proxy.model import Availability
 from proxy.routing.snapshot import CurrentTable
-from proxy.telemetry.counters import ADDED_FIELDS, BOUNDS_S, BUCKETS, DROPPED_COOKIES, Offset
+from proxy.telemetry.counters import (
+    ADDED_FIELDS,
+    BOUNDS_S,
+    BUCKETS,
+    DROPPED_COOKIES,
+    PATH_POLICY,
+    Offset,
+)
 from proxy.telemetry.health_report import health_in
 from proxy.telemetry.mirror_counters import copies_of_routes
 from proxy.telemetry.shared_memory import (
@@ -45,6 +52,10 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_added_fields_refused_total": (
         "counter",
         "Requests that a backend refused (400, 431), and that the added fields took past a usual limit.",
+    ),
+    "facade_path_policies_total": (
+        "counter",
+        "Requests whose odd path passed by the path policy of their route.",
     ),
     "facade_client_connections": ("gauge", "Connections of clients to a worker."),
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
@@ -90,6 +101,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 """Type and help of every metric, by its name."""
 
 Labels = tuple[tuple[str, str], ...]
+_Key = TypeVar("_Key", str, tuple[str, str])
 _SETS_IN_A_STEP = 100
 _LE = tuple(f'le="{bound}"' for bound in (*BOUNDS_S, "+Inf"))
 
@@ -114,6 +126,7 @@ class Totals:
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
         self.of_backends: dict[str, dict[str, int]] = {DROPPED_COOKIES: {}, ADDED_FIELDS: {}}
+        self.policies: dict[tuple[str, str], int] = {}
 
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
@@ -124,6 +137,10 @@ class Totals:
                 elif len(name) == 2:
                     kind, backend = name
                     _add_count(self.of_backends[kind], backend, worker.counters[number * SET_SLOTS])
+                elif name[0] == PATH_POLICY:
+                    _add_count(
+                        self.policies, (name[1], name[2]), worker.counters[number * SET_SLOTS]
+                    )
                 elif len(name) == 4:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
@@ -154,7 +171,7 @@ class Totals:
             self.attempts[backend] = self.attempts.get(backend, 0) + attempts
 
 
-def _add_count(totals: dict[str, int], key: str, count: int) -> None:
+def _add_count(totals: dict[_Key, int], key: _Key, count: int) -> None:
     if count:
         totals[key] = totals.get(key, 0) + count
 
@@ -202,6 +219,7 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         (ADDED_FIELDS, "facade_added_fields_refused_total"),
     ):
         yield _family(name, _by("backend", totals.of_backends[kind]))
+    yield _family("facade_path_policies_total", _by_two(("route", "policy"), totals.policies))
 
 
 def _of_workers(stats: SharedStats) -> str:

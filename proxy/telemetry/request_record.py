@@ -29,6 +29,8 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it was tried."""
+    path_policy: tuple[str, ...] = ()
+    """The fields of the route's path policy that let the path pass, as `field: value`."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
     mirrored_to: str = ""

@@ -118,9 +118,9 @@ def test_what_cannot_be_printed_is_escaped(text: str) -> None:
 def test_routes_shows_a_table_as_people_read_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert facade("routes") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "route   takes                          stage   goes to",
-        "list *  path prefix /list, method GET  canary  legacy 80 %, new 20 %",
-        "rest    everything                     -       legacy",
+        "route   takes                                     stage   goes to",
+        "list *  path prefix /list, method GET or OPTIONS  canary  legacy 80 %, new 20 %",
+        "rest    everything                                -       legacy",
         "",
         "routes.yaml: 2 routes",
         "* list: not obeyed yet: retry",

@@ -36,6 +36,7 @@ LABELS = {
     "facade_upstream_attempts_total": {"backend"},
     "facade_refused_total": {"kind"},
     "facade_dropped_cookies_total": {"backend"},
+    "facade_path_policies_total": {"route", "policy"},
     "facade_added_fields_refused_total": {"backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
@@ -120,6 +121,7 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     only = route("r", to=refs(a=100))
     record = Record("v", 0, facts(), decided(table(only), only, facts(), 0), only)
     record.dropped_cookies = ("sid",)
+    record.path_policy = ("double_slash: merge",)
     record.refused_head = SentHead(103, 8, 9000, past_usual_limit=True)
     counters.count_request(record)
     counters.count_refused("too_slow")

@@ -1,4 +1,4 @@
-"""The application of the admin listener: probes, metrics, the table in effect, and `GET /explain`."""
+"""The application of the admin listener: probes, metrics, figures, the table in effect, `GET /explain`."""
 
 import asyncio
 import time
@@ -18,6 +18,7 @@ from proxy.routing.explain import explain
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.route_row import route_row
 from proxy.routing.snapshot import CurrentTable
+from proxy.server.admin.figures import figures_report
 from proxy.server.admin.parity import parity_paths
 from proxy.server.admin.problems import problem
 from proxy.server.parity import ParityKeeper
@@ -126,6 +127,10 @@ def admin_app(
             await asyncio.sleep(0)  # With one process, traffic is served on this event loop, too.
         return Response("".join(pieces), media_type=CONTENT_TYPE)
 
+    async def figures(_: Request) -> Response:
+        report = figures_report(table, stats, _health(table, stats))
+        return Response(msgspec.json.encode(report), media_type="application/json")
+
     def explain_request(request: Request) -> Response:
         # Not a coroutine: Starlette runs it in a thread, since a large table takes long.
         return _explanation(table, _health(table, stats), request)
@@ -134,7 +139,7 @@ def admin_app(
         routes=[
             *(Path("/healthz", healthz), Path("/readyz", readyz)),
             *(Path("/routes", routes), Path("/explain", explain_request)),
-            Path("/metrics", metrics),
+            *(Path("/metrics", metrics), Path("/figures", figures)),
             *parity_paths(parity),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -219,5 +224,5 @@ def _unauthorized() -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = "the admin listener has GET /healthz, /readyz, /routes, /explain, /parity and /metrics"
+    detail = "the admin listener has GET /healthz, /readyz, /routes, /explain, /figures, /parity and /metrics"
     return problem(error.status_code, error.detail, detail, error.headers)
