@@ -189,7 +189,8 @@ def _print_rules(screen: Screen, decision: PossibleDecision) -> None:
         screen.fact("replies", decision.mapped_back)
     if decision.fallback:
         screen.fact("fallback", decision.fallback)
-    screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
+    to = ", ".join(decision.mirrored_to)
+    screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
 
 
 def _print_first(screen: Screen, decision: PossibleDecision) -> None:

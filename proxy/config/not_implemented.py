@@ -11,5 +11,4 @@ from proxy.model import UnimplementedField
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
     """The fields of one route that are given and not implemented."""
-    if doc.mirror is not None and doc.mirror.compare is not None:
-        yield UnimplementedField("routes", doc.name, "mirror.compare")
+    yield from ()

@@ -26,6 +26,7 @@ def copy_of(
         return None
     if not is_copied(mirror_of(decision.route), record.draw_bp):
         return None
+    record.mirrored_to = decision.mirrored_to[0]
     request = partial(CopiedRequest, decided.facts, decision, decided.identity)
     return mirrors.copy(decision.route, snapshot, request, body, began)
 

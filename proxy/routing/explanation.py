@@ -36,6 +36,8 @@ class PossibleDecision(Struct, frozen=True):
     mapped_back: str = ""
     """What becomes of paths in the backend's responses, if the table rewrites the path."""
     mirrored_to: tuple[str, ...] = ()
+    mirror: str = ""
+    """How such requests are copied to it, in words."""
     status: int | None = None
     """The status of a local reply."""
     detail: str = ""

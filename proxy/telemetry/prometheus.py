@@ -24,6 +24,7 @@ from proxy.telemetry.counters import (
     Recovered,
 )
 from proxy.telemetry.health_report import health_in
+from proxy.telemetry.mirror_counters import copies_of_routes
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,
     SharedStats,
@@ -82,6 +83,12 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_breaker_open": ("gauge", "1 while no endpoint of a backend is available."),
     "facade_ejections_total": ("counter", "Ejections of endpoints of a backend."),
     "facade_probes_total": ("counter", "Probes of endpoints of a backend, by their result."),
+    "facade_mirror_copies_total": (
+        "counter",
+        "Copies that were sent; and second requests for a baseline.",
+    ),
+    "facade_mirror_compared_total": ("counter", "Copies that were compared, by the outcome."),
+    "facade_mirror_dropped_total": ("counter", "Copies that were not sent, or not compared."),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -207,6 +214,7 @@ def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
     yield _of_recovery(totals)
     yield _of_workers(stats)
     yield _of_health(stats, table)
+    yield _of_mirrors(stats)
     yield _of_table(table)
 
 
@@ -332,6 +340,25 @@ def _of_health(stats: SharedStats, table: CurrentTable) -> str:
             _family("facade_breaker_open", _by("backend", is_open)),
             _family("facade_ejections_total", _by("backend", ejections)),
             _family("facade_probes_total", _by_two(("backend", "result"), probes)),
+        )
+    )
+
+
+def _of_mirrors(stats: SharedStats) -> str:
+    copies: dict[tuple[str, str], int] = {}
+    compared: dict[tuple[str, str], int] = {}
+    dropped: dict[tuple[str, str], int] = {}
+    for route, sums in copies_of_routes(stats):
+        copies[route, "copy"], copies[route, "baseline"] = sums.sent, sums.replayed
+        compared[route, "equal"] = sums.equal
+        compared[route, "different"] = sums.compared - sums.equal
+        compared[route, "baseline_invalid"] = sums.baseline_invalid
+        dropped |= {(route, reason): count for reason, count in sums.dropped.items()}
+    return "".join(
+        (
+            _family("facade_mirror_copies_total", _by_two(("route", "kind"), copies)),
+            _family("facade_mirror_compared_total", _by_two(("route", "outcome"), compared)),
+            _family("facade_mirror_dropped_total", _by_two(("route", "reason"), dropped)),
         )
     )
 

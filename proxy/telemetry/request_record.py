@@ -35,6 +35,8 @@ class Record(Struct):
     """The fields of the route's path policy that let the path pass, as `field: value`."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
+    mirrored_to: str = ""
+    """The backend that a copy of the request is sent to."""
     refused_head: SentHead | None = None
     """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
 
