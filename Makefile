@@ -70,9 +70,9 @@ soak: .venv/.tools ## long fuzz and failure runs
 
 lock: ## make both lock files anew: hashes, no addresses
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --upgrade pyproject.toml --extra local --extra aws -o requirements.lock
+	  --no-annotate --upgrade pyproject.toml --extra local --extra aws --extra otel -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate pyproject.toml --extra local --extra aws --group dev -c requirements.lock -o requirements-dev.lock
+	  --no-annotate pyproject.toml --extra local --extra aws --extra otel --group dev -c requirements.lock -o requirements-dev.lock
 	deploy/images/lock
 
 clean: ## remove what was made here, but no data

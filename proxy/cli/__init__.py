@@ -32,6 +32,7 @@ COMMANDS = {
     "configmap": "put a table into a ConfigMap, from inside a pod",
     "history": "who changed what",
     "revert": "restore a version",
+    "ledger": "list what of the monolith is still used",
     "init": "make a first table out of recorded traffic",
     "schema": "print the JSON Schema of the table",
     "completion": "print a completion script for a shell",

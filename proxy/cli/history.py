@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, printable, routes_path
+from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, routes_path
 from proxy.control.atomic_file import resolve_links
 from proxy.control.changes import Changes, sentences
 from proxy.control.edits.parsed_table import parsed_table
@@ -17,6 +17,7 @@ from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry, History
 from proxy.control.history.file import history_path, load_history, record_table
 from proxy.control.rollout_mark import RolloutMark
 from proxy.control.table_bytes import read_table
+from proxy.control.text_diff import printable
 from proxy.errors import TableError
 
 _HEADER = ("time", "who", "action", "what changed", "reason", "version")

@@ -233,7 +233,7 @@ def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0 or _sets_cookie(route, method):
+    if at < 0 or route.recovers or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]

@@ -9,7 +9,12 @@ import pytest
 from tests.support.imports import ROOT, distributions, imported_packages, normal
 
 # Imported through another distribution, which pins the version.
-COMES_WITH = {"pydantic-core": "pydantic", "botocore": "boto3", "multidict": "aiohttp"}
+COMES_WITH = {
+    "pydantic-core": "pydantic",
+    "botocore": "boto3",
+    "multidict": "aiohttp",
+    "markupsafe": "jinja2",
+}
 
 # Declared, and imported by no file of its part.
 NOT_IMPORTED = {
@@ -56,10 +61,10 @@ def imported(*folders: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "parts"),
     [
-        ("proxy", ["dependencies"]),
-        ("flightspecial_service", ["dependencies", "aws"]),
+        ("proxy", ["dependencies", "otel"]),
+        ("flightspecial_service", ["dependencies", "aws", "otel"]),
         ("deploy", ["dependencies", "aws", "local"]),
-        ("tests", ["dependencies", "aws", "local", "dev"]),
+        ("tests", ["dependencies", "aws", "local", "otel", "dev"]),
     ],
 )
 def test_everything_that_is_imported_is_declared(folder: str, parts: list[str]) -> None:
@@ -72,6 +77,7 @@ def test_everything_that_is_imported_is_declared(folder: str, parts: list[str]) 
     [
         ("dependencies", ["proxy", "flightspecial_service"]),
         ("aws", ["flightspecial_service", "deploy"]),
+        ("otel", ["proxy", "flightspecial_service"]),
         ("local", ["deploy"]),
         ("dev", ["tests"]),
     ],
