@@ -24,11 +24,15 @@ def add_live(command: Any) -> None:
         "--live",
         nargs="?",
         const=DEFAULT_URL,
-        type=_address,
+        type=_live_address,
         metavar="URL",
         help=f"ask the running facade whose admin listener is there ({DEFAULT_URL})",
     )
+    add_token_file(command)
 
+
+def add_token_file(command: Any) -> None:
+    """Add the option `--admin-token-file FILE`."""
     command.add_argument(
         "--admin-token-file",
         default=os.environ.get("FACADE_ADMIN_TOKEN_FILE"),
@@ -37,25 +41,34 @@ def add_live(command: Any) -> None:
     )
 
 
-def _address(text: str) -> str:
+def address(text: str, hint: str = f"write one like {DEFAULT_URL}") -> str:
+    """The URL of an admin listener. Raises ArgumentTypeError."""
     if "://" not in text and ":" in text and "/" not in text:
         text = f"http://{text}"
     if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(
-            f"{safe(text)!r} is no address: write --live last, or --live={DEFAULT_URL}"
-        )
+        raise argparse.ArgumentTypeError(f"{safe(text)!r} is no address: {hint}")
     return text.rstrip("/")
 
 
+def _live_address(text: str) -> str:
+    return address(text, f"write --live last, or --live={DEFAULT_URL}")
+
+
 def get(arguments: argparse.Namespace, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
-    """The JSON body of the response. Raises FacadeError, at the latest after ten seconds."""
-    live, file = arguments.live, arguments.admin_token_file
-    headers = {"authorization": f"Bearer {token_text(Path(file))}"} if file else {}
+    """The JSON body of the response to `--live`. Raises FacadeError, at the latest after ten seconds."""
+    return get_from(arguments.live, path, parameters, arguments.admin_token_file)
+
+
+def get_from(
+    url: str, path: str, parameters: Sequence[tuple[str, str]], token_file: str | None
+) -> bytes:
+    """The JSON body of the response of this listener. Raises FacadeError, at the latest after ten seconds."""
+    headers = {"authorization": f"Bearer {token_text(Path(token_file))}"} if token_file else {}
     try:
-        return asyncio.run(_get(live, path, parameters, headers))
+        return asyncio.run(_get(url, path, parameters, headers))
     except TimeoutError:
         raise FacadeError(
-            f"facade: nothing answers at {safe(live)} within {_TIMEOUT_S:g} s: is it the admin listener?"
+            f"facade: nothing answers at {safe(url)} within {_TIMEOUT_S:g} s: is it the admin listener?"
         ) from None
 
 

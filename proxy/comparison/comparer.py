@@ -95,8 +95,9 @@ class Comparer:
             return Outcome("baseline_invalid", error.reason)
         except NotComparable as error:
             return Outcome("not_compared", error.reason)
-        is_faster = self._is_slow(right, left)
-        if self._is_slow(left, right):
+        # The duration of a response that did not come, or not whole, says nothing.
+        is_faster = not right.failure and self._is_slow(right, left)
+        if not right.failure and self._is_slow(left, right):
             found.add("body", "slow", _duration(left), _duration(right))
         if not found:
             return Outcome("equal", is_faster=True) if is_faster else EQUAL

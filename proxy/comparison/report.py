@@ -15,6 +15,9 @@ from proxy.comparison.places import pointer_of_path
 from proxy.comparison.users import user_count
 from proxy.model import CompareRules
 
+ALPHA = 0.05
+"""The probability with which the bounds ever fail to enclose the share."""
+
 
 class ExampleReport(Struct, frozen=True):
     left: Example
@@ -63,7 +66,7 @@ def parity_report(
     counts: ParityCounts,
     now: float,
     *,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     window_s: float = WINDOW_S,
 ) -> ParityReport:
     """The report at Unix time `now`. The bounds hold at every look, together with probability 1 - `alpha`."""
@@ -85,13 +88,17 @@ def parity_report(
         sum(window.invalid.values()),
         window.dropped,
         equal / compared if compared else 1.0,
-        _bounds(equal, compared, alpha)[0],
+        lower_bound(equal, compared, alpha),
         _bounds(perhaps_equal, compared, alpha)[1],
         tuple(
             _difference(place, compared, is_declared[place.key], states[place.key] == "noise")
             for place in sorted(places, key=lambda each: (-each.count, each.path, each.kind))
         ),
     )
+
+
+def lower_bound(equal: int, compared: int, alpha: float) -> float:
+    return _bounds(equal, compared, alpha)[0]
 
 
 def _bounds(equal: int, compared: int, alpha: float) -> Bounds:

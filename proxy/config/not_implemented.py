@@ -8,18 +8,7 @@ from collections.abc import Iterator
 from proxy.config.documents.routes import RouteDoc
 from proxy.model import UnimplementedField
 
-_OF_ROUTES = (
-    "response_ok",
-    "fallback",
-    "retry",
-    "writes",
-)
-
 
 def of_route(doc: RouteDoc) -> Iterator[UnimplementedField]:
     """The fields of one route that are given and not implemented."""
-    for field in _OF_ROUTES:
-        if getattr(doc, field) is not None:
-            yield UnimplementedField("routes", doc.name, field)
-    if doc.mirror is not None and doc.mirror.compare is not None:
-        yield UnimplementedField("routes", doc.name, "mirror.compare")
+    yield from ()

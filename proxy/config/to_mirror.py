@@ -3,11 +3,18 @@
 from collections.abc import Iterator
 
 from proxy.config.addresses import endpoint
-from proxy.config.documents.compare import MirrorDoc
+from proxy.config.documents.compare import CompareDoc, EqualDoc, MirrorDoc
 from proxy.config.documents.migration import WritesDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault
-from proxy.model import SAFE_METHODS, Mirror
+from proxy.model import (
+    ALL_BP,
+    SAFE_METHODS,
+    CompareRules,
+    DeclaredDifference,
+    Equivalence,
+    Mirror,
+)
 
 
 def mirror(doc: MirrorDoc, writes: WritesDoc | None) -> Mirror:
@@ -20,6 +27,31 @@ def mirror(doc: MirrorDoc, writes: WritesDoc | None) -> Mirror:
         doc.max_body_bytes,
         doc.forward_credentials,
         None if sandbox is None else endpoint(sandbox),
+        None if doc.compare is None else compare_rules(doc.compare),
+    )
+
+
+def compare_rules(doc: CompareDoc) -> CompareRules:
+    """How the two responses are compared."""
+    body = doc.body
+    return CompareRules(
+        doc.status,
+        tuple(name.lower() for name in doc.headers),
+        body.type,
+        tuple(_equivalence(path, each) for path, each in body.equal.items()),
+        tuple(
+            DeclaredDifference(each.path, each.reason, each.owner, each.expires)
+            for each in body.ignore
+        ),
+        0.0 if doc.noise is None else doc.noise.rate / ALL_BP,
+        tuple(doc.redact),
+        doc.store_mismatches,
+    )
+
+
+def _equivalence(path: str, doc: EqualDoc) -> Equivalence:
+    return Equivalence(
+        path, doc.as_, doc.left, doc.right, doc.tz or "UTC", doc.key or "", doc.tolerance or 0.0
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from proxy.config import to_edits, to_error_bodies, to_mirror
+from proxy.config import to_edits, to_error_bodies, to_mirror, to_recovery
 from proxy.config.documents.backends import CohortDoc, HashKeyDoc
 from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
@@ -192,6 +192,10 @@ class RouteBuilder:
             line,
             _positions(places),
             path_policy=route_path_policy(doc.path_policy, self.path_policy),
+            response_ok=to_recovery.response_ok(doc.response_ok),
+            retry=to_recovery.retry(doc.retry),
+            fallback=to_recovery.fallback(doc.fallback),
+            writes=to_recovery.writes(doc.writes),
             rollout=None if doc.rollout is None else rollout(doc.rollout),
         )
 

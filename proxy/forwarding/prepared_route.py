@@ -27,6 +27,7 @@ from proxy.model import (
 )
 from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice, mirrored_to
+from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -39,7 +40,7 @@ from proxy.routing.transforms.headers import edited_request, replaced_names
 from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
-from proxy.telemetry.log_line import route_part
+from proxy.telemetry.log_line import mirrored_part, route_part
 from proxy.telemetry.route_figures import is_watched
 from proxy.upstream import HttpUpstream
 
@@ -117,8 +118,10 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     counted: CountedRoute
     matched: MatchedRoute
     """The route, with the match that took the requests."""
-    copies: bool
-    """The requests, or a percentage of them, are copied to another backend (rule 6)."""
+    copied: bytes
+    """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
+    copies_all: bool
+    """Every request is copied, so `logged` has that part already."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -230,7 +233,7 @@ def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0 or _sets_cookie(route, method):
+    if at < 0 or route.recovers or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]
@@ -248,6 +251,8 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
+    copied = b"" if forwarder.mirrors is None else _copied_part(route, method, choice)
+    copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP
     return PreparedRoute(
         route,
         ref,
@@ -268,11 +273,19 @@ def _prepared(
         _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
         field_lines([(snapshot.decision_header, value)]),
-        route_part(route, ref.backend, reason, snapshot.version),
+        route_part(route, ref.backend, reason, snapshot.version)
+        + (copied[1:] + b"," if copies_all else b""),
         CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
-        reason != "kill_switch" and bool(mirrored_to(route, method, ref)),
+        copied,
+        copies_all,
     )
+
+
+def _copied_part(route: Route, method: str, choice: Choice) -> bytes:
+    at, reason = choice
+    to = () if reason == "kill_switch" else mirrored_to(route, method, route.backend_refs[at])
+    return mirrored_part(to[0]) if to else b""
 
 
 def _reads_request(route: Route, ref: BackendRef) -> bool:

@@ -1,8 +1,9 @@
 """Sends one copy, and observes its response. Every failure is a value."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from msgspec import Struct
 
@@ -13,6 +14,8 @@ from proxy.mirroring.kept_body import KeptBody
 from proxy.model import HeaderPairs, Outgoing
 from proxy.upstream import Exchange, Upstream
 
+TOO_LONG = "too_long"
+"""The failure of a response that is much longer than that of the client. It is not read to its end."""
 BUSY = "busy"
 """The failure of a copy that had no connection: a limit of the facade, and nothing about the backend."""
 
@@ -51,7 +54,8 @@ async def observe(
         async with asyncio.timeout(request.timeouts.request_s):
             exchange = await upstream.open(request)
             try:
-                await _run(exchange, sent, response, allows_more)
+                async with _uploading(exchange, sent):
+                    is_whole = await _receive(exchange, response, allows_more)
             finally:
                 exchange.abort()
     except TimeoutError:
@@ -60,19 +64,37 @@ async def observe(
         return response.observed(BUSY)
     except RequestError as error:
         return response.observed(failure_of(error))
-    return response.observed("")
+    return response.observed("" if is_whole else TOO_LONG)
 
 
-async def _run(
-    exchange: Exchange, sent: bytes, response: _Response, allows_more: AllowsMore
-) -> None:
-    if exchange.has_body:
+@contextlib.asynccontextmanager
+async def _uploading(exchange: Exchange, sent: bytes) -> AsyncIterator[None]:
+    """Send the body of the request inside the block, beside receiving: a response may come before its end."""
+    if not exchange.has_body:
+        yield
+        return
+    task = asyncio.get_running_loop().create_task(_upload(exchange, sent))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def _upload(exchange: Exchange, sent: bytes) -> None:
+    # The response, or its absence, tells how the upload ended.
+    with contextlib.suppress(RequestError):
         await exchange.send_body(sent)
         exchange.end_upload()
+
+
+async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> bool:
+    """Whether the response was received to its end."""
     head = await exchange.head()
     response.status, response.headers = head.status, head.fields.pairs
     body = response.body
     while (data := await exchange.next_chunk()) is not None:
         body.add(data)
         if not await allows_more(body.length):
-            return
+            return False
+    return True

@@ -16,6 +16,7 @@ from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.recovery import SINGLE_WRITER, Fallback, ResponseOk, Retry, Writes
 from proxy.model.rollout import Rollout
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
@@ -189,6 +190,15 @@ class Route(Struct, frozen=True):
     path_policy: PathPolicy = STRICT_PATHS
     """The values of the defaults included."""
     rollout: Rollout | None = None
+    response_ok: ResponseOk | None = None
+    retry: Retry | None = None
+    fallback: Fallback | None = None
+    writes: Writes = SINGLE_WRITER
+
+    @property
+    def recovers(self) -> bool:
+        """Whether attempts are judged: by `response_ok`, or because another one may follow."""
+        return not (self.response_ok is None and self.retry is None and self.fallback is None)
 
 
 class Explain(Struct, frozen=True):

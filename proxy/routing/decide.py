@@ -14,6 +14,7 @@ from proxy.model import (
 )
 from proxy.routing.cohort import place_of
 from proxy.routing.dot_segments import check_dot_segments
+from proxy.routing.next_step import is_circuit_open, other_backend
 from proxy.routing.override import overridden
 from proxy.routing.paths import NO_SEGMENTS, onward_path
 from proxy.routing.read_your_writes import last_written
@@ -27,6 +28,8 @@ from proxy.routing.transforms.request_values import (
 from proxy.routing.upstream_path import upstream_path
 
 PREFLIGHT = "preflight"
+FALLBACK = "fallback:"
+"""The beginning of the reason after a fallback; the failure follows."""
 MIRROR = "mirror"
 """The reason of a copy."""
 Choice = tuple[int, str]
@@ -46,22 +49,41 @@ def decide(
     """
     choice, bucket_bp, new_id = choose(table, matched, facts, moment)
     decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
+    fallback = matched.route.fallback
+    if fallback is not None and is_circuit_open(table, decision, facts, moment.health):
+        return fallback_decision(table, decision, facts, "circuit_open", request_id)
     return _without_parameters(table, decision)
 
 
-def decision_for_copy(
-    table: RouteTable, served: Decision, backend: str, facts: Facts, request_id: bytes
+def fallback_decision(
+    table: RouteTable, decision: Decision, facts: Facts, word: str, request_id: bytes = UNKNOWN_ID
 ) -> Decision:
-    """The decision by which a copy of a request goes to `backend`. The request was served by `served`.
+    """The decision for the other backend, after the failure `word` of the chosen one. It gets no copies.
+
+    Raises BadRequest as `decision_for`. Call it only where `other_backend` has one.
+    """
+    choice = (other_backend(table, decision) or 0, f"{FALLBACK}{word}")
+    other = decision_for(
+        decision.matched, facts, choice, decision.bucket_bp, decision.new_id, request_id
+    )
+    first = decision.backend or ""
+    other = structs.replace(other, first_backend=first, first_reason=decision.reason)
+    return _without_parameters(table, other)
+
+
+def decision_for_copy(
+    table: RouteTable, served: Decision, at: int, facts: Facts, request_id: bytes
+) -> Decision:
+    """The decision by which a copy of a request goes to the reference `at`. The request was served by `served`.
 
     Raises BadRequest as `decision_for`.
     """
-    at = [ref.backend for ref in served.route.backend_refs].index(backend)
     copied = decision_for(served.matched, facts, (at, MIRROR), request_id=request_id)
     return _without_parameters(table, structs.replace(copied, mirrored_to=()))
 
 
 def _without_parameters(table: RouteTable, decision: Decision) -> Decision:
+    """The decision with the path as its backend gets it: without parameters, if the table says so."""
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
@@ -165,6 +187,7 @@ def decision_for(
     sent = upstream_path(match, rewrite, path, more)
     check_dot_segments(matched, ref, facts.path, sent, more)
     may_mirror = route.stage is not None and reason != "kill_switch"
+    may_mirror = may_mirror and not reason.startswith(FALLBACK)
     return Decision(
         route,
         reason,

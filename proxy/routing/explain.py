@@ -34,9 +34,11 @@ from proxy.routing.explanation import Explanation, OtherRoute, PathVariant, Poss
 from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.match import Index, first_failures, ruling_for
+from proxy.routing.mirrored_request import describe as describe_mirror
 from proxy.routing.path_ruling import Ruling, name_of
 from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
+from proxy.routing.recovery_words import describe_fallback, describe_route, instead_of
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
@@ -121,11 +123,15 @@ def explain(
         path_policy=ruling.policy,
         readings=_path_variants(ruling),
         cors=describe_cors(route, facts),
+        recovery=describe_route(route),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_health(_with_endpoint(decision, snapshot, facts, endpoint_of), health)
             for decision in _possible_decisions(
-                snapshot, matched, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
+                snapshot,
+                matched,
+                facts,
+                Moment(now_s=now_s, known=Known(spec.bucket_bp), health=health),
             )
         ),
         others=others,
@@ -213,12 +219,19 @@ def _possible_decision(
     possible = PossibleDecision(_percent(share_bp), "", buckets)
     try:
         decision = decide(snapshot.table, matched, facts, moment)
-        possible = replace(possible, reason=decision.reason, mirrored_to=decision.mirrored_to)
+        to = decision.mirrored_to
+        mirror = describe_mirror(matched.route, facts.method) if to else ""
+        possible = replace(possible, reason=decision.reason, mirrored_to=to, mirror=mirror)
         if decision.ref is None:
             reply = direct_response(decision, facts)
             return replace(possible, status=reply.status, headers=_shown(reply.headers))
         backend = snapshot.backends[decision.ref.backend]
-        possible = replace(possible, backend=backend.name)
+        possible = replace(
+            possible,
+            backend=backend.name,
+            instead_of=instead_of(decision),
+            fallback=describe_fallback(snapshot.table, decision, facts),
+        )
         request = outgoing(facts, decision, backend, snapshot.table.forwarded)
     except BadRequest as error:
         reason = possible.reason or error.reason

@@ -73,7 +73,9 @@ class Mirroring(Struct, frozen=True):
 
     @staticmethod
     def create(open_upstream: Open, slot: WorkerSlot) -> "Mirroring":
-        book = ParityBook(MirrorCounters(slot.worker), slot.stats.parity, slot.number)
+        book = ParityBook(
+            MirrorCounters(slot.worker), slot.stats.parity, slot.stats.cases, slot.number
+        )
         comparisons = Comparisons(book)
         return Mirroring(Mirrors(open_upstream, book, comparisons.offer), comparisons, book)
 

@@ -23,6 +23,7 @@ from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import Facade
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
+from proxy.server.parity import ParityKeeper
 from proxy.server.probes import OwnHealth
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, Tier
@@ -73,16 +74,19 @@ async def serve(
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
     dashboard = dashboard_of(settings, facade.table, facade.slot.stats)
-    app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token, dashboard)
+    parity = ParityKeeper(facade.table, facade.slot.stats, settings.routes)
+    token = settings.admin_token
+    app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
     monitor = HealthMonitor(facade.table, facade.slot.stats)
-    background = facade.running(monitor.run(), dashboard.live.run())
+    background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
     async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
         announce(listen, admin)
         await stop.wait()
         ServiceManager(settings.notify_socket).stopping()
         await traffic.stop(stop_now or asyncio.Event())
+    parity.write()
 
 
 class Traffic:

@@ -21,6 +21,7 @@ from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import WorkerSlot, build
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
+from proxy.server.parity import ParityKeeper
 from proxy.server.probes import FleetHealth
 from proxy.server.serve import Traffic, loop_factory, serving_admin
 from proxy.server.service_manager import ServiceManager
@@ -133,13 +134,15 @@ def _run_admin(shared: Shared) -> int:
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
         dashboard = dashboard_of(shared.settings, facade.table, shared.stats)
+        parity = ParityKeeper(facade.table, shared.stats, shared.settings.routes)
         token = shared.settings.admin_token
-        app = admin_app(facade.table, shared.stats, health, token, dashboard)
+        app = admin_app(facade.table, shared.stats, health, token, dashboard, parity)
         monitor = HealthMonitor(facade.table, shared.stats)
-        background = facade.running(monitor.run(), dashboard.live.run())
+        background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
         async with serving_admin(app, facade.table, shared.admin), background:
             shared.stats.admin_up = True
             await stop.wait()
+        parity.write()
 
     return _run_until_signal(shared.supervisor, administrate, ignore_sigterm=True)
 

@@ -6,9 +6,11 @@ addition. The number of requests is the sum of the buckets of a set. `prometheus
 
 from bisect import bisect_left
 from enum import IntEnum
+from typing import Literal
 
 from msgspec import Struct
 
+from proxy.model import Decision
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.route_figures import RouteFigures, is_watched
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
@@ -23,6 +25,10 @@ _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
 ADDED_FIELDS = "added_fields"
 """The first parts of the names of counters; the second part is a backend."""
+RECOVERY = "recovery"
+"""The first part of the names of counters of retries and fallbacks: kind, route, backend and a word follow."""
+Recovered = Literal["retry", "fallback", "budget", "not_ok"]
+"""A retry; a fallback, by its reason; a budget that was used up; a response that was not ok."""
 PATH_POLICY = "path_policy"
 """The first part of the names of counters whose second part is a route, and whose third part a field of its policy."""
 OTHER = "other"
@@ -166,10 +172,15 @@ class RequestCounters:
         return at
 
     def _count_figures(self, record: Record) -> None:
-        route, decision = record.route, record.decision
+        """After a fallback only the backend that was chosen first: the time is not that of the other one."""
+        route, decision, status = record.route, record.decision, record.status
         if route is None or not is_watched(route) or decision is None or decision.backend is None:
             return
-        self._figures.count(route.name, decision.backend, record.status, record.total_s)
+        first = decision.first_backend
+        if not (first or record.response_ok):
+            status = max(status, 500)
+        backend = first or decision.backend
+        self._figures.count(route.name, backend, status, record.total_s, fell_back=first != "")
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""
@@ -181,6 +192,10 @@ class RequestCounters:
         if at is None:
             at = self._new_kind(kind)
         self._counters[at] += 1
+
+    def count_recovery(self, kind: Recovered, decision: Decision, word: str = "") -> None:
+        """Count a step after an attempt."""
+        self._count((RECOVERY, kind, decision.route.name, decision.backend or "-", word), 1)
 
     def _count(self, name: Name, count: int) -> None:
         """Add to a counter of a backend or route. Once the memory is full, only those that exist are counted."""
@@ -201,7 +216,7 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
-            elif len(name) == 2 or name[0] == PATH_POLICY:
+            elif len(name) in (2, 5) or name[0] == PATH_POLICY:
                 self._named[name] = at
             elif len(name) == 4:
                 route, backend, status, reason = name

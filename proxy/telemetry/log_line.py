@@ -51,7 +51,10 @@ class LogLine(Struct):
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
     sent_fields: int | UnsetType = UNSET
     added_fields: int | UnsetType = UNSET
+    first_backend: str | UnsetType = UNSET
+    response_ok: bool | UnsetType = UNSET
     sent_field_bytes: int | UnsetType = UNSET
+    mirrored_to: str | UnsetType = UNSET
 
 
 def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
@@ -77,6 +80,16 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
         line.error = str(record.error)
+    if facts is not None:
+        for name, value in read_members(facts, reads).items():
+            setattr(line, name, value)
+    _add_events(line, record)
+    return line
+
+
+def _add_events(line: LogLine, record: Record) -> None:
+    """Add what happens to few requests."""
+    decision = record.decision
     if record.path_policy:
         line.path_policy = record.path_policy
     if record.dropped_cookies:
@@ -85,10 +98,12 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.sent_fields = record.refused_head.fields
         line.added_fields = record.refused_head.added
         line.sent_field_bytes = record.refused_head.field_bytes
-    if facts is not None:
-        for name, value in read_members(facts, reads).items():
-            setattr(line, name, value)
-    return line
+    if decision is not None and decision.first_backend:
+        line.first_backend = decision.first_backend
+    if record.verdict is not None:
+        line.response_ok = record.response_ok
+    if record.mirrored_to:
+        line.mirrored_to = record.mirrored_to
 
 
 def _bucket_bp(record: Record) -> int:
@@ -186,6 +201,11 @@ def route_part(route: Route, backend: str, reason: str, version: str) -> bytes:
     """The members that depend on route and reference only, followed by a comma."""
     members = {"route": route.name, "backend": backend, "reason": reason, "table": version}
     return msgspec.json.encode(members)[1:-1] + b","
+
+
+def mirrored_part(backend: str) -> bytes:
+    """The member with the backend of a copy, after a comma."""
+    return b',"mirrored_to":%b' % msgspec.json.encode(backend)
 
 
 def read_part(facts: Facts, reads: LoggedNames) -> bytes:

@@ -21,8 +21,10 @@ from proxy.telemetry.counters import (
     DROPPED_COOKIES,
     PATH_POLICY,
     Offset,
+    Recovered,
 )
 from proxy.telemetry.health_report import health_in
+from proxy.telemetry.mirror_counters import copies_of_routes
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,
     SharedStats,
@@ -56,6 +58,19 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "counter",
         "Requests whose odd path passed by the path policy of their route.",
     ),
+    "facade_retries_total": ("counter", "Requests that were sent to the same backend again."),
+    "facade_fallbacks_total": (
+        "counter",
+        "Requests that went to the other backend, by the one that was chosen first and its failure.",
+    ),
+    "facade_budget_exhausted_total": (
+        "counter",
+        "Retries and fallbacks that did not happen because too many were under way.",
+    ),
+    "facade_responses_not_ok_total": (
+        "counter",
+        "Responses of a backend that were not ok, on routes that judge them.",
+    ),
     "facade_client_connections": ("gauge", "Connections of clients to a worker."),
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
     "facade_upstream_connections": ("gauge", "Connections to a backend, by what they do."),
@@ -68,6 +83,12 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_breaker_open": ("gauge", "1 while no endpoint of a backend is available."),
     "facade_ejections_total": ("counter", "Ejections of endpoints of a backend."),
     "facade_probes_total": ("counter", "Probes of endpoints of a backend, by their result."),
+    "facade_mirror_copies_total": (
+        "counter",
+        "Copies that were sent; and second requests for a baseline.",
+    ),
+    "facade_mirror_compared_total": ("counter", "Copies that were compared, by the outcome."),
+    "facade_mirror_dropped_total": ("counter", "Copies that were not sent, or not compared."),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -96,6 +117,13 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 Labels = tuple[tuple[str, str], ...]
 _Key = TypeVar("_Key", str, tuple[str, str])
 _SETS_IN_A_STEP = 100
+_RECOVERED: tuple[tuple[Recovered, str, str], ...] = (
+    ("retry", "facade_retries_total", ""),
+    ("fallback", "facade_fallbacks_total", "reason"),
+    ("budget", "facade_budget_exhausted_total", "budget"),
+    ("not_ok", "facade_responses_not_ok_total", ""),
+)
+"""Each kind of counter with its metric, and the label for its word."""
 _LE = tuple(f'le="{bound}"' for bound in (*BOUNDS_S, "+Inf"))
 
 
@@ -118,6 +146,8 @@ class Totals:
         self.pairs: dict[tuple[str, str], _Sums] = {}
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
+        self.recovered: dict[tuple[str, str, str, str], int] = {}
+        """By kind, route, backend and word."""
         self.of_backends: dict[str, dict[str, int]] = {DROPPED_COOKIES: {}, ADDED_FIELDS: {}}
         self.policies: dict[tuple[str, str], int] = {}
 
@@ -130,6 +160,9 @@ class Totals:
                 elif len(name) == 2:
                     kind, backend = name
                     _add_count(self.of_backends[kind], backend, worker.counters[number * SET_SLOTS])
+                elif len(name) == 5:
+                    count = worker.counters[number * SET_SLOTS]
+                    self._add_recovered((name[1], name[2], name[3], name[4]), count)
                 elif name[0] == PATH_POLICY:
                     _add_count(
                         self.policies, (name[1], name[2]), worker.counters[number * SET_SLOTS]
@@ -139,6 +172,9 @@ class Totals:
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
                 if number % _SETS_IN_A_STEP == 0:
                     yield
+
+    def _add_recovered(self, name: tuple[str, str, str, str], count: int) -> None:
+        self.recovered[name] = self.recovered.get(name, 0) + count
 
     def _add_set(self, name: tuple[str, str, str, str], worker: WorkerStats, at: int) -> None:
         values = worker.counters[at : at + SET_SLOTS].tolist()
@@ -175,8 +211,10 @@ def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
     for _ in totals.add(stats):
         yield ""
     yield from _of_requests(totals)
+    yield _of_recovery(totals)
     yield _of_workers(stats)
     yield _of_health(stats, table)
+    yield _of_mirrors(stats)
     yield _of_table(table)
 
 
@@ -212,6 +250,15 @@ def _of_requests(totals: Totals) -> Iterator[str]:
     ):
         yield _family(name, _by("backend", totals.of_backends[kind]))
     yield _family("facade_path_policies_total", _by_two(("route", "policy"), totals.policies))
+
+
+def _of_recovery(totals: Totals) -> str:
+    samples: dict[str, list[tuple[Labels, float]]] = {kind: [] for kind, _, _ in _RECOVERED}
+    labels: dict[str, str] = {kind: label for kind, _, label in _RECOVERED}
+    for (kind, route, backend, word), count in totals.recovered.items():
+        more = ((labels[kind], word),) if labels[kind] else ()
+        samples[kind].append(((("route", route), ("backend", backend), *more), count))
+    return "".join(_family(name, samples[kind]) for kind, name, _ in _RECOVERED)
 
 
 def _of_workers(stats: SharedStats) -> str:
@@ -293,6 +340,25 @@ def _of_health(stats: SharedStats, table: CurrentTable) -> str:
             _family("facade_breaker_open", _by("backend", is_open)),
             _family("facade_ejections_total", _by("backend", ejections)),
             _family("facade_probes_total", _by_two(("backend", "result"), probes)),
+        )
+    )
+
+
+def _of_mirrors(stats: SharedStats) -> str:
+    copies: dict[tuple[str, str], int] = {}
+    compared: dict[tuple[str, str], int] = {}
+    dropped: dict[tuple[str, str], int] = {}
+    for route, sums in copies_of_routes(stats):
+        copies[route, "copy"], copies[route, "baseline"] = sums.sent, sums.replayed
+        compared[route, "equal"] = sums.equal
+        compared[route, "different"] = sums.compared - sums.equal
+        compared[route, "baseline_invalid"] = sums.baseline_invalid
+        dropped |= {(route, reason): count for reason, count in sums.dropped.items()}
+    return "".join(
+        (
+            _family("facade_mirror_copies_total", _by_two(("route", "kind"), copies)),
+            _family("facade_mirror_compared_total", _by_two(("route", "outcome"), compared)),
+            _family("facade_mirror_dropped_total", _by_two(("route", "reason"), dropped)),
         )
     )
 

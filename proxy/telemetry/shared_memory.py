@@ -171,6 +171,7 @@ class SharedStats:
         self.replica = uuid.uuid4().hex
         """Names these counters: another facade, and this one after a restart, has another name."""
         self.parity = SharedParity(workers)
+        self.cases = SharedParity(workers)
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)

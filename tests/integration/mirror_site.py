@@ -25,6 +25,7 @@ routes:
   stage: {stage}
   {more}
   backend_refs: {refs}
+{top}
 """
 REFS = "[legacy, new]"
 CANARY = "{legacy: 50, new: 50}"
@@ -64,6 +65,7 @@ async def site(
     stage: str = "shadow",
     refs: str = REFS,
     more: str = "mirror: {}",
+    top: str = "",
     legacy: Script | None = None,
     new: Script | None = None,
     **settings: Any,
@@ -75,7 +77,9 @@ async def site(
         by_new = new or responding(ok(b"new"), received["new"])
         old_one = await stack.enter_async_context(origin(by_legacy))
         new_one = await stack.enter_async_context(origin(by_new))
-        table = TABLE.format(legacy=old_one.url, new=new_one.url, stage=stage, more=more, refs=refs)
+        table = TABLE.format(
+            legacy=old_one.url, new=new_one.url, stage=stage, more=more, refs=refs, top=top
+        )
         facade = await stack.enter_async_context(
             facade_in_loop(table, folder, tier=tier, **settings)
         )

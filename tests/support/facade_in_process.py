@@ -19,6 +19,7 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
+from proxy.mirroring.mirrors import Mirrors
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, ReloadState
 from proxy.telemetry.access_log import AccessLog
@@ -106,7 +107,14 @@ class Seen(Struct, frozen=True):
 class InProcess:
     """A facade on the fast tier. `quick` is whether it reads usual requests the quick way."""
 
-    def __init__(self, table: str, *, quick: bool, peer: str = "192.0.2.9") -> None:
+    def __init__(
+        self,
+        table: str,
+        *,
+        quick: bool,
+        peer: str = "192.0.2.9",
+        mirrors: Mirrors | None = None,
+    ) -> None:
         self._peer = peer
         self.lines: list[bytes] = []
         self.draw_bp = 0
@@ -126,10 +134,12 @@ class InProcess:
             LineWriter(),
             CurrentHealth(),
             lambda: 7.0,
+            mirrors,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)
         self._backends: dict[str, Wire] = {}
+        self._opened: dict[str, list[Wire]] = {}
 
     async def send(self, *pieces: bytes, response: bytes = OK) -> Seen:
         """Send the pieces over a new connection; backends respond with `response` each time."""
@@ -188,7 +198,26 @@ class InProcess:
                 assert isinstance(upstream, HttpUpstream)
                 self._backends[name] = _connected(upstream.next_pool())
 
+    def connect(self) -> Wire:
+        """The connection of a client; its `protocol` gets the bytes."""
+        protocol = DownstreamConnection(self.tier, self.tracker, set())
+        client = Wire(protocol, self._peer)
+        protocol.connection_made(cast(asyncio.Transport, client))
+        return client
+
+    def open_connections(self, backend: str, count: int) -> list[Wire]:
+        """So many idle connections to a backend; those that are open stay."""
+        upstream = self.forwarder.upstreams.of(self.forwarder.table.current.backends[backend])
+        assert isinstance(upstream, HttpUpstream)
+        opened = self._opened.setdefault(backend, [])
+        while len(opened) < count:
+            opened.append(_connected(upstream.next_pool()))
+        return opened
+
     def close(self) -> None:
+        for opened in self._opened.values():
+            for wire in opened:
+                wire.close()
         for wire in self._backends.values():
             wire.close()
 

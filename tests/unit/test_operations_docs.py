@@ -17,6 +17,7 @@ from proxy.health.state import EndpointState
 from proxy.routing.transforms.sent_head import SentHead
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LogLine
+from proxy.telemetry.mirror_counters import MirrorCounters
 from proxy.telemetry.prometheus import FAMILIES, exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_health import HealthReport
@@ -37,6 +38,10 @@ LABELS = {
     "facade_dropped_cookies_total": {"backend"},
     "facade_path_policies_total": {"route", "policy"},
     "facade_added_fields_refused_total": {"backend"},
+    "facade_retries_total": {"route", "backend"},
+    "facade_fallbacks_total": {"route", "backend", "reason"},
+    "facade_budget_exhausted_total": {"route", "backend", "budget"},
+    "facade_responses_not_ok_total": {"route", "backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
     "facade_upstream_connections": {"backend", "state"},
@@ -46,6 +51,9 @@ LABELS = {
     "facade_breaker_open": {"backend"},
     "facade_ejections_total": {"backend"},
     "facade_probes_total": {"backend", "result"},
+    "facade_mirror_copies_total": {"route", "kind"},
+    "facade_mirror_compared_total": {"route", "outcome"},
+    "facade_mirror_dropped_total": {"route", "reason"},
     "facade_access_log_dropped_total": {"worker"},
     "facade_event_loop_lag_seconds": {"worker"},
     "facade_worker_cpu_seconds_total": {"worker"},
@@ -121,6 +129,12 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     record.refused_head = SentHead(103, 8, 9000, past_usual_limit=True)
     counters.count_request(record)
     counters.count_refused("too_slow")
+    decision = decided(table(only), only, facts(), 0)
+    counters.count_recovery("retry", decision)
+    counters.count_recovery("fallback", decision, "timeout")
+    counters.count_recovery("budget", decision, "retry")
+    counters.count_recovery("not_ok", decision)
+    MirrorCounters(stats.workers[0]).count_drop("r", "body")
     stats.workers[0].publish(
         WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +20,9 @@ from proxy.routing.request_spec import read_request_spec
 from proxy.routing.route_row import route_row
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.figures import figures_report
+from proxy.server.admin.parity import parity_paths
+from proxy.server.admin.problems import problem
+from proxy.server.parity import ParityKeeper
 from proxy.server.probes import Health as FacadeHealth
 from proxy.server.settings import Settings, Token
 from proxy.telemetry.health_report import health_in
@@ -95,6 +97,7 @@ def admin_app(
     health: FacadeHealth,
     token: Token | None,
     dashboard: Dashboard,
+    parity: ParityKeeper,
 ) -> App:
     """The admin application. Responses are JSON, errors problem+json, metrics plain text, the dashboard HTML.
 
@@ -141,6 +144,7 @@ def admin_app(
             *(Path("/routes", routes), Path("/explain", explain_request)),
             *(Path("/metrics", metrics), Path("/figures", figures)),
             *dashboard.routes(),
+            *parity_paths(parity),
         ],
         exception_handlers={HTTPException: _http_error},
     )
@@ -168,7 +172,7 @@ def _explanation(table: CurrentTable, health: Health, request: Request) -> Respo
         )
         explanation = explain(table.current, spec, time.time(), endpoint_of, health)
     except FacadeError as error:
-        return _problem(400, "Bad Request", str(error))
+        return problem(400, "Bad Request", str(error))
     return Response(msgspec.json.encode(explanation), media_type="application/json")
 
 
@@ -231,17 +235,9 @@ def _bearer(scope: Scope) -> bytes:
 # --- problems -------------------------------------------------------------------------------------
 
 
-def _problem(
-    status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """An error as RFC 9457 writes it."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
-
-
 def _forbidden() -> Response:
     detail = "the admin listener does not answer what came through a route: ask it directly"
-    return _problem(403, "Forbidden", detail)
+    return problem(403, "Forbidden", detail)
 
 
 def _unauthorized() -> Response:
@@ -249,12 +245,10 @@ def _unauthorized() -> Response:
         "send the admin token: `Authorization: Bearer TOKEN`; only /healthz and /readyz go without"
     )
     headers = {"www-authenticate": 'Bearer realm="facade admin"', "cache-control": "no-store"}
-    return _problem(401, "Unauthorized", detail, headers)
+    return problem(401, "Unauthorized", detail, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = (
-        "the admin listener has GET /, /healthz, /readyz, /routes, /explain, /figures and /metrics"
-    )
-    return _problem(error.status_code, error.detail, detail, error.headers)
+    detail = "the admin listener has GET /, /healthz, /readyz, /routes, /explain, /figures, /parity and /metrics"
+    return problem(error.status_code, error.detail, detail, error.headers)

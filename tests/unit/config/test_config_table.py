@@ -71,7 +71,7 @@ def test_the_example_has_every_part_and_no_problem() -> None:
 def test_what_nothing_obeys_yet_is_listed_for_each_use() -> None:
     table = _example()
     fields = set(map(str, table.not_implemented))
-    assert "routes[flightspecials-list].mirror.compare" in fields
+    assert "routes[flightspecials-list].fallback" in fields
     assert not any(each.startswith(("backends", "cohorts")) for each in fields)
     assert not any("everything-else" in each for each in fields)
 

@@ -155,6 +155,7 @@ def test_the_code_of_a_page_is_none(body: str) -> None:
     written = body.replace('"', '\\"')
     parse(with_route(f'direct_response: {{status: 200, body: "{written}"}}'))
     parse(with_route(f'backend_refs: legacy, errors: {{5xx: {{body: "{written}"}}}}'))
+    parse(with_route("backend_refs: legacy, errors: {5xx: {file: away.html}}"))
 
 
 def test_a_wildcard_host_without_quotes() -> None:

@@ -109,7 +109,7 @@ PATHS = (
     *(b"/writers/1", b"/dark/1"),
     *(b"/edited/1", b"/renamed/1", b"/own-ids", b"/gone", b"/small", b"/nowhere", b"/plain;x"),
     *(b"/hidden", b"/prefixed/1", b"/prefixed/own/1", b"/prefixed/none/1", b"/unforwarded"),
-    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1"),
+    *(b"/shared/1", b"/values/1", b"/queries/1", b"/views", b"/sent-on/1", b"/judged/1"),
     *(
         b"/several/1",
         b"/more/several",

@@ -152,6 +152,12 @@ routes:
   - name: any-prefix
     match: {path: {prefix: /Any, ignore_case: true}}
     backend_refs: [{name: strict, url_rewrite: {path: {replace_prefix_match: /inner}}}]
+  - name: judged
+    match: {path: {prefix: /judged}}
+    response_ok: {json_type: array}
+    retry: {attempts: 1}
+    fallback: {triggers: [not_ok, 500]}
+    backend_refs: {legacy: 50, picky: 50}
   - {name: by-host, match: {hosts: ["*.example"], path: {prefix: /host}}, backend_refs: strict}
 """
 PLAIN_TABLE = """

@@ -34,6 +34,9 @@ routes:
   - {name: plain-tail, match: {path: {template: "/plain/{id}/**"}}, backend_refs: legacy}
   - {name: prefixed, match: {path: {prefix: /svc}}, backend_refs: [{name: new, url_rewrite: {path: {replace_prefix_match: /v1/in}}}]}
   - {name: swapped, match: {path: {template: "/s/{x}/orders/**"}}, backend_refs: [{name: new, url_rewrite: {path: {template: "/orders/{x}/**"}}}]}
+  - name: queried
+    match: {path: {template: "/queried/{id}/**"}}
+    backend_refs: [{name: new, url_rewrite: {query: {set: {id: "{path.id}"}}}}]
   - {name: rest, backend_refs: legacy}
 """
 
@@ -92,6 +95,7 @@ async def test_dot_segments_that_stay_below_the_match_go_on(path: str, target: b
         "/svc/../svc",
         "/s/a/orders/../../b/orders/7",
         "/files/a/../b/c",
+        "/queried/a/../b/c",
         "/files/a/%2e%2e/b/c",
     ],
 )
