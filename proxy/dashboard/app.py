@@ -21,6 +21,7 @@ from proxy.dashboard.access import COOKIE, Access, cookie_of, is_own_name, is_sa
 from proxy.dashboard.forms import ROLLOUT, Form, check_edit, make_edit, read_form
 from proxy.dashboard.live import MAX_VIEWERS, Live
 from proxy.dashboard.pages import Pages
+from proxy.dashboard.parity_reader import Reports
 from proxy.dashboard.sides import is_migration
 from proxy.dashboard.web import (
     HEADERS,
@@ -54,13 +55,14 @@ class Dashboard:
         path: Path,
         table: CurrentTable,
         stats: SharedStats,
+        parity: Reports,
         secret: bytes | None = None,
         matches: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._pages = Pages(path.parent)
         self._path = path
         self._table = table
-        self.live = Live(path, table, stats, self._pages)
+        self.live = Live(path, table, stats, self._pages, parity)
         self.access = Access(secret or os.urandom(32), matches, time.time)
         self._editing = asyncio.Lock()
         self._edits = 0

@@ -1,11 +1,10 @@
 """What a route's card shows of its rollout and its parity. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from proxy.comparison.counts import ParityCounts
-from proxy.comparison.report import DifferenceReport, parity_report
+from proxy.comparison.report import DifferenceReport, ParityReport
 from proxy.control.history.entries import Entry
 from proxy.control.rollout.edits import is_active, last_marked
 from proxy.control.rollout.machine import step_text
@@ -45,12 +44,10 @@ class Extras(Struct, frozen=True):
     parity: ParityView | None = None
 
 
-def extras_of(
-    route: Route, entries: Sequence[Entry], counts: Mapping[str, ParityCounts], now: float
-) -> Extras:
-    """`entries` are the newest ones, `counts` those of all workers by route, `now` Unix time."""
+def extras_of(route: Route, entries: Sequence[Entry], report: ParityReport | None) -> Extras:
+    """`entries` are the newest ones. `report` is None for a route without a comparison."""
     rollout = None if route.rollout is None else _rollout(route, route.rollout, entries)
-    return Extras(rollout, _parity(route, counts.get(route.name), now))
+    return Extras(rollout, None if report is None else _parity(report))
 
 
 def _rollout(route: Route, rollout: Rollout, entries: Sequence[Entry]) -> RolloutView:
@@ -67,15 +64,12 @@ def _rollout(route: Route, rollout: Rollout, entries: Sequence[Entry]) -> Rollou
     return RolloutView(text, min(mark.step, total), total, is_active(mark), shorten(entry.reason))
 
 
-def _parity(route: Route, counts: ParityCounts | None, now: float) -> ParityView | None:
-    if route.mirror is None or route.mirror.compare is None:
-        return None
-    if counts is None:
+def _parity(report: ParityReport) -> ParityView:
+    if not report.compared:
         return ParityView("–", "no response was compared yet", 0, ())
-    found = parity_report(route.name, route.mirror.compare, counts, now)
-    differences = [_difference(each) for each in found.differences[:_MAX_DIFFERENCES]]
-    bounds = f"between {_percent(found.lower_bound)} and {_percent(found.upper_bound)}"
-    return ParityView(_percent(found.share), bounds, found.compared, tuple(differences))
+    differences = [_difference(each) for each in report.differences[:_MAX_DIFFERENCES]]
+    bounds = f"between {_percent(report.lower_bound)} and {_percent(report.upper_bound)}"
+    return ParityView(_percent(report.share), bounds, report.compared, tuple(differences))
 
 
 def _difference(report: DifferenceReport) -> str:

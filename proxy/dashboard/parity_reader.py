@@ -1,38 +1,30 @@
-"""The parity counts of all workers, read while somebody looks: at most every ten seconds, in a thread."""
+"""The parity of all routes, made while somebody looks: at most every ten seconds, in a thread."""
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
-from proxy.comparison.counts import ParityCounts, merged
-from proxy.mirroring.parity_book import decoded_counts
-from proxy.telemetry.shared_parity import SharedParity
+from proxy.comparison.report import ParityReport
 
 _EVERY_S = 10.0
-_MAX_BYTES = 2 * 1024 * 1024
-"""Decoding holds the interpreter lock: a longer text is left to `GET /parity`."""
+Reports = Callable[[], Iterable[ParityReport]]
+"""Makes the reports of all routes with a comparison. It takes long."""
 
 
 class ParityReader:
-    """`counts` are those of all workers, by route."""
+    """`by_route` has the reports as they were made last."""
 
-    def __init__(self, shared: SharedParity) -> None:
-        self._shared = shared
-        self._read_at = -_EVERY_S
-        self.counts: dict[str, ParityCounts] = {}
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._made_at = -_EVERY_S
+        self.by_route: dict[str, ParityReport] = {}
 
     async def refresh(self) -> None:
-        """Read the counts again, if they are old."""
+        """Make the reports again, if they are old."""
         now = time.monotonic()
-        if now - self._read_at >= _EVERY_S:
-            self._read_at = now
-            self.counts = await asyncio.to_thread(self._read)
+        if now - self._made_at >= _EVERY_S:
+            self._made_at = now
+            self.by_route = await asyncio.to_thread(self._make)
 
-    def _read(self) -> dict[str, ParityCounts]:
-        by_route: dict[str, list[ParityCounts]] = {}
-        for number in range(len(self._shared)):
-            text = self._shared.read(number)
-            if text is None or len(text) > _MAX_BYTES:
-                continue
-            for route, counts in decoded_counts(text).items():
-                by_route.setdefault(route, []).append(counts)
-        return {route: merged(parts) for route, parts in by_route.items()}
+    def _make(self) -> dict[str, ParityReport]:
+        return {each.route: each for each in self._reports()}

@@ -5,9 +5,10 @@ from msgspec.structs import replace
 from proxy.comparison.counts import ParityCounts
 from proxy.comparison.outcome import Difference, Outcome
 from proxy.comparison.parity import Parity
+from proxy.comparison.report import parity_report
 from proxy.config.load import load
 from proxy.dashboard.migration import extras_of
-from proxy.model import CompareRules, Mirror
+from proxy.model import CompareRules
 
 NOW = 1_700_000_000.0
 ROUTE = load(
@@ -19,21 +20,20 @@ routes:
 """,
     "t",
 ).table.routes[0]
-COMPARED = replace(ROUTE, mirror=Mirror(compare=CompareRules()))
 
 
 def test_without_comparisons_there_is_no_parity() -> None:
-    assert extras_of(ROUTE, (), {"list": ParityCounts()}, NOW).parity is None
-    view = extras_of(COMPARED, (), {}, NOW).parity
+    assert extras_of(ROUTE, (), None).parity is None
+    view = extras_of(ROUTE, (), parity_report("list", CompareRules(), ParityCounts(), NOW)).parity
     assert view is not None
     assert (view.share, view.bounds) == ("–", "no response was compared yet")
 
 
 def test_a_rollout_that_no_entry_has_is_not_begun() -> None:
-    view = extras_of(ROUTE, (), {}, NOW).rollout
+    view = extras_of(ROUTE, (), None).rollout
     assert view is not None
     assert (view.text, view.done, view.total, view.is_active) == ("not begun", 0, 1, False)
-    assert extras_of(replace(ROUTE, rollout=None), (), {}, NOW).rollout is None
+    assert extras_of(replace(ROUTE, rollout=None), (), None).rollout is None
 
 
 def test_the_share_of_equal_responses_is_shown_with_its_most_frequent_differences() -> None:
@@ -41,7 +41,8 @@ def test_the_share_of_equal_responses_is_shown_with_its_most_frequent_difference
     for number in range(20):
         found = () if number else (Difference("/<b>price\n", "value", 1, 2),)
         parity.add(Outcome("different" if found else "equal", differences=found), NOW)
-    view = extras_of(COMPARED, (), {"list": parity.counts}, NOW).parity
+    report = parity_report("list", CompareRules(), parity.counts, NOW)
+    view = extras_of(ROUTE, (), report).parity
     assert view is not None
     assert (view.share, view.compared) == ("95.00 %", 20)
     assert view.bounds.startswith("between ")
