@@ -24,6 +24,13 @@ class Newcomer:
         self.url = ""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A connection that the facade resets, since a copy or a fallback needs its response no more, is no error."""
+
+
 @contextmanager
 def deployed(service_port: int) -> Iterator[Newcomer]:
     """Serve the newcomer on a free port."""
@@ -44,8 +51,7 @@ def deployed(service_port: int) -> Iterator[Newcomer]:
         def log_message(self, *_: object) -> None:
             """The facade has an access log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     newcomer.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.1,))
     thread.start()

@@ -1,4 +1,4 @@
-"""What the history keeps of a rollout: how far it has come. There is no other state of it (ADR 33)."""
+"""What the history keeps of a rollout: how far it has come. There is no other state of it (ADR 38)."""
 
 import hashlib
 from typing import Literal

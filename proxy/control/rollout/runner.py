@@ -1,4 +1,4 @@
-"""Runs a rollout: reads the state, asks `machine` what is next, does it, and begins again (ADR 33).
+"""Runs a rollout: reads the state, asks `machine` what is next, does it, and begins again (ADR 38).
 
 Nothing of the state is kept here but the figures of the current step. So a runner may be killed at any time.
 """
