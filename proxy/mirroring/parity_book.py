@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from proxy.comparison.parity import Parity
 from proxy.comparison.users import user_hash
+from proxy.mirroring.case_book import CaseBook
 from proxy.mirroring.comparisons import Compared
 from proxy.mirroring.copy import Copy
 from proxy.mirroring.kept_parity import KeptParity, decoded, member, setup_of
@@ -39,7 +40,9 @@ class ParityBook:
         shared: SharedParity,
         number: int,
         clock: Callable[[], float] = time.time,
+        cases: CaseBook | None = None,
     ) -> None:
+        self.cases = cases or CaseBook(bytes, lambda _: "")
         self._counters = counters
         self._shared = shared
         self._number = number
@@ -81,6 +84,7 @@ class ParityBook:
         parity.add(outcome, now, _user(copy))
         if compared.replay is not None:
             parity.add_replay(compared.replay, now)
+        self.cases.compared(compared, now)
 
     def _parity(self, copy: Copy) -> Parity:
         route = copy.route

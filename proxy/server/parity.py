@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from proxy.comparison.cases import CaseStore, RecordedCases
 from proxy.comparison.report import ParityReport, parity_report
-from proxy.control.parity_file import read_parity, write_parity
+from proxy.control.parity_file import read_cases, read_parity, write_parity
+from proxy.mirroring.case_book import decoded_cases
 from proxy.mirroring.kept_parity import ByRoute, decoded, member, merged_parts, setup_of
 from proxy.model import Route
 from proxy.routing.snapshot import CurrentTable
@@ -56,6 +58,21 @@ class ParityKeeper:
         setups = {route.name: setup_of(route, backends) for route in routes}
         parts = [decoded(self._shared.read(number)) for number in range(len(self._shared))]
         return merged_parts((self._restored or {}, *parts), setups)
+
+    def cases(self, name: str) -> RecordedCases | None:
+        """The recorded cases of a route, over all workers. It takes long: call it in a thread."""
+        route, report = self._compared_routes().get(name), self.report(name)
+        rules = None if route is None or route.mirror is None else route.mirror.compare
+        if rules is None or report is None:
+            return None
+        store = CaseStore(rules)
+        for worker in range(len(self._shared)):
+            for recorded in decoded_cases(read_cases(self._path, worker)):
+                if recorded.route == name and recorded.rules == rules:
+                    for case in recorded.cases:
+                        store.restore(case)
+        quiet = [each.path for each in report.differences if not each.counts]
+        return RecordedCases(name, rules, quiet, store.cases)
 
     def _report(self, route: Route, counts: ByRoute) -> ParityReport:
         rules = None if route.mirror is None else route.mirror.compare

@@ -25,7 +25,17 @@ def parity_paths(keeper: ParityKeeper) -> list[Path]:
     def counts(_: Request) -> Response:
         return _json(keeper.counts())
 
-    return [Path("/parity", parity), Path("/parity/counts", counts)]
+    def cases(request: Request) -> Response:
+        recorded = keeper.cases(request.query_params.get("route", ""))
+        if recorded is None:
+            return problem(404, "Not Found", "name a route with `mirror.compare`: ?route=NAME")
+        return _json(recorded)
+
+    return [
+        Path("/parity", parity),
+        Path("/parity/counts", counts),
+        Path("/parity/cases", cases),
+    ]
 
 
 def _json(value: object) -> Response:
