@@ -15,6 +15,7 @@ from proxy.config.expand import expand
 from proxy.config.load import Loaded, load
 from proxy.control.table_file import snapshot_of, with_files
 from proxy.errors import Problem, TableError
+from proxy.routing.mirrored_request import is_mirrored
 
 _MAX_LINE_WIDTH = 200
 
@@ -93,6 +94,7 @@ def _report(file: str, loaded: Loaded | None, problems: Sequence[Problem]) -> di
     if loaded is not None:
         report |= {
             "routes": len(loaded.table.routes),
+            "mirrors": sum(map(is_mirrored, loaded.table.routes)),
             "tests": len(loaded.table.tests),
             "coverage": loaded.report.coverage,
             "uncovered": list(loaded.report.uncovered),
@@ -140,11 +142,14 @@ def _print_summary(
         screen.line(f"{name}: {screen.styled('refused', 'red', 'bold')}: {summary}")
         return
     table, report = loaded.table, loaded.report
+    mirrored = sum(map(is_mirrored, table.routes))
+    mirrors = [_count(mirrored, "mirror")] if mirrored else []
     summary = ", ".join(
         (
             _count(len(table.routes), "route"),
             _count(len(table.tests), "test"),
             f"coverage {report.coverage:g} %",
+            *mirrors,
             *warning_count,
         )
     )

@@ -177,7 +177,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
     if decision.cookies:
         screen.fact("cookies", f"it receives and may set {decision.cookies}")
     if decision.backend is not None:
-        screen.fact("mirror", ", ".join(decision.mirrored_to) or "none")
+        to = ", ".join(decision.mirrored_to)
+        screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
 
 
 def _print_health(screen: Screen, decision: PossibleDecision) -> None:

@@ -102,6 +102,7 @@ def _report(plan: Plan, reader: LogReader) -> dict[str, Any]:
         "unexpected": plan.unexpected,
         "asked_otherwise": plan.sent_differently,
         "rerouted": plan.rerouted,
+        "copies": {"old": plan.copies[0], "new": plan.copies[1]},
         "moves": [
             {
                 "old_route": move.old_route or None,
@@ -128,6 +129,11 @@ def _print(screen: Screen, plan: Plan) -> None:
         )
     if plan.rerouted:
         screen.line(f"{plan.rerouted:,} keep their backend, but reach it by another route.")
+    old, new = plan.copies
+    if old or new:
+        screen.line(
+            f"{new:,} are copied to another backend by a mirror, {old:,} under the old table."
+        )
     if plan.unexpected:
         text = f"{plan.unexpected:,} of the moves are not allowed by --expect."
         screen.line(screen.styled(text, "red", "bold"))

@@ -93,11 +93,6 @@ class CaseStore:
         self.cases.append(self._case(request, baseline, places, now))
         return True
 
-    def restore(self, case: Case) -> None:
-        """Keep a case of another store, if there is room for one of its kind."""
-        if self._take(case.request, case.status, case.places):
-            self.cases.append(case)
-
     def _take(self, request: CaseRequest, status: int, places: tuple[str, ...]) -> bool:
         """Whether there is room for a case. It is taken then."""
         stratum = (request.method, _shape(request.target), places or status)

@@ -95,6 +95,7 @@ class Comparer:
             return Outcome("baseline_invalid", error.reason)
         except NotComparable as error:
             return Outcome("not_compared", error.reason)
+        # The duration of a response that did not come, or not whole, says nothing.
         if right.failure:
             return Outcome("different", differences=found.all())
         result: Result = "different" if found else "equal"

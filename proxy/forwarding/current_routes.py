@@ -19,13 +19,16 @@ class MirroringRoutes(QuickRoutes):
     __slots__ = ()
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
-        plan = super().plan(head, client, draw_bp)
+        plan = self.copied = QuickRoutes.plan(self, head, client, draw_bp)
+        if plan is None:
+            return None
+        prepared = plan.prepared
+        if prepared.copies_all:
+            return None
         self.copied = None
-        if plan is None or not plan.prepared.copied:
+        if not (prepared.copied and is_copied(mirror_of(prepared.route), draw_bp)):
             return plan
-        if not is_copied(mirror_of(plan.prepared.route), draw_bp):
-            return plan
-        self.copied = replace(plan, read=plan.read + plan.prepared.copied)
+        self.copied = replace(plan, read=plan.read + prepared.copied)
         return None
 
 

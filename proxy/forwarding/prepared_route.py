@@ -27,6 +27,7 @@ from proxy.model import (
 )
 from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice, mirrored_to
+from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -118,6 +119,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     """The route, with the match that took the requests."""
     copied: bytes
     """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
+    copies_all: bool
+    """Every request is copied, so `logged` has that part already."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -247,6 +250,8 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
+    copied = b"" if forwarder.mirrors is None else _copied_part(route, method, choice)
+    copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP
     return PreparedRoute(
         route,
         ref,
@@ -267,10 +272,12 @@ def _prepared(
         _added(route, ref, backend, taken),
         route.response != NO_EDITS or ref.response != NO_EDITS,
         field_lines([(snapshot.decision_header, value)]),
-        route_part(route, ref.backend, reason, snapshot.version),
+        route_part(route, ref.backend, reason, snapshot.version)
+        + (copied[1:] + b"," if copies_all else b""),
         CountedRoute(route.name, ref.backend, reason),
         matched,
-        _copied_part(route, method, choice),
+        copied,
+        copies_all,
     )
 
 

@@ -23,6 +23,7 @@ from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.mirroring.copy import CopiedRequest, Copy
+from proxy.mirroring.mirrors import Mirrors
 from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream import Connection, Pool
@@ -160,32 +161,37 @@ class QuickRequest(UsualRequest, eq=False):
 
 
 class MirroredRequest(QuickRequest, eq=False):
-    """A usual request that is copied to another backend."""
+    """A usual request that is copied to another backend. What the copy needs of it is made in the next tick."""
 
     copy: Copy | None = None
+    """Set by `Mirrors` in the next tick, or by `general`."""
 
-    def begin(self) -> None:
-        """Send the request, and begin the copy, which is sent in the next tick."""
-        QuickRequest.begin(self)
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        QuickRequest.response_complete(self, head, framing, body)
         mirrors = self.forwarder.mirrors
-        if mirrors is not None:
-            route, body = self.plan.prepared.route, self.head.body
-            self.copy = mirrors.copy(route, self.snapshot, self._copied, body, self.began)
+        if mirrors is not None and self.successor is None:
+            if not mirrors.notes:
+                mirrors.wake()
+            mirrors.notes.append((self, head, body, time.monotonic()))
+
+    def begin_copy(self, mirrors: Mirrors) -> Copy:
+        """The copy of this request."""
+        if self.copy is None:
+            route = self.plan.prepared.route
+            request, body = self._copied, self.head.body
+            self.copy = mirrors.copy(route, self.snapshot, request, body, self.began)
+        return self.copy
 
     def _copied(self) -> CopiedRequest:
         _, _, decided = self.general_state()
         return CopiedRequest(decided.facts, decided.decision, decided.identity)
 
     def _general(self) -> FastRequest:
-        request = QuickRequest._general(self)
-        request.copy = self.copy
+        request, mirrors = QuickRequest._general(self), self.forwarder.mirrors
+        if mirrors is not None:
+            request.copy = self.begin_copy(mirrors)
         request.record.mirrored_to = request.decided.decision.mirrored_to[0]
         return request
-
-    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
-        QuickRequest.response_complete(self, head, framing, body)
-        if self.copy is not None:
-            self.copy.whole(head, body)
 
 
 class QuickTier:
@@ -239,17 +245,22 @@ class QuickTier:
                     pool,
                     connection,
                 )
-        elif routes.copied is not None:
-            plan = routes.copied
+        elif client.private is None and routes.copied is not None:
+            plan, mirrors = routes.copied, forwarder.mirrors
             pool = plan.prepared.upstream.next_pool()
             connection = pool.take_idle(plan.prepared.repeatable and not head.has_length)
             if connection is not None:
                 bits = forwarder.random_bits()
                 ids = usual_ids(plan.claimed, bits)
                 began, snapshot = time.monotonic(), routes.snapshot
-                return MirroredRequest(
+                request = MirroredRequest(
                     forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
                 )
+                if mirrors is not None:
+                    if not mirrors.notes:
+                        mirrors.wake()
+                    mirrors.notes.append(request)
+                return request
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
 
     def refusal(self, error: RequestError) -> LocalReply:

@@ -1,9 +1,12 @@
 """Compares the responses of copies, in slices between the requests of clients."""
 
 import asyncio
+import contextlib
+import gc
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -62,6 +65,11 @@ class Comparisons:
         self._queue.append(copy)
         self._queued.set()
 
+    @property
+    def waiting(self) -> int:
+        """Copies that wait for their comparison."""
+        return len(self._queue)
+
     async def run(self) -> None:
         """Compare until cancelled. `Facade.running` owns the task."""
         while True:
@@ -74,7 +82,8 @@ class Comparisons:
         rules = copy.mirror.compare
         try:
             if rules is not None:
-                compared = await self._compared(copy, rules)
+                with _collector_off():
+                    compared = await self._compared(copy, rules)
                 self._results.compared(compared)
         except Exception:
             # A bug of ours must not end the comparisons of later copies.
@@ -113,3 +122,15 @@ class Comparisons:
                 rest_s, self._rest_s = self._rest_s, 0.0
                 await asyncio.sleep(min(rest_s, _MOST_REST_S))
         return outcome
+
+
+@contextlib.contextmanager
+def _collector_off() -> Iterator[None]:
+    """Parsed bodies are many objects without cycles: a full collection would go through all of them at once (ADR 8)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -22,6 +22,11 @@ from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import Identity
 
+_LEAST_BYTES = 64 * 1024
+"""So much of a response to a copy is always read."""
+_MOST_TIMES = 20
+"""Two responses with the same content differ in length by not more than this: one of them may be compressed."""
+
 
 class CopiedRequest(Struct, frozen=True):
     """The request as it was decided."""
@@ -136,13 +141,13 @@ class Copy:
 
     # --- the response that the client gets ------------------------------------------------------------
 
-    def whole(self, head: ResponseHead, body: bytes) -> None:
-        """The response came in one read."""
+    def whole(self, head: ResponseHead, body: bytes, at: float) -> None:
+        """The response came in one read, at `time.monotonic()`."""
         if not (self.is_dropped or self.is_served):
             self.response_head(head)
             if body:
                 self.response_data(body)
-            self._end("")
+            self._end("", at)
 
     def response_head(self, head: ResponseHead) -> None:
         self.status = head.status
@@ -158,12 +163,13 @@ class Copy:
     def over(self, error: RequestError | None, complete: bool) -> None:
         """The request of the client has ended. Does nothing after `whole`."""
         if not self.is_served:
-            self._end(failure_of(error) if error is not None else "" if complete else "client_gone")
+            failure = "" if complete else "client_gone"
+            self._end(failure if error is None else failure_of(error), time.monotonic())
 
-    def _end(self, failure: str) -> None:
+    def _end(self, failure: str, at: float) -> None:
         self.is_served = True
         self.failure = failure
-        self.served_s = time.monotonic() - self.began
+        self.served_s = at - self.began
         self._wake()
         if not self.is_dropped:
             self._owner.served(self)
@@ -171,18 +177,19 @@ class Copy:
     # --- the response of the copy -------------------------------------------------------------------------
 
     async def allows_more(self, length: int) -> bool:
-        """Whether to read on after `length` bytes of the response to the copy; False: it is long enough to differ.
+        """Whether to read on after `length` bytes of the response to the copy. False: it is too long.
 
-        It is never read further ahead of the response that the client gets than `max_body_bytes`: so a copy costs no
-        more than the request itself, whatever its backend sends.
+        It is never read much further than the response that the client gets: so a copy costs about as much as the
+        request itself, whatever its backend sends.
         """
-        limit = self.mirror.max_body_bytes
-        while length > limit:
+        if self.mirror.compare is None:
+            return length <= self.mirror.max_body_bytes
+        while length > _LEAST_BYTES:
             served = 0 if self.response is None else self.response.length
-            if self.is_served or self.mirror.compare is None:
-                return length <= served
-            if length <= served + limit:
+            if length <= min(_MOST_TIMES * served, served + self.mirror.max_body_bytes):
                 return True
+            if self.is_served:
+                return False
             await self._more_served()
         return True
 

@@ -14,6 +14,8 @@ from proxy.mirroring.kept_body import KeptBody
 from proxy.model import HeaderPairs, Outgoing
 from proxy.upstream import Exchange, Upstream
 
+TOO_LONG = "too_long"
+"""The failure of a response that is much longer than that of the client. It is not read to its end."""
 BUSY = "busy"
 """The failure of a copy that had no connection: a limit of the facade, and nothing about the backend."""
 
@@ -53,7 +55,7 @@ async def observe(
             exchange = await upstream.open(request)
             try:
                 async with _uploading(exchange, sent):
-                    await _receive(exchange, response, allows_more)
+                    is_whole = await _receive(exchange, response, allows_more)
             finally:
                 exchange.abort()
     except TimeoutError:
@@ -62,7 +64,7 @@ async def observe(
         return response.observed(BUSY)
     except RequestError as error:
         return response.observed(failure_of(error))
-    return response.observed("")
+    return response.observed("" if is_whole else TOO_LONG)
 
 
 @contextlib.asynccontextmanager
@@ -86,11 +88,13 @@ async def _upload(exchange: Exchange, sent: bytes) -> None:
         exchange.end_upload()
 
 
-async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> None:
+async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> bool:
+    """Whether the response was received to its end."""
     head = await exchange.head()
     response.status, response.headers = head.status, head.fields.pairs
     body = response.body
     while (data := await exchange.next_chunk()) is not None:
         body.add(data)
         if not await allows_more(body.length):
-            return
+            return False
+    return True

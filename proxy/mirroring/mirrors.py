@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from proxy.errors import RequestError
 from proxy.http1.request_head import read_framing
+from proxy.http1.response_head import ResponseHead
 from proxy.mirroring.copy import CopiedRequest, Copy
 from proxy.mirroring.exchange import BUSY, observe
 from proxy.mirroring.kept_body import KeptBody, KeptBytes
@@ -35,6 +36,17 @@ class CopyResults(Protocol):
     def dropped(self, copy: Copy, reason: str) -> None: ...
 
 
+class Listed(Protocol):
+    """A request that makes its copy later than it is sent."""
+
+    def begin_copy(self, mirrors: "Mirrors") -> Copy:
+        """The copy; the same one at each call."""
+
+
+Note = Listed | tuple[Listed, ResponseHead, bytes, float]
+"""A request was sent; or a client got this whole response to it, at this time (`time.monotonic()`)."""
+
+
 class Mirrors:
     """`compare` gets each copy whose responses are complete, and releases it."""
 
@@ -52,10 +64,27 @@ class Mirrors:
         self._draw = draw
         self._lanes: dict[str, Lane] = {}
         self._due: list[Copy] = []
+        self.notes: list[Note] = []
+        """What happened to usual requests in this tick. Call `wake` before the first one: a copy is made in the next
+        tick, so that it costs the request as little as this list."""
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- called for a request -----------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """`notes` will not be empty in the next tick: read them then."""
+        asyncio.get_running_loop().call_soon(self._read_notes)
+
+    def _read_notes(self) -> None:
+        notes = self.notes[:]
+        self.notes.clear()
+        for note in notes:
+            if isinstance(note, tuple):
+                request, head, body, at = note
+                request.begin_copy(self).whole(head, body, at)
+            else:
+                note.begin_copy(self)
 
     def copy(
         self,
@@ -93,7 +122,7 @@ class Mirrors:
     @property
     def busy(self) -> int:
         """How many copies are due or being sent."""
-        return len(self._due) + len(self._tasks)
+        return len(self.notes) + len(self._due) + len(self._tasks)
 
     # --- tables -------------------------------------------------------------------------------------
 

@@ -52,13 +52,12 @@ def decide(
 
 
 def decision_for_copy(
-    table: RouteTable, served: Decision, backend: str, facts: Facts, request_id: bytes
+    table: RouteTable, served: Decision, at: int, facts: Facts, request_id: bytes
 ) -> Decision:
-    """The decision by which a copy of a request goes to `backend`. The request was served by `served`.
+    """The decision by which a copy of a request goes to the reference `at`. The request was served by `served`.
 
     Raises BadRequest as `decision_for`.
     """
-    at = [ref.backend for ref in served.route.backend_refs].index(backend)
     copied = decision_for(served.matched, facts, (at, MIRROR), request_id=request_id)
     return _without_parameters(table, structs.replace(copied, mirrored_to=()))
 

@@ -34,6 +34,7 @@ from proxy.routing.explanation import Explanation, OtherRoute, PathVariant, Poss
 from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.match import Index, first_failures, ruling_for
+from proxy.routing.mirrored_request import describe as describe_mirror
 from proxy.routing.path_ruling import Ruling, name_of
 from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
@@ -212,7 +213,9 @@ def _possible_decision(
     possible = PossibleDecision(_percent(share_bp), "", buckets)
     try:
         decision = decide(snapshot.table, matched, facts, moment)
-        possible = replace(possible, reason=decision.reason, mirrored_to=decision.mirrored_to)
+        to = decision.mirrored_to
+        mirror = describe_mirror(matched.route, facts.method) if to else ""
+        possible = replace(possible, reason=decision.reason, mirrored_to=to, mirror=mirror)
         if decision.ref is None:
             reply = direct_response(decision, facts)
             return replace(possible, status=reply.status, headers=_shown(reply.headers))

@@ -30,6 +30,8 @@ class PossibleDecision(Struct, frozen=True):
     cookies: str = ""
     """The cookies that the backend receives and may set, if not all."""
     mirrored_to: tuple[str, ...] = ()
+    mirror: str = ""
+    """How such requests are copied to it, in words."""
     status: int | None = None
     """The status of a local reply."""
     detail: str = ""

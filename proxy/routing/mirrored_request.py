@@ -39,9 +39,18 @@ def mirror_of(route: Route) -> Mirror:
     return route.mirror or DEFAULT_MIRROR
 
 
+def is_mirrored(route: Route) -> bool:
+    """Whether requests of a route may be copied in its stage."""
+    if not mirror_of(route).percent_bp:
+        return False
+    return route.stage == "shadow" or (
+        route.mirror is not None and route.stage in ("canary", "live")
+    )
+
+
 def copies_requests(table: RouteTable) -> bool:
     """Whether some request may be copied."""
-    return any(route.stage == "shadow" or route.mirror is not None for route in table.routes)
+    return any(map(is_mirrored, table.routes))
 
 
 def is_copied(mirror: Mirror, draw_bp: int) -> bool:
@@ -51,6 +60,17 @@ def is_copied(mirror: Mirror, draw_bp: int) -> bool:
     requests of each backend.
     """
     return draw_bp * _SPREAD % ALL_BP < mirror.percent_bp
+
+
+def describe(route: Route, method: str) -> str:
+    """How requests of a route are copied, in words."""
+    mirror = mirror_of(route)
+    words = [f"{mirror.percent_bp * 100 / ALL_BP:g} % of these requests"]
+    if method not in SAFE_METHODS and mirror.sandbox is not None:
+        words.append(f"to the sandbox {mirror.sandbox}")
+    elif mirror.compare is not None:
+        words.append("the responses are compared")
+    return ", ".join(words)
 
 
 def is_replayed(mirror: Mirror, draw: float) -> bool:
@@ -83,10 +103,9 @@ def mirrored_request(
     `served` is the decision by which the request itself was sent.
     """
     mirror = mirror_of(served.route)
-    decision = decision_for_copy(table, served, backend.name, facts, identity.request_id)
-    ref = decision.ref
-    if ref is None:
-        raise ValueError("a copy always has a backend")
+    refs = served.route.backend_refs
+    at = [ref.backend for ref in refs].index(backend.name)
+    decision, ref = decision_for_copy(table, served, at, facts, identity.request_id), refs[at]
     fields = upstream_headers(facts, decision.matched, ref, backend, table.forwarded, identity)
     return Outgoing(
         facts.method,

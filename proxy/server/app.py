@@ -7,16 +7,13 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from proxy.control.parity_file import read_cases, write_cases
 from proxy.control.table_watcher import TableWatcher
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.forwarder import Forwarder
-from proxy.mirroring.case_book import CaseBook
 from proxy.mirroring.comparisons import Comparisons
 from proxy.mirroring.lane import Open
 from proxy.mirroring.mirrors import Mirrors
@@ -72,15 +69,15 @@ class Mirroring(Struct, frozen=True):
     book: ParityBook
 
     @staticmethod
-    def create(open_upstream: Open, slot: WorkerSlot, table: Path) -> "Mirroring":
-        files = partial(read_cases, table, slot.number), partial(write_cases, table, slot.number)
-        cases = CaseBook(*files)
-        book = ParityBook(MirrorCounters(slot.worker), slot.stats.parity, slot.number, cases=cases)
+    def create(open_upstream: Open, slot: WorkerSlot) -> "Mirroring":
+        book = ParityBook(
+            MirrorCounters(slot.worker), slot.stats.parity, slot.stats.cases, slot.number
+        )
         comparisons = Comparisons(book)
         return Mirroring(Mirrors(open_upstream, book, comparisons.offer), comparisons, book)
 
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self.comparisons.run(), self.book.run(), self.book.cases.run()
+        return self.comparisons.run(), self.book.run()
 
 
 class Facade:
@@ -161,7 +158,6 @@ class Facade:
             yield
             await self._mirroring.mirrors.aclose()
         self._mirroring.book.publish()
-        self._mirroring.book.cases.write()
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
         self.publish()
@@ -211,7 +207,7 @@ def build(
         name = backend.name.partition(" ")[0]
         return open_upstream(backend, transports.get(name), tls)
 
-    mirroring = Mirroring.create(open_copies, slot, settings.routes)
+    mirroring = Mirroring.create(open_copies, slot)
 
     def adopt(snapshot: Snapshot) -> None:
         upstreams.adopt(snapshot.backends, snapshot.contexts)

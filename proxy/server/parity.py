@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from proxy.comparison.cases import CaseStore, RecordedCases
+from proxy.comparison.cases import RecordedCases
 from proxy.comparison.report import ParityReport, parity_report
-from proxy.control.parity_file import read_cases, read_parity, write_parity
-from proxy.mirroring.case_book import decoded_cases
+from proxy.control.parity_file import read_parity, write_parity
+from proxy.mirroring.kept_cases import decoded_cases
 from proxy.mirroring.kept_parity import ByRoute, decoded, member, merged_parts, setup_of
 from proxy.model import Route
 from proxy.routing.snapshot import CurrentTable
-from proxy.telemetry.shared_parity import SharedParity
+from proxy.telemetry.shared_memory import SharedStats
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,13 @@ class ParityKeeper:
     def __init__(
         self,
         table: CurrentTable,
-        shared: SharedParity,
+        stats: SharedStats,
         path: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
-        self._shared = shared
+        self._shared = stats.parity
+        self._shared_cases = stats.cases
         self._path = path
         self._clock = clock
         self._restored: ByRoute | None = None
@@ -50,6 +51,18 @@ class ParityKeeper:
         counts = self.counts(routes)
         return [self._report(route, counts) for route in routes]
 
+    def cases(self, name: str) -> RecordedCases | None:
+        """The recorded cases of a route over all workers. None for a route without a comparison."""
+        route, report = self._compared_routes().get(name), self.report(name)
+        rules = None if route is None or route.mirror is None else route.mirror.compare
+        if rules is None or report is None:
+            return None
+        workers = range(len(self._shared_cases))
+        found = [decoded_cases(self._shared_cases.read(number)) for number in workers]
+        harmless = [each.path for each in report.differences if not each.counts]
+        cases = [case for each in found for case in each.get(name, ())]
+        return RecordedCases(name, rules, harmless, cases)
+
     def counts(self, routes: Iterable[Route] | None = None) -> ByRoute:
         """The counts of these routes, or of all, which those of other replicas can be added to."""
         if routes is None:
@@ -58,21 +71,6 @@ class ParityKeeper:
         setups = {route.name: setup_of(route, backends) for route in routes}
         parts = [decoded(self._shared.read(number)) for number in range(len(self._shared))]
         return merged_parts((self._restored or {}, *parts), setups)
-
-    def cases(self, name: str) -> RecordedCases | None:
-        """The recorded cases of a route, over all workers. It takes long: call it in a thread."""
-        route, report = self._compared_routes().get(name), self.report(name)
-        rules = None if route is None or route.mirror is None else route.mirror.compare
-        if rules is None or report is None:
-            return None
-        store = CaseStore(rules)
-        for worker in range(len(self._shared)):
-            for recorded in decoded_cases(read_cases(self._path, worker)):
-                if recorded.route == name and recorded.rules == rules:
-                    for case in recorded.cases:
-                        store.restore(case)
-        quiet = [each.path for each in report.differences if not each.counts]
-        return RecordedCases(name, rules, quiet, store.cases)
 
     def _report(self, route: Route, counts: ByRoute) -> ParityReport:
         rules = None if route.mirror is None else route.mirror.compare

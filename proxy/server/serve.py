@@ -72,7 +72,7 @@ async def serve(
     )
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
-    parity = ParityKeeper(facade.table, facade.slot.stats.parity, settings.routes)
+    parity = ParityKeeper(facade.table, facade.slot.stats, settings.routes)
     app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
     monitor = HealthMonitor(facade.table, facade.slot.stats)

@@ -133,7 +133,7 @@ def _run_admin(shared: Shared) -> int:
         )
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
-        parity = ParityKeeper(facade.table, shared.stats.parity, shared.settings.routes)
+        parity = ParityKeeper(facade.table, shared.stats, shared.settings.routes)
         app = admin_app(facade.table, shared.stats, health, shared.settings.admin_token, parity)
         monitor = HealthMonitor(facade.table, shared.stats)
         background = facade.running(monitor.run(), parity.run())

@@ -18,6 +18,7 @@ DROPS = (
     "timeout",
     "unreachable",
     "broke",
+    "too_long",
     "client_gone",
     "refused",
     "conditional",

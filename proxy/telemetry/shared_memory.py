@@ -168,6 +168,7 @@ class SharedStats:
         view = memoryview(self._memory)
         self.health = SharedHealth()
         self.parity = SharedParity(workers)
+        self.cases = SharedParity(workers)
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)

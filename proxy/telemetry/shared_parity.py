@@ -1,4 +1,4 @@
-"""The parity of routes in memory that all processes of a facade share: a text for each worker, which it replaces."""
+"""What workers publish about copies, in memory that all processes share: a text for each worker, which it replaces."""
 
 import mmap
 

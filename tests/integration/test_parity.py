@@ -41,6 +41,17 @@ async def reported(at: Site, compared: int) -> dict[str, Any]:
     return report
 
 
+async def recorded(at: Site, count: int) -> dict[str, Any]:
+    """The recorded cases, once there are so many: workers publish them every two seconds."""
+    async with asyncio.timeout(20):
+        while True:
+            response = await at.facade.get("/parity/cases?route=list", admin=True)
+            found: dict[str, Any] = json.loads(response.partition(b"\r\n\r\n")[2])
+            if len(found["cases"]) >= count:
+                return found
+            await asyncio.sleep(0.05)
+
+
 def js(value: object, *fields: bytes) -> bytes:
     return ok(json.dumps(value).encode(), b"content-type: application/json", *fields)
 
@@ -263,15 +274,34 @@ async def test_nothing_secret_is_stored(tmp_path: Path) -> None:
         await at.facade.get("/?q=CANARY-query", *fields)
         report = await reported(at, 1)
         assert len(report["differences"]) >= 4
+        await at.facade.get("/plain", *fields)
+        assert len((await recorded(at, 1))["cases"]) == 1
         shown = [
             await at.facade.get(path, admin=True)
-            for path in ("/parity", "/parity/counts", "/metrics")
+            for path in ("/parity", "/parity/counts", "/parity/cases?route=list", "/metrics")
         ]
         at.facade.stop.set()
         kept = tmp_path / "routes.yaml.parity.json"
         await eventually(kept.exists)
         for text in (*shown, kept.read_bytes(), at.facade.access_log.read_bytes()):
             assert [canary for canary in CANARIES if canary.encode() in text] == []
+
+
+async def test_cases_are_recorded_for_tests_of_the_new_service(tmp_path: Path) -> None:
+    old = responding(lambda request: js({"path": request.head.target.decode(), "cost": 7}))
+    new = responding(lambda request: js({"path": request.head.target.decode(), "cost": 8}))
+    async with site(tmp_path, more=COMPARE % "status: exact", legacy=old, new=new) as at:
+        fields = ("accept: application/json", "x-user: anna")
+        await at.facade.get("/list?q=1", *fields)
+        found = await recorded(at, 1)
+        (case,) = found["cases"]
+        assert (found["route"], case["status"], case["places"]) == ("list", 200, ["value /cost"])
+        assert case["body"] == {"path": "/list?q=1", "cost": 7}
+        assert case["request"] == {
+            "method": "GET",
+            "target": "/list?q=1",
+            "headers": [["accept", "application/json"]],
+        }
 
 
 async def test_a_route_without_comparison_has_no_parity(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ class InProcess:
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)
         self._backends: dict[str, Wire] = {}
+        self._opened: dict[str, list[Wire]] = {}
 
     async def send(self, *pieces: bytes, response: bytes = OK) -> Seen:
         """Send the pieces over a new connection; backends respond with `response` each time."""
@@ -186,7 +187,26 @@ class InProcess:
                 assert isinstance(upstream, HttpUpstream)
                 self._backends[name] = _connected(upstream.next_pool())
 
+    def connect(self) -> Wire:
+        """The connection of a client; its `protocol` gets the bytes."""
+        protocol = DownstreamConnection(self.tier, self.tracker, set())
+        client = Wire(protocol, self._peer)
+        protocol.connection_made(cast(asyncio.Transport, client))
+        return client
+
+    def open_connections(self, backend: str, count: int) -> list[Wire]:
+        """So many idle connections to a backend; those that are open stay."""
+        upstream = self.forwarder.upstreams.of(self.forwarder.table.current.backends[backend])
+        assert isinstance(upstream, HttpUpstream)
+        opened = self._opened.setdefault(backend, [])
+        while len(opened) < count:
+            opened.append(_connected(upstream.next_pool()))
+        return opened
+
     def close(self) -> None:
+        for opened in self._opened.values():
+            for wire in opened:
+                wire.close()
         for wire in self._backends.values():
             wire.close()
 

@@ -16,6 +16,7 @@ from proxy.routing.decide import decide, fixed_choice
 from proxy.routing.direct_response import direct_response
 from proxy.routing.logged_names import names_of_matches, names_that_rules_read
 from proxy.routing.match import Index
+from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.predicates import text
 from proxy.routing.resolve import resolve
 
@@ -44,6 +45,8 @@ class Destination(Struct, frozen=True):
     """The rewritten host, if the route rewrites it."""
     query: bytes | None = None
     """The query, if the route rewrites it."""
+    copied_bp: int = 0
+    """The percentage of such requests that another backend gets a copy of."""
 
     @property
     def sent(self) -> tuple[bytes, str | None, bytes | None]:
@@ -135,7 +138,8 @@ def destination_of(side: Side, facts: Facts, known: Known) -> Destination:
     rewrite = decision.ref.rewrite
     host = rewrite.hostname if rewrite is not None else None
     path, query = decision.upstream_path, decision.upstream_query
-    return Destination(route.name, decision.ref.backend, path, host, query)
+    copied_bp = mirror_of(route).percent_bp if decision.mirrored_to else 0
+    return Destination(route.name, decision.ref.backend, path, host, query, copied_bp)
 
 
 class Plan:
@@ -163,6 +167,8 @@ class Plan:
         self.in_text = 0
         """Requests from text logs."""
         self.moves: dict[Move, Tally] = {}
+        self.copied_bp = (0, 0)
+        """The sums of `Destination.copied_bp` under the old and the new table."""
         self.recorded_under: dict[str, int] = {}
         """Requests by the version of the table that was in effect when they were recorded."""
 
@@ -184,6 +190,7 @@ class Plan:
     def _compare(self, facts: Facts, known: Known) -> None:
         before = destination_of(self._old, facts, known)
         after = destination_of(self._new, facts, known)
+        self.copied_bp = (self.copied_bp[0] + before.copied_bp, self.copied_bp[1] + after.copied_bp)
         if before.to != after.to:
             self._count(before, after, facts, known.bucket_bp or 0)
         else:
@@ -205,6 +212,12 @@ class Plan:
             request = f"{facts.method} {text(facts.host)}{text(facts.path)}"[:_EXAMPLE_LENGTH]
             if not any(example.startswith(f"{request} (") for example in tally.examples):
                 tally.examples.append(f"{request} (bucket {draw_bp * 100 / ALL_BP:g})")
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """How many of the requests are copied by mirrors, under the old and the new table."""
+        old, new = self.copied_bp
+        return round(old / ALL_BP), round(new / ALL_BP)
 
     def sorted_moves(self) -> list[tuple[Move, Tally]]:
         """Moves that are not allowed come first, then the most frequent ones."""

@@ -16,26 +16,22 @@ def parity_paths(keeper: ParityKeeper) -> list[Path]:
         name = request.query_params.get("route")
         if name is None:
             return _json({"routes": keeper.reports()})
-        report = keeper.report(name)
-        if report is None:
-            detail = f"no route {name!r} of the table has `mirror.compare`"
-            return problem(404, "Not Found", detail)
-        return _json(report)
+        return _found(keeper.report(name), name)
+
+    def cases(request: Request) -> Response:
+        name = request.query_params.get("route", "")
+        return _found(keeper.cases(name), name)
 
     def counts(_: Request) -> Response:
         return _json(keeper.counts())
 
-    def cases(request: Request) -> Response:
-        recorded = keeper.cases(request.query_params.get("route", ""))
-        if recorded is None:
-            return problem(404, "Not Found", "name a route with `mirror.compare`: ?route=NAME")
-        return _json(recorded)
+    return [Path("/parity", parity), Path("/parity/counts", counts), Path("/parity/cases", cases)]
 
-    return [
-        Path("/parity", parity),
-        Path("/parity/counts", counts),
-        Path("/parity/cases", cases),
-    ]
+
+def _found(value: object | None, route: str) -> Response:
+    if value is None:
+        return problem(404, "Not Found", f"no route {route!r} of the table has `mirror.compare`")
+    return _json(value)
 
 
 def _json(value: object) -> Response:

@@ -59,14 +59,6 @@ def test_a_slow_response_is_no_case_that_differed() -> None:
     assert case.places == ()
 
 
-def test_cases_of_another_store_are_kept_as_far_as_there_is_room() -> None:
-    store = CaseStore(RULES)
-    (case,) = kept((get("/a"), response([]), EQUAL))
-    for _ in range(5):
-        store.restore(case)
-    assert store.cases == [case] * 3
-
-
 def test_the_number_of_cases_is_bounded() -> None:
     letters = [f"/{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(200)]
     equal = kept(*((get(target), response([]), EQUAL) for target in letters))

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.config.load import load
 from proxy.errors import TableError
-from proxy.model import Endpoint, Mirror
+from proxy.model import CompareRules, DeclaredDifference, Endpoint, Equivalence, Mirror
 from tests.unit.config.config_tables import parse
 
 TABLE = """
@@ -86,3 +86,41 @@ def test_all_fields_of_a_mirror_are_read() -> None:
         250, 3, 0.25, 1024, True, Endpoint("http", "sandbox", 80)
     )
     assert all(each.field != "mirror" for each in parsed.not_implemented)
+
+
+def test_all_rules_of_a_comparison_are_read() -> None:
+    text = """mirror:
+    compare:
+      status: class
+      headers: [Content-Type, etag]
+      noise: {rate: 0.25}
+      body:
+        equal:
+          "$.at": {as: instant, left: epoch_ms, right: iso_local, tz: Europe/Paris}
+          "$.tags": {as: set, key: id}
+          "$.cost": {as: number, tolerance: 0.5}
+        ignore: [{path: $.build, reason: shown, owner: web, expires: "2027-03-31"}]
+      redact: ["header:x-a", "body:$.pin"]
+      store_mismatches: 7"""
+    mirror = parse(table(text)).routes[0].mirror
+    assert mirror is not None
+    assert mirror.compare == CompareRules(
+        "class",
+        ("content-type", "etag"),
+        "json",
+        (
+            Equivalence("$.at", "instant", "epoch_ms", "iso_local", "Europe/Paris"),
+            Equivalence("$.tags", "set", key="id"),
+            Equivalence("$.cost", "number", tolerance=0.5),
+        ),
+        (DeclaredDifference("$.build", "shown", "web", "2027-03-31"),),
+        0.25,
+        ("header:x-a", "body:$.pin"),
+        7,
+    )
+
+
+def test_without_noise_the_baseline_is_not_asked_twice() -> None:
+    mirror = parse(table("mirror: {compare: {status: exact}}")).routes[0].mirror
+    assert mirror is not None
+    assert mirror.compare == CompareRules()

@@ -21,6 +21,7 @@ from proxy.model import (
     DirectResponse,
     HashKey,
     Known,
+    Mirror,
     Override,
     QueryEdits,
     ReadYourWrites,
@@ -215,3 +216,11 @@ def test_preflights_are_replayed_if_the_log_has_their_headers() -> None:
     )
     names = names_that_rules_read(new)
     assert names.headers == ("access-control-request-method", "origin")
+
+
+def test_copies_are_counted_under_both_tables() -> None:
+    shadowed = route("list", prefix("/l"), to=refs(legacy=100, new=0), stage="shadow")
+    half = replace(shadowed, mirror=Mirror(5_000))
+    plan = planned(table(half, route("rest")), table(shadowed, route("rest")), *[line()] * 4)
+    assert plan.copies == (2, 4)
+    assert planned(OLD, NEW, line()).copies == (0, 0)

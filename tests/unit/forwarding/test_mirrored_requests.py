@@ -70,7 +70,7 @@ def side(table: str, *, quick: bool) -> Side:
         return httpx.Response(200, content=b"copy")
 
     stats = SharedStats()
-    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, 0)
+    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, stats.cases, 0)
     comparisons = Comparisons(book)
     mirrors = Mirrors(
         lambda backend, _: open_upstream(backend, httpx.MockTransport(respond)),

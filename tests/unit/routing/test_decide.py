@@ -5,7 +5,17 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from proxy.model import ALL_BP, DirectResponse, Mirror, PathPolicy, Redirect, Rewrite, Route
+from proxy.model import (
+    ALL_BP,
+    DirectResponse,
+    Endpoint,
+    Mirror,
+    Override,
+    PathPolicy,
+    Redirect,
+    Rewrite,
+    Route,
+)
 from proxy.model.match import PathMatch
 from proxy.model.stage import Stage
 from proxy.routing.decide import drains
@@ -130,6 +140,41 @@ def test_a_copy_goes_to(
     request = facts(method=method)
     assert decided(table(wanted), wanted, request, 5000).mirrored_to == mirrored_to
     assert decided(table(wanted, kill_switch=True), wanted, request, 5000).mirrored_to == ()
+
+
+SANDBOX = Endpoint("http", "sandbox", 80)
+
+
+@pytest.mark.parametrize(
+    ("stage", "mirror", "method", "mirrored_to"),
+    [
+        ("shadow", Mirror(0), "GET", ()),
+        ("shadow", Mirror(sandbox=SANDBOX), "POST", ("new",)),
+        ("canary", Mirror(sandbox=SANDBOX), "POST", ("new",)),
+        ("live", Mirror(sandbox=SANDBOX), "POST", ()),
+        ("live", Mirror(sandbox=SANDBOX), "GET", ("legacy",)),
+        ("legacy", Mirror(sandbox=SANDBOX), "GET", ()),
+    ],
+)
+def test_writes_are_copied_to_the_sandbox_of_the_newcomer(
+    stage: Stage, mirror: Mirror, method: str, mirrored_to: tuple[str, ...]
+) -> None:
+    weights = {"canary": (99, 1), "live": (0, 100)}.get(stage, (100, 0))
+    wanted = route(to=refs(legacy=weights[0], new=weights[1]), stage=stage)
+    wanted = replace(wanted, mirror=mirror)
+    request = facts(method=method)
+    assert decided(table(wanted), wanted, request, 5000).mirrored_to == mirrored_to
+
+
+@pytest.mark.parametrize(("stage", "served"), [("shadow", "new"), ("live", "legacy")])
+def test_a_request_that_its_client_sends_elsewhere_is_not_copied(stage: Stage, served: str) -> None:
+    weights = (0, 100) if stage == "live" else (100, 0)
+    wanted = route(to=refs(legacy=weights[0], new=weights[1]), stage=stage)
+    override = Override("header", "x-to", ("0.0.0.0/0",))
+    wanted = replace(wanted, mirror=Mirror(), override=override)
+    request = facts(headers={"x-to": served})
+    decision = decided(table(wanted), wanted, request, 0)
+    assert (decision.backend, decision.mirrored_to) == (served, ())
 
 
 @pytest.mark.parametrize(
