@@ -43,7 +43,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-load
 test: check ## everything that has to hold before a commit: checks, the core's tests and coverage, all other tests
 	$(PYTEST) tests/unit --cov --cov-report=
 	$(BIN)/python -m coverage report --include="$$($(BIN)/python -m tests.core)" --fail-under=100 --skip-covered --show-missing
-	$(PYTEST) tests --ignore=tests/unit
+	$(PYTEST) --cache-clear tests --ignore=tests/unit || $(BIN)/python -m tests.second_try
 
 coverage: .venv/.tools ## all tests once more, and which lines of the whole no test has run
 	$(PYTEST) tests --cov --cov-report=term-missing:skip-covered
@@ -70,9 +70,9 @@ soak: .venv/.tools ## long fuzz and failure runs
 
 lock: ## make both lock files anew: hashes, no addresses
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --upgrade pyproject.toml --extra local --extra aws -o requirements.lock
+	  --no-annotate --upgrade pyproject.toml --extra local --extra aws --extra otel -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate pyproject.toml --extra local --extra aws --group dev -c requirements.lock -o requirements-dev.lock
+	  --no-annotate pyproject.toml --extra local --extra aws --extra otel --group dev -c requirements.lock -o requirements-dev.lock
 	deploy/images/lock
 
 clean: ## remove what was made here, but no data

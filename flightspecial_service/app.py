@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -44,9 +45,13 @@ from flightspecial_service.interface.http.access import (
     switched_off,
 )
 from flightspecial_service.interface.http.middleware import Drain, Middleware
+from flightspecial_service.interface.http.traced_middleware import RequestSpan, TracedMiddleware
 from flightspecial_service.server import Service
-from flightspecial_service.settings import EdgeSettings, Settings
+from flightspecial_service.settings import EdgeSettings, Settings, TracingSettings
 from flightspecial_service.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from flightspecial_service.spans import SpanExporter
 
 _HOUSEKEEPING_S = 300.0
 _PACKAGES = ("asyncpg", "httptools", "msgspec", "prometheus-client", "starlette", "uvicorn")
@@ -96,11 +101,15 @@ def build(
                 task.cancel()
             await asyncio.wait(tasks)
             await database.close()
+            if exporter is not None:
+                await exporter.aclose()
 
     versions = [script.version for script in scripts if script.version is not None]
     readiness = DatabaseReadiness(startup, database, schema, scripts)
     stores = Stores(PgFlightSpecials(database, schema), PgFlights(database, schema), store)
-    http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain())
+    exporter = None if settings.tracing is None else _exporter(settings.tracing)
+    report = None if exporter is None else exporter.report
+    http_dependencies = HttpDependencies(readiness, utc_now, telemetry, drain or Drain(), report)
     return Service(
         http_app(stores, http_dependencies, settings, lifespan),
         operations_app(http_dependencies, settings, versions[-1] if versions else ""),
@@ -115,6 +124,8 @@ class HttpDependencies(Struct, frozen=True):
     now: Callable[[], datetime]
     telemetry: Telemetry
     drain: Drain
+    report: Callable[[RequestSpan], None] | None = None
+    """Takes the spans of the API's requests. None without a collector."""
 
 
 class Stores(Struct, frozen=True):
@@ -143,6 +154,8 @@ def http_app(
         special_writes(settings.edge),
     )
     middleware = _middleware(http_dependencies, settings)
+    if http_dependencies.report is not None and settings.tracing is not None:
+        middleware = TracedMiddleware(middleware, http_dependencies.report, settings.tracing.ratio)
     return router(apis, middleware, lifespan, settings.edge.cors_origins)
 
 
@@ -181,6 +194,13 @@ def _middleware(http_dependencies: HttpDependencies, settings: Settings) -> Midd
         BuildLabel(settings.build, settings.show_build).headers,
         settings.access_log,
     )
+
+
+def _exporter(settings: TracingSettings) -> "SpanExporter":
+    # Imported here: the SDK is an extra, and takes long to import.
+    from flightspecial_service.spans import SpanExporter
+
+    return SpanExporter(settings.endpoint)
 
 
 def utc_now() -> datetime:

@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from msgspec import Struct
 
@@ -15,6 +16,10 @@ _BUILD = re.compile(r"[A-Za-z0-9._-]{0,64}")
 _ORIGIN = re.compile(
     r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
 )
+_COLLECTOR = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(/[\x21-\x7e]+)?/?"
+)
+_RATIO = re.compile(r"[0-9](?:\.[0-9]{1,6})?")
 PROFILES = ("local", "test")
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 """libpq's words (its documentation, "SSL Support"): each protects more than the one before."""
@@ -84,6 +89,14 @@ class EdgeSettings(Struct, frozen=True):
     log_level: str = "info"
 
 
+class TracingSettings(Struct, frozen=True):
+    """Where spans go, and which part of the requests without a trace gets one."""
+
+    endpoint: str
+    """The collector's URL for traces, by OTLP over HTTP."""
+    ratio: float = 0.01
+
+
 class Settings(Struct, frozen=True):
     """All settings of the service."""
 
@@ -99,6 +112,7 @@ class Settings(Struct, frozen=True):
     """Lifetime of an idempotency key."""
     slow_query_s: float = 0.5
     access_log: bool = False
+    tracing: TracingSettings | None = None
     drain_s: float = 0.0
     """From the signal to the end of listening, for load balancers to remove this replica."""
 
@@ -135,6 +149,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         key_ttl_s=reader.number("IDEMPOTENCY_KEY_TTL_S", 86_400, 31_536_000),
         slow_query_s=reader.number("SLOW_QUERY_MS", 500, 600_000) / 1000,
         access_log=reader.choice("ACCESS_LOG", ("off", "on")) == "on",
+        tracing=reader.tracing("OTLP_ENDPOINT", "TRACE_RATIO"),
         drain_s=reader.number("DRAIN_S", 0, 600, smallest=0),
     )
     if reader.problems:
@@ -267,6 +282,25 @@ class _Reader:
             f" not {value[:80]!a}"
         )
         return ()
+
+    def tracing(self, name: str, ratio_name: str) -> TracingSettings | None:
+        ratio = self._environ.get(ratio_name, "0.01")
+        if not _RATIO.fullmatch(ratio) or float(ratio) > 1:
+            self.problems.append(f"{ratio_name} must be a number from 0 to 1, not {ratio[:40]!a}")
+            ratio = "0"
+        value = self._environ.get(name, "")
+        if not value:
+            return None
+        found = _COLLECTOR.fullmatch(value)
+        if found is None:
+            self.problems.append(
+                f"{name} must be the URL of a collector, as in http://127.0.0.1:4318,"
+                f" not {value[:80]!a}"
+            )
+        elif find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+            self.problems.append(f"{name} needs the extra otel: install strangler-facade[otel]")
+        path = "" if found is not None and found[1] else "/v1/traces"
+        return TracingSettings(f"{value.rstrip('/')}{path}", float(ratio))
 
     def password(self, name: str) -> str:
         value = self._environ.get(name, "")

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from msgspec import Struct
 
 _ID = re.compile(rb"[A-Za-z0-9._~-]{1,128}")
-_PARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_PARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NONE = (b"0" * 32, b"0" * 16)
 
 
@@ -18,6 +18,8 @@ class Ids(Struct, frozen=True):
     request_id: bytes
     trace_id: str = ""
     parent_id: str = ""
+    sampled: bool = False
+    """Whether the caller records the trace."""
 
 
 # Only the log formatter reads it: log lines of the database layer need the ids of their request.
@@ -28,12 +30,13 @@ def read_ids(
     headers: list[tuple[bytes, bytes]], bits: Callable[[int], int] = random.getrandbits
 ) -> Ids:
     """The caller's ids if well-formed; a random request id if it sent none."""
-    request_id = trace_id = parent_id = b""
+    request_id = trace_id = parent_id = flags = b""
     for name, value in headers:
         if name == b"x-request-id" and _ID.fullmatch(value):
             request_id = value
         elif name == b"traceparent":
             parent = _PARENT.fullmatch(value)
             if parent is not None and parent[1] != _NONE[0] and parent[2] != _NONE[1]:
-                trace_id, parent_id = parent.groups()
-    return Ids(request_id or b"%032x" % bits(128), trace_id.decode(), parent_id.decode())
+                trace_id, parent_id, flags = parent.groups()
+    sampled = bool(int(flags or b"0", 16) & 1)
+    return Ids(request_id or b"%032x" % bits(128), trace_id.decode(), parent_id.decode(), sampled)

@@ -21,6 +21,7 @@ FacadeError                         with a message for a person
     +-- UpstreamError         502   has `backend`
         +-- UpstreamUnreachable   502   never sent: safe to try again
         +-- UpstreamBusy          503   all connections are in use and the queue is full
+        +-- CircuitOpen           503   no endpoint is available, and the budget of the fallback is used up
         +-- UpstreamTimeout       504   the backend may have acted on it: not safe
         |   +-- ConnectTimeout    504   never sent: safe to try again
         +-- UpstreamStale         502   a reused connection closed before a response began
@@ -213,6 +214,13 @@ class UpstreamBusy(UpstreamError):
 
     status = 503
     reason = "busy"
+
+
+class CircuitOpen(UpstreamError):
+    """No endpoint of the backend is available, and too many requests fall back already. Nothing was sent."""
+
+    status = 503
+    reason = "circuit_open"
 
 
 class UpstreamTimeout(UpstreamError):

@@ -8,9 +8,9 @@ likelihood under the true proportion, is a martingale that begins at 1. By Ville
 The product of two such ratios of independent samples is a martingale, too. So one alpha is enough for both samples.
 """
 
-from collections.abc import Callable
-from itertools import pairwise
-from math import lgamma, log, log1p
+from collections.abc import Callable, Iterator
+from functools import cache
+from math import exp, lgamma, log, log1p
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ Bounds = tuple[float, float]
 """The lower and the upper bound."""
 
 _HALVINGS = 40
-_STEPS = 12
+_STEPS = 24
 """The number of rectangles that enclose the values of two samples. More of them enclose the values more closely."""
 
 
@@ -36,21 +36,37 @@ class Sample(Protocol):
         ...
 
 
-class Prior(Struct, frozen=True):
-    """A beta distribution. The bounds hold with any prior; they are narrowest near its mean."""
+class Beta(Struct, frozen=True):
+    """A beta distribution of the true proportion."""
 
-    successes: float = 0.5
-    failures: float = 0.5
+    successes: float
+    failures: float
+
+    def log_likelihood(self, successes: float, failures: float) -> float:
+        """The log of the likelihood of these outcomes under it."""
+        with_outcomes = _log_beta(self.successes + successes, self.failures + failures)
+        return with_outcomes - _log_beta_of(self)
+
+
+class Prior(Struct, frozen=True):
+    """A mean of beta distributions. The bounds hold with any prior; they are narrowest where it expects the proportion.
+
+    `usual` has three quarters of the weight. `JEFFREYS` has the rest, so that a total failure is seen soon, too.
+    """
+
+    usual: Beta
 
     def log_mixture(self, successes: float, failures: float) -> float:
         """The log of the likelihood of these outcomes."""
-        with_outcomes = _log_beta(self.successes + successes, self.failures + failures)
-        return with_outcomes - _log_beta(self.successes, self.failures)
+        one = log(0.75) + self.usual.log_likelihood(successes, failures)
+        other = log(0.25) + JEFFREYS.log_likelihood(successes, failures)
+        return max(one, other) + log1p(exp(-abs(one - other)))
 
 
-JEFFREYS = Prior()
-"""The bounds are about equally good for every proportion."""
-RARE_FAILURES = Prior(20.0, 0.5)
+JEFFREYS = Beta(0.5, 0.5)
+"""It is about equally good for every proportion."""
+ANY = Prior(JEFFREYS)
+RARE_FAILURES = Prior(Beta(20.0, 0.5))
 """For proportions above 90 per cent."""
 
 
@@ -59,7 +75,7 @@ class Proportion(Struct, frozen=True):
 
     successes: int
     trials: int
-    prior: Prior = JEFFREYS
+    prior: Prior = ANY
 
     @property
     def failures(self) -> int:
@@ -99,23 +115,22 @@ def proportion_bounds(successes: int, trials: int, alpha: float) -> Bounds:
 
 def difference_bounds(one: Proportion, other: Proportion, alpha: float) -> Bounds:
     """Bounds of the proportion of `one` minus that of `other`, which hold at all looks together."""
-    pairs = joint_bounds(one, other, alpha)
+    pairs = tuple(joint_bounds(one, other, alpha))
     lowest = min(first[0] - second[1] for first, second in pairs)
     return lowest, max(first[1] - second[0] for first, second in pairs)
 
 
-def joint_bounds(one: Sample, other: Sample, alpha: float) -> tuple[tuple[Bounds, Bounds], ...]:
+def joint_bounds(one: Sample, other: Sample, alpha: float) -> Iterator[tuple[Bounds, Bounds]]:
     """Rectangles that enclose all pairs of values of which the product of the ratios is below 1 / `alpha`.
 
     They follow the border in steps: where the ratio of `one` is large, that of `other` is small.
     """
     level = log(1 / alpha)
     step = (level - one.lowest - other.lowest) / _STEPS
-    levels = [one.lowest + step * number for number in range(_STEPS + 1)]
-    return tuple(
-        (one.bounds_at(higher), other.bounds_at(level - lower))
-        for lower, higher in pairwise(levels)
-    )
+    # The middle ones reach farthest: a caller that looks for a pair of values finds it there.
+    for number in sorted(range(_STEPS), key=lambda number: abs(2 * number - _STEPS)):
+        lower = one.lowest + step * number
+        yield one.bounds_at(lower + step), other.bounds_at(level - lower)
 
 
 def border(is_outside: Callable[[float], bool], outside: float, inside: float) -> float:
@@ -127,6 +142,11 @@ def border(is_outside: Callable[[float], bool], outside: float, inside: float) -
         else:
             inside = middle
     return outside
+
+
+@cache
+def _log_beta_of(prior: Beta) -> float:
+    return _log_beta(prior.successes, prior.failures)
 
 
 def _log_beta(one: float, other: float) -> float:

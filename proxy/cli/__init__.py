@@ -1,7 +1,7 @@
 """The command line `facade`: one module for each command.
 
 Exit status: 0 success; 1 warnings with `check --strict`, or a broken history; 2 an error, with a sentence on standard
-error; 3 `plan` found a move that is not allowed; 130 interrupted by Ctrl-C.
+error; 3 `plan` found a move that is not allowed; 4 and 5: see `rollout`; 130 interrupted by Ctrl-C.
 """
 
 import argparse
@@ -28,8 +28,11 @@ COMMANDS = {
     "stage": "change a route's stage",
     "rollback": "bring traffic back",
     "resume": "end the kill switch",
+    "rollout": "walk a route through the steps of its rollout",
+    "configmap": "put a table into a ConfigMap, from inside a pod",
     "history": "who changed what",
     "revert": "restore a version",
+    "ledger": "list what of the monolith is still used",
     "init": "make a first table out of recorded traffic",
     "schema": "print the JSON Schema of the table",
     "completion": "print a completion script for a shell",

@@ -1,14 +1,12 @@
 """The options of the commands that edit a table, and the output of their results."""
 
 import argparse
-import difflib
 import getpass
 import os
 import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,6 +14,7 @@ import msgspec
 from proxy.control.changes import sentences
 from proxy.control.edit_transaction import EditRequest, EditResult
 from proxy.control.history.entries import version_of
+from proxy.control.text_diff import changed_lines, is_one_line, printable
 from proxy.errors import EditError
 
 DEFAULT_ROUTES = "routes.yaml"
@@ -60,7 +59,7 @@ def edit_request(arguments: argparse.Namespace, action: str, route: str = "") ->
 
 
 def _line(option: str, text: str) -> str:
-    if not text.isprintable() or len(text) > _MAX_TEXT:
+    if not is_one_line(text, _MAX_TEXT):
         raise EditError(f"{option} takes one line of at most {_MAX_TEXT} characters")
     return text
 
@@ -72,11 +71,6 @@ def user() -> str:
     except (KeyError, OSError):
         name = f"uid {os.getuid()}"
     return printable(f"{name}@{socket.gethostname()}")
-
-
-def printable(text: str) -> str:
-    """`text` without control characters, which could manipulate a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def routes_option(arguments: argparse.Namespace) -> str:
@@ -108,7 +102,7 @@ def print_result(
         print(f"{arguments.routes}: {versions}; to undo: {undo}")
         return 0
     print(f"{arguments.routes}: {versions}; dry run: nothing was written")
-    print("\n".join(_diff(result)))
+    print("\n".join(changed_lines(result.before, result.after)))
     return 0
 
 
@@ -125,25 +119,6 @@ def _as_json(arguments: argparse.Namespace, result: EditResult, undo: str) -> st
         "warnings": result.warnings,
     }
     return msgspec.json.encode(body).decode()
-
-
-def _diff(result: EditResult) -> Iterator[str]:
-    """The changed lines. Equal lines at both ends are skipped first: comparing a large table whole takes long."""
-    before, after = (
-        text.decode("utf-8", "replace").splitlines() for text in (result.before, result.after)
-    )
-    head = _equal_lines(before, after)
-    tail = _equal_lines(before[head:][::-1], after[head:][::-1])
-    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
-    for line in difflib.ndiff(before, after):
-        if line[0] in "+-":
-            yield printable(line)
-
-
-def _equal_lines(one: list[str], other: list[str]) -> int:
-    """The number of equal lines at the beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def routes_path(arguments: argparse.Namespace) -> Path:

@@ -135,6 +135,8 @@ def _print_route(screen: Screen, explanation: Explanation, name: str) -> None:
         screen.fact("cohort", explanation.cohort)
     if explanation.path_policy:
         screen.fact("paths", f"path_policy {', '.join(explanation.path_policy)}")
+    for number, each in enumerate(explanation.recovery):
+        screen.fact("" if number else "attempts", each)
     if explanation.not_obeyed:
         screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
 
@@ -162,6 +164,7 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         if decision.bucket is not None:
             share += f"; this request has bucket {decision.bucket:g}"
         screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
+        _print_first(screen, decision)
     if decision.detail:
         screen.fact("answer", f"{decision.status}: {decision.detail}", "red")
     for number, url in enumerate(decision.urls):
@@ -174,11 +177,25 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
     )
     for number, (name, value) in enumerate(fields):
         screen.fact("" if number else "headers", f"{name}: {value}")
+    if decision.backend is not None:
+        _print_rules(screen, decision)
+
+
+def _print_rules(screen: Screen, decision: PossibleDecision) -> None:
+    """What holds for the requests and responses of the backend."""
     if decision.cookies:
         screen.fact("cookies", f"it receives and may set {decision.cookies}")
-    if decision.backend is not None:
-        to = ", ".join(decision.mirrored_to)
-        screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
+    if decision.mapped_back:
+        screen.fact("replies", decision.mapped_back)
+    if decision.fallback:
+        screen.fact("fallback", decision.fallback)
+    to = ", ".join(decision.mirrored_to)
+    screen.fact("mirror", f"{to}: {decision.mirror}" if to else "none")
+
+
+def _print_first(screen: Screen, decision: PossibleDecision) -> None:
+    if decision.instead_of:
+        screen.fact("first", decision.instead_of, "yellow")
 
 
 def _print_health(screen: Screen, decision: PossibleDecision) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, printable, routes_path
+from proxy.cli.edit_options import DEFAULT_ROUTES, add_json, routes_path
 from proxy.control.atomic_file import resolve_links
-from proxy.control.changes import sentences
+from proxy.control.changes import Changes, sentences
 from proxy.control.edits.parsed_table import parsed_table
 from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry, HistoryScan, carried_out
 from proxy.control.history.file import history_path, load_history, record_table
+from proxy.control.rollout_mark import RolloutMark
 from proxy.control.table_bytes import read_table
+from proxy.control.text_diff import printable
 from proxy.errors import TableError
 
 _HEADER = ("time", "who", "action", "what changed", "reason", "version")
@@ -62,6 +64,8 @@ def _record_current(table: Path, shown: str) -> list[str]:
 def touches(entry: Entry, route: str) -> bool:
     """Whether an entry changes a route. A change of the kill switch concerns every route."""
     changes = entry.changes
+    if isinstance(entry.rollout, RolloutMark) and entry.rollout.route == route:
+        return True
     return (
         changes.kill_switch is not None
         or route in changes.changed
@@ -97,6 +101,8 @@ def _row(entry: Entry, took_effect: bool) -> tuple[str, ...]:
 def _what(entry: Entry) -> list[str]:
     if entry.action == FOUND:
         return ["the table as it was found"]
+    if isinstance(entry.rollout, RolloutMark) and entry.changes == Changes():
+        return [f"{entry.rollout.route}: {entry.rollout.event}"]
     return sentences(entry.changes)
 
 

@@ -3,10 +3,9 @@
 import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
-from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.editable import EditedTable
-from proxy.control.edits.operations import resume
+from proxy.control.edit_transaction import perform
 from proxy.control.history.entries import version_of
+from proxy.control.table_edits import resume_edit
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -18,10 +17,6 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reset the kill switch. An edit that cannot be recorded is refused, unlike that of `rollback --all`."""
-
-    def edit(edit_input: EditInput) -> EditedTable | None:
-        return resume(edit_input.require_table())
-
-    result = perform(routes_path(arguments), edit_request(arguments, "resume"), edit)
+    result = perform(routes_path(arguments), edit_request(arguments, "resume"), resume_edit())
     undo = f"facade revert {version_of(result.before)}"
     return print_result(arguments, result, undo, "the kill switch is off already")

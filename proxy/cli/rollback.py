@@ -1,7 +1,6 @@
 """`facade rollback`: bring a route back to its last recorded state, or all traffic with the kill switch."""
 
 import argparse
-import contextlib
 
 from msgspec.structs import replace
 
@@ -12,13 +11,10 @@ from proxy.cli.edit_options import (
     routes_option,
     routes_path,
 )
-from proxy.control.edit_transaction import EditInput, EditResult, perform
-from proxy.control.edits.editable import EditedTable
-from proxy.control.edits.operations import kill, restore_state
-from proxy.control.history.entries import ROLLBACK, Entry, earlier_state, version_of
+from proxy.control.edit_transaction import EditResult, perform
+from proxy.control.history.entries import ROLLBACK, version_of
+from proxy.control.table_edits import KILL_SWITCH, kill_edit, rollback_edit
 from proxy.errors import EditError
-
-KILL_SWITCH = "kill switch"
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -40,19 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.all:
         return _set_kill_switch(arguments)
-    option = routes_option(arguments)
-
-    def edit(edit_input: EditInput) -> EditedTable | None:
-        table = edit_input.require_table()
-        table.route(arguments.route)
-        state = earlier_state(edit_input.entries(), arguments.route)
-        if state is None:
-            raise EditError(
-                f"no earlier state of {arguments.route} is recorded: `facade rollback --all{option}` "
-                "sends every route with a stage to its incumbent"
-            )
-        return restore_state(table, arguments.route, state)
-
+    edit = rollback_edit(arguments.route, routes_option(arguments))
     result = perform(
         routes_path(arguments), edit_request(arguments, ROLLBACK, arguments.route), edit
     )
@@ -62,31 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _set_kill_switch(arguments: argparse.Namespace) -> int:
-    option = routes_option(arguments)
-
-    def edit(edit_input: EditInput) -> EditedTable | None:
-        if edit_input.parsed is None:
-            raise EditError(
-                f"{arguments.routes} does not load, so a kill switch in it would have no effect; the "
-                "running facade still obeys the last table that loaded. "
-                f"{_advice(edit_input, option)}\n{edit_input.error}"
-            )
-        return kill(edit_input.parsed)
-
+    edit = kill_edit(arguments.routes, routes_option(arguments))
     request = replace(edit_request(arguments, KILL_SWITCH), may_skip_history=True)
     result = perform(routes_path(arguments), request, edit)
     return print_result(arguments, result, "facade resume", "the kill switch is on already")
-
-
-def _advice(edit_input: EditInput, option: str) -> str:
-    entries: tuple[Entry, ...] = ()
-    # Without a history there is no version to revert to: the operator has to repair the table.
-    with contextlib.suppress(OSError):
-        entries = edit_input.entries()
-    if not entries:
-        return "Mend it first:"
-    revert = f"facade revert {entries[-1].version_after} --force{option}"
-    return f"Mend it, or run `{revert} && facade rollback --all{option}`:"
 
 
 def _undo(result: EditResult) -> str:

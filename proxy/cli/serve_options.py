@@ -19,8 +19,11 @@ from proxy.server.settings import (
     SettingsError,
     TlsFiles,
     Token,
+    TracingSettings,
     parse_address,
+    parse_collector,
     parse_networks,
+    parse_ratio,
     parse_seconds,
     parse_tier,
     parse_workers,
@@ -65,6 +68,8 @@ OPTIONS = (
     ),
     Option("tls-key", "FILE", "its private key", repeats=True),
     Option("tls-client-ca", "FILE", "the authorities of client certificates, which are required"),
+    Option("otlp-endpoint", "URL", "the collector of spans (OTLP over HTTP)"),
+    Option("trace-ratio", "R", "the part of requests that get a span, 0 to 1", "0.01"),
 )
 
 
@@ -147,6 +152,7 @@ def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         workers=options.read("workers", parse_workers, 1),
         admin_token=options.read("admin-token-file", _token, None),
         tls=_tls_files(options),
+        tracing=_tracing(options),
         notify_socket=environ.get("NOTIFY_SOCKET") or None,
     )
     _require_token(settings, options)
@@ -157,6 +163,16 @@ def read_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 def _token(text: str) -> Token | None:
     return read_token(Path(text))
+
+
+def _tracing(options: _OptionReader) -> TracingSettings | None:
+    endpoint = options.read("otlp-endpoint", _collector, None)
+    ratio = options.read("trace-ratio", parse_ratio, 0.0)
+    return None if endpoint is None else TracingSettings(endpoint, ratio)
+
+
+def _collector(text: str) -> str | None:
+    return parse_collector(text)
 
 
 def _require_token(settings: Settings, options: _OptionReader) -> None:

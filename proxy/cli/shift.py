@@ -3,9 +3,9 @@
 import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
-from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.editable import EditedTable
-from proxy.control.edits.operations import Consent, read_weights, shift
+from proxy.control.edit_transaction import perform
+from proxy.control.edits.operations import Consent, read_weights
+from proxy.control.table_edits import shift_edit
 
 
 def register(command: argparse.ArgumentParser) -> None:
@@ -29,10 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Shift traffic, and print the result."""
     weights = read_weights(arguments.weights)
     consent = Consent(arguments.force, arguments.reason)
-
-    def edit(edit_input: EditInput) -> EditedTable | None:
-        return shift(edit_input.require_table(), arguments.route, weights, consent)
-
+    edit = shift_edit(arguments.route, weights, consent)
     result = perform(
         routes_path(arguments), edit_request(arguments, "shift", arguments.route), edit
     )

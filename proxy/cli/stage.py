@@ -3,14 +3,9 @@
 import argparse
 
 from proxy.cli.edit_options import add_options, edit_request, print_result, routes_path
-from proxy.control.edit_transaction import EditInput, perform
-from proxy.control.edits.editable import EditedTable
-from proxy.control.edits.operations import (
-    Consent,
-    change_stage,
-    read_stage,
-    read_weight,
-)
+from proxy.control.edit_transaction import perform
+from proxy.control.edits.operations import Consent, read_stage, read_weight
+from proxy.control.table_edits import stage_edit
 from proxy.model.stage import STAGES
 
 
@@ -34,10 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     stage = read_stage(arguments.stage)
     weight_bp = None if arguments.weight is None else read_weight(arguments.weight)
     consent = Consent(arguments.force, arguments.reason)
-
-    def edit(edit_input: EditInput) -> EditedTable | None:
-        return change_stage(edit_input.require_table(), arguments.route, stage, weight_bp, consent)
-
+    edit = stage_edit(arguments.route, stage, weight_bp, consent)
     result = perform(
         routes_path(arguments), edit_request(arguments, "stage", arguments.route), edit
     )

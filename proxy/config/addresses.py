@@ -22,6 +22,7 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _NUMERIC = re.compile(r"[0-9.]+")
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)")
+_URL_HOST = re.compile(r"\A[^/]*://|/.*")
 _UNIX_PATH_MAX = 107
 _LINK = re.compile(r"(?:https?:/)?/[!#-;=?-~]{0,2000}")
 _PORTS = {"http": 80, "https": 443}
@@ -46,7 +47,10 @@ def read_url(value: Any) -> str:
     if "@" in authority:
         raise value_fault("a URL with a user name or password", "leave out all before the @")
     if rest:
-        hint = f"write {scheme}://{authority}, and a `url_rewrite` on the route for another path"
+        hint = (
+            f"write {scheme}://{authority}, "
+            "and another path in `routes[].backend_refs[].url_rewrite.path`"
+        )
         raise value_fault(
             f"a backend's URL ends after host and port: {quoted(rest)} is too much", hint
         )
@@ -117,14 +121,18 @@ def read_host(value: Any) -> str:
     text = checked_text(value)
     if text == "*":
         raise value_fault("`*` takes every host", "leave `hosts` out")
+    if "$" in text or "%" in text or "{" in text:
+        text = f"{quoted(text)} is no host name: variables are not read"
+        raise value_fault(text, "write the name itself")
+    if text.startswith(("~", "^", "(")) or "\\" in text:
+        text = f"{quoted(text)} is no host name: expressions are not read"
+        raise value_fault(text, "write names, or *.example.com for all below one")
     if "://" in text:
         raise value_fault(
-            f"{quoted(text)} is a URL", f"write {text.split('://', 1)[1] or 'the host'}"
+            f"{quoted(text)} is a URL", f"write {_URL_HOST.sub('', text) or 'the host'}"
         )
     if "/" in text:
-        raise value_fault(
-            f"{quoted(text)} holds a path", "write the host here, and `path` beside it"
-        )
+        raise value_fault(f"{quoted(text)} holds a path", "write the host alone")
     name = text.removeprefix("*.")
     if "*" in name:
         raise value_fault(
@@ -143,7 +151,7 @@ def read_host(value: Any) -> str:
 
 def read_hostname(value: Any) -> str:
     """One host for a Host header or a Location, without port."""
-    host = read_host(value)
+    host = "*" if value == "*" else read_host(value)
     if host.startswith("*"):
         raise value_fault(f"{quoted(value)} is a pattern", "write one host name")
     return host

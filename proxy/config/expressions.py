@@ -12,6 +12,10 @@ from proxy.config.texts import described, read_header_name
 
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PARAMETER = re.compile(rf"\{{{_PARAMETER_NAME.pattern}\}}")
+# `${NAME}` of shells, `%NAME%` of Envoy, `$name` of nginx in front of a path; `\1` for a group.
+_VARIABLE = re.compile(r"\$\{[^}]*\}?|%[A-Z][A-Z0-9_]*(?:\([^)%]*\))?%|\A\$[A-Za-z_][A-Za-z0-9_]*")
+_GROUP = re.compile(r"\\[0-9]")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|\Z)")
 _JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\*\]|\[[0-9]{1,9}\]|\['[^'\]]+'\])*")
 _MAX_REGEX = 1000
@@ -71,7 +75,8 @@ def read_prefix(value: Any) -> str:
     """The first segments of a path, decoded."""
     text = _clean_path(value)
     if "{" in text or "}" in text:
-        hint = f'write `template: "{text.rstrip("/")}/**"` for a prefix with {{parameters}}'
+        whole = text.removesuffix("/**").rstrip("/")
+        hint = f'write `template: "{whole}/**"` for a prefix with {{parameters}}'
         raise value_fault(f"the prefix {quoted(text)} holds braces", hint)
     if text != "/" and text.endswith("/"):
         hint = f"write {text.rstrip('/')}: a prefix ends at a segment by itself"
@@ -110,6 +115,7 @@ def _clean_path(value: Any) -> str:
     text = checked_text(value)
     if not text:
         raise value_fault("the path is empty", "write /")
+    _check_habits(text)
     if not text.startswith("/"):
         raise value_fault(f"the path {quoted(text)} does not start with a slash", f"write /{text}")
     if len(text) > _MAX_PATH:
@@ -126,6 +132,20 @@ def _clean_path(value: Any) -> str:
             f"the path {quoted(text)} holds a dot segment", "write the path it leads to"
         )
     return text
+
+
+def _check_habits(text: str) -> None:
+    """Raises a `value_fault` for what other proxies write in paths, where the hints below would mislead."""
+    variable = _VARIABLE.search(text)
+    if variable is not None:
+        found = f"{quoted(variable[0])} in the path {quoted(text)}: variables are not read"
+        raise value_fault(found, "write the path itself")
+    group = _GROUP.search(text)
+    if group is not None:
+        found = f"{quoted(group[0])} in the path {quoted(text)}: an expression has no groups here"
+        raise value_fault(found, "write {name} in the `template` of the match, and here")
+    if _URL.match(text) is not None:
+        raise value_fault(f"{quoted(text)} is a URL, and a path is meant", "write the path alone")
 
 
 _PATH_HINTS = {

@@ -1,17 +1,29 @@
 """Loads a table from text: parses it, checks that routes are reachable, runs its tests, builds the index. Pure."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from proxy.config.changed_table import parse_changed
-from proxy.config.checks.changed_precedence import ChangedPair, changed_pairs, warning_of
+from proxy.config.checks import changed_precedence, misdirected
+from proxy.config.checks.changed_precedence import ChangedPair, changed_pairs
+from proxy.config.checks.misdirected import Misdirected
 from proxy.config.checks.sandboxes import false_sandboxes
 from proxy.config.checks.table_tests import Report, run_tests
 from proxy.config.checks.unreachable import unreachable
 from proxy.config.known_routes import KnownRoutes
 from proxy.config.loader import Parsed, parse
 from proxy.errors import Problem, TableError
-from proxy.model import RouteTable
+from proxy.model import Route, RouteTable
 from proxy.routing.match import Index
+
+
+class Found(Struct, frozen=True):
+    """What is found between the routes of a table. It depends on their matches, backends and `cors` only."""
+
+    pairs: tuple[ChangedPair, ...] = ()
+    """The routes that a table before ADR 23 ranked otherwise."""
+    misdirected: tuple[Misdirected, ...] = ()
 
 
 class Loaded(Struct, frozen=True):
@@ -21,8 +33,7 @@ class Loaded(Struct, frozen=True):
     index: Index
     warnings: tuple[Problem, ...]
     report: Report
-    pairs: tuple[ChangedPair, ...] = ()
-    """The routes that a table before ADR 23 ranked otherwise."""
+    found: Found = Found()
     known: KnownRoutes | None = None
     """What the load of the next table may use of this one."""
 
@@ -51,7 +62,7 @@ def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
     ]
     if problems:
         raise TableError(file, tuple(sorted([*problems, *parsed.warnings])))
-    return _loaded(parsed, index, report, changed_pairs(parsed.table.routes, index))
+    return _loaded(parsed, index, report, _found(parsed.table.routes, index))
 
 
 def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
@@ -62,19 +73,26 @@ def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
     routes = parsed.table.routes
     index = Index(routes)
     report = run_tests(parsed.table, index)
-    # The routes of the table before are all reachable. For that, and for the pairs, only their matches matter.
+    # The routes of the table before are all reachable: for that only their matches matter.
     is_same = _has_same_matches(before.table, parsed.table)
     if report.problems(parsed.table) or false_sandboxes(parsed.table):
         return None
     if not is_same and unreachable(routes):
         return None
-    return _loaded(parsed, index, report, before.pairs if is_same else changed_pairs(routes, index))
+    is_known = is_same and _has_same_backends(before.table, parsed.table)
+    return _loaded(parsed, index, report, before.found if is_known else _found(routes, index))
 
 
-def _loaded(parsed: Parsed, index: Index, report: Report, pairs: tuple[ChangedPair, ...]) -> Loaded:
-    changed = [warning_of(pair, parsed.table.routes) for pair in pairs]
-    warnings = tuple(sorted([*parsed.warnings, *changed]))
-    return Loaded(parsed.table, index, warnings, report, pairs, parsed.known)
+def _found(routes: Sequence[Route], index: Index) -> Found:
+    return Found(changed_pairs(routes, index), misdirected.misdirected(routes, index))
+
+
+def _loaded(parsed: Parsed, index: Index, report: Report, found: Found) -> Loaded:
+    routes = parsed.table.routes
+    between = [changed_precedence.warning_of(pair, routes) for pair in found.pairs]
+    between += [misdirected.warning_of(each, routes) for each in found.misdirected]
+    warnings = tuple(sorted([*parsed.warnings, *between]))
+    return Loaded(parsed.table, index, warnings, report, found, parsed.known)
 
 
 def _has_same_matches(one: RouteTable, other: RouteTable) -> bool:
@@ -82,3 +100,15 @@ def _has_same_matches(one: RouteTable, other: RouteTable) -> bool:
         return False
     pairs = zip(one.routes, other.routes, strict=True)
     return all(a.matches == b.matches and a.priority == b.priority for a, b in pairs)
+
+
+def _has_same_backends(one: RouteTable, other: RouteTable) -> bool:
+    """Whether the routes, which have the same matches, name the same backends, and have `cors` where they had it."""
+    return all(
+        a is b or (_backends(a) == _backends(b) and (a.cors is None) == (b.cors is None))
+        for a, b in zip(one.routes, other.routes, strict=True)
+    )
+
+
+def _backends(route: Route) -> list[str]:
+    return [ref.backend for ref in route.backend_refs]

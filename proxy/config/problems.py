@@ -1,5 +1,6 @@
 """Collects the problems of one file, with our texts and their positions."""
 
+import re
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -48,8 +49,10 @@ _SHAPES = {
     "backend_refs": "write a name, {name: weight, …} or a list of references",
     "routes": "write a list: `- name: …`",
     "tests": "write a list: `- name: …`",
-    "backends": "write `name: http://host:port`",
+    "backends": "write NAME: http://host:port",
 }
+_ITEM = re.compile(r"[!#-\[\]-~]{1,60}")
+_PLAIN_ITEM = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_./-])?")
 _BOUNDS = {
     "greater_than_equal": ("ge", "is too small", "write {} or more"),
     "less_than_equal": ("le", "is too large", "write {} or less"),
@@ -115,8 +118,9 @@ def _faults(detail: ErrorDetails, model: type[Doc]) -> Iterator[Fault]:
 
 def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
     key = str(loc[-1])
-    known = keys_of(_annotation_at(model, loc[:-1]))
-    hint = did_you_mean(key, known)
+    block = _annotation_at(model, loc[:-1])
+    known = keys_of(block)
+    hint = _one_level_off(key, block, loc, model) or did_you_mean(key, known)
     if "backend_refs" in known:
         hint = _MEANT.get(key, hint)
     above = loc[:-1]
@@ -124,6 +128,23 @@ def _unknown_key(loc: Loc, model: type[Doc]) -> Fault:
         above = above[:-1]
     where = f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""
     return Fault(loc, f"unknown key `{key}`{where}", hint, on_key=True)
+
+
+def _one_level_off(key: str, block: Any, loc: Loc, model: type[Doc]) -> str:
+    """Where a key belongs that is known in one block below, or in the block above. Empty if it is in neither."""
+    below = [name for name in keys_of(block) if key in keys_of(_item(_below(block, name)))]
+    if len(below) == 1:
+        return f"write it under `{below[0]}:`"
+    names = [at for at, step in enumerate(loc[:-1]) if isinstance(step, str)]
+    if names and key != loc[names[-1]] and key in keys_of(_annotation_at(model, loc[: names[-1]])):
+        return f"write it beside `{loc[names[-1]]}`"
+    return ""
+
+
+def _item(annotation: Any) -> Any:
+    """The annotation of a block, or of the blocks in a list."""
+    annotation = bare(annotation)
+    return bare(get_args(annotation)[0]) if get_origin(annotation) is list else annotation
 
 
 def _sentence(
@@ -162,14 +183,17 @@ def _not_listed(value: Any, expected: str) -> tuple[str, str]:
 def _list_hint(value: Any, loc: Loc) -> str:
     if shape := _SHAPES.get(str(loc[-1])):
         return shape
-    return "write a list: [a, b]" if isinstance(value, dict) else f"write [{value}]"
+    if not isinstance(value, str) or not _ITEM.fullmatch(value):
+        return "write a list: [a, b]"
+    return f"write [{value}]" if _PLAIN_ITEM.fullmatch(value) else f'write ["{value}"]'
 
 
 def _keys_hint(loc: Loc, model: type[Doc]) -> str:
-    if loc and (shape := _SHAPES.get(str(loc[-1]))):
+    shape = _SHAPES.get(str(loc[-1])) if loc else None
+    if shape and not (loc[-1] == "path" and "url_rewrite" in loc):
         return shape
     known = ", ".join(f"`{key}`" for key in keys_of(_annotation_at(model, loc))[:6])
-    return f"write keys like {known}" if known else "write `key: value`"
+    return f"write keys like {known}" if known else "write NAME: value"
 
 
 def keys_of(annotation: Any) -> list[str]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, did_you_mean
+from proxy.config.recovery_rules import not_ok_faults, repeated_write_faults
 from proxy.config.stage_rules import STAGE_RULES
 from proxy.config.to_mirror import mirror_faults
 from proxy.config.tree import Loc
@@ -80,12 +81,13 @@ def _needs_tail(route: RouteDoc, template: str, at: Loc) -> Iterator[Fault]:
             return
 
 
-def _not_ok_trigger(route: RouteDoc) -> Iterator[Fault]:
-    if route.fallback is not None and route.response_ok is None:
-        for position, trigger in enumerate(route.fallback.triggers):
-            if trigger == "not_ok":
-                hint = "add `response_ok:`, which says what is ok"
-                yield Fault(("fallback", "triggers", position), "`not_ok` without a meaning", hint)
+def _mirror_steps(route: RouteDoc) -> Iterator[Fault]:
+    if route.rollout is not None and route.mirror is None:
+        for position, step in enumerate(route.rollout.steps):
+            if step.set_mirror is not None:
+                at: Loc = ("rollout", "steps", position, "set_mirror")
+                text = "a step changes the copies, and the route has no `mirror`"
+                yield Fault(at, text, "add `mirror: {percent: 0}`", on_key=True)
 
 
 Rule = Callable[[RouteDoc], Iterator[Fault]]
@@ -93,7 +95,9 @@ Rule = Callable[[RouteDoc], Iterator[Fault]]
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     *STAGE_RULES,
     (frozenset(("backend_refs", "match", "redirect")), _rewrites),
-    (frozenset(("fallback", "response_ok")), _not_ok_trigger),
+    (frozenset(("fallback", "response_ok")), not_ok_faults),
+    (frozenset(("fallback", "match", "retry", "writes")), repeated_write_faults),
+    (frozenset(("mirror", "rollout")), _mirror_steps),
     (frozenset(("mirror", "match", "writes")), mirror_faults),
     (frozenset(("backend_refs", "response", "cors")), cors_faults),
     (

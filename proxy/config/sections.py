@@ -86,7 +86,7 @@ def read_named(
     """The valid blocks of a section that maps names to blocks."""
     blocks = root.get(section, {})
     if not isinstance(blocks, dict):
-        hint = "write `name: http://host:port`" if section == "backends" else "write `name: {…}`"
+        hint = "write NAME: http://host:port" if section == "backends" else "write NAME: {…}"
         text = f"{misplaced(blocks)} where names are meant"
         problems.add(Fault((section,), text, hint))
         return {}

@@ -10,6 +10,7 @@ from proxy.config.documents.backends import BackendDoc, CohortDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.documents.table import HeadDoc, TestDoc
 from proxy.config.faults import Fault
+from proxy.config.field_warnings import allowed_fields, backend_fields
 from proxy.config.path_rules import without_parameters
 from proxy.config.problems import Problems
 from proxy.config.route_reader import RouteReader
@@ -58,6 +59,8 @@ class TableBuilder:
         for loc, fault in cookie_faults(backends):
             problems.add(fault, loc)
         for fault in error_warnings(head.defaults.errors, ("defaults", "errors")):
+            problems.add(fault)
+        for fault in _field_warnings(head, backends):
             problems.add(fault)
         tested = routes_named(root.get("tests"))
         reader = RouteReader(self._declared, head, cohort_docs, tested)
@@ -134,6 +137,13 @@ class TableBuilder:
             for fault in assumption_faults(block.doc, names):
                 problems.add(fault, block.loc)
             yield to_model.table_test(block.doc, self._tree.position(block.loc))
+
+
+def _field_warnings(head: HeadDoc, backends: dict[str, BackendDoc]) -> Iterator[Fault]:
+    names = head.defaults.forwarded.allow_headers
+    yield from allowed_fields(names)
+    for name, doc in backends.items():
+        yield from backend_fields(doc.headers, ("backends", name), frozenset(names))
 
 
 def _keys(root: dict[str, Any], section: str) -> dict[str, None]:

@@ -90,7 +90,8 @@ def read_edited_name(value: Any) -> str:
     """The name of a header field that a table may edit, in lower case."""
     name = read_header_name(value)
     if name == "host":
-        raise value_fault("`host` is not set as a header", "use `url_rewrite: {hostname: …}`")
+        hint = "write `routes[].backend_refs[].url_rewrite.hostname`"
+        raise value_fault("`host` is not edited as a header", hint)
     if name in FRAMING:
         raise value_fault(
             f"`{name}` belongs to the connection", "leave it out: the facade makes it"

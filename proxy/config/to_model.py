@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from proxy.config import to_edits, to_error_bodies, to_mirror
+from proxy.config import to_edits, to_error_bodies, to_mirror, to_recovery
 from proxy.config.documents.backends import CohortDoc, HashKeyDoc
 from proxy.config.documents.headers import MessageDoc
 from proxy.config.documents.limits import LimitsDoc, ListenerDoc, TimeoutsDoc
@@ -22,6 +22,7 @@ from proxy.config.documents.table import DefaultsDoc, TestDoc
 from proxy.config.path_rules import path_policy
 from proxy.config.request_values import values_of
 from proxy.config.to_match import matches
+from proxy.config.to_rollout import rollout
 from proxy.config.tree import Position
 from proxy.model import (
     ALL_BP,
@@ -191,6 +192,11 @@ class RouteBuilder:
             line,
             _positions(places),
             path_policy=route_path_policy(doc.path_policy, self.path_policy),
+            response_ok=to_recovery.response_ok(doc.response_ok),
+            retry=to_recovery.retry(doc.retry),
+            fallback=to_recovery.fallback(doc.fallback),
+            writes=to_recovery.writes(doc.writes),
+            rollout=None if doc.rollout is None else rollout(doc.rollout),
         )
 
     def _ref(self, doc: BackendRefDoc) -> BackendRef:
@@ -221,8 +227,10 @@ def _positions(places: tuple[Position, ...]) -> tuple[tuple[int, int], ...]:
 
 def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
     path, query = doc.path, to_edits.query(doc.query)
+    given = doc.reverse
+    reverse = None if given is None else (given.prefix, given.replace_prefix_match)
     if path is None:
-        return Rewrite(hostname=doc.hostname, query=query)
+        return Rewrite(hostname=doc.hostname, query=query, reverse=reverse)
     return Rewrite(
         path.replace_prefix_match,
         path.replace_full_path,
@@ -230,6 +238,7 @@ def _rewrite(doc: UrlRewriteDoc) -> Rewrite:
         doc.hostname,
         tuple(values_of(path.template or "").items()),
         query,
+        reverse,
     )
 
 

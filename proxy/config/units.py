@@ -121,7 +121,8 @@ def _measure(
     if type(value) in (int, Decimal) or (
         type(value) in (AmbiguousScalar, str) and _BARE.fullmatch(str(value))
     ):
-        raise value_fault(f"{quoted(value)} is a {what} without a unit", f"write {value}{unit}")
+        hint = f"write {value}{unit}" if not str(value).startswith("-") else f"write {examples}"
+        raise value_fault(f"{quoted(value)} is a {what} without a unit", hint)
     if type(value) is not str:
         raise value_fault(not_text(value)[0], f"write a {what}: {examples}")
     measure = pattern.fullmatch(value)

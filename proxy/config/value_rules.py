@@ -9,18 +9,7 @@ from proxy.config.faults import Fault, did_you_mean
 from proxy.config.request_values import parse, rewrite_parameters, values_of
 from proxy.config.tree import Loc
 from proxy.model.values import RequestValue
-
-# Fields of clients that do not pass (rule 14), beside those with an underscore.
-_NOT_FROM_CLIENTS = frozenset(
-    (
-        "x-real-ip",
-        "x-original-url",
-        "x-rewrite-url",
-        "proxy",
-        "proxy-authorization",
-        "x-facade-mirror",
-    )
-)
+from proxy.routing.transforms.headers import is_dropped
 
 
 def cors_faults(route: RouteDoc) -> Iterator[Fault]:
@@ -63,10 +52,10 @@ def value_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
             yield Fault(at, text, hint, "warning")
     for at, value in (*in_paths, *_values_in_texts(route)):
         name = value.name
-        hidden = "_" in name or name in _NOT_FROM_CLIENTS
-        if value.kind == "header" and hidden and name not in allowed:
+        if value.kind == "header" and is_dropped(name, allowed):
             text = f"the header `{name}` does not pass, and its value may be anybody's"
-            yield Fault(at, text, "use another, or add it to `forwarded.allow_headers`", "warning")
+            hint = "use another, or add it to `defaults.forwarded.allow_headers`"
+            yield Fault(at, text, hint, "warning")
 
 
 def _always_has(route: RouteDoc, name: str) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from proxy.config.documents.matches import MatchDoc, MatchPartsDoc
 from proxy.config.documents.routes import RouteDoc
 from proxy.config.faults import Fault, nearest
-from proxy.config.habits import variable_warnings, wildcard_warnings
+from proxy.config.field_warnings import cors_fields, match_fields
+from proxy.config.habits import ALL_METHODS, body_habits, match_habits, route_habits
 from proxy.config.to_error_bodies import Docs
 from proxy.config.tree import Loc
 from proxy.config.value_rules import value_warnings
@@ -39,27 +40,28 @@ def route_warnings(route: RouteDoc, allowed: frozenset[str]) -> Iterator[Fault]:
     for number, match in enumerate(route.match):
         yield from _match_warnings(match, ("match", number), allowed)
         yield from _excluded_warnings(match, ("match", number), allowed)
-    yield from variable_warnings(route)
+    yield from route_habits(route)
+    yield from cors_fields(route, allowed)
     yield from error_warnings(route.errors)
     yield from value_warnings(route, allowed)
 
 
 def _match_warnings(match: MatchPartsDoc, at: Loc, allowed: frozenset[str]) -> Iterator[Fault]:
-    yield from wildcard_warnings(match, at)
+    yield from match_habits(match, at)
+    yield from match_fields(match, at, allowed)
     for position, method in enumerate(match.methods):
-        if method not in METHODS:
+        if method not in METHODS and method not in ALL_METHODS:
             yield from _unknown_method(method, (*at, "methods", position))
-    for name in match.headers:
-        if "_" in name and name not in allowed:
-            text = f"the header `{name}` has an underscore: such headers do not pass"
-            hint = f"write {name.replace('_', '-')}, or add it to `forwarded.allow_headers`"
-            yield Fault((*at, "headers", name), text, hint, "warning", on_key=True)
 
 
 def error_warnings(errors: Docs, at: Loc = ("errors",)) -> Iterator[Fault]:
-    """A warning for each status that the facade itself never sends: responses of backends pass as they are."""
+    """A warning for each status that the facade itself never sends: responses of backends pass as they are.
+
+    And for variables of other proxies in the bodies.
+    """
     if not errors:
         return
+    yield from body_habits(errors, at)
     own = sorted(_own_statuses(RequestError))
     for key in errors:
         if key.isdigit() and int(key) not in own:

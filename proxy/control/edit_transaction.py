@@ -41,6 +41,7 @@ from proxy.errors import EditError, TableError
 if TYPE_CHECKING:
     from proxy.control.edits.parsed_table import ParsedTable
 
+NOT_RECORDED = "not recorded in the history"
 _LOCK_WAIT_S = 60.0
 """An edit of 10,000 routes may take a second, and several edits may wait for the lock."""
 
@@ -122,7 +123,7 @@ def perform(path: Path, request: EditRequest, edit: Edit) -> EditResult:
         except EditError as error:
             if not request.may_skip_history:
                 raise
-            warnings.append(f"not recorded in the history: {error}")
+            warnings.append(f"{NOT_RECORDED}: {error}")
         edit_input = _read_input(table, path, request, history)
         if history is not None:
             warnings += _record_missed(history, edit_input, request)
@@ -170,7 +171,7 @@ def _record_missed(history: HistoryFile, edit_input: EditInput, request: EditReq
     except EditError as error:
         if not request.may_skip_history:
             raise
-        return [*warnings, f"not recorded in the history: {error}"]
+        return [*warnings, f"{NOT_RECORDED}: {error}"]
     if entry is not None and entry.action != FOUND:
         warnings.append(f"recorded first, as {entry.action}: {'; '.join(sentences(entry.changes))}")
     return warnings
@@ -211,8 +212,12 @@ def _write_edit(
     edited = _edited(edit_input, request, edit)
     if edited is None:
         return EditResult(edit_input.text, edit_input.text, Changes())
-    entry = NewEntry(request.who, request.action, edited.changes, edited.text, request.reason)
+    entry = NewEntry(
+        request.who, request.action, edited.changes, edited.text, request.reason, edited.mark
+    )
     warnings: list[str] = []
+    if edited.text == edit_input.text:
+        return _write_mark(history, edit_input, request, entry)
     if edited.kill_switch and edited.changes.routes:
         warnings.append("the kill switch is on: until it is off, no route with a stage moves")
     with replacement(edit_input.path, edited.text) as commit:
@@ -231,6 +236,17 @@ def _write_edit(
     return EditResult(edit_input.text, edited.text, edited.changes, True, tuple(warnings))
 
 
+def _write_mark(
+    history: HistoryFile | None, edit_input: EditInput, request: EditRequest, entry: NewEntry
+) -> EditResult:
+    """Record an event that does not change the table."""
+    warnings: list[str] = []
+    _refuse_changed(edit_input)
+    if history is not None and entry.rollout is not None:
+        _recorded(history, entry, request, warnings)
+    return EditResult(edit_input.text, entry.text, entry.changes, False, tuple(warnings))
+
+
 def _recorded(
     history: HistoryFile, entry: NewEntry, request: EditRequest, warnings: list[str]
 ) -> bool:
@@ -239,7 +255,7 @@ def _recorded(
     except EditError as error:
         if not request.may_skip_history:
             raise
-        warnings.append(f"not recorded in the history: {error}")
+        warnings.append(f"{NOT_RECORDED}: {error}")
         return False
     return True
 

@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from proxy.downstream.interfaces import AcceptedConnection
 from proxy.downstream.lingering_close import LINGER_S, begin_lingering
-from proxy.downstream.proxy_protocol import ProxiedAddresses
 from proxy.model import plain_address
 from proxy.tick import BufferedWriter, WriteBatch
 
 _LOOPBACK = "127.0.0.1"
 
 
-class ClientSocket(asyncio.Protocol):
+class ClientSocket(AcceptedConnection):
     """The base of `DownstreamConnection`."""
 
     __slots__ = (
@@ -25,7 +25,6 @@ class ClientSocket(asyncio.Protocol):
         "_writer",
         "address",
         "peer",
-        "proxied",
         "scheme",
         "write",
     )
@@ -43,8 +42,8 @@ class ClientSocket(asyncio.Protocol):
         self._lingers_until = 0.0
         """Until then, in seconds of the monotonic clock, bytes of the client are discarded."""
         self.peer = ""
-        self.proxied: ProxiedAddresses | None = None
-        """The addresses that a balancer names. Set before `connection_made`."""
+        self.proxied = None
+        self.ends_after_response = False
         self.scheme = "http"
         self.address: tuple[str, int] | None = None
 

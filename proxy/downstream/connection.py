@@ -156,14 +156,15 @@ class DownstreamConnection(ClientSocket):
         if parser is not None and not parser.is_idle:
             return False
         # Some clients send the same bytes again and again on a connection: health checks, pollers, load tests.
-        if data == self._last_data:
-            head = self._last_head
-        else:
+        head = self._last_head
+        if head is None or data != self._last_data:
             head = read_quick(data, known)
-            if head is not None and head.keep_alive and len(data) <= MAX_LAST_BYTES:
+            if head is None:
+                return False
+            if not head.keep_alive:
+                self.ends_after_response = True
+            elif len(data) <= MAX_LAST_BYTES:
                 self._last_data, self._last_head = data, head
-        if head is None:
-            return False
         if parser is not None:
             parser.phase = COMPLETE
         self._begin(self._service.new_quick_request(self, head))

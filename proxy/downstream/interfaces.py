@@ -1,8 +1,10 @@
 """The interfaces between a client connection, its active request, and the service that handles requests."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from proxy.downstream.proxy_protocol import ProxiedAddresses
 from proxy.errors import RequestError
 from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import LocalReply
@@ -22,6 +24,17 @@ class Drainable(Protocol):
 
     def abort(self) -> None:
         """Close without sending what is buffered."""
+
+
+class AcceptedConnection(asyncio.Protocol):
+    """The protocol of an accepted connection, as its listener sees it."""
+
+    __slots__ = ("ends_after_response", "proxied")
+
+    ends_after_response: bool
+    """The client sends no request after the one that is active."""
+    proxied: ProxiedAddresses | None
+    """The addresses that a balancer names. Set before `connection_made`."""
 
 
 class Addresses(Protocol):

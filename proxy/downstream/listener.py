@@ -16,14 +16,19 @@ from collections.abc import Callable
 from socket import SHUT_RD, SOL_SOCKET, socket
 from typing import Any
 
-from proxy.downstream.interfaces import Drainable
+from proxy.downstream.interfaces import AcceptedConnection, Drainable
+from proxy.downstream.socket_transport import SocketTransport
 from proxy.tcp_keep_alive import keep_alive
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# libuv accepts one connection a poll and descriptor. With several of one socket, a tick takes in several (ADR 21).
+# With more, the connections that exist would wait too long. With TLS libuv accepts one a poll and descriptor, so that
+# the loop gets several descriptors of one socket (ADR 21).
 _ACCEPTING = 8
+_PAUSE_S = 0.1
+# A client that leaves while it waits for its only response is noticed this late, and the timer costs nothing.
+_WATCH_S = 0.02
 _HANDSHAKE_S = 10
 # Idle connections stay open for this long: a busy client sends its next request, and its response says `close`.
 _IDLE_GRACE_S = 1.0
@@ -77,12 +82,14 @@ class Listener:
 
     def __init__(
         self,
-        protocol: "Callable[[Listener], Any]",
+        protocol: "Callable[[Listener], AcceptedConnection]",
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._protocol = protocol
         self._tls = tls
         self._servers: list[Server] = []
+        self._unwatched: list[SocketTransport] = []
+        """Connections of the last `_WATCH_S` whose sockets the event loop may not watch yet."""
         self._stopping = asyncio.Event()
         self.connections: set[Drainable] = set()
         self.pending: set[asyncio.Task[None]] = set()
@@ -95,7 +102,58 @@ class Listener:
         # The loop's servers get duplicates: the backlog outlives their close as long as our own descriptor is open.
         self._listening = listening
         keep_alive(listening)
-        self._servers = await self._open_servers()
+        if self._accepts_itself:
+            listening.listen(BACKLOG)
+            self._begin_accepting()
+        else:
+            self._servers = await self._open_servers()
+
+    @property
+    def _accepts_itself(self) -> bool:
+        """The loop accepts TLS connections, and all on Windows, whose loop does not watch sockets."""
+        return self._tls is None and sys.platform != "win32"
+
+    def _begin_accepting(self) -> None:
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_ACCEPTING):
+            try:
+                accepted, _ = self._listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:  # The client has left.
+                continue
+            except OSError as error:  # No descriptor is free, or no memory.
+                log.warning("cannot accept a connection: %s", error.strerror)
+                loop.remove_reader(self._listening)
+                loop.call_later(_PAUSE_S, self._begin_accepting)
+                return
+            accepted.setblocking(False)
+            self._take(loop, accepted)
+
+    def _take(self, loop: AbstractEventLoop, accepted: socket) -> None:
+        """Begin to serve an accepted connection."""
+        self._connect(loop, accepted, self._connection())
+
+    def _connect(
+        self, loop: AbstractEventLoop, accepted: socket, connection: AcceptedConnection
+    ) -> None:
+        transport = SocketTransport(loop, accepted, connection)
+        transport.begin()
+        if not connection.ends_after_response:
+            transport.watch()
+        elif not transport.is_closing():
+            if not self._unwatched:
+                loop.call_later(_WATCH_S, self._watch)
+            self._unwatched.append(transport)
+
+    def _watch(self) -> None:
+        unwatched, self._unwatched = self._unwatched, []
+        for transport in unwatched:
+            transport.watch()
 
     async def _open_servers(self) -> list[Server]:
         loop = asyncio.get_running_loop()
@@ -124,9 +182,8 @@ class Listener:
         for server in before:
             server.close()
 
-    def _connection(self) -> asyncio.Protocol:
-        connection: asyncio.Protocol = self._protocol(self)
-        return connection
+    def _connection(self) -> AcceptedConnection:
+        return self._protocol(self)
 
     def _handshake_limit(self) -> dict[str, Any]:
         return {} if self._tls is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
@@ -151,15 +208,21 @@ class Listener:
                     accepted, _ = listening.accept()
                 except OSError:  # The backlog is empty, or no file descriptor is left.
                     break
+                accepted.setblocking(False)
                 await self._serve(loop, accepted)
         # The loop may have accepted some in this tick. It calls `connection_made` of these in the next.
         await asyncio.sleep(0)
 
     def _stop_servers(self) -> None:
+        if self._accepts_itself:
+            asyncio.get_running_loop().remove_reader(self._listening)
         for server in self._servers:
             server.close()
 
     async def _serve(self, loop: AbstractEventLoop, accepted: socket) -> None:
+        if self._accepts_itself:
+            self._take(loop, accepted)
+            return
         with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
             await loop.connect_accepted_socket(
                 self._connection, accepted, ssl=self._tls, **self._handshake_limit()

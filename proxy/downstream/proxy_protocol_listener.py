@@ -6,10 +6,10 @@ import logging
 import ssl
 from collections.abc import Callable
 from socket import socket
-from typing import Any, cast
+from typing import Any
 
 from proxy.downstream.interfaces import Addresses
-from proxy.downstream.listener import BACKLOG, Listener
+from proxy.downstream.listener import Listener
 from proxy.downstream.proxy_protocol import ProxyProtocolError, read_header
 from proxy.model import plain_address
 
@@ -40,43 +40,18 @@ class ProxyProtocolListener(Listener):
         self._balancers = balancers
         self._count_refused = count_refused
 
-    async def start(self, listening: socket) -> None:
-        self._listening = listening
-        listening.listen(BACKLOG)
-        self._begin_accepting()
+    @property
+    def _accepts_itself(self) -> bool:
+        return True
 
     async def use_tls(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
 
-    def _begin_accepting(self) -> None:
-        if not self._stopping.is_set():
-            asyncio.get_running_loop().add_reader(self._listening, self._accept)
-
-    def _stop_servers(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._listening)
-
-    def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        for _ in range(_MAX_PER_TICK):
-            try:
-                accepted, _ = self._listening.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # The client has left, or no file descriptor is free.
-                loop.remove_reader(self._listening)
-                loop.call_later(_PAUSE_S, self._begin_accepting)
-                return
-            self._receive(accepted)
-
-    async def _serve(self, loop: asyncio.AbstractEventLoop, accepted: socket) -> None:
-        self._receive(accepted)
-
-    def _receive(self, accepted: socket) -> None:
+    def _take(self, loop: asyncio.AbstractEventLoop, accepted: socket) -> None:
         if len(self.pending) >= _MAX_PENDING:
             accepted.close()
             return
-        accepted.setblocking(False)
-        task = asyncio.get_running_loop().create_task(self._begin(accepted))
+        task = loop.create_task(self._begin(accepted))
         self.pending.add(task)
         task.add_done_callback(self.pending.discard)
 
@@ -95,14 +70,15 @@ class ProxyProtocolListener(Listener):
                 return
             unless_connected.pop_all()
 
-        def connection() -> asyncio.Protocol:
-            made: Any = self._protocol(self)
-            made.proxied = addresses
-            return cast(asyncio.Protocol, made)
-
+        loop = asyncio.get_running_loop()
+        connection = self._connection()
+        connection.proxied = addresses
+        if self._tls is None:
+            self._connect(loop, accepted, connection)
+            return
         with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
-            await asyncio.get_running_loop().connect_accepted_socket(
-                connection, accepted, ssl=self._tls, **self._handshake_limit()
+            await loop.connect_accepted_socket(
+                lambda: connection, accepted, ssl=self._tls, **self._handshake_limit()
             )
 
 

@@ -1,22 +1,30 @@
 """A request on the ASGI tier: the facade as an ASGI application. It awaits the steps of `fast_request`."""
 
 import time
+from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.downstream.asgi import AsgiExtension, AsgiService
 from proxy.downstream.asgi_types import HEAD_BLOCK, Receive, Scope, Send
-from proxy.downstream.interfaces import ActiveRequest, ClientConnection
+from proxy.downstream.interfaces import (
+    ActiveRequest,
+    ClientConnection,
+    ConnectionLimits,
+    RequestService,
+)
 from proxy.errors import ClientGone, MethodRefused, RequestError, TooLarge, without_trace
 from proxy.forwarding.asgi_exchange import AsgiExchange
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
+from proxy.forwarding.asgi_recovery import forward_judged
 from proxy.forwarding.copied import copy_of
 from proxy.forwarding.current_routes import CurrentQuickRoutes
 from proxy.forwarding.decided import Decided, decide_request
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.logins import private_connection
 from proxy.forwarding.prepared_request import check_length, prepare
-from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.recovery import begin_recovery
 from proxy.forwarding.response_headers import (
     facade_headers,
     own_cookies,
@@ -25,6 +33,7 @@ from proxy.forwarding.response_headers import (
     response_head,
 )
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
+from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.framing import NO_BODY
 from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
@@ -32,8 +41,9 @@ from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestFields, RequestHead, read_framing
 from proxy.http1.request_writer import PreparedHead, has_body
 from proxy.http1.response_head import ResponseHead
-from proxy.model import BackendRef, FieldName, HeaderPairs, Route
+from proxy.model import BackendRef, Facts, FieldName, HeaderPairs, Route, Timeouts
 from proxy.routing.direct_response import direct_response
+from proxy.routing.next_step import attempt_timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.upstream_request import outgoing
 from proxy.telemetry.request_record import Record
@@ -41,12 +51,10 @@ from proxy.upstream import Exchange, HttpUpstream
 
 
 class Resolved(Struct, eq=False):
-    """A request whose backend is known, before it is sent."""
+    """A request whose route is known: what all of its attempts have in common."""
 
     head: RequestHead
     snapshot: Snapshot
-    decided: Decided
-    ref: BackendRef
     client: ClientConnection | None
     """None if another server than ours called."""
 
@@ -150,6 +158,7 @@ class AsgiForwarder:
 
         # The exchange is an argument: as part of the closure it would refer to itself, in a cycle (ADR 8).
         async def start(exchange: AsgiExchange, head: ResponseHead) -> None:
+            decided = exchange.decided
             affinity = exchange.affinity_cookie(decided.facts)
             cookies = own_cookies(decided, affinity, snapshot, self._forwarder.clock())
             if out.takes_head_blocks:
@@ -167,25 +176,32 @@ class AsgiForwarder:
             shared.error_reply = lambda error: _own_reply(error, snapshot, record)
         client = _client_side(shared, receive, decision.route)
         connection = None if shared is None else shared.client
+        exchange = AsgiExchange(client, out, start, decided=decided)
+        request = Resolved(head, snapshot, connection)
         body = None if has_body(head.fields.body) else b""
-        exchange = AsgiExchange(client, out, start)
         exchange.copy = copy_of(self._forwarder, snapshot, decided, record, body, time.monotonic())
         try:
-            await exchange.run(
-                self._open(Resolved(head, snapshot, decided, decision.ref, connection))
-            )
+            if decision.route.recovers and not _may_be_logged_in(decided.facts, connection):
+                began = time.monotonic()
+                client.has_body = has_body(head.fields.body)
+                recovery = begin_recovery(self._forwarder, snapshot, record, decided, began)
+                await forward_judged(exchange, partial(self._open, request), recovery)
+            else:
+                await exchange.run(self._open(request, decided, attempt_timeouts(decision)))
         finally:
             record.attempts = exchange.attempts
             record.received_bytes = client.received_bytes
 
-    async def _open(self, request: Resolved) -> Exchange:
-        """Send the head of the request to its backend. Raises RequestError."""
-        snapshot, decided = request.snapshot, request.decided
-        facts, decision = decided.facts, decided.decision
-        backend = snapshot.backends[request.ref.backend]
+    async def _open(self, request: Resolved, decided: Decided, timeouts: Timeouts) -> Exchange:
+        """Send the head of the request to the backend of the decision. Raises RequestError."""
+        snapshot, facts, decision = request.snapshot, decided.facts, decided.decision
+        ref = decision.ref or BackendRef("-")
+        backend = snapshot.backends[ref.backend]
         upstream = self._forwarder.upstreams.of(backend)
         if isinstance(upstream, HttpUpstream):
-            prepared = prepare(request.head, decided, request.ref, snapshot, upstream)
+            prepared = prepare(request.head, decided, ref, snapshot, upstream)
+            if timeouts is not prepared.timeouts:
+                prepared = replace(prepared, timeouts=timeouts)
             private, logged_in = private_connection(
                 request.client, facts, upstream, prepared.logs_in
             )
@@ -194,7 +210,7 @@ class AsgiForwarder:
         forwarded = snapshot.table.forwarded
         sent = outgoing(facts, decision, backend, forwarded, decided.identity)
         check_length(sent.body.length, decision)
-        return await upstream.open(sent)
+        return await upstream.open(replace(sent, timeouts=timeouts))
 
     def _finish(self, record: Record, out: AsgiResponse, snapshot: Snapshot, began: float) -> None:
         record.status = out.status or (record.error.status if record.error is not None else 0)
@@ -225,6 +241,13 @@ def _close_after(error: RequestError) -> HeaderPairs:
     """After CONNECT, TRACE or a body that is too large the next bytes may be no request: close the connection."""
     ends = isinstance(error, MethodRefused | TooLarge)
     return [(b"connection", b"close")] if ends else []
+
+
+def _may_be_logged_in(facts: Facts, connection: ClientConnection | None) -> bool:
+    """Whether the request may have to go over a connection that belongs to its client: it is sent once."""
+    return has_login_credentials(facts.headers) or (
+        connection is not None and connection.private is not None
+    )
 
 
 def _client_side(shared: AsgiExtension | None, receive: Receive, route: Route) -> AsgiRequestBody:
@@ -263,10 +286,10 @@ class AsgiTier(Struct, frozen=True):
     """
 
     asgi: AsgiService
-    fast: QuickTier
+    fast: RequestService
 
     @property
-    def limits(self) -> Snapshot:
+    def limits(self) -> ConnectionLimits:
         return self.fast.limits
 
     def new_request(

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from proxy.errors import RequestError
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
+from proxy.forwarding.decided import UNDECIDED, Decided
 from proxy.http1.response_head import ResponseHead
 from proxy.mirroring.copy import Copy
 from proxy.model import Facts
@@ -27,6 +28,8 @@ class AsgiExchange(Struct, eq=False):
     """None until it is open."""
     at_once: bool = False
     """The whole response came with its first bytes."""
+    decided: Decided = UNDECIDED
+    """With the decision of the current attempt; set for requests of the general way."""
     copy: Copy | None = None
     """The copy of the request for another backend, if it is mirrored."""
 
@@ -52,7 +55,7 @@ class AsgiExchange(Struct, eq=False):
                 client.start_upload(exchange if copy is None else CopiedUpload(exchange, copy))
             exchange.on_elapsed = client.watch
             try:
-                await self._pass_on(exchange)
+                await self.pass_on(exchange, await exchange.head())
             finally:
                 self.attempts = exchange.attempts
                 exchange.abort()
@@ -71,13 +74,13 @@ class AsgiExchange(Struct, eq=False):
             return None
         return exchange.pool.affinity_cookie(facts, client_origin(facts)[0])
 
-    async def _pass_on(self, exchange: Exchange) -> None:
+    async def pass_on(self, exchange: Exchange, head: ResponseHead, held: bytes = b"") -> None:
+        """Send the client a response. `held` is the part of its body that was taken already. Raises UpstreamError."""
         out, copy = self.out, self.copy
-        head = await exchange.head()
         if copy is not None:
             copy.response_head(head)
         await self.start(self, head)
-        data: bytes | None = exchange.take()
+        data: bytes | None = held + exchange.take()
         if exchange.complete:
             self.at_once = True
             if copy is not None and data:

@@ -14,6 +14,7 @@ from proxy.errors import (
     without_trace,
 )
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
+from proxy.forwarding.request_body import MAX_KEPT_BYTES
 from proxy.http1.framing import BODILESS_STATUSES
 from proxy.http1.local_reply import LocalReply
 from proxy.model import HeaderPairs, Route
@@ -90,12 +91,18 @@ class AsgiRequestBody:
     """
 
     __slots__ = (
+        "_complete",
         "_fault_of",
         "_forwarding",
         "_receive",
         "_route",
         "_task",
+        "_uploads",
         "fault",
+        "has_body",
+        "is_at_hand",
+        "keeps",
+        "kept",
         "received_bytes",
     )
 
@@ -113,9 +120,16 @@ class AsgiRequestBody:
         self._forwarding = asyncio.current_task()
         self.fault: RequestError | None = None
         self.received_bytes = 0
+        self._complete = self._uploads = self.has_body = False
+        self.keeps = False
+        """Whether bytes that were sent are kept, for another attempt."""
+        self.kept: list[bytes] = []
+        self.is_at_hand = True
+        """Whether every byte that has come is kept."""
 
     def start_upload(self, upload: Upload) -> None:
         """Pump the request body into `upload`, then watch for the client to leave."""
+        self._uploads = True
         self._task = asyncio.create_task(self._read(upload))
 
     def watch(self, waited_s: float) -> None:
@@ -134,6 +148,22 @@ class AsgiRequestBody:
         """The exchange has ended. Returns whether `settle` has to be awaited, as the last call."""
         self._forwarding = None
         return self._task is not None
+
+    async def pause(self, pause_s: float) -> None:
+        """Stop the upload, and wait before another attempt; notice meanwhile that the client disconnects.
+
+        A client that has not sent its whole body is not read in a pause. Raises RequestError.
+        """
+        if self._uploads:
+            await self.settle()
+        if self._complete or not self.has_body:
+            self.watch(0.0)
+        if pause_s:
+            await asyncio.sleep(pause_s)
+        if self.has_body:
+            await self.settle()
+        if self.fault is not None:
+            raise self.fault
 
     async def settle(self) -> None:
         """Stop reading."""
@@ -169,16 +199,26 @@ class AsgiRequestBody:
             self._forwarding.cancel()
 
     async def _pump(self, upload: Upload) -> None:
-        more = True
-        while more:
+        for data in tuple(self.kept):
+            await upload.send_body(data)
+        while not self._complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise self._gone("the client left before its request was complete")
             data = message.get("body", b"")
-            more = message.get("more_body", False)
+            self._complete = not message.get("more_body", False)
             self.received_bytes += len(data)
+            if self.keeps:
+                self._keep(data)
             if self.received_bytes > self._route.limits.max_body_bytes:
                 raise body_too_large(self._route)
             if data:
                 await upload.send_body(data)
         upload.end_upload()
+
+    def _keep(self, data: bytes) -> None:
+        self.is_at_hand = self.is_at_hand and self.received_bytes <= MAX_KEPT_BYTES
+        if not self.is_at_hand:
+            self.kept.clear()
+        elif data:
+            self.kept.append(data)

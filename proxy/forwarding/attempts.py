@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.errors import RequestError, UpstreamError, UpstreamStale
+from proxy.errors import UpstreamError, UpstreamStale
 from proxy.forwarding.prepared_request import PreparedRequest
 from proxy.model import Timeouts
 from proxy.upstream import SWEEP_S, Acquisition, Connection, Pool
@@ -34,7 +34,7 @@ class Attempts(Struct, eq=False):
         self,
         first: Pool,
         found: Callable[[Pool, Connection], None],
-        failed: Callable[[RequestError], None],
+        failed: Callable[[UpstreamError], None],
         on_attempt: Callable[[], None],
         *,
         fresh: bool,

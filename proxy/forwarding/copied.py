@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from proxy.errors import UpstreamBroke
 from proxy.forwarding.decided import Decided
 from proxy.forwarding.forwarder import Forwarder
 from proxy.http1.connection_login import has_login_credentials
@@ -28,3 +29,9 @@ def copy_of(
     record.mirrored_to = decision.mirrored_to[0]
     request = partial(CopiedRequest, decided.facts, decision, decided.identity)
     return mirrors.copy(decision.route, snapshot, request, body, began)
+
+
+def end_copy(copy: Copy | None) -> None:
+    """The chosen backend has failed, and the other one gets the request itself: nothing is left to compare."""
+    if copy is not None:
+        copy.over(UpstreamBroke("the request went to the other backend"), complete=False)

@@ -8,7 +8,7 @@ from proxy.routing.decide import decide
 from proxy.routing.facts import facts_of_request, read_client
 from proxy.routing.resolve import resolve
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, claimed_ids, identify
+from proxy.routing.transforms.trace_context import NO_IDENTITY, Identity, claimed_ids
 from proxy.telemetry.request_record import Record
 
 
@@ -35,11 +35,12 @@ def decide_request(
     """
     client = read_client(head.fields.pairs, peer, scheme, snapshot.trusted)
     claimed = claimed_ids(head.fields.pairs, client.peer_trusted)
-    identity = record.identity = identify(claimed, moment.bits)
+    identity = record.identity = record.identify(claimed, moment.bits)
     facts = record.facts = facts_of_request(client, head.method, head.target, head.minor)
     resolution = resolve(snapshot.index, facts, client.header_bytes)
     matched = resolution.matched
     record.route = resolution.route
+    record.path_policy = resolution.path_policy
     if resolution.error is not None:
         raise resolution.error
     if matched is None:

@@ -3,84 +3,45 @@ r"""A request on the fast tier: the steps of `asgi_app` without a task, called b
     begin --> local reply
       \--> idle connection, or acquire and _acquired --> _send --> response_started --> ... --> done
 
-The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`.
+The client's connection calls the methods of `ActiveRequest`, the upstream's those of `ExchangeSink`. If the attempts of
+the route are judged, `ResponseGate` gets the latter first, and may send the request again.
 The first event that ends the request counts; later events are ignored.
 """
 
 import time
 
-from msgspec import Struct
-
 from proxy.downstream.client_response import ClientResponse
-from proxy.downstream.interfaces import ClientConnection
-from proxy.errors import (
-    ClientGone,
-    MethodRefused,
-    RequestError,
-    UpstreamError,
-)
-from proxy.forwarding.attempts import Attempts
-from proxy.forwarding.copied import copy_of
-from proxy.forwarding.decided import Decided, decide_request
-from proxy.forwarding.forwarder import Forwarder
+from proxy.errors import ClientGone, MethodRefused, RequestError, UpstreamError
+from proxy.forwarding.decided import decide_request
 from proxy.forwarding.limit_errors import body_too_large, total_exceeded
-from proxy.forwarding.logins import private_connection
-from proxy.forwarding.prepared_request import PreparedRequest, prepare
-from proxy.forwarding.request_body import RequestBody
+from proxy.forwarding.recovery import begin_recovery
+from proxy.forwarding.response_gate import ResponseGate
 from proxy.forwarding.response_headers import (
+    backend_cookies,
     client_fields,
     facade_headers,
-    own_cookies,
     problem_reply,
     response_head,
     switch_lines,
 )
-from proxy.forwarding.tunnel import Tunnel, check_protocol
+from proxy.forwarding.sent_request import SentRequest
+from proxy.forwarding.tunnel import Tunnel, open_tunnel
 from proxy.http1.local_reply import OPTIONS_REPLY, LocalReply
-from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
 from proxy.http1.response_writer import lines_of
-from proxy.mirroring.copy import Copy
-from proxy.model import DEFAULTS, Facts, HeaderPairs, Limits, Timeouts
+from proxy.model import DEFAULTS, HeaderPairs, Limits, Timeouts
 from proxy.routing.direct_response import direct_response
-from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.facade_fields import client_origin
-from proxy.routing.transforms.upstream_request import upgrade_of
-from proxy.telemetry.request_record import Record
-from proxy.upstream import Connection, Pool, PrivateConnections
+from proxy.upstream import ExchangeSink
 
 
-class FastRequest(Struct, eq=False):
+class FastRequest(SentRequest, eq=False):
     """Mutable state of one request. `_end` runs exactly once."""
 
-    forwarder: Forwarder
-    client: ClientConnection
-    head: RequestHead
-    snapshot: Snapshot
-    record: Record
-    began: float
-    sent: bytes
-    """The request's body, if it came with the head; else empty."""
-    body_in: RequestBody | None
-    """The request's body, if it comes after the head; else None."""
-    decided: Decided
-    """`UNDECIDED` until the route is known."""
     out: ClientResponse | None = None
-    prepared: PreparedRequest | None = None
-    pool: Pool | None = None
-    """The pool of the endpoint that was chosen, or that the request was sent to last."""
-    connection: Connection | None = None
-    attempts: Attempts | None = None
     tunnel: Tunnel | None = None
-    private: PrivateConnections | None = None
-    """The owner of the connection after this request, if the request logs it in."""
-    copy: Copy | None = None
-    """The copy of the request for another backend, if it is mirrored."""
-    is_over: bool = False
 
-    @property
-    def uploaded(self) -> bool:
-        return self.body_in is None or self.body_in.complete
+    def sink(self) -> ExchangeSink:
+        return self.gate or self
 
     @property
     def received_bytes(self) -> int:
@@ -101,44 +62,24 @@ class FastRequest(Struct, eq=False):
 
     def _begin(self) -> None:
         """Raises RequestError."""
-        client, head, snapshot, forwarder = self.client, self.head, self.snapshot, self.forwarder
-        moment = forwarder.moment(self.record.draw_bp)
-        decided = decide_request(head, client.peer, client.scheme, snapshot, self.record, moment)
+        client, snapshot, record = self.client, self.snapshot, self.record
+        forwarder = self.forwarder
+        moment = forwarder.moment(record.draw_bp)
+        decided = decide_request(self.head, client.peer, client.scheme, snapshot, record, moment)
         if decided is None:
             self._reply(OPTIONS_REPLY)
             return
         self.decided = decided
-        ref = decided.decision.ref
-        if ref is None:
-            reply = direct_response(decided.decision, decided.facts, decided.identity.request_id)
-            self._reply(reply)
+        decision = decided.decision
+        if decision.ref is None:
+            self._reply(direct_response(decision, decided.facts, decided.identity.request_id))
             return
-        upstream = forwarder.http_upstream(snapshot.backends[ref.backend])
-        prepared = self.prepared = prepare(head, decided, ref, snapshot, upstream)
-        may_be_logged_in = prepared.logs_in or client.private is not None
-        if may_be_logged_in and self._send_logged_in(prepared, decided.facts):
-            return
-        pool = self.pool or upstream.pool_for(decided.facts)
-        if prepared.switching:
-            pool.check_tunnels()
-        else:
-            body = self.sent if self.body_in is None else None
-            self.copy = copy_of(forwarder, snapshot, decided, self.record, body, self.began)
-        connection = pool.take_idle(prepared.repeatable)
-        if connection is not None:
-            self._send(pool, connection, prepared, prepared.timeouts)
-        else:
-            self._acquire(Attempts(prepared, self.began), pool, fresh=False)
-
-    def _send_logged_in(self, prepared: PreparedRequest, facts: Facts) -> bool:
-        """Send the request over the connection that this client has logged in, if there is one."""
-        self.private, logged_in = private_connection(
-            self.client, facts, prepared.upstream, prepared.logs_in
-        )
-        if logged_in is None:
-            return False
-        self._send(*logged_in, prepared, prepared.timeouts)
-        return True
+        if decision.route.recovers:
+            recovery = begin_recovery(forwarder, snapshot, record, decided, self.began)
+            self.gate = ResponseGate(self, recovery)
+            if self.body_in is not None:
+                self.body_in.keeps = True
+        self.send_to(decision.ref)
 
     def body(self, data: bytes) -> None:
         if self.is_over:
@@ -179,7 +120,7 @@ class FastRequest(Struct, eq=False):
         if self.is_over:
             return
         self.record.error = error
-        self._release()
+        self.release()
         out = self._response()
         if out.status:
             out.flush()
@@ -193,44 +134,12 @@ class FastRequest(Struct, eq=False):
     def client_disconnected(self) -> None:
         if not self.is_over:
             self.record.error = ClientGone("the client left before its answer was complete")
-            self._release()
+            self.release()
             self._end(whole=False)
 
     def client_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.client_ended():
             self._end_tunnel(self.tunnel)
-
-    # --- getting a connection, and sending -----------------------------------------------------------------------
-
-    def _acquire(self, attempts: Attempts, first: Pool, *, fresh: bool) -> None:
-        if not self.uploaded:
-            self.client.pause_reading()
-        self.attempts = attempts
-        attempts.acquire(first, self._acquired, self.refuse, self._count_attempt, fresh=fresh)
-
-    def _acquired(self, pool: Pool, connection: Connection) -> None:
-        attempts = self.attempts
-        if attempts is not None:
-            attempts.search = None
-            self._send(pool, connection, attempts.prepared, attempts.timeouts())
-
-    def _count_attempt(self) -> None:
-        self.record.attempts += 1
-
-    def _send(
-        self, pool: Pool, connection: Connection, prepared: PreparedRequest, timeouts: Timeouts
-    ) -> None:
-        record, body_in = self.record, self.body_in
-        self.pool = pool
-        self.connection = connection
-        record.attempts += 1
-        raw = prepared.head(pool.authority, self.sent)
-        uploading = body_in is not None
-        if self.private is not None:
-            connection.private = self.private
-        connection.begin(raw, self, prepared.is_head, timeouts, uploading, prepared.switching)
-        if body_in is not None:
-            body_in.begin(connection, self.head.expects_100)
 
     # --- what the upstream's connection calls -------------------------------------------------------
 
@@ -255,19 +164,12 @@ class FastRequest(Struct, eq=False):
             return
         if self.copy is not None:
             self.copy.response_head(head)
-        out = self._response()
+        out, snapshot, decided = self._response(), self.snapshot, self.decided
         self._drop_keep_alive(out)
-        start = response_head(head, self.decided, self.snapshot, self.record)
-        for cookie in self._cookies():
+        start = response_head(head, decided, snapshot, self.record)
+        for cookie in backend_cookies(decided, self.pool, snapshot, self.forwarder.clock()):
             start = b"%bSet-Cookie: %b\r\n" % (start, cookie)
         out.start(head.status, start, framing, more_follows)
-
-    def _cookies(self) -> list[bytes]:
-        """The values of Set-Cookie that the facade itself adds to the response."""
-        affinity, facts, pool = None, self.decided.facts, self.pool
-        if pool is not None and pool.affinity is not None:
-            affinity = pool.affinity_cookie(facts, client_origin(facts)[0])
-        return own_cookies(self.decided, affinity, self.snapshot, self.forwarder.clock())
 
     def response_data(self, data: bytes) -> None:
         self._response().data(data)
@@ -282,15 +184,8 @@ class FastRequest(Struct, eq=False):
 
     def response_failed(self, error: UpstreamError) -> None:
         self.connection = None
-        pool, prepared = self.pool, self.prepared
-        if pool is not None and prepared is not None and not self.is_over:
-            attempts = self.attempts or Attempts(prepared, self.began)
-            if attempts.may_repeat(error, self.body_in is not None):
-                # Over a new connection: the next idle one may be about to close, too (RFC 9112 9.3.1).
-                attempts.repeated = True
-                self._acquire(attempts, pool, fresh=True)
-                return
-        self.refuse(error)
+        if not self.repeats_stale(error):
+            self.refuse(error)
 
     def backend_half_closed(self) -> None:
         if self.tunnel is not None and self.tunnel.backend_ended():
@@ -308,19 +203,18 @@ class FastRequest(Struct, eq=False):
     # --- tunnels ----------------------------------------------------------------------------------
 
     def _switch(self, head: ResponseHead) -> None:
-        connection, wanted, decided = self.connection, upgrade_of(self.head), self.decided
+        connection, decided, snapshot = self.connection, self.decided, self.snapshot
         if connection is None:
             return
+        cookies = backend_cookies(decided, self.pool, snapshot, self.forwarder.clock())
         try:
-            check_protocol(head.pairs, wanted, decided.decision.backend or "-")
-            connection.begin_tunnel()
+            lines = open_tunnel(connection, self.head, head, decided)
         except UpstreamError as error:
             self.refuse(error)
             return
-        self.tunnel = Tunnel(self.client, connection, self.snapshot)
-        lines = switch_lines(head.pairs, decided, self.snapshot, self.record)
-        lines += [b"Set-Cookie: " + cookie for cookie in self._cookies()]
-        self._response().switch([*lines, b"Connection: upgrade", b"Upgrade: " + wanted])
+        fields = switch_lines(head.pairs, decided, snapshot, self.record)
+        self.tunnel = Tunnel(self.client, connection, snapshot)
+        self._response().switch([*fields, *(b"Set-Cookie: " + each for each in cookies), *lines])
         self.client.switch_protocols()
 
     def _end_tunnel(self, tunnel: Tunnel) -> None:
@@ -352,14 +246,6 @@ class FastRequest(Struct, eq=False):
         out.local_reply(reply, facade_headers(self.snapshot, self.record))
         self._end(whole=True)
 
-    def _release(self) -> None:
-        """Close the connection to the backend, or stop waiting for one."""
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.abort()
-        if self.attempts is not None:
-            self.attempts.stop()
-
     def _end(self, whole: bool) -> None:
         self.is_over = True
         record, out = self.record, self._response()
@@ -369,5 +255,7 @@ class FastRequest(Struct, eq=False):
         record.total_s = time.monotonic() - self.began
         if self.copy is not None:
             self.copy.over(record.error, whole)
+        if self.gate is not None:
+            self.close_gate()  # It refers to this request (ADR 8).
         self.forwarder.finish(record, self.snapshot)
         self.client.request_done(whole, out.keep and self.uploaded, out.by_close)

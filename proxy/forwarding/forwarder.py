@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from proxy.errors import RequestError, Unsupported
+from proxy.forwarding.route_loads import RouteLoads
 from proxy.mirroring.mirrors import Mirrors
 from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
@@ -36,6 +37,8 @@ class Forwarder(Struct, frozen=True):
     """Seconds since the epoch."""
     mirrors: Mirrors | None = None
     """None in a process that copies no requests."""
+    loads: RouteLoads = field(default_factory=RouteLoads)
+    """The requests under way of routes whose attempts are judged."""
 
     def record(self, snapshot: Snapshot, draw_bp: int | None = None) -> Record:
         """The empty record of a request that begins now. `draw_bp` is its draw, if it has one already."""

@@ -8,6 +8,7 @@ from proxy.http1.connection_login import has_login_credentials
 from proxy.http1.request_head import RequestHead
 from proxy.http1.request_writer import HeadParts, PreparedHead, field_lines, has_body
 from proxy.model import SAFE_METHODS, BackendRef, Decision, Timeouts
+from proxy.routing.next_step import attempt_timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.headers import upstream_headers
 from proxy.routing.transforms.upstream_request import host_for, upgrade_of, upstream_target
@@ -53,7 +54,7 @@ def prepare(
     host = host_for(facts, ref, backend)
     return PreparedRequest(
         upstream,
-        decision.route.timeouts,
+        attempt_timeouts(decision),
         upstream_target(facts, decision),
         HeadParts(facts.method, host, field_lines(fields), body, upgrade),
         repeatable=head.method in SAFE_METHODS and not has_body(body),

@@ -41,6 +41,7 @@ from proxy.routing.transforms.response import decision_value
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import mirrored_part, route_part
+from proxy.telemetry.route_figures import is_watched
 from proxy.upstream import HttpUpstream
 
 _MAX_KNOWN = 2_048
@@ -232,7 +233,7 @@ def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0 or _sets_cookie(route, method):
+    if at < 0 or route.recovers or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]
@@ -274,7 +275,7 @@ def _prepared(
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version)
         + (copied[1:] + b"," if copies_all else b""),
-        CountedRoute(route.name, ref.backend, reason),
+        CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
         copied,
         copies_all,

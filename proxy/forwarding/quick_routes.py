@@ -13,11 +13,10 @@ from proxy.forwarding.prepared_route import (
     prepared_choices,
 )
 from proxy.forwarding.read_fields import ReadFields, SeenFields, choosing_names
-from proxy.http1.known_lines import COOKIE, FORWARDING, IDS, RESTRICTED, VIA, Line
+from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
 from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
-from proxy.routing.decide import upstream_path
 from proxy.routing.facts import client_address
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
@@ -31,26 +30,35 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
+from proxy.routing.upstream_path import upstream_path
 
 _MAX_PROFILES = 1024
-_ALWAYS_SPECIAL = 1 << VIA | 1 << IDS
-_FORWARDING = 1 << FORWARDING | 1 << VIA
-_EXTENDED = (b"x-forwarded-for", b"forwarded", b"via")
+_ALWAYS_SPECIAL = 1 << VIA | 1 << IDS | 1 << REPORTING
+_REPORTS = 1 << FORWARDING | 1 << REPORTING | 1 << VIA
+_MAX_REPORT_BYTES = 256
 _NO_FIELDS: HeaderPairs = []
 _NOTHING_READ = SeenFields(b"")
 
 
+_Shared = tuple[str, str, bytes, int]
+"""Peer, scheme, Host and HTTP version."""
+
+
 class ClientProfile(Struct, frozen=True, eq=False):
-    """Values that depend only on peer, scheme, Host and HTTP version."""
+    """Values that depend only on peer, scheme, Host, HTTP version, and on the reports of proxies in front."""
 
     peer_trusted: bool
+    client: str
+    """The client's address: the peer's, or the one that a trusted peer reports."""
     logged: bytes
-    """The peer's address for the log line. Behind a trusted peer the client's is logged instead."""
+    """The client's address for the log line."""
     may_see_decision: bool
     forwarding: bytes
-    """The lines of `X-Forwarded-*`, `Forwarded` and `Via` for a request that has none of them."""
+    """The lines of `X-Forwarded-*`, `Forwarded` and `Via` that follow the copied ones."""
     special: int
     """The kinds of lines that are not simply copied; see `QuickHead.special`."""
+    reports: int
+    """The kinds among them on which another profile depends."""
 
 
 class QuickPlan(Struct, frozen=True, eq=False):
@@ -80,6 +88,7 @@ class QuickRoutes:
         "_keyed",
         "_profiles",
         "_reads",
+        "_reported",
         "copied",
         "snapshot",
     )
@@ -95,7 +104,8 @@ class QuickRoutes:
         self._choices: dict[tuple[int, str], Choices] = {}
         self._keyed: dict[tuple[int, str], KeyedRoute] = {}
         """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
-        self._profiles: dict[tuple[str, str, bytes, int], ClientProfile] = {}
+        self._profiles: dict[_Shared, ClientProfile] = {}
+        self._reported: dict[tuple[_Shared, tuple[Line, ...]], ClientProfile] = {}
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
         """None for a request that has to go the general way."""
@@ -104,15 +114,16 @@ class QuickRoutes:
         shared = (peer, scheme, host, minor)
         profile = self._profiles.get(shared) or self._new_profile(*shared)
         special = head.special & profile.special
-        trusted, reads, query, address = profile.peer_trusted, self._reads, head.query, peer
-        fields = _NO_FIELDS
-        if special or reads is not None:
-            fields = self._fields(head.lines, special)
-            if special and trusted:
-                address = client_address(peer, fields, self.snapshot.trusted)
+        fields, reads, query = _NO_FIELDS, self._reads, head.query
+        if special:
+            fields = head.headers
+            profile, special = self._reporting(profile, special, shared, head.lines)
+        elif reads is not None:
+            fields = reads.of(head.lines)
+        trusted = profile.peer_trusted
         has_query, q = query != b"", query[1:]
         facts = Facts(
-            method, host, path, q, fields, address, scheme, peer, trusted, has_query, minor
+            method, host, path, q, fields, profile.client, scheme, peer, trusted, has_query, minor
         )
         matched = self.snapshot.index.find(facts, path)
         if matched is None:
@@ -128,11 +139,11 @@ class QuickRoutes:
             prepared, draw_bp = self._by_key(matched, facts, seen, draw_bp)
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
-        if special:
-            return self._special(head, prepared, special, facts, seen, draw_bp)
+        policy, lines = prepared.policy, head.lines
+        if head.special & profile.special and not _are_copied(special, prepared, lines):
+            return self._special(head, prepared, facts, seen, draw_bp)
         if prepared.rewrite is not None:
             path = upstream_path(matched.match, prepared.rewrite, path)
-        policy, lines = prepared.policy, head.lines
         block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
         return QuickPlan(
             prepared,
@@ -154,12 +165,6 @@ class QuickRoutes:
         self._choices[(id(matched), method)] = choices
         return choices
 
-    def _fields(self, lines: list[Line], special: int) -> HeaderPairs:
-        """The fields that rules may read; all of them, if some need a second look."""
-        if special or self._reads is None:
-            return [(line[1], line[2]) for line in lines]
-        return self._reads.of(lines)
-
     def _by_key(
         self, matched: MatchedRoute, facts: Facts, seen: SeenFields, draw_bp: int
     ) -> tuple[PreparedRoute | None, int]:
@@ -170,49 +175,63 @@ class QuickRoutes:
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
         snapshot = self.snapshot
         trusted = peer in snapshot.trusted
-        special = _ALWAYS_SPECIAL
+        special, reports = _ALWAYS_SPECIAL, 1 << VIA
         if trusted:
-            special |= _FORWARDING
+            special |= _REPORTS
+            reports = _REPORTS
         if self._forwarded.allow_headers:
             special |= 1 << RESTRICTED | 1 << FORWARDING
-        facts = Facts("", host, b"", b"", [], peer, scheme, peer, trusted, minor=minor)
-        fields = forwarding_fields(_NO_FIELDS, facts, self._forwarded.via)
-        profile = ClientProfile(
-            trusted,
-            peer.encode(),
-            peer in snapshot.exposed,
-            field_lines(fields),
-            special,
-        )
+        profile = self._profile((peer, scheme, host, minor), trusted, _NO_FIELDS, special, reports)
         if len(self._profiles) >= _MAX_PROFILES:
             self._profiles.clear()
         self._profiles[(peer, scheme, host, minor)] = profile
         return profile
 
+    def _reporting(
+        self, profile: ClientProfile, special: int, shared: _Shared, lines: list[Line]
+    ) -> tuple[ClientProfile, int]:
+        """The profile of a request that has the lines of proxies in front, and the kinds that are special still."""
+        kinds = profile.reports
+        if not special & kinds:
+            return profile, special
+        of_proxies = tuple([line for line in lines if kinds >> line[0] & 1])
+        found = self._reported.get((shared, of_proxies))
+        if found is None:
+            fields = [(line[1], line[2]) for line in of_proxies]
+            found = self._profile(shared, profile.peer_trusted, fields, profile.special, kinds)
+            if len(self._reported) >= _MAX_PROFILES:
+                self._reported.clear()
+            if sum(len(value) for _, value in fields) <= _MAX_REPORT_BYTES:
+                self._reported[(shared, of_proxies)] = found
+        return found, special if self._forwarded.allow_headers else special & ~kinds
+
+    def _profile(
+        self, shared: _Shared, trusted: bool, fields: HeaderPairs, special: int, reports: int
+    ) -> ClientProfile:
+        """`fields` are those of proxies in front that go on."""
+        peer, scheme, host, minor = shared
+        snapshot = self.snapshot
+        client = client_address(peer, fields, snapshot.trusted)
+        facts = Facts("", host, b"", b"", fields, client, scheme, peer, trusted, minor=minor)
+        added = field_lines(forwarding_fields(fields, facts, self._forwarded.via))
+        exposed = client in snapshot.exposed
+        return ClientProfile(trusted, client, client.encode(), exposed, added, special, reports)
+
     def _special(
         self,
         head: QuickHead,
         prepared: PreparedRoute,
-        special: int,
         facts: Facts,
         seen: SeenFields,
         bucket_bp: int,
     ) -> QuickPlan | None:
         """The plan for a request with special lines."""
-        claimed = NO_CLAIMS
         if prepared.taken and any(line[1] == PREFIX for line in head.lines):
             return None
-        policy = prepared.policy
-        if not (special & ~_FORWARDING or self._forwarded.allow_headers) and (
-            policy is None or policy.only is None
-        ):
-            lines = head.lines if policy is None else policy.lines(head.lines)
-            block = _forwarding_block(lines, facts, self._forwarded.via)
-        else:
-            claimed = claimed_ids(facts.headers, facts.peer_trusted)
-            if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
-                return None
-            block = self._general_block(prepared, facts, claimed)
+        claimed = claimed_ids(facts.headers, facts.peer_trusted)
+        if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
+            return None
+        block = self._general_block(prepared, facts, claimed)
         path = facts.path
         if prepared.rewrite is not None:
             path = upstream_path(prepared.matched.match, prepared.rewrite, path)
@@ -237,18 +256,12 @@ class QuickRoutes:
         return lines.removesuffix(prepared.added)
 
 
-def _forwarding_block(lines: list[Line], facts: Facts, via: bool) -> bytes:
-    """The field lines of a request whose forwarding fields are passed on. Fields that the facade extends come last."""
-    kept: list[bytes] = []
-    fields: HeaderPairs = []
-    for kind, name, value, line in lines:
-        if kind <= COOKIE:
-            kept.append(line)
-        elif kind == VIA or (kind == FORWARDING and facts.peer_trusted):
-            fields.append((name, value))
-            if name not in _EXTENDED:
-                kept.append(field_lines([(name, value)]))
-    return b"".join(kept) + field_lines(forwarding_fields(fields, facts, via))
+def _are_copied(special: int, prepared: PreparedRoute, lines: list[Line]) -> bool:
+    """Whether a request with lines of proxies in front is planned like one without: its profile has their values."""
+    policy = prepared.policy
+    if special or (policy is not None and policy.only is not None):
+        return False
+    return not prepared.taken or all(line[1] != PREFIX for line in lines)
 
 
 def _within(head: QuickHead, limits: Limits) -> bool:

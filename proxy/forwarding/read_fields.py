@@ -69,6 +69,8 @@ class ReadFields:
 
     def _chooses(self, facts: Facts) -> bool:
         """Perhaps also for a cookie whose value holds such a name: the general way is right for all."""
+        if not (self._choosing_headers or self._choosing_cookies):
+            return False
         return any(
             name in self._choosing_headers
             or (name == b"cookie" and any(each in value for each in self._choosing_cookies))

@@ -12,6 +12,7 @@ from proxy.routing.read_your_writes import write_cookie
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import dropped_cookies
 from proxy.routing.transforms.cors import with_cors
+from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import edited_response, replaced_names
 from proxy.routing.transforms.request_values import ValueSource
 from proxy.routing.transforms.response import (
@@ -24,6 +25,7 @@ from proxy.routing.transforms.response import (
 from proxy.routing.transforms.sent_head import REFUSED_HEAD, sent_head
 from proxy.routing.transforms.trace_context import REQUEST_ID
 from proxy.telemetry.request_record import Record, reason_of
+from proxy.upstream import Pool
 
 
 def response_head(
@@ -99,6 +101,16 @@ def own_cookies(
     return [cookie for cookie in cookies if cookie is not None]
 
 
+def backend_cookies(
+    decided: Decided, pool: Pool | None, snapshot: Snapshot, now_s: float
+) -> list[bytes]:
+    """`own_cookies` for a response of an endpoint, with the cookie that keeps the client with it."""
+    affinity, facts = None, decided.facts
+    if pool is not None and pool.affinity is not None:
+        affinity = pool.affinity_cookie(facts, client_origin(facts)[0])
+    return own_cookies(decided, affinity, snapshot, now_s)
+
+
 def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> LocalReply:
     """The response for `error`, with the response edits and the CORS policy of its route.
 
@@ -118,7 +130,7 @@ def problem_reply(error: RequestError, record: Record, snapshot: Snapshot) -> Lo
         request_id = b"" if identity is None else identity.request_id
         decision = record.decision
         path = None if decision is None else decision.match.path
-        source = ValueSource(facts, path, request_id)
+        source = ValueSource(facts, path, request_id, route.path_policy)
         ref = None if decision is None else decision.ref
         added = edited_response(added, route, ref, source)
     own = {name for name, _ in reply.headers} - {b"vary"} | {b"content-type", b"content-encoding"}

@@ -8,15 +8,31 @@ from msgspec import Struct
 from proxy.downstream.interfaces import ClientConnection
 from proxy.downstream.lingering_close import LINGER_S
 from proxy.errors import UpstreamBroke
+from proxy.forwarding.decided import Decided
+from proxy.http1.request_head import RequestHead
+from proxy.http1.response_head import ResponseHead
 from proxy.model import ALL_BP, HeaderPairs
 from proxy.routing.decide import drains
 from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.upstream_request import upgrade_of
 from proxy.telemetry.request_record import Record
 from proxy.upstream import Connection
 
 
-def check_protocol(headers: HeaderPairs, wanted: bytes, backend: str) -> None:
-    """Raises UpstreamBroke for a 101 whose Upgrade names another protocol than the request's."""
+def open_tunnel(
+    connection: Connection, request: RequestHead, head: ResponseHead, decided: Decided
+) -> list[bytes]:
+    """The last lines of a 101 for the client. `connection` is a tunnel then.
+
+    Raises UpstreamBroke for another protocol than the request's, UpstreamBusy if there are too many tunnels.
+    """
+    wanted = upgrade_of(request)
+    _check_protocol(head.pairs, wanted, decided.decision.backend or "-")
+    connection.begin_tunnel()
+    return [b"Connection: upgrade", b"Upgrade: " + wanted]
+
+
+def _check_protocol(headers: HeaderPairs, wanted: bytes, backend: str) -> None:
     if [value.lower() for name, value in headers if name == b"upgrade"] != [wanted]:
         what = "switched to a protocol that it was not asked for"
         raise UpstreamBroke(f"backend {backend} {what}", backend)

@@ -88,9 +88,12 @@ def _observed(
         return state
     if not state.is_half_open:
         return half_open(state, now) if now >= state.ejected_until else state
+    if failures < requests:
+        # Failures beside a success may be those of requests that a frozen endpoint got before it recovered.
+        return returned(state, now)
     if failures:
         return _ejected(policy, state, "a request that tried it failed", now)
-    return returned(state, now) if requests else state
+    return state
 
 
 def _consecutive_failures(policy: OutlierDetection, state: EndpointState) -> str:

@@ -18,6 +18,7 @@ from proxy.model import field_name
     HOST,
     DROPPED,
     RESTRICTED,
+    REPORTING,
     FORWARDING,
     VIA,
     IDS,
@@ -25,17 +26,18 @@ from proxy.model import field_name
     CLOSE,
     KEEP_ALIVE,
     STRICT,
-) = range(12)
+) = range(13)
 """The kinds of lines.
 
 PLAIN and COOKIE are forwarded, unless the table removes them. DROPPED: a hop-by-hop field without effect on this
-message. RESTRICTED: forwarded only if the table allows its name. FORWARDING: `Forwarded` and `X-Forwarded-*`. IDS:
-request id and trace context. CLOSE: `Connection: close`. STRICT: the whole request is left to the strict reader.
+message. RESTRICTED: forwarded only if the table allows its name. FORWARDING: `Forwarded` and `X-Forwarded-For`, which
+the facade extends. REPORTING: other `X-Forwarded-*`, which are forwarded for trusted peers. IDS: request id and trace
+context. CLOSE: `Connection: close`. STRICT: the whole request is left to the strict reader.
 """
 
 Line = tuple[int, bytes, bytes, bytes]
-"""Kind, name, value; for PLAIN and COOKIE also the line to forward: as it was sent, but for white space around the
-value, and with its end."""
+"""Kind, name, value; for PLAIN, COOKIE and REPORTING also the line to forward: as it was sent, but for white space
+around the value, and with its end."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
@@ -53,7 +55,8 @@ _KINDS = (
     | dict.fromkeys(
         b"x-real-ip x-original-url x-rewrite-url proxy x-facade-mirror".split(), RESTRICTED
     )
-    | dict.fromkeys(b"forwarded x-forwarded-for x-forwarded-proto".split(), FORWARDING)
+    | dict.fromkeys(b"forwarded x-forwarded-for".split(), FORWARDING)
+    | {b"x-forwarded-proto": REPORTING}
     | dict.fromkeys(b"x-request-id traceparent tracestate".split(), IDS)
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
     | {b"cookie": COOKIE, b"via": VIA}
@@ -74,7 +77,9 @@ class KnownLines(dict[bytes, Line]):
         kind = _KINDS.get(name)
         if kind is None:
             kind = _kind_of(name, value)
-        sent = b"%b: %b\r\n" % (written, value) if kind <= COOKIE else b""
+        sent = b""
+        if kind <= COOKIE or kind == REPORTING:
+            sent = b"%b: %b\r\n" % (written, value)
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:
             if len(self) >= MAX_LINES:
@@ -95,5 +100,5 @@ def _kind_of(name: bytes, value: bytes) -> int:
             return STRICT  # The login is one of the connection (`connection_login`).
         return PLAIN if name == b"authorization" else RESTRICTED
     if name.startswith(b"x-forwarded-"):
-        return FORWARDING
+        return REPORTING
     return RESTRICTED if b"_" in name else PLAIN

@@ -43,7 +43,17 @@ from proxy.model.health import (
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.recovery import (
+    SINGLE_WRITER,
+    Budget,
+    Fallback,
+    JsonType,
+    ResponseOk,
+    Retry,
+    Writes,
+)
 from proxy.model.request import SAFE_METHODS, Body, Decision, Facts, MatchedRoute, Outgoing
+from proxy.model.rollout import Analysis, Metric, OnFailure, Rollout, RolloutStep
 from proxy.model.signing import KeyFile, SigningKey, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table import (
@@ -76,9 +86,11 @@ __all__ = [
     "DEFAULT_MIRROR",
     "NO_EDITS",
     "SAFE_METHODS",
+    "SINGLE_WRITER",
     "STRICT_PATHS",
     "TLS_KEYS",
     "Allow",
+    "Analysis",
     "Availability",
     "Backend",
     "BackendHealth",
@@ -86,6 +98,7 @@ __all__ = [
     "BackendTls",
     "Body",
     "Breaker",
+    "Budget",
     "Cohort",
     "CompareRules",
     "CookieRules",
@@ -103,6 +116,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Facts",
+    "Fallback",
     "FieldName",
     "FileSignatures",
     "Forwarded",
@@ -113,6 +127,7 @@ __all__ = [
     "Health",
     "HealthCheck",
     "InstantFormat",
+    "JsonType",
     "KeyFile",
     "Known",
     "Limits",
@@ -120,8 +135,10 @@ __all__ = [
     "LoadBalancing",
     "Match",
     "MatchedRoute",
+    "Metric",
     "Mirror",
     "Moment",
+    "OnFailure",
     "Outgoing",
     "OutlierDetection",
     "Override",
@@ -131,7 +148,11 @@ __all__ = [
     "ReadYourWrites",
     "Redirect",
     "RequestValue",
+    "ResponseOk",
+    "Retry",
     "Rewrite",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteTable",
     "SigningKey",
@@ -146,6 +167,7 @@ __all__ = [
     "TlsKey",
     "UnimplementedField",
     "ValueTemplate",
+    "Writes",
     "field_name",
     "plain_address",
     "written_name",

@@ -50,7 +50,7 @@ class Decision(Struct, frozen=True):
     route: Route
     reason: str
     """One word: only, draw, cohort, override, read_your_writes, kill_switch, stage, direct_response, redirect,
-    retired, preflight."""
+    retired, preflight. After a fallback: `fallback:` and the failure."""
     ref: BackendRef | None = None
     """None for a local reply."""
     upstream_path: bytes = b""
@@ -64,6 +64,10 @@ class Decision(Struct, frozen=True):
     """The bucket in [0, 10,000) by which the reference was chosen. None where no bucket decides."""
     new_id: bytes = b""
     """The id that the client gets with the response, since it has no key of the route's cohort."""
+    first_backend: str = ""
+    """After a fallback: the backend that was chosen first."""
+    first_reason: str = ""
+    """And why."""
 
     @property
     def matched(self) -> MatchedRoute:

@@ -16,6 +16,8 @@ from proxy.model.error_body import ErrorBodies, ErrorFile
 from proxy.model.headers import NO_EDITS, HeaderEdits
 from proxy.model.match import Match
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
+from proxy.model.recovery import SINGLE_WRITER, Fallback, ResponseOk, Retry, Writes
+from proxy.model.rollout import Rollout
 from proxy.model.signing import KeyFile, SigningKeys
 from proxy.model.stage import Stage
 from proxy.model.table_test import TableTest
@@ -36,6 +38,8 @@ class Rewrite(Struct, frozen=True):
     values: tuple[tuple[str, RequestValue], ...] = ()
     """The segments of `template` that are values of the request, if the route's template has no such parameter."""
     query: QueryEdits | None = None
+    reverse: tuple[str, str] | None = None
+    """A prefix of paths in responses, and what replaces it, in place of the inverse of the rewrite."""
 
     @property
     def reads_request(self) -> bool:
@@ -185,6 +189,16 @@ class Route(Struct, frozen=True):
     """Line and column of each match, if there are several."""
     path_policy: PathPolicy = STRICT_PATHS
     """The values of the defaults included."""
+    rollout: Rollout | None = None
+    response_ok: ResponseOk | None = None
+    retry: Retry | None = None
+    fallback: Fallback | None = None
+    writes: Writes = SINGLE_WRITER
+
+    @property
+    def recovers(self) -> bool:
+        """Whether attempts are judged: by `response_ok`, or because another one may follow."""
+        return not (self.response_ok is None and self.retry is None and self.fallback is None)
 
 
 class Explain(Struct, frozen=True):

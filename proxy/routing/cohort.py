@@ -9,8 +9,18 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
-from proxy.model import ALL_BP, Cohort, Decision, Facts, HashKey, Match, Moment
-from proxy.routing.paths import segments_of
+from proxy.model import (
+    ALL_BP,
+    STRICT_PATHS,
+    Cohort,
+    Decision,
+    Facts,
+    HashKey,
+    Match,
+    Moment,
+    PathPolicy,
+)
+from proxy.routing.paths import onward_path, segments_of
 from proxy.routing.transforms.facade_fields import (
     client_origin,
     is_forwarding,
@@ -37,12 +47,21 @@ def bucket_of(salt: str, key: bytes) -> int:
     return int.from_bytes(digest[:4]) % ALL_BP
 
 
-def place_of(cohort: Cohort, match: Match, facts: Facts, moment: Moment) -> Place:
-    """The place of a request that a route takes by `match`: by its key, an id that is made for it, or the draw."""
+def place_of(
+    cohort: Cohort,
+    match: Match,
+    facts: Facts,
+    moment: Moment,
+    policy: PathPolicy = STRICT_PATHS,
+) -> Place:
+    """The place of a request that a route takes by `match`: by its key, an id that is made for it, or the draw.
+
+    `policy` is that of the route.
+    """
     known_bp = moment.known.bucket_bp
     if known_bp is not None:
         return Place(known_bp, "cohort")
-    found = key_of(cohort, match, facts)
+    found = key_of(cohort, match, facts, policy)
     if found is not None:
         return Place(bucket_of(cohort.salt, found[1]), "cohort")
     if cohort.keys[-1].generate:
@@ -51,8 +70,13 @@ def place_of(cohort: Cohort, match: Match, facts: Facts, moment: Moment) -> Plac
     return Place(moment.draw_bp, "draw")
 
 
-def key_of(cohort: Cohort, match: Match, facts: Facts) -> tuple[HashKey, bytes] | None:
-    """The first key that the request has, and its bytes as they were sent. An empty value is no key."""
+def key_of(
+    cohort: Cohort, match: Match, facts: Facts, policy: PathPolicy = STRICT_PATHS
+) -> tuple[HashKey, bytes] | None:
+    """The first key that the request has, and its bytes as they were sent. An empty value is no key.
+
+    A parameter is that of the path that goes on by `policy`, which is that of the route.
+    """
     for key in cohort.keys:
         match key.kind:
             case "cookie":
@@ -60,7 +84,7 @@ def key_of(cohort: Cohort, match: Match, facts: Facts) -> tuple[HashKey, bytes] 
             case "header":
                 value = _header(facts, key.name.encode())
             case "path_parameter":
-                value = _path_parameter(match, facts.path, key.name)
+                value = _path_parameter(match, onward_path(facts.path, policy), key.name)
             case _:
                 value = facts.client.encode()
         if value:

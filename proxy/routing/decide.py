@@ -1,7 +1,5 @@
 """The decision about a request: which reference of its route serves it, and why. Pure (ADR 1)."""
 
-from collections.abc import Mapping
-
 from msgspec import structs
 
 from proxy.model import (
@@ -9,16 +7,16 @@ from proxy.model import (
     BackendRef,
     Decision,
     Facts,
-    Match,
     MatchedRoute,
     Moment,
-    Rewrite,
     Route,
     RouteTable,
 )
 from proxy.routing.cohort import place_of
+from proxy.routing.dot_segments import check_dot_segments
+from proxy.routing.next_step import is_circuit_open, other_backend
 from proxy.routing.override import overridden
-from proxy.routing.paths import NO_SEGMENTS, fill_template, onward_path, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, onward_path
 from proxy.routing.read_your_writes import last_written
 from proxy.routing.transforms.cors import is_answered
 from proxy.routing.transforms.request_values import (
@@ -27,8 +25,11 @@ from proxy.routing.transforms.request_values import (
     edited_query,
     segments_for,
 )
+from proxy.routing.upstream_path import upstream_path
 
 PREFLIGHT = "preflight"
+FALLBACK = "fallback:"
+"""The beginning of the reason after a fallback; the failure follows."""
 MIRROR = "mirror"
 """The reason of a copy."""
 Choice = tuple[int, str]
@@ -48,7 +49,26 @@ def decide(
     """
     choice, bucket_bp, new_id = choose(table, matched, facts, moment)
     decision = decision_for(matched, facts, choice, bucket_bp, new_id, request_id)
+    fallback = matched.route.fallback
+    if fallback is not None and is_circuit_open(table, decision, facts, moment.health):
+        return fallback_decision(table, decision, facts, "circuit_open", request_id)
     return _without_parameters(table, decision)
+
+
+def fallback_decision(
+    table: RouteTable, decision: Decision, facts: Facts, word: str, request_id: bytes = UNKNOWN_ID
+) -> Decision:
+    """The decision for the other backend, after the failure `word` of the chosen one. It gets no copies.
+
+    Raises BadRequest as `decision_for`. Call it only where `other_backend` has one.
+    """
+    choice = (other_backend(table, decision) or 0, f"{FALLBACK}{word}")
+    other = decision_for(
+        decision.matched, facts, choice, decision.bucket_bp, decision.new_id, request_id
+    )
+    first = decision.backend or ""
+    other = structs.replace(other, first_backend=first, first_reason=decision.reason)
+    return _without_parameters(table, other)
 
 
 def decision_for_copy(
@@ -63,6 +83,7 @@ def decision_for_copy(
 
 
 def _without_parameters(table: RouteTable, decision: Decision) -> Decision:
+    """The decision with the path as its backend gets it: without parameters, if the table says so."""
     if b";" not in decision.upstream_path or decision.backend not in table.without_parameters:
         return decision
     # The paths of a table have no parameters, so these are the client's, also after a rewrite.
@@ -103,7 +124,7 @@ def _choose_by_bucket(
         known_bp = moment.known.bucket_bp
         bucket_bp = moment.draw_bp if known_bp is None else known_bp
         return weighted_choice(route, bucket_bp, "draw"), bucket_bp, b""
-    place = place_of(route.cohort, matched.match, facts, moment)
+    place = place_of(route.cohort, matched.match, facts, moment, route.path_policy)
     choice = weighted_choice(route, place.bucket_bp, place.reason)
     return choice, place.bucket_bp, place.new_id
 
@@ -158,17 +179,20 @@ def decision_for(
         return Decision(route, reason, match=match)
     ref = route.backend_refs[at]
     path = onward_path(facts.path, route.path_policy)
-    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id)
+    rewrite, source = ref.rewrite, ValueSource(facts, match.path, request_id, route.path_policy)
     more, query = NO_SEGMENTS, None
     if rewrite is not None and rewrite.reads_request:
         more = segments_for(rewrite.values, source)
         query = None if rewrite.query is None else edited_query(facts.query, rewrite.query, source)
+    sent = upstream_path(match, rewrite, path, more)
+    check_dot_segments(matched, ref, facts.path, sent, more)
     may_mirror = route.stage is not None and reason != "kill_switch"
+    may_mirror = may_mirror and not reason.startswith(FALLBACK)
     return Decision(
         route,
         reason,
         ref,
-        upstream_path(match, rewrite, path, more),
+        sent,
         mirrored_to(route, facts.method, ref) if may_mirror else (),
         match,
         query,
@@ -222,22 +246,3 @@ def mirrored_to(route: Route, method: str, chosen: BackendRef) -> tuple[str, ...
             return (incumbent.backend,)
         case _:
             return ()
-
-
-def upstream_path(
-    match: Match, rewrite: Rewrite | None, path: bytes, more: Mapping[str, bytes] = NO_SEGMENTS
-) -> bytes:
-    """The raw path of the upstream request. `match` is the one that took the request, `path` the `onward_path`.
-
-    `more` has segments of the template that are not in the path.
-    """
-    if rewrite is None:
-        return path
-    pattern = match.path.value if match.path is not None else "/"
-    if rewrite.prefix is not None:
-        return replace_prefix(path, pattern, rewrite.prefix)
-    if rewrite.full_path is not None:
-        return to_wire(rewrite.full_path)
-    if rewrite.template is not None:
-        return fill_template(path, rewrite.template, pattern, more)
-    return path

@@ -45,7 +45,7 @@ def direct_response(decision: Decision, facts: Facts, request_id: bytes = UNKNOW
     Raises BadRequest for a redirect with a value that cannot be a part of a path.
     """
     route = decision.route
-    source = ValueSource(facts, decision.match.path, request_id)
+    source = ValueSource(facts, decision.match.path, request_id, route.path_policy)
     reply = _unedited(decision, source)
     edited = apply_header_edits(reply.headers, resolved_edits(route.response, source))
     return LocalReply(reply.status, with_cors(edited, route, facts), reply.body)
@@ -77,7 +77,7 @@ def redirect_location(
     Raises BadRequest as `direct_response`.
     """
     path, query, pattern = onward_path(facts.path, policy), facts.query, match.path
-    source = ValueSource(facts, pattern, request_id)
+    source = ValueSource(facts, pattern, request_id, policy)
     if redirect.path is not None:
         path = to_wire(redirect.path)
     elif redirect.template is not None:

@@ -38,11 +38,13 @@ from proxy.routing.mirrored_request import describe as describe_mirror
 from proxy.routing.path_ruling import Ruling, name_of
 from proxy.routing.precedence import ANY_HOST, Rank, rank
 from proxy.routing.predicates import describe, text
+from proxy.routing.recovery_words import describe_fallback, describe_route, instead_of
 from proxy.routing.request_spec import Fields, RequestSpec, facts_of_spec
 from proxy.routing.resolve import resolve
 from proxy.routing.transforms.cookies import in_words
 from proxy.routing.transforms.cors import describe as describe_cors
 from proxy.routing.transforms.cors import requested_method
+from proxy.routing.transforms.reverse_rewrite import describe_inverse
 from proxy.routing.transforms.upstream_request import outgoing
 
 
@@ -121,11 +123,15 @@ def explain(
         path_policy=ruling.policy,
         readings=_path_variants(ruling),
         cors=describe_cors(route, facts),
+        recovery=describe_route(route),
         not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_health(_with_endpoint(decision, snapshot, facts, endpoint_of), health)
             for decision in _possible_decisions(
-                snapshot, matched, facts, Moment(now_s=now_s, known=Known(spec.bucket_bp))
+                snapshot,
+                matched,
+                facts,
+                Moment(now_s=now_s, known=Known(spec.bucket_bp), health=health),
             )
         ),
         others=others,
@@ -184,7 +190,7 @@ def _cohort(matched: MatchedRoute, facts: Facts) -> str:
     cohort = matched.route.cohort
     if cohort is None:
         return ""
-    found = key_of(cohort, matched.match, facts)
+    found = key_of(cohort, matched.match, facts, matched.route.path_policy)
     if found is not None:
         key = found[0]
         return f"{cohort.name}, by {key.kind.replace('_', ' ')} {key.name}".rstrip()
@@ -220,7 +226,12 @@ def _possible_decision(
             reply = direct_response(decision, facts)
             return replace(possible, status=reply.status, headers=_shown(reply.headers))
         backend = snapshot.backends[decision.ref.backend]
-        possible = replace(possible, backend=backend.name)
+        possible = replace(
+            possible,
+            backend=backend.name,
+            instead_of=instead_of(decision),
+            fallback=describe_fallback(snapshot.table, decision, facts),
+        )
         request = outgoing(facts, decision, backend, snapshot.table.forwarded)
     except BadRequest as error:
         reason = possible.reason or error.reason
@@ -231,6 +242,7 @@ def _possible_decision(
         host=backend.endpoints[0].authority if request.host is None else text(request.host),
         headers=_shown(request.headers),
         cookies=in_words(backend.cookies),
+        mapped_back=describe_inverse(decision.match, decision.ref.rewrite),
     )
 
 

@@ -24,11 +24,17 @@ class PossibleDecision(Struct, frozen=True):
     """The breaker of the backend, if a running facade monitors it."""
     health: tuple[str, ...] = ()
     """Endpoints that are not healthy, and what follows, in words."""
+    instead_of: str = ""
+    """After a fallback: the backend that was chosen first, in words."""
+    fallback: str = ""
+    """When the request goes to the other backend, in words. Empty for a route without a fallback."""
     host: str | None = None
     headers: Fields = ()
     """The fields sent to the backend or, in a local reply, to the client."""
     cookies: str = ""
     """The cookies that the backend receives and may set, if not all."""
+    mapped_back: str = ""
+    """What becomes of paths in the backend's responses, if the table rewrites the path."""
     mirrored_to: tuple[str, ...] = ()
     mirror: str = ""
     """How such requests are copied to it, in words."""
@@ -83,6 +89,8 @@ class Explanation(Struct, frozen=True):
     """The fields of the route's `path_policy` that matter for this path, with their values."""
     cors: str = ""
     """What the CORS policy of the route means for this request, in words."""
+    recovery: tuple[str, ...] = ()
+    """`response_ok` and `retry` of the route, in words."""
     not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()

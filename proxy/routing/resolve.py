@@ -10,7 +10,8 @@ from proxy.errors import BadRequest, NoRoute, RequestError
 from proxy.model import Facts, MatchedRoute, Route
 from proxy.routing.direct_response import is_for_facade
 from proxy.routing.facts import check_limits, fields_size
-from proxy.routing.match import Index, match
+from proxy.routing.match import Index, match, ruling_for
+from proxy.routing.paths import is_plain
 from proxy.routing.transforms.cors import requested_method
 
 
@@ -20,6 +21,8 @@ class Resolution(Struct, frozen=True):
     matched: MatchedRoute | None = None
     error: RequestError | None = None
     """The refusal: no route, an ambiguous path, no Host, or limits of the route."""
+    path_policy: tuple[str, ...] = ()
+    """The fields of the route's path policy that let the path pass, as `field: value`."""
     for_facade: bool = False
     """An OPTIONS request for the facade itself, which gets a local reply (RFC 9110 7.6.2)."""
 
@@ -36,8 +39,16 @@ def resolve(index: Index, facts: Facts, header_bytes: int | None = None) -> Reso
         return Resolution(error=BadRequest("the request has no Host header (RFC 9112 3.2)"))
     if facts.method == "OPTIONS" and is_for_facade(facts):
         return Resolution(for_facade=True)
+    policy: tuple[str, ...] = ()
     try:
-        matched = _preflight_route(index, facts) or match(index, facts)
+        matched = _preflight_route(index, facts)
+        if matched is None and is_plain(facts.path):
+            matched = index.find(facts, facts.path)
+        elif matched is None:
+            ruling = ruling_for(index, facts)
+            if ruling.error is not None:
+                return Resolution(error=ruling.error)
+            matched, policy = ruling.matched, ruling.policy
     except RequestError as error:
         return Resolution(error=error)
     if matched is None:
@@ -46,8 +57,8 @@ def resolve(index: Index, facts: Facts, header_bytes: int | None = None) -> Reso
     try:
         check_limits(facts, matched.route.limits, header_bytes)
     except RequestError as error:
-        return Resolution(matched, error=error)
-    return Resolution(matched)
+        return Resolution(matched, error, policy)
+    return Resolution(matched, path_policy=policy)
 
 
 def _preflight_route(index: Index, facts: Facts) -> MatchedRoute | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from proxy.control.table_watcher import TableWatcher
+from proxy.downstream.asgi_types import App
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.forwarder import Forwarder
 from proxy.mirroring.comparisons import Comparisons
@@ -25,7 +26,7 @@ from proxy.server.health.follower import HealthFollower
 from proxy.server.heartbeat import Heartbeat, resident_bytes
 from proxy.server.reloader import Reloader
 from proxy.server.service_manager import ServiceManager
-from proxy.server.settings import Settings
+from proxy.server.settings import Settings, TracingSettings
 from proxy.telemetry.access_log import AccessLog, LogLock
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LineWriter
@@ -44,6 +45,8 @@ from proxy.upstream.registry import UpstreamRegistry
 
 if TYPE_CHECKING:
     import httpx
+
+    from proxy.tracing.tracing import Tracing
 
 
 class WorkerSlot(Struct, frozen=True):
@@ -93,6 +96,7 @@ class Facade:
         follower: HealthFollower,
         mirroring: Mirroring,
         needs_asgi_tier: bool = False,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.forwarder = forwarder
         self.watcher = watcher
@@ -102,7 +106,10 @@ class Facade:
         self.slot = slot
         self.reloader = reloader
         self.table = watcher.table
-        self.asgi_app = AsgiForwarder(forwarder)
+        asgi = AsgiForwarder(forwarder)
+        self.asgi_app: App = asgi if tracing is None else tracing.asgi_app(asgi)
+        self.tracing = tracing
+        """None without a collector of spans."""
         self._follower = follower
         self._mirroring = mirroring
         self._heartbeat = Heartbeat(slot.worker, self._status, follower.follow)
@@ -160,6 +167,8 @@ class Facade:
         self._mirroring.book.publish()
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
+        if self.tracing is not None:
+            await self.tracing.aclose()
         self.publish()
 
 
@@ -230,9 +239,28 @@ def build(
         mirrors=mirroring.mirrors,
     )
     reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))
+    tracing = None if settings.tracing is None else _start_tracing(settings.tracing, forwarder)
     return Facade(
-        forwarder, watcher, counters, slot, reloader, follower, mirroring, bool(transports)
+        forwarder,
+        watcher,
+        counters,
+        slot,
+        reloader,
+        follower,
+        mirroring,
+        bool(transports),
+        tracing,
     )
+
+
+def _start_tracing(settings: TracingSettings, forwarder: Forwarder) -> "Tracing":
+    # Imported here: the SDK is an extra, and takes long to import.
+    from proxy.tracing.exporter import SpanExporter
+    from proxy.tracing.sampling import Sampler
+    from proxy.tracing.tracing import Tracing
+
+    sampler = Sampler(settings.ratio, random.random)
+    return Tracing(SpanExporter(settings.endpoint), sampler, forwarder)
 
 
 def _uniform_draw() -> Callable[[], int]:

@@ -19,7 +19,7 @@ from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
 from proxy.routing.facts import Networks
 from proxy.routing.snapshot import CurrentTable
-from proxy.server.admin.app import admin_app
+from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import Facade
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
@@ -38,10 +38,11 @@ _ADMIN_DRAIN_S = 1.0
 
 def service_of(tier: Tier, facade: Facade, tasks: set[asyncio.Task[None]]) -> RequestService:
     """The service of the traffic listener. `tasks` holds the tasks of the ASGI tier."""
-    fast = QuickTier(facade.forwarder, KnownLines())
+    quick = QuickTier(facade.forwarder, KnownLines())
+    fast = quick if facade.tracing is None else facade.tracing.fast_tier(quick)
     if tier == "fast":
         return fast
-    return AsgiTier(AsgiService(facade.asgi_app, tasks, lambda: fast.limits), fast)
+    return AsgiTier(AsgiService(facade.asgi_app, tasks, lambda: quick.limits), fast)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -72,11 +73,13 @@ async def serve(
     )
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
+    dashboard = dashboard_of(settings, facade.table, facade.slot.stats)
     parity = ParityKeeper(facade.table, facade.slot.stats, settings.routes)
-    app = admin_app(facade.table, facade.slot.stats, health, settings.admin_token, parity)
+    token = settings.admin_token
+    app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
     monitor = HealthMonitor(facade.table, facade.slot.stats)
-    background = facade.running(monitor.run(), parity.run())
+    background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
     async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
         announce(listen, admin)
@@ -116,7 +119,7 @@ class Traffic:
             )
         self._service = service_of(tier, facade, self._listener.tasks)
 
-    def _protocol(self, listener: Listener) -> asyncio.Protocol:
+    def _protocol(self, listener: Listener) -> DownstreamConnection:
         return DownstreamConnection(self._service, self._clients, listener.connections)
 
     async def start(self) -> None:
@@ -145,7 +148,7 @@ async def serving_admin(
     """Serve `app` on the admin listener inside the block. Its requests never reach the forwarder."""
     clients = ConnectionTracker(_ADMIN_CONNECTIONS, lambda _: None, lambda _: None)
 
-    def protocol(listener: Listener) -> asyncio.Protocol:
+    def protocol(listener: Listener) -> DownstreamConnection:
         service = AsgiService(app, listener.tasks, lambda: table.current)
         return DownstreamConnection(service, clients, listener.connections)
 

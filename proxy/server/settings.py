@@ -4,8 +4,10 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
@@ -23,6 +25,7 @@ Tier = Literal["fast", "asgi"]
 
 # b64token of RFC 6750 2.1: needs no encoding after `Bearer `.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*")
+_RATIO = re.compile(r"[0-9](?:\.[0-9]{1,6})?")
 _MAX_TOKEN_FILE_BYTES = 4096
 
 
@@ -82,6 +85,14 @@ class TlsFiles(Struct, frozen=True):
     """The authorities of client certificates. If given, each client needs a certificate."""
 
 
+class TracingSettings(Struct, frozen=True):
+    """Where spans go, and which part of the requests gets one unless the client has decided."""
+
+    endpoint: str
+    """The collector's URL for traces, by OTLP over HTTP."""
+    ratio: float = 0.01
+
+
 class Settings(Struct, frozen=True):
     """All settings that are not in the route table."""
 
@@ -103,6 +114,7 @@ class Settings(Struct, frozen=True):
     tls: TlsFiles | None = None
     proxy_protocol: tuple[str, ...] = ()
     """Networks of balancers that begin each connection with a PROXY header."""
+    tracing: TracingSettings | None = None
     notify_socket: str | None = None
     """The socket of the service manager (sd_notify), if one started this process."""
 
@@ -136,6 +148,27 @@ def parse_seconds(text: str, low: str, high: str) -> float:
     except PydanticCustomError as error:
         problem = error.context or {}
         raise SettingsError(f"{problem['text']}: {problem['hint']}") from None
+
+
+def parse_collector(text: str) -> str:
+    """A collector's URL, with the path for traces if it has none. Raises SettingsError."""
+    try:
+        url = urlsplit(text)
+        has_place = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        has_place = False
+    if not has_place or url.query or url.fragment or url.username or not text.isprintable():
+        raise SettingsError(f"{text!r} is no collector: write its URL, like http://127.0.0.1:4318")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise SettingsError("spans need the extra `otel`: install strangler-facade[otel]")
+    return text if url.path not in ("", "/") else f"{text.rstrip('/')}/v1/traces"
+
+
+def parse_ratio(text: str) -> float:
+    """Raises SettingsError."""
+    if not _RATIO.fullmatch(text) or float(text) > 1:
+        raise SettingsError(f"{text!r} is no part of requests: write a number from 0 to 1")
+    return float(text)
 
 
 def parse_workers(text: str) -> int:

@@ -17,7 +17,7 @@ from proxy.control import table_watcher
 from proxy.control.table_bytes import read_table
 from proxy.control.table_file import snapshot_of
 from proxy.routing.snapshot import Snapshot
-from proxy.server.admin.app import admin_app
+from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import WorkerSlot, build
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
@@ -128,15 +128,17 @@ def _run_admin(shared: Shared) -> int:
     async def administrate(stop: asyncio.Event, _: asyncio.Event) -> None:
         # It serves no traffic, so it counts in statistics of its own, which nothing reads.
         facade = build(
-            replace(shared.settings, access_log="none"),
+            replace(shared.settings, access_log="none", tracing=None),
             slot=WorkerSlot(SharedStats(1, _UNUSED_SETS)),
         )
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
+        dashboard = dashboard_of(shared.settings, facade.table, shared.stats)
         parity = ParityKeeper(facade.table, shared.stats, shared.settings.routes)
-        app = admin_app(facade.table, shared.stats, health, shared.settings.admin_token, parity)
+        token = shared.settings.admin_token
+        app = admin_app(facade.table, shared.stats, health, token, dashboard, parity)
         monitor = HealthMonitor(facade.table, shared.stats)
-        background = facade.running(monitor.run(), parity.run())
+        background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
         async with serving_admin(app, facade.table, shared.admin), background:
             shared.stats.admin_up = True
             await stop.wait()

@@ -6,10 +6,13 @@ addition. The number of requests is the sum of the buckets of a set. `prometheus
 
 from bisect import bisect_left
 from enum import IntEnum
+from typing import Literal
 
 from msgspec import Struct
 
+from proxy.model import Decision
 from proxy.telemetry.request_record import Record
+from proxy.telemetry.route_figures import RouteFigures, is_watched
 from proxy.telemetry.shared_memory import SET_SLOTS, Name, StatField, WorkerStats
 
 BOUNDS_S = (
@@ -22,6 +25,12 @@ _MAX_KINDS = 64
 DROPPED_COOKIES = "dropped_cookies"
 ADDED_FIELDS = "added_fields"
 """The first parts of the names of counters; the second part is a backend."""
+RECOVERY = "recovery"
+"""The first part of the names of counters of retries and fallbacks: kind, route, backend and a word follow."""
+Recovered = Literal["retry", "fallback", "budget", "not_ok"]
+"""A retry; a fallback, by its reason; a budget that was used up; a response that was not ok."""
+PATH_POLICY = "path_policy"
+"""The first part of the names of counters whose second part is a route, and whose third part a field of its policy."""
 OTHER = "other"
 
 
@@ -58,7 +67,10 @@ class CountedRoute(Struct, frozen=True, eq=False):
     route: str
     backend: str
     reason: str
+    is_watched: bool = False
+    """Its requests have figures, too (`route_figures`)."""
     places: dict[int, int] = {}
+    """Always empty if it is watched: so the check costs other requests nothing."""
 
 
 class RequestCounters:
@@ -76,7 +88,8 @@ class RequestCounters:
         self._offsets: dict[tuple[str, str, int, str], int] = {}
         self._overflow: dict[Name, int] = {}
         self._kinds: dict[str, int] = {}
-        self._of_backends: dict[Name, int] = {}
+        self._named: dict[Name, int] = {}
+        self._figures = RouteFigures(worker)
         self._continue()
         worker.begin()
 
@@ -95,16 +108,24 @@ class RequestCounters:
             if first_s is not None:
                 counters[at + _FIRST_BYTE + bisect_left(BOUNDS_S, first_s)] += 1
                 seconds[at + _FIRST_BYTE_S] += first_s
+        self._count_figures(record)
         if record.sent_bytes:
             counters[at + _SENT] += record.sent_bytes
         if record.received_bytes:
             counters[at + _RECEIVED] += record.received_bytes
         if record.attempts != 1:
             counters[at + _MORE_ATTEMPTS] += record.attempts - 1
+        self._count_names(record)
+
+    def _count_names(self, record: Record) -> None:
+        """Count what has a name of its own beside the set: by backend, or by route."""
         if record.dropped_cookies:
-            self._count_of_backend(DROPPED_COOKIES, record, len(record.dropped_cookies))
+            self._count((DROPPED_COOKIES, _backend_of(record)), len(record.dropped_cookies))
         if record.refused_head is not None and record.refused_head.past_usual_limit:
-            self._count_of_backend(ADDED_FIELDS, record, 1)
+            self._count((ADDED_FIELDS, _backend_of(record)), 1)
+        if record.path_policy and record.route is not None:
+            for field in record.path_policy:
+                self._count((PATH_POLICY, record.route.name, field), 1)
 
     def _set_of(self, record: Record) -> int:
         route, decision, error = record.route, record.decision, record.error
@@ -130,11 +151,7 @@ class RequestCounters:
         """Count a usual request that has ended: sent once, with a response that came in one read."""
         at = labels.places.get(status)
         if at is None:
-            key = (labels.route, labels.backend, status, labels.reason)
-            at = self._offsets.get(key)
-            if at is None:
-                at = self._new_set(key)
-            labels.places[status] = at
+            at = self._usual_set(labels, status, total_s)
         counters = self._counters
         counters[at + _BOTH + bisect_left(BOUNDS_S, total_s)] += 1
         self._seconds[at + _BOTH_S] += total_s
@@ -142,6 +159,28 @@ class RequestCounters:
             counters[at + _SENT] += sent_bytes
         if received_bytes:
             counters[at + _RECEIVED] += received_bytes
+
+    def _usual_set(self, labels: CountedRoute, status: int, total_s: float) -> int:
+        key = (labels.route, labels.backend, status, labels.reason)
+        at = self._offsets.get(key)
+        if at is None:
+            at = self._new_set(key)
+        if labels.is_watched:
+            self._figures.count(labels.route, labels.backend, status, total_s)
+        else:
+            labels.places[status] = at
+        return at
+
+    def _count_figures(self, record: Record) -> None:
+        """After a fallback only the backend that was chosen first: the time is not that of the other one."""
+        route, decision, status = record.route, record.decision, record.status
+        if route is None or not is_watched(route) or decision is None or decision.backend is None:
+            return
+        first = decision.first_backend
+        if not (first or record.response_ok):
+            status = max(status, 500)
+        backend = first or decision.backend
+        self._figures.count(route.name, backend, status, record.total_s, fell_back=first != "")
 
     def count_connection(self, delta: int) -> None:
         """A client connection was opened (1) or closed (-1)."""
@@ -154,15 +193,18 @@ class RequestCounters:
             at = self._new_kind(kind)
         self._counters[at] += 1
 
-    def _count_of_backend(self, kind: str, record: Record, count: int) -> None:
-        """Add to a counter of a backend. Once the memory is full, only backends that have a counter are counted."""
-        name = (kind, "-" if record.decision is None else record.decision.backend or "-")
-        at = self._of_backends.get(name)
+    def count_recovery(self, kind: Recovered, decision: Decision, word: str = "") -> None:
+        """Count a step after an attempt."""
+        self._count((RECOVERY, kind, decision.route.name, decision.backend or "-", word), 1)
+
+    def _count(self, name: Name, count: int) -> None:
+        """Add to a counter of a backend or route. Once the memory is full, only those that exist are counted."""
+        at = self._named.get(name)
         if at is None:
             at = self._worker.add_set(name)
             if at is None:
                 return
-            self._of_backends[name] = at
+            self._named[name] = at
         self._counters[at] += count
 
     def _continue(self) -> None:
@@ -174,8 +216,8 @@ class RequestCounters:
                 self._overflow[name] = at
             elif len(name) == 1:
                 self._kinds[name[0]] = at
-            elif len(name) == 2:
-                self._of_backends[name] = at
+            elif len(name) in (2, 5) or name[0] == PATH_POLICY:
+                self._named[name] = at
             elif len(name) == 4:
                 route, backend, status, reason = name
                 self._offsets[(route, backend, int(status), reason)] = at
@@ -206,3 +248,7 @@ class RequestCounters:
             return self._kinds[OTHER]
         self._kinds[kind] = at
         return at
+
+
+def _backend_of(record: Record) -> str:
+    return "-" if record.decision is None else record.decision.backend or "-"

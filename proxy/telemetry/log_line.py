@@ -47,9 +47,12 @@ class LogLine(Struct):
     headers: dict[str, list[str]] | UnsetType = UNSET
     cookies: dict[str, list[str]] | UnsetType = UNSET
     query: dict[str, list[str]] | UnsetType = UNSET
+    path_policy: tuple[str, ...] | UnsetType = UNSET
     dropped_cookies: tuple[str, ...] | UnsetType = UNSET
     sent_fields: int | UnsetType = UNSET
     added_fields: int | UnsetType = UNSET
+    first_backend: str | UnsetType = UNSET
+    response_ok: bool | UnsetType = UNSET
     sent_field_bytes: int | UnsetType = UNSET
     mirrored_to: str | UnsetType = UNSET
 
@@ -77,18 +80,30 @@ def log_line(record: Record, reads: LoggedNames, now: float) -> LogLine:
         line.first_byte_ms = round(record.first_byte_s * 1000, 3)
     if record.error is not None:
         line.error = str(record.error)
+    if facts is not None:
+        for name, value in read_members(facts, reads).items():
+            setattr(line, name, value)
+    _add_events(line, record)
+    return line
+
+
+def _add_events(line: LogLine, record: Record) -> None:
+    """Add what happens to few requests."""
+    decision = record.decision
+    if record.path_policy:
+        line.path_policy = record.path_policy
     if record.dropped_cookies:
         line.dropped_cookies = record.dropped_cookies
     if record.refused_head is not None:
         line.sent_fields = record.refused_head.fields
         line.added_fields = record.refused_head.added
         line.sent_field_bytes = record.refused_head.field_bytes
+    if decision is not None and decision.first_backend:
+        line.first_backend = decision.first_backend
+    if record.verdict is not None:
+        line.response_ok = record.response_ok
     if record.mirrored_to:
         line.mirrored_to = record.mirrored_to
-    if facts is not None:
-        for name, value in read_members(facts, reads).items():
-            setattr(line, name, value)
-    return line
 
 
 def _bucket_bp(record: Record) -> int:

@@ -8,13 +8,21 @@ in short pieces, so requests are served in between.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import get_args
+from typing import TypeVar, get_args
 
 from msgspec import Struct
 
 from proxy.model import Availability
 from proxy.routing.snapshot import CurrentTable
-from proxy.telemetry.counters import ADDED_FIELDS, BOUNDS_S, BUCKETS, DROPPED_COOKIES, Offset
+from proxy.telemetry.counters import (
+    ADDED_FIELDS,
+    BOUNDS_S,
+    BUCKETS,
+    DROPPED_COOKIES,
+    PATH_POLICY,
+    Offset,
+    Recovered,
+)
 from proxy.telemetry.health_report import health_in
 from proxy.telemetry.mirror_counters import copies_of_routes
 from proxy.telemetry.shared_memory import (
@@ -45,6 +53,23 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "facade_added_fields_refused_total": (
         "counter",
         "Requests that a backend refused (400, 431), and that the added fields took past a usual limit.",
+    ),
+    "facade_path_policies_total": (
+        "counter",
+        "Requests whose odd path passed by the path policy of their route.",
+    ),
+    "facade_retries_total": ("counter", "Requests that were sent to the same backend again."),
+    "facade_fallbacks_total": (
+        "counter",
+        "Requests that went to the other backend, by the one that was chosen first and its failure.",
+    ),
+    "facade_budget_exhausted_total": (
+        "counter",
+        "Retries and fallbacks that did not happen because too many were under way.",
+    ),
+    "facade_responses_not_ok_total": (
+        "counter",
+        "Responses of a backend that were not ok, on routes that judge them.",
     ),
     "facade_client_connections": ("gauge", "Connections of clients to a worker."),
     "facade_requests_in_flight": ("gauge", "Requests that backends are working on."),
@@ -90,7 +115,15 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 """Type and help of every metric, by its name."""
 
 Labels = tuple[tuple[str, str], ...]
+_Key = TypeVar("_Key", str, tuple[str, str])
 _SETS_IN_A_STEP = 100
+_RECOVERED: tuple[tuple[Recovered, str, str], ...] = (
+    ("retry", "facade_retries_total", ""),
+    ("fallback", "facade_fallbacks_total", "reason"),
+    ("budget", "facade_budget_exhausted_total", "budget"),
+    ("not_ok", "facade_responses_not_ok_total", ""),
+)
+"""Each kind of counter with its metric, and the label for its word."""
 _LE = tuple(f'le="{bound}"' for bound in (*BOUNDS_S, "+Inf"))
 
 
@@ -113,7 +146,10 @@ class Totals:
         self.pairs: dict[tuple[str, str], _Sums] = {}
         self.attempts: dict[str, int] = {}
         self.refused: dict[str, int] = {}
+        self.recovered: dict[tuple[str, str, str, str], int] = {}
+        """By kind, route, backend and word."""
         self.of_backends: dict[str, dict[str, int]] = {DROPPED_COOKIES: {}, ADDED_FIELDS: {}}
+        self.policies: dict[tuple[str, str], int] = {}
 
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
@@ -124,11 +160,21 @@ class Totals:
                 elif len(name) == 2:
                     kind, backend = name
                     _add_count(self.of_backends[kind], backend, worker.counters[number * SET_SLOTS])
+                elif len(name) == 5:
+                    count = worker.counters[number * SET_SLOTS]
+                    self._add_recovered((name[1], name[2], name[3], name[4]), count)
+                elif name[0] == PATH_POLICY:
+                    _add_count(
+                        self.policies, (name[1], name[2]), worker.counters[number * SET_SLOTS]
+                    )
                 elif len(name) == 4:
                     route, backend, code, reason = name
                     self._add_set((route, backend, code, reason), worker, number * SET_SLOTS)
                 if number % _SETS_IN_A_STEP == 0:
                     yield
+
+    def _add_recovered(self, name: tuple[str, str, str, str], count: int) -> None:
+        self.recovered[name] = self.recovered.get(name, 0) + count
 
     def _add_set(self, name: tuple[str, str, str, str], worker: WorkerStats, at: int) -> None:
         values = worker.counters[at : at + SET_SLOTS].tolist()
@@ -154,7 +200,7 @@ class Totals:
             self.attempts[backend] = self.attempts.get(backend, 0) + attempts
 
 
-def _add_count(totals: dict[str, int], key: str, count: int) -> None:
+def _add_count(totals: dict[_Key, int], key: _Key, count: int) -> None:
     if count:
         totals[key] = totals.get(key, 0) + count
 
@@ -165,6 +211,7 @@ def exposition(stats: SharedStats, table: CurrentTable) -> Iterator[str]:
     for _ in totals.add(stats):
         yield ""
     yield from _of_requests(totals)
+    yield _of_recovery(totals)
     yield _of_workers(stats)
     yield _of_health(stats, table)
     yield _of_mirrors(stats)
@@ -202,6 +249,16 @@ def _of_requests(totals: Totals) -> Iterator[str]:
         (ADDED_FIELDS, "facade_added_fields_refused_total"),
     ):
         yield _family(name, _by("backend", totals.of_backends[kind]))
+    yield _family("facade_path_policies_total", _by_two(("route", "policy"), totals.policies))
+
+
+def _of_recovery(totals: Totals) -> str:
+    samples: dict[str, list[tuple[Labels, float]]] = {kind: [] for kind, _, _ in _RECOVERED}
+    labels: dict[str, str] = {kind: label for kind, _, label in _RECOVERED}
+    for (kind, route, backend, word), count in totals.recovered.items():
+        more = ((labels[kind], word),) if labels[kind] else ()
+        samples[kind].append(((("route", route), ("backend", backend), *more), count))
+    return "".join(_family(name, samples[kind]) for kind, name, _ in _RECOVERED)
 
 
 def _of_workers(stats: SharedStats) -> str:

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from proxy.errors import RequestError
+from proxy.errors import RequestError, UpstreamError
 from proxy.model import Decision, Facts, Route
 from proxy.routing.transforms.sent_head import SentHead
-from proxy.routing.transforms.trace_context import Identity
+from proxy.routing.transforms.trace_context import ClaimedIds, Identity, identify
 
 
 class Record(Struct):
@@ -29,12 +29,30 @@ class Record(Struct):
     total_s: float = 0.0
     attempts: int = 0
     """How often the request was sent, or a connection for it was tried."""
+    verdict: bool | None = None
+    """The verdict of the route's `response_ok` on the response that the client gets; None if it was not asked."""
+    path_policy: tuple[str, ...] = ()
+    """The fields of the route's path policy that let the path pass, as `field: value`."""
     dropped_cookies: tuple[str, ...] = ()
     """Names of the cookies that the backend set although it may not see them."""
     mirrored_to: str = ""
     """The backend that a copy of the request is sent to."""
     refused_head: SentHead | None = None
     """The head that the backend got, if it responded with a status for a head that is too large, or malformed."""
+
+    @property
+    def response_ok(self) -> bool:
+        """Whether the request got a good response: by its route's `response_ok`, else with a status below 500.
+
+        The outcome of the backend that was chosen first is another one after a fallback (`decision.first_backend`).
+        """
+        if isinstance(self.error, UpstreamError) or not self.status:
+            return False
+        return self.status < 500 if self.verdict is None else self.verdict
+
+    def identify(self, claimed: ClaimedIds, bits: int) -> Identity:
+        """The ids of the request. A request with a span has another record (`proxy.tracing`)."""
+        return identify(claimed, bits)
 
 
 def reason_of(record: Record) -> str:

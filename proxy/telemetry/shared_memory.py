@@ -13,6 +13,7 @@ writer. A worker that replaces a dead one continues its counters.
 """
 
 import mmap
+import uuid
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -167,6 +168,8 @@ class SharedStats:
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
         self.health = SharedHealth()
+        self.replica = uuid.uuid4().hex
+        """Names these counters: another facade, and this one after a restart, has another name."""
         self.parity = SharedParity(workers)
         self.cases = SharedParity(workers)
         self.workers = tuple(

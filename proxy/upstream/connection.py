@@ -114,6 +114,10 @@ class Connection(BackendSocket):
         self._first_sweep_at = 0.0
         self._writer.write(head)
 
+    def leave_outcome(self) -> None:
+        """The caller of `begin` judges the response, and reports the outcome to the pool."""
+        self.is_counted = True
+
     def write(self, data: bytes) -> None:
         """Send bytes of the request's body, framed. Does nothing after the end of the upload."""
         if self._is_uploading and not self._is_closed:

@@ -32,6 +32,7 @@ class HttpExchange:
         "_elapsed_s",
         "_error",
         "_head",
+        "_is_judged",
         "_pool",
         "_private",
         "_repeated",
@@ -61,7 +62,7 @@ class HttpExchange:
         self._chunks: list[bytes] = []
         self._head: ResponseHead | None = None
         self._unread_bytes = self.attempts = 0
-        self._response_complete = self._repeated = False
+        self._response_complete = self._repeated = self._is_judged = False
         self._elapsed_s = 0.0
         self.trailers: HeaderPairs = []
         self.on_elapsed = self.on_1xx = None
@@ -81,6 +82,14 @@ class HttpExchange:
         if self._private is not None:
             connection.private = self._private
         connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
+        if self._is_judged:
+            connection.leave_outcome()
+
+    def leave_outcome(self) -> None:
+        """The caller judges the response, and reports the outcome to `pool`. Call it in the tick of the opening."""
+        self._is_judged = True
+        if self._connection is not None:
+            self._connection.leave_outcome()
 
     def count_attempt(self) -> None:
         """An endpoint had no connection."""
@@ -260,7 +269,8 @@ class HttpExchange:
         """Send the request a second time, over a new connection."""
         self._error = None
         self._repeated = True
-        timeouts = replace(self._request.timeouts, spent_s=self._elapsed_s)
+        timeouts = self._request.timeouts
+        timeouts = replace(timeouts, spent_s=timeouts.spent_s + self._elapsed_s)
         connect_s = min(timeouts.connect_s, timeouts.remaining_s)
         connection = await acquire(self._pool, connect_s, fresh=True)
         self.begin(self._pool, connection, timeouts)

@@ -164,6 +164,11 @@ class HttpUpstream:
         return sum(pool.load for pool in self._all)
 
     @property
+    def is_full(self) -> bool:
+        """Whether each endpoint would refuse a request: its queue is full."""
+        return all(pool.is_full for pool in self._pools)
+
+    @property
     def is_trying(self) -> bool:
         """Whether a request tries the endpoint `trial` now."""
         return self._trial is not None and self._trial not in self._pools
@@ -247,4 +252,4 @@ class HttpUpstream:
 def _remaining(timeouts: Timeouts, began: float) -> Timeouts:
     """`timeouts` less the time since `began`, which the request waited for a connection."""
     waited_s = asyncio.get_running_loop().time() - began
-    return replace(timeouts, spent_s=waited_s)
+    return replace(timeouts, spent_s=timeouts.spent_s + waited_s)

@@ -121,6 +121,21 @@ class Pool:
         return len(self._live) - len(self._idle) - len(self._reserved) + len(self._queue)
 
     @property
+    def is_full(self) -> bool:
+        """Whether a request would be refused: no connection is free, and the queue is full."""
+        return not self._idle and len(self._queue) >= self._queue_limit
+
+    @property
+    def _queue_limit(self) -> int:
+        limits = self._limits
+        return limits.max_connections - len(self._live) + limits.max_pending_requests
+
+    def report(self, status: int) -> None:
+        """The outcome of a request whose response the caller has judged (`Connection.leave_outcome`)."""
+        if self._on_outcome is not None:
+            self._on_outcome(status)
+
+    @property
     def has_room(self) -> bool:
         """Whether a request need not wait for another one."""
         return bool(self._idle) or self._opener.has_room
@@ -129,8 +144,7 @@ class Pool:
         """Wait for a connection. Raises UpstreamBusy if the queue is full, UpstreamUnreachable while closing."""
         if self._closing:
             raise UpstreamUnreachable(f"backend {self.backend} is being closed", self.backend)
-        limit = self._limits.max_connections - len(self._live) + self._limits.max_pending_requests
-        if len(self._queue) >= limit:
+        if len(self._queue) >= self._queue_limit:
             raise UpstreamBusy(
                 f"backend {self.backend} has too many requests waiting", self.backend
             )

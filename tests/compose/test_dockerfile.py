@@ -12,7 +12,7 @@ from tests.support.imports import distributions, imported_packages
 TARGETS = ["service", "facade", "travelbuddy"]
 LOCKS = ["service", "facade", "travelbuddy", "build"]
 # Parts of another distribution, which pins their version.
-_COMES_WITH = {"pydantic-core", "botocore"}
+_COMES_WITH = {"pydantic-core", "botocore", "markupsafe"}
 # uvicorn imports these by itself: its protocol and its event loop.
 _USED_BY_UVICORN = {"httptools", "uvloop"}
 

@@ -23,6 +23,14 @@ routes:
   - name: one
     match: {{path: {{exact: /one}}}}
     backend_refs: [{{name: svc, url_rewrite: {{path: {{replace_full_path: /other}}, hostname: svc.example}}}}]
+  - name: tenants
+    match: {{path: {{template: "/t/{{tenant}}/orders/**"}}}}
+    backend_refs: [{{name: svc, url_rewrite: {{path: {{template: "/orders/{{tenant}}/**"}}}}}}]
+  - name: said
+    match: {{path: {{prefix: /said}}}}
+    backend_refs:
+      - name: svc
+        url_rewrite: {{path: {{replace_full_path: /x}}, reverse: {{prefix: /y, replace_prefix_match: /said}}}}
   - {{name: rest, backend_refs: svc}}
 """
 COOKIE = "a=1; Path={}; HttpOnly"
@@ -103,6 +111,32 @@ async def test_addresses_in_a_response_are_mapped_back(
             got = await wire.response()
     assert got.head.all(name.encode()) == [heard.encode()]
     assert got.head.one(b"x-other") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "inner", "outer"),
+    [
+        ("/t/acme/orders/7", "/orders/acme/7", "/orders/acme/8?a", "/t/acme/orders/8?a"),
+        ("/t/acme/orders", "/orders/acme", "/orders/b%20c/", "/t/b%20c/orders/"),
+        ("/t/acme/orders", "/orders/acme", "/orders", "/orders"),
+        ("/said/1", "/x", "/y/8", "/said/8"),
+        ("/one", "/other", "/other?a", "/one?a"),
+    ],
+)
+async def test_addresses_are_mapped_back_through_other_rewrites(
+    target: str, seen: str, inner: str, outer: str, tier: Tier, tmp_path: Path
+) -> None:
+    """Rule 4, ADR 9."""
+    got: list[Message] = []
+    sent = (f"location: {inner}", f"set-cookie: {COOKIE.format(inner.partition('?')[0])}")
+    reply = ok(b"", *(field.encode() for field in sent))
+    async with origin(responding(reply, got)) as made:
+        async with facade(tier, TABLE.format(url=made.url), tmp_path) as up, client(up) as wire:
+            wire.send(f"GET {target} HTTP/1.1\r\nhost: facade.example\r\n\r\n".encode())
+            head = (await wire.response()).head
+    assert got[0].head.target == seen.encode()
+    assert head.one(b"location") == outer.encode()
+    assert head.one(b"set-cookie") == COOKIE.format(outer.partition("?")[0]).encode()
 
 
 async def test_two_set_cookie_fields_are_each_mapped_back(tier: Tier, tmp_path: Path) -> None:

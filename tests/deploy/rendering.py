@@ -182,6 +182,7 @@ def _everything(seed: Values) -> Values:
         facade__autoscaling__enabled=True,
         facade__backends={"legacy": "http://10.0.12.7:8080"},
         facade__admin__existingSecret="facade-admin",
+        facade__rollout__route="flightspecials",
         facade__ingress__enabled=True,
         ingress__annotations={"alb.ingress.kubernetes.io/ssl-redirect": "443"},
         networkPolicy__trafficFrom=peers,

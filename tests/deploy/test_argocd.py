@@ -89,6 +89,30 @@ def test_the_automated_variant_is_in_a_comment_and_valid() -> None:
     assert custom_complaint(manifest, reduced_schema("Application")) == ""
 
 
+def test_the_notifications_are_in_a_comment_and_valid() -> None:
+    text = (ARGOCD / "application.yaml").read_text()
+    variant = re.sub(r"(?m)^(\s+)# (annotations:|  notifications\.)", r"\1\2", text)
+    manifest = yaml.safe_load(variant)
+    assert {
+        name.split(".")[-2]: channel
+        for name, channel in manifest["metadata"]["annotations"].items()
+    } == dict.fromkeys(("on-sync-failed", "on-health-degraded", "on-deployed"), "flightspecials")
+    assert custom_complaint(manifest, reduced_schema("Application")) == ""
+    assert "annotations" not in read("application.yaml")["metadata"]
+
+
+@pytest.mark.parametrize("name", ["application.yaml", "application-hardened.yaml"])
+def test_the_application_follows_the_branch_that_the_build_pushes(name: str) -> None:
+    source = read(name)["spec"]["source"]
+    assert source["repoURL"] == VARIABLES["HELM_CODECOMMIT_URL"]
+    assert source["targetRevision"] == "main"
+    # The top folder of the deployment repository is the chart, with the values that the build renders.
+    assert source["path"] == "."
+    assert {"Chart.yaml", "values-template.yaml", "values.yaml"} <= {
+        file.name for file in (TREE / "deploy" / "chart").iterdir()
+    }
+
+
 @pytest.mark.parametrize("name", ["application.yaml", "application-hardened.yaml"])
 def test_the_namespace_is_made(name: str) -> None:
     policy = read(name)["spec"]["syncPolicy"]

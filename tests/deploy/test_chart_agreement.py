@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from flightspecial_service.server import GRACE_S
 from flightspecial_service.settings import Settings, read_settings
+from proxy.cli import parse
 from proxy.cli.serve_options import OPTIONS, add_options
 from proxy.cli.serve_options import read_settings as facade_settings
 from proxy.config.load import load
@@ -50,7 +52,7 @@ def test_every_variable_is_one_that_its_program_reads(helm: Helm, scenario: str)
     of_service = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", page)) | OF_AWS
     config = config_of(manifests)
     for name, workload in workloads(manifests).items():
-        known = of_facade if name == "facade" else of_service
+        known = of_facade if name in ("facade", "facade-rollout") else of_service
         assert set(variables(workload, config)) <= known, name
 
 
@@ -299,6 +301,18 @@ def test_the_api_token_is_a_mounted_file_of_the_named_secret(helm: Helm, values:
     (volume,) = [each for each in pod(service)["volumes"] if each["name"] == mount["name"]]
     assert volume["secret"]["secretName"] == "writers"
     assert volume["secret"]["items"] == [{"key": "token", "path": file.name}]
+
+
+def test_the_runner_takes_the_options_it_gets(helm: Helm) -> None:
+    runner = container(
+        named(helm.manifests(scenario_values("everything")), "Job", "facade-rollout")
+    )
+    arguments = parse(runner["args"])
+    assert (arguments.rollout_command, arguments.route) == ("run", "flightspecials")
+    assert arguments.wait
+    words = shlex.split(arguments.apply)
+    assert words[0] == "facade"
+    assert parse(words[1:]).name == "facade-routes"
 
 
 def test_the_facade_takes_the_options_it_gets(helm: Helm, tmp_path: Path) -> None:

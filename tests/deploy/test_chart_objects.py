@@ -161,9 +161,10 @@ def test_every_pod_is_one_that_the_restricted_standard_lets_in(helm: Helm, scena
         assert own["readOnlyRootFilesystem"] is True
         assert own["capabilities"] == {"drop": ["ALL"]}
         assert {kind for v in spec["volumes"] for kind in v} <= {
-            *("name", "configMap", "emptyDir", "secret"),
+            *("name", "configMap", "emptyDir", "persistentVolumeClaim", "secret"),
         }
-        assert spec["automountServiceAccountToken"] is False
+        is_runner = workload["metadata"]["name"] == "facade-rollout"
+        assert spec["automountServiceAccountToken"] is is_runner
         assert set(container(workload)["resources"]) == {"requests", "limits"}
 
 
@@ -174,17 +175,36 @@ def test_other_settings_of_the_service_are_another_version(helm: Helm, values: V
     assert after["spec"]["template"] != before["spec"]["template"]
 
 
-def test_only_prometheus_reaches_the_admin_port_and_only_with_the_token(
+def test_only_prometheus_and_the_runner_reach_the_admin_port_and_only_with_the_token(
     helm: Helm, values: Values
 ) -> None:
     made = helm.manifests(scenario_values("everything"))
     rules = named(made, "NetworkPolicy", "facade")["spec"]["ingress"]
-    (admin,) = [rule for rule in rules if {p["port"] for p in rule["ports"]} == {9901}]
-    assert admin["from"] == scenario_values("everything")["networkPolicy"]["prometheusFrom"]
+    metrics, figures = [rule for rule in rules if {p["port"] for p in rule["ports"]} == {9901}]
+    assert metrics["from"] == scenario_values("everything")["networkPolicy"]["prometheusFrom"]
+    (runner,) = figures["from"]
+    labels = named(made, "Job", "facade-rollout")["spec"]["template"]["metadata"]["labels"].items()
+    assert runner["podSelector"]["matchLabels"].items() <= labels
     (endpoint,) = named(made, "ServiceMonitor", "facade")["spec"]["endpoints"]
     assert endpoint["authorization"]["credentials"] == {"name": "facade-admin", "key": "token"}
     closed = named(helm.manifests(values), "NetworkPolicy", "facade")["spec"]["ingress"]
     assert [{p["port"] for p in rule["ports"]} for rule in closed] == [{8080}]
+
+
+def test_the_runner_of_a_rollout_may_patch_the_table_and_nothing_else(helm: Helm) -> None:
+    made = helm.manifests(scenario_values("everything"))
+    (rule,) = named(made, "Role", "facade-rollout")["rules"]
+    assert rule == {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": ["facade-routes"],
+        "verbs": ["patch"],
+    }
+    spec = pod(named(made, "Job", "facade-rollout"))
+    assert spec["serviceAccountName"] == "facade-rollout"
+    assert spec["automountServiceAccountToken"] is True
+    others = [pod(each) for name, each in workloads(made).items() if name != "facade-rollout"]
+    assert not any(each["automountServiceAccountToken"] for each in others)
 
 
 def test_a_role_is_told_to_the_service_account(helm: Helm, values: Values) -> None:

@@ -81,6 +81,13 @@ AUTOSCALING = {"minReplicas": 3, "maxReplicas": 2, "targetCPUUtilizationPercenta
             id="a facade behind the monolith",
         ),
         pytest.param(
+            {"facade__rollout__route": "flightspecials"},
+            "facade.rollout.route is set, but facade.admin.existingSecret is empty, so that nobody can"
+            " ask the facade for its figures: kubectl create secret generic facade-admin"
+            " --from-literal=token=$(openssl rand -hex 32), and name it there",
+            id="a rollout without figures",
+        ),
+        pytest.param(
             {"serviceMonitor__enabled": True},
             "serviceMonitor.enabled is true, but facade.admin.existingSecret is empty, so that"
             " nobody can ask the facade for metrics: kubectl create secret generic facade-admin"

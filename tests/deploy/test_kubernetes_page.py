@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.reading import container, named
 from tests.deploy.rendering import CHART, TREE, Helm, Refused, Values, changed
 
 PAGES = {
@@ -41,7 +42,7 @@ def test_both_pages_have_the_same_parts_and_the_same_names() -> None:
 
 @every_page
 def test_the_chapters_are_those_of_the_guide(page: Path) -> None:
-    assert re.findall(r"(?m)^## (\d)\.", page.read_text()) == ["1", "2", "4", "5", "6"]
+    assert re.findall(r"(?m)^## (\d)\.", page.read_text()) == ["1", "2", "3", "4", "5", "6"]
 
 
 @every_page
@@ -111,3 +112,16 @@ def test_every_object_that_it_asks_for_is_made(helm: Helm, values: Values, page:
         (kind.lower().replace("deployment", "deploy").replace("deploy", "deployment"), name)
         for kind, name in asked
     } <= made
+
+
+@every_page
+def test_the_steps_of_a_canary_name_the_rollout_and_its_container(
+    helm: Helm, values: Values, page: Path
+) -> None:
+    text = page.read_text()
+    manifests = helm.manifests(values)
+    for verb in ("set image", "promote", "abort", "retry rollout", "undo"):
+        (name,) = re.findall(rf"`kubectl argo rollouts {verb} (\S+)[^`]* -n flightspecials`", text)
+        rollout = named(manifests, "Rollout", name)
+    (container_name,) = re.findall(r"set image flightspecials (\S+)=", text)
+    assert container(rollout)["name"] == container_name

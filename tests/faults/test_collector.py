@@ -14,11 +14,14 @@ import pytest
 
 from proxy.errors import ClientGone
 from proxy.forwarding.asgi_io import AsgiRequestBody, Upload
+from proxy.server.settings import Tier
 from proxy.telemetry.shared_memory import StatField
 from tests.faults.leak_check import OK, leak_checked, table
+from tests.integration.fallback_site import table as fallback_table
 from tests.make import route
-from tests.support.facade_in_loop import RunningFacade, reset_on_close
-from tests.support.origin import origin
+from tests.support.facade_in_loop import RunningFacade, facade_in_loop, reset_on_close
+from tests.support.ill_backend import ill_backends, status
+from tests.support.origin import ok, origin
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
@@ -111,19 +114,48 @@ async def _status(facade: RunningFacade, sent: bytes, patience_s: float) -> int:
     return int(line.split()[1]) if line else 0
 
 
-@pytest.mark.parametrize(("sent", "status"), ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize(("sent", "code"), ENDS.values(), ids=ENDS.keys())
 async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
-    tmp_path: Path, tier: str, sent: bytes, status: int
+    tmp_path: Path, tier: str, sent: bytes, code: int
 ) -> None:
     async with origin(script) as upstream:
         async with leak_checked(table(upstream.port), tmp_path, tier, upstream) as facade:
             head = facade.app.slot.worker.head
             with unreachable() as kinds:
                 for _ in range(3):
-                    assert await _status(facade, sent, 5.0 if status else _A_WHILE_S) == status
+                    assert await _status(facade, sent, 5.0 if code else _A_WHILE_S) == code
                 await eventually(lambda: not head[StatField.CONNECTIONS])
                 # What ends with it ends in the turns of the loop after it.
                 await asyncio.sleep(0.05)
+            assert [kind for kind in kinds if kind.startswith("proxy.")] == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(status(503), id="a status"),
+        pytest.param("reset", id="a reset"),
+        pytest.param(ok(b""), id="a response that was held"),
+        pytest.param(status(502), id="that of both backends"),
+    ],
+)
+async def test_further_attempts_leave_nothing_to_the_collector(
+    failure: bytes | str, tmp_path: Path, tier: Tier
+) -> None:
+    retry = "retry: {attempts: 1, codes: [503], backoff: 1ms}"
+    async with ill_backends(b"legacy", b"new") as (legacy, new):
+        text = fallback_table(legacy.url, new.url, retry)
+        async with facade_in_loop(text, tmp_path, tier=tier) as facade:
+            head = facade.app.slot.worker.head
+            new.how = failure
+            if failure == status(502):
+                legacy.how = "reset"
+            with unreachable() as kinds:
+                for _ in range(3):
+                    assert await _status(facade, GET, 5.0)
+                await eventually(lambda: not head[StatField.CONNECTIONS])
+                await asyncio.sleep(0.05)
+            assert len(legacy.requests) >= 3
             assert [kind for kind in kinds if kind.startswith("proxy.")] == []
 
 

@@ -14,16 +14,21 @@ backends:
 routes:
   - name: list
     stage: canary
-    match: {path: {prefix: /list}, methods: [GET]}
+    match: {path: {prefix: /list}, methods: [GET, OPTIONS]}
     backend_refs: {legacy: 80, new: 20}
     retry: {attempts: 2}
+    mirror: {compare: {status: exact}}
   - name: rest
     backend_refs: legacy
 tests:
   - {name: t, input: {path: /list/1}, expect: {route: list}}
 """
 SHIFTED = TABLE.replace("80, new: 20", "50, new: 50")
-WARNED = TABLE.replace("[GET]", "[FETCH]").replace("route: list", "route: rest")
+WARNED = (
+    TABLE.replace("GET, OPTIONS", "FETCH")
+    .replace("route: list", "route: rest")
+    .replace("    mirror: {compare: {status: exact}}\n", "")
+)
 BROKEN = TABLE.replace("new: 20", "new: 30").replace("retry", "retri")
 
 

@@ -26,7 +26,7 @@ def main() -> None:
         shutil.copytree(folder / "template", here, symlinks=True)
         child = os.fork()
         if child == 0:
-            _arm(step, str(here))
+            arm(step, str(here))
             os._exit(cli.main([*command, "--routes", str(here / table)]))
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
@@ -69,7 +69,7 @@ class _Death:
         self._sync(handle)
 
 
-def _arm(step: int, folder: str) -> None:
+def arm(step: int, folder: str) -> None:
     death = _Death(step, folder)
     os.write, os.fsync = death.write, death.sync  # type: ignore[assignment]
     sys.addaudithook(death.hear)

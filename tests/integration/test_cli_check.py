@@ -19,7 +19,7 @@ def test_a_good_table_is_summed_up_in_one_line(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "routes.yaml: fine: 2 routes, 1 test, coverage 50 %",
-        "routes.yaml: not obeyed yet: routes[list].retry",
+        "routes.yaml: not obeyed yet: routes[list].mirror.compare",
     ]
     assert shown.err == ""
 
@@ -45,7 +45,7 @@ def test_warnings_fail_only_where_it_is_asked_for(
 
 
 def test_a_field_that_is_not_obeyed_yet_counts_with_strict() -> None:
-    assert "retry: {attempts: 2}" in TABLE
+    assert "compare: " in TABLE
     assert facade("check", written("r.yaml", TABLE)) == 0
     assert facade("check", written("r.yaml", TABLE), "--strict") == 1
 
@@ -56,12 +56,12 @@ def test_an_accepted_difference_that_has_expired_is_a_warning(
     entry = '{path: "$.a", reason: r, owner: web, expires: "%s"}'
     entries = f"{entry % '2001-02-03'}, {entry % '9999-01-01'}"
     mirror = f"mirror: {{compare: {{body: {{ignore: [{entries}]}}}}}}"
-    text = TABLE.replace("retry: {attempts: 2}", mirror)
+    text = TABLE.replace("mirror: {compare: {status: exact}}", mirror)
     assert facade("check", written("e.yaml", text), "--strict") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    column = text.splitlines()[9].index('"2001') + 1
+    column = text.splitlines()[10].index('"2001') + 1
     assert line == (
-        f"e.yaml:10:{column}: warning: the accepted difference at $.a expired on 2001-02-03: "
+        f"e.yaml:11:{column}: warning: the accepted difference at $.a expired on 2001-02-03: "
         "it counts again — mend it, or ask web for a later day"
     )
 

@@ -11,16 +11,18 @@ import pytest
 import uvloop
 
 from proxy.downstream import listener as ours
+from proxy.downstream.interfaces import AcceptedConnection
 from proxy.downstream.listener import Listener
 from proxy.server.sockets import bind
 from tests.support.facade_in_loop import LOOPBACK
 
 
-class Echo(asyncio.Protocol):
+class Echo(AcceptedConnection):
     """Hands back what comes, and hangs up."""
 
     def __init__(self, listener: Listener) -> None:
         self._connections = listener.connections
+        self.ends_after_response = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport

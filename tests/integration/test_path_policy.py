@@ -63,3 +63,30 @@ async def test_a_path_goes_on_as_its_policy_says(tmp_path: Path, tier: Tier) -> 
             ]
     assert statuses == [200] * len(PASSED) + [400] * len(REFUSED)
     assert [message.head.target for message in received] == [arrived for _, arrived in PASSED]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_a_policy_that_let_a_path_pass_is_logged_and_counted(
+    tmp_path: Path, tier: Tier
+) -> None:
+    async with origin(responding(ok(b"ok"))) as backend:
+        table = TABLE.format(url=backend.url)
+        async with facade_in_loop(table, tmp_path, tier=tier) as facade:
+            for target in (b"//rabbitmq//x", b"//rabbitmq/y", b"/files/%5C\xc3\xa9", b"/rabbitmq"):
+                await facade.send(REQUEST % target)
+            await facade.send(REQUEST % b"//admin")
+            lines = await facade.log_lines(5)
+            metrics = await facade.get("/metrics", admin=True)
+    assert [line.get("path_policy") for line in lines] == [
+        ["double_slash: merge"],
+        ["double_slash: merge"],
+        ["backslash: keep", "raw_bytes: keep"],
+        None,
+        None,
+    ]
+    counted = [line for line in metrics.decode().splitlines() if line.startswith("facade_path_")]
+    assert counted == [
+        'facade_path_policies_total{route="broker",policy="double_slash: merge"} 2',
+        'facade_path_policies_total{route="files",policy="backslash: keep"} 1',
+        'facade_path_policies_total{route="files",policy="raw_bytes: keep"} 1',
+    ]

@@ -127,8 +127,8 @@ BROKEN = {
 
 UNOBEYED = """
 version: 1
-backends: {legacy: "http://127.0.0.1:1"}
-routes: [{name: all, retry: {attempts: 2}, backend_refs: legacy}]
+backends: {legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2"}
+routes: [{name: all, stage: shadow, mirror: {compare: {}}, backend_refs: [legacy, new]}]
 """
 
 
@@ -199,8 +199,8 @@ async def test_a_field_that_nothing_obeys_is_logged_when_its_table_takes_effect(
         facade.routes.write_text(UNOBEYED)
         await facade.app.watcher.refresh()
         _, ready = await admin(facade, "/readyz")
-    assert ready["not_obeyed"] == ["routes[all].retry"]
-    assert "routes[all].retry is in the table, but nothing obeys it yet" in caplog.text
+    assert ready["not_obeyed"] == ["routes[all].mirror.compare"]
+    assert "routes[all].mirror.compare is in the table, but nothing obeys it yet" in caplog.text
 
 
 async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Path) -> None:

@@ -127,9 +127,8 @@ async def test_a_response_that_fills_the_buffer_with_its_last_byte_spares_the_co
             await wire.request_head()
             wire.send(OK + b"content-length: %d\r\n\r\n" % size + b"x" * (size - 2))
             await wire.flush()
-            wire.send(
-                b"xx"
-            )  # Reads before this one are below the mark, however the kernel parts them.
+            # The reads before are below the mark, however the kernel parts them.
+            wire.send(b"xx")
 
     async with origin(script) as server, closed_at_end(open_upstream(server.backend())) as upstream:
         for _ in range(3):

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from msgspec.structs import replace
 
 from deploy.local.postgres import free_port
@@ -32,6 +31,7 @@ from tests.service.service_runner import (
     serving,
     variables,
 )
+from tests.support.moto_server import moto_environment, moto_running
 
 NAME = "flightspecial_db_credentials_test"
 
@@ -39,29 +39,15 @@ NAME = "flightspecial_db_credentials_test"
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     """The address of moto's server."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # moto imports a backend on the first request, which may take longer than the service waits.
-    for name, operation in (("ssm", "describe_parameters"), ("secretsmanager", "list_secrets")):
-        user = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        client: Any = boto3.client(name, "ap-northeast-2", endpoint_url=url, **user)  # type: ignore[call-overload]
-        getattr(client, operation)()
-    yield url
-    server.stop()
+    with moto_running(("ssm", "describe_parameters"), ("secretsmanager", "list_secrets")) as url:
+        yield url
 
 
 @pytest.fixture
 def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Variables for moto's server, also set in this process. All its data is deleted."""
     httpx.post(f"{moto}/moto-api/reset")
-    environ = {
-        "AWS_ENDPOINT_URL": moto,
-        "AWS_DEFAULT_REGION": "ap-northeast-2",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-    }
+    environ = moto_environment(moto)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     return environ

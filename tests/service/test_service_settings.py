@@ -70,6 +70,8 @@ def test_each_variable_sets_its_setting() -> None:
         pytest.param("CORS_ALLOW_ORIGINS", "shop.example", id="origin without a scheme"),
         pytest.param("CORS_ALLOW_ORIGINS", "https://shop.example/", id="origin with a path"),
         pytest.param("CORS_ALLOW_ORIGINS", "https://a.example,*", id="any origin in a list"),
+        pytest.param("OTLP_ENDPOINT", "collector:4317", id="a collector without a scheme"),
+        pytest.param("TRACE_RATIO", "2", id="more than all requests"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+NAMESPACES = {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.trace": "opentelemetry-sdk",
+}
+"""Packages below one that several distributions share, with the distribution to declare: the SDK pins its API."""
 OWN = frozenset(("proxy", "flightspecial_service", "deploy", "tests"))
 
 
@@ -18,7 +25,11 @@ def imported_packages(folder: Path) -> set[str]:
 
 def distributions(packages: set[str], of: Mapping[str, list[str]]) -> set[str]:
     """The distributions of these packages; `of` is `importlib.metadata.packages_distributions()`."""
-    return {normal(name) for package in packages for name in of.get(package, [package])}
+    return {
+        NAMESPACES[package] if package in NAMESPACES else normal(name)
+        for package in packages
+        for name in of.get(package, [package])
+    }
 
 
 def normal(name: str) -> str:
@@ -30,7 +41,12 @@ def _imports(file: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {_package(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
+            names.add(_package(node.module))
     return names
+
+
+def _package(module: str) -> str:
+    top = module.partition(".")[0]
+    return next((name for name in NAMESPACES if module.startswith(name)), top)

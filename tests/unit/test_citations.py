@@ -147,7 +147,7 @@ def test_the_pages_are_linked(page: str) -> None:
         ("rule 19", ["rule 19"]),
         ("Rules 2 and 99.", ["rule 99"]),
         ("findings 8 and 4", ["finding 4"]),
-        ("promises U1, U2 and U9", ["promise U9"]),
+        ("promises U1, U2 and U90", ["promise U90"]),
         ("promises R5 to R8", ["promise R7", "promise R8"]),
         ("(ADR 11, 404)", ["ADR 404"]),
         ("wrapped: rule\n# 77", ["rule 77"]),

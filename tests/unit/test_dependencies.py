@@ -9,7 +9,12 @@ import pytest
 from tests.support.imports import ROOT, distributions, imported_packages, normal
 
 # Imported through another distribution, which pins the version.
-COMES_WITH = {"pydantic-core": "pydantic", "botocore": "boto3", "multidict": "aiohttp"}
+COMES_WITH = {
+    "pydantic-core": "pydantic",
+    "botocore": "boto3",
+    "multidict": "aiohttp",
+    "markupsafe": "jinja2",
+}
 
 # Declared, and imported by no file of its part.
 NOT_IMPORTED = {
@@ -23,6 +28,9 @@ NOT_IMPORTED = {
     "ruff": "`make check`",
     "pytest-cov": "pytest's `--cov`, in `make test`",
     "pytest-xdist": "pytest's `-n`, in `make test`",
+    "cfn-lint": "runs as a program (tests/deploy/aws/test_templates.py)",
+    "check-jsonschema": "runs as a program (tests/deploy/pipeline/test_pipeline_files.py)",
+    "pip-audit": "the pipeline runs it as a program (deploy/pipeline/images.py)",
     "schemathesis": "runs as a program (tests/service/test_service_openapi.py)",
     "asyncpg-stubs": "types for mypy",
     "boto3-stubs": "types for mypy",
@@ -53,10 +61,10 @@ def imported(*folders: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "parts"),
     [
-        ("proxy", ["dependencies"]),
-        ("flightspecial_service", ["dependencies", "aws"]),
-        ("deploy", ["dependencies", "local"]),
-        ("tests", ["dependencies", "aws", "local", "dev"]),
+        ("proxy", ["dependencies", "otel"]),
+        ("flightspecial_service", ["dependencies", "aws", "otel"]),
+        ("deploy", ["dependencies", "aws", "local"]),
+        ("tests", ["dependencies", "aws", "local", "otel", "dev"]),
     ],
 )
 def test_everything_that_is_imported_is_declared(folder: str, parts: list[str]) -> None:
@@ -68,7 +76,8 @@ def test_everything_that_is_imported_is_declared(folder: str, parts: list[str]) 
     ("part", "folders"),
     [
         ("dependencies", ["proxy", "flightspecial_service"]),
-        ("aws", ["flightspecial_service"]),
+        ("aws", ["flightspecial_service", "deploy"]),
+        ("otel", ["proxy", "flightspecial_service"]),
         ("local", ["deploy"]),
         ("dev", ["tests"]),
     ],

@@ -36,7 +36,12 @@ LABELS = {
     "facade_upstream_attempts_total": {"backend"},
     "facade_refused_total": {"kind"},
     "facade_dropped_cookies_total": {"backend"},
+    "facade_path_policies_total": {"route", "policy"},
     "facade_added_fields_refused_total": {"backend"},
+    "facade_retries_total": {"route", "backend"},
+    "facade_fallbacks_total": {"route", "backend", "reason"},
+    "facade_budget_exhausted_total": {"route", "backend", "budget"},
+    "facade_responses_not_ok_total": {"route", "backend"},
     "facade_client_connections": {"worker"},
     "facade_requests_in_flight": set(),
     "facade_upstream_connections": {"backend", "state"},
@@ -120,9 +125,15 @@ def test_the_labels_are_those_that_are_told(tmp_path: Path) -> None:
     only = route("r", to=refs(a=100))
     record = Record("v", 0, facts(), decided(table(only), only, facts(), 0), only)
     record.dropped_cookies = ("sid",)
+    record.path_policy = ("double_slash: merge",)
     record.refused_head = SentHead(103, 8, 9000, past_usual_limit=True)
     counters.count_request(record)
     counters.count_refused("too_slow")
+    decision = decided(table(only), only, facts(), 0)
+    counters.count_recovery("retry", decision)
+    counters.count_recovery("fallback", decision, "timeout")
+    counters.count_recovery("budget", decision, "retry")
+    counters.count_recovery("not_ok", decision)
     MirrorCounters(stats.workers[0]).count_drop("r", "body")
     stats.workers[0].publish(
         WorkerStatus("v", backends={"a": Connections(1, 1, 1, 1, {"bare_lf": 1})})

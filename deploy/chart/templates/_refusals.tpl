@@ -130,6 +130,9 @@
 {{- else if .Values.facade.ingress.enabled -}}
 {{- $found = append $found "facade.ingress.enabled is true, but facade.enabled is false: nobody would answer for /travelbuddy" -}}
 {{- end -}}
+{{- if and .Values.facade.enabled .Values.facade.rollout.route (not .Values.facade.admin.existingSecret) -}}
+{{- $found = append $found "facade.rollout.route is set, but facade.admin.existingSecret is empty, so that nobody can ask the facade for its figures: kubectl create secret generic facade-admin --from-literal=token=$(openssl rand -hex 32), and name it there" -}}
+{{- end -}}
 {{- with .Values.facade.ingress.groupOrder -}}
 {{- if ge (int .) 1 -}}
 {{- $found = append $found (printf "facade.ingress.groupOrder is %s, but TravelBuddy's own Ingress has 1 and would go first: leave it empty, which is 0" .) -}}

@@ -29,10 +29,10 @@ class Middleware:
         headers: HeaderPairs = (),
         access_log: bool = False,
     ) -> None:
-        self._telemetry = telemetry
-        self._drain = drain
-        self._headers = headers
-        self._access_log = access_log
+        self.telemetry = telemetry
+        self.drain = drain
+        self.headers = headers
+        self.access_log = access_log
 
     def begin(self, scope: Scope) -> tuple[Ids, float]:
         """Determine the ids of the request, and its start time."""
@@ -42,16 +42,16 @@ class Middleware:
 
     def with_common_headers(self, response: Response, ids: Ids, more: HeaderPairs) -> Response:
         """The response with the header fields of all responses, and `more`."""
-        headers = (*response.headers, *self._headers, *more, (b"x-request-id", ids.request_id))
-        if self._drain.on:
+        headers = (*response.headers, *self.headers, *more, (b"x-request-id", ids.request_id))
+        if self.drain.on:
             headers = (*headers, (b"connection", b"close"))
         return Response(response.status, response.body, headers)
 
     def end(self, scope: Scope, route: str, response: Response, began: float) -> None:
         """Count the request, and log it: with the access log, else at level debug."""
         took_s = time.perf_counter() - began
-        self._telemetry.count_request(scope["method"], route, response.status, took_s)
-        level = logging.INFO if self._access_log else logging.DEBUG
+        self.telemetry.count_request(scope["method"], route, response.status, took_s)
+        level = logging.INFO if self.access_log else logging.DEBUG
         if log.isEnabledFor(level):
             log.log(
                 level,

@@ -9,14 +9,13 @@ Routes that use what 0.1 did not have are written for today's order: they are no
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from urllib.parse import urlencode
 
-import re2
 from msgspec import Struct
 
+from proxy.config.checks.examples import request_of, segment_choices, with_label
 from proxy.errors import Problem
 from proxy.model import Facts, MatchedRoute, Route
-from proxy.model.match import Match, StringMatch
+from proxy.model.match import Match
 from proxy.routing.hosts import host_matches, host_name, matching_host
 from proxy.routing.match import Index
 from proxy.routing.path_tree import Entry, Node, PathTree
@@ -30,10 +29,6 @@ _MAX_CHILDREN = 100
 """Literal segments that are tried for a parameter."""
 _MAX_WARNINGS = 100
 _HINT = "give the one that has to go first a higher `priority`"
-_EXAMPLES = ("x", "1")
-"""Segments and values for what a match leaves open."""
-_ANY_LABEL = "any"
-"""In place of the star of a host."""
 
 
 class ChangedPair(Struct, frozen=True):
@@ -143,7 +138,7 @@ class _Search:
                 for other in group:
                     self._steps += 1
                     for host in self._changed(entry, other):
-                        yield _request(entry.matched.match, other.matched.match, host, path)
+                        yield request_of(entry.matched.match, other.matched.match, host, path)
                     if self._steps > _MAX_STEPS:
                         return
 
@@ -157,7 +152,7 @@ class _Search:
 
     def _overlapping(self, match: Match) -> Iterator[tuple[list[Entry], str]]:
         """Entries whose paths overlap with that of `match`, each group with a path that both match."""
-        choices = _choices(match)
+        choices = segment_choices(match)
         if choices is None:
             return
         yield self._tree.without_path, "/" + "/".join(options[0] for options in choices)
@@ -185,26 +180,6 @@ def _is_old(matched: MatchedRoute) -> bool:
     return len(matched.route.matches) == 1 and not is_new
 
 
-def _choices(match: Match) -> list[tuple[str, ...]] | None:
-    """For each segment of the path the segments that match it, a `{name}` last for any. None for a regex."""
-    path = match.path
-    if path is None:
-        return []
-    if path.kind == "regex":
-        return None
-    is_prefix = path.kind == "prefix"
-    segments = segments_of(path.value) if is_prefix else path.value.split("/")[1:]
-    return [_choices_of(segment, dict(path.params)) for segment in segments]
-
-
-def _choices_of(segment: str, rules: dict[str, str]) -> tuple[str, ...]:
-    if not is_parameter(segment):
-        return (segment,)
-    rule = rules.get(segment[1:-1])
-    fitting = (each for each in _EXAMPLES if rule is None or re2.fullmatch(rule, each))
-    return (*fitting, segment)
-
-
 def _below(
     node: Node, choices: tuple[str, ...], before: str, depth: int
 ) -> Iterator[tuple[Node, str, int]]:
@@ -224,30 +199,7 @@ def _below(
 def _common_host(one: str, other: str) -> str | None:
     """A host that both match; `ANY_HOST` matches every host. None if there is none."""
     if ANY_HOST in (one, other):
-        return (one or other or "www.example").replace("*", _ANY_LABEL)
+        return with_label(one or other or "www.example")
     wide, narrow = sorted((one, other), key=lambda each: (not each.startswith("*"), len(each)))
-    host = narrow.replace("*", _ANY_LABEL)
+    host = with_label(narrow)
     return host if wide == narrow or host_matches(wide, host) else None
-
-
-def _request(one: Match, other: Match, host: str, path: str) -> Facts:
-    """A request with what both matches ask for."""
-    methods = [each for each in one.methods if each in (other.methods or (each,))]
-    method = (methods or [*other.methods, "GET"])[0]
-    headers = _values(one.headers, other.headers)
-    cookies = _values(one.cookies, other.cookies)
-    fields = [(name.encode(), value.encode()) for name, value in headers.items()]
-    if cookies:
-        pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        fields.append((b"cookie", pairs.encode()))
-    query = urlencode(_values(one.query, other.query))
-    return Facts(method, host.encode(), path.encode(), query.encode(), fields, "")
-
-
-def _values(*matches: Sequence[StringMatch]) -> dict[str, str]:
-    return {
-        each.name: each.value if each.kind in ("exact", "prefix") else _EXAMPLES[1]
-        for several in matches
-        for each in several
-        if (each.kind, each.value) != ("present", "false")
-    }

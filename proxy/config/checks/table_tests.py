@@ -157,7 +157,10 @@ def _assumes(given: Given) -> bool:
 def _known(matched: MatchedRoute, test: TableTest, facts: Facts) -> Iterator[Known]:
     """The bucket of the test, that of the request's key, or one bucket of each reference."""
     route, cohort = matched.route, matched.route.cohort
-    has_key = cohort is not None and key_of(cohort, matched.match, facts) is not None
+    has_key = (
+        cohort is not None
+        and key_of(cohort, matched.match, facts, matched.route.path_policy) is not None
+    )
     if test.bucket_bp is not None or has_key or len(route.backend_refs) < 2:
         yield Known(test.bucket_bp, test.override, test.last_write)
         return

@@ -175,9 +175,9 @@ class BackendDoc(RuledDoc):
         default=2.5,
         description="How long an idle connection to it is kept; at most half of its own idle timeout",
     )
-    load_balancing: Annotated[LoadBalancing, choice("way", *get_args(LoadBalancing))] = Field(
-        default="round_robin", description="The choice of an endpoint for a request"
-    )
+    load_balancing: Annotated[
+        LoadBalancing, choice("load balancing policy", *get_args(LoadBalancing))
+    ] = Field(default="round_robin", description="The choice of an endpoint for a request")
     session_affinity: SessionAffinityDoc | None = Field(
         default=None, description="Keeps a client with one endpoint, by a cookie"
     )
@@ -188,11 +188,11 @@ class BackendDoc(RuledDoc):
         default_factory=list,
         description="Deviations from HTTP/1.1 in the heads of its responses that are accepted, and counted",
     )
-    path_parameters: Annotated[Literal["strip", "keep"], choice("way", "strip", "keep")] | None = (
-        Field(
-            default=None,
-            description="`;name=value` in paths; `strip` for newcomers, `keep` for others if not given",
-        )
+    path_parameters: (
+        Annotated[Literal["strip", "keep"], choice("policy for parameters", "strip", "keep")] | None
+    ) = Field(
+        default=None,
+        description="`;name=value` in paths; `strip` for newcomers, `keep` for others if not given",
     )
     headers: AllowHeadersDoc = Field(
         default_factory=shared(AllowHeadersDoc()),

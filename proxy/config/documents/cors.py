@@ -82,11 +82,11 @@ class CorsDoc(RuledDoc):
     max_age: Annotated[float, Duration("0s", "1d")] | None = Field(
         default=None, description="How long a browser may keep the response to a preflight"
     )
-    preflight: Annotated[Literal["respond", "forward"], choice("way", "respond", "forward")] = (
-        Field(
-            default="respond",
-            description="Whether the facade responds to preflights, or the backend",
-        )
+    preflight: Annotated[
+        Literal["respond", "forward"], choice("policy for preflights", "respond", "forward")
+    ] = Field(
+        default="respond",
+        description="Whether the facade responds to preflights, or the backend",
     )
 
     def faults(self) -> Iterator[Fault]:

@@ -82,7 +82,12 @@ class PathMatchDoc(RuledDoc):
         closed = self.exact is not None or (self.template is not None and not self.has_tail())
         if self.trailing_slash == "ignore" and not closed:
             hint = "leave it out: it is for `exact`, and for `template` without a tail"
-            yield Fault(("trailing_slash",), "a slash is never lost here", hint, on_key=True)
+            yield Fault(
+                ("trailing_slash",),
+                "`trailing_slash: ignore` has no effect here",
+                hint,
+                on_key=True,
+            )
         names = parameters(self.template or "")
         if self.template is not None and not names:
             prefix = self.template.removesuffix(TAIL) or "/"

@@ -89,22 +89,25 @@ class ResponseOkDoc(RuledDoc):
             yield Fault((), "everything is good enough here", "write `status` or `json_type`")
 
 
+class BudgetDoc(Doc):
+    """A limit of additional load, as a percentage of the requests of the route that are under way. 3 always fit."""
+
+    percent: Percent = Field(default=2000, description="The percentage of requests under way")
+
+
 class FallbackDoc(Doc):
     """Sends a request to the other backend if the chosen one fails before the response begins."""
 
     triggers: Annotated[list[Trigger], UNIQUE_ITEMS, Field(min_length=1)] = Field(
         description="Failures that lead to the other backend"
     )
-
-
-class BudgetDoc(Doc):
-    """The limit of the load that retries may add."""
-
-    percent: Percent = Field(default=2000, description="The percentage of requests in flight")
+    budget: BudgetDoc | None = Field(
+        default=None, description="The limit of all fallbacks together; none if not given"
+    )
 
 
 class RetryDoc(Doc):
-    """Sends a request to the same backend again. For safe methods only."""
+    """Sends a request to the same backend again."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = Field(
         default=1, description="The number of retries"

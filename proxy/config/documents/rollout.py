@@ -1,36 +1,38 @@
 """Stages, and the way from one to another in steps."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from proxy.analysis.conditions import OPERANDS, ConditionError, operands, parse_condition
+from proxy.analysis.verdicts import METRICS, PARITY
 from proxy.config.documents.base import Doc, RuledDoc, exactly_one
-from proxy.config.faults import Fault, checked_text, did_you_mean, quoted, value_fault
-from proxy.config.texts import Name, choice
+from proxy.config.faults import Fault, checked_text, did_you_mean, value_fault
+from proxy.config.rollout_rules import failure_faults, order_faults
+from proxy.config.texts import choice
 from proxy.config.units import Duration, Percent
 from proxy.model.stage import STAGES, Stage
 
+MetricName = Literal[
+    "success_rate",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "fallback_rate",
+    "parity_rate",
+]
 StageName = Annotated[Stage, choice("stage", *STAGES)]
-
-_TERM = r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?|[a-z][a-z0-9_]{0,40})"
-_SUM = rf"{_TERM}(?: *[-+*/] *{_TERM}){{0,8}}"
-_COMPARISON = rf"{_SUM} *(?:>=|<=|==|>|<) *{_SUM}"
-_CONDITION = re.compile(rf"{_COMPARISON}(?: +(?:and|or) +{_COMPARISON}){{0,8}}")
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_OPERANDS = ("new", "legacy", "lower_bound", "upper_bound")
 
 
 def _read_condition(value: Any) -> str:
     text = checked_text(value)
-    if len(text) > 200 or not _CONDITION.fullmatch(text):
-        raise value_fault(f"{quoted(text)} is no condition", 'write one like "new >= 0.995"')
-    for word in _WORD.findall(text):
-        if word not in (*_OPERANDS, "and", "or"):
-            raise value_fault(
-                f"{quoted(word)} is no value of a metric", did_you_mean(word, _OPERANDS)
-            )
+    try:
+        parse_condition(text)
+    except ConditionError as error:
+        raise value_fault(
+            str(error), did_you_mean(error.word, OPERANDS) if error.word else error.hint
+        ) from None
     return text
 
 
@@ -73,11 +75,20 @@ class StepDoc(RuledDoc):
         )
 
 
-class MetricDoc(Doc):
+class MetricDoc(RuledDoc):
     """A metric and its condition."""
 
-    name: Name = Field(description="The name of the metric")
+    name: Annotated[MetricName, choice("metric", *METRICS)] = Field(
+        description="The name of the metric"
+    )
     success_condition: Condition = Field(description="The condition: comparisons, `and`, `or`")
+
+    def faults(self) -> Iterator[Fault]:
+        if self.name == PARITY and "legacy" in operands(parse_condition(self.success_condition)):
+            text = "`legacy` in a condition of parity, which is one value for both backends"
+            yield Fault(
+                ("success_condition",), text, "compare `new` or `lower_bound` with a number"
+            )
 
 
 class AnalysisDoc(Doc):
@@ -87,7 +98,7 @@ class AnalysisDoc(Doc):
         default=60.0, description="The time between two evaluations"
     )
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
-        default=100, description="With fewer requests the analysis is inconclusive"
+        default=1000, description="With fewer requests the analysis is inconclusive"
     )
     inconclusive: Annotated[
         Literal["pause", "fail", "proceed"], choice("reaction", "pause", "fail", "proceed")
@@ -104,8 +115,7 @@ class OnFailureDoc(RuledDoc):
     set_stage: StageName | None = Field(default=None, description="The stage")
 
     def faults(self) -> Iterator[Fault]:
-        if self.set_weight is None and self.set_stage is None:
-            yield Fault((), "nothing is done on failure", "write `set_weight` or `set_stage`")
+        yield from failure_faults(self)
 
 
 class RolloutDoc(RuledDoc):
@@ -122,3 +132,4 @@ class RolloutDoc(RuledDoc):
             if step.analysis is not None and self.analysis is None:
                 text = "a step of analysis, and no metrics"
                 yield Fault(("steps", position), text, "add `analysis:` to the rollout")
+        yield from order_faults(self.steps)

@@ -53,11 +53,16 @@ class PathRewriteDoc(RuledDoc):
         yield from exactly_one(self, keys, "a path rewrite")
 
 
-class ReverseDoc(Doc):
-    """How paths in a response are mapped back, for a rewrite without an inverse."""
+class ReverseDoc(RuledDoc):
+    """How paths in a response are mapped back, in place of the inverse of the rewrite."""
 
     prefix: FixedPath = Field(description="The prefix in the response")
     replace_prefix_match: FixedPath = Field(description="Replaces that prefix")
+
+    def faults(self) -> Iterator[Fault]:
+        if self.prefix.rstrip("/") == self.replace_prefix_match.rstrip("/"):
+            text = "`reverse` replaces a prefix by itself"
+            yield Fault(("replace_prefix_match",), text, "write the prefix that clients know")
 
 
 class QueryEditsDoc(RuledDoc):
@@ -83,7 +88,9 @@ class UrlRewriteDoc(RuledDoc):
     path: PathRewriteDoc | None = Field(default=None, description="Another path")
     query: QueryEditsDoc | None = Field(default=None, description="Another query")
     hostname: Hostname | None = Field(default=None, description="Another Host")
-    reverse: ReverseDoc | None = Field(default=None, description="The inverse, for responses")
+    reverse: ReverseDoc | None = Field(
+        default=None, description="The inverse for paths in responses, if not that of `path`"
+    )
 
     def faults(self) -> Iterator[Fault]:
         if self.path is None and self.query is None and self.hostname is None:
@@ -228,9 +235,11 @@ class RouteDoc(Doc):
     timeouts: TimeoutsDoc = Field(
         default_factory=shared(TimeoutsDoc()), description="Timeouts of this route"
     )
-    tunnels: Annotated[Literal["keep", "drain"], choice("way", "keep", "drain")] = Field(
-        default="keep",
-        description="WebSockets to a backend that the route sends nothing more to: they stay, or end within 5s",
+    tunnels: Annotated[Literal["keep", "drain"], choice("policy for tunnels", "keep", "drain")] = (
+        Field(
+            default="keep",
+            description="WebSockets to a backend that the route sends nothing more to: they stay, or end within 5s",
+        )
     )
     limits: LimitsDoc = Field(
         default_factory=shared(LimitsDoc()), description="Limits of this route"

@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.control.changes import Changes
 from proxy.control.edits.splices import Splice
 from proxy.control.edits.yaml_nodes import Document
+from proxy.control.rollout_mark import RolloutMark
 from proxy.model import Route
 
 
@@ -19,13 +20,21 @@ class EditedTable(Struct, frozen=True):
     changes: Changes
     nodes: int | None
     """Its keys and values; None if its routes cannot be read one by one."""
+    mark: RolloutMark | None = None
+    """What the history records of a rollout."""
 
 
 class EditableTable(Protocol):
     """A text that loads: the whole table (`ParsedTable`), or one route of it (`SeparateRoute`)."""
 
     @property
+    def text(self) -> bytes: ...
+
+    @property
     def kill_switch(self) -> bool: ...
+
+    @property
+    def nodes(self) -> int | None: ...
 
     def route(self, name: str) -> Route:
         """A route with at least its stage and references. Raises EditError for a name that no route has."""

@@ -21,6 +21,7 @@ from proxy.control.edits.editable import EditableTable, EditedTable
 from proxy.control.edits.splices import (
     percent_text,
     set_kill_switch,
+    set_percent,
     set_stage,
     set_weights,
     written_weights,
@@ -87,6 +88,17 @@ def change_stage(
     share_bp = _newcomer_weight(name, stage, weight_bp, current[newcomer])
     weights = {incumbent: ALL_BP - share_bp, newcomer: share_bp}
     return _with_state(table, document, route, stage, weights, consent)
+
+
+def set_mirror(table: EditableTable, name: str, percent_bp: int) -> EditedTable | None:
+    """Set the percentage of copies. The table has to be whole: one route of it does not show its mirror."""
+    mirror = table.route(name).mirror
+    if mirror is None:
+        raise EditError(f"route {name} has no `mirror`: write `mirror: {{percent: 0}}` first")
+    if mirror.percent_bp == percent_bp:
+        return None
+    document = table.document(name)
+    return table.edited(document, set_percent(document, percent_bp), Changes(changed=(name,)))
 
 
 def restore_state(table: EditableTable, name: str, state: RouteState) -> EditedTable | None:

@@ -175,6 +175,23 @@ def _bp(node: Node) -> int | None:
     return min(int(whole) * 100 + int(rest.ljust(2, "0")[:2]), ALL_BP)
 
 
+# --- the mirror of a route -------------------------------------------------------------------
+
+
+def set_percent(document: Document, percent_bp: int) -> list[Splice]:
+    """Set `percent` of the route's `mirror`. It is inserted after the first key if there is none."""
+    pair = route_of(document).get("mirror")
+    assert pair is not None, "the caller has looked"
+    mirror = _unshared(document, pair[1], "mirror")
+    percent = mirror.get("percent")
+    if percent is not None:
+        return [_replaced(document, percent, percent_text(percent_bp))]
+    if not mirror.pairs:
+        raise EditError("`mirror` has no key: write `mirror: {percent: 0}` first")
+    first = mirror.pairs[0][0].text
+    return [_inserted(document, mirror, first, "percent", percent_text(percent_bp))]
+
+
 # --- one scalar -----------------------------------------------------------------------------
 
 

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from proxy.config.reader import MAX_BYTES
 from proxy.control.changes import Changes, RouteState
+from proxy.control.rollout_mark import RolloutMark
 
 FOUND = "found"
 BY_HAND = "edited by hand"
@@ -44,6 +45,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """The bytes of the table after the change: zlib, base64."""
     previous: str = ""
     hash: str = ""
+    rollout: RolloutMark | UnsetType = UNSET
+    """How far a rollout has come with it. Entries without it are written as before there were rollouts."""
 
 
 class Truncation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +66,7 @@ class NewEntry(Struct, frozen=True):
     changes: Changes
     text: bytes
     reason: str = ""
+    rollout: RolloutMark | None = None
 
 
 class HistoryScan(Struct, frozen=True):
@@ -97,6 +101,7 @@ def chained(new: NewEntry, last: Entry | None, now: float) -> Entry:
         new.changes,
         base64.b64encode(zlib.compress(new.text, 9)).decode(),
         last.hash if last is not None else "",
+        rollout=UNSET if new.rollout is None else new.rollout,
     )
     return replace(entry, hash=_hash(entry))
 

@@ -45,6 +45,7 @@ TablesByVersion = Mapping[str, RouteTable]
 _RECORD_WAIT_S = 10.0
 _FIRST_READ_BYTES = 256 * 1024
 _FIRST_LINE_BYTES = 512
+_NEWEST_BYTES = 1024 * 1024
 BOUNDS = HistoryBounds()
 
 
@@ -68,6 +69,19 @@ def load_history(table: Path) -> HistoryScan:
         return read_history(history_path(table).read_bytes())
     except FileNotFoundError:
         return HistoryScan()
+
+
+def newest_entries(table: Path, count: int) -> tuple[Entry, ...]:
+    """The last entries, oldest first, as far as they are in the last MiB. Does not check the chain. Raises OSError."""
+    try:
+        with history_path(table).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _NEWEST_BYTES))
+            lines = file.read(_NEWEST_BYTES).splitlines()
+    except FileNotFoundError:
+        return ()
+    entries = (read_entry(line) for line in lines[-count:])
+    return tuple(entry for entry in entries if entry is not None)
 
 
 class KnownTables(Struct, frozen=True):

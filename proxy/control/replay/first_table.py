@@ -10,7 +10,8 @@ from proxy.control.replay.path_tree import Path
 from proxy.control.replay.survey import OTHER, Seam, Shape, Survey
 
 _REST = "everything-else"
-_READ_METHODS = ("GET", "HEAD")
+_READ_METHODS = ("GET", "HEAD", "OPTIONS")
+"""With the method of CORS preflights: they go where their GET goes."""
 _SHAPES_SHOWN = 5
 _HOSTS_SHOWN = 5
 _NUMBER, _UUID, _HEX = "{number}", "{uuid}", "{hex}"

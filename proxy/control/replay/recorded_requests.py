@@ -37,6 +37,10 @@ class LoggedRequest(Struct, frozen=True):
     reason: str = ""
     table: str = ""
     """The version of the table that was in effect."""
+    time: str = ""
+    """As the log has it."""
+    route: str | None = None
+    """The name of the route, in a log of the facade."""
     in_text: bool = False
     """From a text log: it has the whole query, but no headers and cookies."""
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from proxy.control.replay.recorded_requests import LoggedRequest
 
 _CLIENT = rb"([!-~]{1,255}+) [^ ]{1,255}+ [^ ]{1,255}+"
-_TIME = rb"\[[^\[\]]{1,64}\]"
+_TIME = rb"\[([^\[\]]{1,64})\]"
 _STATUS = rb"([0-9]{3}|-)(?![^ \r])"
 _USUAL_LINE = re.compile(
     _CLIENT + rb" " + _TIME + rb' "([^"\\]*+(?:\\.[^"\\]*+)*+)" ' + _STATUS, re.DOTALL
@@ -26,7 +26,7 @@ _ODD_LINE = re.compile(
 )
 # Load balancers of the older generation write no type in front.
 _BALANCER_LINE = re.compile(
-    rb"(?:(?:https?|h2|grpcs?|wss?) )?[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]{1,40}+ [^ ]{1,255}+ ([^ ]{1,255}+) "
+    rb"(?:(?:https?|h2|grpcs?|wss?) )?([0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]{1,40}+) [^ ]{1,255}+ ([^ ]{1,255}+) "
     rb"(?:[^ ]{1,255}+ ){4}([0-9]{3}|-) (?:[^ ]{1,255}+ ){3}"
     rb'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|"(.{0,65536}?)")(?= "|[\r]?\Z)',
     re.DOTALL,
@@ -53,6 +53,7 @@ class Fields(Struct, frozen=True):
     request: bytes
     """The request line, with its escapes; `-` or empty if there was none."""
     status: bytes
+    time: bytes
     host: bytes = b""
     """The virtual host, if the line has one."""
 
@@ -60,7 +61,7 @@ class Fields(Struct, frozen=True):
 def usual_fields(line: bytes) -> Fields | None:
     """The fields of a usual line in Common or Combined Log Format. None for any other line."""
     found = _USUAL_LINE.match(line)
-    return None if found is None else Fields(found[1], found[2], found[3])
+    return None if found is None else Fields(found[1], found[3], found[4], found[2])
 
 
 def odd_fields(line: bytes) -> Fields | None:
@@ -75,8 +76,9 @@ def odd_fields(line: bytes) -> Fields | None:
     has_host = len(before) == 4 and before[1] != b"-" and before[2] == b"-"
     if has_host:
         host = before[0] if _VIRTUAL_HOST.fullmatch(before[0]) else b""
-        return Fields(before[1], found[2], found[3], host)
-    return Fields(before[0] if before[1] == b"-" else before[-3], found[2], found[3])
+        return Fields(before[1], found[3], found[4], found[2], host)
+    client = before[0] if before[1] == b"-" else before[-3]
+    return Fields(client, found[3], found[4], found[2])
 
 
 def balancer_fields(line: bytes) -> Fields | None:
@@ -84,9 +86,9 @@ def balancer_fields(line: bytes) -> Fields | None:
     found = _BALANCER_LINE.match(line)
     if found is None:
         return None
-    client = found[1].rpartition(b":")[0].strip(b"[]")
-    request = found[3] if found[3] is not None else found[4]
-    return Fields(client, request, found[2])
+    client = found[2].rpartition(b":")[0].strip(b"[]")
+    request = found[4] if found[4] is not None else found[5]
+    return Fields(client, request, found[3], found[1])
 
 
 def request_of(fields: Fields) -> LoggedRequest | None:
@@ -112,6 +114,7 @@ def request_of(fields: Fields) -> LoggedRequest | None:
         target.decode("latin-1"),
         fields.client.decode("latin-1"),
         status=0 if fields.status == b"-" else int(fields.status),
+        time=fields.time.decode("latin-1"),
         in_text=True,
     )
 

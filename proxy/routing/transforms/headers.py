@@ -119,9 +119,9 @@ def upstream_headers(
     )
     if backend.headers.remove:
         kept = [pair for pair in kept if pair[0].decode("latin-1") not in backend.headers.remove]
-    source = ValueSource(
-        facts, matched.match.path, UNKNOWN_ID if identity is None else identity.request_id
-    )
+    request_id = UNKNOWN_ID if identity is None else identity.request_id
+    policy = matched.route.path_policy
+    source = ValueSource(facts, matched.match.path, request_id, policy)
     return edited_request(kept, matched.route, ref, source)
 
 
@@ -136,7 +136,7 @@ def sent_prefixes(
     kept = with_prefix(kept, taken_prefix(matched.match, ref.rewrite))
     if PREFIX.decode() in backend.headers.remove:
         kept = []
-    source = ValueSource(facts, matched.match.path)
+    source = ValueSource(facts, matched.match.path, path_policy=matched.route.path_policy)
     edited = edited_request(kept, matched.route, ref, source)
     return [value for name, value in edited if name == PREFIX]
 
@@ -204,6 +204,20 @@ def _may_pass(name: bytes, allowed: frozenset[str], peer_trusted: bool) -> bool:
     if forwarding or name in _NOT_FROM_CLIENTS or b"_" in name:
         return name.decode("latin-1") in allowed
     return True
+
+
+def belongs_to_connection(name: str) -> bool:
+    """Whether a field is for one connection, and never passes."""
+    return name.encode() in _HOP_BY_HOP
+
+
+def is_dropped(name: str, allowed: frozenset[str]) -> bool:
+    """Whether a client's field of this name is dropped for what it may claim. `allowed` as in `upstream_headers`.
+
+    Forwarding fields are not: a backend gets what the facade believes of them.
+    """
+    encoded = name.encode()
+    return encoded not in _NOT_FORWARDED and not _may_pass(encoded, allowed, peer_trusted=True)
 
 
 def _decrement_max_forwards(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

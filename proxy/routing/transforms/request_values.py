@@ -18,14 +18,16 @@ from msgspec import Struct
 
 from proxy.errors import BadRequest
 from proxy.model import (
+    STRICT_PATHS,
     Facts,
     HeaderEdits,
     PathMatch,
+    PathPolicy,
     QueryEdits,
     RequestValue,
     ValueTemplate,
 )
-from proxy.routing.paths import is_one_segment, segments_of
+from proxy.routing.paths import is_one_segment, onward_path, segments_of
 from proxy.routing.transforms.facade_fields import (
     client_origin,
     is_forwarding,
@@ -47,6 +49,8 @@ class ValueSource(Struct, frozen=True):
     path: PathMatch | None
     """The path that the route matched: it names the parameters."""
     request_id: bytes = UNKNOWN_ID
+    path_policy: PathPolicy = STRICT_PATHS
+    """That of the route: parameters are those of the path that goes on."""
 
     def raw(self, value: RequestValue) -> bytes | None:
         """A value as it was sent, or decoded if it is of the path or the query. None if it is missing."""
@@ -73,7 +77,7 @@ class ValueSource(Struct, frozen=True):
     def segment(self, name: str) -> bytes | None:
         """The segment of a parameter as it was sent, without path parameters."""
         pattern = "" if self.path is None else self.path.value
-        parts = self.facts.path.split(b"/")[1:]
+        parts = onward_path(self.facts.path, self.path_policy).split(b"/")[1:]
         for part, segment in zip(parts, segments_of(pattern), strict=False):
             if segment == f"{{{name}}}":
                 return part.partition(b";")[0]

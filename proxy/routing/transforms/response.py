@@ -38,7 +38,7 @@ def client_response_headers(
         backend = snapshot.backends[decision.ref.backend]
         headers = with_set_cookies(headers, backend.cookies)
         headers = mapped_back(headers, decision, backend, facts, snapshot.table.forwarded)
-    source = ValueSource(facts, decision.match.path, request_id)
+    source = ValueSource(facts, decision.match.path, request_id, decision.route.path_policy)
     kept = client_headers(headers, decision, snapshot.decision_header, source)
     return with_cors(kept, decision.route, facts)
 

@@ -3,7 +3,7 @@
 If `/api/7` is rewritten to `/svc/7`, the backend responds with its own paths: `Location: /svc/8`, a cookie for
 `/svc`. Paths below the rewritten prefix get the matched prefix again, and the backend's authority, which clients
 cannot reach, is removed. A backend that got the client's Host writes absolute addresses with it: their paths are
-mapped, too. Rewrites without an inverse (full path, template) are not mapped.
+mapped, too. Other rewrites are mapped if they have an inverse (`path_inverse`), or if the table has one (`reverse`).
 
 A backend that obeys X-Forwarded-Prefix writes the paths that the client knows: paths below that prefix stay.
 """
@@ -12,10 +12,11 @@ import re
 
 from msgspec import Struct
 
-from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs
+from proxy.model import Backend, Decision, Facts, Forwarded, HeaderPairs, Match, Rewrite
 from proxy.routing.paths import segments_of, to_wire
 from proxy.routing.transforms.facade_fields import announced_prefix, client_origin
 from proxy.routing.transforms.headers import sent_prefixes
+from proxy.routing.transforms.path_inverse import PathInverse, inverse_of
 
 _ADDRESSED = frozenset((b"location", b"content-location"))
 _MAPPED = _ADDRESSED | {b"link", b"refresh", b"set-cookie"}
@@ -28,8 +29,8 @@ _PATH = re.compile(rb"(;[ \t]*path[ \t]*=[ \t]*)([^;]*)", re.IGNORECASE)
 _DOMAIN = re.compile(rb";[ \t]*domain[ \t]*=[ \t]*\.?([^;]*)", re.IGNORECASE)
 
 
-class PrefixMapping(Struct, frozen=True):
-    """A prefix rewrite and its hosts. Prefixes have no slash at the end."""
+class AddressMapping(Struct, frozen=True):
+    """The inverse of a rewrite, and its hosts. Prefixes have no slash at the end."""
 
     inner: bytes
     """The prefix that the backend knows."""
@@ -41,10 +42,16 @@ class PrefixMapping(Struct, frozen=True):
     """Authorities of the client's request that the backend got, in lower case."""
     announced: bytes = b""
     """The prefix that the backend was sent in X-Forwarded-Prefix."""
+    inverse: PathInverse | None = None
+    """In place of the two prefixes."""
 
     def path(self, path: bytes) -> bytes:
         """`path` with `outer` in place of `inner`. Unchanged: a path not below `inner`, or below `announced`."""
-        if self.inner == self.outer or not path.startswith(b"/") or path.startswith(b"//"):
+        if not path.startswith(b"/") or path.startswith(b"//"):
+            return path
+        if self.inverse is not None:
+            return self.inverse.path(path)
+        if self.inner == self.outer:
             return path
         if self.announced and _is_below(path, self.announced):
             return path
@@ -74,20 +81,21 @@ def mapped_back(
     """`headers` of a backend's response, with addresses that the client knows."""
     if decision.ref is None or not any(name in _MAPPED for name, _ in headers):
         return headers
-    mapping = _prefix_mapping(decision, backend, facts, forwarded)
+    mapping = _mapping(decision, backend, facts, forwarded)
     return [
         (name, _mapped(name, value, mapping) if name in _MAPPED else value)
         for name, value in headers
     ]
 
 
-def _prefix_mapping(
+def _mapping(
     decision: Decision, backend: Backend, facts: Facts, forwarded: Forwarded
-) -> PrefixMapping:
+) -> AddressMapping:
     """The mapping that inverts the rewrite of `decision`."""
     ref = decision.ref
     rewrite = None if ref is None else ref.rewrite
     inner = outer = announced = b""
+    inverse = None
     if ref is not None and rewrite is not None and rewrite.prefix is not None:
         announced = announced_prefix(
             sent_prefixes(facts, decision.matched, ref, backend, forwarded)
@@ -97,6 +105,10 @@ def _prefix_mapping(
         outer = to_wire(
             "".join(f"/{each}" for each in segments_of(pattern.value if pattern else "/"))
         )
+    if rewrite is not None and rewrite.reverse is not None:
+        inner, outer = (to_wire(each.rstrip("/")) for each in rewrite.reverse)
+    elif rewrite is not None:
+        inverse = inverse_of(decision.match.path, rewrite)
     hosts = {endpoint.authority.lower().encode() for endpoint in backend.endpoints}
     hosts |= {f"{endpoint.host}:{endpoint.port}".lower().encode() for endpoint in backend.endpoints}
     host_is_replaced = not backend.preserve_host
@@ -106,9 +118,33 @@ def _prefix_mapping(
     # What a trusted proxy reports as the client's Host every backend gets, in X-Forwarded-Host.
     client_hosts = {facts.host.lower(), client_origin(facts)[1].lower()}
     known_hosts = client_hosts - {facts.host.lower()} if host_is_replaced else client_hosts
-    return PrefixMapping(
-        inner, outer, frozenset(hosts - client_hosts), frozenset(known_hosts), announced
+    return AddressMapping(
+        inner, outer, frozenset(hosts - client_hosts), frozenset(known_hosts), announced, inverse
     )
+
+
+def describe_inverse(match: Match, rewrite: Rewrite | None) -> str:
+    """What becomes of paths in responses, in words. Empty if the table does not rewrite the path."""
+    if rewrite is None:
+        return ""
+    if rewrite.reverse is not None:
+        inner, outer = (each.rstrip("/") for each in rewrite.reverse)
+        return f"their paths {inner}/** become {outer}/**"
+    if rewrite.prefix is not None:
+        outer = "" if match.path is None else match.path.value
+        return f"their paths {rewrite.prefix.rstrip('/')}/** become {outer.rstrip('/')}/**"
+    if rewrite.full_path is None and rewrite.template is None:
+        return ""
+    inverse = inverse_of(match.path, rewrite)
+    if inverse is None:
+        return (
+            "their paths stay: the rewrite loses a part of the path, and the table has no `reverse`"
+        )
+    tail = "/**" if inverse.is_open else ""
+    inside, outside = (
+        "".join(f"/{each}" for each in path) for path in (inverse.inner, inverse.outer)
+    )
+    return f"their paths {inside}{tail} become {outside}{tail}"
 
 
 def _path_alone(path: bytes) -> bytes:
@@ -120,7 +156,7 @@ def _is_below(path: bytes, prefix: bytes) -> bool:
     return path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/", b"?", b"#", b";")
 
 
-def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:
+def _mapped(name: bytes, value: bytes, mapping: AddressMapping) -> bytes:
     if name in _ADDRESSED:
         return mapping.address(value)
     if name == b"link":
@@ -131,7 +167,7 @@ def _mapped(name: bytes, value: bytes, mapping: PrefixMapping) -> bytes:
     return _DOMAIN.sub(lambda domain: b"" if _is_backend(domain[1], mapping) else domain[0], value)
 
 
-def _is_backend(domain: bytes, mapping: PrefixMapping) -> bool:
+def _is_backend(domain: bytes, mapping: AddressMapping) -> bool:
     """Whether a cookie's domain is a host of the backend. A client would ignore such a cookie."""
     domain = domain.strip().lower()
     return any(host.rpartition(b":")[0] == domain or host == domain for host in mapping.hosts)

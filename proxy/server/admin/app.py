@@ -1,4 +1,4 @@
-"""The application of the admin listener: probes, metrics, the table in effect, and `GET /explain`."""
+"""The application of the admin listener: probes, metrics, figures, the table, `GET /explain`, and the dashboard."""
 
 import asyncio
 import time
@@ -8,9 +8,10 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route as Path
 
+from proxy.dashboard.app import OPEN_PATHS, Dashboard
 from proxy.downstream.asgi_types import App, Receive, Scope, Send
 from proxy.errors import FacadeError
 from proxy.model import BackendHealth, Health
@@ -18,11 +19,12 @@ from proxy.routing.explain import explain
 from proxy.routing.request_spec import read_request_spec
 from proxy.routing.route_row import route_row
 from proxy.routing.snapshot import CurrentTable
+from proxy.server.admin.figures import figures_report
 from proxy.server.admin.parity import parity_paths
 from proxy.server.admin.problems import problem
 from proxy.server.parity import ParityKeeper
 from proxy.server.probes import Health as FacadeHealth
-from proxy.server.settings import Token
+from proxy.server.settings import Settings, Token
 from proxy.telemetry.health_report import health_in
 from proxy.telemetry.prometheus import CONTENT_TYPE, exposition
 from proxy.telemetry.shared_memory import Connections, SharedStats
@@ -94,11 +96,13 @@ def admin_app(
     stats: SharedStats,
     health: FacadeHealth,
     token: Token | None,
+    dashboard: Dashboard,
     parity: ParityKeeper,
 ) -> App:
-    """The admin application. Responses are JSON, errors problem+json, metrics plain text.
+    """The admin application. Responses are JSON, errors problem+json, metrics plain text, the dashboard HTML.
 
-    With `token`, all paths but the probes require it, and the probes respond with their status alone.
+    With `token`, all paths but the probes require it, and the probes respond with their status alone. A browser is
+    sent to the dashboard's login.
     """
 
     async def healthz(_: Request) -> Response:
@@ -126,6 +130,10 @@ def admin_app(
             await asyncio.sleep(0)  # With one process, traffic is served on this event loop, too.
         return Response("".join(pieces), media_type=CONTENT_TYPE)
 
+    async def figures(_: Request) -> Response:
+        report = figures_report(table, stats, _health(table, stats))
+        return Response(msgspec.json.encode(report), media_type="application/json")
+
     def explain_request(request: Request) -> Response:
         # Not a coroutine: Starlette runs it in a thread, since a large table takes long.
         return _explanation(table, _health(table, stats), request)
@@ -134,12 +142,21 @@ def admin_app(
         routes=[
             *(Path("/healthz", healthz), Path("/readyz", readyz)),
             *(Path("/routes", routes), Path("/explain", explain_request)),
-            Path("/metrics", metrics),
+            *(Path("/metrics", metrics), Path("/figures", figures)),
+            *dashboard.routes(),
             *parity_paths(parity),
         ],
         exception_handlers={HTTPException: _http_error},
     )
-    return _unrouted(app if token is None else _guarded(app, token))
+    return _unrouted(app if token is None else _guarded(app, token, dashboard))
+
+
+def dashboard_of(settings: Settings, table: CurrentTable, stats: SharedStats) -> Dashboard:
+    """The dashboard of the table in `settings.routes`. Its sessions depend on the admin token."""
+    token = settings.admin_token
+    if token is None:
+        return Dashboard(settings.routes, table, stats)
+    return Dashboard(settings.routes, table, stats, token.sha256, token.matches)
 
 
 def _explanation(table: CurrentTable, health: Health, request: Request) -> Response:
@@ -181,15 +198,29 @@ def _unrouted(app: App) -> App:
     return unrouted
 
 
-def _guarded(app: Starlette, token: Token) -> App:
+def _guarded(app: Starlette, token: Token, dashboard: Dashboard) -> App:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        open_to_all = scope["type"] != "http" or scope["path"] in _PROBES
-        if open_to_all or token.matches(_bearer(scope)):
+        open_to_all = (
+            scope["type"] != "http" or scope["path"] in _PROBES or scope["path"] in OPEN_PATHS
+        )
+        if (
+            open_to_all
+            or token.matches(_bearer(scope))
+            or dashboard.has_session(_field(scope, b"cookie"))
+        ):
             await app(scope, receive, send)
+        elif scope["path"] == "/" and "text/html" in _field(scope, b"accept"):
+            await RedirectResponse("/login", 303)(scope, receive, send)
         else:
             await _unauthorized()(scope, receive, send)
 
     return guarded
+
+
+def _field(scope: Scope, name: bytes) -> str:
+    """The value of a field, `; ` between several of them (RFC 9113 8.2.3)."""
+    values = [value for each, value in scope["headers"] if each == name]
+    return b"; ".join(values).decode("latin-1")
 
 
 def _bearer(scope: Scope) -> bytes:
@@ -219,5 +250,5 @@ def _unauthorized() -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = "the admin listener has GET /healthz, /readyz, /routes, /explain, /parity and /metrics"
+    detail = "the admin listener has GET /, /healthz, /readyz, /routes, /explain, /figures, /parity and /metrics"
     return problem(error.status_code, error.detail, detail, error.headers)

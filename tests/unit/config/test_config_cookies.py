@@ -60,7 +60,7 @@ def test_a_renamed_cookie_is_for_the_backends_with_its_name_alone(
         ("rename: {__Host-A: «__Host-Http-A}", "`__Host-A` and `__Host-Http-A` promise different attributes — write a name with __Host-"),
         ('rename: {A: «"a b"}', "`a b` is no cookie name — use letters, digits, - and _"),
         ('rename: {«"a;": B}', "`a;` is no cookie name — use letters, digits, - and _"),
-        ("rename: «[A]", "a list stands where keys are meant — write `key: value`"),
+        ("rename: «[A]", "a list stands where keys are meant — write NAME: value"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_a_problem(cookies: str, said: str) -> None:

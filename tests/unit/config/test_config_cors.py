@@ -49,7 +49,7 @@ def test_a_route_without_a_policy_has_none() -> None:
     [
         (with_cors("«{}"), "`allow_origins` is missing — add `allow_origins:`"),
         (with_cors("{allow_origins: «[]}"), "the list is empty — write at least one item"),
-        (with_cors('{allow_origins: «"*"}'), "`*` stands where a list is meant — write [*]"),
+        (with_cors('{allow_origins: «"*"}'), "`*` stands where a list is meant — write [\"*\"]"),
         (with_cors("{allow_origins: [«a.example]}"), "`a.example` is no origin — write https://www.example.com"),
         (with_cors('{allow_origins: [«"null"]}'), "`null` is no origin that can be trusted — leave it out: every sandboxed page and local file has this origin"),
         (with_cors("{allow_origins: [«https://a.example/x]}"), "`https://a.example/x`: an origin ends after host and port — write https://a.example"),
@@ -68,7 +68,7 @@ def test_a_route_without_a_policy_has_none() -> None:
         (with_cors('{allow_origins: ["*"], max_age: «600}'), "`600` is a duration without a unit — write 600s"),
         (with_cors('{allow_origins: ["*"], max_age: «2d}'), "`2d` is out of range — write 0s to 1d"),
         (with_cors('{allow_origins: ["*"], max_age: «1500ms}'), "the age is not in whole seconds — write one like 10m"),
-        (with_cors('{allow_origins: ["*"], preflight: «pass}'), "`pass` is no way — known: `respond`, `forward`"),
+        (with_cors('{allow_origins: ["*"], preflight: «pass}'), "`pass` is no policy for preflights — known: `respond`, `forward`"),
         (with_cors('{allow_origins: ["*"], «origins: []}'), "unknown key `origins` in `cors` — did you mean `allow_origins`?"),
         (with_cors('{allow_origins: ["*"]}', ', response: {headers: {set: {«Access-Control-Max-Age: "1"}}}'), "`Access-Control-Max-Age` stands beside `cors`, which writes it — leave it out"),
         (

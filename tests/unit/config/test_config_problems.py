@@ -10,6 +10,7 @@ from tests.unit.config.config_tables import (
     ONE_ROUTE,
     assert_problem,
     problems,
+    with_backend,
     with_match,
     with_route,
 )
@@ -27,8 +28,8 @@ from tests.unit.config.config_tables import (
         (f"{HEAD}routes: «{{}}\n", "a mapping stands where a list is meant — write `- name: …`"),
         (f"{HEAD}routes:«\n", "nothing is given where a list is meant — write `- name: …`"),
         ("«version: 1\n", "`routes` is missing — add `routes:`"),
-        ("version: 1\nbackends: «[a]\nroutes: [{name: r, redirect: {path: /a}}]\n", "a list stands where names are meant — write `name: http://host:port`"),
-        ("version: 1\ncohorts: «a\nroutes: [{name: r, redirect: {path: /a}}]\n", "`a` stands where names are meant — write `name: {{…}}`".replace("{{", "{").replace("}}", "}")),
+        ("version: 1\nbackends: «[a]\nroutes: [{name: r, redirect: {path: /a}}]\n", "a list stands where names are meant — write NAME: http://host:port"),
+        ("version: 1\ncohorts: «a\nroutes: [{name: r, redirect: {path: /a}}]\n", "`a` stands where names are meant — write NAME: {…}"),
         ('version: 1\nbackends: {«"a b": "http://a"}\nroutes: [{name: r, redirect: {path: /a}}]\n', "`a b` is no name — use letters, digits, - _ and dots, at most 128, with a letter or digit first"),
         (f"{HEAD}{ONE_ROUTE}«routez: []\n", "unknown key `routez` — did you mean `routes`?"),
         (f"{HEAD}{ONE_ROUTE}metadata: {{a: «1}}\n", '`1` is a number, and text is meant — write it in quotes: "1"'),
@@ -138,3 +139,18 @@ def test_wrong_backends_are_told_up_to_a_bound() -> None:
     names = ", ".join(f"b{n}: 1" for n in range(600))
     text = f"version: 1\nbackends: {{{names}}}\nroutes: [{{name: r, redirect: {{path: /a}}}}]\n"
     assert len(problems(text)) == 500
+
+
+@pytest.mark.parametrize(
+    ("marked", "problem"),
+    [
+        (with_match("path: {prefix: /a}, «ignore_case: true"), "unknown key `ignore_case` in `match` — write it under `path:`"),
+        (with_match("path: {prefix: /a, «methods: [GET]}"), "unknown key `methods` in `path` — write it beside `path`"),
+        (with_match("path: {prefix: /a}, not: {«ignore_case: true}"), "unknown key `ignore_case` in `not` — write it under `path:`"),
+        (with_backend("url: http://a, «max_connections: 5"), "unknown key `max_connections` — write it under `circuit_breakers:`"),
+        (with_route("backend_refs: [{name: legacy, url_rewrite: {«replace_full_path: /}}]"), "unknown key `replace_full_path` in `url_rewrite` — write it under `path:`"),
+        (with_route("backend_refs: legacy, «allow_origins: [a]"), "unknown key `allow_origins` — write it under `cors:`"),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_one_level_off_is_sent_to_its_place(marked: str, problem: str) -> None:
+    assert_problem(marked, problem)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from proxy.config.expand import expand
+from proxy.config.loader import parse_table
 from proxy.config.schema import json_schema
 from proxy.model import HeaderEdits, QueryEdits, Redirect, RequestValue, Rewrite, ValueTemplate
 from tests.unit.config.config_tables import (
@@ -77,9 +78,10 @@ def test_braces_that_hold_no_word_are_plain(text: str) -> None:
 
 
 def test_braces_in_direct_responses_are_plain() -> None:
-    direct = only_route(
-        with_route('direct_response: {status: 200, headers: {x: "{client}"}, body: "{client}"}')
-    ).direct_response
+    text = with_route('direct_response: {status: 200, headers: {x: "{client}"}, body: "{client}"}')
+    table, warnings = parse_table(text.encode())
+    assert len(warnings) == 2
+    direct = table.routes[0].direct_response
     assert direct is not None
     assert (direct.headers[0], direct.body) == ((b"x", b"{client}"), b"{client}")
 
@@ -147,8 +149,8 @@ def test_a_redirect_with_values() -> None:
         (with_set('«"{path.other}"'), "the route's match has no parameter `other` — known: `id`"),
         (with_set('«"{path.other}"', "response"), "the route's match has no parameter `other` — known: `id`"),
         (with_route('backend_refs: [{name: legacy, request: {headers: {add: {x: «"{path.id}"}}}}]'), "the route's match has no parameter `id` — write `match: {path: {template: …}}`"),
-        (with_set('«"{header.x_user}"'), "the header `x_user` does not pass, and its value may be anybody's — use another, or add it to `forwarded.allow_headers`"),
-        (with_set('«"{header.X-Real-IP}"'), "the header `x-real-ip` does not pass, and its value may be anybody's — use another, or add it to `forwarded.allow_headers`"),
+        (with_set('«"{header.x_user}"'), "the header `x_user` does not pass, and its value may be anybody's — use another, or add it to `defaults.forwarded.allow_headers`"),
+        (with_set('«"{header.X-Real-IP}"'), "the header `x-real-ip` does not pass, and its value may be anybody's — use another, or add it to `defaults.forwarded.allow_headers`"),
         (with_rewrite('{path: {template: «"/i/{other}"}}'), "the route's match has no parameter `other` — known: `id`"),
         (with_rewrite('{path: {template: «"/i/{path.other}"}}'), "the route's match has no parameter `other` — known: `id`"),
         (with_rewrite('{path: {template: «"/i/{request}"}}'), "the route's match has no parameter `request` — known: `id`"),

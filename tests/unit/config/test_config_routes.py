@@ -4,10 +4,7 @@
 
 import pytest
 
-from proxy.model import (
-    ALL_BP,
-    UnimplementedField,
-)
+from proxy.model import ALL_BP, Fallback
 from tests.unit.config.config_tables import (
     HEAD,
     assert_problem,
@@ -109,6 +106,8 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ("backend_refs: {legacy: 50, new: 50}, override: {header: a, allow_from: [0.0.0.0/1, «128.0.0.0/1]}", "everybody may override — list the networks of those who test, or give them tokens: `token_key_file:`"),
         ("backend_refs: {legacy: 50, new: 50}, override: {header: «authorization, allow_from: [10.0.0.0/8]}", "backends would not get `authorization` any more — write a name of its own, like x-facade-backend"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«not_ok]}", "`not_ok` without a meaning — add `response_ok:`, which says what is ok"),
+        ("backend_refs: {legacy: 50, new: 50}, match: {methods: [POST, PUT]}, «fallback: {triggers: [503]}", "the fallback would repeat a write: the route takes only POST, PUT — leave it out, or add `writes: {policy: dual_write, idempotency_key: …}`"),
+        ("backend_refs: legacy, match: {methods: [POST]}, retry: {«codes: [503]}", "a retry after a response would repeat a write: the route takes only POST — leave it out, or add `writes: {policy: dual_write, idempotency_key: …}`"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«time_out]}", "`time_out` is no trigger — did you mean `timeout`?"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«404]}", "`404` is no trigger — write a status from 500 to 599"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: «[]}", "the list is empty — write at least one item"),
@@ -141,7 +140,7 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ("backend_refs: [{name: legacy, url_rewrite: {path: {«replace_prefix_match: /b}}}]", "`replace_prefix_match`, and the route matches no prefix — write `match: {path: {prefix: …}}`, or use `replace_full_path`"),
         ('backend_refs: [{name: legacy, url_rewrite: {path: {template: «"/b/{idd}"}}}], match: {path: {template: "/a/{id}"}}', "the route's match has no parameter `idd` — did you mean `id`?"),
         ('backend_refs: [{name: legacy, url_rewrite: {path: {template: «"/b/{id}"}}}], ' + PREFIX, "the route's match has no parameter `id` — write `match: {path: {template: …}}`"),
-        ("backend_refs: legacy, request: {headers: {set: {«Host: a}}}", "`host` is not set as a header — use `url_rewrite: {hostname: …}`"),
+        ("backend_refs: legacy, request: {headers: {set: {«Host: a}}}", "`host` is not edited as a header — write `routes[].backend_refs[].url_rewrite.hostname`"),
         ("backend_refs: legacy, request: {headers: {remove: [«Transfer-Encoding]}}", "`transfer-encoding` belongs to the connection — leave it out: the facade makes it"),
         ('backend_refs: legacy, response: {headers: {add: {x: «"a\\r\\nb"}}}', "a control character stands in this text — take it out"),
         ("stage: retired, retired: {sunset: «soon}", '`soon` is no point in time — write one like "2026-03-01T00:00:00Z"'),
@@ -188,23 +187,6 @@ def test_a_comparison_that_cannot_be_meant_is_an_error(compare: str, said: str) 
     assert_problem(with_route(COMPARED.format(compare)), said)
 
 
-@pytest.mark.parametrize(
-    ("condition", "said"),
-    [
-        ("new", "`new` is no condition — write one like \"new >= 0.995\""),
-        ("new >=", "`new >=` is no condition — write one like \"new >= 0.995\""),
-        ("__import__", "`__import__` is no condition — write one like \"new >= 0.995\""),
-        ("newer >= 1", "`newer` is no value of a metric — did you mean `new`?"),
-    ],
-)  # fmt: skip
-def test_a_condition_is_made_of_comparisons(condition: str, said: str) -> None:
-    analysis = f'{{metrics: [{{name: m, success_condition: «"{condition}"}}]}}'
-    body = "stage: canary, backend_refs: {legacy: 50, new: 50}, "
-    assert_problem(
-        with_route(f"{body}rollout: {{steps: [{{pause: {{}}}}], analysis: {analysis}}}"), said
-    )
-
-
 def test_a_route_without_a_stage_takes_any_number_of_backends() -> None:
     text = with_route("backend_refs: {legacy: 50, new: 25, third: 25}")
     assert sum(ref.weight_bp for ref in only_route(text).backend_refs) == ALL_BP
@@ -216,9 +198,7 @@ def test_a_legacy_route_may_have_its_incumbent_alone() -> None:
 
 def test_a_fallback_on_faults_needs_no_meaning_of_ok() -> None:
     body = "backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [timeout, 502]}"
-    assert parse(with_route(body)).not_implemented == (
-        UnimplementedField("routes", "r", "fallback"),
-    )
+    assert only_route(with_route(body)).fallback == Fallback(frozenset(("timeout", "502")))
 
 
 @pytest.mark.parametrize(
@@ -288,3 +268,18 @@ def test_a_key_that_one_of_several_matches_can_have_is_no_error() -> None:
 def test_a_cohort_of_which_one_key_can_exist_is_fine(keys: str, match: str) -> None:
     head = HEAD.replace("cohorts: {", f"cohorts: {{c: {{salt: s, hash_policy: [{keys}]}}, ")
     parse(f"{head}routes: [{{name: r, match: {{{match}}}, backend_refs: legacy, cohort: c}}]\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "match: {methods: [POST, GET]}, retry: {codes: [503]}, fallback: {triggers: [503]}",
+        "match: [{methods: [POST]}, {path: {prefix: /a}}], retry: {codes: [503]}, fallback: {triggers: [503]}",
+        "match: {methods: [POST]}, retry: {attempts: 2}",
+        "match: {methods: [POST]}, retry: {codes: [503]}, fallback: {triggers: [503]}, writes: {policy: dual_write, idempotency_key: k}",
+    ],
+)
+def test_a_route_that_repeats_reads_or_writes_with_a_key_is_fine(body: str) -> None:
+    assert (
+        only_route(with_route(f"backend_refs: {{legacy: 50, new: 50}}, {body}")).retry is not None
+    )

@@ -18,13 +18,13 @@ from proxy.model import (
     Forwarded,
     Listener,
     RouteTable,
-    UnimplementedField,
 )
 from proxy.model.table_test import Expectation, Given, TableTest
 from tests.unit.config.config_tables import (
     HEAD,
     ONE_ROUTE,
     assert_problem,
+    only_route,
     parse,
     with_route,
     with_test,
@@ -71,17 +71,27 @@ def test_the_example_has_every_part_and_no_problem() -> None:
 def test_what_nothing_obeys_yet_is_listed_for_each_use() -> None:
     table = _example()
     fields = set(map(str, table.not_implemented))
-    assert "routes[flightspecials-list].rollout" in fields
+    assert "routes[flightspecials-list].fallback" in fields
     assert not any(each.startswith(("backends", "cohorts")) for each in fields)
     assert not any("everything-else" in each for each in fields)
 
 
-def test_a_reverse_mapping_is_listed_as_not_obeyed() -> None:
-    text = with_route(
-        "backend_refs: [{name: legacy, url_rewrite: {hostname: a, reverse: {prefix: /a, replace_prefix_match: /b}}}]"
+@pytest.mark.parametrize("path", ["hostname: a", "path: {replace_full_path: /x}"])
+def test_a_reverse_mapping_belongs_to_its_rewrite(path: str) -> None:
+    reverse = "reverse: {prefix: /a, replace_prefix_match: /b}"
+    route = only_route(
+        with_route(f"backend_refs: [{{name: legacy, url_rewrite: {{{path}, {reverse}}}}}]")
     )
-    assert parse(text).not_implemented == (
-        UnimplementedField("routes", "r", "backend_refs[legacy].url_rewrite.reverse"),
+    rewrite = route.backend_refs[0].rewrite
+    assert rewrite is not None
+    assert rewrite.reverse == ("/a", "/b")
+
+
+def test_a_reverse_mapping_to_itself_is_an_error() -> None:
+    reverse = "reverse: {prefix: /a/, replace_prefix_match: «/a}"
+    assert_problem(
+        with_route(f"backend_refs: [{{name: legacy, url_rewrite: {{hostname: a, {reverse}}}}}]"),
+        "`reverse` replaces a prefix by itself — write the prefix that clients know",
     )
 
 

@@ -8,9 +8,11 @@ from proxy.model import (
     Allow,
     BackendRef,
     BackendTls,
+    Budget,
     Cohort,
     CookieRules,
     DirectResponse,
+    Fallback,
     HashKey,
     HeaderEdits,
     HealthCheck,
@@ -18,10 +20,13 @@ from proxy.model import (
     Mirror,
     OutlierDetection,
     Redirect,
+    ResponseOk,
+    Retry,
     Rewrite,
     SlowStart,
     Timeouts,
     TlsFile,
+    Writes,
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from tests.make import decided, facts, table
@@ -268,3 +273,27 @@ def test_the_longest_ejection_is_at_least_the_first(times: str, longest_s: float
     (backend,) = parse(with_backend(f"url: http://a, outlier_detection: {{{times}}}")).backends
     assert backend.outlier_detection is not None
     assert backend.outlier_detection.max_ejection_time_s == longest_s
+
+
+def test_what_follows_failed_attempts_becomes_its_noun() -> None:
+    both = "backend_refs: {legacy: 50, new: 50}"
+    route = only_route(
+        with_route(
+            f"{both}, response_ok: {{status: [200, 204], json_type: array}}, "
+            "retry: {attempts: 2, codes: [503], backoff: 1s, budget: {percent: 12.5}}, "
+            "fallback: {triggers: [timeout, 502], budget: {}}, "
+            "writes: {policy: dual_write, idempotency_key: Idempotency-Key}"
+        )
+    )
+    assert route.response_ok == ResponseOk(frozenset((200, 204)), "array")
+    assert route.retry == Retry(2, frozenset((503,)), 1.0, Budget(1_250))
+    assert route.fallback == Fallback(frozenset(("timeout", "502")), Budget())
+    assert route.writes == Writes("dual_write", "idempotency-key")
+    plain = only_route(with_route(both))
+    assert (plain.recovers, route.recovers) == (False, True)
+    assert only_route(with_route(f"{both}, retry: {{}}")).retry == Retry()
+    unlimited = only_route(with_route(f"{both}, fallback: {{triggers: [503]}}"))
+    assert unlimited.fallback == Fallback(frozenset(("503",)))
+    sandbox = 'stage: shadow, mirror: {}, writes: {policy: shadow_sandbox, shadow_url: "http://s"}'
+    shadowed = only_route(with_route(f"backend_refs: [legacy, new], {sandbox}"))
+    assert shadowed.writes == Writes("shadow_sandbox", shadow_url="http://s")

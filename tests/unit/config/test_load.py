@@ -11,7 +11,7 @@ HEAD = """\
 version: 1
 backends: {legacy: http://a:1, new: http://b:1}
 routes:
-- {name: list, match: {path: {prefix: /l}, methods: [FETCH, GET]}, backend_refs: legacy}
+- {name: list, match: {path: {prefix: /l}, methods: [FETCH, GET, OPTIONS]}, backend_refs: legacy}
 - {name: rest, backend_refs: new}
 """
 HIDDEN = "- {name: hidden, match: {path: {prefix: /x}}, backend_refs: legacy, priority: -1}\n"

@@ -98,4 +98,4 @@ def test_parameters_are_stripped_for(
 
 def test_parameters_are_stripped_or_kept() -> None:
     text = with_backend('url: "http://a", path_parameters: «drop')
-    assert_problem(text, "`drop` is no way — known: `strip`, `keep`")
+    assert_problem(text, "`drop` is no policy for parameters — known: `strip`, `keep`")

@@ -166,7 +166,7 @@ def test_reads_and_writes_of_a_seam_get_separate_routes() -> None:
     assert matches(survey) == {
         "list": ("prefix", "/tb/list", ("GET", "HEAD", "OPTIONS")),
         "list-writes": ("template", "/tb/list/{id}/header", ("POST",)),
-        "only": ("prefix", "/tb/only", ("GET", "HEAD")),
+        "only": ("prefix", "/tb/only", ("GET", "HEAD", "OPTIONS")),
         "put": ("prefix", "/tb/put", ()),
         "tea": ("template", "/tb/tea/{id}", ("POST",)),
     }
@@ -175,9 +175,9 @@ def test_reads_and_writes_of_a_seam_get_separate_routes() -> None:
 def test_reads_beside_a_prefix_for_writes_have_a_prefix_too() -> None:
     survey = surveyed(("GET", "/a/1", 3), ("POST", "/a", 1), ("GET", "/b/1", 1))
     assert matches(survey) == {
-        "a": ("prefix", "/a", ("GET", "HEAD")),
+        "a": ("prefix", "/a", ("GET", "HEAD", "OPTIONS")),
         "a-writes": ("prefix", "/a", ()),
-        "b": ("template", "/b/{id}", ("GET", "HEAD")),
+        "b": ("template", "/b/{id}", ("GET", "HEAD", "OPTIONS")),
     }
 
 

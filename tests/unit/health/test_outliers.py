@@ -81,6 +81,11 @@ def test_a_trial_that_succeeds_ends_the_ejection() -> None:
     assert state.ejections == 1
 
 
+def test_a_success_counts_more_than_failures_of_requests_that_were_sent_before() -> None:
+    state = one(HALF_OPEN, Outcomes(requests=9, failures=8, run=3), 31.0)
+    assert not state.is_ejected
+
+
 def test_a_trial_that_fails_begins_a_longer_ejection() -> None:
     state = one(HALF_OPEN, failed(1), 31.0)
     assert (state.ejected_until, state.is_half_open, state.ejections) == (91.0, False, 2)

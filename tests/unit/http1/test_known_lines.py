@@ -23,7 +23,7 @@ from proxy.model import written_name
         (b"TE: trailers", kinds.DROPPED, b"te", b"trailers"),
         (b"X-Real-IP: 1", kinds.RESTRICTED, b"x-real-ip", b"1"),
         (b"x_y: 1", kinds.RESTRICTED, b"x_y", b"1"),
-        (b"X-Forwarded-Any: 1", kinds.FORWARDING, b"x-forwarded-any", b"1"),
+        (b"X-Forwarded-Any: 1", kinds.REPORTING, b"x-forwarded-any", b"1"),
         (b"Forwarded: for=1", kinds.FORWARDING, b"forwarded", b"for=1"),
         (b"Via: 1.1 x", kinds.VIA, b"via", b"1.1 x"),
         (b"Traceparent: x", kinds.IDS, b"traceparent", b"x"),
@@ -35,7 +35,7 @@ def test_a_line_is(line: bytes, kind: int, name: bytes, value: bytes) -> None:
     for _ in range(2):
         found = known[line]
         assert found[:3] == (kind, name, value)
-        goes_on = kind in (kinds.PLAIN, kinds.COOKIE)
+        goes_on = kind in (kinds.PLAIN, kinds.COOKIE, kinds.REPORTING)
         assert found[3] == (b"%b: %b\r\n" % (line.partition(b":")[0], value) if goes_on else b"")
         assert written_name(found[1]) == line.partition(b":")[0]
 

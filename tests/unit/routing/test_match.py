@@ -1,32 +1,19 @@
-"""Which route takes a request: rules 1, 2 and 12."""
-
-from typing import Literal
+"""Which route takes a request: rules 1 and 2."""
 
 import pytest
 from msgspec.structs import replace
 
-from proxy.errors import AmbiguousPath
-from proxy.model import BackendRef, Facts, Redirect, Rewrite, Route
+from proxy.model import Facts, Route
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.routing.hosts import host_name
-from proxy.routing.match import Index, first_failure, match
+from proxy.routing.match import Index, first_failure
 from proxy.routing.predicates import describe, describe_all
-from tests.make import exact, facts, prefix, rewriting, route, template
-
-
-def taken(routes: list[Route], request: Facts) -> str | None:
-    found = match(Index(routes), request)
-    return None if found is None else found.route.name
-
+from tests.make import exact, facts, prefix, route, template
+from tests.unit.routing.matching import TENANT, any_case, taken
 
 ANY = Match()
 
 
-def any_case(kind: Literal["exact", "prefix", "template"], value: str) -> PathMatch:
-    return PathMatch(kind, value, ignore_case=True)
-
-
-TENANT = PathMatch("template", "/api/{tenant}/orders", tail=True)
 REGEX = PathMatch("regex", "/a/[a-z]+")
 
 
@@ -211,79 +198,6 @@ def test_among_equal_paths_goes_first(
     matches: dict[str, Match], request_: Facts, winner: str
 ) -> None:
     assert taken([route(name, match=each) for name, each in matches.items()], request_) == winner
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/travelbuddy/flightspecials/7%2Fheader",
-        "/travelbuddy/x/../flightspecials/7/header",
-        "/travelbuddy/x/%2e%2e/flightspecials/7/header",
-        "//travelbuddy/flightspecials/7/header",
-        "/travelbuddy;v=1/flightspecials/7/header",
-        "/travelbuddy/%66lightspecials/7/header",
-        "/travelbuddy/flightspecials/7%252Fheader",
-    ],
-)
-def test_a_path_whose_readings_lead_to_different_routes_is_refused(path: str) -> None:
-    routes = [route("h", template("/travelbuddy/flightspecials/{id}/header")), route("rest")]
-    with pytest.raises(AmbiguousPath, match="different routes"):
-        match(Index(routes), facts(path))
-
-
-@pytest.mark.parametrize(
-    "path", ["/ADMIN%2Fusers/7", "/x/../Admin/users/7", "//aDMIN/users/7", "/%61DMIN/users/7"]
-)
-def test_readings_in_any_case_that_lead_to_different_routes_are_refused(path: str) -> None:
-    routes = [route("h", any_case("template", "/Admin/Users/{id}")), route("rest")]
-    with pytest.raises(AmbiguousPath, match="different routes"):
-        match(Index(routes), facts(path))
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/a%2Forders/7",
-        "/api/x/orders/../admin",
-        "/api/x/%6frders/7",
-        "/api/x//orders",
-        "/api/x/y;/..;/orders",
-    ],
-)
-def test_readings_of_a_tail_that_lead_to_different_routes_are_refused(path: str) -> None:
-    with pytest.raises(AmbiguousPath, match="different routes"):
-        match(Index([route("t", TENANT), route("rest")]), facts(path))
-
-
-@pytest.mark.parametrize(
-    ("refs", "redirect", "refused"),
-    [
-        pytest.param((BackendRef("legacy"),), None, False, id="no rewrite"),
-        pytest.param(rewriting(Rewrite(full_path="/x")), None, False, id="one path for all"),
-        pytest.param(rewriting(Rewrite(hostname="h")), None, False, id="another host"),
-        pytest.param(rewriting(Rewrite(prefix="/x")), None, True, id="the prefix is replaced"),
-        pytest.param(rewriting(Rewrite(template="/x")), None, True, id="a template is filled"),
-        pytest.param((), Redirect(prefix="/x"), True, id="a redirect replaces the prefix"),
-        pytest.param((), Redirect(path="/x"), False, id="a redirect to one path"),
-    ],
-)
-def test_readings_may_lead_to_two_matches_of_a_route_that_sends_both_the_same(
-    refs: tuple[BackendRef, ...], redirect: Redirect | None, refused: bool
-) -> None:
-    matches = (Match(path=prefix("/a")), Match(path=prefix("/a/b")))
-    index = Index([Route("r", matches, refs, redirect=redirect), route("rest")])
-    assert match(index, facts("/a/b")) is not None
-    if not refused:
-        found = match(index, facts("/a/%62"))
-        assert found is not None
-        assert (found.route.name, found.number) == ("r", 1)
-        return
-    with pytest.raises(AmbiguousPath, match=r"\(r match 1, r match 2\)"):
-        match(index, facts("/a/%62"))
-
-
-def test_an_odd_path_that_all_readings_agree_on_goes_on() -> None:
-    assert taken([route("rest")], facts("/a%2Fb/../c//d;v=1")) == "rest"
 
 
 def test_the_first_failure_is_named_in_order() -> None:

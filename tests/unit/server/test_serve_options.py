@@ -93,6 +93,8 @@ def test_every_option_has_a_variable() -> None:
         "tls-cert": "FACADE_TLS_CERT",
         "tls-key": "FACADE_TLS_KEY",
         "tls-client-ca": "FACADE_TLS_CLIENT_CA",
+        "otlp-endpoint": "FACADE_OTLP_ENDPOINT",
+        "trace-ratio": "FACADE_TRACE_RATIO",
     }
 
 
@@ -111,6 +113,8 @@ def test_variables_are_read_as_options_are(token: str) -> None:
         "tls-cert": "c",
         "tls-key": "k",
         "tls-client-ca": "a",
+        "otlp-endpoint": "http://127.0.0.1:4318",
+        "trace-ratio": "0.5",
     }
     by_variable = read(**{option.variable: given[option.name] for option in OPTIONS})
     assert by_variable == read(*(f"--{name}={value}" for name, value in given.items()))

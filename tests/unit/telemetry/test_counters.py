@@ -213,6 +213,23 @@ def test_a_restarted_worker_continues_the_counters_and_has_no_connections(
     assert metrics.labels("facade_upstream_pending") == []
 
 
+def test_path_policies_are_counted_by_route_and_field_also_after_a_restart(
+    current_table: CurrentTable,
+) -> None:
+    stats = SharedStats(2)
+    both = ("double_slash: merge", "encoded_slash: keep")
+    for worker in (*stats.workers, stats.workers[0]):
+        counters = RequestCounters(worker)
+        counters.count_request(record(path_policy=both))
+        counters.count_request(record(path_policy=both[:1]))
+        counters.count_request(record())
+    metrics = scrape(stats, current_table)
+    name = "facade_path_policies_total"
+    assert metrics.value(name, route="list", policy="double_slash: merge") == 6
+    assert metrics.value(name, route="list", policy="encoded_slash: keep") == 3
+    assert len(metrics.labels(name)) == 2
+
+
 # In a separate process: pytest may have threads, and a process with threads must not fork.
 KILLED = """
 import os, signal, sys

@@ -1,0 +1,108 @@
+"""Makes the pictures of the dashboard in docs/images: `python -m tests.e2e.dashboard_pictures [MINUTES]`.
+
+A facade with two workers gets traffic for some minutes, while one route is shifted in steps. Everything in the pictures
+is from this run.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import chromium
+from tests.support.dashboard_site import Site, site
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "docs" / "images"
+_PATHS = ("/flights/1", "/flights/2", "/flights/3", "/hotels/9", "/profile/7", "/search?q=x")
+_BROKEN = "/flights/broken"
+_STEPS = (
+    ("flights", "newcomer=5", "first canary: no new errors in the shadow copies"),
+    ("flights", "newcomer=20", "p99 is lower than the monolith's"),
+    ("flights", "newcomer=50", "no complaint for a day"),
+)
+_PAUSE_S = 0.05
+_CLIENTS = 3
+
+
+@contextmanager
+def traffic(running: Site) -> Iterator[None]:
+    """Requests to all routes, a few of which fail."""
+    stop = threading.Event()
+
+    def client() -> None:
+        while not stop.is_set():
+            running.facade.get(_BROKEN if random.random() < 0.01 else random.choice(_PATHS))
+            stop.wait(_PAUSE_S * random.uniform(0.6, 1.4))
+
+    threads = [threading.Thread(target=client) for _ in range(_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def shift(running: Site, route: str, weight: str, reason: str) -> None:
+    """Shift with the command line."""
+    words = ["shift", route, weight, "--routes", str(running.routes), "--reason", reason]
+    command = [sys.executable, "-m", "proxy", *words, "--who", "ada@example.com"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60, capture_output=True)
+
+
+def picture(page: Page, name: str) -> None:
+    page.screenshot(path=IMAGES / f"dashboard-{name}.png")
+
+
+def pictures(browser: Browser, running: Site) -> None:
+    """The whole page in both themes and on a telephone, a change, and a broken edit."""
+    for name, width, height in (("light", 1200, 960), ("dark", 1200, 960), ("390", 390, 1300)):
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="light" if name == "light" else "dark",
+        )
+        page.goto(running.url)
+        expect(page.get_by_text("flights: canary 20 % -> 50 %")).to_be_attached()
+        picture(page, name)
+        page.close()
+    page = browser.new_page(viewport={"width": 760, "height": 300})
+    page.goto(f"{running.url}/change?route=flights")
+    form = page.get_by_role("form", name="Shift traffic")
+    form.get_by_label("Per cent for newcomer").fill("100")
+    form.get_by_label("Your name").fill("ada@example.com")
+    form.get_by_label("Reason").fill("the newcomer takes everything")
+    form.get_by_role("button", name="Show the change").click()
+    expect(page.get_by_role("button", name="Make this change")).to_be_visible()
+    picture(page, "change")
+    page.set_viewport_size({"width": 1200, "height": 640})
+    page.goto(running.url)
+    running.replace("newcomer: 50", "newcomer: 60")
+    expect(page.get_by_label("Errors of the table")).to_be_visible()
+    page.screenshot(path=IMAGES / "dashboard-broken-edit.png")
+
+
+def main() -> None:
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as running:
+        running.replace("monolith: 80, newcomer: 20", "monolith: 99, newcomer: 1")
+        with traffic(running), chromium() as browser:
+            for step in _STEPS:
+                time.sleep(minutes * 60 / (len(_STEPS) + 1))
+                shift(running, *step)
+            time.sleep(minutes * 60 / (len(_STEPS) + 1))
+            pictures(browser, running)
+
+
+if __name__ == "__main__":
+    main()
