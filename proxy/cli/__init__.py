@@ -28,6 +28,7 @@ COMMANDS = {
     "stage": "change a route's stage",
     "rollback": "bring traffic back",
     "resume": "end the kill switch",
+    "brownout": "retire a route for minutes an hour",
     "rollout": "walk a route through the steps of its rollout",
     "configmap": "put a table into a ConfigMap, from inside a pod",
     "history": "who changed what",

@@ -29,6 +29,12 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
+def shorten(text: str, limit: int = 300) -> str:
+    """`text` in one line of bounded length."""
+    text = printable(text)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def is_one_line(text: str, max_length: int = 500) -> bool:
     """Whether `text` may be a reason or a name in the history."""
     return text.isprintable() and len(text) <= max_length

@@ -16,13 +16,13 @@ from proxy.control.atomic_file import check_writable, resolve_links
 from proxy.control.changes import sentences
 from proxy.control.edit_transaction import EditResult
 from proxy.control.history.entries import version_of
-from proxy.control.text_diff import changed_lines
+from proxy.control.text_diff import changed_lines, shorten
 from proxy.dashboard.access import COOKIE, Access, cookie_of, is_own_name, is_same_origin
-from proxy.dashboard.forms import Form, check_edit, make_edit, read_form
+from proxy.dashboard.forms import ROLLOUT, Form, check_edit, make_edit, read_form
 from proxy.dashboard.live import MAX_VIEWERS, Live
 from proxy.dashboard.pages import Pages
+from proxy.dashboard.parity_reader import Reports
 from proxy.dashboard.sides import is_migration
-from proxy.dashboard.view import shorten
 from proxy.dashboard.web import (
     HEADERS,
     STATIC,
@@ -55,13 +55,14 @@ class Dashboard:
         path: Path,
         table: CurrentTable,
         stats: SharedStats,
+        parity: Reports,
         secret: bytes | None = None,
         matches: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._pages = Pages(path.parent)
         self._path = path
         self._table = table
-        self.live = Live(path, table, stats, self._pages)
+        self.live = Live(path, table, stats, self._pages, parity)
         self.access = Access(secret or os.urandom(32), matches, time.time)
         self._editing = asyncio.Lock()
         self._edits = 0
@@ -196,18 +197,19 @@ class Dashboard:
             "stage": route.stage,
             "refs": refs,
             "is_migration": is_migration(route),
+            "rollout_actions": () if route.rollout is None else tuple(ROLLOUT),
         }
 
     async def _preview(self, request: Request) -> Response:
         form = await self._form(request)
         result = await self._edit(request, form, dry_run=True)
-        if not result.changed:
+        if not result.changed and form.action not in ROLLOUT:
             raise Refused(409, "The table is like this already: nothing to change.")
         lines = list(changed_lines(result.before, result.after))
         text = self._pages.page(
             "preview.html",
             form=form,
-            summary=sentences(result.changes),
+            summary=_summary(form, result),
             lines=lines[:_MAX_DIFF_LINES],
             more=max(0, len(lines) - _MAX_DIFF_LINES),
             version=version_of(result.before),
@@ -267,6 +269,15 @@ class Dashboard:
         response = RedirectResponse("/login", 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
+
+
+def _summary(form: Form, result: EditResult) -> list[str]:
+    if form.action not in ROLLOUT:
+        return sentences(result.changes)
+    text = f"{form.route}: {form.action}"
+    if result.changed:
+        return [text, *sentences(result.changes)]
+    return [text, "The file stays as it is; the history gets a mark, which the rollout follows."]
 
 
 def _client(request: Request) -> str:

@@ -9,6 +9,9 @@ from msgspec import Struct
 from proxy.control.edit_transaction import Edit, EditRequest, EditResult, perform
 from proxy.control.edits.operations import Consent, read_stage, read_weight, read_weights
 from proxy.control.history.entries import ROLLBACK
+from proxy.control.rollout import commands
+from proxy.control.rollout.commands import Command
+from proxy.control.rollout.writer import ACTION as ROLLOUT_ACTION
 from proxy.control.table_edits import (
     KILL_SWITCH,
     kill_edit,
@@ -21,8 +24,15 @@ from proxy.control.text_diff import is_one_line
 from proxy.errors import EditError
 
 _MAX_FIELDS = 200
-ACTIONS = ("shift", "stage", ROLLBACK, KILL_SWITCH, "resume")
-_OF_ALL_ROUTES = (KILL_SWITCH, "resume")
+ROLLOUT: Mapping[str, Command] = {
+    "rollout pause": commands.pause,
+    "rollout resume": commands.resume,
+    "rollout promote": commands.promote,
+    "rollout abort": commands.abort,
+}
+ACTIONS = ("shift", "stage", ROLLBACK, KILL_SWITCH, "resume", *ROLLOUT)
+_OF_WHOLE_TABLES = (KILL_SWITCH, "resume", *ROLLOUT)
+"""Edits for which one route of the text is not enough."""
 
 
 class Form(Struct, frozen=True):
@@ -99,6 +109,8 @@ def edit_of(form: Form, shown: str) -> Edit:
         return stage_edit(form.route, read_stage(form.one("stage")), weight_bp, consent)
     if form.action == ROLLBACK:
         return rollback_edit(form.route)
+    if form.action in ROLLOUT:
+        return commands.command_edit(form.route, ROLLOUT[form.action])
     return kill_edit(shown) if form.action == KILL_SWITCH else resume_edit()
 
 
@@ -116,13 +128,13 @@ def _paired(names: Sequence[str], weights: Sequence[str]) -> list[tuple[str, str
 def make_edit(path: Path, form: Form, client: str, now: float, *, dry_run: bool) -> EditResult:
     """Make the edit, or show it. Blocks. Raises FacadeError or OSError; nothing was written then."""
     request = EditRequest(
-        form.action,
+        ROLLOUT_ACTION if form.action in ROLLOUT else form.action,
         f"{form.who} (dashboard, {client})",
         now,
         form.reason,
         form.version,
         dry_run,
         may_skip_history=form.action == KILL_SWITCH,
-        route="" if form.action in _OF_ALL_ROUTES else form.route,
+        route="" if form.action in _OF_WHOLE_TABLES else form.route,
     )
     return perform(path, request, edit_of(form, path.name))

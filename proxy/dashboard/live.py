@@ -18,7 +18,9 @@ import msgspec
 from proxy.control.atomic_file import resolve_links
 from proxy.control.history.entries import Entry
 from proxy.control.history.file import history_path, newest_entries
+from proxy.dashboard.migration import extras_of
 from proxy.dashboard.pages import ROUTES, Content, Pages
+from proxy.dashboard.parity_reader import ParityReader, Reports
 from proxy.dashboard.sides import Sides, sides_of
 from proxy.dashboard.traffic import Pair, TrafficHistory
 from proxy.dashboard.view import CARDS_PER_PAGE, View
@@ -36,7 +38,7 @@ _LOOK_S = 0.2
 _STEP = 200
 _HEARTBEAT_S = 15.0
 _STREAM_S = 3600.0
-_SHOWN_ENTRIES = 20
+_READ_ENTRIES = 300
 
 
 class TooManyViewers(Exception):
@@ -46,7 +48,14 @@ class TooManyViewers(Exception):
 class Live:
     """The sources of the page, and its viewers."""
 
-    def __init__(self, path: Path, table: CurrentTable, stats: SharedStats, pages: Pages) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: CurrentTable,
+        stats: SharedStats,
+        pages: Pages,
+        parity: Reports,
+    ) -> None:
         self.path = path
         self.table = table
         self.stats = stats
@@ -59,6 +68,7 @@ class Live:
         self._rendered: dict[View, tuple[int, Content]] = {}
         self._table_parts = _TableParts(table.current, sides_of(table.current.table))
         self._history = _HistoryReader(path)
+        self._parity = ParityReader(parity)
 
     @property
     def viewers(self) -> int:
@@ -184,13 +194,16 @@ class Live:
         pages = self.pages
         made = pages.overview(self.table, self.traffic, parts.sides, parts.routes)
         made |= pages.lists(self.stats, parts.snapshot.version, entries)
+        await self._parity.refresh()
         health = self.health()
         first = (view.page - 1) * CARDS_PER_PAGE
         shown = numbers[first : first + CARDS_PER_PAGE]
         routes = parts.snapshot.table.routes
         cards = []
         for number in shown:
-            cards.append(pages.card(number, routes[number], self.traffic, health))
+            report = self._parity.by_route.get(routes[number].name)
+            extras = extras_of(routes[number], entries, report)
+            cards.append(pages.card(number, routes[number], self.traffic, health, extras))
             await asyncio.sleep(0)
         return pages.content(made, cards, view, len(numbers))
 
@@ -258,6 +271,6 @@ class _HistoryReader:
 
     def _read(self) -> tuple[Entry, ...]:
         try:
-            return newest_entries(resolve_links(self._path), _SHOWN_ENTRIES)
+            return newest_entries(resolve_links(self._path), _READ_ENTRIES)
         except OSError:
             return ()

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from proxy.control.history.entries import Entry
+from proxy.dashboard.migration import Extras
 from proxy.dashboard.sides import Sides
 from proxy.dashboard.traffic import TrafficHistory
 from proxy.dashboard.view import (
@@ -26,6 +27,7 @@ from proxy.model import Health, Route
 from proxy.routing.snapshot import CurrentTable
 from proxy.telemetry.shared_memory import SharedStats
 
+_SHOWN_ENTRIES = 20
 ROUTES = "routes"
 """The fragment with the list of routes, around the fragments of its cards."""
 
@@ -82,14 +84,19 @@ class Pages:
         """The workers and the history."""
         return {
             "workers": self.page("workers.html", workers=worker_rows(stats, version)),
-            "history": self.page("history.html", entries=history_rows(entries)),
+            "history": self.page("history.html", entries=history_rows(entries[-_SHOWN_ENTRIES:])),
         }
 
     def card(
-        self, number: int, route: Route, traffic: TrafficHistory, health: Health
+        self,
+        number: int,
+        route: Route,
+        traffic: TrafficHistory,
+        health: Health,
+        extras: Extras,
     ) -> tuple[Card, str]:
         """The card of a route, and its live part."""
-        card = card_of(number, route, traffic, health)
+        card = card_of(number, route, traffic, health, extras)
         return card, self.page("card.html", card=card)
 
     def content(

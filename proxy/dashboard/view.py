@@ -7,8 +7,9 @@ from msgspec import Struct
 
 from proxy.control.changes import sentences
 from proxy.control.history.entries import FOUND, NOT_CARRIED_OUT, Entry
-from proxy.control.text_diff import printable
+from proxy.control.text_diff import printable, shorten
 from proxy.dashboard.charts import area_path, line_path, slabs
+from proxy.dashboard.migration import Extras
 from proxy.dashboard.sides import Sides, is_migration
 from proxy.dashboard.traffic import SLOT_S, SLOTS, PairCounts, TrafficHistory
 from proxy.model import ALL_BP, Health, Route
@@ -20,7 +21,6 @@ CARDS_PER_PAGE = 50
 _MAX_SLABS = 12
 _SPARK = (120.0, 28.0)
 _CHART = (720.0, 150.0)
-_MAX_TEXT = 300
 _MAX_ERROR = 4_000
 
 
@@ -59,6 +59,7 @@ class Card(Struct, frozen=True):
     can_shift: bool
     moved: float
     backends: tuple[BackendRow, ...]
+    extras: Extras
 
 
 class WorkerRow(Struct, frozen=True):
@@ -96,12 +97,6 @@ class Chart(Struct, frozen=True):
     summary: str
 
 
-def shorten(text: str, limit: int = _MAX_TEXT) -> str:
-    """`text` in one line of bounded length."""
-    text = printable(text)
-    return text if len(text) <= limit else f"{text[:limit]}…"
-
-
 def broken_edit(table: CurrentTable, folder: Path) -> str:
     """The errors of the newest edit that was refused, bounded; empty if the last one is in effect.
 
@@ -115,7 +110,9 @@ def broken_edit(table: CurrentTable, folder: Path) -> str:
 # --- routes ---------------------------------------------------------------------------------
 
 
-def card_of(number: int, route: Route, traffic: TrafficHistory, health: Health) -> Card:
+def card_of(
+    number: int, route: Route, traffic: TrafficHistory, health: Health, extras: Extras
+) -> Card:
     """The card of the route at this place of the file."""
     migration = is_migration(route)
     roles = ("incumbent", "newcomer") if migration else ()
@@ -143,6 +140,7 @@ def card_of(number: int, route: Route, traffic: TrafficHistory, health: Health) 
         len(route.backend_refs) > 1 and route.stage != "retired",
         moved_percent(route, traffic),
         rows,
+        extras,
     )
 
 

@@ -73,8 +73,8 @@ async def serve(
     )
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
-    dashboard = dashboard_of(settings, facade.table, facade.slot.stats)
     parity = ParityKeeper(facade.table, facade.slot.stats, settings.routes)
+    dashboard = dashboard_of(settings, facade.table, facade.slot.stats, parity)
     token = settings.admin_token
     app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)

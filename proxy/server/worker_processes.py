@@ -133,8 +133,8 @@ def _run_admin(shared: Shared) -> int:
         )
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
-        dashboard = dashboard_of(shared.settings, facade.table, shared.stats)
         parity = ParityKeeper(facade.table, shared.stats, shared.settings.routes)
+        dashboard = dashboard_of(shared.settings, facade.table, shared.stats, parity)
         token = shared.settings.admin_token
         app = admin_app(facade.table, shared.stats, health, token, dashboard, parity)
         monitor = HealthMonitor(facade.table, shared.stats)

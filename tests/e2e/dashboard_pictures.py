@@ -26,8 +26,8 @@ _BROKEN = "/flights/broken"
 _STEPS = (
     ("flights", "newcomer=5", "first canary: no new errors in the shadow copies"),
     ("flights", "newcomer=20", "p99 is lower than the monolith's"),
-    ("flights", "newcomer=50", "no complaint for a day"),
 )
+_WAITS = len(_STEPS) + 2
 _PAUSE_S = 0.05
 _CLIENTS = 3
 
@@ -60,6 +60,21 @@ def shift(running: Site, route: str, weight: str, reason: str) -> None:
     subprocess.run(command, cwd=ROOT, check=True, timeout=60, capture_output=True)
 
 
+def begin_rollout(running: Site) -> None:
+    """Take the first step of the rollout, up to its pause: exit status 5."""
+    words = [
+        "rollout",
+        "run",
+        "flights",
+        "--routes",
+        str(running.routes),
+        "--who",
+        "ada@example.com",
+    ]
+    command = [sys.executable, "-m", "proxy", *words]
+    assert subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode == 5
+
+
 def picture(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"dashboard-{name}.png")
 
@@ -72,7 +87,7 @@ def pictures(browser: Browser, running: Site) -> None:
             color_scheme="light" if name == "light" else "dark",
         )
         page.goto(running.url)
-        expect(page.get_by_text("flights: canary 20 % -> 50 %")).to_be_attached()
+        expect(page.get_by_text("flights: canary 20 % -> 40 %")).to_be_attached()
         picture(page, name)
         page.close()
     page = browser.new_page(viewport={"width": 760, "height": 300})
@@ -86,7 +101,7 @@ def pictures(browser: Browser, running: Site) -> None:
     picture(page, "change")
     page.set_viewport_size({"width": 1200, "height": 640})
     page.goto(running.url)
-    running.replace("newcomer: 50", "newcomer: 60")
+    running.replace("newcomer: 40", "newcomer: 60")
     expect(page.get_by_label("Errors of the table")).to_be_visible()
     page.screenshot(path=IMAGES / "dashboard-broken-edit.png")
 
@@ -98,9 +113,11 @@ def main() -> None:
         running.replace("monolith: 80, newcomer: 20", "monolith: 99, newcomer: 1")
         with traffic(running), chromium() as browser:
             for step in _STEPS:
-                time.sleep(minutes * 60 / (len(_STEPS) + 1))
+                time.sleep(minutes * 60 / _WAITS)
                 shift(running, *step)
-            time.sleep(minutes * 60 / (len(_STEPS) + 1))
+            time.sleep(minutes * 60 / _WAITS)
+            begin_rollout(running)
+            time.sleep(minutes * 60 / _WAITS)
             pictures(browser, running)
 
 

@@ -21,6 +21,8 @@ routes:
     stage: canary
     match: {{path: {{prefix: /flights}}}}
     backend_refs: {{monolith: 80, newcomer: 20}}
+    rollout:
+      steps: [{{set_weight: 40}}, {{pause: {{}}}}, {{set_weight: 70}}, {{pause: {{}}}}, {{set_stage: live}}]
   - name: hotels
     stage: live
     match: {{path: {{prefix: /hotels}}}}

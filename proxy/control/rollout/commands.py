@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from proxy.control.edit_transaction import EditInput, EditRequest, EditResult, perform
+from proxy.control.edit_transaction import Edit, EditInput, EditRequest, EditResult, perform
 from proxy.control.edits.editable import EditedTable
 from proxy.control.rollout import edits
 from proxy.control.rollout.machine import step_text
@@ -16,8 +16,8 @@ from proxy.model import Rollout, Route
 Command = Callable[[EditInput, Route, Rollout, RolloutMark], EditedTable]
 
 
-def run_command(path: Path, route: str, who: str, reason: str, command: Command) -> EditResult:
-    """Write the mark of a command. Raises EditError if no rollout of the route is in progress."""
+def command_edit(route: str, command: Command) -> Edit:
+    """The edit of a command. Raises EditError if no rollout of the route is in progress."""
 
     def edit(edit_input: EditInput) -> EditedTable | None:
         found = edit_input.require_table().route(route)
@@ -30,7 +30,13 @@ def run_command(path: Path, route: str, who: str, reason: str, command: Command)
             )
         return command(edit_input, found, found.rollout, mark)
 
-    return perform(path, EditRequest(ACTION, who, time.time(), reason), edit)
+    return edit
+
+
+def run_command(path: Path, route: str, who: str, reason: str, command: Command) -> EditResult:
+    """Write the mark of a command. Raises EditError."""
+    request = EditRequest(ACTION, who, time.time(), reason)
+    return perform(path, request, command_edit(route, command))
 
 
 def pause(edit_input: EditInput, route: Route, rollout: Rollout, mark: RolloutMark) -> EditedTable:

@@ -151,12 +151,14 @@ def admin_app(
     return _unrouted(app if token is None else _guarded(app, token, dashboard))
 
 
-def dashboard_of(settings: Settings, table: CurrentTable, stats: SharedStats) -> Dashboard:
+def dashboard_of(
+    settings: Settings, table: CurrentTable, stats: SharedStats, parity: ParityKeeper
+) -> Dashboard:
     """The dashboard of the table in `settings.routes`. Its sessions depend on the admin token."""
     token = settings.admin_token
     if token is None:
-        return Dashboard(settings.routes, table, stats)
-    return Dashboard(settings.routes, table, stats, token.sha256, token.matches)
+        return Dashboard(settings.routes, table, stats, parity.reports)
+    return Dashboard(settings.routes, table, stats, parity.reports, token.sha256, token.matches)
 
 
 def _explanation(table: CurrentTable, health: Health, request: Request) -> Response:
