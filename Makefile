@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Most tests wait for sockets and processes more than they compute.
 TEST_PROCESSES ?= 4
 
-.PHONY: help up check test coverage bench compose-test soak lock clean
+.PHONY: help up story check test coverage bench compose-test soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ LOCKED := install --no-deps --require-hashes -r
 
 up: .venv/.product ## PostgreSQL, the service, TravelBuddy and the facade, until Ctrl-C
 	@exec $(BIN)/python -m deploy.local
+
+story: .venv/.product ## the strangler fig from its first step to its last, on the local stack, with traffic
+	@exec $(BIN)/python -m deploy.story
 
 check: .venv/.tools ## format, lint, types and the layers
 	$(BIN)/ruff format --check .

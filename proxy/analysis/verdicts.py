@@ -57,6 +57,10 @@ class Measure(Struct, frozen=True):
         """Whether the incumbent's figures matter."""
         return "legacy" in operands(self.condition)
 
+    @property
+    def reads_bounds(self) -> bool:
+        return not operands(self.condition) <= {"new", "legacy"}
+
 
 def measure(name: str, condition: str) -> Measure:
     """Raises ConditionError."""
@@ -85,28 +89,41 @@ def judge(each: Measure, sides: Sides, min_requests: int, alpha: float) -> Metri
     if each.name == PARITY:
         return _judge_parity(each, sides.parity, min_requests)
     new, legacy = _sample(each.name, sides.new), _sample(each.name, sides.legacy)
-    scale = _MS if each.name in _QUANTILES else 1.0
-    level = log(1 / alpha)
-    shown = _scaled(new.bounds_at(level), scale)
-    values = {
-        "new": new.observed * scale if sides.new.requests else None,
-        "legacy": legacy.observed * scale if sides.legacy.requests else None,
-    }
-    enough = sides.new.requests >= min_requests and (
-        not each.compares or sides.legacy.requests >= min_requests
+    scale = _scale(each)
+    return MetricVerdict(
+        each.name,
+        new.observed * scale if sides.new.requests else None,
+        legacy.observed * scale if sides.legacy.requests else None,
+        *_known(_scaled(new.bounds_at(log(1 / alpha)), scale)),
+        verdict_of(each, sides, min_requests, alpha),
     )
-    verdict: Verdict = "inconclusive"
-    if enough:
-        observed = _intervals(_point(values["new"]), _point(values["legacy"]), shown)
-        if holds(each.condition, observed):
-            verdict = "passed"
-        elif all(
-            holds(each.condition, _intervals(_scaled(mine, scale), _scaled(theirs, scale), None))
-            is False
-            for mine, theirs in _pairs(each, new, legacy, alpha)
-        ):
-            verdict = "failed"
-    return MetricVerdict(each.name, values["new"], values["legacy"], *_known(shown), verdict)
+
+
+def verdict_of(each: Measure, sides: Sides, min_requests: int, alpha: float) -> Verdict:
+    """The verdict alone, of a metric that both sides have."""
+    if sides.new.requests < min_requests:
+        return "inconclusive"
+    if each.compares and sides.legacy.requests < min_requests:
+        return "inconclusive"
+    new, legacy, scale = (
+        _sample(each.name, sides.new),
+        _sample(each.name, sides.legacy),
+        _scale(each),
+    )
+    bounds = _scaled(new.bounds_at(log(1 / alpha)), scale) if each.reads_bounds else (0.0, 0.0)
+    observed = _intervals(_point(new.observed * scale), _point(legacy.observed * scale), bounds)
+    if holds(each.condition, observed):
+        return "passed"
+    is_false = all(
+        holds(each.condition, _intervals(_scaled(mine, scale), _scaled(theirs, scale), None))
+        is False
+        for mine, theirs in _pairs(each, new, legacy, alpha)
+    )
+    return "failed" if is_false else "inconclusive"
+
+
+def _scale(each: Measure) -> float:
+    return _MS if each.name in _QUANTILES else 1.0
 
 
 def _pairs(
@@ -149,8 +166,8 @@ def _intervals(new: Interval, legacy: Interval, bounds: Bounds | None) -> dict[O
     }
 
 
-def _point(value: float | None) -> Interval:
-    return (0.0, 0.0) if value is None else (value, value)
+def _point(value: float) -> Interval:
+    return value, value
 
 
 def _scaled(bounds: Bounds, scale: float) -> Bounds:

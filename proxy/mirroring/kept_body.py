@@ -78,7 +78,9 @@ class KeptBody:
     @property
     def data(self) -> bytes:
         """The whole body; its beginning, if it is longer than the limit."""
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if len(self._chunks) != 1:
+            self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]
 
     @property
     def digest(self) -> bytes:

@@ -71,6 +71,7 @@ class CountedRoute(Struct, frozen=True, eq=False):
     """Its requests have figures, too (`route_figures`)."""
     places: dict[int, int] = {}
     """Always empty if it is watched: so the check costs other requests nothing."""
+    watched_places: dict[int, int] = {}
 
 
 class RequestCounters:
@@ -161,14 +162,15 @@ class RequestCounters:
             counters[at + _RECEIVED] += received_bytes
 
     def _usual_set(self, labels: CountedRoute, status: int, total_s: float) -> int:
-        key = (labels.route, labels.backend, status, labels.reason)
-        at = self._offsets.get(key)
-        if at is None:
-            at = self._new_set(key)
+        known = labels.places
         if labels.is_watched:
             self._figures.count(labels.route, labels.backend, status, total_s)
-        else:
-            labels.places[status] = at
+            known = labels.watched_places
+            if status in known:
+                return known[status]
+        key = (labels.route, labels.backend, status, labels.reason)
+        at = self._offsets.get(key)
+        known[status] = at = self._new_set(key) if at is None else at
         return at
 
     def _count_figures(self, record: Record) -> None:

@@ -1,5 +1,6 @@
 """Mirrors: which requests are copied, what the other backend gets, and what never reaches it (rules 5 and 6)."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from proxy.telemetry.mirror_counters import RouteCopies
 from tests.integration.mirror_site import CANARY, Site, site
 from tests.support.facade_in_loop import TIERS
 from tests.support.origin import ok, origin, responding, silent
+from tests.support.waiting import eventually
 from tests.support.wire import Message
 
 MARK = b"x-facade-mirror"
@@ -158,3 +160,31 @@ async def test_more_copies_than_allowed_are_dropped_and_counted(tier: Tier, tmp_
         await at.counted(sent(2, concurrency=3, timeout=2))
         await responses(at, ("/",))
         await at.counted(sent(3, concurrency=3, timeout=3))
+
+
+async def test_a_reload_changes_where_copies_go(tmp_path: Path) -> None:
+    received: list[Message] = []
+    async with origin(responding(ok(), received)) as other, site(tmp_path) as at:
+        await responses(at, ("/one",))
+        await at.counted(sent(1))
+        text = at.facade.routes.read_text()
+        at.facade.routes.write_text(text.replace(at.new.url, other.url))
+        await eventually(lambda: at.facade.app.table.state.reloads == 1)
+        await responses(at, ("/two",))
+        await at.counted(sent(2))
+        await eventually(lambda: len(received) == 1)
+        assert received[0].head.target == b"/two"
+        # The connections to the backend before are closed.
+        await eventually(lambda: at.new.open == 0)
+        at.facade.routes.write_text(text.replace("mirror: {}", "mirror: {percent: 0}"))
+        await eventually(lambda: at.facade.app.table.state.reloads == 2)
+        await responses(at, ("/three",))
+        assert at.copies == sent(2)
+
+
+async def test_copies_do_not_hold_the_end_of_a_facade_up(tmp_path: Path) -> None:
+    async with site(tmp_path, more="mirror: {timeout: 5m}", new=silent) as at:
+        await responses(at, ("/",))
+        await eventually(lambda: at.copies.sent == 1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 20

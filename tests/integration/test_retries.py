@@ -12,6 +12,8 @@ from tests.support.origin import origin
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
+GET = b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
+
 
 def table(url: str, retry: str, *more: str) -> str:
     return f"""\
@@ -124,22 +126,24 @@ async def test_all_attempts_together_have_the_time_of_the_request(
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_a_budget_limits_the_retries_under_way(tier: Tier, tmp_path: Path) -> None:
+    long = "timeouts: {request: 5m, total: 10m}"
     async with ill_backends(b"b") as (backend,):
-        text = table(backend.url, "attempts: 1, codes: [503], backoff: 1ms")
+        text = table(backend.url, "attempts: 1, codes: [503], backoff: 1m", long)
         async with facade_in_loop(text, tmp_path, tier=tier) as facade:
-            backend.next = [status(503)] * 8 + ["frozen"] * 3
-            tasks = []
-            for _ in range(8):
-                tasks.append(asyncio.create_task(facade.get("/")))
+            backend.how = status(503)
+            tasks = [asyncio.create_task(facade.send(GET)) for _ in range(8)]
             await eventually(lambda: sum(task.done() for task in tasks) == 5)
-            assert backend.waiting == 3
             assert {task.result()[9:12] for task in tasks if task.done()} == {b"503"}
             metrics = await facade.get("/metrics", admin=True)
-            exhausted = b'facade_budget_exhausted_total{route="all",backend="b",budget="retry"} 5\n'
-            assert exhausted in metrics
-            backend.released.set()
+            labels = b'route="all",backend="b",budget="retry"'
+            assert b"facade_budget_exhausted_total{%b} 5\n" % labels in metrics
+            loads = facade.app.forwarder.loads
+            assert loads.of("all").retrying == 3
+            for task in tasks:
+                task.cancel()
             await asyncio.wait(tasks)
-            assert facade.app.forwarder.loads.of("all").active == 1
+            await eventually(lambda: loads.of("all").active == 1)
+            assert loads.of("all").retrying == 0
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from proxy.analysis.figures import Figures
 from proxy.analysis.latency import BUCKETS, EDGES_S
-from proxy.analysis.verdicts import FALSE_ALARMS, Measure, Sides, judge, measure, overall
+from proxy.analysis.verdicts import FALSE_ALARMS, Measure, Sides, measure, verdict_of
 
 MIN_REQUESTS = 1000
 CONDITIONS = (
@@ -100,4 +100,4 @@ def _shares_up_to(backend: Backend) -> list[float]:
 
 
 def _fails(measures: list[Measure], sides: Sides, alpha: float) -> bool:
-    return overall(judge(each, sides, MIN_REQUESTS, alpha) for each in measures) == "failed"
+    return any(verdict_of(each, sides, MIN_REQUESTS, alpha) == "failed" for each in measures)

@@ -52,6 +52,28 @@ def test_requests_of_both_ways_count_for_route_and_backend() -> None:
     assert figures(stats, "legacy").requests == 1
 
 
+def test_a_fallback_counts_as_a_failure_of_the_backend_that_was_chosen_first() -> None:
+    stats = SharedStats(1, 64)
+    counters = RequestCounters(stats.workers[0])
+    fallen = record(ROUTE, 200, "legacy")
+    assert fallen.decision is not None
+    fallen.decision = replace(fallen.decision, reason="fallback:503", first_backend="new")
+    counters.count_request(fallen)
+    new = figures(stats)
+    assert (new.requests, new.failed, new.fallbacks) == (1, 1, 1)
+    assert figures(stats, "legacy").requests == 0
+
+
+def test_a_response_that_is_not_ok_counts_as_a_failure() -> None:
+    stats = SharedStats(1, 64)
+    counters = RequestCounters(stats.workers[0])
+    for verdict in (True, False, None):
+        judged = record(ROUTE, 200)
+        judged.verdict = verdict
+        counters.count_request(judged)
+    assert (figures(stats).requests, figures(stats).failed) == (3, 1)
+
+
 def test_only_routes_with_a_rollout_have_figures() -> None:
     stats = SharedStats(1, 64)
     counters = RequestCounters(stats.workers[0])

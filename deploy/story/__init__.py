@@ -1,0 +1,1 @@
+"""`make story`: the strangler fig from its first step to its last, on the local stack, with traffic."""
