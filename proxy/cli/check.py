@@ -25,15 +25,12 @@ def register(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Read a table as `serve` would: its rules, its reachability and its own tests."
     )
-    command.epilog = (
-        "Exit status: 0 fine, 1 warnings or fields that are not obeyed and --strict, "
-        "2 the table would be refused."
-    )
+    command.epilog = "Exit status: 0 fine, 1 warnings and --strict, 2 the table would be refused."
     command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
     command.add_argument(
         "--strict",
         action="store_true",
-        help="exit 1 for warnings and for fields that are not obeyed yet",
+        help="exit 1 for warnings",
     )
     command.add_argument("--expand", action="store_true", help="print the canonical long form")
     command.add_argument(
@@ -68,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             out().write(expand(text, file))
     if loaded is None:
         return 2
-    return 1 if arguments.strict and (problems or loaded.table.not_implemented) else 0
+    return 1 if arguments.strict and problems else 0
 
 
 def _check_files(loaded: Loaded, file: str) -> None:
@@ -98,7 +95,6 @@ def _report(file: str, loaded: Loaded | None, problems: Sequence[Problem]) -> di
             "tests": len(loaded.table.tests),
             "coverage": loaded.report.coverage,
             "uncovered": list(loaded.report.uncovered),
-            "not_obeyed": list(map(str, loaded.table.not_implemented)),
         }
     return report
 
@@ -154,12 +150,6 @@ def _print_summary(
         )
     )
     screen.line(f"{name}: {screen.styled('fine', 'green', 'bold')}: {summary}")
-    if table.not_implemented:
-        fields = ", ".join(map(str, table.not_implemented[:10]))
-        more = len(table.not_implemented) - 10
-        screen.line(
-            f"{name}: not obeyed yet: {safe(fields)}{f' and {more} more' if more > 0 else ''}"
-        )
 
 
 def _count(number: int, noun: str) -> str:

@@ -137,8 +137,6 @@ def _print_route(screen: Screen, explanation: Explanation, name: str) -> None:
         screen.fact("paths", f"path_policy {', '.join(explanation.path_policy)}")
     for number, each in enumerate(explanation.recovery):
         screen.fact("" if number else "attempts", each)
-    if explanation.not_obeyed:
-        screen.fact("", f"not obeyed yet: {', '.join(explanation.not_obeyed)}", "yellow")
 
 
 def _place(explanation: Explanation) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from proxy.cli.admin_client import DEFAULT_URL, add_token_file, address, get_from, not_an_admin
 from proxy.cli.files import unreadable
 from proxy.cli.output import add_json, err, out, print_json, safe
 from proxy.comparison.case_tests import written_tests
@@ -17,14 +18,21 @@ _MAX_BYTES = 256 * 1024 * 1024
 def register(command: argparse.ArgumentParser) -> None:
     """Add the description and the arguments of the command."""
     command.description = (
-        "Write the cases that `facade compare --cases` recorded as a pytest file: requests whose "
+        "Write the cases that a facade or `facade compare` has recorded as a pytest file: requests whose "
         "responses differed, and a sample of the others. It needs httpx and pytest only, takes the "
         "address from BASE_URL, passes on the incumbent, and has no secrets in it."
     )
     command.add_argument("route", metavar="ROUTE")
-    command.add_argument(
-        "--cases", required=True, metavar="FILE", help="what `compare` has written"
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--cases", metavar="FILE", help="what `facade compare --cases` has written")
+    source.add_argument(
+        "--admin",
+        default=DEFAULT_URL,
+        type=address,
+        metavar="URL",
+        help=f"the admin listener of a facade that mirrors the route ({DEFAULT_URL})",
     )
+    add_token_file(command)
     command.add_argument("-o", dest="output", required=True, metavar="FILE", help="the test file")
     add_json(command)
     command.set_defaults(run=run)
@@ -32,14 +40,10 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file."""
-    recorded = _read(arguments.cases)
-    if recorded.route != arguments.route:
-        raise FacadeError(
-            f"facade: {safe(arguments.cases)} has the cases of the route {recorded.route!r}, "
-            f"not of {arguments.route!r}"
-        )
+    recorded = _recorded(arguments)
     if not recorded.cases:
-        raise FacadeError(f"facade: {safe(arguments.cases)} has no case")
+        source = safe(arguments.cases or arguments.admin)
+        raise FacadeError(f"facade: {source} has no case of the route {arguments.route!r} yet")
     try:
         Path(arguments.output).write_text(written_tests(recorded, Path(arguments.output).name))
     except OSError as error:
@@ -52,6 +56,23 @@ def run(arguments: argparse.Namespace) -> int:
         out().line(f"{name}: {len(recorded.cases):,} cases, {differed:,} of which differed")
         err().note(f"BASE_URL=http://127.0.0.1:8080 pytest {arguments.output}")
     return 0
+
+
+def _recorded(arguments: argparse.Namespace) -> RecordedCases:
+    if arguments.cases:
+        recorded = _read(arguments.cases)
+        if recorded.route != arguments.route:
+            raise FacadeError(
+                f"facade: {safe(arguments.cases)} has the cases of the route {recorded.route!r}, "
+                f"not of {arguments.route!r}"
+            )
+        return recorded
+    parameters = [("route", arguments.route)]
+    text = get_from(arguments.admin, "/parity/cases", parameters, arguments.admin_token_file)
+    try:
+        return msgspec.json.decode(text, type=RecordedCases)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise not_an_admin(arguments.admin) from None
 
 
 def _read(file: str) -> RecordedCases:

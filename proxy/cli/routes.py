@@ -16,7 +16,7 @@ def register(command: argparse.ArgumentParser) -> None:
     """Add the description and the arguments of the command."""
     command.description = (
         "Show the table as people read it: what each route takes, how far it has come, "
-        "and where it sends it. Fields that nothing obeys yet are marked."
+        "and where it sends it."
     )
     add_live(command)
     add_json(command)
@@ -39,7 +39,6 @@ def _from_file(file: str) -> dict[str, Any]:
     return {
         "routes": len(table.routes),
         "kill_switch": table.kill_switch,
-        "not_obeyed": list(map(str, table.not_implemented)),
         "table": [route_row(route) for route in table.routes],
     }
 
@@ -54,16 +53,12 @@ def _from_live(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _print(shown: dict[str, Any], where: str) -> None:
     screen = out()
-    marks = _fields_by_route(shown["not_obeyed"])
     rows = []
     for row in shown["table"]:
-        name = f"{row['name']} *" if row["name"] in marks else row["name"]
-        rows.append((name, row["match"], row["stage"] or "-", _goes_to(row)))
+        rows.append((row["name"], row["match"], row["stage"] or "-", _goes_to(row)))
     screen.table(_HEADINGS, rows)
     screen.line()
     screen.line(_summary(shown, where))
-    for name, fields in marks.items():
-        screen.line(f"* {safe(name)}: not obeyed yet: {safe(', '.join(fields))}")
     if shown["kill_switch"]:
         text = "The kill switch is on: every route with a stage goes to its first backend."
         screen.line(screen.styled(text, "yellow", "bold"))
@@ -73,17 +68,6 @@ def _print(shown: dict[str, Any], where: str) -> None:
         )
         for line in str(shown["last_error"]).splitlines():
             screen.line(f"  {safe(line)}")
-
-
-def _fields_by_route(fields: list[Any]) -> dict[str, list[str]]:
-    """The fields of each route in a list of texts like `routes[NAME].field`."""
-    by_route: dict[str, list[str]] = {}
-    for text in map(str, fields):
-        section, _, rest = text.partition("[")
-        name, _, field = rest.partition("].")
-        if section == "routes" and field:
-            by_route.setdefault(name, []).append(field)
-    return by_route
 
 
 def _goes_to(row: dict[str, Any]) -> str:

@@ -84,8 +84,6 @@ async def _serve(settings: Settings) -> None:
 def _announce(settings: Settings, current: Snapshot, listen: Address, admin: Address) -> None:
     for warning in current.warnings:
         logging.warning("%s", warning.located(str(settings.routes)))
-    for field in current.table.not_implemented:
-        logging.warning("%s is in the table, but nothing obeys it yet", field)
     logging.info(
         "facade on %s://%s, admin on http://%s, table %s with %d routes",
         "https" if settings.tls else "http",

@@ -18,13 +18,14 @@ from proxy.comparison.pace import Pace
 from proxy.comparison.places import Node, rules_tree
 from proxy.comparison.problems import Unusable
 from proxy.comparison.redaction import REDACTED, Redaction, is_secret_name
-from proxy.model import CompareRules
+from proxy.model import CompareRules, HeaderPairs
 
 MAX_BODY = 32 * 1024
 """Bytes of a body that is kept."""
 _IN_STRATUM = 3
 _MAX_EQUAL = 60
 _MAX_DEPTH = 30
+_FIELDS = frozenset((b"accept", b"accept-language", b"content-type", b"origin"))
 _DIGITS = re.compile(r"[0-9]")
 
 
@@ -34,6 +35,16 @@ class CaseRequest(Struct, frozen=True):
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def case_request(method: str, target: str, headers: HeaderPairs) -> CaseRequest:
+    """The request of a case, with the fields on which responses usually depend."""
+    texts = (
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in headers
+        if name in _FIELDS
+    )
+    return CaseRequest(method, target, tuple(texts))
 
 
 class Case(Struct, frozen=True):
@@ -68,24 +79,29 @@ class CaseStore:
 
     def add(
         self, request: CaseRequest, baseline: Observation, outcome: Outcome, now: float
-    ) -> None:
-        """Keep a compared request, if there is room for one of its kind."""
+    ) -> bool:
+        """Keep a compared request, if there is room for one of its kind. Whether it is kept."""
         if outcome.result not in ("equal", "different") or baseline.failure:
-            return
-        differs = outcome.result == "different"
-        places = tuple(f"{each.kind} {each.path}" for each in outcome.differences)
-        shape = _shape(request.target)
-        stratum = (
-            (request.method, shape, places) if differs else (request.method, shape, baseline.status)
-        )
-        most = self._rules.store_mismatches if differs else _MAX_EQUAL
-        if self._strata.get(stratum, 0) >= _IN_STRATUM or self._numbers[differs] >= most:
-            return
+            return False
         if self._redaction.hides(request.target):
-            return
-        self._strata[stratum] = self._strata.get(stratum, 0) + 1
-        self._numbers[differs] += 1
+            return False
+        places = tuple(
+            f"{each.kind} {each.path}" for each in outcome.differences if each.kind != "slow"
+        )
+        if not self._take(request, baseline.status, places):
+            return False
         self.cases.append(self._case(request, baseline, places, now))
+        return True
+
+    def _take(self, request: CaseRequest, status: int, places: tuple[str, ...]) -> bool:
+        """Whether there is room for a case. It is taken then."""
+        stratum = (request.method, _shape(request.target), places or status)
+        most = self._rules.store_mismatches if places else _MAX_EQUAL
+        if self._strata.get(stratum, 0) >= _IN_STRATUM or self._numbers[bool(places)] >= most:
+            return False
+        self._strata[stratum] = self._strata.get(stratum, 0) + 1
+        self._numbers[bool(places)] += 1
+        return True
 
     def _case(
         self, request: CaseRequest, baseline: Observation, places: tuple[str, ...], now: float

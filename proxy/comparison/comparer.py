@@ -19,7 +19,7 @@ from proxy.comparison.body_diff import BodyDiff, Rejected, body_of
 from proxy.comparison.differences import Differences
 from proxy.comparison.header_diff import HeaderDiff
 from proxy.comparison.observation import Observation
-from proxy.comparison.outcome import EQUAL, Outcome
+from proxy.comparison.outcome import EQUAL, Outcome, Result
 from proxy.comparison.pace import Steps
 from proxy.comparison.places import rules_tree
 from proxy.comparison.problems import NotComparable
@@ -96,12 +96,15 @@ class Comparer:
         except NotComparable as error:
             return Outcome("not_compared", error.reason)
         # The duration of a response that did not come, or not whole, says nothing.
-        is_faster = not right.failure and self._is_slow(right, left)
-        if not right.failure and self._is_slow(left, right):
+        if right.failure:
+            return Outcome("different", differences=found.all())
+        result: Result = "different" if found else "equal"
+        is_faster = self._is_slow(right, left)
+        if self._is_slow(left, right):
             found.add("body", "slow", _duration(left), _duration(right))
-        if not found:
-            return Outcome("equal", is_faster=True) if is_faster else EQUAL
-        return Outcome("different", differences=found.all(), is_faster=is_faster)
+        if not found and not is_faster:
+            return EQUAL
+        return Outcome(result, differences=found.all(), is_faster=is_faster)
 
     def _compare(
         self,

@@ -43,8 +43,9 @@ class Difference(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """The outcome of one comparison.
 
-    `differences` has each place once. Declared differences and noise are among them: whether they count depends on
-    the day and on what was learnt, so the report of the parity decides (`proxy.comparison.report`).
+    `differences` has each place once. A response that is only slow is `equal`, since one slow response is no evidence:
+    the report judges all of them together. Declared differences and noise are among them: whether they count depends
+    on the day and on what was learnt, so the report of the parity decides (`proxy.comparison.report`).
     """
 
     result: Result

@@ -93,6 +93,8 @@ def parity_report(
         tuple(
             _difference(place, compared, is_declared[place.key], states[place.key] == "noise")
             for place in sorted(places, key=lambda each: (-each.count, each.path, each.kind))
+            # Some responses are slow on any machine: that is not worth a line.
+            if place.kind != "slow" or states[place.key] == "real"
         ),
     )
 

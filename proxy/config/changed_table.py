@@ -18,7 +18,7 @@ from proxy.config.shorthand import long_route
 from proxy.config.table_builder import TableBuilder
 from proxy.config.tree import Loc
 from proxy.errors import Problem, TableError
-from proxy.model import ErrorFile, KeyFile, Route, UnimplementedField
+from proxy.model import ErrorFile, KeyFile, Route
 
 _FEWEST_KNOWN = 2
 """One in so many routes has to be known. Parsing many routes one by one takes longer than parsing the whole text."""
@@ -62,7 +62,6 @@ class _SeparateRoutes:
         self.context = known.context
         self.names: dict[str, Loc] = {}
         self.tested: dict[str, RouteDoc] = {}
-        self.not_implemented: list[UnimplementedField] = []
         self.error_files: list[ErrorFile] = []
         self.key_files: list[KeyFile] = []
         self.warnings: list[Problem] = []
@@ -92,7 +91,6 @@ class _SeparateRoutes:
         self.names[name] = ()
         if read.doc is not None:
             self.tested[name] = read.doc
-        self.not_implemented += read.not_implemented
         self.error_files += read.error_files
         self.key_files += read.key_files
         self.warnings += read.warnings

@@ -16,7 +16,7 @@ from proxy.config.shorthand import long_route
 from proxy.config.table_builder import TableBuilder
 from proxy.config.tree import Loc, Tree
 from proxy.errors import Problem, TableError
-from proxy.model import ErrorFile, KeyFile, Route, RouteTable, UnimplementedField
+from proxy.model import ErrorFile, KeyFile, Route, RouteTable
 
 
 class Parsed(Struct, frozen=True):
@@ -58,7 +58,6 @@ class _ListedRoutes:
         self._problems = problems
         self.names: dict[str, Loc] = {}
         self.tested: dict[str, RouteDoc] = {}
-        self.not_implemented: list[UnimplementedField] = []
         self.error_files: list[ErrorFile] = []
         self.key_files: list[KeyFile] = []
         self.seams: list[Route] = []
@@ -81,7 +80,6 @@ class _ListedRoutes:
                 read = reader.build(block, self._tree, tuple(problems.listed[before:]))
                 before = len(problems.listed)
                 self.valid.append(read)
-                self.not_implemented += read.not_implemented
                 self.error_files += read.error_files
                 self.key_files += read.key_files
                 self.seams.append(read.route)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.config import not_implemented, to_error_bodies, to_model
+from proxy.config import to_error_bodies, to_model
 from proxy.config.cohort_rules import cohort_faults
 from proxy.config.documents.backends import CohortDoc
 from proxy.config.documents.limits import LimitsDoc, TimeoutsDoc
@@ -18,7 +18,7 @@ from proxy.config.sections import ReadBlock
 from proxy.config.tree import Position, Tree
 from proxy.config.warnings import route_warnings
 from proxy.errors import Problem
-from proxy.model import ErrorFile, KeyFile, Limits, PathPolicy, Route, Timeouts, UnimplementedField
+from proxy.model import ErrorFile, KeyFile, Limits, PathPolicy, Route, Timeouts
 
 _MATCH_KEYS = frozenset(("name", "match", "priority"))
 
@@ -56,7 +56,6 @@ class ReadRoute(Struct, frozen=True):
     doc: RouteDoc | None
     """Its block, if a test names the route."""
     warnings: tuple[Problem, ...]
-    not_implemented: tuple[UnimplementedField, ...]
     error_files: tuple[ErrorFile, ...]
     key_files: tuple[KeyFile, ...]
     size: int
@@ -113,7 +112,6 @@ class RouteReader:
             self._builder.route(doc, tree.position(block.loc).line, _places(block, tree)),
             doc if doc.name in self.tested else None,
             warnings,
-            tuple(not_implemented.of_route(doc)),
             tuple(to_error_bodies.files(doc.errors, (*block.loc, "errors"), tree)),
             tuple(_key_files(block, tree)),
             block.size,

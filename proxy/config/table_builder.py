@@ -19,7 +19,7 @@ from proxy.config.sections import read_head, read_listed, read_named
 from proxy.config.shorthand import long_backend
 from proxy.config.tree import Loc, Tree
 from proxy.config.warnings import error_warnings
-from proxy.model import TLS_KEYS, ErrorFile, KeyFile, Route, RouteTable, TlsFile, UnimplementedField
+from proxy.model import TLS_KEYS, ErrorFile, KeyFile, Route, RouteTable, TlsFile
 from proxy.model.table_test import TableTest
 
 
@@ -29,7 +29,6 @@ class RouteSource(Protocol):
     names: dict[str, Loc]
     tested: dict[str, RouteDoc]
     """The blocks of the routes that tests name."""
-    not_implemented: list[UnimplementedField]
     error_files: list[ErrorFile]
     key_files: list[KeyFile]
 
@@ -80,7 +79,6 @@ class TableBuilder:
             to_model.forwarded(head.defaults),
             tuple(self._tests()),
             head.test_policy.min_route_coverage / 100,
-            tuple(self._routes.not_implemented),
             to_model.listener(head.listener),
             tuple(self._tls_files(backends)),
             to_error_bodies.model(head.defaults.errors),

@@ -17,7 +17,6 @@ _OTHER_FIELDS = (
     ("min_route_coverage", "test coverage"),
     ("errors", "error bodies"),
     ("without_parameters", "backends without path parameters"),
-    ("not_implemented", "fields that nothing obeys yet"),
 )
 _MAX_SENTENCES = 3
 """Of one kind; one more is shown if it would be the last."""

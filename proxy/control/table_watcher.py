@@ -206,8 +206,6 @@ class TableWatcher:
             state, ok=True, error="", at=time.time(), reloads=state.reloads + 1
         )
         log.info("table %s is in effect (%d routes)", snapshot.version, snapshot.index.size)
-        for field in snapshot.table.not_implemented:
-            log.warning("%s is in the table, but nothing obeys it yet", field)
 
     def _record(self) -> None:
         if self.recorder is not None:

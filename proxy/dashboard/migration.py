@@ -8,12 +8,14 @@ from proxy.comparison.report import DifferenceReport, ParityReport
 from proxy.control.history.entries import Entry
 from proxy.control.rollout.edits import is_active, last_marked
 from proxy.control.rollout.machine import step_text
-from proxy.control.rollout_mark import RolloutMark, fits
+from proxy.control.rollout_mark import MarkEvent, RolloutMark, fits
 from proxy.control.text_diff import shorten
 from proxy.model import Rollout, Route
 
 _MAX_DIFFERENCES = 3
 _ALL = 100
+_GOES_ON: frozenset[MarkEvent] = frozenset(("begun", "step", "passed"))
+"""Events that say no more than the step."""
 
 
 class RolloutView(Struct, frozen=True):
@@ -58,10 +60,12 @@ def _rollout(route: Route, rollout: Rollout, entries: Sequence[Entry]) -> Rollou
         return RolloutView("not begun", 0, total, False, "")
     text = mark.event.replace("_", " ")
     if is_active(mark):
-        text = f"{text}, {step_text(rollout, mark.step)}"
+        at = step_text(rollout, mark.step)
+        text = at if mark.event in _GOES_ON else f"{text}, {at}"
         if not fits(mark, route):
             text += ", waits: the route was changed by hand"
-    return RolloutView(text, min(mark.step, total), total, is_active(mark), shorten(entry.reason))
+    reason = "" if mark.event in _GOES_ON else shorten(entry.reason)
+    return RolloutView(text, min(mark.step, total), total, is_active(mark), reason)
 
 
 def _parity(report: ParityReport) -> ParityView:

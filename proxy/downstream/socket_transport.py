@@ -18,6 +18,8 @@ _READ_BYTES = 64 * 1024
 _LARGE_READ_BYTES = 256 * 1024
 _MAX_PIECES = 512
 """A system call takes 1,024 pieces (IOV_MAX)."""
+_NO_PROTOCOL = asyncio.Protocol()
+"""Of a transport that is closed: with its own protocol it would be left to the garbage collector."""
 
 
 class SocketTransport(asyncio.Transport):
@@ -237,8 +239,9 @@ class SocketTransport(asyncio.Transport):
             self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: Exception | None) -> None:
+        protocol, self._protocol = self._protocol, _NO_PROTOCOL
         try:
-            self._protocol.connection_lost(error)
+            protocol.connection_lost(error)
         finally:
             self._socket.close()
 

@@ -16,8 +16,8 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.http1.response_head import ResponseHead
-from proxy.mirroring.kept_body import KeptBody, KeptBytes
-from proxy.model import Decision, Facts, HeaderPairs, Mirror, Route
+from proxy.mirroring.kept_body import KeptBody, KeptBytes, is_good
+from proxy.model import Decision, Facts, Mirror, Route
 from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import Identity
@@ -67,7 +67,7 @@ class Copy:
         "body",
         "copied",
         "failure",
-        "headers",
+        "head",
         "is_dropped",
         "is_served",
         "mirror",
@@ -76,7 +76,6 @@ class Copy:
         "seen",
         "served_s",
         "snapshot",
-        "status",
         "upload",
     )
 
@@ -101,8 +100,8 @@ class Copy:
         """The request, once the copy was sent."""
         self.upload: KeptBody | None = None
         self.is_dropped = self.is_served = False
-        self.status = 0
-        self.headers: HeaderPairs = []
+        self.head: ResponseHead | None = None
+        """Of the response that the client gets."""
         self.served_s = 0.0
         self.failure = ""
         self.response: KeptBody | None = None
@@ -150,13 +149,14 @@ class Copy:
             self._end("", at)
 
     def response_head(self, head: ResponseHead) -> None:
-        self.status = head.status
-        self.headers = head.fields.pairs
+        if self.is_served:
+            return
+        self.head = head
         if self.mirror.compare is not None:
             self.response = KeptBody(self.mirror.max_body_bytes, self._owner.kept)
 
     def response_data(self, data: bytes) -> None:
-        if self.response is not None and not self.is_dropped:
+        if self.response is not None and not (self.is_dropped or self.is_served):
             self.response.add(data)
             self._wake()
 
@@ -220,18 +220,18 @@ class Copy:
 
     def observed(self) -> Observation:
         """The response that the client got."""
-        body = self.response
-        if body is None:
+        head, body, copied = self.head, self.response, self.copied
+        if head is None or body is None or copied is None:
             return Observation(failure=self.failure or "broke", duration_s=self.served_s)
-        length = body.length if body.is_hashed else None
         return Observation(
-            self.status,
-            self.headers,
+            head.status,
+            head.fields.pairs,
             body.data,
-            length,
+            body.length if body.is_hashed else None,
             body.digest,
             self.served_s,
             self.failure,
+            is_good(self.route.response_ok, copied.facts.method, head, body),
         )
 
     def release(self) -> None:

@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from proxy.comparison.observation import Observation
 from proxy.errors import RequestError, UpstreamBusy
+from proxy.http1.response_head import ResponseHead
 from proxy.mirroring.copy import failure_of
-from proxy.mirroring.kept_body import KeptBody
-from proxy.model import HeaderPairs, Outgoing
+from proxy.mirroring.kept_body import KeptBody, is_good
+from proxy.model import Outgoing, ResponseOk
 from proxy.upstream import Exchange, Upstream
 
 TOO_LONG = "too_long"
@@ -27,29 +28,38 @@ AllowsMore = Callable[[int], Awaitable[bool]]
 class _Response(Struct):
     """As much of a response as has come."""
 
+    method: str
     body: KeptBody
+    rule: ResponseOk | None
     began: float
-    status: int = 0
-    headers: HeaderPairs = []
+    head: ResponseHead | None = None
 
     def observed(self, failure: str) -> Observation:
-        body = self.body
+        head, body, duration_s = self.head, self.body, time.monotonic() - self.began
+        if head is None:
+            return Observation(duration_s=duration_s, failure=failure)
         return Observation(
-            self.status,
-            self.headers,
+            head.status,
+            head.fields.pairs,
             body.data,
             body.length if body.is_hashed else None,
             body.digest,
-            time.monotonic() - self.began,
+            duration_s,
             failure,
+            failure != "" or is_good(self.rule, self.method, head, body),
         )
 
 
 async def observe(
-    upstream: Upstream, request: Outgoing, sent: bytes, body: KeptBody, allows_more: AllowsMore
+    upstream: Upstream,
+    request: Outgoing,
+    sent: bytes,
+    body: KeptBody,
+    allows_more: AllowsMore,
+    rule: ResponseOk | None = None,
 ) -> Observation:
-    """Send `request` with the body `sent`. The response's body is kept in `body`."""
-    response = _Response(body, time.monotonic())
+    """Send `request` with the body `sent`. The response's body is kept in `body`. `rule` is that of its route."""
+    response = _Response(request.method, body, rule, time.monotonic())
     try:
         async with asyncio.timeout(request.timeouts.request_s):
             exchange = await upstream.open(request)
@@ -90,8 +100,7 @@ async def _upload(exchange: Exchange, sent: bytes) -> None:
 
 async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> bool:
     """Whether the response was received to its end."""
-    head = await exchange.head()
-    response.status, response.headers = head.status, head.fields.pairs
+    response.head = await exchange.head()
     body = response.body
     while (data := await exchange.next_chunk()) is not None:
         body.add(data)

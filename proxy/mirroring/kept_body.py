@@ -2,6 +2,10 @@
 
 from hashlib import sha256
 
+from proxy.http1.response_head import ResponseHead
+from proxy.model import ResponseOk
+from proxy.routing.response_ok import is_body_ok, is_status_ok, needs_body
+
 _BEGINNING_BYTES = 64 * 1024
 """How much is kept of a body that is longer than the limit."""
 
@@ -92,3 +96,14 @@ class KeptBody:
         self._room.give_back(self._kept)
         self._kept = 0
         self._chunks = []
+
+
+def is_good(rule: ResponseOk | None, method: str, head: ResponseHead, body: KeptBody) -> bool:
+    """Whether a whole response meets `response_ok` of its route. A body that is only hashed is not judged."""
+    if rule is None:
+        return True  # A 5xx is no baseline in any case.
+    if not is_status_ok(rule, method, head.status):
+        return False
+    if body.is_hashed or not needs_body(rule, method, head):
+        return True
+    return is_body_ok(rule, head.fields, body.data)

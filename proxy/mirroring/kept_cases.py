@@ -2,14 +2,12 @@
 
 import msgspec
 
-from proxy.comparison.cases import Case, CaseRequest, CaseStore
+from proxy.comparison.cases import Case, CaseStore, case_request
 from proxy.mirroring.comparisons import Compared
 from proxy.model import CompareRules
 
 _MAX_BYTES = 256 * 1024
 """Of the bodies together."""
-_SENT_AGAIN = frozenset((b"accept", b"accept-language", b"origin", b"content-type"))
-"""The fields of a request that its response may depend on, and that name nobody."""
 CasesByRoute = dict[str, list[Case]]
 
 
@@ -25,16 +23,10 @@ class KeptCases:
         copied, size = compared.copy.copied, len(compared.baseline.body)
         if copied is None or self._kept_bytes + size > _MAX_BYTES:
             return False
-        facts, before = copied.facts, len(self._store.cases)
+        facts = copied.facts
         target = facts.path + (b"?" + facts.query if facts.query else b"")
-        headers = tuple(
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in facts.headers
-            if name in _SENT_AGAIN
-        )
-        request = CaseRequest(facts.method, target.decode("latin-1"), headers)
-        self._store.add(request, compared.baseline, compared.outcome, now)
-        if len(self._store.cases) == before:
+        request = case_request(facts.method, target.decode("latin-1"), facts.headers)
+        if not self._store.add(request, compared.baseline, compared.outcome, now):
             return False
         self._kept_bytes += size
         return True

@@ -224,7 +224,7 @@ class Mirrors:
         self._results.sent(copy, replayed=len(to) > 1)
         seen = await asyncio.gather(
             *(
-                observe(upstream, outgoing, body, kept, copy.allows_more)
+                observe(upstream, outgoing, body, kept, copy.allows_more, copy.route.response_ok)
                 for (upstream, outgoing), kept in zip(made, copy.bodies, strict=True)
             )
         )
@@ -255,7 +255,7 @@ class Mirrors:
                 self.drop(copy, copy.seen[0].failure)
         elif copy.failure in ("client_gone", "refused"):
             self.drop(copy, copy.failure)
-        elif copy.status in _CONDITIONAL:
+        elif copy.head is not None and copy.head.status in _CONDITIONAL:
             self.drop(copy, "conditional")
         elif copy.response is not None and copy.response.is_lost:
             self.drop(copy, "memory")

@@ -72,7 +72,6 @@ from proxy.model.table import (
     Route,
     RouteTable,
     Timeouts,
-    UnimplementedField,
 )
 from proxy.model.table_test import Expectation, Given, TableTest
 from proxy.model.values import QueryEdits, RequestValue, ValueTemplate
@@ -165,7 +164,6 @@ __all__ = [
     "TlsContexts",
     "TlsFile",
     "TlsKey",
-    "UnimplementedField",
     "ValueTemplate",
     "Writes",
     "field_name",

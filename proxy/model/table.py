@@ -233,19 +233,6 @@ class Listener(Struct, frozen=True):
     """Connections of one peer address. Peers in `trusted_proxies` are exempt."""
 
 
-class UnimplementedField(Struct, frozen=True):
-    """A field of a table that is validated but not implemented (rule 15)."""
-
-    section: Literal["backends", "cohorts", "routes"]
-    name: str
-    """The name of the backend, cohort or route that has the field."""
-    field: str
-    """The field within it, with dots: `mirror.compare`."""
-
-    def __str__(self) -> str:
-        return f"{self.section}[{self.name}].{self.field}"
-
-
 class RouteTable(Struct, frozen=True):
     """A valid table. Routes are in file order."""
 
@@ -257,7 +244,6 @@ class RouteTable(Struct, frozen=True):
     tests: tuple[TableTest, ...] = ()
     min_route_coverage: float = 0.0
     """The percentage of routes that the tests have to reach."""
-    not_implemented: tuple[UnimplementedField, ...] = ()
     listener: Listener = Listener()
     tls_files: tuple[TlsFile, ...] = ()
     """The files that the loader of the table has to read; the core reads none."""

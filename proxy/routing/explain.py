@@ -124,7 +124,6 @@ def explain(
         readings=_path_variants(ruling),
         cors=describe_cors(route, facts),
         recovery=describe_route(route),
-        not_obeyed=_not_implemented(snapshot.table, route),
         ways=tuple(
             _with_health(_with_endpoint(decision, snapshot, facts, endpoint_of), health)
             for decision in _possible_decisions(
@@ -135,14 +134,6 @@ def explain(
             )
         ),
         others=others,
-    )
-
-
-def _not_implemented(table: RouteTable, route: Route) -> tuple[str, ...]:
-    return tuple(
-        each.field
-        for each in table.not_implemented
-        if each.section == "routes" and each.name == route.name
     )
 
 

@@ -91,7 +91,6 @@ class Explanation(Struct, frozen=True):
     """What the CORS policy of the route means for this request, in words."""
     recovery: tuple[str, ...] = ()
     """`response_ok` and `retry` of the route, in words."""
-    not_obeyed: tuple[str, ...] = ()
     """Fields of the route that are not implemented."""
     ways: tuple[PossibleDecision, ...] = ()
     status: int | None = None

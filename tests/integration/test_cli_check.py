@@ -19,7 +19,6 @@ def test_a_good_table_is_summed_up_in_one_line(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "routes.yaml: fine: 2 routes, 1 test, coverage 50 %",
-        "routes.yaml: not obeyed yet: routes[list].mirror.compare",
     ]
     assert shown.err == ""
 
@@ -42,12 +41,6 @@ def test_warnings_fail_only_where_it_is_asked_for(
     shown = capsys.readouterr()
     assert "w.yaml:8:46: warning: the method `FETCH`" in shown.err
     assert "1 warning" in shown.out
-
-
-def test_a_field_that_is_not_obeyed_yet_counts_with_strict() -> None:
-    assert "compare: " in TABLE
-    assert facade("check", written("r.yaml", TABLE)) == 0
-    assert facade("check", written("r.yaml", TABLE), "--strict") == 1
 
 
 def test_an_accepted_difference_that_has_expired_is_a_warning(

@@ -269,7 +269,7 @@ def test_exporting_what_is_no_file_of_cases(
     for route, file, output, sentence in (
         ("list", "no", "t.py", "no: No such file"),
         ("list", "bad", "t.py", "bad has no cases: write it with"),
-        ("list", "empty", "t.py", "empty has no case"),
+        ("list", "empty", "t.py", "empty has no case of the route 'list' yet"),
         ("rest", "cases.json", "t.py", "has the cases of the route 'list', not of 'rest'"),
         ("list", "cases.json", "no/t.py", "no/t.py: No such file"),
     ):

@@ -19,7 +19,6 @@ def test_explain_tells_both_ways_of_a_drawn_route(capsys: pytest.CaptureFixture[
     assert "asks     GET http://127.0.0.1:8081/list/1" in shown
     assert "x-a: 1" in shown
     assert "rest   holds, but list goes first" in shown
-    assert "not obeyed yet: mirror.compare" in shown
 
 
 OWN = """\
@@ -118,12 +117,11 @@ def test_what_cannot_be_printed_is_escaped(text: str) -> None:
 def test_routes_shows_a_table_as_people_read_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert facade("routes") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "route   takes                                     stage   goes to",
-        "list *  path prefix /list, method GET or OPTIONS  canary  legacy 80 %, new 20 %",
-        "rest    everything                                -       legacy",
+        "route  takes                                     stage   goes to",
+        "list   path prefix /list, method GET or OPTIONS  canary  legacy 80 %, new 20 %",
+        "rest   everything                                -       legacy",
         "",
         "routes.yaml: 2 routes",
-        "* list: not obeyed yet: mirror.compare",
     ]
     assert facade("routes", "--json") == 0
     assert json.loads(capsys.readouterr().out)["table"][0]["backends"] == {"legacy": 80, "new": 20}

@@ -149,6 +149,19 @@ async def test_an_incumbent_that_fails_is_no_evidence(tmp_path: Path) -> None:
         assert (report["compared"], report["baseline_invalid"]) == (0, 1)
 
 
+@pytest.mark.parametrize("stage", ["shadow", "live"])
+async def test_a_baseline_has_to_meet_response_ok(stage: str, tmp_path: Path) -> None:
+    """The monolith responds with an empty 200 where it has failed."""
+    more = COMPARE % "status: exact" + "\n  response_ok: {json_type: array}"
+    good, empty = responding(js([1])), responding(js({}))
+    async with site(tmp_path, stage=stage, more=more, legacy=empty, new=good) as at:
+        await at.facade.get("/")
+        await at.counted(RouteCopies(1, 0, 0, 0, 1, {}))
+    async with site(tmp_path, stage=stage, more=more, legacy=good, new=empty) as at:
+        await at.facade.get("/")
+        await at.counted(compared(0, 1))
+
+
 async def test_a_newcomer_may_respond_long_before_the_incumbent(tmp_path: Path) -> None:
     let_go = asyncio.Event()
 

@@ -125,13 +125,6 @@ BROKEN = {
 }
 
 
-UNOBEYED = """
-version: 1
-backends: {legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2"}
-routes: [{name: all, stage: shadow, mirror: {compare: {}}, backend_refs: [legacy, new]}]
-"""
-
-
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_table_leaves_the_last_good_one_in_charge(
     tmp_path: Path, text: bytes
@@ -190,17 +183,6 @@ async def test_each_bad_edit_counts_also_with_the_same_message(tmp_path: Path) -
             await facade.app.watcher.refresh()
             await facade.app.watcher.refresh()
             assert state.state.failures == number
-
-
-async def test_a_field_that_nothing_obeys_is_logged_when_its_table_takes_effect(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with facade_in_loop(static("good"), tmp_path) as facade:
-        facade.routes.write_text(UNOBEYED)
-        await facade.app.watcher.refresh()
-        _, ready = await admin(facade, "/readyz")
-    assert ready["not_obeyed"] == ["routes[all].mirror.compare"]
-    assert "routes[all].mirror.compare is in the table, but nothing obeys it yet" in caplog.text
 
 
 async def test_what_else_happens_in_the_directory_is_not_looked_at(tmp_path: Path) -> None:

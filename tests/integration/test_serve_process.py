@@ -35,14 +35,6 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
         assert facade.stop(number) == 0
 
 
-def test_it_says_what_it_does_not_obey_yet(tmp_path: Path) -> None:
-    with facade_process(tmp_path, table=GOOD) as facade:
-        assert any(
-            "routes[rest].mirror" in line and "nothing obeys it yet" in line for line in facade.log
-        )
-        assert facade.admin_json("/routes")["not_obeyed"] == ["routes[rest].mirror"]
-
-
 def test_a_backend_can_be_asked_at_another_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend:
         url = f"http://127.0.0.1:{backend.getsockname()[1]}"

@@ -3,7 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from proxy.comparison.cases import CaseRequest
+from proxy.comparison.cases import CaseRequest, case_request
 from proxy.comparison.redaction import Redaction
 from proxy.control.replay.har import SentRequest
 from proxy.control.replay.recorded_requests import LoggedRequest, facts_of_recorded
@@ -18,8 +18,6 @@ from proxy.routing.transforms.trace_context import NO_IDENTITY
 _NOT_SENT = frozenset(
     (b"connection", b"content-length", b"host", b"te", b"transfer-encoding", b"upgrade")
 )
-_OF_CASES = frozenset((b"accept", b"accept-language", b"content-type", b"origin"))
-"""The fields that a test sends: those on which responses usually depend."""
 _PLAIN = SAFE_METHODS - {"TRACE", "OPTIONS"}
 
 
@@ -35,12 +33,7 @@ class RequestPair(Struct, frozen=True):
 
     @property
     def case_request(self) -> CaseRequest:
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in self.left.headers
-            if name in _OF_CASES
-        )
-        return CaseRequest(self.method, self.target, headers)
+        return case_request(self.method, self.target, self.left.headers)
 
     @property
     def accept_encoding(self) -> bytes | None:

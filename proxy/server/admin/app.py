@@ -45,7 +45,6 @@ def table_state(table: CurrentTable) -> dict[str, Any]:
         "last_error": state.error or None,
         "reloads": state.reloads,
         "failed_reloads": state.failures,
-        "not_obeyed": list(map(str, current.table.not_implemented)),
     }
 
 

@@ -23,6 +23,7 @@ from proxy.model import CompareRules, Equivalence, HeaderPairs
 
 NOW = 1_795_950_000.0
 RESPONSES = 1_000
+SLOW_SHARE = 0.005
 RULES = CompareRules(
     headers=("content-type", "access-control-allow-origin", "vary"),
     equal=(Equivalence("$[*].expiryDate", "instant", "epoch_ms", "iso_local", "UTC"),),
@@ -155,33 +156,34 @@ FAULTS = [
 CLEAN = Fault("none", "", "")
 
 
-def _observed(rows: Rows, now: float, chance: random.Random) -> Observation:
+def _observed(
+    rows: Rows, now: float, chance: random.Random, has_pauses: bool = True
+) -> Observation:
     """A response with a live clock, a random id and a duration of its own."""
     live = [
         {**row, "quote": f"{chance.getrandbits(64):x}", "servedAt": int(now * 1000)} for row in rows
     ]
     body = json.dumps(live, ensure_ascii=False).encode()
-    # One in 200 responses takes long, of both backends.
-    duration_s = (
-        chance.uniform(0.2, 0.6) if chance.random() < 0.005 else chance.uniform(0.002, 0.02)
-    )
+    # Some responses take long, of both backends.
+    takes_long = has_pauses and chance.random() < SLOW_SHARE
+    duration_s = chance.uniform(0.2, 0.6) if takes_long else chance.uniform(0.002, 0.02)
     return Observation(200, HEADERS, body, duration_s=duration_s)
 
 
 def outcomes(
-    fault: Fault, number: int, seed: int = 1, replay_every: int = 50
+    fault: Fault, number: int, seed: int = 1, replay_every: int = 50, has_pauses: bool = True
 ) -> Iterator[tuple[Outcome, Outcome | None]]:
     """Comparisons with the newcomer, some of them with one of the incumbent with itself."""
     comparer, chance = Comparer(RULES), random.Random(seed)
     left, right = incumbent_rows(), fault.rows(newcomer_rows())
     for at in range(number):
         now = NOW + at
-        baseline = _observed(left, now, chance)
+        baseline = _observed(left, now, chance, has_pauses)
         later = now + chance.uniform(0.0, 0.01)
-        candidate = fault.response(_observed(right, later, chance))
+        candidate = fault.response(_observed(right, later, chance, has_pauses))
         replay = None
         if at % replay_every == 0:
-            again = _observed(left, later + 0.02, chance)
+            again = _observed(left, later + 0.02, chance, has_pauses)
             replay = comparer.compare(baseline, again, b"identity", is_replay=True)
         yield comparer.compare(baseline, candidate, b"identity"), replay
 

@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from proxy.comparison.outcome import Difference, Outcome
 from proxy.comparison.parity import Parity
 from proxy.comparison.report import parity_report
 from tests.unit.comparison.faults import (
@@ -13,6 +15,7 @@ from tests.unit.comparison.faults import (
     FAULTS,
     NOW,
     RULES,
+    SLOW_SHARE,
     Fault,
     named_by,
     outcomes,
@@ -42,15 +45,24 @@ def test_the_table_of_the_page_is_what_a_thousand_responses_of_each_newcomer_giv
     assert table() in PAGE
 
 
+def _with_pause(outcome: Outcome, chance: random.Random) -> Outcome:
+    """The outcome, with one of the two responses slow now and then."""
+    if chance.random() < SLOW_SHARE:
+        slow = Difference("body", "slow", "5 ms", "400 ms")
+        return replace(outcome, differences=(*outcome.differences, slow))
+    return replace(outcome, is_faster=True) if chance.random() < SLOW_SHARE else outcome
+
+
 def alarms(seed: int, look_every_s: int) -> list[str]:
     """Looks at a clean newcomer, in 24 hours with a request a second, at which the parity is certainly not 1."""
     chance, parity = random.Random(seed), Parity()
-    pool = list(outcomes(CLEAN, 400, seed=seed, replay_every=2))
+    # What is drawn again and again from a pool must not have more slow responses of one backend than of the other.
+    pool = list(outcomes(CLEAN, 400, seed=seed, replay_every=2, has_pauses=False))
     replays = [replay for _, replay in pool if replay is not None]
     found = []
     for at in range(DAY_S):
         now = NOW + at
-        parity.add(chance.choice(pool)[0], now)
+        parity.add(_with_pause(chance.choice(pool)[0], chance), now)
         if chance.random() < RULES.noise_rate:
             parity.add_replay(chance.choice(replays), now)
         if at % look_every_s == 0:

@@ -53,6 +53,12 @@ def test_each_stratum_has_three_cases() -> None:
     ]
 
 
+def test_a_slow_response_is_no_case_that_differed() -> None:
+    slow = Outcome("equal", "", (Difference("body", "slow"),))
+    (case,) = kept((get("/a"), response([]), slow))
+    assert case.places == ()
+
+
 def test_the_number_of_cases_is_bounded() -> None:
     letters = [f"/{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(200)]
     equal = kept(*((get(target), response([]), EQUAL) for target in letters))

@@ -254,6 +254,12 @@ def test_a_response_is_slow_by_factor_and_margin(
     result = outcome(one, other)
     assert ([each.place for each in result.differences] == [("body", "slow")]) == is_slow
     assert result.is_faster == is_faster
+    assert result.result == "equal"
+
+
+def test_a_response_that_does_not_come_is_not_slow_as_well() -> None:
+    late = Observation(duration_s=5.0, failure="timeout")
+    assert places(response([1]), late) == [("status", "missing")]
 
 
 def test_a_large_comparison_comes_in_slices() -> None:

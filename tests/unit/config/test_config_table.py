@@ -68,14 +68,6 @@ def test_the_example_has_every_part_and_no_problem() -> None:
     assert (table.kill_switch, table.min_route_coverage, len(table.tests)) == (False, 100.0, 9)
 
 
-def test_what_nothing_obeys_yet_is_listed_for_each_use() -> None:
-    table = _example()
-    fields = set(map(str, table.not_implemented))
-    assert "routes[flightspecials-list].fallback" in fields
-    assert not any(each.startswith(("backends", "cohorts")) for each in fields)
-    assert not any("everything-else" in each for each in fields)
-
-
 @pytest.mark.parametrize("path", ["hostname: a", "path: {replace_full_path: /x}"])
 def test_a_reverse_mapping_belongs_to_its_rewrite(path: str) -> None:
     reverse = "reverse: {prefix: /a, replace_prefix_match: /b}"

@@ -18,7 +18,6 @@ from proxy.model import (
     RequestValue,
     Rewrite,
     Route,
-    UnimplementedField,
 )
 from proxy.model.match import Match, PathMatch
 from proxy.routing.explain import explain
@@ -143,19 +142,6 @@ def test_the_health_of_a_monitored_backend_is_shown() -> None:
     assert [(way.breaker, way.health) for way in of.ways] == [(None, ()), ("closed", ())]
     gone = explain(snapshot(TABLE), RequestSpec("GET", "/gone"), 0.0, health=well)
     assert gone.ways[0].breaker is None
-
-
-def test_fields_that_nothing_obeys_are_told_with_the_route() -> None:
-    fields = (
-        UnimplementedField("routes", "c", "mirror"),
-        UnimplementedField("routes", "other", "retry"),
-        UnimplementedField("backends", "c", "health_check"),
-        UnimplementedField("routes", "c", "backend_refs[a].x"),
-    )
-    assert explained("/c", of=replace(TABLE, not_implemented=fields)).not_obeyed == (
-        "mirror",
-        "backend_refs[a].x",
-    )
 
 
 # --- what a person writes ------------------------------------------------------------------------
