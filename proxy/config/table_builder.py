@@ -55,7 +55,7 @@ class TableBuilder:
         head = read_head(root, problems)
         backends = read_named(root, "backends", BackendDoc, problems, long_backend)
         cohort_docs = read_named(root, "cohorts", CohortDoc, problems)
-        for loc, fault in cookie_faults(backends):
+        for loc, fault in cookie_faults(backends, cohort_docs):
             problems.add(fault, loc)
         for fault in error_warnings(head.defaults.errors, ("defaults", "errors")):
             problems.add(fault)

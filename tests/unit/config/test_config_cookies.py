@@ -86,3 +86,13 @@ def test_names_of_two_backends_that_collide_are_a_problem(
     first: str, second: str, more: str, said: str
 ) -> None:
     assert_problem(with_two(first, second, more), said)
+
+
+def test_a_generated_cookie_of_a_cohort_is_not_that_of_an_affinity() -> None:
+    text = """\
+version: 1
+backends: {legacy: {url: http://a, session_affinity: {cookie: node}}}
+cohorts: {people: {salt: s, hash_policy: [{cookie: uid}, {cookie: «node, generate: true}]}}
+routes: [{name: all, backend_refs: legacy}]
+"""
+    assert_problem(text, "`node` is the cookie of the facade for `legacy` — write another name")
