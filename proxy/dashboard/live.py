@@ -27,8 +27,8 @@ from proxy.dashboard.view import CARDS_PER_PAGE, View
 from proxy.model import Health, Route
 from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.health_report import health_in
-from proxy.telemetry.prometheus import Totals
 from proxy.telemetry.shared_memory import SharedStats
+from proxy.telemetry.totals import Totals
 
 MAX_VIEWERS = 40
 _SAMPLE_S = 2.0

@@ -17,8 +17,9 @@ from proxy.health.state import EndpointState
 from proxy.routing.transforms.sent_head import SentHead
 from proxy.telemetry.counters import RequestCounters
 from proxy.telemetry.log_line import LogLine
+from proxy.telemetry.metric_text import FAMILIES
 from proxy.telemetry.mirror_counters import MirrorCounters
-from proxy.telemetry.prometheus import FAMILIES, exposition
+from proxy.telemetry.prometheus import exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_health import HealthReport
 from proxy.telemetry.shared_memory import Connections, SharedStats, WorkerStatus

@@ -13,7 +13,8 @@ from proxy.errors import NoRoute, UpstreamBusy
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.probes import HUNG_S, FleetHealth, OwnHealth, is_hung
 from proxy.telemetry.counters import BOUNDS_S, BUCKETS, OTHER, CountedRoute, Offset, RequestCounters
-from proxy.telemetry.prometheus import FAMILIES, exposition
+from proxy.telemetry.metric_text import FAMILIES
+from proxy.telemetry.prometheus import exposition
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.shared_memory import (
     SET_SLOTS,

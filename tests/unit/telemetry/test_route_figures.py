@@ -16,10 +16,10 @@ from proxy.model import (
     RouteTable,
 )
 from proxy.telemetry.counters import CountedRoute, RequestCounters
-from proxy.telemetry.prometheus import Totals
 from proxy.telemetry.request_record import Record
 from proxy.telemetry.route_figures import RouteFigures, figures_of
 from proxy.telemetry.shared_memory import SharedStats
+from proxy.telemetry.totals import Totals
 
 ROLLOUT = Rollout((RolloutStep(is_pause=True),))
 REFS = (BackendRef("legacy", 9000), BackendRef("new", 1000))
