@@ -420,7 +420,7 @@ EDITS: list[Callable[[str, random.Random], str]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_random_edits_of_random_tables(draw: random.Random) -> None:
     text = EXAMPLE if draw.random() < 0.05 else table(draw)

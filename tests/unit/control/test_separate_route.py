@@ -246,7 +246,7 @@ def random_table(draw: random.Random) -> str:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_random_edits_of_a_route(draw: random.Random) -> None:
     text = random_table(draw)

@@ -216,7 +216,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(ROUTES, st.lists(REQUESTS, min_size=1, max_size=5))
 def test_the_index_agrees_with_a_naive_implementation(
     routes: list[Route], requests: list[Facts]
