@@ -53,7 +53,7 @@ def aligned(arrays: Arrays, pace: Pace) -> Steps[Alignment]:
     if max(len(left), len(right)) > _MAX_ITEMS:
         raise NotComparable("too_large")
     name = ""
-    if all(type(each) is dict for side in arrays.sides for each in side):
+    if all(set(map(type, side)) == {dict} for side in arrays.sides):
         given = equal.key if equal is not None and equal.kind == "set" else ""
         name = given or (yield from _naming_member(arrays, pace))
     if name:
