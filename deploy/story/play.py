@@ -18,7 +18,9 @@ from deploy.story.traffic import LIST, Traffic
 
 _WAIT_S = 30.0
 _COMMAND_S = 180.0
-_COMPARED = ("id", "header", "origin", "destination")
+_COPIES = 30
+_LAST_COPIES_S = 1.0
+"""Copies that are under way when the build is replaced have ended then."""
 _ROLLED_BACK, _COMPLETED = 4, 0
 _SPECIALS = 3
 
@@ -71,10 +73,19 @@ class Story:
         self._say(f"   the same with x-facade-backend: {self._decision('newcomer')}")
 
     def _compare(self) -> None:
-        self._title("4. Both lists are compared")
+        self._title("4. Shadow: it gets copies, and the responses are compared")
+        self._edit(self._tables.shadow)
+        self._wait_until(lambda: self._parity()["compared"] >= _COPIES)
         self._say(f"   differences: {self._differences()}")
         self._newcomer.build = "mended"
-        self._say(f"   after the fix: {self._differences()}")
+        self._edit(self._tables.dark)
+        time.sleep(_LAST_COPIES_S)
+        self._edit(self._tables.shadow)
+        before = self._parity()
+        self._wait_until(lambda: self._parity()["compared"] >= before["compared"] + _COPIES)
+        after = self._parity()
+        compared, equal = (after[each] - before[each] for each in ("compared", "equal"))
+        self._say(f"   after the fix: {equal} of {compared} responses are equal")
         rows = json.loads(self._get("/flightspecials/")[1])
         self._traffic.write_to(tuple(int(row["id"]) for row in rows[-_SPECIALS:]))
 
@@ -164,20 +175,17 @@ class Story:
         status, _, decision = self._get(LIST, headers)
         return f"{status}, {decision}"
 
-    def _list(self, backend: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = json.loads(self._get(LIST, {"x-facade-backend": backend})[1])
-        return [{name: row.get(name) for name in _COMPARED} for row in rows]
+    def _parity(self) -> dict[str, Any]:
+        report: dict[str, Any] = self._admin("/parity?route=flightspecials")
+        return report
 
     def _differences(self) -> str:
-        """The members that differ between the two lists, in the rows that both have."""
-        legacy = {row["id"]: row for row in self._list("legacy")}
-        counts: dict[str, int] = {}
-        for row in self._list("newcomer"):
-            for name, value in row.items():
-                other = legacy.get(row["id"], row)[name]
-                if value != other:
-                    counts[name] = counts.get(name, 0) + 1
-        return ", ".join(f"{name} in {count} rows" for name, count in counts.items()) or "none"
+        """The places at which responses differ, with what both sides have there."""
+        found = [each for each in self._parity()["differences"] if not each["declared"]]
+        return "; ".join(
+            f"{each['path']} {each['kind']}, {each['example']['left']} and {each['example']['right']}"
+            for each in found
+        )
 
     def _header(self, special: int) -> str:
         rows = json.loads(self._get("/flightspecials/")[1])

@@ -41,6 +41,16 @@ _SEAM = """\
           - {name: success_rate, success_condition: "new >= 0.9 and new >= legacy - 0.05"}
       on_failure: {set_weight: 0, set_stage: shadow}
 """
+_SHADOW = """\
+    mirror:
+      compare:
+        body:
+          equal: {"$": {as: set, key: id}}
+          ignore:
+            - {path: "$[*].expiryDate", reason: each draws its own samples, owner: story, expires: "2099-12-31"}
+            - {path: "$[*].body", reason: the monolith marks one of its samples, owner: story, expires: "2099-12-31"}
+            - {path: "$[*].cost", reason: each draws its own samples, owner: story, expires: "2099-12-31"}
+"""
 _ALONE = """\
   - name: flightspecials
     match: {path: {exact: /travelbuddy/flightspecials}}
@@ -70,6 +80,11 @@ class Tables:
     def dark(self) -> str:
         """The new service is deployed, and gets no request of the list without an override."""
         return self._with_seam("{duration: 2m}")
+
+    @property
+    def shadow(self) -> str:
+        """The same, and the new service gets a copy of each request of the list."""
+        return self.dark.replace("stage: legacy", "stage: shadow").replace(_REST, _SHADOW + _REST)
 
     @property
     def mended(self) -> str:
