@@ -18,7 +18,7 @@ def test_a_good_table_is_summed_up_in_one_line(capsys: pytest.CaptureFixture[str
     assert facade("check") == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
-        "routes.yaml: fine: 2 routes, 1 test, coverage 50 %",
+        "routes.yaml: fine: 2 routes, 1 test, coverage 50 %, 1 mirror",
     ]
     assert shown.err == ""
 

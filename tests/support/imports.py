@@ -1,6 +1,7 @@
 """The imports of Python files, without running them."""
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@functools.cache
 def _imports(file: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):

@@ -31,7 +31,18 @@ def suite(folder: Path, **files: str) -> tuple[int, str]:
     for name, text in files.items():
         (folder / f"tests/{name}.py").write_text(text)
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("PYTEST_")}
-    first = [sys.executable, "-m", "pytest", "-q", "--cache-clear", "-n", "2", "tests"]
+    first = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--cache-clear",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cov",
+        "tests",
+    ]
     assert subprocess.run(
         first, cwd=folder, env=environment, capture_output=True, check=False
     ).returncode
