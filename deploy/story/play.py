@@ -81,11 +81,11 @@ class Story:
         self._edit(self._tables.dark)
         time.sleep(_LAST_COPIES_S)
         self._edit(self._tables.shadow)
-        before = self._parity()
-        self._wait_until(lambda: self._parity()["compared"] >= before["compared"] + _COPIES)
-        after = self._parity()
-        compared, equal = (after[each] - before[each] for each in ("compared", "equal"))
-        self._say(f"   after the fix: {equal} of {compared} responses are equal")
+        before, known = self._parity()["compared"], self._found()
+        self._wait_until(lambda: self._parity()["compared"] >= before + _COPIES)
+        compared = self._parity()["compared"] - before
+        differ = sum(each["count"] for each in self._found()) - sum(each["count"] for each in known)
+        self._say(f"   after the fix: {differ} of {compared} responses differ")
         rows = json.loads(self._get("/flightspecials/")[1])
         self._traffic.write_to(tuple(int(row["id"]) for row in rows[-_SPECIALS:]))
 
@@ -181,11 +181,15 @@ class Story:
 
     def _differences(self) -> str:
         """The places at which responses differ, with what both sides have there."""
-        found = [each for each in self._parity()["differences"] if not each["declared"]]
         return "; ".join(
             f"{each['path']} {each['kind']}, {each['example']['left']} and {each['example']['right']}"
-            for each in found
+            for each in self._found()
         )
+
+    def _found(self) -> list[dict[str, Any]]:
+        """The differences in the content: how fast the machine is now does not belong to the story."""
+        differences = self._parity()["differences"]
+        return [each for each in differences if not each["declared"] and each["kind"] != "slow"]
 
     def _header(self, special: int) -> str:
         rows = json.loads(self._get("/flightspecials/")[1])

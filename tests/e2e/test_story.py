@@ -25,7 +25,7 @@ def test_the_story_ends_without_a_failed_request_or_a_lost_write() -> None:
     found = re.search(r"/\*/header value, ([^;]+) and ([^;\n]+)", text)
     assert found is not None, text
     assert found[2] == found[1].upper()
-    assert re.search(r"after the fix: ([0-9]+) of \1 responses are equal", text), text
+    assert re.search(r"after the fix: 0 of [0-9]+ responses differ", text), text
     counts = dict(
         re.findall(r"^   (requests|failed|writes|writes lost) +([0-9,]+)", text, re.MULTILINE)
     )
