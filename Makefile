@@ -3,9 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests wait for sockets and processes more than they compute. Those of the core compute.
+# Most tests wait for sockets and processes more than they compute.
 TEST_PROCESSES ?= 4
-WAITING_PROCESSES ?= 5
 
 .PHONY: help up story check test coverage bench compose-test soak lock clean
 
@@ -47,7 +46,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-load
 test: check ## everything that has to hold before a commit: checks, the core's tests and coverage, all other tests
 	$(PYTEST) tests/unit --cov --cov-report=
 	$(BIN)/python -m coverage report --include="$$($(BIN)/python -m tests.core)" --fail-under=100 --skip-covered --show-missing
-	$(PYTEST) -n $(WAITING_PROCESSES) --cache-clear tests --ignore=tests/unit || $(BIN)/python -m tests.second_try
+	$(PYTEST) --cache-clear tests --ignore=tests/unit || $(BIN)/python -m tests.second_try
 
 coverage: .venv/.tools ## all tests once more, and which lines of the whole no test has run
 	$(PYTEST) tests --cov --cov-report=term-missing:skip-covered
