@@ -3,6 +3,8 @@
 `FastRequest` adds the client's side and the response.
 """
 
+from abc import abstractmethod
+
 from msgspec import Struct
 
 from proxy.downstream.interfaces import ClientConnection
@@ -51,9 +53,9 @@ class SentRequest(Struct, eq=False):
     """The copy of the request for another backend, if it is mirrored."""
     is_over: bool = False
 
+    @abstractmethod
     def sink(self) -> ExchangeSink:
         """Receives the outcome of each attempt."""
-        raise NotImplementedError
 
     @property
     def uploaded(self) -> bool:

@@ -5,6 +5,7 @@ through their APIs. Its CloudFormation finds a type among the subclasses of Clou
 """
 
 import json
+from abc import abstractmethod
 from operator import attrgetter
 from typing import Any, Self
 from uuid import uuid4
@@ -73,8 +74,9 @@ class _Resource:
         return cls.made(cloudformation_json["Properties"], account_id, region_name)
 
     @classmethod
+    @abstractmethod
     def made(cls, properties: Properties, account: str, region: str) -> Self:
-        raise NotImplementedError
+        """The resource with these properties."""
 
     def delete(self, account: str, region: str) -> None:
         """Nothing, where the resource is a property of another one."""
