@@ -80,6 +80,7 @@ def addresses(settings: Settings, cluster: Cluster, server: Endpoint) -> list[tu
         ("flight specials, through the facade", f"{facade}/travelbuddy/flightspecials"),
         ("the new service itself", f"http://{HOST}:{settings.service_port}/flightspecials/"),
         ("the monolith itself", f"http://{HOST}:{settings.legacy_port}/travelbuddy/"),
+        ("the dashboard of the migration", f"http://{HOST}:{settings.admin_port}/"),
         ("the facade's routes", f"http://{HOST}:{settings.admin_port}/routes"),
         (
             "the service's database",

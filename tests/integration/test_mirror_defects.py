@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.comparison.comparer import Comparer
-from proxy.mirroring import mirrors
+from proxy.mirroring.exchange import observe
 from proxy.telemetry.mirror_counters import RouteCopies
 from tests.integration.mirror_site import site
 from tests.support.origin import ok, responding
@@ -36,7 +36,7 @@ async def test_a_defect_is_logged_and_counted_and_the_next_copy_is_compared(
         begin = Defects(Comparer.begin)
         monkeypatch.setattr(Comparer, "begin", lambda *args, **more: begin.called(*args, **more))
     else:
-        monkeypatch.setattr(mirrors, "observe", Defects(mirrors.observe).called)
+        monkeypatch.setattr("proxy.mirroring.mirrors.observe", Defects(observe).called)
     old = responding(ok(b"[1]", b"content-type: application/json"))
     new = responding(ok(b"[1]", b"content-type: application/json"))
     async with site(tmp_path, more=COMPARE, legacy=old, new=new) as at:
