@@ -203,7 +203,7 @@ class QuickRoutes:
                 self._reported.clear()
             if sum(len(value) for _, value in fields) <= _MAX_REPORT_BYTES:
                 self._reported[(shared, of_proxies)] = found
-        return found, special if self._forwarded.allow_headers else special & ~kinds
+        return found, special & ~kinds
 
     def _profile(
         self, shared: _Shared, trusted: bool, fields: HeaderPairs, special: int, reports: int

@@ -151,6 +151,8 @@ async def test_the_end_of_the_client_s_bytes(keeps_half_open: bool) -> None:
         client.shutdown(socket.SHUT_WR)
         await eventually(lambda: "eof" in protocol.events)
         transport.resume_reading()  # There is nothing left to read.
+        for _ in range(5):  # A loop that watches the socket would report the end again.
+            await asyncio.sleep(0)
         transport.write(b"response")
         assert await received(client, 8) == (b"response" if keeps_half_open else b"")
         assert protocol.events.count("eof") == 1
