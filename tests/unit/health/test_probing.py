@@ -84,3 +84,8 @@ def test_first_probes_are_spread_over_the_interval(count: int, uniform: float) -
 def test_an_endpoint_can_be_healthy_again_within_an_interval(uniform: float) -> None:
     assert 4.5 <= next_delay_s(CHECK, EndpointState(), uniform) <= 5.0
     assert next_delay_s(CHECK, BAD, uniform) * CHECK.healthy_threshold <= 5.0
+
+
+def test_the_delays_of_probes_are_parts_of_the_interval() -> None:
+    assert [first_delay_s(CHECK, at, 2, 0.5) for at in range(2)] == [1.25, 3.75]
+    assert (next_delay_s(CHECK, NEW, 0.5), next_delay_s(CHECK, BAD, 0.0)) == (4.75, 2.5)
