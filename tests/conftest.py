@@ -13,11 +13,11 @@ settings.load_profile("busy")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A property test is not traced: Hypothesis would be, too, at twice the cost.
+    """A property test is not traced: Hypothesis would be, too, at twice the cost. Nor is a test marked `untraced`.
 
     So the coverage of the core depends on no random example: each branch has a test that always runs it.
     """
-    if item.get_closest_marker("hypothesis") is None:
+    if not any(item.get_closest_marker(name) for name in ("hypothesis", "untraced")):
         return (yield)
     tracer = sys.gettrace()
     sys.settrace(None)

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browser import chromium
+from tests.support.ports import quiet_ports
 
 ROOT = Path(__file__).parents[2]
 _START_S = 90
@@ -31,16 +32,6 @@ class Stack:
     routes: Path
     output: Path
     process: subprocess.Popen[bytes]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, no two the same."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def responds(url: str) -> bool:
@@ -62,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Started as `make up` starts it; ended by Ctrl-C, after which its ports are free again."""
     folder = tmp_path_factory.mktemp("stack")
     names = ("FACADE_PORT", "ADMIN_PORT", "SERVICE_PORT", "LEGACY_PORT")
-    ports = dict(zip(names, free_ports(4), strict=True))
+    ports = dict(zip(names, quiet_ports(4), strict=True))
     routes = folder / "routes.yaml"
     routes.write_bytes((ROOT / "routes.yaml").read_bytes())
     environ = {

@@ -39,6 +39,7 @@ class Collector:
         self.received = b""
         self.asked = 0
         self._greeting = greeting
+        self._peers: list[socket.socket] = []
         if path is None:
             self._listener = socket.create_server(("127.0.0.1", 0))
             self.port: int = self._listener.getsockname()[1]
@@ -52,6 +53,10 @@ class Collector:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        # A client whose request for TLS was refused may keep its connection.
+        for peer in self._peers:
+            with suppress(OSError):  # it is closed
+                peer.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
 
     def _accept(self) -> None:
@@ -60,6 +65,7 @@ class Collector:
                 peer, _ = self._listener.accept()
             except OSError:
                 return
+            self._peers.append(peer)
             with peer, suppress(OSError):  # the client may leave at any time
                 self._serve(peer)
 

@@ -13,8 +13,8 @@ import pytest
 
 from deploy.local.cluster import locked
 from deploy.local.errors import BadSettings
-from deploy.local.postgres import free_port
 from deploy.local.settings import check_ports, read
+from tests.support.ports import quiet_ports
 
 ROOT = Path(__file__).parents[3]
 PORTS = ("FACADE_PORT", "ADMIN_PORT", "SERVICE_PORT", "LEGACY_PORT")
@@ -83,13 +83,16 @@ def test_an_account_without_a_home_is_asked_for_a_directory(here: Path) -> None:
 def taken(count: int) -> Iterator[list[int]]:
     """Ports of loopback on which somebody listens."""
     with ExitStack() as held:
-        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        yield [server.getsockname()[1] for server in servers]
+        ports = quiet_ports(count)
+        for port in ports:
+            held.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield ports
 
 
 def test_every_port_in_use_names_the_variable_to_set(here: Path) -> None:
     with taken(2) as (one, two):
-        ports = (one, free_port(), two, free_port())
+        free, another = quiet_ports(2)
+        ports = (one, free, two, another)
         environ = {name: str(port) for name, port in zip(PORTS, ports, strict=True)}
         found = read(environ, here, lambda: here)
         with pytest.raises(BadSettings) as refused:
@@ -108,7 +111,8 @@ def test_every_port_in_use_names_the_variable_to_set(here: Path) -> None:
 def command(
     here: Path, stdout: int = subprocess.PIPE, **environ: str
 ) -> "subprocess.CompletedProcess[str]":
-    defaults = {name: str(free_port()) for name in PORTS}
+    ports = quiet_ports(len(PORTS))
+    defaults = {name: str(port) for name, port in zip(PORTS, ports, strict=True)}
     paths = {"DATA_DIR": str(here / "data"), "FACADE_ROUTES": str(here / "routes.yaml")}
     return subprocess.run(
         [sys.executable, "-m", "deploy.local"],

@@ -66,6 +66,7 @@ def test_a_level_that_no_proportion_has_gives_the_observed_one() -> None:
     assert Proportion(30, 100).bounds_at(-100.0) == pytest.approx((0.3, 0.3))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("proportion", [0.02, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("prior", [ANY, RARE_FAILURES])
 def test_the_bounds_of_a_proportion_hold_at_every_look(proportion: float, prior: Prior) -> None:
@@ -83,6 +84,7 @@ def test_the_bounds_of_a_proportion_hold_at_every_look(proportion: float, prior:
     assert missed <= 60 * ALPHA
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("one", "other"), [(0.99, 0.99), (0.5, 0.8)], ids=["the same", "different"]
 )

@@ -150,6 +150,7 @@ def test_a_match_that_cannot_be_meant_is_an_error(match: str, said: str) -> None
         ("url: https://a, tls: {server_name: «'*.a'}", "`*.a` is a pattern — write one host name"),
         ("url: https://a, tls: {«insecure_skip_verify: true}", "unknown key `insecure_skip_verify` in `tls` — known: `ca_file`, `cert_file`, `key_file`, `server_name`"),
         ("url: http://a, health_check: «{}", "`path` is missing — add `path:`"),
+        ('url: http://a, health_check: {path: «"/a/{id}"}', "the path `/a/{id}` holds braces — leave them out: parameters are not known here"),
         ("url: http://a, health_check: {path: /a, timeout: «6s}", "the timeout is longer than the interval — shorten it"),
         ("url: http://a, circuit_breakers: {max_connections: «0}", "`0` is too small — write 1 or more"),
         ("url: http://a, circuit_breakers: {«max_connection: 1}", "unknown key `max_connection` in `circuit_breakers` — did you mean `max_connections`?"),

@@ -30,6 +30,7 @@ def test_the_examples_have_every_field() -> None:
 NAMES = [".".join(name) for name in fields()]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("field", fields().values(), ids=NAMES)
 def test_each_mistake_has_a_place_and_a_hint_whose_keys_are_known(field: Field) -> None:
     _check(field, VALUES)

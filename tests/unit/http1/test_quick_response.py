@@ -143,6 +143,7 @@ def test_both_readers_agree_about_hostile_responses(case: Hostile) -> None:
         read(data)
 
 
+@pytest.mark.untraced
 def test_both_readers_agree_about_random_responses() -> None:
     @_FUZZ
     @given(st.one_of(responses(), mutated(responses())))
