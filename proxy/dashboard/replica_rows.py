@@ -92,7 +92,7 @@ def _workers(workers: Sequence[WorkerTable]) -> str:
 def _silent_row(found: Found) -> ReplicaRow:
     reason = shorten(found.reason, _MAX_REASON)
     note = f"not reachable: {reason}"
-    return ReplicaRow(shorten(found.place, _MAX_PLACE), "", "–", "", "–", note, True)
+    return ReplicaRow(shorten(found.place, _MAX_PLACE), "", "", "", "", note, True)
 
 
 def _instant(seconds: float) -> str:
