@@ -28,15 +28,21 @@ _NONCE_BYTES = 16
 
 
 class Access:
-    """`matches` compares a text with the admin token; None if the listener has none. `clock` is `time.time`."""
+    """`matches` compares a text with the admin token; None if the listener has none. `clock` is `time.time`.
+
+    `may_edit` is whether forms may edit the table at all.
+    """
 
     def __init__(
         self,
         secret: bytes,
         matches: Callable[[bytes], bool] | None,
         clock: Callable[[], float],
+        *,
+        may_edit: bool = True,
     ) -> None:
         self.matches = matches
+        self.may_edit = may_edit
         self._key = hmac.new(secret, b"facade dashboard", hashlib.sha256).digest()
         self._clock = clock
         self.tries = LoginTries(clock)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 OPEN_PATHS = frozenset(("/login", *STATIC))
 """What a browser gets without a login."""
+_FOR_READING = "the facade runs with --dashboard read-only"
 _MAX_WAITING_EDITS = 4
 _MAX_DIFF_LINES = 200
 _EFFECT_POLLS, _EFFECT_POLL_S = 100, 0.02
@@ -165,6 +166,8 @@ class Dashboard:
 
     def _read_only(self) -> str:
         """Why this process cannot edit the table; empty if it can."""
+        if not self.access.may_edit:
+            return _FOR_READING
         try:
             check_writable(resolve_links(self._path))
         except EditError as error:
@@ -235,6 +238,8 @@ class Dashboard:
 
     async def _edit(self, request: Request, form: Form, *, dry_run: bool) -> EditResult:
         """Show or make an edit in a thread, one after the other. Raises Refused."""
+        if not self.access.may_edit:
+            raise Refused(403, f"The table cannot be edited here: {_FOR_READING}.")
         if self._edits >= _MAX_WAITING_EDITS:
             raise Refused(503, "Other edits are under way: try again in a moment.")
         self._edits += 1

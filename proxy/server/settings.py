@@ -22,6 +22,7 @@ DEFAULT_ADMIN = "127.0.0.1:9901"
 MAX_WORKERS = 128
 
 Tier = Literal["fast", "asgi"]
+DashboardUse = Literal["edit", "read-only"]
 
 # b64token of RFC 6750 2.1: needs no encoding after `Bearer `.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*")
@@ -112,6 +113,8 @@ class Settings(Struct, frozen=True):
     workers: int = 1
     admin_token: Token | None = None
     """Required on the admin listener. Never None unless that listens on loopback."""
+    dashboard: DashboardUse = "edit"
+    """What the forms of the dashboard may do."""
     replicas: tuple[str, ...] = ()
     """URLs of the admin listeners of all replicas. The dashboard shows their tables."""
     tls: TlsFiles | None = None
@@ -219,6 +222,14 @@ def parse_tier(text: str) -> Tier:
         if text == tier:
             return text  # type: ignore[return-value]
     raise SettingsError(f"{text!r} is no tier: write fast or asgi")
+
+
+def parse_dashboard(text: str) -> DashboardUse:
+    """Raises SettingsError."""
+    for use in get_args(DashboardUse):
+        if text == use:
+            return text  # type: ignore[return-value]
+    raise SettingsError(f"{text!r} is no use of the dashboard: write edit or read-only")
 
 
 def read_token(path: Path) -> Token:

@@ -167,7 +167,7 @@ def dashboard_of(
     """The dashboard of the table in `settings.routes`. Its sessions depend on the admin token."""
     token = settings.admin_token
     secret, matches = (os.urandom(32), None) if token is None else (token.sha256, token.matches)
-    access = Access(secret, matches, time.time)
+    access = Access(secret, matches, time.time, may_edit=settings.dashboard == "edit")
     replicas = None
     if settings.replicas:
         from proxy.dashboard.replicas import Replicas  # Its client takes 100 ms, and few need it.

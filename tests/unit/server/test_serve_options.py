@@ -85,6 +85,7 @@ def test_every_option_has_a_variable() -> None:
         "proxy-protocol": "FACADE_PROXY_PROTOCOL",
         "admin": "FACADE_ADMIN",
         "admin-token-file": "FACADE_ADMIN_TOKEN_FILE",
+        "dashboard": "FACADE_DASHBOARD",
         "replicas": "FACADE_REPLICAS",
         "access-log": "FACADE_ACCESS_LOG",
         "tier": "FACADE_TIER",
@@ -106,6 +107,7 @@ def test_variables_are_read_as_options_are(token: str) -> None:
         "proxy-protocol": "10.0.0.0/8, 192.0.2.1",
         "admin": "0.0.0.0:2",
         "admin-token-file": token,
+        "dashboard": "read-only",
         "replicas": "facade-admin:9901, [::1]:9901",
         "access-log": "none",
         "tier": "asgi",
@@ -152,6 +154,10 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
         (
             ("--workers", "129"),
             "facade: --workers 129: '129' is no number of workers: write 1 to 128",
+        ),
+        (
+            ("--dashboard", "off"),
+            "facade: --dashboard off: 'off' is no use of the dashboard: write edit or read-only",
         ),
         (("--tier", "slow"), "facade: --tier slow: 'slow' is no tier: write fast or asgi"),
         (("--tls-cert", "c"), "facade: --tls-cert needs --tls-key beside it, or leave both out"),
