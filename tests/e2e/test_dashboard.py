@@ -233,7 +233,7 @@ def test_replicas_are_listed_with_the_table_that_each_serves(
     page: Page, dashboard: Replicated
 ) -> None:
     stale = f"127.0.0.1:{dashboard.stale.admin.port}"
-    listed = page.get_by_role("region", name="Replicas").get_by_role("row")
+    listed = page.get_by_role("region", name="Tables of the replicas").get_by_role("row")
     expect(listed).to_have_count(4)
     expect(listed.nth(1)).to_contain_text("this one")
     expect(listed.filter(has_text=stale)).to_contain_text("its table differs from this one's")
@@ -326,7 +326,7 @@ def test_the_page_is_whole_without_scripts(browser: Browser, dashboard: Replicat
     with tab_of(browser, dashboard.url, java_script_enabled=False) as page:
         expect(page.get_by_role("rowheader", name="monolith").first).to_be_visible()
         expect(page.get_by_role("link", name="Change flights")).to_be_visible()
-        expect(page.get_by_role("region", name="Replicas")).to_contain_text("this one")
+        expect(page.get_by_role("region", name="Tables of the replicas")).to_contain_text("this one")
 
 
 def test_a_login_opens_the_dashboard_and_a_logout_closes_it(
