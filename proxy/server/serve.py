@@ -78,7 +78,7 @@ async def serve(
     token = settings.admin_token
     app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
-    monitor = HealthMonitor(facade.table, facade.slot.stats)
+    monitor = HealthMonitor(facade.table, facade.slot.stats, on_change=facade.follow_health)
     background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
     async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
