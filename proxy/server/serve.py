@@ -17,7 +17,7 @@ from proxy.downstream.proxy_protocol_listener import ProxyProtocolListener
 from proxy.forwarding.asgi_app import AsgiTier
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
-from proxy.routing.facts import Networks
+from proxy.model import Networks
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import Facade
