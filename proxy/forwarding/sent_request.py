@@ -133,6 +133,7 @@ class SentRequest(Struct, eq=False):
         connection.begin(raw, sink, prepared.is_head, timeouts, uploading, switching)
         if self.gate is not None:
             connection.leave_outcome()
+            self.gate.period = connection.period
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)
 

@@ -132,6 +132,10 @@ class Facade:
         """Publish the current status of this process."""
         self._heartbeat.publish()
 
+    def follow_health(self) -> None:
+        """Apply the states of endpoints that this process has just published, before the next beat."""
+        self._follower.follow()
+
     def _status(self, lag_s: float) -> WorkerStatus:
         return WorkerStatus(
             self.table.current.version,

@@ -17,7 +17,7 @@ from proxy.downstream.proxy_protocol_listener import ProxyProtocolListener
 from proxy.forwarding.asgi_app import AsgiTier
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
-from proxy.routing.facts import Networks
+from proxy.model import Networks
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import Facade
@@ -78,7 +78,7 @@ async def serve(
     token = settings.admin_token
     app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
-    monitor = HealthMonitor(facade.table, facade.slot.stats)
+    monitor = HealthMonitor(facade.table, facade.slot.stats, on_change=facade.follow_health)
     background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
     async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
