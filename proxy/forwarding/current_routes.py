@@ -50,5 +50,5 @@ class CurrentQuickRoutes:
 
 
 def _routes_of(forwarder: Forwarder, snapshot: Snapshot) -> QuickRoutes:
-    copies = forwarder.mirrors is not None and copies_requests(snapshot.table)
+    copies = forwarder.copies is not None and copies_requests(snapshot.table)
     return MirroringRoutes(forwarder, snapshot) if copies else QuickRoutes(forwarder, snapshot)

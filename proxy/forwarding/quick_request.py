@@ -22,8 +22,9 @@ from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
-from proxy.mirroring.copy import CopiedRequest, Copy
-from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.copied_exchange import CopiedExchange
+from proxy.mirroring.sender import CopySender
+from proxy.mirroring.served import CopiedRequest
 from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream import Connection, Pool
@@ -161,25 +162,25 @@ class QuickRequest(UsualRequest, eq=False):
 
 
 class MirroredRequest(QuickRequest, eq=False):
-    """A usual request that is copied to another backend. What the copy needs of it is made in the next tick."""
+    """A usual request that is copied to another backend. What the copy needs of it is made after its response."""
 
-    copy: Copy | None = None
-    """Set by `Mirrors` in the next tick, or by `general`."""
+    copy: CopiedExchange | None = None
+    """Set by `CopySender` in the tick after the response, or by `general`."""
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         QuickRequest.response_complete(self, head, framing, body)
-        mirrors = self.forwarder.mirrors
-        if mirrors is not None and self.successor is None:
-            if not mirrors.notes:
-                mirrors.wake()
-            mirrors.notes.append((self, head, body, time.monotonic()))
+        copies = self.forwarder.copies
+        if copies is not None and self.successor is None:
+            if not copies.notes:
+                copies.wake()
+            copies.notes.append((self, head, body, time.monotonic()))
 
-    def begin_copy(self, mirrors: Mirrors) -> Copy:
-        """The copy of this request."""
+    def begin_copy(self, copies: CopySender) -> CopiedExchange:
+        """What is copied of this request."""
         if self.copy is None:
             route = self.plan.prepared.route
             request, body = self._copied, self.head.body
-            self.copy = mirrors.copy(route, self.snapshot, request, body, self.began)
+            self.copy = copies.begin(route, self.snapshot, request, body, self.began)
         return self.copy
 
     def _copied(self) -> CopiedRequest:
@@ -187,9 +188,9 @@ class MirroredRequest(QuickRequest, eq=False):
         return CopiedRequest(decided.facts, decided.decision, decided.identity)
 
     def _general(self) -> FastRequest:
-        request, mirrors = QuickRequest._general(self), self.forwarder.mirrors
-        if mirrors is not None:
-            request.copy = self.begin_copy(mirrors)
+        request, copies = QuickRequest._general(self), self.forwarder.copies
+        if copies is not None:
+            request.copy = self.begin_copy(copies)
         request.record.mirrored_to = request.decided.decision.mirrored_to[0]
         return request
 
@@ -246,21 +247,16 @@ class QuickTier:
                     connection,
                 )
         elif client.private is None and routes.copied is not None:
-            plan, mirrors = routes.copied, forwarder.mirrors
+            plan = routes.copied
             pool = plan.prepared.upstream.next_pool()
             connection = pool.take_idle(plan.prepared.repeatable and not head.has_length)
             if connection is not None:
                 bits = forwarder.random_bits()
                 ids = usual_ids(plan.claimed, bits)
                 began, snapshot = time.monotonic(), routes.snapshot
-                request = MirroredRequest(
+                return MirroredRequest(
                     forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
                 )
-                if mirrors is not None:
-                    if not mirrors.notes:
-                        mirrors.wake()
-                    mirrors.notes.append(request)
-                return request
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
 
     def refusal(self, error: RequestError) -> LocalReply:
