@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from proxy.comparison.cases import RecordedCases
+from proxy.comparison.replicas import RouteCounts
 from proxy.comparison.report import ParityReport, parity_report
 from proxy.control.kept_file import Kept, read_kept, write_kept
 from proxy.mirroring.kept_cases import decoded_cases
@@ -68,6 +69,14 @@ class ParityKeeper:
         harmless = [each.path for each in report.differences if not each.counts]
         cases = list(kept.cases) if kept is not None and is_current else []
         return RecordedCases(name, _rules(route), harmless, cases)
+
+    def route_counts(self, name: str) -> RouteCounts | None:
+        """The counts of one route, for a report over several facades. None for a route without a comparison."""
+        route = self._compared_routes().get(name)
+        if route is None:
+            return None
+        kept = self.counts([route])[name]
+        return RouteCounts(name, kept.setup, _rules(route), kept.counts)
 
     def counts(self, routes: Iterable[Route] | None = None) -> ByRoute:
         """The counts of these routes, or of all, which those of other replicas can be added to."""
