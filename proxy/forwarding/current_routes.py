@@ -56,6 +56,6 @@ class CurrentQuickRoutes:
 
 def _routes_of(forwarder: Forwarder, snapshot: Snapshot) -> QuickRoutes:
     table = snapshot.table
-    copies = forwarder.mirrors is not None and copies_requests(table)
+    copies = forwarder.copies is not None and copies_requests(table)
     is_special = copies or any(route.recovers for route in table.routes)
     return SpecialRoutes(forwarder, snapshot) if is_special else QuickRoutes(forwarder, snapshot)

@@ -255,7 +255,7 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
-    copied = b"" if forwarder.mirrors is None else _copied_part(route, method, choice)
+    copied = b"" if forwarder.copies is None else _copied_part(route, method, choice)
     if route.recovers and copied:
         return None
     copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP

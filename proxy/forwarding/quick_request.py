@@ -26,8 +26,9 @@ from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
-from proxy.mirroring.copy import CopiedRequest, Copy
-from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.copied_exchange import CopiedExchange
+from proxy.mirroring.sender import CopySender
+from proxy.mirroring.served import CopiedRequest
 from proxy.model import HeaderPairs, Limits, Timeouts
 from proxy.routing.response_ok import is_good
 from proxy.routing.snapshot import Snapshot
@@ -170,25 +171,25 @@ class QuickRequest(UsualRequest, eq=False):
 
 
 class MirroredRequest(QuickRequest, eq=False):
-    """A usual request that is copied to another backend. What the copy needs of it is made in the next tick."""
+    """A usual request that is copied to another backend. What the copy needs of it is made after its response."""
 
-    copy: Copy | None = None
-    """Set by `Mirrors` in the next tick, or by `general`."""
+    copy: CopiedExchange | None = None
+    """Set by `CopySender` in the tick after the response, or by `general`."""
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         QuickRequest.response_complete(self, head, framing, body)
-        mirrors = self.forwarder.mirrors
-        if mirrors is not None and self.successor is None:
-            if not mirrors.notes:
-                mirrors.wake()
-            mirrors.notes.append((self, head, body, time.monotonic()))
+        copies = self.forwarder.copies
+        if copies is not None and self.successor is None:
+            if not copies.notes:
+                copies.wake()
+            copies.notes.append((self, head, body, time.monotonic()))
 
-    def begin_copy(self, mirrors: Mirrors) -> Copy:
-        """The copy of this request."""
+    def begin_copy(self, copies: CopySender) -> CopiedExchange:
+        """What is copied of this request."""
         if self.copy is None:
             route = self.plan.prepared.route
             request, body = self._copied, self.head.body
-            self.copy = mirrors.copy(route, self.snapshot, request, body, self.began)
+            self.copy = copies.begin(route, self.snapshot, request, body, self.began)
         return self.copy
 
     def _copied(self) -> CopiedRequest:
@@ -196,9 +197,9 @@ class MirroredRequest(QuickRequest, eq=False):
         return CopiedRequest(decided.facts, decided.decision, decided.identity)
 
     def _general(self) -> FastRequest:
-        request, mirrors = QuickRequest._general(self), self.forwarder.mirrors
-        if mirrors is not None:
-            request.copy = self.begin_copy(mirrors)
+        request, copies = QuickRequest._general(self), self.forwarder.copies
+        if copies is not None:
+            request.copy = self.begin_copy(copies)
         request.record.mirrored_to = request.decided.decision.mirrored_to[0]
         return request
 
@@ -310,15 +311,9 @@ class QuickTier:
                 load=load,
                 period=pool.period,
             )
-        request = MirroredRequest(
+        return MirroredRequest(
             forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
         )
-        mirrors = forwarder.mirrors
-        if mirrors is not None:
-            if not mirrors.notes:
-                mirrors.wake()
-            mirrors.notes.append(request)
-        return request
 
     def refusal(self, error: RequestError) -> LocalReply:
         """The response to bytes that never became a request."""
