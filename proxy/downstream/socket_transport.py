@@ -131,8 +131,9 @@ class SocketTransport(asyncio.Transport):
             except OSError as error:
                 self._end(error)
                 return
-            if sent < len(data):
-                self._keep(memoryview(data)[sent:])
+            if sent == len(data):
+                return
+            self._keep(memoryview(data)[sent:])
         self._pause_writing()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:

@@ -1,16 +1,17 @@
 """Prepared routes: everything that depends only on route, method and chosen reference. Made once a table (ADR 21)."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.read_fields import SeenFields
-from proxy.http1.known_lines import COOKIE, Line
+from proxy.http1.known_lines import COOKIE, SENT, Line
 from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
     ALL_COOKIES,
-    NO_EDITS,
     SAFE_METHODS,
     Backend,
     BackendRef,
@@ -22,7 +23,6 @@ from proxy.model import (
     HeaderPairs,
     Limits,
     MatchedRoute,
-    Rewrite,
     Route,
     Timeouts,
 )
@@ -39,8 +39,9 @@ from proxy.routing.transforms.facade_fields import (
     taken_prefix,
 )
 from proxy.routing.transforms.headers import edited_request, replaced_names
-from proxy.routing.transforms.response import decision_value
+from proxy.routing.transforms.response import PreparedEdits, decision_value, prepared_edits
 from proxy.routing.transforms.trace_context import REQUEST_ID
+from proxy.routing.upstream_path import path_rewriter
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import mirrored_part, route_part
 from proxy.telemetry.route_figures import is_watched
@@ -61,7 +62,7 @@ class FieldPolicy(Struct, frozen=True):
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
-        return b"".join([line[3] for line in self.lines(lines)])
+        return b"".join(map(SENT, self.lines(lines)))
 
     def lines(self, lines: list[Line]) -> list[Line]:
         """The lines that are forwarded, of the kinds that a table may drop."""
@@ -108,13 +109,14 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     host: bytes | None
     """The Host for the backend, if the table fixes it."""
     preserve_host: bool
-    rewrite: Rewrite | None
+    rewritten: Callable[[bytes], bytes] | None
+    """The path for the backend, of the path of a request. None: it stays."""
     taken: bytes
     """The prefix that the rewrite takes away, see `taken_prefix`."""
     policy: FieldPolicy | None
     added: bytes
     """Field lines that the table sets or adds, and that of the prefix that was taken away."""
-    edits_response: bool
+    response_edits: PreparedEdits | None
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
@@ -273,11 +275,11 @@ def _prepared(
         method == "HEAD",
         host,
         backend.preserve_host,
-        rewrite,
+        path_rewriter(matched.match, rewrite),
         taken,
         _policy(backend, edits),
         _added(route, ref, backend, taken),
-        route.response != NO_EDITS or ref.response != NO_EDITS,
+        prepared_edits(route.response, ref.response),
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version)
         + (copied[1:] + b"," if copies_all else b"")

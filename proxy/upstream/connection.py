@@ -194,7 +194,11 @@ class Connection(BackendSocket):
             if self._sink is sink:
                 self._finish(sink)
         elif parser.phase != HEAD:
-            self._active = True
+            self._response_goes_on()
+
+    def _response_goes_on(self) -> None:
+        """A part of the response has come, and not yet its end."""
+        self._active = True
 
     def eof_received(self) -> bool:
         sink = self._sink

@@ -4,8 +4,6 @@ They are classes of their own, so that the connections of other backends have no
 """
 
 from proxy.errors import UpstreamError, UpstreamStale
-from proxy.http1.response_parser import HEAD
-from proxy.model import Timeouts
 from proxy.upstream.connection import Connection
 from proxy.upstream.connection_owner import ConnectionOwner
 from proxy.upstream.interfaces import ExchangeSink, OnOutcome
@@ -27,25 +25,13 @@ class ObservedConnection(Connection):
     def __init__(self, owner: ConnectionOwner, on_outcome: OnOutcome) -> None:
         super().__init__(owner)
         self.on_outcome = on_outcome
-        self.is_counted = True
-
-    def begin(
-        self,
-        head: bytes,
-        sink: ExchangeSink,
-        is_head: bool,
-        timeouts: Timeouts,
-        uploading: bool,
-        switching: bool = False,
-    ) -> None:
-        super().begin(head, sink, is_head, timeouts, uploading, switching)
         self.is_counted = False
         self.period = self._owner.period
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.is_counted and self._sink is not None and self._parser.phase != HEAD:
-            self._count()  # The response goes on: an event stream may last for hours.
+    def _response_goes_on(self) -> None:
+        super()._response_goes_on()
+        if not self.is_counted and self._sink is not None:
+            self._count()  # An event stream may last for hours.
 
     def close(self) -> None:
         self.on_outcome = _ignore  # The facade itself ends the exchange.
@@ -61,7 +47,8 @@ class ObservedConnection(Connection):
 
     def _finish(self, sink: ExchangeSink) -> None:
         if not self.is_counted:
-            self._count()  # Before the next exchange may begin.
+            self._count()
+        self.is_counted = False  # The next exchange may begin inside `_finish`.
         super()._finish(sink)
 
     def _fail(self, error: UpstreamError) -> None:

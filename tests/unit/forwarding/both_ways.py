@@ -85,6 +85,8 @@ MORE = {
     "malformed-client": b"\r\nX-Forwarded-For: 6.6.6.256",
     "via": b"\r\nVia: 1.0 one\r\nVia: 1.1 two",
     "trace": IDS + TRACE,
+    "only-state": b"\r\nTracestate: a=b",
+    "forwarded-trace": IDS + TRACE + b"\r\nX-Forwarded-For: 6.6.6.6",
     "bad-trace": IDS + b"malformed",
     "two-ids": IDS + TRACE + b"\r\nX-Request-ID: b",
     "quoted-id": b'\r\nX-Request-ID: a"b\\',
