@@ -105,20 +105,29 @@ class Live:
 
     async def sample(self) -> float:
         """Read the counters of all workers in short steps. Returns how long it took without the pauses."""
-        totals, took_s, began = Totals(), 0.0, time.monotonic()
-        for _ in totals.add(self.stats):
+        took_s, began = 0.0, time.monotonic()
+        for _ in self._sample_in_steps():
             took_s += time.monotonic() - began
             await asyncio.sleep(0)
             began = time.monotonic()
+        return took_s + time.monotonic() - began
+
+    def _sample_in_steps(self) -> Iterator[None]:
+        totals = Totals()
+        yield from totals.add(self.stats)
         errors: dict[Pair, int] = {}
-        for (route, backend, code, _), count in totals.requests.items():
+        for step, ((route, backend, code, _), count) in enumerate(totals.requests.items()):
             if code >= "5":
                 errors[route, backend] = errors.get((route, backend), 0) + count
-        counters = {
-            pair: (sums.duration, errors.get(pair, 0)) for pair, sums in totals.pairs.items()
-        }
-        self.traffic.add(time.monotonic(), counters, self._sides().side_of)
-        return took_s + time.monotonic() - began
+            if step % _STEP == 0:
+                yield
+        counters: dict[Pair, tuple[list[int], int]] = {}
+        while totals.pairs:
+            pair, sums = totals.pairs.popitem()
+            counters[pair] = sums.duration, errors.get(pair, 0)
+            if len(counters) % _STEP == 0:
+                yield
+        yield from self.traffic.add_in_steps(time.monotonic(), counters, self._sides().side_of)
 
     def _sides(self) -> Sides:
         return self._parts().sides

@@ -154,6 +154,10 @@ class QuickRoutes:
             draw_bp,
         )
 
+    def prepared(self) -> list[object]:
+        """The prepared routes so far, by route and method."""
+        return [*self._choices.values(), *self._keyed.values()]
+
     def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
         keyed = keyed_route(self._forwarder, self.snapshot, matched, method)
         if keyed is None:

@@ -147,13 +147,19 @@ class WorkerStats:
 
     def names(self) -> list[Name]:
         """The names of all sets, in the order of their counters."""
+        for _ in self.read_names():
+            pass
+        return self._read_names
+
+    def read_names(self) -> Iterator[None]:
+        """Read the names of new sets, each in a step of the iterator."""
         while len(self._read_names) < self.head[StatField.SETS]:
             text = checked(self._names[self._read_to :])
             if text is None:
                 break  # It is being written; the next call finds it.
             self._read_names.append(tuple(msgspec.json.decode(text, type=list[str])))
             self._read_to += CHECK_BYTES + len(text)
-        return self._read_names
+            yield
 
     def status(self) -> WorkerStatus:
         """The last published status; while a new one is being written, the one before."""
