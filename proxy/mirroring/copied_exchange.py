@@ -153,7 +153,10 @@ class CopiedExchange:
         request, self._request = self._request, None
         if request is None:
             raise ValueError("a request is copied once")
-        return served_request(self.snapshot.version, request(), self._body or b"", self._observed())
+        ended = self.began + self.served_s
+        return served_request(
+            self.snapshot.version, request(), self._body or b"", self._observed(), ended
+        )
 
     def _observed(self) -> Observation:
         head, body = self.head, self.response

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _CONDITIONAL = frozenset((206, 304, 412, 416))
 """Responses to a condition or a range, which copies do not have."""
 _CLOSE_S = 1.0
+_MAX_AGE_S = 30.0
 _LATE_S = 0.05
 """After a longer delay of the event loop, the duration of a copy says nothing about its backend."""
 
@@ -38,7 +39,7 @@ class CopyResults(Protocol):
     def dropped(self, copy: Copy, reason: str) -> None: ...
 
     def count_drop(self, route: str, reason: str) -> None:
-        """Count a request of another table, which has no parity."""
+        """Count a request without a copy."""
 
     def missed(self, route: Route, snapshot: Snapshot, reasons: Mapping[str, int]) -> None:
         """The worker has not handed over, and has counted, so many requests, by reason."""
@@ -113,6 +114,11 @@ class Mirrors:
         if snapshot is None or route is None or snapshot.version != served.version:
             # The worker has another table for a moment.
             self._results.count_drop(served.route, "reloaded")
+            return
+        if time.monotonic() - served.ended > _MAX_AGE_S:
+            # It waited for this process to start: what its backends respond now may be something else.
+            self._results.count_drop(served.route, "queue")
+            self._results.missed(route, snapshot, {"queue": 1})
             return
         copy = Copy(served, route, snapshot, self._kept)
         lane = self._lane(copy)

@@ -75,7 +75,7 @@ class ParityBook:
         self.missed(copy.route, copy.snapshot, {reason: 1})
 
     def count_drop(self, route: str, reason: str) -> None:
-        """Count a request of another table, which has no parity."""
+        """Count a request without a copy. It is none of the route's parity."""
         self._counters.count_drop(route, reason)
 
     def missed(self, route: Route, snapshot: Snapshot, reasons: Mapping[str, int]) -> None:

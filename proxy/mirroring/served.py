@@ -34,10 +34,12 @@ class Served(Struct, frozen=True, array_like=True):
     body: bytes
     """Of the request."""
     response: Observation
+    ended: float
+    """When the client had it: `time.monotonic()`, which is the same in all processes of a machine."""
 
 
 def served_request(
-    version: str, request: CopiedRequest, body: bytes, response: Observation
+    version: str, request: CopiedRequest, body: bytes, response: Observation, ended: float
 ) -> Served:
     """The request with its response, as a value of its own."""
     decision = request.decision
@@ -51,6 +53,7 @@ def served_request(
         request.identity,
         body,
         response,
+        ended,
     )
 
 

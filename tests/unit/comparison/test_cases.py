@@ -193,3 +193,22 @@ def test_a_test_file_ignores_noise_and_has_any_text_in_it() -> None:
     assert served.differences([{"id": 1, "clock": 6, "text": quotes}]) == []
     assert served.differences([{"id": 1, "clock": 6, "text": "x"}]) != []
     assert served.names["CASES"][0]["name"] == "1 GET /a differed: value /*/id"
+
+
+def test_declared_differences_of_status_and_fields_are_not_tested() -> None:
+    declared = (
+        DeclaredDifference("status", "201 for 200", "web", "2099-01-01"),
+        DeclaredDifference("header:etag", "another hash", "web", "2099-01-01"),
+    )
+    rules = CompareRules(headers=("etag", "vary"), ignore=declared)
+    store = CaseStore(rules)
+    store.add(get("/a"), response([], [*JSON, (b"etag", b"1"), (b"vary", b"origin")]), EQUAL, 1.0)
+    for chosen, status, fields in (
+        (rules, "any", ["vary"]),
+        (CompareRules(headers=rules.headers), "exact", ["etag", "vary"]),
+    ):
+        names: dict[str, Any] = {}
+        text = written_tests(RecordedCases("list", chosen, [], store.cases), "test_list.py")
+        exec(compile(text, "cases", "exec"), names)
+        assert names["STATUS"] == status
+        assert list(names["CASES"][0]["fields"]) == fields

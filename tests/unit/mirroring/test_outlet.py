@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 
 def served(number: int, body: bytes = b"") -> Served:
-    return Served("v", "r", number, "a", "b", facts(), NO_IDENTITY, body, Observation(200))
+    return Served("v", "r", number, "a", "b", facts(), NO_IDENTITY, body, Observation(200), 7.0)
 
 
 def text_of(number: int, size: int = 0) -> bytes:

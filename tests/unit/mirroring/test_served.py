@@ -19,7 +19,7 @@ def test_a_batch_arrives_as_it_was_sent() -> None:
     decision = Decision(only, "stage", only.backend_refs[0], mirrored_to=("new",), match=matches[1])
     asked = replace(facts(), headers=[(FieldName(b"X-Id"), b"7"), (b"accept", b"\xff")])
     response = Observation(200, [(FieldName(b"ETag"), b"e")], b"\0body", 9, b"digest", 0.5)
-    served = served_request("v", CopiedRequest(asked, decision, IDENTITY), b"sent", response)
+    served = served_request("v", CopiedRequest(asked, decision, IDENTITY), b"sent", response, 7.5)
     batch = decoded(encoded(Batch([served], {"r": {"queue": 2}})))
     assert batch == Batch([served], {"r": {"queue": 2}})
     (read,) = batch.requests
