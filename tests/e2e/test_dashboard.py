@@ -1,5 +1,6 @@
 """The dashboard in Chromium: edits by click, live updates, hostile names, and accessibility."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,14 +155,20 @@ def seen_after(page: Page, began: float) -> float:
 
 def test_the_card_shows_the_parity_of_real_copies(tab: Tab, dashboard: Replicated) -> None:
     """The newcomer gives every second profile another seat. First of the tests: the page reads parity every 10 s."""
-    for number in range(40):
-        assert dashboard.facade.get(f"/profile/{number % 10}")[0] == 200
-    until(lambda: dashboard.facade.admin_json("/parity?route=profile")["compared"] >= 40)
+
+    def compared() -> int:
+        # Copies beyond the limit of `mirror` are dropped, so the number of requests does not say how many are compared.
+        for number in (1, 2):
+            assert dashboard.facade.get(f"/profile/{number}")[0] == 200
+        return int(dashboard.facade.admin_json("/parity?route=profile")["compared"])
+
+    until(lambda: compared() >= 20)
+    assert 0 < dashboard.facade.admin_json("/parity?route=profile")["share"] < 1
     page = tab.page
     page.goto(dashboard.url)
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="profile"))
-    expect(card.get_by_text("50.00 % of 40, between")).to_be_visible()
-    expect(card.get_by_text("/seat: value, 50.00 %")).to_be_visible()
+    expect(card.get_by_text(re.compile(r"[1-9]\d\.\d\d % of \d+, between"))).to_be_visible()
+    expect(card.get_by_text(re.compile(r"/seat: value, [1-9]\d\.\d\d %"))).to_be_visible()
 
 
 # --- edits and live updates ---------------------------------------------------------------------------
