@@ -326,7 +326,9 @@ def test_the_page_is_whole_without_scripts(browser: Browser, dashboard: Replicat
     with tab_of(browser, dashboard.url, java_script_enabled=False) as page:
         expect(page.get_by_role("rowheader", name="monolith").first).to_be_visible()
         expect(page.get_by_role("link", name="Change flights")).to_be_visible()
-        expect(page.get_by_role("region", name="Tables of the replicas")).to_contain_text("this one")
+        expect(page.get_by_role("region", name="Tables of the replicas")).to_contain_text(
+            "this one"
+        )
 
 
 def test_a_login_opens_the_dashboard_and_a_logout_closes_it(
