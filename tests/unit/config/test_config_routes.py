@@ -110,6 +110,7 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ("backend_refs: legacy, match: {methods: [POST]}, retry: {«codes: [503]}", "a retry after a response would repeat a write: the route takes only POST — leave it out, or add `writes: {policy: dual_write, idempotency_key: …}`"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«time_out]}", "`time_out` is no trigger — did you mean `timeout`?"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«404]}", "`404` is no trigger — write a status from 500 to 599"),
+        ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«\"502\"]}", "`502` in quotes is no trigger — write a status without quotes"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: «[]}", "the list is empty — write at least one item"),
         ("backend_refs: {legacy: 50, new: 50}, «rollout: {steps: [{pause: {}}]}", "a rollout of a route without a stage — add `stage:`"),
         ("stage: canary, backend_refs: {legacy: 50, new: 50}, rollout: {steps: [«{analysis: {}}]}", "a step of analysis, and no metrics — add `analysis:` to the rollout"),
