@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,6 +30,9 @@ from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.health_report import health_in
 from proxy.telemetry.shared_memory import SharedStats
 from proxy.telemetry.totals import Totals
+
+if TYPE_CHECKING:
+    from proxy.dashboard.replicas import Replicas
 
 MAX_VIEWERS = 40
 _SAMPLE_S = 2.0
@@ -55,6 +59,7 @@ class Live:
         stats: SharedStats,
         pages: Pages,
         parity: Reports,
+        replicas: "Replicas | None" = None,
     ) -> None:
         self.path = path
         self.table = table
@@ -69,6 +74,7 @@ class Live:
         self._table_parts = _TableParts(table.current, sides_of(table.current.table))
         self._history = _HistoryReader(path)
         self._parity = ParityReader(parity)
+        self._replicas = replicas
 
     @property
     def viewers(self) -> int:
@@ -79,6 +85,14 @@ class Live:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sample_forever())
             group.create_task(self._look_forever())
+            if self._replicas is not None:
+                watching = self._replicas.run(lambda: self._viewers > 0, self._next_generation)
+                group.create_task(watching)
+
+    async def refresh_replicas(self) -> None:
+        """Ask the replicas, if that is long ago. For the first load of a page, which may have no script."""
+        if self._replicas is not None:
+            await self._replicas.refresh()
 
     # --- sources --------------------------------------------------------------------------------
 
@@ -194,6 +208,8 @@ class Live:
         pages = self.pages
         made = pages.overview(self.table, self.traffic, parts.sides, parts.routes)
         made |= pages.lists(self.stats, parts.snapshot.version, entries)
+        if self._replicas is not None:
+            made |= pages.replicas(self._replicas.rows())
         await self._parity.refresh()
         health = self.health()
         first = (view.page - 1) * CARDS_PER_PAGE

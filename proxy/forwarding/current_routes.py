@@ -1,4 +1,4 @@
-"""Holds the `QuickRoutes` of the table in effect, and finds usual requests that are copied to another backend."""
+"""Holds the `QuickRoutes` of the table in effect, and finds usual requests that are copied or judged."""
 
 from msgspec.structs import replace
 
@@ -10,25 +10,30 @@ from proxy.routing.mirrored_request import copies_requests, is_copied, mirror_of
 from proxy.routing.snapshot import Snapshot
 
 
-class MirroringRoutes(QuickRoutes):
-    """For a table with mirrors. `plan` is None for a request that is copied: its plan is `copied` then.
+class SpecialRoutes(QuickRoutes):
+    """For a table with mirrors, or with routes whose attempts are judged. `plan` is None for a request that is copied
+    or judged: its plan is `special` then.
 
-    So requests of tables without mirrors pay nothing.
+    So requests of other tables pay nothing.
     """
 
     __slots__ = ()
 
     def plan(self, head: QuickHead, client: ClientConnection, draw_bp: int) -> QuickPlan | None:
-        plan = self.copied = QuickRoutes.plan(self, head, client, draw_bp)
+        plan = self.special = QuickRoutes.plan(self, head, client, draw_bp)
         if plan is None:
             return None
         prepared = plan.prepared
         if prepared.copies_all:
             return None
-        self.copied = None
+        if prepared.judged:
+            if self._forwarder.health.current.breaker(prepared.ref.backend) != "closed":
+                self.special = None  # The request may go elsewhere, or try the backend.
+            return None
+        self.special = None
         if not (prepared.copied and is_copied(mirror_of(prepared.route), draw_bp)):
             return plan
-        self.copied = replace(plan, read=plan.read + prepared.copied)
+        self.special = replace(plan, read=plan.read + prepared.copied)
         return None
 
 
@@ -50,5 +55,7 @@ class CurrentQuickRoutes:
 
 
 def _routes_of(forwarder: Forwarder, snapshot: Snapshot) -> QuickRoutes:
-    copies = forwarder.mirrors is not None and copies_requests(snapshot.table)
-    return MirroringRoutes(forwarder, snapshot) if copies else QuickRoutes(forwarder, snapshot)
+    table = snapshot.table
+    copies = forwarder.copies is not None and copies_requests(table)
+    is_special = copies or any(route.recovers for route in table.routes)
+    return SpecialRoutes(forwarder, snapshot) if is_special else QuickRoutes(forwarder, snapshot)

@@ -16,6 +16,7 @@ from proxy.model import (
     BackendRef,
     Cohort,
     CookieRules,
+    Decision,
     Facts,
     HeaderEdits,
     HeaderPairs,
@@ -28,6 +29,7 @@ from proxy.model import (
 from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice, mirrored_to
 from proxy.routing.mirrored_request import mirror_of
+from proxy.routing.next_step import attempt_timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -122,6 +124,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
     copies_all: bool
     """Every request is copied, so `logged` has that part already."""
+    judged: bool
+    """The attempts are judged (ADR 28). `logged` is that of a request with a good response."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -233,7 +237,7 @@ def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0 or route.recovers or _sets_cookie(route, method):
+    if at < 0 or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]
@@ -251,7 +255,9 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
-    copied = b"" if forwarder.mirrors is None else _copied_part(route, method, choice)
+    copied = b"" if forwarder.copies is None else _copied_part(route, method, choice)
+    if route.recovers and copied:
+        return None
     copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP
     return PreparedRoute(
         route,
@@ -259,7 +265,7 @@ def _prepared(
         backend,
         reason,
         upstream,
-        route.timeouts,
+        attempt_timeouts(Decision(route, reason, ref)),
         route.limits,
         _takes_any_head(route.limits),
         method.encode(),
@@ -274,11 +280,13 @@ def _prepared(
         route.response != NO_EDITS or ref.response != NO_EDITS,
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version)
-        + (copied[1:] + b"," if copies_all else b""),
+        + (copied[1:] + b"," if copies_all else b"")
+        + (b"" if route.response_ok is None else b'"response_ok":true,'),
         CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
         copied,
         copies_all,
+        route.recovers,
     )
 
 

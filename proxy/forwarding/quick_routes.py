@@ -89,14 +89,14 @@ class QuickRoutes:
         "_profiles",
         "_reads",
         "_reported",
-        "copied",
         "snapshot",
+        "special",
     )
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.copied: QuickPlan | None = None
-        """The plan of the last request, if it is copied to another backend (`MirroringRoutes`)."""
+        self.special: QuickPlan | None = None
+        """The plan of the last request, if it is copied to another backend, or judged (`SpecialRoutes`)."""
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
         read = snapshot.reads != LoggedNames() or any(choosing_names(snapshot.table))

@@ -48,6 +48,7 @@ class Connection(BackendSocket):
         "first_bytes",
         "is_counted",
         "on_outcome",
+        "period",
         "private",
         "reused",
     )
@@ -69,6 +70,8 @@ class Connection(BackendSocket):
         self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
+        self.period = 0
+        """The period of the endpoint's availability in which the current exchange began (`ObservedConnection`)."""
         self.private: PrivateConnections | None = None
         """Set before `begin` if the request logs in the connection: it then belongs to one client connection."""
 

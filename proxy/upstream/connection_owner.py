@@ -16,6 +16,10 @@ class ConnectionOwner(Protocol):
     idle_timeout_s: float
     max_age_s: float | None
     write_batch: WriteBatch
+    period: int
+
+    def counts(self, period: int) -> bool:
+        """Whether the failure of an exchange that began in this period of availability is one of the endpoint."""
 
     def new_parser(self) -> ResponseParser:
         """A parser for the responses of one connection."""

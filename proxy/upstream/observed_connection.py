@@ -19,7 +19,7 @@ class ObservedConnection(Connection):
     """Reports the status when the head of a response has come, and `NO_RESPONSE` if the exchange fails later, too.
 
     An exchange that its sink gives up has no outcome: the client left. Neither has one on an idle connection that the
-    backend had closed.
+    backend had closed, nor one that failed and began before the endpoint became available (`Pool.counts`).
     """
 
     __slots__ = ()
@@ -40,6 +40,7 @@ class ObservedConnection(Connection):
     ) -> None:
         super().begin(head, sink, is_head, timeouts, uploading, switching)
         self.is_counted = False
+        self.period = self._owner.period
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -54,7 +55,9 @@ class ObservedConnection(Connection):
         self.is_counted = True
         parser = self._parser
         complete = parser.complete
-        self.on_outcome(parser.last_status if complete is None else complete[0].status)
+        status = parser.last_status if complete is None else complete[0].status
+        if status < 500 or self._owner.counts(self.period):
+            self.on_outcome(status)
 
     def _finish(self, sink: ExchangeSink) -> None:
         if not self.is_counted:
@@ -65,7 +68,8 @@ class ObservedConnection(Connection):
         is_outcome = not isinstance(error, UpstreamStale) and not self._parser.switched
         if self._sink is not None and is_outcome:
             self.is_counted = True
-            self.on_outcome(NO_RESPONSE)
+            if self._owner.counts(self.period):
+                self.on_outcome(NO_RESPONSE)
         super()._fail(error)
 
 

@@ -53,6 +53,17 @@ def test_each_stratum_has_three_cases() -> None:
     ]
 
 
+def test_cases_that_were_recorded_before_have_their_place_among_the_others() -> None:
+    good = response([{"id": 1}])
+    before = kept(*((get(f"/a/{number}"), good, EQUAL) for number in range(3)))
+    store = CaseStore(RULES, before)
+    assert not store.add(get("/a/9"), good, EQUAL, 2.0)
+    assert store.add(get("/b"), good, EQUAL, 2.0)
+    assert store.cases[:3] == before
+    # The same ones twice are too many of a kind.
+    assert CaseStore(RULES, before + before).cases == before
+
+
 def test_a_slow_response_is_no_case_that_differed() -> None:
     slow = Outcome("equal", "", (Difference("body", "slow"),))
     (case,) = kept((get("/a"), response([]), slow))

@@ -19,6 +19,10 @@ class Pair:
     def quick(self) -> InProcess:
         return self._both[0]
 
+    @property
+    def general(self) -> InProcess:
+        return self._both[1]
+
     def send(self, *pieces: bytes, response: bytes = OK, draw_bp: int = 0) -> Seen:
         """What came of it, which is the same for both."""
         quick, general = (
