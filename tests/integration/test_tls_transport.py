@@ -152,8 +152,10 @@ async def test_a_listener_that_ends_waits_for_handshakes_and_then_ends_them(
             for each in at.listener.connections:
                 cast(Recorder, each).transport.close()
             async with asyncio.timeout(WITHIN_S):
-                assert await asyncio.get_running_loop().sock_recv(silent, 1) == b""
-            await ends
+                await ends
+            await asyncio.sleep(0)
+            assert len(at.listener._handshakes) == 0
+            assert await asyncio.get_running_loop().sock_recv(silent, 1) == b""
 
 
 # --- the end ----------------------------------------------------------------------------------------
