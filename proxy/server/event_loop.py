@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The event loop for `asyncio.Runner`; None is asyncio's own."""
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The event loop for `asyncio.Runner`. It has to watch sockets: the listener accepts by itself (ADR 27)."""
     if sys.platform == "win32":
-        return None
+        return asyncio.SelectorEventLoop
     import uvloop  # Not on Windows.
 
     return uvloop.new_event_loop
