@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Most tests wait for sockets and processes more than they compute.
 TEST_PROCESSES ?= 4
 
-.PHONY: help up story check test coverage bench compose-test soak lock clean
+.PHONY: help up story check core test coverage bench compose-test soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,8 @@ help: ## this list
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The lock files are whole. Left to look for dependencies, pip takes the newest coverage for `coverage[toml]`, past the lock.
 LOCKED := install --no-deps --require-hashes -r
+# Most modules of the tools are never imported: each is compiled when it is.
+TOOLS := install --no-compile --no-deps --require-hashes -r
 
 .venv/.product: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -24,7 +26,7 @@ LOCKED := install --no-deps --require-hashes -r
 
 .venv/.tools: requirements-dev.lock .venv/.product
 	@echo "installing what tests it (requirements-dev.lock) ..."
-	@$(PIP) $(LOCKED) requirements-dev.lock
+	@$(PIP) $(TOOLS) requirements-dev.lock
 	@$(PIP) check
 	@touch $@
 
@@ -37,16 +39,21 @@ story: .venv/.product ## the strangler fig from its first step to its last, on t
 check: .venv/.tools ## format, lint, types and the layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # Tracing a process doubles what it costs. The core is traced, by its own tests, and has to be whole; all else by `make coverage`.
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+CORE_TESTS = $$($(BIN)/python -m tests.core tests)
 
-test: check ## everything that has to hold before a commit: checks, the core's tests and coverage, all other tests
-	$(PYTEST) tests/unit --cov --cov-report=
+core: .venv/.tools ## the core's tests: they have to run each of its branches
+	$(PYTEST) $(CORE_TESTS) --cov --cov-report=
 	$(BIN)/python -m coverage report --include="$$($(BIN)/python -m tests.core)" --fail-under=100 --skip-covered --show-missing
-	$(PYTEST) --cache-clear tests --ignore=tests/unit || $(BIN)/python -m tests.second_try
+
+# mypy uses one processor, and the end of a run of tests as well: beside each other, both processors have work.
+test: .venv/.tools ## everything that has to hold before a commit: checks, the core's tests and coverage, all other tests
+	@$(MAKE) --no-print-directory --jobs=2 check core
+	$(PYTEST) --cache-clear tests $$(printf -- '--ignore=%s ' $(CORE_TESTS)) || $(BIN)/python -m tests.second_try
 
 coverage: .venv/.tools ## all tests once more, and which lines of the whole no test has run
 	$(PYTEST) tests --cov --cov-report=term-missing:skip-covered

@@ -31,16 +31,14 @@ def suite(folder: Path, **files: str) -> tuple[int, str]:
     for name, text in files.items():
         (folder / f"tests/{name}.py").write_text(text)
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("PYTEST_")}
+    # The plugins of this environment take seconds to import.
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     first = [
         sys.executable,
         "-m",
         "pytest",
         "-q",
         "--cache-clear",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:cov",
         "tests",
     ]
     assert subprocess.run(

@@ -154,6 +154,12 @@ def test_an_interval_counts_its_own_requests_only() -> None:
     assert ejected(after_interval(policy, seen((110, 100)), begun, 0.0)) == []
 
 
+def test_a_second_endpoint_is_ejected_only_within_the_percentage() -> None:
+    for percent, out in ((50, [0]), (100, [0, 1])):
+        policy = OutlierDetection(max_ejection_percent=percent)
+        assert ejected(after_outcomes(policy, (NEW, NEW), (failed(5), failed(5)), 0.0)) == out
+
+
 BACKENDS = st.lists(st.tuples(st.integers(0, 300), st.floats(0, 1)), min_size=1, max_size=30)
 
 

@@ -88,3 +88,8 @@ def test_an_endpoint_can_be_healthy_again_within_an_interval(uniform: float) -> 
     assert next_delay_s(CHECK, EndpointState(ejected_at=1.0), uniform) <= 4.8
     often = HealthCheck("/health", 0.5, 0.4, unhealthy_threshold=3, healthy_threshold=1)
     assert 0.36 <= next_delay_s(often, BAD, uniform) <= 0.4
+
+
+def test_the_delays_of_probes_are_parts_of_the_interval() -> None:
+    assert [first_delay_s(CHECK, at, 2, 0.5) for at in range(2)] == [1.25, 3.75]
+    assert (next_delay_s(CHECK, NEW, 0.5), next_delay_s(CHECK, BAD, 0.0)) == (4.75, 2.4)

@@ -33,6 +33,16 @@ def test_a_request_with_its_whole_body_is_one_call(request_: bytes, call: Call) 
     assert (sink.take_calls(), parser.phase, parser.is_complete) == ([], HEAD, False)
 
 
+def test_a_parser_is_idle_until_the_first_byte_of_a_request() -> None:
+    _, parser = new_parser()
+    idle = [parser.is_idle]
+    for part in (GET[:5], GET[5:]):
+        parser.feed(part)
+        idle.append(parser.is_idle)
+    parser.proceed()
+    assert [*idle, parser.is_idle] == [True, False, False, True]
+
+
 def test_a_body_with_a_length_is_passed_on_as_it_comes() -> None:
     sink, parser = new_parser()
     parser.feed(POST)
