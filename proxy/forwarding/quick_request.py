@@ -222,7 +222,7 @@ class JudgedRequest(QuickRequest, eq=False, kw_only=True):
             return
         QuickRequest.response_complete(self, head, framing, body)
         if self.successor is None:
-            self.pool.report(head.status, self.period)
+            self.pool.outcomes.report(head.status, self.period)
             self.forwarder.loads.end(self.load)
 
     def _general(self) -> FastRequest:
@@ -309,7 +309,7 @@ class QuickTier:
             return JudgedRequest(
                 *(forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection),
                 load=load,
-                period=pool.period,
+                period=pool.outcomes.period,
             )
         return MirroredRequest(
             forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection

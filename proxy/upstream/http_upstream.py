@@ -143,7 +143,7 @@ class HttpUpstream:
     def set_available(self, available: Collection[Endpoint]) -> None:
         """Requests are sent to these endpoints, or try them. Others get requests in panic only."""
         for pool in self._all:
-            pool.set_available(pool.endpoint in available)
+            pool.outcomes.set_available(pool.endpoint in available)
 
     def choose_from(self, turns: Sequence[Turn], trial: Endpoint | None) -> None:
         """Choose among these endpoints from now on; of the backend's, at least one. Requests in flight go on.

@@ -6,27 +6,23 @@ They are classes of their own, so that the connections of other backends have no
 from proxy.errors import UpstreamError, UpstreamStale
 from proxy.upstream.connection import Connection
 from proxy.upstream.connection_owner import ConnectionOwner
-from proxy.upstream.interfaces import ExchangeSink, OnOutcome
+from proxy.upstream.interfaces import ExchangeSink
+from proxy.upstream.outcomes import NO_RESPONSE
 from proxy.upstream.tls_connection import TlsConnection
-
-NO_RESPONSE = 0
-"""The outcome of a request without a complete response, in place of a status."""
 
 
 class ObservedConnection(Connection):
     """Reports the status when the head of a response has come, and `NO_RESPONSE` if the exchange fails later, too.
 
     An exchange that its sink gives up has no outcome: the client left. Neither has one on an idle connection that the
-    backend had closed, nor one that failed and began before the endpoint became available (`Pool.counts`).
+    backend had closed, nor one that failed and began before the endpoint became available (`Outcomes`).
     """
 
     __slots__ = ()
 
-    def __init__(self, owner: ConnectionOwner, on_outcome: OnOutcome) -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         super().__init__(owner)
-        self.on_outcome = on_outcome
         self.is_counted = False
-        self.period = self._owner.period
 
     def _response_goes_on(self) -> None:
         super()._response_goes_on()
@@ -34,7 +30,7 @@ class ObservedConnection(Connection):
             self._count()  # An event stream may last for hours.
 
     def close(self) -> None:
-        self.on_outcome = _ignore  # The facade itself ends the exchange.
+        self.period = 0  # The facade itself ends the exchange: no failure of the endpoint.
         super().close()
 
     def _count(self) -> None:
@@ -42,8 +38,7 @@ class ObservedConnection(Connection):
         parser = self._parser
         complete = parser.complete
         status = parser.last_status if complete is None else complete[0].status
-        if status < 500 or self._owner.counts(self.period):
-            self.on_outcome(status)
+        self.outcomes.report(status, self.period)
 
     def _finish(self, sink: ExchangeSink) -> None:
         if not self.is_counted:
@@ -55,8 +50,7 @@ class ObservedConnection(Connection):
         is_outcome = not isinstance(error, UpstreamStale) and not self._parser.switched
         if self._sink is not None and is_outcome:
             self.is_counted = True
-            if self._owner.counts(self.period):
-                self.on_outcome(NO_RESPONSE)
+            self.outcomes.report(NO_RESPONSE, self.period)
         super()._fail(error)
 
 
@@ -64,7 +58,3 @@ class ObservedTlsConnection(ObservedConnection, TlsConnection):
     """The same over TLS."""
 
     __slots__ = ()
-
-
-def _ignore(_: int) -> None:
-    """An outcome that is not the endpoint's."""

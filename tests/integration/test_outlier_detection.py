@@ -245,6 +245,22 @@ async def test_a_request_that_met_the_fault_does_not_eject_an_endpoint_that_has_
             await becomes(facade, "ejected")
 
 
+async def test_a_connection_that_was_open_before_a_recovery_reports_failures_after_it(
+    tmp_path: Path,
+) -> None:
+    async with endpoints(1) as (only,):
+        text = table([only.url], EAGER, f"health_check: {CHECK}")
+        async with facade_in_loop(text, tmp_path) as facade:
+            assert await served_by(facade) == b"0"
+            only.probe = status(500)
+            await becomes(facade, "unhealthy")
+            only.probe = ok()
+            await becomes(facade, "healthy")
+            only.request = status(500)
+            assert await served_by(facade) == b"500"
+            await becomes(facade, "ejected")
+
+
 async def test_a_request_that_is_stuck_does_not_prevent_that_another_tries_the_endpoint(
     tmp_path: Path,
 ) -> None:
