@@ -57,16 +57,17 @@ class Problem(Struct, frozen=True, order=True):
 class TableError(FacadeError):
     """The whole table is refused. `problems` has every reason, in file order.
 
-    `seams` are those of its routes whose `match` is valid: unreachable routes can be found among these already.
+    `seams` are those of its routes whose `match` is valid: unreachable routes can be found among these already. Who
+    reads them frees them in parts.
     """
 
     def __init__(
-        self, file: str, problems: tuple[Problem, ...], seams: tuple[Any, ...] = ()
+        self, file: str, problems: tuple[Problem, ...], seams: list[Any] | None = None
     ) -> None:
         super().__init__("\n".join(problem.located(file) for problem in problems))
         self.file = file
         self.problems = problems
-        self.seams = seams
+        self.seams = seams or []
 
 
 class EditError(FacadeError):

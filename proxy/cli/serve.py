@@ -9,8 +9,10 @@ import sys
 
 from proxy.cli.serve_options import add_options, read_settings
 from proxy.routing.snapshot import Snapshot
-from proxy.server.app import build
-from proxy.server.serve import loop_factory, serve
+from proxy.server.app import WorkerSlot, build
+from proxy.server.event_loop import loop_factory
+from proxy.server.mirror_way import MirrorWay
+from proxy.server.serve import serve
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings
 from proxy.server.signals import (
@@ -21,6 +23,7 @@ from proxy.server.signals import (
 )
 from proxy.server.sockets import raise_descriptor_limit
 from proxy.server.worker_processes import run_workers
+from proxy.telemetry.shared_memory import SharedStats
 
 _MIDDLE_COLLECTIONS = 1000
 """Collections of the middle generation for each full collection; Python's default is 10."""
@@ -62,7 +65,11 @@ def _make_full_collections_rare() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    facade = build(settings)
+    mirror = MirrorWay.create(1)
+    slot = None
+    if mirror is not None:
+        slot = WorkerSlot(SharedStats(mirror=mirror.shared), to_mirror=mirror.of_workers[0])
+    facade = build(settings, slot=slot)
     stop, stop_now = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
@@ -77,6 +84,7 @@ async def _serve(settings: Settings) -> None:
         lambda listen, admin: _announce(settings, facade.table.current, listen, admin),
         stop,
         stop_now,
+        mirror,
     )
     block_reload_signals()
 

@@ -4,6 +4,7 @@ They are redacted and bounded. `facade export-cases` writes them as tests.
 """
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct, field
@@ -69,13 +70,16 @@ class CaseStore:
     beside a frequent one.
     """
 
-    def __init__(self, rules: CompareRules) -> None:
+    def __init__(self, rules: CompareRules, cases: Iterable[Case] = ()) -> None:
+        """`cases` were recorded before, by the same rules."""
         self._rules = rules
         self._redaction = Redaction(rules.redact)
         self._root = rules_tree((), self._redaction.body_paths)
         self._strata: dict[tuple[object, ...], int] = {}
         self._numbers = {True: 0, False: 0}
-        self.cases: list[Case] = []
+        self.cases: list[Case] = [
+            each for each in cases if self._take(each.request, each.status, each.places)
+        ]
 
     def add(
         self, request: CaseRequest, baseline: Observation, outcome: Outcome, now: float

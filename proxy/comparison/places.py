@@ -35,6 +35,11 @@ def pointer_of_path(path: str) -> str:
     return "".join(f"/{_escaped(str(step))}" for step in steps)
 
 
+def pointer_of_difference(place: str) -> str:
+    """The path in reports of a declared difference: `header:etag`, `status`, `body`, or the pointer of a JSON path."""
+    return pointer_of_path(place) if place.startswith("$") else place
+
+
 def pointer(chain: Chain) -> str:
     """The JSON pointer of a place (RFC 6901). That of a whole document is empty."""
     steps = []

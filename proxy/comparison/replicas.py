@@ -1,58 +1,25 @@
-"""The parity of a route over several facades, from the report of each."""
+"""The parity of a route over several facades: their counts are added, and one report is made of the sum."""
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
+from msgspec import Struct
 
-from proxy.comparison.counts import Counter
-from proxy.comparison.outcome import Place
-from proxy.comparison.report import ALPHA, DifferenceReport, ParityReport, lower_bound
-
-
-def merged_reports(reports: Sequence[ParityReport]) -> ParityReport:
-    """One report for all. At least one is given.
-
-    Users of several facades count for each of them. The upper bound is the mean of theirs, by their responses.
-    """
-    if len(reports) == 1:
-        return reports[0]
-    compared = sum(each.compared for each in reports)
-    equal = sum(each.equal for each in reports)
-    dropped: Counter = {}
-    for report in reports:
-        for reason, number in report.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + number
-    return ParityReport(
-        reports[0].route,
-        max(each.window_s for each in reports),
-        compared,
-        equal,
-        sum(each.baseline_invalid for each in reports),
-        dropped,
-        equal / compared if compared else 1.0,
-        lower_bound(equal, compared, ALPHA / 2),
-        sum(each.upper_bound * each.compared for each in reports) / compared if compared else 1.0,
-        _differences(reports, compared),
-    )
+from proxy.comparison.counts import ParityCounts, merged
+from proxy.comparison.report import ParityReport, parity_report
+from proxy.model import CompareRules
 
 
-def _differences(reports: Sequence[ParityReport], compared: int) -> tuple[DifferenceReport, ...]:
-    merged: dict[Place, DifferenceReport] = {}
-    for report in reports:
-        for each in report.differences:
-            place = each.path, each.kind
-            before = merged.get(place)
-            merged[place] = each if before is None else _together(before, each)
-    shared = (replace(each, share=each.count / compared) for each in merged.values())
-    return tuple(sorted(shared, key=lambda each: (-each.count, each.path, each.kind)))
+class RouteCounts(Struct, frozen=True):
+    """What one facade has counted."""
+
+    route: str
+    setup: str
+    """What the counts depend on. Counts of different setups do not belong together."""
+    rules: CompareRules
+    counts: ParityCounts
 
 
-def _together(one: DifferenceReport, other: DifferenceReport) -> DifferenceReport:
-    """Of one place. It is noise if it is noise everywhere."""
-    return replace(
-        one,
-        count=one.count + other.count,
-        noise=one.noise and other.noise,
-        declared=one.declared and other.declared,
-        users=one.users + other.users,
-    )
+def merged_report(parts: Sequence[RouteCounts], now: float) -> ParityReport:
+    """One report for all, at Unix time `now`. At least one part is given, and all have the same setup."""
+    first = parts[0]
+    return parity_report(first.route, first.rules, merged(part.counts for part in parts), now)

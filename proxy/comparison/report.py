@@ -11,7 +11,7 @@ from proxy.comparison.counts import ParityCounts, PlaceCounts, SliceCounts, merg
 from proxy.comparison.noise import State, Trials, state_of_place, state_of_slowness
 from proxy.comparison.outcome import Example, Kind
 from proxy.comparison.parity import SLICES, WINDOW_S
-from proxy.comparison.places import pointer_of_path
+from proxy.comparison.places import pointer_of_difference
 from proxy.comparison.users import user_count
 from proxy.model import CompareRules
 
@@ -126,13 +126,13 @@ def _window(counts: ParityCounts, current: int, alpha: float) -> tuple[SliceCoun
 def declared_pointers(rules: CompareRules, now: float) -> tuple[str, ...]:
     """The places of the differences that are accepted today (rule 7)."""
     today = datetime.fromtimestamp(now, UTC).date().isoformat()
-    return tuple(pointer_of_path(each.path) for each in rules.ignore if today < each.expires)
+    return tuple(pointer_of_difference(each.path) for each in rules.ignore if today < each.expires)
 
 
 def is_below(path: str, pointers: Iterable[str]) -> bool:
     """Whether a path is one of these places, or within one."""
     is_pointer = not path or path.startswith("/")
-    return is_pointer and any(path == each or path.startswith(f"{each}/") for each in pointers)
+    return any(path == each or (is_pointer and path.startswith(f"{each}/")) for each in pointers)
 
 
 def _state(place: PlaceCounts, rules: CompareRules, window: SliceCounts) -> State:

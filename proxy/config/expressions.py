@@ -175,6 +175,22 @@ def read_json_path(value: Any) -> str:
     return text
 
 
+def read_difference(value: Any) -> str:
+    """A place at which responses differ, as a report names it: `header:etag`, `status`, `body`; or a JSON path."""
+    text = checked_text(value)
+    kind, colon, name = text.partition(":")
+    if text in ("status", "body"):
+        return text
+    if kind == "header" and colon:
+        return f"header:{read_header_name(name).lower()}"
+    if not _JSON_PATH.fullmatch(text):
+        raise value_fault(
+            f"{quoted(text)} is no place of a difference",
+            "write a JSON path like $[*].expiryDate, header:etag, status or body",
+        )
+    return text
+
+
 def read_redaction(value: Any) -> str:
     """A part of a message that is never stored: `header:authorization`, `body:$.id`."""
     text = checked_text(value)
@@ -201,4 +217,7 @@ ParameterName = Annotated[
 ]
 RawPath = Annotated[str, BeforeValidator(read_raw_path), described("As sent", "/a?b=c")]
 JsonPath = Annotated[str, BeforeValidator(read_json_path), described("A JSON path", "$[*].id")]
+Difference = Annotated[
+    str, BeforeValidator(read_difference), described("A place of a difference", "$[*].id")
+]
 Redaction = Annotated[str, BeforeValidator(read_redaction), described("kind:name", "header:cookie")]

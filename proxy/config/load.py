@@ -14,6 +14,7 @@ from proxy.config.checks.unreachable import unreachable
 from proxy.config.known_routes import KnownRoutes
 from proxy.config.loader import Parsed, parse
 from proxy.errors import Problem, TableError
+from proxy.freeing import free_in_parts
 from proxy.model import Route, RouteTable
 from proxy.routing.match import Index
 
@@ -37,6 +38,16 @@ class Loaded(Struct, frozen=True):
     known: KnownRoutes | None = None
     """What the load of the next table may use of this one."""
 
+    def parts(self) -> list[object]:
+        """What it refers to, for `free_in_parts`."""
+        return _parts(self.table, self.known, self.index)
+
+
+def _parts(table: RouteTable, known: KnownRoutes | None, index: Index) -> list[object]:
+    """A node of the index refers to those below it."""
+    routes = known.by_text.values() if known is not None else ()
+    return [*table.routes, *routes, *reversed([*index.nodes()])]
+
 
 def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
     """All checks of `facade check` and of a reload. Raises TableError with every problem.
@@ -46,13 +57,7 @@ def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
     """
     if before is not None and (loaded := _load_changed(text, file, before)) is not None:
         return loaded
-    try:
-        parsed = parse(text, file)
-    except TableError as refused:
-        # Unreachable routes depend on matches only, so report them with the other problems.
-        raise TableError(
-            file, tuple(sorted([*refused.problems, *unreachable(refused.seams)]))
-        ) from None
+    parsed = _parse(text, file)
     index = Index(parsed.table.routes)
     report = run_tests(parsed.table, index)
     problems = [
@@ -61,8 +66,24 @@ def load(text: bytes, file: str, before: Loaded | None = None) -> Loaded:
         *report.problems(parsed.table),
     ]
     if problems:
-        raise TableError(file, tuple(sorted([*problems, *parsed.warnings])))
+        problems += parsed.warnings
+        parts = _parts(parsed.table, parsed.known, index)
+        del parsed, index, report
+        free_in_parts(parts)
+        raise TableError(file, tuple(sorted(problems)))
     return _loaded(parsed, index, report, _found(parsed.table.routes, index))
+
+
+def _parse(text: bytes, file: str) -> Parsed:
+    """Raises TableError with the problems of `parse`, and with the unreachable routes."""
+    try:
+        return parse(text, file)
+    except TableError as error:
+        # Unreachable routes depend on matches only, so report them with the other problems.
+        problems, seams = [*error.problems, *unreachable(error.seams)], error.seams
+    # Here, because the frames that belong to the error refer to the routes.
+    free_in_parts(seams)
+    raise TableError(file, tuple(sorted(problems)))
 
 
 def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
@@ -75,9 +96,11 @@ def _load_changed(text: bytes, file: str, before: Loaded) -> Loaded | None:
     report = run_tests(parsed.table, index)
     # The routes of the table before are all reachable: for that only their matches matter.
     is_same = _has_same_matches(before.table, parsed.table)
-    if report.problems(parsed.table) or false_sandboxes(parsed.table):
-        return None
-    if not is_same and unreachable(routes):
+    is_refused = bool(report.problems(parsed.table) or false_sandboxes(parsed.table))
+    if is_refused or (not is_same and unreachable(routes)):
+        parts = _parts(parsed.table, parsed.known, index)
+        del parsed, index, report, routes
+        free_in_parts(parts)
         return None
     is_known = is_same and _has_same_backends(before.table, parsed.table)
     return _loaded(parsed, index, report, before.found if is_known else _found(routes, index))

@@ -16,6 +16,7 @@ from proxy.config.shorthand import long_route
 from proxy.config.table_builder import TableBuilder
 from proxy.config.tree import Loc, Tree
 from proxy.errors import Problem, TableError
+from proxy.freeing import free_in_parts
 from proxy.model import ErrorFile, KeyFile, Route, RouteTable
 
 
@@ -39,13 +40,21 @@ def parse_table(text: bytes, file: str = "routes.yaml") -> tuple[RouteTable, tup
 def parse(text: bytes, file: str) -> Parsed:
     """As `parse_table`."""
     tree = read_tree(text, file)
+    try:
+        return _parse(text, file, tree)
+    finally:
+        tree.free()
+
+
+def _parse(text: bytes, file: str, tree: Tree) -> Parsed:
     root = check_version(tree, file)
     problems = Problems(tree)
     routes = _ListedRoutes(tree, root, problems)
     table = TableBuilder(tree, root, problems, routes).table()
     listed = tuple(sorted(problems.listed))
     if problems.errors:
-        raise TableError(file, listed, tuple(routes.seams))
+        free_in_parts(routes.valid)
+        raise TableError(file, listed, routes.seams)
     return Parsed(table, listed, remember(text, tree, routes.valid, routes.context))
 
 

@@ -39,6 +39,7 @@ from proxy.model import (
     HeaderEdits,
     Limits,
     Listener,
+    Networks,
     Override,
     PathPolicy,
     ReadYourWrites,
@@ -71,7 +72,7 @@ def cohort(name: str, doc: CohortDoc) -> Cohort:
 
 
 def _override(doc: OverrideDoc) -> Override:
-    networks = tuple(doc.allow_from)
+    networks = Networks(doc.allow_from)
     if doc.header is not None:
         return Override("header", doc.header, networks, doc.token_key_file)
     return Override("cookie", doc.cookie or "", networks, doc.token_key_file)

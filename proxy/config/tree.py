@@ -84,6 +84,14 @@ class Tree:
         """The position of the last key of `loc`, or of the nearest parent."""
         return unpack(self._find(loc, of_key=True))
 
+    def free(self) -> None:
+        """Empty the sections of the document, in parts. Positions are not known any more."""
+        for section in self.root.values() if isinstance(self.root, Block) else ():
+            while isinstance(section, Items) and section:
+                section.pop()  # See `freeing`.
+            while isinstance(section, Block) and section:
+                section.popitem()
+
     def _find(self, loc: Sequence[str | int], *, of_key: bool) -> int:
         value, packed = self.root, self._start
         for position, step in enumerate(loc):

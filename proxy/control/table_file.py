@@ -11,8 +11,7 @@ from proxy.control.error_files import load_error_files
 from proxy.control.key_files import load_key_files
 from proxy.control.tls_files import load_tls_files
 from proxy.errors import FacadeError, Problem, TableError
-from proxy.model import Endpoint, field_name
-from proxy.routing.facts import Networks
+from proxy.model import Endpoint, Networks, field_name
 from proxy.routing.logged_names import names_that_rules_read
 from proxy.routing.snapshot import Snapshot, head_bounds
 

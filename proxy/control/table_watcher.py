@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from proxy.control.table_bytes import read_table, unsettled_s
 from proxy.control.table_file import snapshot_of, with_files
 from proxy.control.tls_files import signature_of
 from proxy.errors import FacadeError
+from proxy.freeing import free_in_parts
 from proxy.model import Endpoint
 from proxy.routing.snapshot import CurrentTable, ReloadState, Snapshot
 
@@ -31,6 +33,8 @@ _YOUNG_GENERATIONS = 1
 """Of a facade that serves. To visit the objects of 4,000 connections would take 44 ms."""
 # A file is invalid while an editor writes it. A valid file takes effect without this wait.
 _RECHECK_S = 0.1
+_OWN_REFERENCES = 2
+"""That of the table, and that of the call that counts."""
 
 
 class TableWatcher:
@@ -60,6 +64,8 @@ class TableWatcher:
         self._refused = b""
         """The text of the last file that was refused, so that each bad edit counts once."""
         self._signature = signature_of(path)
+        self._replaced: list[Loaded] = []
+        """Tables that requests in flight may use still."""
         with _collection_paused(_ALL_GENERATIONS):
             self._loaded, snapshot = self._load(self._text, None)
         self.table = CurrentTable(snapshot, ReloadState(at=snapshot.loaded_at))
@@ -101,7 +107,16 @@ class TableWatcher:
         """Check once a second: for file systems without events, and for the files that the table names."""
         while True:
             await asyncio.sleep(_POLL_S)
+            await self._free_replaced()
             await self.refresh()
+
+    async def _free_replaced(self) -> None:
+        """Free replaced tables that nothing else refers to, in a thread and in parts."""
+        unused = [loaded for loaded in self._replaced if _is_unused(loaded)]
+        if unused:
+            ids = {id(loaded) for loaded in unused}
+            self._replaced = [loaded for loaded in self._replaced if id(loaded) not in ids]
+            await asyncio.to_thread(_free, unused)
 
     def _concerns(self, _: Change, path: str) -> bool:
         """Whether a change concerns the file itself or Kubernetes' `..data` link."""
@@ -140,11 +155,7 @@ class TableWatcher:
                 await self._reload_files()
                 self._recovered()
                 return False
-            with _collection_paused(_YOUNG_GENERATIONS):
-                loaded, snapshot = await asyncio.to_thread(self._load, text, self._loaded)
-                replaced, self._loaded = [self._loaded], loaded
-                self._swap(snapshot, text)
-            await asyncio.to_thread(_release, replaced)
+            await self._load_and_swap(text)
             return True
         except FacadeError as error:
             message = str(error)
@@ -157,6 +168,23 @@ class TableWatcher:
         self._refused = text
         self._failed(message)
         return False
+
+    async def _load_and_swap(self, text: bytes) -> None:
+        """Raises FacadeError."""
+        with _collection_paused(_YOUNG_GENERATIONS):
+            loaded = await asyncio.to_thread(self._loaded_or_refused, text)
+            if isinstance(loaded, str):
+                raise FacadeError(loaded)
+            self._replaced.append(self._loaded)
+            self._loaded, snapshot = loaded
+            self._swap(snapshot, text)
+
+    def _loaded_or_refused(self, text: bytes) -> tuple[Loaded, Snapshot] | str:
+        """The table, or why it is refused: the frames of an error refer to a table, and are freed in this thread."""
+        try:
+            return self._load(text, self._loaded)
+        except FacadeError as error:
+            return str(error)
 
     async def _changed_since(self, text: bytes) -> bool:
         """Whether the file has another text than `text`, which is empty for a file that could not be read."""
@@ -175,8 +203,19 @@ class TableWatcher:
     def _load(self, text: bytes, before: Loaded | None) -> tuple[Loaded, Snapshot]:
         """Raises FacadeError."""
         loaded = load(text, str(self._path), before)
+        try:
+            return loaded, self._snapshot(loaded, text)
+        except FacadeError as error:
+            refused = error.with_traceback(None)
+        parts = loaded.parts()
+        del loaded
+        free_in_parts(parts)
+        raise refused
+
+    def _snapshot(self, loaded: Loaded, text: bytes) -> Snapshot:
+        """Raises FacadeError."""
         without_files = snapshot_of(loaded, text, self._overrides, time.time())
-        return loaded, with_files(without_files, self._path)
+        return with_files(without_files, self._path)
 
     async def _reload_files(self) -> None:
         """Load files that the table names and that changed while the table did not. Raises TableError."""
@@ -247,17 +286,19 @@ def _collection_paused(generations: int) -> Iterator[None]:
         gc.enable()
 
 
-def _release(replaced: list[Loaded]) -> None:
-    """Free a replaced table in small parts. To free 10,000 routes in one step would delay every request by 10 ms.
+def _is_unused(loaded: Loaded) -> bool:
+    """Whether neither a snapshot nor the history refers to this table any more.
 
-    A node of the index goes before those below it, so that it does not take them along.
+    If a request did, its end would free the table in one step.
     """
-    loaded = replaced.pop()
-    routes = loaded.known.by_text.values() if loaded.known is not None else ()
-    parts: list[object] = [*loaded.table.routes, *routes, *reversed([*loaded.index.nodes()])]
-    del loaded, routes
-    while parts:
-        parts.pop()
+    holders = max(sys.getrefcount(loaded.index), sys.getrefcount(loaded.table.routes))
+    return holders <= _OWN_REFERENCES
+
+
+def _free(tables: list[Loaded]) -> None:
+    """Free `tables`, which nothing else refers to, in parts."""
+    while tables:
+        free_in_parts(tables.pop().parts())
 
 
 def _with_changed_files(snapshot: Snapshot, path: Path) -> Snapshot:

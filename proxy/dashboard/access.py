@@ -2,7 +2,8 @@
 
 The cookie has no state on the server: `EXPIRY.NONCE.MAC`. Its key comes from the admin token, so another token ends all
 sessions, and a restart ends none. The token of a form is a MAC of the same nonce: a form of another site has no such
-value. SameSite does not separate ports of a host, so it is not enough.
+value. SameSite does not separate ports of a host, so it is not enough. Replicas ask each other for their tables with a
+text of the same form that has another purpose.
 """
 
 import hashlib
@@ -16,6 +17,10 @@ from ipaddress import ip_address
 COOKIE = "facade_admin"
 SESSION_S = 12 * 3600
 MAX_TRIES = 5
+REPLICA_SCHEME = "replica"
+"""Of the Authorization field, in lower case (RFC 9110 11.1)."""
+_REPLICA_S = 600
+"""As far may the clocks of two replicas differ."""
 _TRIES_WINDOW_S = 60.0
 _MAX_TRIES_OF_ALL = 60
 _MAX_ADDRESSES = 1024
@@ -23,15 +28,21 @@ _NONCE_BYTES = 16
 
 
 class Access:
-    """`matches` compares a text with the admin token; None if the listener has none. `clock` is `time.time`."""
+    """`matches` compares a text with the admin token; None if the listener has none. `clock` is `time.time`.
+
+    `may_edit` is whether forms may edit the table at all.
+    """
 
     def __init__(
         self,
         secret: bytes,
         matches: Callable[[bytes], bool] | None,
         clock: Callable[[], float],
+        *,
+        may_edit: bool = True,
     ) -> None:
         self.matches = matches
+        self.may_edit = may_edit
         self._key = hmac.new(secret, b"facade dashboard", hashlib.sha256).digest()
         self._clock = clock
         self.tries = LoginTries(clock)
@@ -42,13 +53,33 @@ class Access:
 
     def new_session(self) -> str:
         """The value of a new cookie."""
-        content = f"{int(self._clock()) + SESSION_S}.{secrets.token_hex(_NONCE_BYTES)}"
-        return f"{content}.{self._mac('session', content)}"
+        return self._sealed("session", SESSION_S)
 
     def is_session(self, cookie: str) -> bool:
         """Whether this listener gave out the cookie, and it has not expired."""
-        content, _, mac = cookie.rpartition(".")
-        if not hmac.compare_digest(mac.encode(), self._mac("session", content).encode()):
+        return self._is_sealed("session", cookie)
+
+    def replica_credentials(self) -> str:
+        """What a replica with the same admin token accepts for the state of its table, and for nothing else."""
+        return self._sealed("replica", _REPLICA_S)
+
+    def replica_fields(self) -> dict[str, str]:
+        """The header fields of a request to another replica: none if they have no admin token."""
+        if not self.needs_login:
+            return {}
+        return {"authorization": f"{REPLICA_SCHEME} {self.replica_credentials()}"}
+
+    def is_replica(self, credentials: str) -> bool:
+        """Whether a replica with the same admin token made the credentials a short time ago."""
+        return self._is_sealed("replica", credentials)
+
+    def _sealed(self, purpose: str, seconds: int) -> str:
+        content = f"{int(self._clock()) + seconds}.{secrets.token_hex(_NONCE_BYTES)}"
+        return f"{content}.{self._mac(purpose, content)}"
+
+    def _is_sealed(self, purpose: str, text: str) -> bool:
+        content, _, mac = text.rpartition(".")
+        if not hmac.compare_digest(mac.encode(), self._mac(purpose, content).encode()):
             return False
         return int(content.partition(".")[0]) > self._clock()
 

@@ -1,11 +1,10 @@
 """The paths of the dashboard, for the admin listener (ADR 35)."""
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -40,15 +39,19 @@ from proxy.model.stage import STAGES
 from proxy.routing.snapshot import CurrentTable
 from proxy.telemetry.shared_memory import SharedStats
 
+if TYPE_CHECKING:
+    from proxy.dashboard.replicas import Replicas
+
 OPEN_PATHS = frozenset(("/login", *STATIC))
 """What a browser gets without a login."""
+_FOR_READING = "the facade runs with --dashboard read-only"
 _MAX_WAITING_EDITS = 4
 _MAX_DIFF_LINES = 200
 _EFFECT_POLLS, _EFFECT_POLL_S = 100, 0.02
 
 
 class Dashboard:
-    """The pages, and the task behind them. `matches` compares a text with the admin token; None without one."""
+    """The pages, and the task behind them. `replicas` are shown if they are known."""
 
     def __init__(
         self,
@@ -56,14 +59,14 @@ class Dashboard:
         table: CurrentTable,
         stats: SharedStats,
         parity: Reports,
-        secret: bytes | None = None,
-        matches: Callable[[bytes], bool] | None = None,
+        access: Access,
+        replicas: "Replicas | None" = None,
     ) -> None:
         self._pages = Pages(path.parent)
         self._path = path
         self._table = table
-        self.live = Live(path, table, stats, self._pages, parity)
-        self.access = Access(secret or os.urandom(32), matches, time.time)
+        self.live = Live(path, table, stats, self._pages, parity, replicas)
+        self.access = access
         self._editing = asyncio.Lock()
         self._edits = 0
 
@@ -144,6 +147,7 @@ class Dashboard:
 
     async def _show(self, request: Request) -> Response:
         view = view_of(request)
+        await self.live.refresh_replicas()
         content = await self.live.content(view)
         session, is_new = self._with_session(request)
         query = urlencode({"search": view.search, "page": view.page})
@@ -162,6 +166,8 @@ class Dashboard:
 
     def _read_only(self) -> str:
         """Why this process cannot edit the table; empty if it can."""
+        if not self.access.may_edit:
+            return _FOR_READING
         try:
             check_writable(resolve_links(self._path))
         except EditError as error:
@@ -232,6 +238,8 @@ class Dashboard:
 
     async def _edit(self, request: Request, form: Form, *, dry_run: bool) -> EditResult:
         """Show or make an edit in a thread, one after the other. Raises Refused."""
+        if not self.access.may_edit:
+            raise Refused(403, f"The table cannot be edited here: {_FOR_READING}.")
         if self._edits >= _MAX_WAITING_EDITS:
             raise Refused(503, "Other edits are under way: try again in a moment.")
         self._edits += 1

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,6 +30,9 @@ from proxy.routing.snapshot import CurrentTable, Snapshot
 from proxy.telemetry.health_report import health_in
 from proxy.telemetry.shared_memory import SharedStats
 from proxy.telemetry.totals import Totals
+
+if TYPE_CHECKING:
+    from proxy.dashboard.replicas import Replicas
 
 MAX_VIEWERS = 40
 _SAMPLE_S = 2.0
@@ -55,6 +59,7 @@ class Live:
         stats: SharedStats,
         pages: Pages,
         parity: Reports,
+        replicas: "Replicas | None" = None,
     ) -> None:
         self.path = path
         self.table = table
@@ -69,6 +74,7 @@ class Live:
         self._table_parts = _TableParts(table.current, sides_of(table.current.table))
         self._history = _HistoryReader(path)
         self._parity = ParityReader(parity)
+        self._replicas = replicas
 
     @property
     def viewers(self) -> int:
@@ -79,6 +85,14 @@ class Live:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sample_forever())
             group.create_task(self._look_forever())
+            if self._replicas is not None:
+                watching = self._replicas.run(lambda: self._viewers > 0, self._next_generation)
+                group.create_task(watching)
+
+    async def refresh_replicas(self) -> None:
+        """Ask the replicas, if that is long ago. For the first load of a page, which may have no script."""
+        if self._replicas is not None:
+            await self._replicas.refresh()
 
     # --- sources --------------------------------------------------------------------------------
 
@@ -91,20 +105,29 @@ class Live:
 
     async def sample(self) -> float:
         """Read the counters of all workers in short steps. Returns how long it took without the pauses."""
-        totals, took_s, began = Totals(), 0.0, time.monotonic()
-        for _ in totals.add(self.stats):
+        took_s, began = 0.0, time.monotonic()
+        for _ in self._sample_in_steps():
             took_s += time.monotonic() - began
             await asyncio.sleep(0)
             began = time.monotonic()
+        return took_s + time.monotonic() - began
+
+    def _sample_in_steps(self) -> Iterator[None]:
+        totals = Totals()
+        yield from totals.add(self.stats)
         errors: dict[Pair, int] = {}
-        for (route, backend, code, _), count in totals.requests.items():
+        for step, ((route, backend, code, _), count) in enumerate(totals.requests.items()):
             if code >= "5":
                 errors[route, backend] = errors.get((route, backend), 0) + count
-        counters = {
-            pair: (sums.duration, errors.get(pair, 0)) for pair, sums in totals.pairs.items()
-        }
-        self.traffic.add(time.monotonic(), counters, self._sides().side_of)
-        return took_s + time.monotonic() - began
+            if step % _STEP == 0:
+                yield
+        counters: dict[Pair, tuple[list[int], int]] = {}
+        while totals.pairs:
+            pair, sums = totals.pairs.popitem()
+            counters[pair] = sums.duration, errors.get(pair, 0)
+            if len(counters) % _STEP == 0:
+                yield
+        yield from self.traffic.add_in_steps(time.monotonic(), counters, self._sides().side_of)
 
     def _sides(self) -> Sides:
         return self._parts().sides
@@ -194,6 +217,8 @@ class Live:
         pages = self.pages
         made = pages.overview(self.table, self.traffic, parts.sides, parts.routes)
         made |= pages.lists(self.stats, parts.snapshot.version, entries)
+        if self._replicas is not None:
+            made |= pages.replicas(self._replicas.rows())
         await self._parity.refresh()
         health = self.health()
         first = (view.page - 1) * CARDS_PER_PAGE

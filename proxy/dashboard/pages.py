@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from proxy.control.history.entries import Entry
 from proxy.dashboard.migration import Extras
+from proxy.dashboard.replica_rows import ReplicaRow
 from proxy.dashboard.sides import Sides
 from proxy.dashboard.traffic import TrafficHistory
 from proxy.dashboard.view import (
@@ -86,6 +87,10 @@ class Pages:
             "workers": self.page("workers.html", workers=worker_rows(stats, version)),
             "history": self.page("history.html", entries=history_rows(entries[-_SHOWN_ENTRIES:])),
         }
+
+    def replicas(self, rows: Sequence[ReplicaRow]) -> dict[str, str]:
+        """The tables of all replicas."""
+        return {"replicas": self.page("replicas.html", replicas=rows)}
 
     def card(
         self,

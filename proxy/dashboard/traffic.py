@@ -6,7 +6,7 @@ errors. The clock is an argument.
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 from proxy.telemetry.counters import BOUNDS_S, BUCKETS
@@ -15,6 +15,7 @@ SLOT_S = 30.0
 SLOTS = 120
 """An hour."""
 _MAX_PAIRS = 20_000
+_PAIRS_IN_A_STEP = 50
 _RATE_WINDOW_S = 10.0
 _LATENCY_WINDOW_S = 60.0
 Pair = tuple[str, str]
@@ -114,13 +115,22 @@ class TrafficHistory:
 
         The first call only remembers them: they may be older than this history.
         """
+        for _ in self.add_in_steps(now, counters, side_of):
+            pass
+
+    def add_in_steps(
+        self, now: float, counters: Mapping[Pair, tuple[list[int], int]], side_of: Sides
+    ) -> Iterator[None]:
+        """As `add`, some pairs in each step of the iterator."""
         self._move_to(int(now // SLOT_S))
         last, self._sampled_at = self._sampled_at, now
         if now - self._rotated_at >= _LATENCY_WINDOW_S:
             self._rotated_at = now
             for counts in self.pairs.values():
                 counts.rotate()
-        for pair, (buckets, errors) in counters.items():
+        for step, (pair, (buckets, errors)) in enumerate(counters.items()):
+            if step % _PAIRS_IN_A_STEP == 0:
+                yield
             known = self.pairs.get(pair)
             if known is None:
                 if len(self.pairs) >= _MAX_PAIRS:

@@ -66,6 +66,11 @@ class ClientSocket(AcceptedConnection):
             self.scheme = "https"
 
     @property
+    def _may_half_close(self) -> bool:
+        """Whether a client that sends no more may wait for its responses. Over TLS few do: most have left."""
+        return self.scheme == "http"
+
+    @property
     def server(self) -> tuple[str, int | None] | None:
         # Not cached in `connection_made`: it costs a system call, and the fast tier does not need it.
         if self.proxied is not None:

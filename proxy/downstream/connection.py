@@ -93,10 +93,10 @@ class DownstreamConnection(ClientSocket):
     def eof_received(self) -> bool:
         self.resume()
         request = self._request
-        if request is not None and self._is_tunnel and self._transport.can_write_eof():
+        if request is not None and self._is_tunnel and self._may_half_close:
             request.client_half_closed()
             return True
-        if request is not None and request.uploaded and self._transport.can_write_eof():
+        if request is not None and request.uploaded and self._may_half_close:
             # The client may have left, too. `check_deadlines` and failed writes notice that.
             self._is_half_closed = True
             probe_peer(self._transport)

@@ -11,25 +11,23 @@ import logging
 import ssl
 import struct
 import sys
-from asyncio import AbstractEventLoop, Server
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from socket import SHUT_RD, SOL_SOCKET, socket
-from typing import Any
 
 from proxy.downstream.interfaces import AcceptedConnection, Drainable
 from proxy.downstream.socket_transport import SocketTransport
+from proxy.downstream.tls_handshakes import TlsHandshakes
 from proxy.tcp_keep_alive import keep_alive
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# With more, the connections that exist would wait too long. With TLS libuv accepts one a poll and descriptor, so that
-# the loop gets several descriptors of one socket (ADR 21).
+# In one tick. With more, the connections that exist would wait too long.
 _ACCEPTING = 8
 _PAUSE_S = 0.1
 # A client that leaves while it waits for its only response is noticed this late, and the timer costs nothing.
 _WATCH_S = 0.02
-_HANDSHAKE_S = 10
 # Idle connections stay open for this long: a busy client sends its next request, and its response says `close`.
 _IDLE_GRACE_S = 1.0
 _DRAIN_POLL_S = 0.05
@@ -87,7 +85,7 @@ class Listener:
     ) -> None:
         self._protocol = protocol
         self._tls = tls
-        self._servers: list[Server] = []
+        self._handshakes = TlsHandshakes()
         self._unwatched: list[SocketTransport] = []
         """Connections of the last `_WATCH_S` whose sockets the event loop may not watch yet."""
         self._stopping = asyncio.Event()
@@ -99,19 +97,10 @@ class Listener:
 
     async def start(self, listening: socket) -> None:
         """Begin to accept. The listener owns the socket."""
-        # The loop's servers get duplicates: the backlog outlives their close as long as our own descriptor is open.
         self._listening = listening
         keep_alive(listening)
-        if self._accepts_itself:
-            listening.listen(BACKLOG)
-            self._begin_accepting()
-        else:
-            self._servers = await self._open_servers()
-
-    @property
-    def _accepts_itself(self) -> bool:
-        """The loop accepts TLS connections, and all on Windows, whose loop does not watch sockets."""
-        return self._tls is None and sys.platform != "win32"
+        listening.listen(BACKLOG)
+        self._begin_accepting()
 
     def _begin_accepting(self) -> None:
         if not self._stopping.is_set():
@@ -141,6 +130,9 @@ class Listener:
     def _connect(
         self, loop: AbstractEventLoop, accepted: socket, connection: AcceptedConnection
     ) -> None:
+        if self._tls is not None:
+            self._handshakes.begin(loop, accepted, connection, self._tls)
+            return
         transport = SocketTransport(loop, accepted, connection)
         transport.begin()
         if not connection.ends_after_response:
@@ -155,38 +147,12 @@ class Listener:
         for transport in unwatched:
             transport.watch()
 
-    async def _open_servers(self) -> list[Server]:
-        loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if _is_unix(self._listening) else loop.create_server
-        return [
-            await create(
-                self._connection,
-                sock=self._listening.dup(),
-                ssl=self._tls,
-                backlog=BACKLOG,
-                **self._handshake_limit(),
-            )
-            for _ in range(_ACCEPTING)
-        ]
-
-    async def use_tls(self, tls: ssl.SSLContext) -> None:
+    def use_tls(self, tls: ssl.SSLContext) -> None:
         """Accept new connections with `tls`. Those that exist, and handshakes that have begun, keep theirs."""
-        if tls is self._tls or self._stopping.is_set():
-            return
         self._tls = tls
-        opened = await self._open_servers()
-        if self._stopping.is_set():
-            self._servers += opened
-            return
-        before, self._servers = self._servers, opened
-        for server in before:
-            server.close()
 
     def _connection(self) -> AcceptedConnection:
         return self._protocol(self)
-
-    def _handshake_limit(self) -> dict[str, Any]:
-        return {} if self._tls is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
 
     async def stop_accepting(self) -> None:
         """Accept the connections that clients have made already, then close the socket."""
@@ -199,8 +165,8 @@ class Listener:
                 self._listening.shutdown(SHUT_RD)
         elif _drop_new_syns(self._listening):
             await asyncio.sleep(_TCP_HANDSHAKES_S)
-        self._stop_servers()
         loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
         with contextlib.closing(self._listening) as listening:
             listening.setblocking(False)
             while True:
@@ -209,24 +175,7 @@ class Listener:
                 except OSError:  # The backlog is empty, or no file descriptor is left.
                     break
                 accepted.setblocking(False)
-                await self._serve(loop, accepted)
-        # The loop may have accepted some in this tick. It calls `connection_made` of these in the next.
-        await asyncio.sleep(0)
-
-    def _stop_servers(self) -> None:
-        if self._accepts_itself:
-            asyncio.get_running_loop().remove_reader(self._listening)
-        for server in self._servers:
-            server.close()
-
-    async def _serve(self, loop: AbstractEventLoop, accepted: socket) -> None:
-        if self._accepts_itself:
-            self._take(loop, accepted)
-            return
-        with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
-            await loop.connect_accepted_socket(
-                self._connection, accepted, ssl=self._tls, **self._handshake_limit()
-            )
+                self._take(loop, accepted)
 
     async def finish(self, within_s: float, stop_now: asyncio.Event) -> None:
         """Drain: let active requests finish. After `within_s` seconds, or on `stop_now`, close what is left."""
@@ -234,10 +183,10 @@ class Listener:
         began = loop.time()
         deadline = began + within_s
         # Until then connections may come that are in their TLS handshake now.
-        shaking = self._tls is not None or self.pending
-        handshakes_end = began + _TLS_HANDSHAKES_S if shaking else began
+        handshakes_end = began + _TLS_HANDSHAKES_S
         while not stop_now.is_set() and loop.time() < deadline:
-            if not self.connections and loop.time() >= handshakes_end:
+            is_late = loop.time() >= handshakes_end
+            if not self.connections and (is_late or not (self.pending or self._handshakes)):
                 break
             if loop.time() - began >= _IDLE_GRACE_S:
                 for connection in list(self.connections):
@@ -246,6 +195,7 @@ class Listener:
                 await asyncio.wait_for(stop_now.wait(), _DRAIN_POLL_S)
         for task in set(self.pending):
             task.cancel()
+        self._handshakes.abort()
         await self._close_rest()
 
     async def _close_rest(self) -> None:

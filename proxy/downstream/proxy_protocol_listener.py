@@ -40,13 +40,6 @@ class ProxyProtocolListener(Listener):
         self._balancers = balancers
         self._count_refused = count_refused
 
-    @property
-    def _accepts_itself(self) -> bool:
-        return True
-
-    async def use_tls(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-
     def _take(self, loop: asyncio.AbstractEventLoop, accepted: socket) -> None:
         if len(self.pending) >= _MAX_PENDING:
             accepted.close()
@@ -73,13 +66,7 @@ class ProxyProtocolListener(Listener):
         loop = asyncio.get_running_loop()
         connection = self._connection()
         connection.proxied = addresses
-        if self._tls is None:
-            self._connect(loop, accepted, connection)
-            return
-        with contextlib.suppress(OSError):  # The client has left, or its TLS handshake failed.
-            await loop.connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._tls, **self._handshake_limit()
-            )
+        self._connect(loop, accepted, connection)
 
 
 def _peer_of(accepted: socket) -> str:

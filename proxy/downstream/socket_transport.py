@@ -1,4 +1,4 @@
-"""The transport of an accepted connection without TLS (ADR 27).
+"""The transport of an accepted connection (ADR 27). Over TLS it carries the ciphertext (ADR 30).
 
 It does what the event loop's own transport does, with two differences. The first bytes are read when the connection is
 accepted. The event loop watches the socket only after a call of `watch`: a connection that ends with its first response
@@ -18,7 +18,7 @@ _READ_BYTES = 64 * 1024
 _LARGE_READ_BYTES = 256 * 1024
 _MAX_PIECES = 512
 """A system call takes 1,024 pieces (IOV_MAX)."""
-_NO_PROTOCOL = asyncio.Protocol()
+NO_PROTOCOL = asyncio.Protocol()
 """Of a transport that is closed: with its own protocol it would be left to the garbage collector."""
 
 
@@ -131,8 +131,9 @@ class SocketTransport(asyncio.Transport):
             except OSError as error:
                 self._end(error)
                 return
-            if sent < len(data):
-                self._keep(memoryview(data)[sent:])
+            if sent == len(data):
+                return
+            self._keep(memoryview(data)[sent:])
         self._pause_writing()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
@@ -239,7 +240,7 @@ class SocketTransport(asyncio.Transport):
             self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: Exception | None) -> None:
-        protocol, self._protocol = self._protocol, _NO_PROTOCOL
+        protocol, self._protocol = self._protocol, NO_PROTOCOL
         try:
             protocol.connection_lost(error)
         finally:

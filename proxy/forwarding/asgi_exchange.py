@@ -9,7 +9,7 @@ from proxy.errors import RequestError
 from proxy.forwarding.asgi_io import AsgiRequestBody, AsgiResponse
 from proxy.forwarding.decided import UNDECIDED, Decided
 from proxy.http1.response_head import ResponseHead
-from proxy.mirroring.copy import Copy
+from proxy.mirroring.copied_exchange import CopiedExchange
 from proxy.model import Facts
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.upstream import Exchange, HttpExchange
@@ -30,7 +30,7 @@ class AsgiExchange(Struct, eq=False):
     """The whole response came with its first bytes."""
     decided: Decided = UNDECIDED
     """With the decision of the current attempt; set for requests of the general way."""
-    copy: Copy | None = None
+    copy: CopiedExchange | None = None
     """The copy of the request for another backend, if it is mirrored."""
 
     async def run(self, opening: Awaitable[Exchange]) -> None:
@@ -100,7 +100,7 @@ class CopiedUpload(Struct, frozen=True, eq=False):
     """Passes a request's body on, and to the copy of the request."""
 
     exchange: Exchange
-    copy: Copy
+    copy: CopiedExchange
 
     async def send_body(self, data: bytes) -> None:
         self.copy.request_data(data)

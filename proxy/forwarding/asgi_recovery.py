@@ -90,7 +90,7 @@ async def _judged(asgi: AsgiExchange, exchange: Exchange, recovery: Recovery) ->
     is_whole = held is not None and len(held) <= MAX_JUDGED_BYTES
     is_ok = recovery.verdict(head, held if is_whole else None)
     if isinstance(exchange, HttpExchange):
-        exchange.pool.report(recovery.counted_status(head, is_ok))
+        exchange.pool.outcomes.report(recovery.counted_status(head, is_ok), exchange.period)
     step = recovery.after_response(head, is_ok, asgi.client.is_at_hand)
     if step.kind == "pass_on":
         await asgi.pass_on(exchange, head, held or b"")

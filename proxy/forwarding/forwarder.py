@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from proxy.errors import RequestError, Unsupported
 from proxy.forwarding.route_loads import RouteLoads
-from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.sender import CopySender
 from proxy.model import Backend, Moment
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, Snapshot
@@ -35,7 +35,7 @@ class Forwarder(Struct, frozen=True):
     """The health of the backends that the table monitors."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
-    mirrors: Mirrors | None = None
+    copies: CopySender | None = None
     """None in a process that copies no requests."""
     loads: RouteLoads = field(default_factory=RouteLoads)
     """The requests under way of routes whose attempts are judged."""

@@ -1,33 +1,35 @@
 """Prepared routes: everything that depends only on route, method and chosen reference. Made once a table (ADR 21)."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.read_fields import SeenFields
-from proxy.http1.known_lines import COOKIE, Line
+from proxy.http1.known_lines import COOKIE, SENT, Line
 from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
     ALL_COOKIES,
-    NO_EDITS,
     SAFE_METHODS,
     Backend,
     BackendRef,
     Cohort,
     CookieRules,
+    Decision,
     Facts,
     HeaderEdits,
     HeaderPairs,
     Limits,
     MatchedRoute,
-    Rewrite,
     Route,
     Timeouts,
 )
 from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice, mirrored_to
 from proxy.routing.mirrored_request import mirror_of
+from proxy.routing.next_step import attempt_timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
@@ -37,8 +39,9 @@ from proxy.routing.transforms.facade_fields import (
     taken_prefix,
 )
 from proxy.routing.transforms.headers import edited_request, replaced_names
-from proxy.routing.transforms.response import decision_value
+from proxy.routing.transforms.response import PreparedEdits, decision_value, prepared_edits
 from proxy.routing.transforms.trace_context import REQUEST_ID
+from proxy.routing.upstream_path import path_rewriter
 from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import mirrored_part, route_part
 from proxy.telemetry.route_figures import is_watched
@@ -59,7 +62,7 @@ class FieldPolicy(Struct, frozen=True):
 
     def block(self, lines: list[Line]) -> bytes:
         """The lines that are forwarded, joined."""
-        return b"".join([line[3] for line in self.lines(lines)])
+        return b"".join(map(SENT, self.lines(lines)))
 
     def lines(self, lines: list[Line]) -> list[Line]:
         """The lines that are forwarded, of the kinds that a table may drop."""
@@ -106,13 +109,14 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     host: bytes | None
     """The Host for the backend, if the table fixes it."""
     preserve_host: bool
-    rewrite: Rewrite | None
+    rewritten: Callable[[bytes], bytes] | None
+    """The path for the backend, of the path of a request. None: it stays."""
     taken: bytes
     """The prefix that the rewrite takes away, see `taken_prefix`."""
     policy: FieldPolicy | None
     added: bytes
     """Field lines that the table sets or adds, and that of the prefix that was taken away."""
-    edits_response: bool
+    response_edits: PreparedEdits | None
     decision_line: bytes
     logged: bytes
     counted: CountedRoute
@@ -122,6 +126,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
     copies_all: bool
     """Every request is copied, so `logged` has that part already."""
+    judged: bool
+    """The attempts are judged (ADR 28). `logged` is that of a request with a good response."""
 
 
 Choices = tuple[tuple[int, PreparedRoute | None], ...]
@@ -233,7 +239,7 @@ def _prepared(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, choice: Choice
 ) -> PreparedRoute | None:
     route, (at, reason) = matched.route, choice
-    if at < 0 or route.recovers or _sets_cookie(route, method):
+    if at < 0 or _sets_cookie(route, method):
         return None
     ref = route.backend_refs[at]
     backend = snapshot.backends[ref.backend]
@@ -251,7 +257,9 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
-    copied = b"" if forwarder.mirrors is None else _copied_part(route, method, choice)
+    copied = b"" if forwarder.copies is None else _copied_part(route, method, choice)
+    if route.recovers and copied:
+        return None
     copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP
     return PreparedRoute(
         route,
@@ -259,7 +267,7 @@ def _prepared(
         backend,
         reason,
         upstream,
-        route.timeouts,
+        attempt_timeouts(Decision(route, reason, ref)),
         route.limits,
         _takes_any_head(route.limits),
         method.encode(),
@@ -267,18 +275,20 @@ def _prepared(
         method == "HEAD",
         host,
         backend.preserve_host,
-        rewrite,
+        path_rewriter(matched.match, rewrite),
         taken,
         _policy(backend, edits),
         _added(route, ref, backend, taken),
-        route.response != NO_EDITS or ref.response != NO_EDITS,
+        prepared_edits(route.response, ref.response),
         field_lines([(snapshot.decision_header, value)]),
         route_part(route, ref.backend, reason, snapshot.version)
-        + (copied[1:] + b"," if copies_all else b""),
+        + (copied[1:] + b"," if copies_all else b"")
+        + (b"" if route.response_ok is None else b'"response_ok":true,'),
         CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
         copied,
         copies_all,
+        route.recovers,
     )
 
 

@@ -14,7 +14,11 @@ from proxy.forwarding.fast_request import FastRequest
 from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.prepared_request import prepare
+from proxy.forwarding.quick_routes import QuickPlan
+from proxy.forwarding.recovery import Recovery
+from proxy.forwarding.response_gate import ResponseGate
 from proxy.forwarding.response_headers import refusal_reply
+from proxy.forwarding.route_loads import RouteLoad
 from proxy.forwarding.usual_request import UsualRequest, usual_ids
 from proxy.http1.chunked import chunked_body
 from proxy.http1.known_lines import KnownLines
@@ -22,11 +26,13 @@ from proxy.http1.local_reply import LocalReply
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import Framing, ResponseHead
-from proxy.mirroring.copy import CopiedRequest, Copy
-from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.copied_exchange import CopiedExchange
+from proxy.mirroring.sender import CopySender
+from proxy.mirroring.served import CopiedRequest
 from proxy.model import HeaderPairs, Limits, Timeouts
+from proxy.routing.response_ok import is_good
 from proxy.routing.snapshot import Snapshot
-from proxy.upstream import Connection, Pool
+from proxy.upstream import Connection, ExchangeSink, Pool
 
 
 class QuickRequest(UsualRequest, eq=False):
@@ -55,6 +61,10 @@ class QuickRequest(UsualRequest, eq=False):
         if self.successor is None:
             self.successor = self._general()
         return self.successor
+
+    def sink(self) -> ExchangeSink:
+        """Receives events of the upstream's connection after which this is a request of the general way."""
+        return self.general().sink()
 
     def _general(self) -> FastRequest:
         snapshot = self.snapshot
@@ -116,7 +126,7 @@ class QuickRequest(UsualRequest, eq=False):
         if self.successor is None and not client.draining:
             block = self.response_block(head)
         if block is None or (framing == "chunked" and not request.minor):
-            self.general().response_complete(head, framing, body)
+            self.sink().response_complete(head, framing, body)
             return
         total_s = time.monotonic() - self.began
         sent_bytes = len(body)
@@ -133,53 +143,53 @@ class QuickRequest(UsualRequest, eq=False):
         client.request_done(True, keep, False)
 
     def interim_response(self, status: int, headers: HeaderPairs) -> None:
-        self.general().interim_response(status, headers)
+        self.sink().interim_response(status, headers)
 
     def response_started(self, head: ResponseHead, framing: Framing, more_follows: bool) -> None:
-        self.general().response_started(head, framing, more_follows)
+        self.sink().response_started(head, framing, more_follows)
 
     def response_data(self, data: bytes) -> None:
-        self.general().response_data(data)
+        self.sink().response_data(data)
 
     def response_ended(self, trailers: HeaderPairs) -> None:
-        self.general().response_ended(trailers)
+        self.sink().response_ended(trailers)
 
     def response_failed(self, error: UpstreamError) -> None:
-        self.general().response_failed(error)
+        self.sink().response_failed(error)
 
     def backend_half_closed(self) -> None:
-        self.general().backend_half_closed()
+        self.sink().backend_half_closed()
 
     def upload_paused(self) -> None:
-        self.general().upload_paused()
+        self.sink().upload_paused()
 
     def upload_resumed(self) -> None:
-        self.general().upload_resumed()
+        self.sink().upload_resumed()
 
     def elapsed(self, seconds: float) -> None:
         """The sweep over client connections checks the deadlines."""
 
 
 class MirroredRequest(QuickRequest, eq=False):
-    """A usual request that is copied to another backend. What the copy needs of it is made in the next tick."""
+    """A usual request that is copied to another backend. What the copy needs of it is made after its response."""
 
-    copy: Copy | None = None
-    """Set by `Mirrors` in the next tick, or by `general`."""
+    copy: CopiedExchange | None = None
+    """Set by `CopySender` in the tick after the response, or by `general`."""
 
     def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         QuickRequest.response_complete(self, head, framing, body)
-        mirrors = self.forwarder.mirrors
-        if mirrors is not None and self.successor is None:
-            if not mirrors.notes:
-                mirrors.wake()
-            mirrors.notes.append((self, head, body, time.monotonic()))
+        copies = self.forwarder.copies
+        if copies is not None and self.successor is None:
+            if not copies.notes:
+                copies.wake()
+            copies.notes.append((self, head, body, time.monotonic()))
 
-    def begin_copy(self, mirrors: Mirrors) -> Copy:
-        """The copy of this request."""
+    def begin_copy(self, copies: CopySender) -> CopiedExchange:
+        """What is copied of this request."""
         if self.copy is None:
             route = self.plan.prepared.route
             request, body = self._copied, self.head.body
-            self.copy = mirrors.copy(route, self.snapshot, request, body, self.began)
+            self.copy = copies.begin(route, self.snapshot, request, body, self.began)
         return self.copy
 
     def _copied(self) -> CopiedRequest:
@@ -187,10 +197,39 @@ class MirroredRequest(QuickRequest, eq=False):
         return CopiedRequest(decided.facts, decided.decision, decided.identity)
 
     def _general(self) -> FastRequest:
-        request, mirrors = QuickRequest._general(self), self.forwarder.mirrors
-        if mirrors is not None:
-            request.copy = self.begin_copy(mirrors)
+        request, copies = QuickRequest._general(self), self.forwarder.copies
+        if copies is not None:
+            request.copy = self.begin_copy(copies)
         request.record.mirrored_to = request.decided.decision.mirrored_to[0]
+        return request
+
+
+class JudgedRequest(QuickRequest, eq=False, kw_only=True):
+    """A usual request whose attempts are judged (ADR 28). `ResponseGate` gets any event but a good response."""
+
+    load: RouteLoad
+    period: int
+    """As `ResponseGate.period`."""
+
+    def begin(self) -> None:
+        QuickRequest.begin(self)
+        self.connection.leave_outcome()
+
+    def response_complete(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        prepared = self.plan.prepared
+        if not is_good(prepared.route.response_ok, self.head.method, head, body):
+            self.sink().response_complete(head, framing, body)
+            return
+        QuickRequest.response_complete(self, head, framing, body)
+        if self.successor is None:
+            self.pool.outcomes.report(head.status, self.period)
+            self.forwarder.loads.end(self.load)
+
+    def _general(self) -> FastRequest:
+        request = QuickRequest._general(self)
+        record, decided = request.record, request.decided
+        recovery = Recovery(self.forwarder, self.snapshot, record, decided, self.began, self.load)
+        request.gate = ResponseGate(request, recovery, period=self.period)
         return request
 
 
@@ -245,23 +284,36 @@ class QuickTier:
                     pool,
                     connection,
                 )
-        elif client.private is None and routes.copied is not None:
-            plan, mirrors = routes.copied, forwarder.mirrors
+        elif client.private is None and routes.special is not None:
+            plan = routes.special
             pool = plan.prepared.upstream.next_pool()
             connection = pool.take_idle(plan.prepared.repeatable and not head.has_length)
             if connection is not None:
-                bits = forwarder.random_bits()
-                ids = usual_ids(plan.claimed, bits)
-                began, snapshot = time.monotonic(), routes.snapshot
-                request = MirroredRequest(
-                    forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
-                )
-                if mirrors is not None:
-                    if not mirrors.notes:
-                        mirrors.wake()
-                    mirrors.notes.append(request)
-                return request
+                return self._special(client, head, plan, pool, connection)
         return self._general.new_request(client, head.strict(), head.body, draw_bp, pool)
+
+    def _special(
+        self,
+        client: ClientConnection,
+        head: QuickHead,
+        plan: QuickPlan,
+        pool: Pool,
+        connection: Connection,
+    ) -> QuickRequest:
+        """A request that is judged or copied. Never both."""
+        forwarder, snapshot, began = self._forwarder, self._routes.get().snapshot, time.monotonic()
+        bits = forwarder.random_bits()
+        ids = usual_ids(plan.claimed, bits)
+        if plan.prepared.judged:
+            load = forwarder.loads.begin(plan.prepared.route.name)
+            return JudgedRequest(
+                *(forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection),
+                load=load,
+                period=pool.outcomes.period,
+            )
+        return MirroredRequest(
+            forwarder, client, head, snapshot, plan, bits, *ids, began, pool, connection
+        )
 
     def refusal(self, error: RequestError) -> LocalReply:
         """The response to bytes that never became a request."""

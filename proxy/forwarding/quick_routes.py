@@ -12,13 +12,12 @@ from proxy.forwarding.prepared_route import (
     keyed_route,
     prepared_choices,
 )
-from proxy.forwarding.read_fields import ReadFields, SeenFields, choosing_names
-from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, VIA, Line
+from proxy.forwarding.read_fields import NOTHING_READ, SeenFields, field_reader
+from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, SENT, STATE, VIA, Line
 from proxy.http1.quick_head import QuickHead
 from proxy.http1.request_writer import field_lines
 from proxy.model import Facts, HeaderPairs, Limits, MatchedRoute
 from proxy.routing.facts import client_address
-from proxy.routing.logged_names import LoggedNames
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.facade_fields import PREFIX, forwarding_fields
 from proxy.routing.transforms.headers import upstream_headers
@@ -30,15 +29,13 @@ from proxy.routing.transforms.trace_context import (
     Identity,
     claimed_ids,
 )
-from proxy.routing.upstream_path import upstream_path
 
 _MAX_PROFILES = 1024
-_ALWAYS_SPECIAL = 1 << VIA | 1 << IDS | 1 << REPORTING
+_IDS = 1 << IDS | 1 << STATE
+_ALWAYS_SPECIAL = 1 << VIA | _IDS | 1 << REPORTING
 _REPORTS = 1 << FORWARDING | 1 << REPORTING | 1 << VIA
 _MAX_REPORT_BYTES = 256
 _NO_FIELDS: HeaderPairs = []
-_NOTHING_READ = SeenFields(b"")
-
 
 _Shared = tuple[str, str, bytes, int]
 """Peer, scheme, Host and HTTP version."""
@@ -89,18 +86,17 @@ class QuickRoutes:
         "_profiles",
         "_reads",
         "_reported",
-        "copied",
         "snapshot",
+        "special",
     )
 
     def __init__(self, forwarder: Forwarder, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.copied: QuickPlan | None = None
-        """The plan of the last request, if it is copied to another backend (`MirroringRoutes`)."""
+        self.special: QuickPlan | None = None
+        """The plan of the last request, if it is copied to another backend, or judged (`SpecialRoutes`)."""
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
-        read = snapshot.reads != LoggedNames() or any(choosing_names(snapshot.table))
-        self._reads = ReadFields(snapshot.table, snapshot.reads) if read else None
+        self._reads = field_reader(snapshot.table, snapshot.reads)
         self._choices: dict[tuple[int, str], Choices] = {}
         self._keyed: dict[tuple[int, str], KeyedRoute] = {}
         """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
@@ -134,27 +130,33 @@ class QuickRoutes:
             if draw_bp < edge_bp:
                 prepared = choice
                 break
-        seen = _NOTHING_READ if reads is None else reads.seen(facts)
+        seen = NOTHING_READ if reads is None else reads.seen(facts)
         if prepared is None:
             prepared, draw_bp = self._by_key(matched, facts, seen, draw_bp)
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
-        policy, lines = prepared.policy, head.lines
-        if head.special & profile.special and not _are_copied(special, prepared, lines):
-            return self._special(head, prepared, facts, seen, draw_bp)
-        if prepared.rewrite is not None:
-            path = upstream_path(matched.match, prepared.rewrite, path)
-        block = b"".join([line[3] for line in lines]) if policy is None else policy.block(lines)
+        policy, lines, claimed = prepared.policy, head.lines, NO_CLAIMS
+        if head.special & profile.special:
+            copied = _copied_lines(special, prepared, facts, lines)
+            if copied is None:
+                return self._special(head, prepared, facts, seen, draw_bp)
+            claimed, lines = copied
+        rewritten = prepared.rewritten
+        block = b"".join(map(SENT, lines)) if policy is None else policy.block(lines)
         return QuickPlan(
             prepared,
             profile.logged,
             profile.may_see_decision,
-            path,
+            path if rewritten is None else rewritten(path),
             block + profile.forwarding,
-            NO_CLAIMS,
+            claimed,
             seen.logged,
             draw_bp,
         )
+
+    def prepared(self) -> list[object]:
+        """The prepared routes so far, by route and method."""
+        return [*self._choices.values(), *self._keyed.values()]
 
     def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
         keyed = keyed_route(self._forwarder, self.snapshot, matched, method)
@@ -229,12 +231,12 @@ class QuickRoutes:
         if prepared.taken and any(line[1] == PREFIX for line in head.lines):
             return None
         claimed = claimed_ids(facts.headers, facts.peer_trusted)
-        if claimed.request_id is not None and not _needs_no_escape(claimed.request_id):
+        if not _is_loggable(claimed):
             return None
         block = self._general_block(prepared, facts, claimed)
         path = facts.path
-        if prepared.rewrite is not None:
-            path = upstream_path(prepared.matched.match, prepared.rewrite, path)
+        if prepared.rewritten is not None:
+            path = prepared.rewritten(path)
         return QuickPlan(
             prepared,
             facts.client.encode(),
@@ -256,12 +258,27 @@ class QuickRoutes:
         return lines.removesuffix(prepared.added)
 
 
-def _are_copied(special: int, prepared: PreparedRoute, lines: list[Line]) -> bool:
-    """Whether a request with lines of proxies in front is planned like one without: its profile has their values."""
+def _copied_lines(
+    special: int, prepared: PreparedRoute, facts: Facts, lines: list[Line]
+) -> tuple[ClaimedIds, list[Line]] | None:
+    """The ids that the client claims, and the lines to copy. None if more than copying is needed.
+
+    A request with lines of proxies in front is planned like one without: its profile has their values. `tracestate`
+    goes on with the trace parent that it belongs to.
+    """
     policy = prepared.policy
-    if special or (policy is not None and policy.only is not None):
-        return False
-    return not prepared.taken or all(line[1] != PREFIX for line in lines)
+    if special & ~_IDS or (policy is not None and policy.only is not None):
+        return None
+    if prepared.taken and any(line[1] == PREFIX for line in lines):
+        return None
+    if not special:
+        return NO_CLAIMS, lines
+    claimed = claimed_ids(facts.headers, facts.peer_trusted)
+    if not _is_loggable(claimed):
+        return None
+    if claimed.traceparent is None:
+        lines = [line for line in lines if line[0] != STATE]
+    return claimed, lines
 
 
 def _within(head: QuickHead, limits: Limits) -> bool:
@@ -274,6 +291,7 @@ def _within(head: QuickHead, limits: Limits) -> bool:
     )
 
 
-def _needs_no_escape(request_id: bytes) -> bool:
-    """Whether a JSON string can contain it without escapes."""
-    return b'"' not in request_id and b"\\" not in request_id
+def _is_loggable(claimed: ClaimedIds) -> bool:
+    """Whether a JSON string can contain the request id without escapes."""
+    request_id = claimed.request_id
+    return request_id is None or not (b'"' in request_id or b"\\" in request_id)

@@ -1,15 +1,19 @@
 """What the rules of a table read of the fields of usual requests: kept for fields that come again (ADR 21)."""
 
+from typing import Protocol
+
+import msgspec
 from msgspec import Struct
 
-from proxy.http1.known_lines import Line
+from proxy.http1.known_lines import COOKIE, Line
 from proxy.model import Facts, HeaderPairs, RouteTable
+from proxy.routing.cookie_fields import values_of_cookie
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
-from proxy.telemetry.log_line import read_part
+from proxy.telemetry.log_line import hashed_cookie_part, read_part
 
-_MAX_KEPT = 2_048
+MAX_KEPT = 2_048
 _MAX_KEPT_BYTES = 512
 
 
@@ -24,8 +28,62 @@ class SeenFields(Struct, eq=False, gc=False):
     """By the name of a cohort whose keys are among the fields."""
 
 
+NOTHING_READ = SeenFields(b"")
+
+
+class FieldReader(Protocol):
+    """Reads the fields of one table's rules."""
+
+    def of(self, lines: list[Line]) -> HeaderPairs:
+        """The fields among the lines that rules may read."""
+
+    def seen(self, facts: Facts) -> SeenFields:
+        """What follows from the fields of a request."""
+
+
+def field_reader(table: RouteTable, names: LoggedNames) -> FieldReader | None:
+    """None for a table whose rules read no field and no query."""
+    chooses = any(choosing_names(table))
+    if names == LoggedNames() and not chooses:
+        return None
+    if not chooses and names == LoggedNames(hashed_cookies=names.hashed_cookies[:1]):
+        return KeyCookie(names.hashed_cookies[0])
+    return ReadFields(table, names)
+
+
+class KeyCookie:
+    """The reader of a table whose rules read only one cookie, the key of its cohorts.
+
+    Kept by the cookie's value, since clients send other cookies beside it. Bounded: it forgets all when it is full.
+    """
+
+    __slots__ = ("_json_name", "_kept", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name.encode()
+        self._json_name = msgspec.json.encode(name)
+        self._kept: dict[bytes, SeenFields] = {}
+
+    def of(self, lines: list[Line]) -> HeaderPairs:
+        return [(line[1], line[2]) for line in lines if line[0] == COOKIE]
+
+    def seen(self, facts: Facts) -> SeenFields:
+        values = values_of_cookie(facts.headers, self._name)
+        if not values:
+            return NOTHING_READ
+        kept, key = self._kept, b";".join(values)
+        known = kept.get(key)
+        if known is None:
+            known = SeenFields(hashed_cookie_part(self._json_name, values))
+            if len(kept) >= MAX_KEPT:
+                kept.clear()
+            if len(key) <= _MAX_KEPT_BYTES:
+                kept[key] = known
+        return known
+
+
 class ReadFields:
-    """Of one table. Bounded: it forgets all when it is full."""
+    """The reader of any table. Bounded: it forgets all when it is full."""
 
     __slots__ = ("_choosing_cookies", "_choosing_headers", "_kept", "_names", "_wanted")
 
@@ -44,12 +102,10 @@ class ReadFields:
         )
 
     def of(self, lines: list[Line]) -> HeaderPairs:
-        """The fields among the lines that rules may read."""
         wanted = self._wanted
         return [(line[1], line[2]) for line in lines if line[1] in wanted]
 
     def seen(self, facts: Facts) -> SeenFields:
-        """What follows from the fields of a request."""
         kept = self._kept
         if kept is None:
             return self._seen(facts)
@@ -58,7 +114,7 @@ class ReadFields:
         known = kept.get(fields)
         if known is None:
             known = self._seen(facts)
-            if len(kept) >= _MAX_KEPT:
+            if len(kept) >= MAX_KEPT:
                 kept.clear()
             if sum(len(value) for _, value in fields) <= _MAX_KEPT_BYTES:
                 kept[fields] = known

@@ -46,6 +46,8 @@ class Recovery(Struct, eq=False):
     retries: int = 0
     has_begun: bool = False
     """A byte of a response went to the client."""
+    tried: str = ""
+    """The backend with a half-open breaker that this request tries."""
 
     # --- the verdict on a response --------------------------------------------------------------------
 
@@ -132,8 +134,16 @@ class Recovery(Struct, eq=False):
     def begin_attempt(self, decision: Decision) -> None:
         """If the breaker of the backend is half-open, this request tries it: for others it stays open meanwhile."""
         backend, health = decision.backend or "", self.forwarder.health
+        self._end_trial()
         if health.current.breaker(backend) == "half_open":
             health.begin_trial(backend)
+            self.tried = backend
+
+    def _end_trial(self) -> None:
+        """Let another request try the backend. Requests that it got before it was half-open may still be stuck."""
+        if self.tried:
+            self.forwarder.health.end_trial(self.tried)
+            self.tried = ""
 
     def timeouts(self) -> Timeouts:
         """The timeouts of an attempt that begins now."""
@@ -148,6 +158,7 @@ class Recovery(Struct, eq=False):
 
     def end(self) -> None:
         """The request has ended."""
+        self._end_trial()
         load = self.load
         load.retrying -= self.retries > 0
         load.falling_back -= self.decided.decision.first_backend != ""

@@ -40,6 +40,8 @@ class ResponseGate(Struct, eq=False):
     is_open: bool = False
     """The response of the current attempt is passed on."""
     held: HeldResponse | None = None
+    period: int = 0
+    """The period of the endpoint's availability in which the current attempt began (`Outcomes`)."""
     timer: asyncio.TimerHandle | None = None
     """Runs during the pause before a retry."""
 
@@ -127,7 +129,7 @@ class ResponseGate(Struct, eq=False):
         request, recovery = self.request, self.recovery
         is_ok = recovery.verdict(head, body)
         if request.pool is not None:
-            request.pool.report(recovery.counted_status(head, is_ok))
+            request.pool.outcomes.report(recovery.counted_status(head, is_ok), self.period)
         step = recovery.after_response(head, is_ok, request.has_whole_body)
         if step.kind == "pass_on":
             return False

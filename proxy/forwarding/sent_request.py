@@ -18,7 +18,7 @@ from proxy.forwarding.prepared_request import PreparedRequest, prepare
 from proxy.forwarding.request_body import RequestBody
 from proxy.forwarding.response_gate import ResponseGate
 from proxy.http1.request_head import RequestHead
-from proxy.mirroring.copy import Copy
+from proxy.mirroring.copied_exchange import CopiedExchange
 from proxy.model import BackendRef, Facts, Timeouts
 from proxy.routing.snapshot import Snapshot
 from proxy.telemetry.request_record import Record
@@ -49,7 +49,7 @@ class SentRequest(Struct, eq=False):
     """The owner of the connection after this request, if the request logs it in."""
     gate: ResponseGate | None = None
     """If the attempts of the route are judged."""
-    copy: Copy | None = None
+    copy: CopiedExchange | None = None
     """The copy of the request for another backend, if it is mirrored."""
     is_over: bool = False
 
@@ -133,6 +133,7 @@ class SentRequest(Struct, eq=False):
         connection.begin(raw, sink, prepared.is_head, timeouts, uploading, switching)
         if self.gate is not None:
             connection.leave_outcome()
+            self.gate.period = connection.period
         if body_in is not None:
             body_in.begin(connection, self.head.expects_100)
 

@@ -16,8 +16,7 @@ from proxy.http1.request_head import RequestHead
 from proxy.http1.response_head import ResponseHead
 from proxy.model import Moment
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.headers import apply_header_edits
-from proxy.routing.transforms.response import head_block, unchanged
+from proxy.routing.transforms.response import unchanged
 from proxy.routing.transforms.trace_context import ONES, ClaimedIds
 from proxy.telemetry.log_line import USUAL_LINE
 from proxy.telemetry.request_record import Record
@@ -68,11 +67,8 @@ class UsualRequest(Struct, eq=False):
         unedited = unchanged(head, self.snapshot.decision_header)
         if unedited is None:
             return None
-        block, fields = unedited
-        if prepared.edits_response:
-            for edits in (prepared.route.response, prepared.ref.response):
-                fields = apply_header_edits(fields, edits)
-            block = head_block(head, fields)
+        edits = prepared.response_edits
+        block = unedited[0] if edits is None else edits.block(head, *unedited)
         decision_line = prepared.decision_line if self.plan.may_see_decision else b""
         return b"%bX-Request-ID: %b\r\n%b" % (block, self.request_id, decision_line)
 

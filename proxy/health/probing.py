@@ -7,6 +7,10 @@ from proxy.model import HealthCheck
 
 _JITTER = 0.1
 """Probes come up to this part of the interval earlier, so that the probes of several facades spread."""
+_LEAD_S = 0.2
+_MAX_LEAD = 0.2
+"""Probes of an endpoint that is not available come this much earlier, at most this part of the interval: two beats pass
+until all workers use it again (ADR 25)."""
 
 
 def first_delay_s(check: HealthCheck, at: int, count: int, uniform: float) -> float:
@@ -20,10 +24,13 @@ def first_delay_s(check: HealthCheck, at: int, count: int, uniform: float) -> fl
 def next_delay_s(check: HealthCheck, state: EndpointState, uniform: float) -> float:
     """The time from one probe to the next.
 
-    An unhealthy endpoint is probed so often that it can be healthy again within one interval.
+    An endpoint that is not available is probed so often that it can be used again within one interval.
     """
     parts = check.healthy_threshold if state.is_unhealthy else 1
-    return check.interval_s / parts * (1 - _JITTER * uniform)
+    whole_s = check.interval_s
+    if state.is_unhealthy or state.is_ejected:
+        whole_s -= min(_LEAD_S, _MAX_LEAD * whole_s)
+    return whole_s / parts * (1 - _JITTER * uniform)
 
 
 def after_probe(

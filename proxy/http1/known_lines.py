@@ -6,6 +6,7 @@ unknown lines.
 """
 
 import re
+from operator import itemgetter
 
 from proxy.http1.connection_login import CREDENTIALS_FIELDS, has_login_credentials
 from proxy.http1.fields import COMMON_NAMES, FIELD
@@ -22,22 +23,26 @@ from proxy.model import field_name
     FORWARDING,
     VIA,
     IDS,
+    STATE,
     LENGTH,
     CLOSE,
     KEEP_ALIVE,
     STRICT,
-) = range(13)
+) = range(14)
 """The kinds of lines.
 
 PLAIN and COOKIE are forwarded, unless the table removes them. DROPPED: a hop-by-hop field without effect on this
 message. RESTRICTED: forwarded only if the table allows its name. FORWARDING: `Forwarded` and `X-Forwarded-For`, which
 the facade extends. REPORTING: other `X-Forwarded-*`, which are forwarded for trusted peers. IDS: request id and trace
-context. CLOSE: `Connection: close`. STRICT: the whole request is left to the strict reader.
+parent. STATE: `tracestate`, which is forwarded with the client's trace parent. CLOSE: `Connection: close`. STRICT: the
+whole request is left to the strict reader.
 """
 
 Line = tuple[int, bytes, bytes, bytes]
-"""Kind, name, value; for PLAIN, COOKIE and REPORTING also the line to forward: as it was sent, but for white space
-around the value, and with its end."""
+"""Kind, name, value; for PLAIN, COOKIE, REPORTING and STATE also the line to forward: as it was sent, but for white
+space around the value, and with its end."""
+SENT = itemgetter(3)
+"""The line to forward."""
 
 MAX_LINES = 1024
 MAX_LINE_BYTES = 160
@@ -57,10 +62,12 @@ _KINDS = (
     )
     | dict.fromkeys(b"forwarded x-forwarded-for".split(), FORWARDING)
     | {b"x-forwarded-proto": REPORTING}
-    | dict.fromkeys(b"x-request-id traceparent tracestate".split(), IDS)
+    | dict.fromkeys(b"x-request-id traceparent".split(), IDS)
+    | {b"tracestate": STATE}
     | dict.fromkeys(b"transfer-encoding expect upgrade".split(), STRICT)
     | {b"cookie": COOKIE, b"via": VIA}
 )
+_OFTEN_SENT = frozenset((REPORTING, STATE))
 _CONNECTION = {b"keep-alive": KEEP_ALIVE, b"close": CLOSE}
 _NO_FIELD: Line = (STRICT, b"", b"", b"")
 
@@ -78,7 +85,7 @@ class KnownLines(dict[bytes, Line]):
         if kind is None:
             kind = _kind_of(name, value)
         sent = b""
-        if kind <= COOKIE or kind == REPORTING:
+        if kind <= COOKIE or kind in _OFTEN_SENT:
             sent = b"%b: %b\r\n" % (written, value)
         known = kind, name, value, sent
         if len(line) <= MAX_LINE_BYTES and name not in _NOT_KEPT:

@@ -5,6 +5,7 @@ wrong with a response (ADR 21). A property test holds that both agree.
 """
 
 import re
+from operator import itemgetter
 
 from proxy.http1.connection_login import CHALLENGE_FIELDS
 from proxy.http1.fields import COMMON_NAMES, FIELD
@@ -24,6 +25,7 @@ the strict reader.
 Line = tuple[int, tuple[bytes, bytes], bytes]
 """Kind, field; and for PLAIN the line to forward, with its end."""
 
+_field, _sent = itemgetter(1), itemgetter(2)
 MAX_HEAD_BYTES = 8000
 MAX_FIELDS = 64
 MAX_LINES = 128
@@ -88,7 +90,7 @@ def read_quick_response(data: bytes, known: KnownResponseLines) -> tuple[Respons
     if status is None or len(lines) > MAX_FIELDS:
         return None
     del lines[0]
-    fields = [known[line] for line in lines]
+    fields = list(map(known.__getitem__, lines))
     length: int | None = None
     kinds = 0
     for kind, field, _ in fields:
@@ -106,8 +108,8 @@ def read_quick_response(data: bytes, known: KnownResponseLines) -> tuple[Respons
     block = b""
     if not kinds & _MAPPED:
         last = b"" if length is None or status == 204 else b"Content-Length: %d\r\n" % length
-        block = b"%b\r\n%b%b" % (STATUS_LINES[status], b"".join([line[2] for line in fields]), last)
-    pairs = [line[1] for line in fields]
+        block = b"%b\r\n%b%b" % (STATUS_LINES[status], b"".join(map(_sent, fields)), last)
+    pairs = list(map(_field, fields))
     close, keep_alive = kinds & _CLOSE != 0, kinds & _KEEP_ALIVE != 0
     read = ResponseFields(pairs, length, chunked, close, keep_alive)
     return ResponseHead(status, False, read, block), end + 4

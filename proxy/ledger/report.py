@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from proxy.control.replay.path_tree import IDENTIFIERS
+from proxy.control.replay.path_tree import IDENTIFIERS, segments_of_path
 from proxy.ledger.ledger import Endpoint, LedgerFile, is_parameter
 from proxy.model import Facts, RouteTable
 from proxy.routing.match import Index
@@ -100,7 +100,7 @@ def _line(endpoint: Endpoint, index: Index, stages: Mapping[str, str], host: str
 
 def _is_asked(known: Known, by_length: Mapping[int, list[Endpoint]]) -> bool:
     """Whether an endpoint of the ledger may be this one. In doubt it is: then nobody deletes it."""
-    segments = known.path.split("?")[0].split("/")[1:]
+    segments = segments_of_path(known.path.split("?")[0])
     return any(
         (not known.method or known.method == each.method) and _may_be(segments, each.segments)
         for each in by_length.get(len(segments), ())
@@ -109,7 +109,7 @@ def _is_asked(known: Known, by_length: Mapping[int, list[Endpoint]]) -> bool:
 
 def _may_be(known: Sequence[str], asked: Sequence[str]) -> bool:
     return all(
-        one == other or one[:1] in ("{", ":") or is_parameter(other)
+        one == other or "{" in one or one[:1] == ":" or is_parameter(other)
         for one, other in zip(known, asked, strict=True)
     )
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.comparison.comparer import Comparer, Comparison
 from proxy.comparison.observation import Observation
 from proxy.comparison.outcome import Outcome
 from proxy.mirroring.copy import Copy
+from proxy.mirroring.kept_body import is_good
 from proxy.model import CompareRules
 
 log = logging.getLogger(__name__)
@@ -94,7 +96,7 @@ class Comparisons:
 
     async def _compared(self, copy: Copy, rules: CompareRules) -> Compared:
         comparer = self._comparer(copy.route.name, rules)
-        served, seen = copy.observed(), copy.seen
+        served, *seen = (_judged(copy, each) for each in (copy.served, *copy.seen))
         # The incumbent is the baseline, also where the newcomer serves and the incumbent gets the copies.
         baseline, candidate = (seen[0], served) if copy.is_reverse else (served, seen[0])
         accepted = copy.accept_encoding
@@ -122,6 +124,13 @@ class Comparisons:
                 rest_s, self._rest_s = self._rest_s, 0.0
                 await asyncio.sleep(min(rest_s, _MOST_REST_S))
         return outcome
+
+
+def _judged(copy: Copy, seen: Observation) -> Observation:
+    """With the verdict of `response_ok`; without its duration, if that says nothing."""
+    is_ok = is_good(copy.route.response_ok, copy.request.facts.method, seen)
+    duration_s = 0.0 if copy.is_late else seen.duration_s
+    return replace(seen, is_ok=is_ok, duration_s=duration_s)
 
 
 @contextlib.contextmanager

@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
 from proxy.comparison.observation import Observation
 from proxy.errors import RequestError, UpstreamBusy
 from proxy.http1.response_head import ResponseHead
-from proxy.mirroring.copy import failure_of
-from proxy.mirroring.kept_body import KeptBody, is_good
-from proxy.model import Outgoing, ResponseOk
+from proxy.mirroring.copied_exchange import failure_of
+from proxy.mirroring.kept_body import KeptBody
+from proxy.model import Outgoing
 from proxy.upstream import Exchange, Upstream
 
 TOO_LONG = "too_long"
@@ -21,16 +21,10 @@ BUSY = "busy"
 """The failure of a copy that had no connection: a limit of the facade, and nothing about the backend."""
 
 
-AllowsMore = Callable[[int], Awaitable[bool]]
-"""Waits until more may be read of a response of which so many bytes have come. False: it is long enough."""
-
-
 class _Response(Struct):
     """As much of a response as has come."""
 
-    method: str
     body: KeptBody
-    rule: ResponseOk | None
     began: float
     head: ResponseHead | None = None
 
@@ -46,7 +40,6 @@ class _Response(Struct):
             body.digest,
             duration_s,
             failure,
-            failure != "" or is_good(self.rule, self.method, head, body),
         )
 
 
@@ -55,17 +48,16 @@ async def observe(
     request: Outgoing,
     sent: bytes,
     body: KeptBody,
-    allows_more: AllowsMore,
-    rule: ResponseOk | None = None,
+    most_bytes: int,
 ) -> Observation:
-    """Send `request` with the body `sent`. The response's body is kept in `body`. `rule` is that of its route."""
-    response = _Response(request.method, body, rule, time.monotonic())
+    """Send `request` with the body `sent`. The response's body is kept in `body`; at most `most_bytes` are read."""
+    response = _Response(body, time.monotonic())
     try:
         async with asyncio.timeout(request.timeouts.request_s):
             exchange = await upstream.open(request)
             try:
                 async with _uploading(exchange, sent):
-                    is_whole = await _receive(exchange, response, allows_more)
+                    is_whole = await _receive(exchange, response, most_bytes)
             finally:
                 exchange.abort()
     except TimeoutError:
@@ -98,12 +90,12 @@ async def _upload(exchange: Exchange, sent: bytes) -> None:
         exchange.end_upload()
 
 
-async def _receive(exchange: Exchange, response: _Response, allows_more: AllowsMore) -> bool:
+async def _receive(exchange: Exchange, response: _Response, most_bytes: int) -> bool:
     """Whether the response was received to its end."""
     response.head = await exchange.head()
     body = response.body
     while (data := await exchange.next_chunk()) is not None:
         body.add(data)
-        if not await allows_more(body.length):
+        if body.length > most_bytes:
             return False
     return True

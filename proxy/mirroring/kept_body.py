@@ -2,7 +2,8 @@
 
 from hashlib import sha256
 
-from proxy.http1.response_head import ResponseHead
+from proxy.comparison.observation import Observation
+from proxy.http1.response_head import ResponseFields, ResponseHead
 from proxy.model import ResponseOk
 from proxy.routing.response_ok import is_body_ok, is_status_ok, needs_body
 
@@ -11,7 +12,7 @@ _BEGINNING_BYTES = 64 * 1024
 
 
 class KeptBytes:
-    """The bytes that all copies of a worker keep together. `limit` grows with the table."""
+    """The bytes that all copies of a process keep together. `limit` grows with the table."""
 
     __slots__ = ("limit", "now")
 
@@ -98,12 +99,13 @@ class KeptBody:
         self._chunks = []
 
 
-def is_good(rule: ResponseOk | None, method: str, head: ResponseHead, body: KeptBody) -> bool:
+def is_good(rule: ResponseOk | None, method: str, seen: Observation) -> bool:
     """Whether a whole response meets `response_ok` of its route. A body that is only hashed is not judged."""
-    if rule is None:
-        return True  # A 5xx is no baseline in any case.
-    if not is_status_ok(rule, method, head.status):
+    if rule is None or seen.failure:
+        return True  # A 5xx, or an incomplete response, is no baseline in any case.
+    if not is_status_ok(rule, method, seen.status):
         return False
-    if body.is_hashed or not needs_body(rule, method, head):
+    head = ResponseHead(seen.status, False, ResponseFields(seen.headers, seen.body_length))
+    if not seen.is_whole or not needs_body(rule, method, head):
         return True
-    return is_body_ok(rule, head.fields, body.data)
+    return is_body_ok(rule, head.fields, seen.body)

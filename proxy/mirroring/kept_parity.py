@@ -1,12 +1,12 @@
 """The counts of routes as they are published and kept: each with the setup that they are about."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from proxy.comparison.counts import ParityCounts, merged
+from proxy.comparison.counts import ParityCounts
 from proxy.model import Backend, Route
 
 
@@ -42,16 +42,14 @@ def decoded(text: bytes | None) -> ByRoute:
         return {}
 
 
-def member(route: str, kept: KeptParity) -> bytes:
-    """One member of the JSON object that `decoded` reads."""
+def member(route: str, kept: Struct) -> bytes:
+    """One member of a JSON object with the value of each route."""
     return b"%b:%b" % (msgspec.json.encode(route), msgspec.json.encode(kept))
 
 
-def merged_parts(parts: Iterable[ByRoute], setups: Mapping[str, str]) -> ByRoute:
-    """The counts of these routes over all parts, as far as they are about the same setup."""
-    found: dict[str, list[ParityCounts]] = {route: [] for route in setups}
-    for part in parts:
-        for route, kept in part.items():
-            if setups.get(route) == kept.setup:
-                found[route].append(kept.counts)
-    return {route: KeptParity(setups[route], merged(each)) for route, each in found.items()}
+def of_setups(counts: ByRoute, setups: Mapping[str, str]) -> ByRoute:
+    """The counts of these routes, as far as they are about these setups; empty ones for the others."""
+    nothing = {route: KeptParity(setup, ParityCounts()) for route, setup in setups.items()}
+    return nothing | {
+        route: kept for route, kept in counts.items() if setups.get(route) == kept.setup
+    }

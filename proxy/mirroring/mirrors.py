@@ -1,31 +1,34 @@
-"""The mirrors of one worker: begins copies off the way of the requests, within the limits of their routes (rule 6)."""
+"""Makes copies of requests that have ended, within the limits of their routes (rule 6)."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from proxy.errors import RequestError
 from proxy.http1.request_head import read_framing
-from proxy.http1.response_head import ResponseHead
-from proxy.mirroring.copy import CopiedRequest, Copy
+from proxy.mirroring.copy import Copy
 from proxy.mirroring.exchange import BUSY, observe
 from proxy.mirroring.kept_body import KeptBody, KeptBytes
 from proxy.mirroring.lane import Lane, Open
+from proxy.mirroring.loop_delay import LoopDelay
+from proxy.mirroring.sender import MAX_KEPT_BYTES
+from proxy.mirroring.served import Batch, Served
 from proxy.model import SAFE_METHODS, Backend, Body, Outgoing, Route
-from proxy.routing.mirrored_request import is_replayed, mirrored_request
+from proxy.routing.mirrored_request import is_mirrored, is_replayed, mirrored_request
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
-_MAX_KEPT_BYTES = 8 * 1024 * 1024
-_MAX_WAITING = 1_000
-"""Copies that have their response, and wait for that of the client."""
 _CONDITIONAL = frozenset((206, 304, 412, 416))
 """Responses to a condition or a range, which copies do not have."""
 _CLOSE_S = 1.0
+_MAX_AGE_S = 30.0
+_LATE_S = 0.05
+"""After a longer delay of the event loop, the duration of a copy says nothing about its backend."""
 
 
 class CopyResults(Protocol):
@@ -35,20 +38,18 @@ class CopyResults(Protocol):
 
     def dropped(self, copy: Copy, reason: str) -> None: ...
 
+    def count_drop(self, route: str, reason: str) -> None:
+        """Count a request without a copy."""
 
-class Listed(Protocol):
-    """A request that makes its copy later than it is sent."""
-
-    def begin_copy(self, mirrors: "Mirrors") -> Copy:
-        """The copy; the same one at each call."""
-
-
-Note = Listed | tuple[Listed, ResponseHead, bytes, float]
-"""A request was sent; or a client got this whole response to it, at this time (`time.monotonic()`)."""
+    def missed(self, route: Route, snapshot: Snapshot, reasons: Mapping[str, int]) -> None:
+        """The worker has not handed over, and has counted, so many requests, by reason."""
 
 
 class Mirrors:
     """`compare` gets each copy whose responses are complete, and releases it."""
+
+    is_full = False
+    """What is beyond a limit is dropped and counted here."""
 
     def __init__(
         self,
@@ -57,84 +58,44 @@ class Mirrors:
         compare: Callable[[Copy], None],
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self.kept = KeptBytes(_MAX_KEPT_BYTES)
+        self._kept = KeptBytes(MAX_KEPT_BYTES)
         self._open = open_upstream
         self._results = results
         self._compare = compare
         self._draw = draw
+        self._snapshot: Snapshot | None = None
+        self._routes: dict[str, Route] = {}
         self._lanes: dict[str, Lane] = {}
-        self._due: list[Copy] = []
-        self.notes: list[Note] = []
-        """What happened to usual requests in this tick. Call `wake` before the first one: a copy is made in the next
-        tick, so that it costs the request as little as this list."""
-        self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._delay = LoopDelay()
 
-    # --- called for a request -----------------------------------------------------------------------
-
-    def wake(self) -> None:
-        """`notes` will not be empty in the next tick: read them then."""
-        asyncio.get_running_loop().call_soon(self._read_notes)
-
-    def _read_notes(self) -> None:
-        notes = self.notes[:]
-        self.notes.clear()
-        for note in notes:
-            if isinstance(note, tuple):
-                request, head, body, at = note
-                request.begin_copy(self).whole(head, body, at)
-            else:
-                note.begin_copy(self)
-
-    def copy(
-        self,
-        route: Route,
-        snapshot: Snapshot,
-        request: Callable[[], CopiedRequest],
-        body: bytes | None,
-        began: float,
-    ) -> Copy:
-        """Begin a copy, in the next tick. `body` is None if it comes by `Copy.request_data`."""
-        copy = Copy(self, route, snapshot, request, body, began)
-        if body is not None:
-            self.start(copy)
-        return copy
-
-    def start(self, copy: Copy) -> None:
-        """The whole request has come."""
-        if not self._due:
-            asyncio.get_running_loop().call_soon(self._start_due)
-        self._due.append(copy)
-
-    def served(self, copy: Copy) -> None:
-        """The client has its response."""
-        if copy.seen and not copy.is_dropped:
-            self._waiting -= 1
-            self._complete(copy)
-
-    def drop(self, copy: Copy, reason: str) -> None:
-        """The copy ends without a comparison."""
-        if not copy.is_dropped:
-            copy.is_dropped = True
-            copy.release()
-            self._results.dropped(copy, reason)
+    def receive(self, batch: Batch) -> None:
+        """Copy requests that have ended, as far as the limits of their routes allow."""
+        for served in batch.requests:
+            self._start(served)
+        for name, reasons in batch.drops.items():
+            route = self._routes.get(name)
+            if route is not None and self._snapshot is not None:
+                self._results.missed(route, self._snapshot, reasons)
 
     @property
     def busy(self) -> int:
-        """How many copies are due or being sent."""
-        return len(self.notes) + len(self._due) + len(self._tasks)
+        """How many copies are being sent."""
+        return len(self._tasks)
 
     # --- tables -------------------------------------------------------------------------------------
 
     def adopt(self, snapshot: Snapshot) -> None:
         """A table is in effect: close the connections of routes that it does not have any more."""
-        if not self._lanes:
-            return
+        self._snapshot = snapshot
+        self._routes = {each.name: each for each in snapshot.table.routes if is_mirrored(each)}
         lanes, self._lanes = self._lanes, {}
-        for route in snapshot.table.routes:
-            lane = lanes.get(route.name)
+        if not lanes:
+            return
+        for name, route in self._routes.items():
+            lane = lanes.get(name)
             if lane is not None and lane.fits(route, snapshot):
-                self._lanes[route.name] = lanes.pop(route.name)
+                self._lanes[name] = lanes.pop(name)
         for lane in lanes.values():
             self._close(lane)
 
@@ -148,36 +109,40 @@ class Mirrors:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _start_due(self) -> None:
-        due, self._due = self._due, []
-        for copy in due:
-            if not copy.is_dropped:
-                self._start(copy)
-
-    def _start(self, copy: Copy) -> None:
-        mirror, body = copy.mirror, copy.body or b""
+    def _start(self, served: Served) -> None:
+        snapshot, route = self._snapshot, self._routes.get(served.route)
+        if snapshot is None or route is None or snapshot.version != served.version:
+            # The worker has another table for a moment.
+            self._results.count_drop(served.route, "reloaded")
+            return
+        if time.monotonic() - served.ended > _MAX_AGE_S:
+            # It waited for this process to start: what its backends respond now may be something else.
+            self._results.count_drop(served.route, "queue")
+            self._results.missed(route, snapshot, {"queue": 1})
+            return
+        copy = Copy(served, route, snapshot, self._kept)
         lane = self._lane(copy)
-        if lane is None:
-            self.drop(copy, "reloaded")
-        elif lane.active >= mirror.max_concurrency:
-            self.drop(copy, "concurrency")
-        elif len(body) > mirror.max_body_bytes:
-            self.drop(copy, "body")
+        if lane.active >= copy.mirror.max_concurrency:
+            self._drop(copy, "concurrency")
+        elif not copy.takes_room():
+            self._drop(copy, "memory")
         else:
             lane.active += 1
-            self._run(self._send(copy, lane, body))
+            self._delay.begin()
+            self._run(self._send(copy, lane))
 
-    def _lane(self, copy: Copy) -> Lane | None:
-        """None for a route that a reload has replaced."""
-        route, snapshot = copy.route, copy.snapshot
-        lane = self._lanes.get(route.name)
+    def _drop(self, copy: Copy, reason: str) -> None:
+        """The copy ends without a comparison."""
+        copy.release()
+        self._results.dropped(copy, reason)
+
+    def _lane(self, copy: Copy) -> Lane:
+        lane = self._lanes.get(copy.route.name)
         if lane is None:
-            self.kept.limit = max(self.kept.limit, 3 * copy.mirror.max_body_bytes)
-            lane = self._lanes[route.name] = Lane(route, snapshot, self._open)
-            return lane
-        if lane.route is route or lane.fits(route, snapshot):
-            return lane
-        return None
+            self._kept.limit = max(self._kept.limit, 3 * copy.mirror.max_body_bytes)
+            lane = Lane(copy.route, copy.snapshot, self._open)
+            self._lanes[copy.route.name] = lane
+        return lane
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -188,30 +153,32 @@ class Mirrors:
         for upstream in lane.take_upstreams():
             self._run(upstream.aclose(lane.mirror.timeout_s + _CLOSE_S))
 
-    async def _send(self, copy: Copy, lane: Lane, body: bytes) -> None:
+    async def _send(self, copy: Copy, lane: Lane) -> None:
+        began = time.monotonic()
         try:
-            failure = await self._observe(copy, lane, body)
+            failure = await self._observe(copy, lane)
         except RequestError:
             # The rewrite of the other backend has no value for this request.
             failure = "refused"
         except Exception:
-            # The edge of the task: a bug of ours must not show in the request that was copied.
+            # The edge of the task: a bug of ours must not end the process, or another copy.
             log.exception("a copy of a request of the route %s failed", copy.route.name)
             failure = "internal"
         finally:
             lane.active -= 1
+            copy.is_late = self._delay.most_s(began) > _LATE_S
+            self._delay.end()
+        failure = failure or _why_not_compared(copy)
         if failure:
-            self.drop(copy, failure)
-        elif copy.is_served:
-            self._complete(copy)
-        elif self._waiting >= _MAX_WAITING:
-            self.drop(copy, "memory")
+            self._drop(copy, failure)
+        elif copy.mirror.compare is None:
+            copy.release()
         else:
-            self._waiting += 1
+            self._compare(copy)
 
-    async def _observe(self, copy: Copy, lane: Lane, body: bytes) -> str:
+    async def _observe(self, copy: Copy, lane: Lane) -> str:
         """Send the copy, set what is seen, and return why there is nothing to compare, if so."""
-        request = copy.make_request()
+        request = copy.request
         mirror, backends = copy.mirror, copy.snapshot.backends
         to = [backends[request.decision.mirrored_to[0]]]
         if request.facts.method not in SAFE_METHODS:
@@ -219,12 +186,12 @@ class Mirrors:
                 return "sandbox"
         elif is_replayed(mirror, self._draw()):
             to.append(backends[copy.route.backend_refs[0].backend])
-        made = [self._made(copy, lane, request, backend, body) for backend in to]
-        copy.bodies = tuple(KeptBody(mirror.max_body_bytes, self.kept) for _ in to)
+        made = [self._made(copy, lane, backend) for backend in to]
+        copy.bodies = tuple(KeptBody(mirror.max_body_bytes, self._kept) for _ in to)
         self._results.sent(copy, replayed=len(to) > 1)
         seen = await asyncio.gather(
             *(
-                observe(upstream, outgoing, body, kept, copy.allows_more, copy.route.response_ok)
+                observe(upstream, outgoing, copy.body, kept, copy.most_bytes)
                 for (upstream, outgoing), kept in zip(made, copy.bodies, strict=True)
             )
         )
@@ -234,30 +201,22 @@ class Mirrors:
         copy.seen = tuple(each for each in seen if each.failure != BUSY)
         return "memory" if any(each.is_lost for each in copy.bodies) else ""
 
-    def _made(
-        self, copy: Copy, lane: Lane, request: CopiedRequest, backend: Backend, body: bytes
-    ) -> tuple[Upstream, Outgoing]:
+    def _made(self, copy: Copy, lane: Lane, backend: Backend) -> tuple[Upstream, Outgoing]:
         """The request for `backend`, and its connections. Raises BadRequest."""
-        facts, snapshot = request.facts, copy.snapshot
+        request, snapshot = copy.request, copy.snapshot
+        facts = request.facts
         framing = read_framing(facts.headers)
-        framing = framing if framing.kind == "none" else Body("length", len(body))
+        framing = framing if framing.kind == "none" else Body("length", len(copy.body))
         table, identity = snapshot.table, request.identity
         outgoing = mirrored_request(table, request.decision, backend, facts, identity, framing)
         return lane.upstream(backend, facts.method, snapshot), outgoing
 
-    def _complete(self, copy: Copy) -> None:
-        """Both responses are there."""
-        if copy.is_dropped:
-            return
-        if copy.mirror.compare is None:
-            copy.release()
-            if copy.seen[0].failure:
-                self.drop(copy, copy.seen[0].failure)
-        elif copy.failure in ("client_gone", "refused"):
-            self.drop(copy, copy.failure)
-        elif copy.head is not None and copy.head.status in _CONDITIONAL:
-            self.drop(copy, "conditional")
-        elif copy.response is not None and copy.response.is_lost:
-            self.drop(copy, "memory")
-        else:
-            self._compare(copy)
+
+def _why_not_compared(copy: Copy) -> str:
+    """Why a copy that was sent is not compared; empty if it is."""
+    served = copy.served
+    if copy.mirror.compare is None:
+        return copy.seen[0].failure
+    if served.failure in ("client_gone", "refused"):
+        return served.failure
+    return "conditional" if served.status in _CONDITIONAL else ""

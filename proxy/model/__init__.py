@@ -42,6 +42,7 @@ from proxy.model.health import (
 )
 from proxy.model.match import Match, PathMatch, StringMatch
 from proxy.model.moment import Known, Moment
+from proxy.model.networks import Networks
 from proxy.model.path_policy import STRICT_PATHS, PathPolicy
 from proxy.model.recovery import (
     SINGLE_WRITER,
@@ -137,6 +138,7 @@ __all__ = [
     "Metric",
     "Mirror",
     "Moment",
+    "Networks",
     "OnFailure",
     "Outgoing",
     "OutlierDetection",

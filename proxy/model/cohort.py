@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from proxy.model.networks import Networks
+
 
 class HashKey(Struct, frozen=True):
     """A source of the key of a cohort: a cookie, a header, a parameter of the path, or the client's address."""
@@ -27,8 +29,8 @@ class Override(Struct, frozen=True):
 
     kind: Literal["header", "cookie"]
     name: str
-    allow_from: tuple[str, ...] = ()
-    """The trusted networks (CIDR)."""
+    allow_from: Networks = Networks()
+    """The trusted networks."""
     token_key_file: str | None = None
     """The file of the key that signs tokens, relative to the folder of the table."""
 

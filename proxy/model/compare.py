@@ -27,6 +27,7 @@ class DeclaredDifference(Struct, frozen=True):
     """A difference that is accepted until a day (rule 7)."""
 
     path: str
+    """A JSON path; or `header:NAME`, `status` or `body`."""
     reason: str
     owner: str
     expires: str

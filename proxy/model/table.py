@@ -141,7 +141,7 @@ class Mirror(Struct, frozen=True):
 
     percent_bp: int = ALL_BP
     max_concurrency: int = 20
-    """Concurrent copies of one worker; more are dropped."""
+    """Concurrent copies of the facade; more are dropped."""
     timeout_s: float = 5.0
     """From the start of a copy to the end of its response."""
     max_body_bytes: int = 1024 * 1024

@@ -20,6 +20,7 @@ from proxy.model import (
     Moment,
     PathPolicy,
 )
+from proxy.routing.cookie_fields import values_of_cookie
 from proxy.routing.paths import onward_path, segments_of
 from proxy.routing.transforms.facade_fields import (
     client_origin,
@@ -94,13 +95,7 @@ def key_of(
 
 def cookie_value(facts: Facts, name: bytes) -> bytes:
     """The first value of a cookie that is not empty; empty without one."""
-    for field, line in facts.headers:
-        if field == b"cookie" and name in line:
-            for pair in line.split(b";"):
-                key, _, value = pair.strip().partition(b"=")
-                if key == name and value:
-                    return value
-    return b""
+    return next(filter(None, values_of_cookie(facts.headers, name)), b"")
 
 
 def _header(facts: Facts, name: bytes) -> bytes:

@@ -14,7 +14,7 @@ from proxy.model import (
     Redirect,
 )
 from proxy.routing.decide import PREFLIGHT
-from proxy.routing.paths import fill_template, onward_path, replace_prefix, to_wire
+from proxy.routing.paths import fill_template, onward_path, prefix_replacer, to_wire
 from proxy.routing.transforms.cors import with_cors
 from proxy.routing.transforms.facade_fields import client_origin
 from proxy.routing.transforms.headers import apply_header_edits
@@ -86,7 +86,7 @@ def redirect_location(
             path, redirect.template, "" if pattern is None else pattern.value, more
         )
     elif redirect.prefix is not None and pattern is not None:
-        path = replace_prefix(path, pattern.value, redirect.prefix)
+        path = prefix_replacer(pattern.value, redirect.prefix)(path)
     # Browsers read a backslash as a slash, and a URI has no bytes from 0x80 on (RFC 3986 2).
     path = _NOT_IN_A_URI.sub(lambda byte: b"%%%02X" % byte[0][0], path)
     if redirect.query is not None:

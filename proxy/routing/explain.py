@@ -22,6 +22,7 @@ from proxy.model import (
     Known,
     MatchedRoute,
     Moment,
+    Networks,
     Route,
     RouteTable,
 )
@@ -31,7 +32,6 @@ from proxy.routing.decide import choose, decide
 from proxy.routing.direct_response import direct_response
 from proxy.routing.error_reply import describe as describe_errors
 from proxy.routing.explanation import Explanation, OtherRoute, PathVariant, PossibleDecision
-from proxy.routing.facts import Networks
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.match import Index, first_failures, ruling_for
 from proxy.routing.mirrored_request import describe as describe_mirror

@@ -104,11 +104,8 @@ class Index:
     def nodes(self) -> Iterator[Node]:
         """The nodes of all trees, each before those below it."""
         for trees in (self._heeding, self._ignoring):
-            waiting = [tree.root for tree in trees.all()] if trees is not None else []
-            while waiting:
-                node = waiting.pop()
-                yield node
-                waiting += node.below()
+            for tree in trees.all() if trees is not None else ():
+                yield from tree.nodes()
 
     def find(self, facts: Facts, path: bytes) -> MatchedRoute | None:
         """The route for one variant of the path, and its match; or None."""

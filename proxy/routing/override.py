@@ -5,7 +5,6 @@ the end of its validity in seconds since the epoch. A token is for one route. Wh
 """
 
 from proxy.model import Facts, Moment, Route, RouteTable, SigningKey
-from proxy.routing.facts import Networks
 from proxy.routing.predicates import cookie_values, header_values
 from proxy.routing.signatures import is_signature, signature
 
@@ -34,7 +33,7 @@ def overridden(table: RouteTable, route: Route, facts: Facts, moment: Moment) ->
     values = (header_values if override.kind == "header" else cookie_values)(facts, override.name)
     if not values:
         return None
-    trusted = facts.client in Networks(override.allow_from)
+    trusted = facts.client in override.allow_from
     for value in values[:_MAX_VALUES]:
         backend, colon, rest = value[:_MAX_LENGTH].partition(":")
         if backend not in backends:

@@ -1,6 +1,6 @@
 """A tree of the matches of one host, by the segments of their paths. Pure. `match` has the theory of operation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from proxy.model import Facts, MatchedRoute
 from proxy.routing.path_shape import shape_of
@@ -84,6 +84,14 @@ class PathTree:
         node.add_end(entry)
         if shape.ignore_trailing_slash:
             node.child(b"").add_end(entry)
+
+    def nodes(self) -> Iterator[Node]:
+        """The nodes, each before those below it."""
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += node.below()
 
     def best(
         self, segments: Sequence[bytes], facts: Facts, path: bytes, best: Entry | None

@@ -5,7 +5,7 @@ plausible interpretation (rule 12, ADR 2); `path_variants` lists them. A policy 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
@@ -179,13 +179,14 @@ def without_case(path: bytes) -> bytes:
     return path.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
 
 
-def replace_prefix(path: bytes, prefix: str, replacement: str) -> bytes:
-    """`path` with `replacement` in place of `prefix`. The path has to start with the segments of the prefix.
+def prefix_replacer(prefix: str, replacement: str) -> Callable[[bytes], bytes]:
+    """Gives a path `replacement` in place of `prefix`. The path has to start with the segments of the prefix.
 
     Segments are counted, so escapes and parameters inside the prefix do not matter. A path parameter of the last
     replaced segment is kept as it was sent.
     """
-    return _with_rest(to_wire(replacement.rstrip("/")), path, len(segments_of(prefix)))
+    head, count = to_wire(replacement.rstrip("/")), len(segments_of(prefix))
+    return lambda path: _with_rest(head, path, count)
 
 
 def fill_template(
@@ -210,7 +211,7 @@ def fill_template(
 
 def _with_rest(head: bytes, path: bytes, count: int) -> bytes:
     """`head` in place of the first `count` segments of `path`."""
-    parts = path.split(b"/")
+    parts = path.split(b"/", count + 1)
     rest = parts[count + 1 :]
     _, semicolon, parameter = parts[count].partition(b";")
     if count and semicolon:

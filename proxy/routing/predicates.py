@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from proxy.model import Facts
 from proxy.model.match import Match, PathMatch, StringMatch
+from proxy.routing.cookie_fields import values_of_cookie
 from proxy.routing.hosts import host_name, matching_host
 from proxy.routing.path_shape import fits
 from proxy.routing.paths import is_parameter, segments_of
@@ -201,15 +202,7 @@ def query_values(facts: Facts, name: str) -> list[str]:
 
 def cookie_values(facts: Facts, name: str) -> list[str]:
     """Every value of a cookie, as sent (RFC 6265 5.4)."""
-    values = []
-    encoded = name.encode()
-    for key, value in facts.headers:
-        if key == b"cookie" and encoded in value:
-            for pair in value.split(b";"):
-                cookie, equals, content = pair.strip().partition(b"=")
-                if equals and cookie == encoded:
-                    values.append(text(content))
-    return values
+    return [text(value) for value in values_of_cookie(facts.headers, name.encode())]
 
 
 def text(raw: bytes) -> str:

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from msgspec import Struct
 
 from proxy.errors import FacadeError
-from proxy.model import ALL_BP, Facts
-from proxy.routing.facts import Networks, read_facts
+from proxy.model import ALL_BP, Facts, Networks
+from proxy.routing.facts import read_facts
 
 _URL = re.compile(
     r"(?:(?P<scheme>https?)://(?P<host>[^/?]+)(?=[/?]|\Z))?(?P<target>(?:[/?].*)?)",

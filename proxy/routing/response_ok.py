@@ -44,6 +44,13 @@ def needs_body(rule: ResponseOk | None, method: str, head: ResponseHead) -> bool
     return (length is None or length <= MAX_JUDGED_BYTES) and _coding(head.fields) is not None
 
 
+def is_good(rule: ResponseOk | None, method: str, head: ResponseHead, body: bytes) -> bool:
+    """Whether a whole response is good and has no status that `retry` or `fallback` may list."""
+    if head.status >= 500 or not is_status_ok(rule, method, head.status):
+        return False
+    return rule is None or not needs_body(rule, method, head) or is_body_ok(rule, head.fields, body)
+
+
 def is_body_ok(rule: ResponseOk, fields: ResponseFields, body: bytes) -> bool:
     """Whether a whole body is JSON of the type of the rule. A body that is too long once decoded is not judged."""
     text: bytes | None = body

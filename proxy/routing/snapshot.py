@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from proxy.errors import Problem
-from proxy.model import Backend, FileSignatures, Limits, Listener, RouteTable, TlsContexts
-from proxy.routing.facts import Networks
+from proxy.model import Backend, FileSignatures, Limits, Listener, Networks, RouteTable, TlsContexts
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.match import Index
 

@@ -1,9 +1,9 @@
 """The path of the upstream request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from proxy.model import Match, Rewrite
-from proxy.routing.paths import NO_SEGMENTS, fill_template, replace_prefix, to_wire
+from proxy.routing.paths import NO_SEGMENTS, fill_template, prefix_replacer, to_wire
 
 
 def upstream_path(
@@ -15,11 +15,24 @@ def upstream_path(
     """
     if rewrite is None:
         return path
-    pattern = match.path.value if match.path is not None else "/"
+    pattern = _pattern(match)
     if rewrite.prefix is not None:
-        return replace_prefix(path, pattern, rewrite.prefix)
+        return prefix_replacer(pattern, rewrite.prefix)(path)
     if rewrite.full_path is not None:
         return to_wire(rewrite.full_path)
     if rewrite.template is not None:
         return fill_template(path, rewrite.template, pattern, more)
     return path
+
+
+def path_rewriter(match: Match, rewrite: Rewrite | None) -> Callable[[bytes], bytes] | None:
+    """`upstream_path` of the paths that `match` takes, prepared. None if they stay."""
+    if rewrite is None or (rewrite.prefix is rewrite.full_path is rewrite.template is None):
+        return None
+    if rewrite.prefix is not None:
+        return prefix_replacer(_pattern(match), rewrite.prefix)
+    return lambda path: upstream_path(match, rewrite, path)
+
+
+def _pattern(match: Match) -> str:
+    return match.path.value if match.path is not None else "/"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -15,10 +16,9 @@ from proxy.control.table_watcher import TableWatcher
 from proxy.downstream.asgi_types import App
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.forwarder import Forwarder
-from proxy.mirroring.comparisons import Comparisons
-from proxy.mirroring.lane import Open
-from proxy.mirroring.mirrors import Mirrors
-from proxy.mirroring.parity_book import ParityBook
+from proxy.mirroring.copy_maker import CopyMaker
+from proxy.mirroring.outlet import Outlet
+from proxy.mirroring.sender import CopySender
 from proxy.model import ALL_BP, Backend
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import RANDOM_BITS
@@ -58,29 +58,12 @@ class WorkerSlot(Struct, frozen=True):
     log_lock: LogLock | None = None
     """For the access log that all workers write to. None for the process that also records the history: the only
     process, or the admin process, which writes no access log."""
+    to_mirror: socket.socket | None = None
+    """The end of the way to the mirror process. Without it this process makes its copies itself (ADR 34)."""
 
     @property
     def worker(self) -> WorkerStats:
         return self.stats.workers[self.number]
-
-
-class Mirroring(Struct, frozen=True):
-    """The copies of requests of one process, and what they show."""
-
-    mirrors: Mirrors
-    comparisons: Comparisons
-    book: ParityBook
-
-    @staticmethod
-    def create(open_upstream: Open, slot: WorkerSlot) -> "Mirroring":
-        book = ParityBook(
-            MirrorCounters(slot.worker), slot.stats.parity, slot.stats.cases, slot.number
-        )
-        comparisons = Comparisons(book)
-        return Mirroring(Mirrors(open_upstream, book, comparisons.offer), comparisons, book)
-
-    def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self.comparisons.run(), self.book.run()
 
 
 class Facade:
@@ -94,7 +77,7 @@ class Facade:
         slot: WorkerSlot,
         reloader: Reloader,
         follower: HealthFollower,
-        mirroring: Mirroring,
+        maker: CopyMaker | None,
         needs_asgi_tier: bool = False,
         tracing: "Tracing | None" = None,
     ) -> None:
@@ -111,7 +94,7 @@ class Facade:
         self.tracing = tracing
         """None without a collector of spans."""
         self._follower = follower
-        self._mirroring = mirroring
+        self._maker = maker
         self._heartbeat = Heartbeat(slot.worker, self._status, follower.follow)
 
     @property
@@ -131,6 +114,10 @@ class Facade:
     def publish(self) -> None:
         """Publish the current status of this process."""
         self._heartbeat.publish()
+
+    def follow_health(self) -> None:
+        """Apply the states of endpoints that this process has just published, before the next beat."""
+        self._follower.follow()
 
     def _status(self, lag_s: float) -> WorkerStatus:
         return WorkerStatus(
@@ -160,11 +147,13 @@ class Facade:
         Then close the upstreams and the log.
         """
         self._follower.follow()
-        own = (self._heartbeat.run(), self.reloader.run(), *self._mirroring.tasks())
+        maker = self._maker
+        copying = () if maker is None else maker.tasks()
+        own = (self._heartbeat.run(), self.reloader.run(), *copying)
         async with background_tasks(self.watcher, *own, *others):
             yield
-            await self._mirroring.mirrors.aclose()
-        self._mirroring.book.publish()
+            if maker is not None:
+                await maker.aclose()
         await self.forwarder.upstreams.aclose()
         await self.forwarder.access_log.aclose()
         if self.tracing is not None:
@@ -216,11 +205,14 @@ def build(
         name = backend.name.partition(" ")[0]
         return open_upstream(backend, transports.get(name), tls)
 
-    mirroring = Mirroring.create(open_copies, slot)
+    maker = None
+    if slot.to_mirror is None:
+        maker = CopyMaker.create(open_copies, slot.stats.mirror)
 
     def adopt(snapshot: Snapshot) -> None:
         upstreams.adopt(snapshot.backends, snapshot.contexts)
-        mirroring.mirrors.adopt(snapshot)
+        if maker is not None:
+            maker.mirrors.adopt(snapshot)
 
     counters = RequestCounters(slot.worker)
     recording = slot.log_lock is None
@@ -236,7 +228,7 @@ def build(
         counters,
         LineWriter(),
         follower.health,
-        mirrors=mirroring.mirrors,
+        copies=_copy_sender(maker, slot),
     )
     reloader = Reloader(watcher, access_log, ServiceManager(settings.notify_socket))
     tracing = None if settings.tracing is None else _start_tracing(settings.tracing, forwarder)
@@ -247,10 +239,17 @@ def build(
         slot,
         reloader,
         follower,
-        mirroring,
+        maker,
         bool(transports),
         tracing,
     )
+
+
+def _copy_sender(maker: CopyMaker | None, slot: WorkerSlot) -> CopySender | None:
+    drops = MirrorCounters(slot.worker)
+    if maker is not None:
+        return CopySender(maker.mirrors, drops)
+    return None if slot.to_mirror is None else CopySender(Outlet(slot.to_mirror), drops)
 
 
 def _start_tracing(settings: TracingSettings, forwarder: Forwarder) -> "Tracing":

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from proxy.control.tls_files import signature_of
@@ -25,7 +25,7 @@ class ListenerTls:
         self._files = files
         self._loaded = self._signatures()
         self._refused: _Signatures = {}
-        self._use: Callable[[ssl.SSLContext], Awaitable[None]] | None = None
+        self._use: Callable[[ssl.SSLContext], None] | None = None
         self.context = _context(files)
 
     @staticmethod
@@ -33,16 +33,16 @@ class ListenerTls:
         """Blocks. Raises SettingsError."""
         return None if files is None else ListenerTls(files)
 
-    async def follow(self, use: Callable[[ssl.SSLContext], Awaitable[None]]) -> None:
+    async def follow(self, use: Callable[[ssl.SSLContext], None]) -> None:
         """Call `use` with the context now and after each renewal. One that fails leaves the context before."""
         self._use = use
         await asyncio.to_thread(self._reload)
-        await use(self.context)
+        use(self.context)
 
     async def refresh(self) -> None:
         """Look at the files, and use them if they have changed. Files that cannot be used are logged, once."""
         if await asyncio.to_thread(self._reload) and self._use is not None:
-            await self._use(self.context)
+            self._use(self.context)
 
     def _reload(self) -> bool:
         signatures = self._signatures()
@@ -100,6 +100,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
 def _context_of(files: CertificateFiles, client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # It costs the server more than the client.
     context.set_alpn_protocols(_ALPN)
     try:
         # Without `password`, OpenSSL would ask for the passphrase on the terminal.

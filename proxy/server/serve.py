@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 
 from proxy.downstream.asgi import AsgiService
@@ -17,12 +16,14 @@ from proxy.downstream.proxy_protocol_listener import ProxyProtocolListener
 from proxy.forwarding.asgi_app import AsgiTier
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
-from proxy.routing.facts import Networks
+from proxy.model import Networks
 from proxy.routing.snapshot import CurrentTable
 from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import Facade
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
+from proxy.server.mirror_runner import runner_tasks
+from proxy.server.mirror_way import MirrorWay
 from proxy.server.parity import ParityKeeper
 from proxy.server.probes import OwnHealth
 from proxy.server.service_manager import ServiceManager
@@ -45,26 +46,19 @@ def service_of(tier: Tier, facade: Facade, tasks: set[asyncio.Task[None]]) -> Re
     return AsgiTier(AsgiService(facade.asgi_app, tasks, lambda: quick.limits), fast)
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The event loop for `asyncio.Runner`; None is asyncio's own."""
-    if sys.platform == "win32":
-        return None
-    import uvloop  # Not on Windows.
-
-    return uvloop.new_event_loop
-
-
 async def serve(
     facade: Facade,
     settings: Settings,
     announce: Callable[[Address, Address], None],
     stop: asyncio.Event,
     stop_now: asyncio.Event | None = None,
+    mirror: MirrorWay | None = None,
 ) -> None:
     """Serve traffic and the admin application in this process until `stop` is set.
 
-    `announce` gets both addresses once they accept connections. `stop_now` ends the drain early. Raises SettingsError
-    for an address or a certificate that cannot be used.
+    `announce` gets both addresses once they accept connections. `stop_now` ends the drain early. `mirror` is the way
+    to a process for copies, which is started here. Raises SettingsError for an address or a certificate that cannot
+    be used.
     """
     tls = ListenerTls.load(settings.tls)
     traffic_socket, admin_socket = (
@@ -73,13 +67,14 @@ async def serve(
     )
     listen, admin = address_of(traffic_socket), address_of(admin_socket)
     health = OwnHealth(facade.slot.worker, facade.publish)
-    parity = ParityKeeper(facade.table, facade.slot.stats, settings.routes)
+    parity = ParityKeeper(facade.table, facade.slot.stats.mirror, settings.routes)
     dashboard = dashboard_of(settings, facade.table, facade.slot.stats, parity)
     token = settings.admin_token
     app = admin_app(facade.table, facade.slot.stats, health, token, dashboard, parity)
     traffic = Traffic(facade, settings, traffic_socket, tls)
-    monitor = HealthMonitor(facade.table, facade.slot.stats)
-    background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
+    monitor = HealthMonitor(facade.table, facade.slot.stats, on_change=facade.follow_health)
+    copying = runner_tasks(mirror, settings, facade.table)
+    background = facade.running(monitor.run(), dashboard.live.run(), parity.run(), *copying)
     async with serving_admin(app, facade.table, admin_socket), background:
         await traffic.start()
         announce(listen, admin)

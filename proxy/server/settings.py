@@ -22,9 +22,11 @@ DEFAULT_ADMIN = "127.0.0.1:9901"
 MAX_WORKERS = 128
 
 Tier = Literal["fast", "asgi"]
+DashboardUse = Literal["edit", "read-only"]
 
 # b64token of RFC 6750 2.1: needs no encoding after `Bearer `.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*")
+_HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 _RATIO = re.compile(r"[0-9](?:\.[0-9]{1,6})?")
 _MAX_TOKEN_FILE_BYTES = 4096
 
@@ -111,6 +113,10 @@ class Settings(Struct, frozen=True):
     workers: int = 1
     admin_token: Token | None = None
     """Required on the admin listener. Never None unless that listens on loopback."""
+    dashboard: DashboardUse = "edit"
+    """What the forms of the dashboard may do."""
+    replicas: tuple[str, ...] = ()
+    """URLs of the admin listeners of all replicas. The dashboard shows their tables."""
     tls: TlsFiles | None = None
     proxy_protocol: tuple[str, ...] = ()
     """Networks of balancers that begin each connection with a PROXY header."""
@@ -164,6 +170,29 @@ def parse_collector(text: str) -> str:
     return text if url.path not in ("", "/") else f"{text.rstrip('/')}/v1/traces"
 
 
+def parse_replicas(text: str) -> tuple[str, ...]:
+    """URLs or `host:port` of admin listeners, separated by commas. Raises SettingsError."""
+    return tuple(_admin_url(each.strip()) for each in text.split(","))
+
+
+def _admin_url(text: str) -> str:
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        is_address = False
+    if (
+        not is_address
+        or url != f"http://{parts.netloc}"
+        or not _HOST_AND_PORT.fullmatch(parts.netloc)
+    ):
+        raise SettingsError(
+            f"{text!r} is no admin listener: write its host and port, like facade-admin:9901"
+        )
+    return url
+
+
 def parse_ratio(text: str) -> float:
     """Raises SettingsError."""
     if not _RATIO.fullmatch(text) or float(text) > 1:
@@ -193,6 +222,14 @@ def parse_tier(text: str) -> Tier:
         if text == tier:
             return text  # type: ignore[return-value]
     raise SettingsError(f"{text!r} is no tier: write fast or asgi")
+
+
+def parse_dashboard(text: str) -> DashboardUse:
+    """Raises SettingsError."""
+    for use in get_args(DashboardUse):
+        if text == use:
+            return text  # type: ignore[return-value]
+    raise SettingsError(f"{text!r} is no use of the dashboard: write edit or read-only")
 
 
 def read_token(path: Path) -> Token:

@@ -19,11 +19,14 @@ from proxy.control.table_file import snapshot_of
 from proxy.routing.snapshot import Snapshot
 from proxy.server.admin.app import admin_app, dashboard_of
 from proxy.server.app import WorkerSlot, build
+from proxy.server.event_loop import loop_factory
 from proxy.server.health.monitor import HealthMonitor
 from proxy.server.listener_tls import ListenerTls
+from proxy.server.mirror_runner import runner_tasks
+from proxy.server.mirror_way import MirrorWay
 from proxy.server.parity import ParityKeeper
 from proxy.server.probes import FleetHealth
-from proxy.server.serve import Traffic, loop_factory, serving_admin
+from proxy.server.serve import Traffic, serving_admin
 from proxy.server.service_manager import ServiceManager
 from proxy.server.settings import Address, Settings, SettingsError
 from proxy.server.signals import block_reload_signals, follow_reload_signals
@@ -50,6 +53,7 @@ class Shared(Struct, frozen=True):
     traffic: list[socket.socket]
     """One for each worker."""
     admin: socket.socket
+    mirror: MirrorWay | None
 
     def close_others(self, own: socket.socket) -> None:
         """Close all listening sockets but `own`."""
@@ -72,15 +76,17 @@ def run_workers(settings: Settings, announce: Announce) -> int:
         load(text, str(settings.routes)), text, dict(settings.backends), time.time()
     )
     AccessLog.check(settings.access_log)
+    mirror = MirrorWay.create(settings.workers)
     shared = Shared(
         # The supervisor reports to the service manager for all.
         replace(settings, notify_socket=None),
-        SharedStats(settings.workers),
+        SharedStats(settings.workers, mirror=None if mirror is None else mirror.shared),
         LogLock(),
         ListenerTls.load(settings.tls),
         os.getpid(),
         bind_shared(settings.listen, settings.workers),
         bind(settings.admin, "--admin"),
+        mirror,
     )
     listen, admin = address_of(shared.traffic[0]), address_of(shared.admin)
     roles = [
@@ -109,7 +115,10 @@ def _run_worker(shared: Shared, number: int) -> int:
     table_watcher.log.setLevel(logging.CRITICAL)
 
     async def work(stop: asyncio.Event, stop_now: asyncio.Event) -> None:
-        facade = build(shared.settings, slot=WorkerSlot(shared.stats, number, shared.log_lock))
+        mirror = shared.mirror
+        to_mirror = None if mirror is None else mirror.of_workers[number]
+        slot = WorkerSlot(shared.stats, number, shared.log_lock, to_mirror)
+        facade = build(shared.settings, slot=slot)
         traffic = Traffic(facade, shared.settings, own, shared.tls)
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         async with facade.running():
@@ -133,12 +142,13 @@ def _run_admin(shared: Shared) -> int:
         )
         follow_reload_signals(facade.reloader.reload, facade.reloader.reopen_log)
         health = FleetHealth(shared.stats)
-        parity = ParityKeeper(facade.table, shared.stats, shared.settings.routes)
+        parity = ParityKeeper(facade.table, shared.stats.mirror, shared.settings.routes)
         dashboard = dashboard_of(shared.settings, facade.table, shared.stats, parity)
         token = shared.settings.admin_token
         app = admin_app(facade.table, shared.stats, health, token, dashboard, parity)
         monitor = HealthMonitor(facade.table, shared.stats)
-        background = facade.running(monitor.run(), dashboard.live.run(), parity.run())
+        copying = runner_tasks(shared.mirror, shared.settings, facade.table)
+        background = facade.running(monitor.run(), dashboard.live.run(), parity.run(), *copying)
         async with serving_admin(app, facade.table, shared.admin), background:
             shared.stats.admin_up = True
             await stop.wait()

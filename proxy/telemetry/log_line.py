@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from proxy.errors import RequestError
 from proxy.model import ALL_BP, Facts, Route
 from proxy.routing.logged_names import LoggedNames
-from proxy.routing.predicates import cookie_values, header_values, query_values
+from proxy.routing.predicates import cookie_values, header_values, query_values, text
 from proxy.routing.transforms.trace_context import Identity
 from proxy.telemetry.request_record import Record, reason_of
 
@@ -150,7 +150,11 @@ def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
 
 
 def _hashed(values: list[str]) -> list[str]:
-    return [sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:16] for value in values]
+    return [_hash(value.encode("utf-8", "surrogatepass")) for value in values]
+
+
+def _hash(value: bytes) -> str:
+    return sha256(value).hexdigest()[:16]
 
 
 def refused_line(error: RequestError, client: str, table: str, now: float) -> bytes:
@@ -212,3 +216,11 @@ def read_part(facts: Facts, reads: LoggedNames) -> bytes:
     """The members with the values that the table's rules read, after a comma; empty if there are none."""
     members = read_values(facts, reads)
     return b"," + msgspec.json.encode(members)[1:-1] if members else b""
+
+
+def hashed_cookie_part(name: bytes, values: list[bytes]) -> bytes:
+    """`read_part` for a table whose rules read only one cookie, the key of a cohort. `name` is its name as JSON."""
+    if not values:
+        return b""
+    hashes = [_hash(each if each.isascii() else text(each).encode()) for each in values]
+    return b',"cookies":{%b:["%b"]}' % (name, '","'.join(hashes).encode())

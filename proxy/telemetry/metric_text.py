@@ -59,6 +59,11 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "facade_mirror_compared_total": ("counter", "Copies that were compared, by the outcome."),
     "facade_mirror_dropped_total": ("counter", "Copies that were not sent, or not compared."),
+    "facade_mirror_process_up": ("gauge", "1 while the process that makes copies runs."),
+    "facade_mirror_process_restarts_total": (
+        "counter",
+        "Processes for copies that took the place of one that ended.",
+    ),
     "facade_access_log_dropped_total": (
         "counter",
         "Lines of the access log that could not be written.",
@@ -67,8 +72,11 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "gauge",
         "How late a worker's event loop was, at worst, in the last 15 s.",
     ),
-    "facade_worker_cpu_seconds_total": ("counter", "CPU time of a worker."),
-    "facade_worker_resident_bytes": ("gauge", "Memory of a worker."),
+    "facade_worker_cpu_seconds_total": (
+        "counter",
+        "CPU time of a worker, or of the mirror process.",
+    ),
+    "facade_worker_resident_bytes": ("gauge", "Memory of a worker, or of the mirror process."),
     "facade_worker_table_info": ("gauge", "The table that a worker serves."),
     "facade_workers": ("gauge", "Workers by state."),
     "facade_worker_restarts_total": ("counter", "Workers that took the place of one that ended."),

@@ -54,7 +54,7 @@ class RouteCopies(Struct, frozen=True):
 
 
 class MirrorCounters:
-    """The counters of one worker, which is their only writer. They continue those of the worker before."""
+    """The counters of one worker, or of the maker of copies. They continue those of the process before."""
 
     def __init__(self, worker: WorkerStats) -> None:
         self._worker = worker
@@ -81,9 +81,9 @@ class MirrorCounters:
 
 
 def copies_of_routes(stats: SharedStats) -> Iterator[tuple[str, RouteCopies]]:
-    """The sums of each route with a mirror."""
+    """The sums of each route with a mirror: of what workers have not handed over, and of the copies."""
     sums: dict[str, list[int]] = {}
-    for worker in stats:
+    for worker in (*stats, stats.mirror.stats):
         for number, name in enumerate(tuple(worker.names())):
             if _is_of_mirror(name):
                 at = number * SET_SLOTS

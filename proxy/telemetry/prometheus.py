@@ -105,6 +105,9 @@ def _of_recovery(totals: Totals) -> str:
 
 def _of_workers(stats: SharedStats) -> str:
     workers = [(str(number), worker, worker.status()) for number, worker in enumerate(stats, 1)]
+    processes = [(number, status) for number, _, status in workers]
+    if stats.mirror.is_up:
+        processes.append(("mirror", stats.mirror.stats.status()))
     states = {state.name.lower(): 0 for state in WorkerState}
     for _, worker, _ in workers:
         states[WorkerState(worker.state).name.lower()] += 1
@@ -119,9 +122,9 @@ def _of_workers(stats: SharedStats) -> str:
                 "facade_access_log_dropped_total", [(n, s.log_dropped) for n, _, s in workers]
             ),
             by_worker("facade_event_loop_lag_seconds", [(n, s.lag_s) for n, _, s in workers]),
-            by_worker("facade_worker_cpu_seconds_total", [(n, s.cpu_s) for n, _, s in workers]),
+            by_worker("facade_worker_cpu_seconds_total", [(n, s.cpu_s) for n, s in processes]),
             by_worker(
-                "facade_worker_resident_bytes", [(n, s.resident_bytes) for n, _, s in workers]
+                "facade_worker_resident_bytes", [(n, s.resident_bytes) for n, s in processes]
             ),
             family(
                 "facade_worker_table_info",
@@ -201,6 +204,10 @@ def _of_mirrors(stats: SharedStats) -> str:
             family("facade_mirror_copies_total", by_two(("route", "kind"), copies)),
             family("facade_mirror_compared_total", by_two(("route", "outcome"), compared)),
             family("facade_mirror_dropped_total", by_two(("route", "reason"), dropped)),
+            single("facade_mirror_process_up", int(stats.mirror.is_up)),
+            single(
+                "facade_mirror_process_restarts_total", stats.mirror.stats.head[StatField.RESTARTS]
+            ),
         )
     )
 

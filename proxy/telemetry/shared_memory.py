@@ -7,6 +7,7 @@
         status          the worker's status as JSON, replaced whole
         names           the name of each set of counters, appended
         counters        `SET_SLOTS` numbers for each name; sums of seconds are floats
+      SharedMirror    what copies of requests show, in a mapping of their own: written by the maker of copies
 
 A number has eight bytes, is aligned and has one writer. So it needs no lock, and it survives the end of its
 writer. A worker that replaces a dead one continues its counters.
@@ -22,13 +23,15 @@ from msgspec import Struct
 
 from proxy.telemetry.shared_block import CHECK_BYTES, checked, with_checksum
 from proxy.telemetry.shared_health import SharedHealth
-from proxy.telemetry.shared_parity import SharedParity
+from proxy.telemetry.shared_text import SharedText
 
 SET_SLOTS = 52
 """Counters of one set."""
 _HEAD_SLOTS = 64
 _HEAD_BYTES = _HEAD_SLOTS * 8
 _STATUS_BYTES = 256 * 1024
+_MIRROR_SETS = 4_096
+_TEXT_BYTES = 16 * 1024 * 1024
 _NAME_BYTES = 128
 """The average room for a name; longer names leave room for fewer sets."""
 
@@ -144,13 +147,19 @@ class WorkerStats:
 
     def names(self) -> list[Name]:
         """The names of all sets, in the order of their counters."""
+        for _ in self.read_names():
+            pass
+        return self._read_names
+
+    def read_names(self) -> Iterator[None]:
+        """Read the names of new sets, each in a step of the iterator."""
         while len(self._read_names) < self.head[StatField.SETS]:
             text = checked(self._names[self._read_to :])
             if text is None:
                 break  # It is being written; the next call finds it.
             self._read_names.append(tuple(msgspec.json.decode(text, type=list[str])))
             self._read_to += CHECK_BYTES + len(text)
-        return self._read_names
+            yield
 
     def status(self) -> WorkerStatus:
         """The last published status; while a new one is being written, the one before."""
@@ -160,18 +169,43 @@ class WorkerStats:
         return self._last_status
 
 
+class SharedMirror:
+    """What copies show: counters and the status of their maker, the parity of routes, and recorded cases.
+
+    `file` is a descriptor that another process can map, too (`mirror_bytes`). Without it only forked processes can.
+    """
+
+    def __init__(self, file: int = -1) -> None:
+        view = memoryview(mmap.mmap(file, mirror_bytes()))
+        counted = WorkerStats.size(_MIRROR_SETS)
+        self.stats = WorkerStats(view[:counted], _MIRROR_SETS)
+        self.parity = SharedText(view[counted : counted + _TEXT_BYTES])
+        self.cases = SharedText(view[counted + _TEXT_BYTES :])
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a mirror process, and it works."""
+        return self.stats.state == WorkerState.SERVING
+
+
+def mirror_bytes() -> int:
+    """The size of the file for a `SharedMirror`. Pages that are never written take no memory."""
+    return WorkerStats.size(_MIRROR_SETS) + 2 * _TEXT_BYTES
+
+
 class SharedStats:
     """The parts of `workers` workers. Pages that are never written take no memory."""
 
-    def __init__(self, workers: int = 1, max_sets: int = 16_384) -> None:
+    def __init__(
+        self, workers: int = 1, max_sets: int = 16_384, mirror: SharedMirror | None = None
+    ) -> None:
         size = WorkerStats.size(max_sets)
         self._memory = mmap.mmap(-1, size * workers)
         view = memoryview(self._memory)
         self.health = SharedHealth()
         self.replica = uuid.uuid4().hex
         """Names these counters: another facade, and this one after a restart, has another name."""
-        self.parity = SharedParity(workers)
-        self.cases = SharedParity(workers)
+        self.mirror = mirror or SharedMirror()
         self.workers = tuple(
             WorkerStats(view[number * size : (number + 1) * size], max_sets)
             for number in range(workers)

@@ -1,6 +1,7 @@
 """The sums of the counters of all workers."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TypeVar
 
 from msgspec import Struct
@@ -39,6 +40,8 @@ class Totals:
     def add(self, stats: SharedStats) -> Iterator[None]:
         """Add all counters, a few sets in each step of the iterator."""
         for worker in stats:
+            # Mostly none is new.
+            yield from islice(worker.read_names(), 0, None, _SETS_IN_A_STEP)
             for number, name in enumerate(tuple(worker.names())):
                 if len(name) == 1:
                     _add_count(self.refused, name[0], worker.counters[number * SET_SLOTS])

@@ -23,7 +23,7 @@ from proxy.upstream.failures import (
     not_http,
     speaks_http2,
 )
-from proxy.upstream.interfaces import ExchangeSink, OnOutcome
+from proxy.upstream.interfaces import ExchangeSink
 from proxy.upstream.socket_state import is_clean_end, peek, unread_bytes
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ class Connection(BackendSocket):
         "_timeouts",
         "first_bytes",
         "is_counted",
-        "on_outcome",
+        "outcomes",
+        "period",
         "private",
         "reused",
     )
 
     _timeouts: Timeouts
-    on_outcome: OnOutcome
-    """Set by `ObservedConnection` only, as `is_counted`: the current exchange has an outcome."""
     is_counted: bool
+    """Set by `ObservedConnection` only: the current exchange has an outcome."""
 
     def __init__(self, owner: ConnectionOwner) -> None:
         super().__init__(owner.write_batch)
@@ -69,6 +69,9 @@ class Connection(BackendSocket):
         self._active_at = self._first_sweep_at = self._opened_at = 0.0
         self._backlog_bytes = 0
         self.reused = False
+        self.outcomes = owner.outcomes
+        self.period = 0
+        """The period of the endpoint's availability in which the current exchange began (`Outcomes`)."""
         self.private: PrivateConnections | None = None
         """Set before `begin` if the request logs in the connection: it then belongs to one client connection."""
 
@@ -112,6 +115,7 @@ class Connection(BackendSocket):
         self._is_uploading = uploading
         self._active = True
         self._first_sweep_at = 0.0
+        self.period = self.outcomes.period
         self._writer.write(head)
 
     def leave_outcome(self) -> None:
@@ -191,7 +195,11 @@ class Connection(BackendSocket):
             if self._sink is sink:
                 self._finish(sink)
         elif parser.phase != HEAD:
-            self._active = True
+            self._response_goes_on()
+
+    def _response_goes_on(self) -> None:
+        """A part of the response has come, and not yet its end."""
+        self._active = True
 
     def eof_received(self) -> bool:
         sink = self._sink

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.http1.response_parser import ResponseParser
 from proxy.tick import WriteBatch
+from proxy.upstream.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from proxy.upstream.connection import Connection
@@ -16,6 +17,7 @@ class ConnectionOwner(Protocol):
     idle_timeout_s: float
     max_age_s: float | None
     write_batch: WriteBatch
+    outcomes: Outcomes
 
     def new_parser(self) -> ResponseParser:
         """A parser for the responses of one connection."""

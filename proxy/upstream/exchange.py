@@ -44,6 +44,7 @@ class HttpExchange:
         "attempts",
         "on_1xx",
         "on_elapsed",
+        "period",
         "trailers",
     )
 
@@ -61,7 +62,7 @@ class HttpExchange:
         self._error: RequestError | None = None
         self._chunks: list[bytes] = []
         self._head: ResponseHead | None = None
-        self._unread_bytes = self.attempts = 0
+        self._unread_bytes = self.attempts = self.period = 0
         self._response_complete = self._repeated = self._is_judged = False
         self._elapsed_s = 0.0
         self.trailers: HeaderPairs = []
@@ -82,6 +83,7 @@ class HttpExchange:
         if self._private is not None:
             connection.private = self._private
         connection.begin(head, self, request.method == "HEAD", timeouts, uploading)
+        self.period = connection.period
         if self._is_judged:
             connection.leave_outcome()
 

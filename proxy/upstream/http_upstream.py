@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -140,6 +140,11 @@ class HttpUpstream:
 
     # --- availability ---------------------------------------------------------------------------------
 
+    def set_available(self, available: Collection[Endpoint]) -> None:
+        """Requests are sent to these endpoints, or try them. Others get requests in panic only."""
+        for pool in self._all:
+            pool.outcomes.set_available(pool.endpoint in available)
+
     def choose_from(self, turns: Sequence[Turn], trial: Endpoint | None) -> None:
         """Choose among these endpoints from now on; of the backend's, at least one. Requests in flight go on.
 
@@ -155,13 +160,8 @@ class HttpUpstream:
         self._turns = [pools[endpoint] for endpoint, _ in turns]
         self._trial = None if trial is None else pools[trial]
         self._pools = self._turns
-        if self._trial is not None and not self._trial.load:
+        if self._trial is not None and not self._trial.load_of_period:
             self._pools = [*self._turns, self._trial]
-
-    @property
-    def load(self) -> int:
-        """Requests that use a connection or wait for one."""
-        return sum(pool.load for pool in self._all)
 
     @property
     def is_full(self) -> bool:
@@ -174,9 +174,12 @@ class HttpUpstream:
         return self._trial is not None and self._trial not in self._pools
 
     def offer_trial(self) -> None:
-        """Let another request try the endpoint `trial`, if none does any more."""
+        """Let another request try the endpoint `trial`, if none does any more.
+
+        Requests that it got before it was half-open may be stuck, and are no trial.
+        """
         trial = self._trial
-        if trial is not None and not trial.load:
+        if trial is not None and not trial.load_of_period:
             trial.drop_idle()
             self._pools = [*self._turns, trial]
 

@@ -35,6 +35,8 @@ class PendingRequest(Struct, eq=False):
     until: float
     on_connection: Callable[[Connection], None]
     on_error: Callable[[UpstreamError], None]
+    period: int = 0
+    """The period of the endpoint's availability in which it was queued."""
 
 
 class Opener:

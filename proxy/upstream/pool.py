@@ -24,12 +24,9 @@ from proxy.upstream.dial import dial, is_literal
 from proxy.upstream.failures import NOT_CONNECTED, early_end, not_connected
 from proxy.upstream.interfaces import OnOutcome, Stats
 from proxy.upstream.name_watch import NameWatch
-from proxy.upstream.observed_connection import (
-    NO_RESPONSE,
-    ObservedConnection,
-    ObservedTlsConnection,
-)
+from proxy.upstream.observed_connection import ObservedConnection, ObservedTlsConnection
 from proxy.upstream.opener import Opener, PendingRequest
+from proxy.upstream.outcomes import NO_RESPONSE, Outcomes
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls_connection import TlsConnection
 
@@ -63,7 +60,8 @@ class Pool:
         on_outcome: OnOutcome | None = None,
     ) -> None:
         self.backend = backend
-        self._on_outcome = on_outcome
+        self._is_observed = on_outcome is not None
+        self.outcomes = Outcomes(on_outcome)
         self.weight = 100
         """The percentage of its usual share of requests."""
         self.affinity = affinity
@@ -130,10 +128,13 @@ class Pool:
         limits = self._limits
         return limits.max_connections - len(self._live) + limits.max_pending_requests
 
-    def report(self, status: int) -> None:
-        """The outcome of a request whose response the caller has judged (`Connection.leave_outcome`)."""
-        if self._on_outcome is not None:
-            self._on_outcome(status)
+    @property
+    def load_of_period(self) -> int:
+        """The part of `load` that began in the current period of availability."""
+        busy = self._live - {*self._idle, *self._reserved}
+        period = self.outcomes.period
+        exchanges = sum(connection.period == period for connection in busy)
+        return exchanges + sum(pending.period == period for pending in self._queue)
 
     @property
     def has_room(self) -> bool:
@@ -148,6 +149,7 @@ class Pool:
             raise UpstreamBusy(
                 f"backend {self.backend} has too many requests waiting", self.backend
             )
+        pending.period = self.outcomes.period
         self._queue.append(pending)
         self.make_room()
         self._sweep.start()
@@ -188,11 +190,9 @@ class Pool:
         return connection
 
     def _new_connection(self) -> Connection:
-        on_outcome = self._on_outcome
-        if on_outcome is None:
-            return Connection(self) if self._tls is None else TlsConnection(self)
-        kind = ObservedConnection if self._tls is None else ObservedTlsConnection
-        return kind(self, on_outcome)
+        if self._is_observed:
+            return (ObservedConnection if self._tls is None else ObservedTlsConnection)(self)
+        return (Connection if self._tls is None else TlsConnection)(self)
 
     def _opened(self, task: asyncio.Task[Connection]) -> None:
         if not task.cancelled():
@@ -226,8 +226,8 @@ class Pool:
     def _fail_pending(self, pending: PendingRequest, error: UpstreamError) -> None:
         """A request has left the queue without a connection."""
         # UpstreamBusy is about a limit of the facade, and no failure of the endpoint.
-        if self._on_outcome is not None and not isinstance(error, UpstreamBusy):
-            self._on_outcome(NO_RESPONSE)
+        if not isinstance(error, UpstreamBusy):
+            self.outcomes.report(NO_RESPONSE, pending.period)
         pending.on_error(error)
 
     def new_parser(self) -> ResponseParser:

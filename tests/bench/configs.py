@@ -38,6 +38,7 @@ def nginx(
     bodies = "" if buffered else "proxy_buffering off; proxy_request_buffering off;"
     log = f"{folder}/access.log combined buffer=32k flush=1s" if logs else "off"
     files = f"ssl_certificate {folder}/server.crt; ssl_certificate_key {folder}/server.key;"
+    files += " ssl_protocols TLSv1.2 TLSv1.3;"  # The default since nginx 1.23.4. Before, it was without TLS 1.3.
     user = "user root;" if os.geteuid() == 0 else ""  # A worker that may read the temporary folder.
     temporary = "\n".join(
         f"  {name}_temp_path {folder}/{name};"

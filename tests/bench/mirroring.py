@@ -1,17 +1,16 @@
-"""What a mirror costs the requests that it copies. `python -m tests.bench.mirroring [--seconds S]`.
+"""What a mirror costs the requests that it copies. `python -m tests.bench.mirroring [--seconds S] [--kinds WORD ...]`.
 
-CPU: a usual request of the fast tier without sockets, its own calls alone: from the bytes of the client to those for
-the backend, and from the response to the client. What copies do in later ticks is counted apart.
+CPU: see `mirror_cost`.
 
-Latency and memory: two facades between the same backends, one with a mirror, and a client at a fixed rate, for each way
-in which a mirror may misbehave. Rounds alternate. The backends are processes of their own.
+Latency and memory: two facades in front of the same incumbent, one with a mirror, and a client at a fixed rate, for
+each way in which a mirror may misbehave. Rounds alternate. Backends are processes of their own. The mirror's backend
+stands for another machine, so it runs with SCHED_IDLE: it gets only CPU that nothing else wants. So does the facade's
+own mirror process, by itself. A round while other programs of the machine take CPU is repeated, some times.
 """
 
 import argparse
-import asyncio
 import contextlib
-import gc
-import json
+import os
 import random
 import socket
 import statistics
@@ -25,155 +24,19 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from proxy.comparison.comparer import Comparer
-from proxy.comparison.observation import Observation
-from proxy.mirroring.comparisons import Comparisons
-from proxy.mirroring.mirrors import Mirrors
-from proxy.mirroring.parity_book import ParityBook
-from proxy.model import CompareRules
-from proxy.telemetry.mirror_counters import MirrorCounters
-from proxy.telemetry.shared_memory import SharedStats
-from proxy.upstream import open_upstream
-from tests.bench.mirror_backend import responding, response, rows
-from tests.faults.misbehaving import backend
-from tests.support.facade_in_process import InProcess, Wire
+from tests.bench.mirror_backend import rows
+from tests.bench.mirror_cost import GET, TABLE, costs
+from tests.support import procfs
 from tests.support.facade_process import ROOT, FacadeProcess, facade_process
+from tests.support.waiting import until
 
 RATE = 200.0
-ROUNDS = 7
-CLIENTS = 16
-REQUESTS = 3_200
+ROUNDS = 9
 _SEED = 7
-_FEW = rows(11)
-_ALONE = """
-version: 1
-backends: {{legacy: "{legacy}", new: "{new}"}}
-routes:
-- name: list
-  stage: {stage}
-  backend_refs: [legacy, new]
-  {mirror}
-"""
-_COMPARED = "mirror: {max_concurrency: 1000, compare: {status: exact}}"
-_GET = b"GET /list HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nUser-Agent: bench\r\nCookie: a=1\r\n\r\n"
-
-
-# --- CPU --------------------------------------------------------------------------------------------
-
-
-class Side(Struct):
-    """A facade, its clients, and the time of their requests' own calls in microseconds."""
-
-    facade: InProcess
-    mirrors: Mirrors
-    comparisons: Comparisons
-    clients: list[Wire]
-    own_us: list[float]
-
-    async def run(self, response: bytes) -> None:
-        """Each client sends a request in one tick, and gets its response."""
-        legacy = self.facade.open_connections("legacy", CLIENTS)
-        began = time.perf_counter_ns()
-        for client in self.clients:
-            client.protocol.data_received(_GET)
-        sent = time.perf_counter_ns()
-        await asyncio.sleep(0)
-        received = time.perf_counter_ns()
-        for each in legacy:
-            each.protocol.data_received(response)
-        self.own_us.append((time.perf_counter_ns() - received + sent - began) / 1e3 / CLIENTS)
-
-    async def settle(self) -> None:
-        """Let the copies end."""
-        while self.mirrors.busy or self.comparisons.waiting:
-            await asyncio.sleep(0)
-        for client in self.clients:
-            client.take()
-        self.facade.lines.clear()
-
-
-class ListedOnly(Mirrors):
-    """Mirrors that list requests, and make no copies."""
-
-    def wake(self) -> None:
-        """Nothing is done in the next tick."""
-
-
-def side(table: str, kind: type[Mirrors] = Mirrors) -> Side:
-    """A facade that serves `table`."""
-    stats = SharedStats()
-    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, stats.cases, 0)
-    comparisons = Comparisons(book)
-    mirrors = kind(lambda each, tls: open_upstream(each, None, tls), book, comparisons.offer)
-    facade = InProcess(table, quick=True, mirrors=mirrors)
-    return Side(facade, mirrors, comparisons, [facade.connect() for _ in range(CLIENTS)], [])
-
-
-async def own_cost(table: str) -> float:
-    """Own CPU time of a request in microseconds, if its copy is never made."""
-    alone, of_legacy = side(table, ListedOnly), response(_FEW)
-    for _ in range(REQUESTS // CLIENTS):
-        await alone.run(of_legacy)
-        alone.mirrors.notes.clear()
-        for client in alone.clients:
-            client.take()
-        alone.facade.lines.clear()
-    for client in alone.clients:
-        client.close()
-    alone.facade.close()
-    await asyncio.sleep(0)
-    return statistics.median(alone.own_us)
-
-
-async def costs_of(plain: str, mirrored: str) -> tuple[float, float, float]:
-    """Own CPU time of a request under each table, and that of a copy, in microseconds.
-
-    Both are measured by turns, right after the work for copies. Any such work leaves the caches of the
-    processor cold, which makes each request twice as slow.
-    """
-    sides = [side(plain), side(mirrored)]
-    running = [asyncio.create_task(each.comparisons.run()) for each in sides]
-    of_legacy, copies_us = response(_FEW), []
-    for number in range(REQUESTS // CLIENTS):
-        for each in sides if number % 2 else reversed(sides):
-            await each.run(of_legacy)
-        cpu = time.process_time_ns()
-        for each in sides:
-            await each.settle()
-        copies_us.append((time.process_time_ns() - cpu) / 1e3 / CLIENTS)
-    for task in running:
-        task.cancel()
-    await asyncio.wait(running)
-    for each in sides:
-        await each.mirrors.aclose()
-        for client in each.clients:
-            client.close()
-        each.facade.close()
-    await asyncio.sleep(0)
-    off_us, on_us = (statistics.median(each.own_us) for each in sides)
-    return off_us, on_us, statistics.median(copies_us)
-
-
-def costs() -> Iterator[str]:
-    """The lines about CPU."""
-    with backend(responding(_FEW)) as new:
-        plain, mirrored = (
-            _ALONE.format(legacy="http://127.0.0.1:1", new=new, stage=stage, mirror=mirror)
-            for stage, mirror in (("legacy", ""), ("shadow", _COMPARED))
-        )
-        alone = [
-            (asyncio.run(own_cost(plain)), asyncio.run(own_cost(mirrored))) for _ in range(ROUNDS)
-        ]
-        found = [asyncio.run(costs_of(plain, mirrored)) for _ in range(ROUNDS)]
-    off_us, on_us = (min(each[at] for each in alone) for at in (0, 1))
-    yield f"own CPU of a request: {off_us:.2f} us without a mirror, {on_us:.2f} us with: {on_us / off_us:.3f} x"
-    off_us, on_us, copy_us = map(statistics.median, zip(*found, strict=True))
-    ratio = statistics.median(on / off for off, on, _ in found)
-    yield f"right after the work for copies: {off_us:.1f} us and {on_us:.1f} us: {ratio:.3f} x"
-    yield f"the copy and its comparison of {len(_FEW)} bytes of JSON, apart: {copy_us:.0f} us"
-
-
-# --- latency and memory -------------------------------------------------------------------------------
+_FOREIGN = 0.05
+"""The most CPU of other programs in a round, as a share of all cores."""
+_TRIES = 6
+"""Rounds for each side that may be repeated."""
 
 
 class Load(Struct, frozen=True):
@@ -181,6 +44,8 @@ class Load(Struct, frozen=True):
 
     p50_ms: float
     p99_ms: float
+    foreign: float
+    """The share of all cores that other programs took meanwhile."""
 
 
 def load(facade: FacadeProcess, rate: float, seconds: float, length: int) -> Load:
@@ -188,94 +53,144 @@ def load(facade: FacadeProcess, rate: float, seconds: float, length: int) -> Loa
     gap = random.Random(_SEED).expovariate
     waits_ms: list[float] = []
     address = (facade.listen.host, facade.listen.port)
+    began, busy_s, own_s = time.perf_counter(), _busy_s(), procfs.cpu_s(os.getpid())
     with socket.create_connection(address, 20) as client, client.makefile("rb") as reader:
         due = time.perf_counter()
         until = due + seconds
         while due < until:
             time.sleep(max(0.0, due - time.perf_counter()))
-            client.sendall(_GET)
+            client.sendall(GET)
             while reader.readline() != b"\r\n":
                 pass
             reader.read(length)
             waits_ms.append((time.perf_counter() - due) * 1e3)
             due += gap(rate)
+    foreign_s = _busy_s() - busy_s - (procfs.cpu_s(os.getpid()) - own_s)
+    foreign = foreign_s / (time.perf_counter() - began) / (os.cpu_count() or 1)
     waits_ms.sort()
-    return Load(statistics.median(waits_ms), waits_ms[int(len(waits_ms) * 0.99)])
+    return Load(statistics.median(waits_ms), waits_ms[int(len(waits_ms) * 0.99)], foreign)
+
+
+def _busy_s() -> float:
+    return sum(procfs.core_busy_s(core) for core in range(os.cpu_count() or 1))
 
 
 @contextlib.contextmanager
-def apart(kind: str, count: int) -> Iterator[str]:
-    """A backend in a process of its own. Yields its URL."""
+def apart(kind: str, count: int, *, idle: bool) -> Iterator[str]:
+    """A backend in a process of its own; `idle` if it gets only CPU that nothing else wants. Yields its URL."""
     argv = [sys.executable, "-m", "tests.bench.mirror_backend", kind, str(count)]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        url = process.stdout.readline().strip()
+        if idle:
+            for task in os.listdir(f"/proc/{process.pid}/task"):
+                os.sched_setscheduler(int(task), os.SCHED_IDLE, os.sched_param(0))
+        yield url
         process.kill()
+
+
+class Rounds(Struct):
+    """The rounds of one facade."""
+
+    facade: FacadeProcess
+    memory: dict[int, int]
+    """Resident bytes of each of its processes before the first round."""
+    loads: list[Load] = []
+
+    def grown(self) -> list[int]:
+        """By how many bytes its processes have grown."""
+        return [now - self.memory.get(pid, now) for pid, now in memory_of(self.facade).items()]
+
+    @property
+    def p50_ms(self) -> float:
+        return statistics.median(each.p50_ms for each in self.loads)
+
+    @property
+    def p99_ms(self) -> float:
+        return statistics.median(each.p99_ms for each in self.loads)
+
+
+def memory_of(facade: FacadeProcess) -> dict[int, int]:
+    """Resident bytes of each process."""
+    found = {}
+    for pid in procfs.tree(facade.popen.pid):
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            found[pid] = procfs.resident_of(text)
+    return found
 
 
 def beside(kind: str, count: int, rate: float, seconds: float) -> str:
     """Latency and memory of a facade whose mirror behaves so, beside one without a mirror."""
     length = len(rows(count))
     with ExitStack() as stack:
-        legacy, new = (stack.enter_context(apart(each, count)) for each in ("responds", kind))
-        facades = []
+        legacy = stack.enter_context(apart("responds", count, idle=False))
+        new = stack.enter_context(apart(kind, count, idle=True))
+        both = []
         for stage, mirror in (("legacy", ""), ("shadow", "mirror: {compare: {status: exact}}")):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            table = _ALONE.format(legacy=legacy, new=new, stage=stage, mirror=mirror)
-            facades.append(stack.enter_context(facade_process(folder, table=table)))
-        for facade in facades:
+            table = TABLE.format(legacy=legacy, new=new, stage=stage, mirror=mirror)
+            facade = stack.enter_context(facade_process(folder, table=table))
             load(facade, rate, 1.0, length)
-        before = [facade.resident_bytes for facade in facades]
-        rounds = [[load(each, rate, seconds, length) for each in facades] for _ in range(ROUNDS)]
-        grown = [each.resident_bytes - was for each, was in zip(facades, before, strict=True)]
-        p99 = [statistics.median(each[at].p99_ms for each in rounds) for at in (0, 1)]
-        p50 = [statistics.median(each[at].p50_ms for each in rounds) for at in (0, 1)]
-    return (
-        f"p50 {p50[0]:.2f} -> {p50[1]:.2f} ms, p99 {p99[0]:.2f} -> {p99[1]:.2f} ms, "
-        f"memory {grown[0] / 1e6:+.1f} -> {grown[1] / 1e6:+.1f} MB"
-    )
+            both.append(facade)
+        until(lambda: both[1].total("facade_mirror_copies_total") > 0, 60)
+        sides = [Rounds(each, memory_of(each)) for each in both]
+        for number in range(ROUNDS):
+            for each in sides if number % 2 else reversed(sides):
+                each.loads.append(quiet(each.facade, rate, seconds, length))
+        copied = both[1].total("facade_mirror_copies_total")
+        plain, mirrored = sides
+        foreign = max(each.foreign for side in sides for each in side.loads)
+        return (
+            f"p50 {plain.p50_ms:.2f} -> {mirrored.p50_ms:.2f} ms, "
+            f"p99 {plain.p99_ms:.2f} -> {mirrored.p99_ms:.2f} ms "
+            f"({mirrored.p99_ms / plain.p99_ms:.2f} x), memory "
+            f"{_mb(plain.grown())} -> {_mb(mirrored.grown())} MB, {copied:.0f} copies, "
+            f"other programs {foreign:.0%} of the CPU"
+        )
 
 
-def longest_slice(size: int) -> float:
-    """The longest slice in milliseconds of comparing two responses of JSON with `size` bytes."""
-    rows = [
-        {"id": n, "name": f"name {n}", "cost": n * 7.5, "tags": ["a", "b"]}
-        for n in range(size // 60)
-    ]
-    left = Observation(200, body=json.dumps(rows).encode())
-    rows[7]["cost"] = 1
-    right = Observation(200, body=json.dumps(rows).encode())
-    longest = 0.0
-    gc.disable()  # As `Comparisons` does.
-    comparison = Comparer(CompareRules()).begin(left, right)
-    outcome = None
-    while outcome is None:
-        began = time.thread_time()
-        outcome = comparison.advance()
-        longest = max(longest, time.thread_time() - began)
-    gc.enable()
-    return longest * 1e3
+def quiet(facade: FacadeProcess, rate: float, seconds: float, length: int) -> Load:
+    """A round in which other programs took little CPU; the best of `_TRIES` if there is none."""
+    best = None
+    for _ in range(_TRIES):
+        found = load(facade, rate, seconds, length)
+        if best is None or found.foreign < best.foreign:
+            best = found
+        if best.foreign <= _FOREIGN:
+            break
+    assert best is not None
+    return best
+
+
+def _mb(grown: list[int]) -> str:
+    return " and ".join(f"{each / 1e6:+.1f}" for each in grown)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.mirroring", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
-    options = parser.parse_args()
-    for line in costs():
-        print(line)
-    holds = [longest_slice(1024 * 1024) for _ in range(5)]
-    print(f"longest slice of comparing 1 MB of JSON: {min(holds):.2f} ms (the best of five)")
-    for kind, count, rate in (
+    kinds = [
         ("responds", 11, RATE),
-        ("responds", 22_000, 4.0),
         ("hangs", 11, RATE),
         ("resets", 11, RATE),
         ("floods", 11, RATE),
         ("responds with 1 GB", 11, RATE),
-    ):
-        about = f"the mirror {kind}, {len(rows(count)):,} bytes {rate:g} times a second"
-        print(f"{about}: {beside(kind, count, rate, options.seconds)}", flush=True)
+        ("responds", 22_000, 4.0),
+    ]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.mirroring", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
+    parser.add_argument(
+        "--kinds", nargs="*", help="the mirrors, by words that they begin with; or cpu"
+    )
+    options = parser.parse_args()
+    chosen = options.kinds
+    if not chosen or "cpu" in chosen:
+        for line in costs():
+            print(line, flush=True)
+    for kind, count, rate in kinds:
+        if not chosen or any(kind.endswith(word) or kind.startswith(word) for word in chosen):
+            about = f"the mirror {kind}, {len(rows(count)):,} bytes {rate:g} times a second"
+            print(f"{about}: {beside(kind, count, rate, options.seconds)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from proxy.cli import parse
 from proxy.cli.serve_options import OPTIONS, add_options
 from proxy.cli.serve_options import read_settings as facade_settings
 from proxy.config.load import load
-from proxy.server.settings import parse_address, parse_seconds, read_token
+from proxy.server.settings import parse_address, parse_replicas, parse_seconds, read_token
 from tests.deploy.reading import config_of, container, named, pod, variables, workloads
 from tests.deploy.rendering import CHART, SCENARIOS, TREE, Helm, Values, changed, scenario_values
 
@@ -158,6 +158,32 @@ def test_the_admin_token_is_a_mounted_file_of_the_named_secret(
     # As the page tells to make it.
     (tmp_path / file.name).write_text("0123456789abcdef" * 4)
     assert read_token(tmp_path / file.name).matches(b"0123456789abcdef" * 4)
+
+
+@pytest.mark.parametrize("monitored", [True, False])
+def test_replicas_are_asked_through_a_service_that_has_all_of_them(
+    helm: Helm, values: Values, monitored: bool
+) -> None:
+    changes = changed(values, facade__admin__existingSecret="facade-admin")
+    made = helm.manifests(changed(changes, serviceMonitor__enabled=monitored))
+    facade = workloads(made)["facade"]
+    (url,) = parse_replicas(variables(facade, config_of(made))["FACADE_REPLICAS"])
+    service = named(made, "Service", "facade-admin")["spec"]
+    assert url == f"http://facade-admin:{service['ports'][0]['port']}"
+    assert service["clusterIP"] == "None"
+    labels = facade["spec"]["template"]["metadata"]["labels"].items()
+    assert service["selector"].items() <= labels
+    rules = named(made, "NetworkPolicy", "facade")["spec"]
+    peers = {"podSelector": {"matchLabels": service["selector"]}}
+    for direction, member in (("ingress", "from"), ("egress", "to")):
+        assert [{"port": 9901, "protocol": "TCP"}] in [
+            rule["ports"] for rule in rules[direction] if rule.get(member) == [peers]
+        ]
+
+
+def test_without_an_admin_token_no_replica_is_asked(helm: Helm, values: Values) -> None:
+    made = helm.manifests(values)
+    assert "FACADE_REPLICAS" not in variables(workloads(made)["facade"], config_of(made))
 
 
 @pytest.mark.parametrize(("drain", "pause"), [(0, 0), (15, 10), (600, 600)])

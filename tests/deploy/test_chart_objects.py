@@ -175,13 +175,17 @@ def test_other_settings_of_the_service_are_another_version(helm: Helm, values: V
     assert after["spec"]["template"] != before["spec"]["template"]
 
 
-def test_only_prometheus_and_the_runner_reach_the_admin_port_and_only_with_the_token(
+def test_only_prometheus_the_runner_and_the_replicas_reach_the_admin_port_and_only_with_the_token(
     helm: Helm, values: Values
 ) -> None:
     made = helm.manifests(scenario_values("everything"))
     rules = named(made, "NetworkPolicy", "facade")["spec"]["ingress"]
-    metrics, figures = [rule for rule in rules if {p["port"] for p in rule["ports"]} == {9901}]
+    metrics, tables, figures = [
+        rule for rule in rules if {p["port"] for p in rule["ports"]} == {9901}
+    ]
     assert metrics["from"] == scenario_values("everything")["networkPolicy"]["prometheusFrom"]
+    replicas = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "facade"}}}
+    assert tables["from"] == [replicas]
     (runner,) = figures["from"]
     labels = named(made, "Job", "facade-rollout")["spec"]["template"]["metadata"]["labels"].items()
     assert runner["podSelector"]["matchLabels"].items() <= labels

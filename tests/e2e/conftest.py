@@ -31,6 +31,7 @@ class Stack:
     service: str
     routes: Path
     output: Path
+    access_log: Path
     process: subprocess.Popen[bytes]
 
 
@@ -56,13 +57,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ports = dict(zip(names, quiet_ports(4), strict=True))
     routes = folder / "routes.yaml"
     routes.write_bytes((ROOT / "routes.yaml").read_bytes())
+    output, access_log = folder / "output", folder / "access.jsonl"
     environ = {
         **os.environ,
         **{name: str(port) for name, port in ports.items()},
         "DATA_DIR": str(folder / "data"),
         "FACADE_ROUTES": str(routes),
+        "FACADE_ACCESS_LOG": str(access_log),
     }
-    output = folder / "output"
     with output.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.local"],
@@ -87,6 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f"{here}:{ports['SERVICE_PORT']}",
             routes,
             output,
+            access_log,
             process,
         )
     finally:

@@ -18,11 +18,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import chromium
 from tests.support.dashboard_site import Site, site
+from tests.support.facade_process import facade_process
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 _PATHS = ("/flights/1", "/flights/2", "/flights/3", "/hotels/9", "/profile/7", "/search?q=x")
-_BROKEN = "/flights/broken"
+_RARE = ("/flights/broken", "/profile/8")
+"""A failure, and a profile of which the newcomer says something else."""
 _STEPS = (
     ("flights", "newcomer=5", "first canary: no new errors in the shadow copies"),
     ("flights", "newcomer=20", "p99 is lower than the monolith's"),
@@ -39,7 +42,7 @@ def traffic(running: Site) -> Iterator[None]:
 
     def client() -> None:
         while not stop.is_set():
-            running.facade.get(_BROKEN if random.random() < 0.01 else random.choice(_PATHS))
+            running.facade.get(random.choice(_RARE if random.random() < 0.02 else _PATHS))
             stop.wait(_PAUSE_S * random.uniform(0.6, 1.4))
 
     threads = [threading.Thread(target=client) for _ in range(_CLIENTS)]
@@ -80,11 +83,11 @@ def picture(page: Page, name: str) -> None:
 
 
 def pictures(browser: Browser, running: Site) -> None:
-    """The whole page in both themes and on a telephone, a change, and a broken edit."""
-    for name, width, height in (("light", 1200, 960), ("dark", 1200, 960), ("390", 390, 1300)):
+    """The whole page in both themes, and on a telephone, a change, and a broken edit."""
+    for name, width, height in (("light", 1200, 1310), ("dark", 1200, 1310), ("390", 390, 1400)):
         page = browser.new_page(
             viewport={"width": width, "height": height},
-            color_scheme="light" if name == "light" else "dark",
+            color_scheme="dark" if name in ("dark", "390") else "light",
         )
         page.goto(running.url)
         expect(page.get_by_text("flights: canary 20 % -> 40 %")).to_be_attached()
@@ -109,7 +112,17 @@ def pictures(browser: Browser, running: Site) -> None:
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as running:
+    own, other = free_port(), free_port()
+    replicas = ("--replicas", f"127.0.0.1:{own},127.0.0.1:{other}")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as scratch,
+        site(Path(folder), *replicas, "--admin", f"127.0.0.1:{own}") as running,
+        # A second replica with the same file.
+        facade_process(
+            Path(scratch), "--admin", f"127.0.0.1:{other}", "--routes", str(running.routes)
+        ),
+    ):
         running.replace("monolith: 80, newcomer: 20", "monolith: 99, newcomer: 1")
         with traffic(running), chromium() as browser:
             for step in _STEPS:

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import ROOT, Stack
+from tests.e2e.ledger_of_stack import ENDPOINTS, get, ledger, rows, use
 from tests.support.browser import complaints_of
+from tests.support.waiting import until
 
 PAGE = "/travelbuddy/"
 FRONT_END = "/travelbuddy/app/"
@@ -183,13 +185,13 @@ def test_a_broken_table_is_told_and_the_last_good_one_serves(stack: Stack) -> No
 
 
 def wait_for_reload(stack: Stack, *, ok: bool) -> dict[str, str]:
-    until = time.monotonic() + 5
+    deadline = time.monotonic() + 5
     while True:
         with urllib.request.urlopen(f"{stack.admin}/readyz", timeout=5) as response:
             told: dict[str, str] = json.loads(response.read())
         if bool(told["last_reload_ok"]) == ok:
             return told
-        assert time.monotonic() < until, told
+        assert time.monotonic() < deadline, told
         time.sleep(0.05)
 
 
@@ -217,3 +219,21 @@ def test_what_the_stack_prints_makes_sense_to_a_newcomer(stack: Stack) -> None:
     for part in ("PostgreSQL", "service", "legacy", "facade"):
         assert part in printed
     assert "\x1b[" not in printed, "colour is for terminals"
+
+
+def test_the_ledger_of_the_stack_is_that_of_the_page(stack: Stack, browser: Browser) -> None:
+    """docs/strangler-fig.md has the output of a run; its counts and times differ from run to run."""
+    shift(stack, "legacy")
+    until(lambda: get(stack, LIST) == "legacy")
+    shift(stack, "live")
+    until(lambda: get(stack, LIST) == "flightspecials")
+    use(stack, browser)
+    printed = ledger(stack)
+    print(printed)
+    page = (ROOT / "docs" / "strangler-fig.md").read_text()
+    shown = rows(page.partition(f"--endpoints {ENDPOINTS}\n")[2].partition("```")[0])
+    assert len(shown) > 15
+    assert shown <= rows(printed)
+    assert rows(printed.partition("never asked for:")[2]) == {
+        ("GET /travelbuddy/qrcode/{size}/{text}",)
+    }

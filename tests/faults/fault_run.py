@@ -24,6 +24,8 @@ _MONITORED = (
 )
 _TRIGGERS = "triggers: [connect_failure, timeout, circuit_open, not_ok, 502, 503, 504]"
 _DEADLINE_S = 60.0
+_BEATS_S = 0.3
+"""Within it the facade has judged an outcome, and its workers follow."""
 
 
 class Load(Struct, frozen=True):
@@ -44,6 +46,9 @@ class Answer(Struct, frozen=True):
     status: int
     backend: str
     reason: str
+    began: float
+    """When the request was sent, in seconds, monotonic."""
+    ended: float
 
 
 class FaultRun(Struct):
@@ -54,9 +59,9 @@ class FaultRun(Struct):
     newcomer: FaultyBackend
     incumbent: FaultyBackend
     recovered_s: float = 0.0
-    """From the healing until the victim has all of its traffic again."""
+    """From the healing to the first response of the victim after which no GET falls back any more."""
     probes: int = 0
-    """How many probes that took."""
+    """How many probes came in this time."""
 
     def of(self, method: str) -> list[Answer]:
         return [each for each in self.answers if each.method == method]
@@ -113,7 +118,7 @@ async def run(
         ]
         text = table(faults, backends, victim, load.attempt_s)
         async with facade_in_loop(text, folder, tier=tier) as facade:
-            async with _sending(facade, runs, load):
+            async with _sending(facade, runs, load) as sent:
                 await asyncio.sleep(load.before_s)
                 victims = [_victim(each, victim) for each in runs]
                 for each, backend in zip(runs, victims, strict=True):
@@ -123,6 +128,9 @@ async def run(
                     await backend.heal()
                 healed = time.monotonic()
                 await asyncio.gather(*(_recovered(facade, each, victim, healed) for each in runs))
+                await _stuck_ones_end(sent)
+            for each in runs:
+                _measure(each, victim, healed)
         return runs
 
 
@@ -131,7 +139,9 @@ def _victim(of: FaultRun, victim: Victim) -> FaultyBackend:
 
 
 @contextlib.asynccontextmanager
-async def _sending(facade: RunningFacade, runs: list[FaultRun], load: Load) -> AsyncIterator[None]:
+async def _sending(
+    facade: RunningFacade, runs: list[FaultRun], load: Load
+) -> AsyncIterator[set[asyncio.Task[None]]]:
     """Send requests at a steady rate inside the block, and wait for all responses at its end."""
     sent: set[asyncio.Task[None]] = set()
 
@@ -146,7 +156,7 @@ async def _sending(facade: RunningFacade, runs: list[FaultRun], load: Load) -> A
 
     sender = asyncio.create_task(send())
     try:
-        yield
+        yield sent
     finally:
         sender.cancel()
         await asyncio.wait([sender])
@@ -154,7 +164,7 @@ async def _sending(facade: RunningFacade, runs: list[FaultRun], load: Load) -> A
 
 
 async def _request(facade: RunningFacade, of: FaultRun, route: int, method: str, number: int) -> None:  # fmt: skip
-    body = b"%d" % number if method == "POST" else b""
+    began, body = time.monotonic(), b"%d" % number if method == "POST" else b""
     reader, writer = await asyncio.open_connection(facade.listen.host, facade.listen.port)
     try:
         writer.write(
@@ -164,10 +174,10 @@ async def _request(facade: RunningFacade, of: FaultRun, route: int, method: str,
         raw = await asyncio.wait_for(reader.read(), _DEADLINE_S)
     finally:
         writer.close()
-    of.answers.append(_read(method, raw))
+    of.answers.append(_read(method, raw, began))
 
 
-def _read(method: str, raw: bytes) -> Answer:
+def _read(method: str, raw: bytes, began: float) -> Answer:
     head, end, body = raw.partition(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     decision = dict(
@@ -175,7 +185,8 @@ def _read(method: str, raw: bytes) -> Answer:
     )
     whole = bool(end) and len(body) == int(fields.get(b"content-length", b"-1"))
     status = int(head[9:12]) if whole else 0
-    return Answer(method, status, decision.get("backend", "-"), decision.get("reason", "-"))
+    backend, reason = decision.get("backend", "-"), decision.get("reason", "-")
+    return Answer(method, status, backend, reason, began, time.monotonic())
 
 
 async def _recovered(facade: RunningFacade, of: FaultRun, victim: Victim, healed: float) -> None:
@@ -185,7 +196,24 @@ async def _recovered(facade: RunningFacade, of: FaultRun, victim: Victim, healed
     while health.current.breaker(backend.name) != "closed" or not _serves(of, victim):
         assert time.monotonic() < deadline, f"no recovery after {of.fault}"
         await asyncio.sleep(0.01)
-    of.recovered_s, of.probes = time.monotonic() - healed, backend.probes
+    of.recovered_s = time.monotonic() - healed
+
+
+async def _stuck_ones_end(sent: set[asyncio.Task[None]]) -> None:
+    """Wait for the requests that were sent before: those that met the fault must not lead to another ejection."""
+    await asyncio.wait_for(asyncio.gather(*sent), _DEADLINE_S)
+    await asyncio.sleep(_BEATS_S)
+
+
+def _measure(of: FaultRun, victim: Victim, healed: float) -> None:
+    """Set `recovered_s` and `probes`."""
+    if victim == "newcomer":
+        gets = [each for each in of.of("GET") if each.began >= healed]
+        fell_back = [each.began for each in gets if each.backend != of.newcomer.name]
+        last = max(fell_back, default=healed)
+        of.recovered_s = min(each.ended for each in gets if each.began > last) - healed
+    probed_at = _victim(of, victim).probed_at
+    of.probes = sum(0 <= at - healed <= of.recovered_s for at in probed_at)
 
 
 def _serves(of: FaultRun, victim: Victim) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal, cast
@@ -37,7 +38,8 @@ class FaultyBackend:
         self.seen: Counter[bytes] = Counter()
         """The bodies of writes, and how often each came."""
         self.reads = 0
-        self.probes = 0
+        self.probed_at: list[float] = []
+        """When each probe came."""
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -65,7 +67,7 @@ class FaultyBackend:
             await self.stop()  # A name that is gone keeps no connection for long.
 
     async def heal(self) -> None:
-        self.fault, self.probes = None, 0
+        self.fault = None
         if self._server is None:
             await self.start()
 
@@ -106,7 +108,7 @@ class _Connection(asyncio.Protocol):
     def _respond(self, head: bytes, body: bytes) -> None:
         backend, (method, target) = self._backend, head.split(b" ", 2)[:2]
         if target == PROBE:
-            backend.probes += 1
+            backend.probed_at.append(time.monotonic())
         elif method == b"POST":
             backend.seen[body] += 1
         else:

@@ -62,4 +62,5 @@ async def test_the_same_for_long_at_200_requests_a_second(
     fault: Fault, victim: Victim, tier: Tier, tmp_path: Path
 ) -> None:
     (only,) = await run([fault], tier, victim, LONG, tmp_path)
+    assert only.probes <= 1, f"back after {only.recovered_s:.1f} s"
     (check_newcomer if victim == "newcomer" else check_incumbent)(only)

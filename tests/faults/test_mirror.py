@@ -19,6 +19,7 @@ from tests.faults.misbehaving import (
 )
 from tests.support.facade_in_loop import TIERS
 from tests.support.facade_process import FacadeProcess, facade_process
+from tests.support.waiting import until
 
 TABLE = """
 version: 1
@@ -46,6 +47,12 @@ def served(facade: FacadeProcess, count: int) -> None:
             assert reader.read(len(BODY)) == BODY
 
 
+def accounted(facade: FacadeProcess) -> float:
+    """Requests whose copy ended, was dropped, or is among the eight that may be sent now."""
+    names = ("facade_mirror_dropped_total", "facade_mirror_compared_total")
+    return sum(map(facade.total, names)) + 8
+
+
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("behave", [hangs, resets, floods, answers_a_gigabyte, drips])
 def test_a_mirror_that_misbehaves_leaves_requests_and_memory_alone(
@@ -55,15 +62,14 @@ def test_a_mirror_that_misbehaves_leaves_requests_and_memory_alone(
         table = TABLE.format(legacy=legacy, new=new)
         with facade_process(tmp_path, "--tier", tier, table=table) as facade:
             served(facade, 20)
+            # The mirror process starts with the first table that has a mirror, and gets what was sent meanwhile.
+            until(lambda: accounted(facade) >= 20, 60)
             before = highest = facade.resident_bytes
             for _ in range(_ROUNDS):
                 served(facade, _REQUESTS)
                 highest = max(highest, facade.resident_bytes)
+            until(lambda: accounted(facade) >= 20 + _ROUNDS * _REQUESTS, 60)
+            highest = max(highest, facade.resident_bytes)
             assert highest - before < _MOST_BYTES, f"{(highest - before) >> 10} KiB more"
-            copied = facade.total("facade_mirror_copies_total")
-            assert copied > 0
-            dropped = facade.total("facade_mirror_dropped_total")
-            compared = facade.total("facade_mirror_compared_total")
-            # Those that are being sent now are neither.
-            assert copied - 8 - 1 <= compared + dropped
+            assert facade.total("facade_mirror_copies_total") > 0
             assert not facade.logged("Traceback")

@@ -21,7 +21,10 @@ def status(code: int, body: bytes = b"no") -> bytes:
 
 
 class Endpoint:
-    """An endpoint that behaves as a test says: a response, or one of `frozen`, `slow`, `reset`, `endless`."""
+    """An endpoint that behaves as a test says: a response, or one of `frozen`, `stuck`, `slow`, `reset`, `endless`.
+
+    A frozen endpoint responds once it is released, a stuck one resets then.
+    """
 
     def __init__(self, name: bytes) -> None:
         self.name = name
@@ -57,10 +60,13 @@ class Endpoint:
             if isinstance(how, bytes):
                 wire.send(how)
                 await wire.flush()
-            elif how == "frozen":
+            elif how in ("frozen", "stuck"):
                 self.waiting += 1
                 await self.released.wait()
                 self.waiting -= 1
+                if how == "stuck":
+                    wire.reset()
+                    return
                 wire.send(ok(self.name))
             elif how == "slow":
                 await asyncio.sleep(

@@ -1,12 +1,18 @@
 """`facade parity`: the report as people read it and as JSON, of one admin listener and of several."""
 
 import json
+import time
 from typing import Any
 
+import msgspec
 import pytest
 import respx
 
 from proxy import cli
+from proxy.comparison.outcome import EQUAL, Difference, Outcome
+from proxy.comparison.parity import Parity
+from proxy.comparison.replicas import RouteCounts
+from proxy.model import CompareRules
 
 REPORT: dict[str, Any] = {
     "route": "list", "window_s": 86400.0, "compared": 1000, "equal": 990, "baseline_invalid": 2,
@@ -42,19 +48,37 @@ def test_parity_as_people_read_it(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def counts(equal: int, setup: str = "s") -> bytes:
+    """What a facade has counted: so many equal responses, and one that differs."""
+    parity = Parity()
+    for number in range(equal + 1):
+        wrong = Outcome("different", "", (Difference("/code", "value", "LHR", "CDG"),))
+        parity.add(wrong if number == equal else EQUAL, time.time())
+    return msgspec.json.encode(RouteCounts("list", setup, CompareRules(), parity.counts))
+
+
 def test_the_parity_of_several_facades(capsys: pytest.CaptureFixture[str]) -> None:
     with respx.mock() as listeners:
-        listeners.get("http://a:1/parity").respond(json=REPORT)
-        listeners.get("http://b:1/parity").respond(
-            json={**REPORT, "compared": 500, "equal": 500, "differences": []}
-        )
+        listeners.get("http://a:1/parity/counts").respond(content=counts(99))
+        listeners.get("http://b:1/parity/counts").respond(content=counts(199))
         assert (
             cli.main(["parity", "list", "--admin", "a:1", "--admin", "http://b:1/", "--json"]) == 0
         )
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["compared"], shown["equal"], shown["baseline_invalid"]) == (1500, 1490, 4)
+    assert (shown["compared"], shown["equal"]) == (300, 298)
+    assert shown["lower_bound"] < shown["share"] < shown["upper_bound"]
     assert list(shown) == list(REPORT)
-    assert list(shown["differences"][0]) == list(REPORT["differences"][0])
+    (difference,) = shown["differences"]
+    assert list(difference) == list(REPORT["differences"][0])
+    assert (difference["count"], difference["example"]) == (2, {"left": "LHR", "right": "CDG"})
+
+
+def test_facades_with_other_rules_are_not_added_up(capsys: pytest.CaptureFixture[str]) -> None:
+    with respx.mock() as listeners:
+        listeners.get("http://a:1/parity/counts").respond(content=counts(99))
+        listeners.get("http://b:1/parity/counts").respond(content=counts(99, setup="other"))
+        assert cli.main(["parity", "list", "--admin", "a:1", "--admin", "b:1"]) == 2
+    assert "http://a:1 and http://b:1 compare the route by other rules" in capsys.readouterr().err
 
 
 def test_many_differences_are_cut(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -91,9 +92,9 @@ class Browser:
 
 @asynccontextmanager
 async def browsing(
-    folder: Path, table: str = TABLE, token: Token | None = None
+    folder: Path, table: str = TABLE, token: Token | None = None, **settings: Any
 ) -> AsyncIterator[Browser]:
-    async with facade_in_loop(table, folder, admin_token=token) as facade:
+    async with facade_in_loop(table, folder, admin_token=token, **settings) as facade:
         browser = Browser(facade)
         try:
             yield browser
@@ -335,6 +336,18 @@ async def test_a_change_in_between_makes_the_confirmation_void(tmp_path: Path) -
         assert status == 409
         assert "look at what changed" in body
         assert "{legacy: 50" not in browser.facade.routes.read_text()
+
+
+async def test_a_dashboard_for_reading_edits_nothing(tmp_path: Path) -> None:
+    async with browsing(tmp_path, dashboard="read-only") as browser:
+        for path in ("/", "/change", "/change?route=list"):
+            assert "the facade runs with --dashboard read-only" in (await browser.get(path))[2]
+        token = await browser.form_token()
+        for path in ("/preview", "/apply"):
+            fields = {**SHIFT, **WHY, "form_token": token, "version": "x"}
+            status, _, body = await browser.post(path, fields)
+            assert (status, "--dashboard read-only" in body) == (403, True)
+        assert browser.facade.routes.read_text() == TABLE
 
 
 async def test_a_form_is_bounded(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.integration.health_site import (
 )
 from tests.integration.tls_site import Site
 from tests.support.facade_in_loop import TIERS, RunningFacade, facade_in_loop
-from tests.support.origin import origin
+from tests.support.origin import ok, origin
 from tests.support.ports import free_port
 from tests.support.waiting import WITHIN_S, eventually
 
@@ -122,10 +122,11 @@ async def test_another_request_tries_it_when_the_client_of_the_first_has_left(
 
 async def _frozen_request(facade: RunningFacade, ill: Endpoint) -> "asyncio.Task[bytes]":
     """A request that the endpoint holds."""
+    held = ill.waiting
     async with asyncio.timeout(20):
         while True:
             task = asyncio.create_task(served_by(facade))
-            while not (task.done() or ill.waiting):
+            while not (task.done() or ill.waiting > held):
                 await asyncio.sleep(0.005)
             if not task.done():
                 return task
@@ -163,6 +164,7 @@ async def test_a_half_open_breaker_is_open_for_others_while_a_request_tries(
             assert health.current.breaker("b") == "open"
             task.cancel()
             await asyncio.wait([task])
+            health.end_trial("b")
             await eventually(lambda: health.current.breaker("b") == "half_open")
             only.is_well()
 
@@ -209,6 +211,73 @@ async def test_requests_of_clients_that_leave_are_no_failures(tmp_path: Path) ->
             assert await states(facade) == ["healthy"]
 
 
+async def _seen(facade: RunningFacade, requests: int) -> None:
+    """Wait until the outcomes of so many requests have been judged."""
+    health = facade.app.slot.stats.health
+    await eventually(
+        lambda: sum(each.seen.requests for each in health.read().backends["b"].values()) >= requests
+    )
+
+
+async def test_a_request_that_met_the_fault_does_not_eject_an_endpoint_that_has_recovered(
+    tmp_path: Path,
+) -> None:
+    async with endpoints(1) as (only,):
+        text = table([only.url], EAGER, f"health_check: {CHECK}").replace(
+            "request: 1s", "request: 1m"
+        )
+        async with facade_in_loop(text, tmp_path) as facade:
+            only.request = "stuck"
+            before = await _frozen_request(facade, only)
+            only.probe = status(500)
+            await becomes(facade, "unhealthy")
+            in_panic = await _frozen_request(facade, only)
+            only.probe, only.request = ok(), ok(b"0")
+            await becomes(facade, "healthy")
+            only.released.set()
+            assert {await before, await in_panic} == {b"502"}
+            assert await served_by(facade) == b"0"
+            await _seen(facade, 1)
+            assert await states(facade) == ["healthy"]
+            # A request that is sent after the recovery counts.
+            only.request = "reset"
+            assert await served_by(facade) == b"502"
+            await becomes(facade, "ejected")
+
+
+async def test_a_connection_that_was_open_before_a_recovery_reports_failures_after_it(
+    tmp_path: Path,
+) -> None:
+    async with endpoints(1) as (only,):
+        text = table([only.url], EAGER, f"health_check: {CHECK}")
+        async with facade_in_loop(text, tmp_path) as facade:
+            assert await served_by(facade) == b"0"
+            only.probe = status(500)
+            await becomes(facade, "unhealthy")
+            only.probe = ok()
+            await becomes(facade, "healthy")
+            only.request = status(500)
+            assert await served_by(facade) == b"500"
+            await becomes(facade, "ejected")
+
+
+async def test_a_request_that_is_stuck_does_not_prevent_that_another_tries_the_endpoint(
+    tmp_path: Path,
+) -> None:
+    async with endpoints(2) as (ill, well):
+        text = table([ill.url, well.url], OUTLIERS).replace("request: 1s", "request: 1m")
+        async with facade_in_loop(text, tmp_path) as facade:
+            ill.request = "stuck"
+            stuck = await _frozen_request(facade, ill)
+            ill.request = status(500)
+            await until_ejected(facade, "ejected", "healthy")
+            ill.request = ok(b"0")
+            await until_ejected(facade, "healthy", "healthy")
+            assert not stuck.done()
+            ill.released.set()
+            assert await stuck == b"502"
+
+
 async def test_slow_start_gives_an_endpoint_its_share_gradually(tmp_path: Path) -> None:
     async with endpoints(2) as (ill, well):
         slow = "slow_start: {window: 1h, min_weight_percent: 10}"
@@ -231,9 +300,10 @@ async def test_https_endpoints_are_probed_and_ejected(tmp_path: Path) -> None:
             await eventually(lambda: only.probes > 1)
             assert await served_by(facade) == b"0"
             assert await states(facade) == ["healthy"]
-            only.is_ill(status(500))
-            await becomes(facade, "unhealthy")
+            only.request = status(500)
             assert await served_by(facade) == b"500"
+            only.probe = status(500)
+            await becomes(facade, "unhealthy")
             health = facade.app.slot.stats.health
             await eventually(
                 lambda: all(each.is_ejected for each in health.read().backends["b"].values())

@@ -13,7 +13,10 @@ TABLE = """
 version: 1
 backends: {{legacy: "{legacy}", new: "{new}"}}
 routes:
-- {{name: list, stage: shadow, backend_refs: [legacy, new], mirror: {{compare: {{body: {{type: bytes}}}}}}}}
+- name: list
+  stage: shadow
+  backend_refs: [legacy, new]
+  mirror: {{max_concurrency: 1000, compare: {{body: {{type: bytes}}}}}}
 """
 
 

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from proxy import cli
 from tests.integration.mirror_site import Site, site
+from tests.support.facade_in_loop import facade_in_loop
 from tests.support.origin import ok, responding
+from tests.support.waiting import eventually
 from tests.support.wire import Message
 
 CANARY = "canary-0b77"
@@ -32,7 +36,7 @@ async def cases(at: Site) -> list[dict[str, Any]]:
 
 
 async def recorded(at: Site, number: int) -> list[dict[str, Any]]:
-    """The cases, once there are so many: a worker publishes them every two seconds."""
+    """The cases, once there are so many: they are published every two seconds."""
     async with asyncio.timeout(30):
         while len(found := await cases(at)) < number:
             await asyncio.sleep(0.1)
@@ -68,3 +72,55 @@ async def test_a_route_without_a_comparison_has_no_cases(tmp_path: Path) -> None
         for route in ("list", "none"):
             response = await at.facade.get(f"/parity/cases?route={route}", admin=True)
             assert response.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_cases_survive_a_restart_until_the_setup_changes(tmp_path: Path) -> None:
+    old, new = responding(rows("LHR")), responding(by_path)
+    async with site(tmp_path, more=MORE, legacy=old, new=new) as at:
+        for target in ("/wrong", "/right"):
+            await at.facade.get(target, f"cookie: sid={CANARY}")
+        before = await recorded(at, 2)
+        at.facade.stop.set()
+        text = at.facade.routes.read_text()
+        kept = tmp_path / "routes.yaml.cases.json"
+        await eventually(kept.exists)
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert CANARY not in kept.read_text()
+        async with facade_in_loop(text, tmp_path) as again:
+            at.facade = again
+            assert await cases(at) == before
+            await again.get("/wrong/too")
+            found = await recorded(at, 3)
+            assert [each for each in found if each in before] == before
+            # What is redacted is part of the setup: a rule that hides more applies to all cases that are kept.
+            again.routes.write_text(text.replace("body:$[*].iban", "body:$[*].code"))
+            await eventually(lambda: again.app.table.state.reloads == 1)
+            assert await cases(at) == []
+
+
+async def test_exported_cases_pass_on_the_incumbent_and_fail_on_a_broken_newcomer(
+    tmp_path: Path,
+) -> None:
+    old, new = responding(rows("LHR")), responding(by_path)
+    async with site(tmp_path, more=MORE, legacy=old, new=new) as at:
+        for target in ("/wrong?x=1", "/right"):
+            await at.facade.get(target, "accept: application/json")
+        await recorded(at, 2)
+        admin = f"{at.facade.admin.host}:{at.facade.admin.port}"
+        words = ["export-cases", "list", "-o", str(tmp_path / "test_list.py"), "--admin", admin]
+        assert await asyncio.to_thread(cli.main, words) == 0
+        assert await run_tests(tmp_path / "test_list.py", at.legacy.url) == "2 passed"
+        assert await run_tests(tmp_path / "test_list.py", at.new.url) == "1 failed, 1 passed"
+
+
+async def run_tests(file: Path, url: str) -> str:
+    """The summary of pytest, in an environment of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, file),
+        env={**os.environ, "BASE_URL": url},
+        cwd=file.parent,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
+    return output.decode().splitlines()[-1].partition(" in ")[0]

@@ -1,6 +1,7 @@
 """A facade with workers, a monolith and a newcomer, for the tests and the pictures of the dashboard."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ routes:
     stage: shadow
     match: {{path: {{prefix: /profile}}}}
     backend_refs: {{monolith: 100, newcomer: 0}}
+    mirror: {{compare: {{body: {{}}}}}}
   - name: rest
     backend_refs: monolith
 """
@@ -56,8 +58,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def backend(delay_s: float = 0.0) -> Iterator[str]:
-    """A backend that responds to everything after `delay_s`, and to paths with `broken` with a 500."""
+def backend(delay_s: float = 0.0, seat: str = "12A") -> Iterator[str]:
+    """A backend that responds to everything after `delay_s`, and to paths with `broken` with a 500.
+
+    The body is a profile. `seat` is that of the paths that end in an even digit.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -67,9 +72,12 @@ def backend(delay_s: float = 0.0) -> Iterator[str]:
             time.sleep(delay_s)
             status = 500 if "broken" in self.path else 200
             self.send_response(status)
-            self.send_header("content-length", "2")
+            profile = {"path": self.path, "seat": seat if self.path[-1] in "02468" else "12A"}
+            body = json.dumps(profile).encode()
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Write nothing."""
@@ -88,8 +96,11 @@ def backend(delay_s: float = 0.0) -> Iterator[str]:
 
 @contextlib.contextmanager
 def site(folder: Path, *arguments: str, table: str = TABLE) -> Iterator[Site]:
-    """The facade has two workers, and the folder for itself: an edit writes beside the table."""
-    with backend(0.02) as monolith, backend(0.004) as newcomer:
+    """The facade has two workers, and the folder for itself: an edit writes beside the table.
+
+    The newcomer gives every second profile another seat.
+    """
+    with backend(0.02) as monolith, backend(0.004, "14C") as newcomer:
         text = table.format(monolith=monolith, newcomer=newcomer)
         with facade_process(folder, "--workers", "2", *arguments, table=text) as facade:
             yield Site(facade, folder / "routes.yaml")

@@ -19,7 +19,7 @@ from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.quick_request import QuickTier
 from proxy.http1.known_lines import KnownLines
-from proxy.mirroring.mirrors import Mirrors
+from proxy.mirroring.sender import CopySender
 from proxy.routing.current_health import CurrentHealth
 from proxy.routing.snapshot import CurrentTable, ReloadState
 from proxy.telemetry.access_log import AccessLog
@@ -113,7 +113,7 @@ class InProcess:
         *,
         quick: bool,
         peer: str = "192.0.2.9",
-        mirrors: Mirrors | None = None,
+        copies: CopySender | None = None,
     ) -> None:
         self._peer = peer
         self.lines: list[bytes] = []
@@ -134,7 +134,7 @@ class InProcess:
             LineWriter(),
             CurrentHealth(),
             lambda: 7.0,
-            mirrors,
+            copies,
         )
         self.tier = QuickTier(self.forwarder, self.known if quick else None)
         self.tracker = ConnectionTracker(100, lambda _: None, lambda _: None)

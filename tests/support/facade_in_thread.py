@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from proxy.server.serve import loop_factory
+from proxy.server.event_loop import loop_factory
 from tests.support.facade_in_loop import RunningFacade, facade_in_loop
 
 _WITHIN_S = 20

@@ -55,6 +55,8 @@ LABELS = {
     "facade_mirror_copies_total": {"route", "kind"},
     "facade_mirror_compared_total": {"route", "outcome"},
     "facade_mirror_dropped_total": {"route", "reason"},
+    "facade_mirror_process_up": set(),
+    "facade_mirror_process_restarts_total": set(),
     "facade_access_log_dropped_total": {"worker"},
     "facade_event_loop_lag_seconds": {"worker"},
     "facade_worker_cpu_seconds_total": {"worker"},

@@ -9,11 +9,13 @@ Routes that use what 0.1 did not have are written for today's order: they are no
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
+from typing import Any
 
 from msgspec import Struct
 
 from proxy.config.checks.examples import request_of, segment_choices, with_label
 from proxy.errors import Problem
+from proxy.freeing import free_in_parts
 from proxy.model import Facts, MatchedRoute, Route
 from proxy.model.match import Match
 from proxy.routing.hosts import host_matches, host_name, matching_host
@@ -54,6 +56,9 @@ def changed_pairs(routes: Sequence[Route], index: Index) -> tuple[ChangedPair, .
         pairs.setdefault(pair, ChangedPair(*pair, _shown(request)))
         if len(pairs) >= _MAX_WARNINGS:
             break
+    parts = search.parts()
+    del search
+    free_in_parts(parts)
     return tuple(pairs[pair] for pair in sorted(pairs))
 
 
@@ -113,6 +118,10 @@ class _Search:
                 self._tree.add(entry)
             self._new[-1][host] = rank
         self._old = [_old_rank(entry.matched, entry.rank) for entry in self._entries]
+
+    def parts(self) -> list[Any]:
+        """What it refers to, for `free_in_parts`."""
+        return [*self._entries, *self._new, *self._old, *reversed([*self._tree.nodes()])]
 
     def old_route(self, request: Facts) -> Route | None:
         """The route that took the request by the old order."""

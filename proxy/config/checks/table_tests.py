@@ -7,13 +7,23 @@ from msgspec.structs import replace
 
 from proxy.errors import BadRequest, Problem, RequestError
 from proxy.http1.local_reply import OPTIONS_REPLY
-from proxy.model import ALL_BP, Decision, Facts, Known, MatchedRoute, Moment, Route, RouteTable
+from proxy.model import (
+    ALL_BP,
+    Decision,
+    Facts,
+    Known,
+    MatchedRoute,
+    Moment,
+    Networks,
+    Route,
+    RouteTable,
+)
 from proxy.model.stage import Stage
 from proxy.model.table_test import Expectation, Given, TableTest
 from proxy.routing.cohort import key_of
 from proxy.routing.decide import decide
 from proxy.routing.direct_response import direct_response
-from proxy.routing.facts import Networks, read_facts
+from proxy.routing.facts import read_facts
 from proxy.routing.match import Index
 from proxy.routing.resolve import resolve
 

@@ -48,6 +48,8 @@ def unreachable(routes: Sequence[Route]) -> list[Problem]:
         reached.add((position, number))
         key = _key_of_cover(match, host)
         earlier.setdefault(key, []).append(MatchedRoute(route, match, number + 1))
+    while earlier:
+        earlier.popitem()  # See `freeing`.
     return list(_problems(routes, {at: hidden[at] for at in sorted(hidden.keys() - reached)}))
 
 

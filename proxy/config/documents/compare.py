@@ -7,7 +7,7 @@ from pydantic import Field
 
 from proxy.comparison.instants import zone_of
 from proxy.config.documents.base import UNIQUE_ITEMS, Doc, RuledDoc, shared
-from proxy.config.expressions import JsonPath, Redaction
+from proxy.config.expressions import Difference, JsonPath, Redaction
 from proxy.config.faults import Fault
 from proxy.config.texts import Day, HeaderName, Title, Zone, choice
 from proxy.config.units import Duration, Percent, Rate, Size, Tolerance
@@ -71,7 +71,9 @@ class EqualDoc(RuledDoc):
 class IgnoreDoc(Doc):
     """A difference that is accepted until a date."""
 
-    path: JsonPath = Field(description="The path of the difference")
+    path: Difference = Field(
+        description="The place of the difference: a JSON path, `header:NAME`, `status` or `body`"
+    )
     reason: Title = Field(description="The reason for accepting it")
     owner: Title = Field(description="The person or team that is responsible")
     expires: Day = Field(description="The day from which it counts again")
@@ -91,10 +93,14 @@ class BodyDoc(RuledDoc):
     )
 
     def faults(self) -> Iterator[Fault]:
-        if self.type != "json":
-            for key in ("equal", "ignore"):
-                if getattr(self, key):
-                    yield Fault((key,), f"`{key}` is for bodies of type json", "", on_key=True)
+        if self.type == "json":
+            return
+        if self.equal:
+            yield Fault(("equal",), "`equal` is for bodies of type json", "", on_key=True)
+        for number, each in enumerate(self.ignore):
+            if each.path.startswith("$"):
+                text = "a JSON path is for bodies of type json"
+                yield Fault(("ignore", number, "path"), text, "write header:NAME, status or body")
 
 
 class CompareDoc(Doc):

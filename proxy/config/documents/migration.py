@@ -22,6 +22,8 @@ def _read_trigger(value: Any) -> str | int:
             raise value_fault(f"{quoted(value)} is no trigger", "write a status from 500 to 599")
         return value
     text = checked_text(value)
+    if text.isdigit():
+        raise value_fault(f"`{text}` in quotes is no trigger", "write a status without quotes")
     if text not in TRIGGERS:
         raise value_fault(f"{quoted(text)} is no trigger", did_you_mean(text, TRIGGERS))
     return text

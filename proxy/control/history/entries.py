@@ -99,7 +99,7 @@ def chained(new: NewEntry, last: Entry | None, now: float) -> Entry:
         last.version_after if last is not None else None,
         version_of(new.text),
         new.changes,
-        base64.b64encode(zlib.compress(new.text, 9)).decode(),
+        base64.b64encode(zlib.compress(new.text)).decode(),
         last.hash if last is not None else "",
         rollout=UNSET if new.rollout is None else new.rollout,
     )

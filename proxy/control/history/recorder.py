@@ -66,9 +66,9 @@ class Recorder:
             await self._queued.wait()
             self._queued.clear()
             while self._queue:
-                queued = self._queue.popleft()
-                self._queued_bytes -= len(queued.text)
-                await self._write(queued)
+                self._queued_bytes -= len(self._queue[0].text)
+                # No variable here keeps the table: it could be the last that refers to it.
+                await self._write(self._queue.popleft())
 
     async def _write(self, queued: _Queued) -> None:
         fault = await asyncio.to_thread(self._record, queued)

@@ -38,13 +38,18 @@ def shape_of(path: str) -> str:
 
 def segments_of_shape(shape: str) -> list[str]:
     """The segments of a shape, as they are counted. Those beyond the maximal depth are left out."""
-    parts = shape.split("/")[1:]
-    if parts and not parts[-1]:
-        parts.pop()
     return [
         part if part in IDENTIFIERS or _LITERAL.fullmatch(part) else TEXT
-        for part in parts[:_MAX_DEPTH]
+        for part in segments_of_path(shape)
     ]
+
+
+def segments_of_path(path: str) -> list[str]:
+    """As many segments as are counted. A slash at the end has none."""
+    parts = path.split("/")[1:]
+    if parts and not parts[-1]:
+        parts.pop()
+    return parts[:_MAX_DEPTH]
 
 
 class Node:

@@ -1,14 +1,18 @@
 """Rules of responses: which fields of a backend's response the client gets, mapped back and edited."""
 
+from operator import itemgetter
+
+from msgspec import Struct
+
 from proxy.http1.fields import field_line
 from proxy.http1.quick_response import MAPPED_FIELDS
 from proxy.http1.response_head import ResponseHead
 from proxy.http1.response_writer import STATUS_LINES
-from proxy.model import Decision, Facts, HeaderPairs, Route
+from proxy.model import Decision, Facts, HeaderEdits, HeaderPairs, Route
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.cookies import with_set_cookies
 from proxy.routing.transforms.cors import with_cors
-from proxy.routing.transforms.headers import client_headers
+from proxy.routing.transforms.headers import apply_header_edits, client_headers, replaced_names
 from proxy.routing.transforms.request_values import UNKNOWN_ID, ValueSource
 from proxy.routing.transforms.reverse_rewrite import mapped_back
 from proxy.routing.transforms.sent_head import REFUSED_HEAD
@@ -21,6 +25,7 @@ _DROPPED = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
 _NOT_WRITTEN = _DROPPED | {b"connection"}
 _CONNECTION_VALUES = frozenset((b"keep-alive", b"close"))
 _MAX_KEPT = 16
+_name = itemgetter(0)
 
 
 def client_response_headers(
@@ -88,6 +93,38 @@ def head_block(head: ResponseHead, fields: HeaderPairs) -> bytes:
         lines.append(b"Content-Length: %d" % length)
     lines.append(b"")
     return b"\r\n".join(lines)
+
+
+class PreparedEdits(Struct, frozen=True, eq=False):
+    """Edits of responses, one after the other, none with values of a request: what they remove and add together."""
+
+    removed: frozenset[bytes]
+    added: HeaderPairs
+    lines: bytes
+    """`added` as complete lines, without framing."""
+
+    def block(self, head: ResponseHead, block: bytes, fields: HeaderPairs) -> bytes:
+        """The `head_block` with the edits. `block` and `fields` are those without: the result of `unchanged`."""
+        if not self.removed.isdisjoint(map(_name, fields)):
+            kept = [pair for pair in fields if pair[0] not in self.removed]
+            return head_block(head, [*kept, *self.added])
+        at = len(block)
+        if head.fields.length is not None and head.status != 204:
+            at = block.rindex(b"Content-Length: ")  # The last line, of digits only.
+        return block[:at] + self.lines + block[at:]
+
+
+def prepared_edits(*edits: HeaderEdits) -> PreparedEdits | None:
+    """None if there is nothing to edit."""
+    removed: set[bytes] = set()
+    added: HeaderPairs = []
+    for each in edits:
+        removed |= replaced_names(each)
+        added = apply_header_edits(added, each)
+    if not (removed or added):
+        return None
+    lines = b"".join([b"%b\r\n" % line for line in lines_without_framing(added)])
+    return PreparedEdits(frozenset(removed), added, lines)
 
 
 def lines_without_framing(fields: HeaderPairs) -> list[bytes]:

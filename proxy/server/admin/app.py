@@ -1,7 +1,9 @@
 """The application of the admin listener: probes, metrics, figures, the table, `GET /explain`, and the dashboard."""
 
 import asyncio
+import os
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route as Path
 
+from proxy.dashboard.access import REPLICA_SCHEME, Access
 from proxy.dashboard.app import OPEN_PATHS, Dashboard
+from proxy.dashboard.replica_report import PATH as REPLICA_PATH
+from proxy.dashboard.replica_report import own_report
 from proxy.downstream.asgi_types import App, Receive, Scope, Send
 from proxy.errors import FacadeError
 from proxy.model import BackendHealth, Health
@@ -133,6 +138,11 @@ def admin_app(
         report = figures_report(table, stats, _health(table, stats))
         return Response(msgspec.json.encode(report), media_type="application/json")
 
+    async def replica(_: Request) -> Response:
+        health.refresh()
+        report = msgspec.json.encode(own_report(table, stats))
+        return Response(report, media_type="application/json")
+
     def explain_request(request: Request) -> Response:
         # Not a coroutine: Starlette runs it in a thread, since a large table takes long.
         return _explanation(table, _health(table, stats), request)
@@ -142,6 +152,7 @@ def admin_app(
             *(Path("/healthz", healthz), Path("/readyz", readyz)),
             *(Path("/routes", routes), Path("/explain", explain_request)),
             *(Path("/metrics", metrics), Path("/figures", figures)),
+            Path(REPLICA_PATH, replica),
             *dashboard.routes(),
             *parity_paths(parity),
         ],
@@ -155,9 +166,15 @@ def dashboard_of(
 ) -> Dashboard:
     """The dashboard of the table in `settings.routes`. Its sessions depend on the admin token."""
     token = settings.admin_token
-    if token is None:
-        return Dashboard(settings.routes, table, stats, parity.reports)
-    return Dashboard(settings.routes, table, stats, parity.reports, token.sha256, token.matches)
+    secret, matches = (os.urandom(32), None) if token is None else (token.sha256, token.matches)
+    access = Access(secret, matches, time.time, may_edit=settings.dashboard == "edit")
+    replicas = None
+    if settings.replicas:
+        from proxy.dashboard.replicas import Replicas  # Its client takes 100 ms, and few need it.
+
+        own = partial(own_report, table, stats)
+        replicas = Replicas(settings.replicas, access.replica_fields, own)
+    return Dashboard(settings.routes, table, stats, parity.reports, access, replicas)
 
 
 def _explanation(table: CurrentTable, health: Health, request: Request) -> Response:
@@ -206,7 +223,8 @@ def _guarded(app: Starlette, token: Token, dashboard: Dashboard) -> App:
         )
         if (
             open_to_all
-            or token.matches(_bearer(scope))
+            or token.matches(_credentials(scope, "bearer"))
+            or _is_replica(scope, dashboard.access)
             or dashboard.has_session(_field(scope, b"cookie"))
         ):
             await app(scope, receive, send)
@@ -224,13 +242,19 @@ def _field(scope: Scope, name: bytes) -> str:
     return b"; ".join(values).decode("latin-1")
 
 
-def _bearer(scope: Scope) -> bytes:
-    """The credentials after `Bearer` (RFC 6750 2.1); empty unless there is exactly one Authorization field."""
+def _is_replica(scope: Scope, access: Access) -> bool:
+    """Whether another replica of this facade asks for the state of the table."""
+    credentials = _credentials(scope, REPLICA_SCHEME).decode("latin-1")
+    return scope["path"] == REPLICA_PATH and access.is_replica(credentials)
+
+
+def _credentials(scope: Scope, scheme: str) -> bytes:
+    """What follows the scheme (RFC 9110 11.6.2); empty unless there is exactly one Authorization field."""
     fields = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(fields) != 1:
         return b""
-    scheme, _, credentials = fields[0].partition(b" ")
-    return bytes(credentials).strip() if scheme.lower() == b"bearer" else b""
+    given, _, credentials = fields[0].partition(b" ")
+    return bytes(credentials).strip() if given.lower() == scheme.encode() else b""
 
 
 # --- problems -------------------------------------------------------------------------------------
@@ -251,5 +275,5 @@ def _unauthorized() -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = "the admin listener has GET /, /healthz, /readyz, /routes, /explain, /figures, /parity and /metrics"
+    detail = "it has GET /, /healthz, /readyz, /routes, /explain, /figures, /parity, /metrics and /replica"
     return problem(error.status_code, error.detail, detail, error.headers)

@@ -22,8 +22,9 @@ def parity_paths(keeper: ParityKeeper) -> list[Path]:
         name = request.query_params.get("route", "")
         return _found(keeper.cases(name), name)
 
-    def counts(_: Request) -> Response:
-        return _json(keeper.counts())
+    def counts(request: Request) -> Response:
+        name = request.query_params.get("route")
+        return _json(keeper.counts()) if name is None else _found(keeper.route_counts(name), name)
 
     return [Path("/parity", parity), Path("/parity/counts", counts), Path("/parity/cases", cases)]
 

@@ -59,7 +59,8 @@ class HealthFollower:
     def follow(self) -> None:
         """Apply what was published since the last call."""
         self._ticks += 1
-        self._end_trials()
+        if self.health.has_ended_trials:
+            self.health.has_ended_trials, self._generation = False, -1
         generation, snapshot = self._shared.generation, self._table.current
         is_due = self._ticks % _SLOW_START_TICKS == 0 and any(
             map(is_starting, self.health.current.backends.values())
@@ -79,14 +80,6 @@ class HealthFollower:
             if applied.trial is not None:
                 _follow_trial(applied)
 
-    def _end_trials(self) -> None:
-        """Let other requests try the backends of requests that have ended (`CurrentHealth.begin_trial`)."""
-        for name in tuple(self.health.tried):
-            applied = self._applied.get(name)
-            if applied is None or not applied.upstream.load:
-                self.health.tried.discard(name)
-                self._generation = -1
-
     def _apply(self, health: Health) -> None:
         backends, before = self._table.current.backends, self._applied
         self._applied = {}
@@ -94,6 +87,7 @@ class HealthFollower:
             of_backend = health.backends.get(backend.name)
             upstream = None if of_backend is None else self._upstreams.of(backend)
             if of_backend is not None and isinstance(upstream, HttpUpstream):
+                upstream.set_available(_available(backend, of_backend))
                 order, trial = _choice(backend, of_backend, self._number)
                 last = before.get(backend.name)
                 same = last is not None and last.upstream is upstream
@@ -105,6 +99,15 @@ class HealthFollower:
                 upstream.choose_from(order, trial)
                 outcomes = None if trial is None else self._outcomes.of(backend.name, trial.label)
                 self._applied[backend.name] = _Applied(upstream, order, trial, outcomes)
+
+
+def _available(backend: Backend, health: BackendHealth) -> list[Endpoint]:
+    """The endpoints that requests are sent to, or that one request tries."""
+    return [
+        endpoint
+        for endpoint, each in zip(backend.endpoints, health.endpoints, strict=True)
+        if each.is_available or each.state == "half_open"
+    ]
 
 
 def _choice(

@@ -4,6 +4,7 @@ One process of a facade runs it: the only one, or the admin process beside worke
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
@@ -26,6 +27,8 @@ from proxy.telemetry.shared_memory import SharedStats, WorkerState
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
+_TRIAL_TICK_S = 0.02
+"""While an endpoint is half-open: the outcome of the request that tries it is awaited."""
 _IDLE_TICK_S = 0.5
 """While no backend is monitored."""
 _COUNTS_S = 1.0
@@ -50,7 +53,10 @@ class _Monitored:
 
 
 class HealthMonitor:
-    """Owns a task for each endpoint with probes. `uniform` returns random numbers from [0, 1)."""
+    """Owns a task for each endpoint with probes. `uniform` returns random numbers from [0, 1).
+
+    `on_change` is called when states that others can see have changed.
+    """
 
     def __init__(
         self,
@@ -58,9 +64,13 @@ class HealthMonitor:
         stats: SharedStats,
         uniform: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._table = table
         self._stats = stats
+        self._on_change = on_change
+        self._probed = asyncio.Event()
+        """A probe has changed a state."""
         self._reader = OutcomeReader(stats)
         self._uniform = uniform
         self._clock = clock
@@ -79,12 +89,22 @@ class HealthMonitor:
                 self._adopt()
                 self._judge()
                 self._publish()
-                await asyncio.sleep(_TICK_S if self._backends else _IDLE_TICK_S)
+                await self._tick()
         finally:
             for monitored in self._backends.values():
                 self._stop(monitored)
             if self._ending:
                 await asyncio.wait(self._ending)
+
+    async def _tick(self) -> None:
+        """Wait for the next tick, or for a probe that changes a state."""
+        tick_s = _TICK_S if self._backends else _IDLE_TICK_S
+        if any(state.is_half_open for each in self._backends.values() for state in each.states):
+            tick_s = _TRIAL_TICK_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(tick_s):
+                await self._probed.wait()
+        self._probed.clear()
 
     # --- the table --------------------------------------------------------------------------------
 
@@ -156,6 +176,8 @@ class HealthMonitor:
             now, states = self._clock(), monitored.states
             state = after_probe(check, states[at], failure, began, now)
             monitored.states = (*states[:at], state, *states[at + 1 :])
+            if state.visible != states[at].visible:
+                self._probed.set()
             wait_s = max(0.0, next_delay_s(check, state, self._uniform()) - (now - began))
 
     def _judge(self) -> None:
@@ -214,6 +236,7 @@ class HealthMonitor:
             self._is_full = True
             log.error("too many endpoints are monitored: their states are not up to date")
         if is_change:
+            self._on_change()
             self._log_changes(now)
 
     def _log_changes(self, now: float) -> None:

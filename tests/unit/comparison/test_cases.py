@@ -53,6 +53,17 @@ def test_each_stratum_has_three_cases() -> None:
     ]
 
 
+def test_cases_that_were_recorded_before_have_their_place_among_the_others() -> None:
+    good = response([{"id": 1}])
+    before = kept(*((get(f"/a/{number}"), good, EQUAL) for number in range(3)))
+    store = CaseStore(RULES, before)
+    assert not store.add(get("/a/9"), good, EQUAL, 2.0)
+    assert store.add(get("/b"), good, EQUAL, 2.0)
+    assert store.cases[:3] == before
+    # The same ones twice are too many of a kind.
+    assert CaseStore(RULES, before + before).cases == before
+
+
 def test_a_slow_response_is_no_case_that_differed() -> None:
     slow = Outcome("equal", "", (Difference("body", "slow"),))
     (case,) = kept((get("/a"), response([]), slow))
@@ -182,3 +193,22 @@ def test_a_test_file_ignores_noise_and_has_any_text_in_it() -> None:
     assert served.differences([{"id": 1, "clock": 6, "text": quotes}]) == []
     assert served.differences([{"id": 1, "clock": 6, "text": "x"}]) != []
     assert served.names["CASES"][0]["name"] == "1 GET /a differed: value /*/id"
+
+
+def test_declared_differences_of_status_and_fields_are_not_tested() -> None:
+    declared = (
+        DeclaredDifference("status", "201 for 200", "web", "2099-01-01"),
+        DeclaredDifference("header:etag", "another hash", "web", "2099-01-01"),
+    )
+    rules = CompareRules(headers=("etag", "vary"), ignore=declared)
+    store = CaseStore(rules)
+    store.add(get("/a"), response([], [*JSON, (b"etag", b"1"), (b"vary", b"origin")]), EQUAL, 1.0)
+    for chosen, status, fields in (
+        (rules, "any", ["vary"]),
+        (CompareRules(headers=rules.headers), "exact", ["etag", "vary"]),
+    ):
+        names: dict[str, Any] = {}
+        text = written_tests(RecordedCases("list", chosen, [], store.cases), "test_list.py")
+        exec(compile(text, "cases", "exec"), names)
+        assert names["STATUS"] == status
+        assert list(names["CASES"][0]["fields"]) == fields

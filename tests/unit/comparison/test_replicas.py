@@ -1,53 +1,45 @@
-"""Reports of several facades are added up."""
-
-from msgspec.structs import replace
+"""Counts of several facades are added, and then judged as those of one."""
 
 from proxy.comparison.outcome import EQUAL, Difference, Outcome
 from proxy.comparison.parity import Parity
-from proxy.comparison.replicas import merged_reports
-from proxy.comparison.report import ParityReport, parity_report
+from proxy.comparison.replicas import RouteCounts, merged_report
+from proxy.comparison.report import parity_report
 from proxy.model import CompareRules
 
 NOW = 1_795_950_000.0
+RULES = CompareRules()
 
 
-def report(equal: int, different: int, path: str = "/a") -> ParityReport:
-    parity = Parity()
-    for number in range(equal + different):
-        outcome = (
-            EQUAL if number < equal else Outcome("different", "", (Difference(path, "value"),))
-        )
-        parity.add(outcome, NOW, number)
-    parity.add(Outcome("baseline_invalid", "empty"), NOW)
-    parity.drop("busy", NOW, equal)
-    return parity_report("list", CompareRules(), parity.counts, NOW)
+def counted(rules: CompareRules, *parities: Parity) -> list[RouteCounts]:
+    return [RouteCounts("list", "s", rules, parity.counts) for parity in parities]
 
 
-def test_one_report_stays_as_it_is() -> None:
-    one = report(5, 1)
-    assert merged_reports([one]) is one
+def test_two_facades_show_what_one_with_all_the_traffic_would() -> None:
+    one, other, whole = Parity(), Parity(), Parity()
+    wrong = Outcome("different", "", (Difference("/a", "value"),))
+    for number in range(200):
+        outcome = wrong if number % 10 == 0 else EQUAL
+        for parity in (one if number % 3 else other, whole):
+            parity.add(outcome, NOW - number * 60, number)
+            parity.drop("busy", NOW)
+    merged = merged_report(counted(RULES, one, other), NOW)
+    assert merged == parity_report("list", RULES, whole.counts, NOW)
+    assert (merged.compared, merged.equal, merged.dropped) == (200, 180, {"busy": 200})
+    assert merged.lower_bound < merged.share < merged.upper_bound < 1
 
 
-def test_figures_are_added_up_and_bounds_computed_again() -> None:
-    one, other = report(90, 10), report(100, 0, "/b")
-    whole = merged_reports([one, other, report(5, 5)])
-    assert (whole.compared, whole.equal, whole.baseline_invalid) == (210, 195, 3)
-    assert whole.dropped == {"busy": 195}
-    assert one.lower_bound < whole.lower_bound < whole.share < whole.upper_bound < 1
-    (difference,) = whole.differences
-    assert (difference.path, difference.count, difference.users) == ("/a", 15, 15)
-    assert difference.share == 15 / 210
-    assert not difference.noise
-
-
-def test_a_place_is_noise_if_it_is_noise_everywhere() -> None:
-    one = report(1, 1)
-    noisy = replace(one, differences=(replace(one.differences[0], noise=True),))
-    assert not merged_reports([one, noisy]).differences[0].noise
-    assert merged_reports([noisy, noisy]).differences[0].noise
-
-
-def test_facades_that_compared_nothing() -> None:
-    empty = report(0, 0)
-    whole = merged_reports([empty, empty])
-    assert (whole.share, whole.lower_bound, whole.upper_bound) == (1.0, 0.0, 1.0)
+def test_noise_is_judged_by_all_repetitions_together() -> None:
+    """One facade alone has seen too few to tell a fault from noise."""
+    wrong = Outcome("different", "", (Difference("/now", "value"),))
+    parts = []
+    for _ in range(8):
+        parity = Parity()
+        for number in range(20):
+            parity.add(wrong if number % 2 else EQUAL, NOW)
+            parity.add_replay(EQUAL if number else wrong, NOW)
+        parts.append(parity)
+    noisy = CompareRules(noise_rate=0.5)
+    alone = merged_report(counted(noisy, parts[0]), NOW)
+    together = merged_report(counted(noisy, *parts), NOW)
+    assert (alone.equal, alone.differences[0].noise) == (20, True)
+    assert (together.equal, together.differences[0].noise) == (80, False)

@@ -110,6 +110,7 @@ def test_a_stage_and_weights_that_contradict_are_an_error(
         ("backend_refs: legacy, match: {methods: [POST]}, retry: {«codes: [503]}", "a retry after a response would repeat a write: the route takes only POST — leave it out, or add `writes: {policy: dual_write, idempotency_key: …}`"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«time_out]}", "`time_out` is no trigger — did you mean `timeout`?"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«404]}", "`404` is no trigger — write a status from 500 to 599"),
+        ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: [«\"502\"]}", "`502` in quotes is no trigger — write a status without quotes"),
         ("backend_refs: {legacy: 50, new: 50}, fallback: {triggers: «[]}", "the list is empty — write at least one item"),
         ("backend_refs: {legacy: 50, new: 50}, «rollout: {steps: [{pause: {}}]}", "a rollout of a route without a stage — add `stage:`"),
         ("stage: canary, backend_refs: {legacy: 50, new: 50}, rollout: {steps: [«{analysis: {}}]}", "a step of analysis, and no metrics — add `analysis:` to the rollout"),
@@ -178,13 +179,28 @@ COMPARED = "stage: shadow, backend_refs: {{legacy: 100, new: 0}}, mirror: {{comp
         ('body: {ignore: [{path: $.a, reason: r, owner: o, expires: «"2027-02-30"}]}', '`2027-02-30` is no day — write one like "2027-03-31"'),
         ('body: {ignore: [{path: $.a, reason: r, owner: o, expires: «"20270331"}]}', '`20270331` is no day — write one like "2027-03-31"'),
         ('body: {ignore: [{path: $.a, reason: «" ", owner: o, expires: "2027-03-31"}]}', "` ` is no title — write 1 to 500 characters"),
-        ('body: {type: text, «ignore: [{path: $.a, reason: r, owner: o, expires: "2027-03-31"}]}', "`ignore` is for bodies of type json"),
+        ('body: {type: text, ignore: [{path: «$.a, reason: r, owner: o, expires: "2027-03-31"}]}', "a JSON path is for bodies of type json — write header:NAME, status or body"),
+        ('body: {type: text, «equal: {$.a: {as: case_insensitive}}}', "`equal` is for bodies of type json"),
+        ('body: {ignore: [{path: «id, reason: r, owner: o, expires: "2027-03-31"}]}', "`id` is no place of a difference — write a JSON path like $[*].expiryDate, header:etag, status or body"),
+        ('body: {ignore: [{path: «"header:a b", reason: r, owner: o, expires: "2027-03-31"}]}', "`a b` is no header name — use letters, digits and -"),
         ("redact: [«authorization]", "`authorization` names nothing to redact — write header:authorization"),
         ('redact: [«"body:x"]', "`x` is no JSON path — write one like $[*].expiryDate"),
     ],
 )  # fmt: skip
 def test_a_comparison_that_cannot_be_meant_is_an_error(compare: str, said: str) -> None:
     assert_problem(with_route(COMPARED.format(compare)), said)
+
+
+@pytest.mark.parametrize("place", ["header:ETag", "status", "body"])
+@pytest.mark.parametrize("kind", ["json", "text"])
+def test_differences_outside_of_json_may_be_declared(place: str, kind: str) -> None:
+    ignored = f'{{path: "{place}", reason: r, owner: o, expires: "2027-03-31"}}'
+    mirror = only_route(
+        with_route(COMPARED.format(f"body: {{type: {kind}, ignore: [{ignored}]}}"))
+    ).mirror
+    assert mirror is not None
+    assert mirror.compare is not None
+    assert [each.path for each in mirror.compare.ignore] == [place.lower()]
 
 
 def test_a_route_without_a_stage_takes_any_number_of_backends() -> None:

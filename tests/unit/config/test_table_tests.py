@@ -9,6 +9,7 @@ from proxy.model import (
     Cohort,
     DirectResponse,
     HashKey,
+    Networks,
     Override,
     QueryEdits,
     ReadYourWrites,
@@ -119,7 +120,9 @@ def test_a_key_decides_a_test(number: int) -> None:
 
 def test_an_override_and_a_last_write_can_be_assumed() -> None:
     written = replace(PEOPLE, read_your_writes=ReadYourWrites(10.0))
-    chosen = replace(CANARY, cohort=written, override=Override("header", "x", ("10.0.0.0/8",)))
+    chosen = replace(
+        CANARY, cohort=written, override=Override("header", "x", Networks(("10.0.0.0/8",)))
+    )
     tested = table(chosen)
     for key, reason in (("override", "override"), ("last_write", "read_your_writes")):
         for backend in ("legacy", "new"):

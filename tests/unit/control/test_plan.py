@@ -22,6 +22,7 @@ from proxy.model import (
     HashKey,
     Known,
     Mirror,
+    Networks,
     Override,
     QueryEdits,
     ReadYourWrites,
@@ -46,7 +47,9 @@ def test_a_shift_moves_the_recorded_buckets_between_the_weights() -> None:
 
 COHORT = Cohort("people", "s", (HashKey("cookie", "uid"),), ReadYourWrites(10.0))
 CHOOSING = table(
-    replace(OLD.routes[0], cohort=COHORT, override=Override("header", "x", ("10.0.0.0/8",))),
+    replace(
+        OLD.routes[0], cohort=COHORT, override=Override("header", "x", Networks(("10.0.0.0/8",)))
+    ),
     route("rest"),
 )
 DARK = table(

@@ -41,6 +41,23 @@ def test_a_session_outlives_a_restart_but_not_another_token() -> None:
     assert not access(b"another token").is_session(session)
 
 
+def test_credentials_of_a_replica_are_valid_for_some_minutes_and_are_no_session() -> None:
+    clock = Clock()
+    of = access(clock=clock)
+    credentials = of.replica_credentials()
+    assert of.replica_fields()["authorization"].startswith("replica ")
+    assert access(clock=clock).is_replica(credentials)
+    assert not access(b"another token").is_replica(credentials)
+    assert not of.is_session(credentials)
+    assert not of.is_replica(of.new_session())
+    clock.now += 601
+    assert not of.is_replica(credentials)
+
+
+def test_without_a_token_a_replica_sends_no_credentials() -> None:
+    assert Access(b"secret", None, Clock()).replica_fields() == {}
+
+
 def forged() -> list[str]:
     session = access().new_session()
     expiry, nonce, mac = session.split(".")

@@ -125,3 +125,11 @@ def test_a_backend_is_the_monolith_or_took_its_traffic(
     pair: tuple[str, str], side: str | None
 ) -> None:
     assert SIDES.side_of(pair) == side
+
+
+def test_many_pairs_are_counted_in_many_steps() -> None:
+    traffic = TrafficHistory(0.0)
+    for second in (1.0, 2.0):
+        counters = {(f"r{at}", "old"): (buckets(b0=int(second)), 0) for at in range(1_000)}
+        assert sum(1 for _ in traffic.add_in_steps(second, counters, SIDES.side_of)) >= 10
+    assert sum(traffic.monolith) == 1_000

@@ -12,8 +12,7 @@ from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.downstream.interfaces import ActiveRequest, ClientConnection, RequestService
 from proxy.http1.request_head import RequestHead
-from proxy.model import HeaderPairs, Limits, Listener, Timeouts
-from proxy.routing.facts import Networks
+from proxy.model import HeaderPairs, Limits, Listener, Networks, Timeouts
 
 REQUEST = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 

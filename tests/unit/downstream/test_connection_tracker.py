@@ -1,8 +1,7 @@
 """A sweep checks each connection once, and few of them at a time."""
 
 from proxy.downstream.connection_tracker import ConnectionTracker
-from proxy.model import Listener
-from proxy.routing.facts import Networks
+from proxy.model import Listener, Networks
 
 SLOTS = 8
 NO_NETWORKS = Networks(())

@@ -19,6 +19,10 @@ class Pair:
     def quick(self) -> InProcess:
         return self._both[0]
 
+    @property
+    def general(self) -> InProcess:
+        return self._both[1]
+
     def send(self, *pieces: bytes, response: bytes = OK, draw_bp: int = 0) -> Seen:
         """What came of it, which is the same for both."""
         quick, general = (
@@ -81,6 +85,8 @@ MORE = {
     "malformed-client": b"\r\nX-Forwarded-For: 6.6.6.256",
     "via": b"\r\nVia: 1.0 one\r\nVia: 1.1 two",
     "trace": IDS + TRACE,
+    "only-state": b"\r\nTracestate: a=b",
+    "forwarded-trace": IDS + TRACE + b"\r\nX-Forwarded-For: 6.6.6.6",
     "bad-trace": IDS + b"malformed",
     "two-ids": IDS + TRACE + b"\r\nX-Request-ID: b",
     "quoted-id": b'\r\nX-Request-ID: a"b\\',

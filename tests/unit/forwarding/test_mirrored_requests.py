@@ -1,4 +1,4 @@
-"""Copied requests on the fast tier: the quick way and the general way send, copy and log the same (ADR 21, ADR 33)."""
+"""Copied requests on the fast tier: the quick way and the general way send, copy and log the same (ADR 21, ADR 34)."""
 
 import asyncio
 import gc
@@ -8,9 +8,9 @@ import httpx
 import pytest
 from msgspec import Struct
 
-from proxy.mirroring.comparisons import Comparisons
+from proxy.mirroring.copy_maker import CopyMaker
 from proxy.mirroring.mirrors import Mirrors
-from proxy.mirroring.parity_book import ParityBook
+from proxy.mirroring.sender import CopySender
 from proxy.telemetry.mirror_counters import MirrorCounters
 from proxy.telemetry.shared_memory import SharedStats
 from proxy.upstream import open_upstream
@@ -70,14 +70,13 @@ def side(table: str, *, quick: bool) -> Side:
         return httpx.Response(200, content=b"copy")
 
     stats = SharedStats()
-    book = ParityBook(MirrorCounters(stats.workers[0]), stats.parity, stats.cases, 0)
-    comparisons = Comparisons(book)
-    mirrors = Mirrors(
-        lambda backend, _: open_upstream(backend, httpx.MockTransport(respond)),
-        book,
-        comparisons.offer,
+    maker = CopyMaker.create(
+        lambda backend, _: open_upstream(backend, httpx.MockTransport(respond)), stats.mirror
     )
-    return Side(InProcess(table, quick=quick, mirrors=mirrors), mirrors, copies)
+    sender = CopySender(maker.mirrors, MirrorCounters(stats.workers[0]))
+    facade = InProcess(table, quick=quick, copies=sender)
+    maker.mirrors.adopt(facade.forwarder.table.current)
+    return Side(facade, maker.mirrors, copies)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ _TIMES = 3
         pytest.param(b"/plain/1", b"\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https", id="forwarding fields"),
         pytest.param(b"/cohort/1", b"\r\nX-Forwarded-For: 6.6.6.6", id="forwarding fields and a cohort"),
         pytest.param(b"/plain/1", b"\r\nVia: 1.0 one\r\nX-Request-ID: theirs", id="ids and Via"),
+        pytest.param(b"/picky/1", b"\r\nTracestate: a=b", id="a trace state without a trace"),
     ],
 )  # fmt: skip
 def test_the_quick_way_is_taken(path: bytes, more: bytes, peer: str) -> None:

@@ -28,6 +28,7 @@ from proxy.model import written_name
         (b"Via: 1.1 x", kinds.VIA, b"via", b"1.1 x"),
         (b"Traceparent: x", kinds.IDS, b"traceparent", b"x"),
         (b"X-Request-ID: x", kinds.IDS, b"x-request-id", b"x"),
+        (b"Tracestate: a=b", kinds.STATE, b"tracestate", b"a=b"),
     ],
 )
 def test_a_line_is(line: bytes, kind: int, name: bytes, value: bytes) -> None:
@@ -35,7 +36,7 @@ def test_a_line_is(line: bytes, kind: int, name: bytes, value: bytes) -> None:
     for _ in range(2):
         found = known[line]
         assert found[:3] == (kind, name, value)
-        goes_on = kind in (kinds.PLAIN, kinds.COOKIE, kinds.REPORTING)
+        goes_on = kind in (kinds.PLAIN, kinds.COOKIE, kinds.REPORTING, kinds.STATE)
         assert found[3] == (b"%b: %b\r\n" % (line.partition(b":")[0], value) if goes_on else b"")
         assert written_name(found[1]) == line.partition(b":")[0]
 

@@ -20,6 +20,8 @@ routes:
 """,
     "t",
 ).table
+DEEP = "/a/b/c/d/e/f/g/h/i/j/k/l"
+"""As long as a path of a ledger can be."""
 OLD, NEW = "2026-10-01T00:00:00", "2026-11-30T00:00:00"
 
 
@@ -71,10 +73,15 @@ def test_an_empty_ledger_covers_nothing() -> None:
         (Known("GET", "/shop/about"), False),
         (Known("GET", "/report"), True),
         (Known("GET", "/old?x=1"), False),
+        (Known("GET", "/old/"), False),
+        (Known("GET", "/"), False),
+        (Known("GET", "/v{version}/list"), False),
+        (Known("GET", f"{DEEP}/m/n"), False),
     ],
 )
 def test_in_doubt_an_endpoint_was_asked_for(known: Known, is_never: bool) -> None:
-    assert (known in report(ledger(*ENDPOINTS), TABLE, [known], "", 30).never) is is_never
+    others = [Endpoint("GET", path, Use(1, 0, NEW)) for path in ("/", "/v1/list", DEEP)]
+    assert (known in report(ledger(*ENDPOINTS, *others), TABLE, [known], "", 30).never) is is_never
 
 
 def test_the_monolith_is_the_incumbents() -> None:

@@ -19,3 +19,14 @@ def test_a_breaker_is_open_for_others_while_a_request_tries_its_backend() -> Non
     assert (holder.current.breaker("b"), holder.current.breaker("c")) == ("open", "half_open")
     assert holder.tried == {"b"}
     assert before.breaker("b") == "half_open"
+    assert not holder.has_ended_trials
+
+
+def test_the_end_of_a_trial_lets_another_request_try() -> None:
+    holder = CurrentHealth()
+    holder.current = Health({"b": BackendHealth("half_open")})
+    holder.end_trial("b")
+    assert not holder.has_ended_trials
+    holder.begin_trial("b")
+    holder.end_trial("b")
+    assert (holder.has_ended_trials, holder.tried) == (True, set())

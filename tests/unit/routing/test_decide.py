@@ -10,6 +10,7 @@ from proxy.model import (
     DirectResponse,
     Endpoint,
     Mirror,
+    Networks,
     Override,
     PathPolicy,
     Redirect,
@@ -170,7 +171,7 @@ def test_writes_are_copied_to_the_sandbox_of_the_newcomer(
 def test_a_request_that_its_client_sends_elsewhere_is_not_copied(stage: Stage, served: str) -> None:
     weights = (0, 100) if stage == "live" else (100, 0)
     wanted = route(to=refs(legacy=weights[0], new=weights[1]), stage=stage)
-    override = Override("header", "x-to", ("0.0.0.0/0",))
+    override = Override("header", "x-to", Networks(("0.0.0.0/0",)))
     wanted = replace(wanted, mirror=Mirror(), override=override)
     request = facts(headers={"x-to": served})
     decision = decided(table(wanted), wanted, request, 0)

@@ -14,6 +14,7 @@ from proxy.model import (
     EndpointHealth,
     HeaderEdits,
     Health,
+    Networks,
     PathPolicy,
     RequestValue,
     Rewrite,
@@ -21,7 +22,6 @@ from proxy.model import (
 )
 from proxy.model.match import Match, PathMatch
 from proxy.routing.explain import explain
-from proxy.routing.facts import Networks
 from proxy.routing.match import Index, match
 from proxy.routing.request_spec import RequestSpec, facts_of_spec, read_request_spec
 from tests.make import decided, exact, prefix, refs, rewriting, route, snapshot, table, template

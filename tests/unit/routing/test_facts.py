@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.errors import BadRequest, HeadTooLarge, MethodRefused, UriTooLong
-from proxy.model import Facts, Limits
-from proxy.routing.facts import Networks, check_limits, client_address, read_facts, read_host
+from proxy.model import Facts, Limits, Networks
+from proxy.routing.facts import check_limits, client_address, read_facts, read_host
 from tests.make import facts
 
 PROXIES = Networks(["10.0.0.0/8", "2001:db8::/32"])
@@ -28,6 +28,14 @@ def test_a_network_holds(address: str, inside: bool) -> None:
 
 def test_no_network_holds_nobody() -> None:
     assert "127.0.0.1" not in Networks([])
+
+
+def test_the_same_networks_are_equal() -> None:
+    networks = Networks(["10.0.0.0/8"])
+    assert "10.0.0.1" in networks
+    assert (networks, hash(networks)) == (Networks(["10.0.0.0/8"]), hash(Networks(["10.0.0.0/8"])))
+    assert networks != Networks(["10.0.0.0/9"])
+    assert networks != ("10.0.0.0/8",)
 
 
 def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.model import HeaderPairs
-from proxy.routing.facts import Networks, client_address
+from proxy.model import HeaderPairs, Networks
+from proxy.routing.facts import client_address
 from proxy.routing.forwarded import Chain, read_forwarded
 from proxy.routing.predicates import header_values
 from proxy.routing.transforms.facade_fields import forwarding_fields

@@ -10,6 +10,7 @@ from proxy.model import (
     Facts,
     Known,
     Moment,
+    Networks,
     Override,
     Route,
     RouteTable,
@@ -20,8 +21,8 @@ from proxy.routing.override import override_token
 from tests.make import facts, matched, refs, route, table
 
 KEY = SigningKey(b"k" * 32)
-BY_HEADER = Override("header", "x-choice", ("10.0.0.0/8",), "k")
-BY_COOKIE = Override("cookie", "choice", ("10.0.0.0/8",), "k")
+BY_HEADER = Override("header", "x-choice", Networks(("10.0.0.0/8",)), "k")
+BY_COOKIE = Override("cookie", "choice", Networks(("10.0.0.0/8",)), "k")
 LEGACY = replace(route(to=refs(legacy=100, new=0), stage="legacy"), override=BY_HEADER)
 NOW_S = 1_000_000
 TOKEN = override_token(KEY, "r", "new", NOW_S + 60)

@@ -9,8 +9,8 @@ from proxy.routing.paths import (
     has_dot_segments,
     onward_path,
     path_variants,
+    prefix_replacer,
     readings_of,
-    replace_prefix,
     resolve_dots,
     to_wire,
 )
@@ -110,7 +110,7 @@ def test_dot_segments_are_resolved(path: bytes, resolved: bytes) -> None:
     ],
 )
 def test_a_prefix_is_replaced(path: bytes, prefix: str, replacement: str, rewritten: bytes) -> None:
-    assert replace_prefix(path, prefix, replacement) == rewritten
+    assert prefix_replacer(prefix, replacement)(path) == rewritten
 
 
 def test_a_template_takes_the_raw_segments() -> None:

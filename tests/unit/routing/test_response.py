@@ -12,11 +12,13 @@ from proxy.model import (
     HeaderPairs,
     Rewrite,
 )
+from proxy.routing.transforms.headers import apply_header_edits
 from proxy.routing.transforms.response import (
     client_response_headers,
     decision_value,
     head_block,
     lines_without_framing,
+    prepared_edits,
     unchanged,
 )
 from tests.make import decided, facts, prefix, route, snapshot, table
@@ -181,3 +183,40 @@ def test_lines_are_fields_without_framing() -> None:
 @pytest.mark.parametrize("status", [b"400 No", b"431 No"])
 def test_a_refused_head_is_looked_at_again(status: bytes) -> None:
     assert unchanged(head(b"a: 1", status=status), HEADER) is None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        NO_EDITS,
+        HeaderEdits(set=((b"x-a", b"1"),)),
+        HeaderEdits(remove=(b"x-b",), add=((b"x-b", b"2"), (b"x-c", b"3"))),
+        HeaderEdits(remove=(b"content-length", b"server"), add=((b"keep-alive", b"5"),)),
+    ],
+)
+@pytest.mark.parametrize(
+    "second", [NO_EDITS, HeaderEdits(remove=(b"x-a", b"x-c")), HeaderEdits(add=((b"x-a", b"4"),))]
+)
+@pytest.mark.parametrize(
+    "response",
+    [
+        head(b"Server: s", b"X-B: 0", b"Content-Length: 12"),
+        head(b"X-Z: Content-Length: 1", b"Content-Length: 12"),
+        head(b"Server: s", b"Transfer-Encoding: chunked"),
+        head(b"Content-Length: 12", status=b"204 No Content"),
+        head(),
+    ],
+)
+def test_prepared_edits_give_the_same_head(
+    first: HeaderEdits, second: HeaderEdits, response: ResponseHead
+) -> None:
+    unedited = unchanged(response, HEADER)
+    assert unedited is not None
+    edits = prepared_edits(first, second)
+    block = unedited[0] if edits is None else edits.block(response, *unedited)
+    fields = apply_header_edits(apply_header_edits(unedited[1], first), second)
+    assert block == head_block(response, fields)
+
+
+def test_no_edits_are_nothing_to_prepare() -> None:
+    assert prepared_edits(NO_EDITS, NO_EDITS) is None

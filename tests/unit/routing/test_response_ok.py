@@ -6,7 +6,13 @@ import pytest
 
 from proxy.http1.response_head import ResponseHead, read_response_head
 from proxy.model import JsonType, ResponseOk
-from proxy.routing.response_ok import MAX_JUDGED_BYTES, is_body_ok, is_status_ok, needs_body
+from proxy.routing.response_ok import (
+    MAX_JUDGED_BYTES,
+    is_body_ok,
+    is_good,
+    is_status_ok,
+    needs_body,
+)
 
 LIST = ResponseOk(json_type="array")
 
@@ -109,3 +115,22 @@ def test_an_encoded_body_is_decoded(body: bytes, is_ok: bool) -> None:
 
 def test_without_a_json_type_every_body_is_ok() -> None:
     assert is_body_ok(ResponseOk(frozenset((200,))), head().fields, b"")
+
+
+@pytest.mark.parametrize(
+    ("rule", "response", "body", "good"),
+    [
+        pytest.param(None, head(), b"", True, id="without a rule"),
+        pytest.param(None, head(503), b"", False, id="without a rule, from 500"),
+        pytest.param(ResponseOk(frozenset((503,))), head(503), b"", False, id="listed, from 500"),
+        pytest.param(ResponseOk(frozenset((200,))), head(404), b"", False, id="not listed"),
+        pytest.param(LIST, head(404), b"no", True, id="a status whose body is not judged"),
+        pytest.param(LIST, head(), b"[]", True, id="an array"),
+        pytest.param(LIST, head(), b"", False, id="an empty 200"),
+    ],
+)
+def test_a_good_response_needs_no_further_step(
+    rule: ResponseOk | None, response: ResponseHead, body: bytes, good: bool
+) -> None:
+    """A listed status from 500 on is ok, but may lead to a retry or a fallback."""
+    assert is_good(rule, "GET", response, body) is good

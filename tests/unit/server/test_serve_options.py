@@ -85,6 +85,8 @@ def test_every_option_has_a_variable() -> None:
         "proxy-protocol": "FACADE_PROXY_PROTOCOL",
         "admin": "FACADE_ADMIN",
         "admin-token-file": "FACADE_ADMIN_TOKEN_FILE",
+        "dashboard": "FACADE_DASHBOARD",
+        "replicas": "FACADE_REPLICAS",
         "access-log": "FACADE_ACCESS_LOG",
         "tier": "FACADE_TIER",
         "workers": "FACADE_WORKERS",
@@ -105,6 +107,8 @@ def test_variables_are_read_as_options_are(token: str) -> None:
         "proxy-protocol": "10.0.0.0/8, 192.0.2.1",
         "admin": "0.0.0.0:2",
         "admin-token-file": token,
+        "dashboard": "read-only",
+        "replicas": "facade-admin:9901, [::1]:9901",
         "access-log": "none",
         "tier": "asgi",
         "workers": "3",
@@ -151,6 +155,10 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
             ("--workers", "129"),
             "facade: --workers 129: '129' is no number of workers: write 1 to 128",
         ),
+        (
+            ("--dashboard", "off"),
+            "facade: --dashboard off: 'off' is no use of the dashboard: write edit or read-only",
+        ),
         (("--tier", "slow"), "facade: --tier slow: 'slow' is no tier: write fast or asgi"),
         (("--tls-cert", "c"), "facade: --tls-cert needs --tls-key beside it, or leave both out"),
         (
@@ -160,6 +168,14 @@ def test_an_option_overrides_its_variable_and_an_empty_variable_counts_as_unset(
         (
             ("--proxy-protocol", "10.0.0.0/8,x"),
             "facade: --proxy-protocol 10.0.0.0/8,x: `x` is no network: write 10.0.0.0/8 or ::1/128",
+        ),
+        *(
+            (
+                ("--replicas", f"a:1,{text}"),
+                f"facade: --replicas a:1,{text}: {text!r} is no admin listener: "
+                "write its host and port, like facade-admin:9901",
+            )
+            for text in ("", "b", "b:0", "b:99999", "https://b:1", "http://b:1/x", "u@b:1", "b c:1")
         ),
         (("--tls-key", "k"), "facade: --tls-key needs --tls-cert beside it, or leave both out"),
         (

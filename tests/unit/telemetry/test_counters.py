@@ -24,6 +24,7 @@ from proxy.telemetry.shared_memory import (
     WorkerState,
     WorkerStatus,
 )
+from proxy.telemetry.totals import Totals
 from tests.make import decided, facts, refs, route, table
 
 ROOT = Path(__file__).parents[3]
@@ -353,3 +354,11 @@ def test_a_facade_with_one_process_is_ready_while_it_serves() -> None:
         readiness.append(health.readiness())
     assert readiness == ["starting", "starting", "ready", "stopping"]
     assert health.alive()
+
+
+def test_new_counters_are_found_in_as_many_steps_as_they_are_read() -> None:
+    stats = SharedStats(1)
+    for number in range(1_000):
+        stats.workers[0].add_set((f"refused-{number}",))
+    steps_when_new = sum(1 for _ in Totals().add(stats))
+    assert steps_when_new == 2 * sum(1 for _ in Totals().add(stats))

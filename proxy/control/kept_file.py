@@ -1,40 +1,43 @@
-"""The file beside the table that keeps the parity of routes across restarts, `routes.yaml.parity.json`.
+"""The files beside the table that keep what copies have shown across restarts: `routes.yaml.parity.json` and
+`routes.yaml.cases.json`.
 
-It has examples of differences, so only its owner may read it. It is bounded, and a file that cannot be read or written
-costs no more than the counts in it.
+They have examples of differences, and responses, so only their owner may read them. They are bounded, and a file that
+cannot be read or written costs no more than what is in it.
 """
 
 import contextlib
 import os
 from pathlib import Path
+from typing import Literal
 
 from proxy.control.atomic_file import resolve_links
 from proxy.errors import EditError
 
 MAX_BYTES = 32 * 1024 * 1024
+Kept = Literal["parity", "cases"]
 
 
-def parity_path(table: Path) -> Path:
+def kept_path(table: Path, kept: Kept) -> Path:
     """The file for a table. `table` has no links."""
-    return table.with_name(f"{table.name}.parity.json")
+    return table.with_name(f"{table.name}.{kept}.json")
 
 
-def read_parity(table: Path) -> bytes:
-    """The content of the file; empty if there is none that can be read."""
+def read_kept(table: Path, kept: Kept) -> bytes:
+    """The content of a file; empty if there is none that can be read."""
     try:
-        with parity_path(resolve_links(table)).open("rb") as file:
+        with kept_path(resolve_links(table), kept).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, EditError):
         return b""
     return text if len(text) <= MAX_BYTES else b""
 
 
-def write_parity(table: Path, text: bytes) -> str:
-    """Replace the file. Returns why that failed; empty if it did not."""
+def write_kept(table: Path, kept: Kept, text: bytes) -> str:
+    """Replace a file. Returns why that failed; empty if it did not."""
     if len(text) > MAX_BYTES:
-        return f"the parity of all routes is larger than {MAX_BYTES:,} bytes"
+        return f"the {kept} of all routes is larger than {MAX_BYTES:,} bytes"
     try:
-        path = parity_path(resolve_links(table))
+        path = kept_path(resolve_links(table), kept)
         pending = path.with_name(f".{path.name}.new")
         with contextlib.suppress(FileNotFoundError):
             pending.unlink()

@@ -1,0 +1,150 @@
+"""What a worker hands over, and what it drops and counts instead."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.http1.response_head import ResponseFields, ResponseHead
+from proxy.mirroring.sender import CopySender
+from proxy.mirroring.served import Batch, CopiedRequest
+from proxy.model import CompareRules, Decision, Mirror
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.transforms.trace_context import NO_IDENTITY
+from tests.make import facts, refs, route, snapshot, table
+
+HEAD = ResponseHead(200, False, ResponseFields([]))
+ROUTE = replace(
+    route("r", to=refs(legacy=100, new=0)),
+    mirror=Mirror(max_body_bytes=8, compare=CompareRules()),
+)
+
+
+class Receiver:
+    """Takes batches, unless it is full."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+        self.batches: list[Batch] = []
+
+    def receive(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+
+class Counted:
+    """The drops that are counted for the metrics."""
+
+    def __init__(self) -> None:
+        self.drops: list[tuple[str, str]] = []
+
+    def count_drop(self, route: str, reason: str) -> None:
+        self.drops.append((route, reason))
+
+
+def asked() -> CopiedRequest:
+    decision = Decision(
+        ROUTE, "stage", ROUTE.backend_refs[0], mirrored_to=("new",), match=ROUTE.matches[0]
+    )
+    return CopiedRequest(facts(), decision, NO_IDENTITY)
+
+
+def has_a_bug() -> CopiedRequest:
+    raise RuntimeError("a defect")
+
+
+class Worker:
+    """A sender, and what becomes of its requests."""
+
+    def __init__(self) -> None:
+        self.receiver, self.counted = Receiver(), Counted()
+        self.sender = CopySender(self.receiver, self.counted)
+        self.snapshot: Snapshot = snapshot(table(ROUTE))
+
+    async def serve(
+        self,
+        request: Callable[[], CopiedRequest] = asked,
+        body: bytes | None = b"",
+        pieces: tuple[bytes, ...] = (),
+        response: bytes = b"ok",
+    ) -> None:
+        exchange = self.sender.begin(ROUTE, self.snapshot, request, body, 0.0)
+        for piece in pieces:
+            exchange.request_data(piece)
+        if pieces:
+            exchange.request_ended()
+        exchange.whole(HEAD, response, 1.0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def test_a_request_is_handed_over_with_its_response_in_the_next_tick() -> None:
+    worker = Worker()
+    await worker.serve(body=None, pieces=(b"a", b"b"))
+    (batch,) = worker.receiver.batches
+    (served,) = batch.requests
+    assert (served.body, served.response.status, served.response.body) == (b"ab", 200, b"ok")
+    assert (served.route, served.backend, served.copied_to) == ("r", "legacy", "new")
+    assert served.response.duration_s == 1.0
+    assert worker.sender.kept.now == 0
+
+
+async def test_requests_of_one_tick_are_one_batch() -> None:
+    worker = Worker()
+    for _ in range(3):
+        exchange = worker.sender.begin(ROUTE, worker.snapshot, asked, b"", 0.0)
+        exchange.whole(HEAD, b"ok", 1.0)
+    await asyncio.sleep(0)
+    assert [len(batch.requests) for batch in worker.receiver.batches] == [3]
+
+
+async def test_while_there_is_no_room_requests_are_dropped_and_reported_with_the_next_batch() -> (
+    None
+):
+    worker = Worker()
+    worker.receiver.is_full = True
+    for _ in range(2):
+        await worker.serve()
+    assert worker.counted.drops == [("r", "queue")] * 2
+    worker.receiver.is_full = False
+    await worker.serve()
+    await worker.serve()
+    assert [batch.drops for batch in worker.receiver.batches] == [{"r": {"queue": 2}}, {}]
+    assert worker.sender.kept.now == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "pieces"),
+    [(b"123456789", ()), (None, (b"12345", b"6789")), (None, ())],
+    ids=["too long", "too long in pieces", "no end before the response"],
+)
+async def test_a_body_that_is_too_long_or_not_whole_is_not_copied(
+    body: bytes | None, pieces: tuple[bytes, ...]
+) -> None:
+    worker = Worker()
+    await worker.serve(body=body, pieces=pieces)
+    assert (worker.receiver.batches, worker.counted.drops) == ([], [("r", "body")])
+    assert worker.sender.kept.now == 0
+
+
+async def test_a_defect_costs_one_copy(caplog: pytest.LogCaptureFixture) -> None:
+    worker = Worker()
+    await worker.serve(has_a_bug)
+    await worker.serve()
+    assert worker.counted.drops == [("r", "internal")]
+    assert len(worker.receiver.batches) == 1
+    assert "RuntimeError: a defect" in caplog.text
+
+
+async def test_what_all_requests_keep_together_is_limited() -> None:
+    worker = Worker()
+    worker.sender.kept.limit = 24
+    exchanges = [worker.sender.begin(ROUTE, worker.snapshot, asked, b"", 0.0) for _ in range(4)]
+    for exchange in exchanges:
+        exchange.response_head(HEAD)
+        exchange.response_data(b"12345678")
+    for exchange in exchanges:
+        exchange.over(None, complete=True)
+    await asyncio.sleep(0)
+    assert worker.counted.drops == [("r", "memory")]
+    assert [len(batch.requests) for batch in worker.receiver.batches] == [3]
