@@ -58,3 +58,10 @@ def test_no_step_of_a_load_frees_much_memory(edit: str) -> None:
     freed = most_freed_in_a_step(act)
     assert freed < _PER_ROUTE * _ROUTES, f"{freed} objects were freed in one step"
     assert len(kept) == 1
+
+
+def test_the_parts_of_a_load_are_its_routes_and_the_nodes_of_its_index() -> None:
+    loaded = load(table(routes=2), "routes.yaml")
+    parts = loaded.parts()
+    assert [part for part in parts if part in loaded.table.routes][:3] == [*loaded.table.routes]
+    assert parts[-1] is next(loaded.index.nodes())
