@@ -1,8 +1,11 @@
-"""The copies of one route: its own connections, and the number of copies that are sent now."""
+"""The copies of one route: its own connections, how many copies are sent now, and those that wait."""
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 
+from proxy.mirroring.copy import Copy
 from proxy.model import Backend, Mirror, Route
 from proxy.routing.mirrored_request import copy_backend, mirror_of
 from proxy.routing.snapshot import Snapshot
@@ -10,6 +13,11 @@ from proxy.upstream import Upstream
 
 Open = Callable[[Backend, SSLContext | None], Upstream]
 """Opens the connections to a backend. The context is for its https endpoints."""
+
+WAIT_S = 1.0
+"""How long a copy waits for another one to end. A mirror process that gets CPU late reads many requests at one time."""
+_WAITING_FOR_EACH = 10
+"""So many copies wait for each that may be sent."""
 
 
 class Lane:
@@ -20,6 +28,9 @@ class Lane:
         self.mirror: Mirror = mirror_of(route)
         self.active = 0
         """Copies that are sent now, second requests for the baseline included."""
+        self._waiting: deque[tuple[float, Copy]] = deque()
+        """With the time at which each has waited for long enough, on the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
         self._backends = _backends_of(route, snapshot)
         self._open = open_upstream
         self._upstreams: dict[Backend, Upstream] = {}
@@ -39,6 +50,48 @@ class Lane:
             context = snapshot.contexts.get(copied.tls)
             upstream = self._upstreams[copied] = self._open(copied, context)
         return upstream
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another copy may be sent now."""
+        return self.active < self.mirror.max_concurrency
+
+    def wait(self, copy: Copy, drop_late: Callable[["Lane"], None]) -> bool:
+        """Let a copy wait. Returns whether there was room. `drop_late` is called when some have waited for too long."""
+        if len(self._waiting) >= _WAITING_FOR_EACH * self.mirror.max_concurrency:
+            return False
+        loop = asyncio.get_running_loop()
+        self._waiting.append((loop.time() + WAIT_S, copy))
+        if self._timer is None:
+            self._timer = loop.call_later(WAIT_S, self._late, drop_late)
+        return True
+
+    def _late(self, drop_late: Callable[["Lane"], None]) -> None:
+        self._timer = None
+        drop_late(self)
+        if self._waiting:
+            self._timer = asyncio.get_running_loop().call_at(
+                self._waiting[0][0], self._late, drop_late
+            )
+
+    def take_late(self) -> list[Copy]:
+        """The copies that have waited for too long."""
+        now, late = asyncio.get_running_loop().time(), []
+        while self._waiting and self._waiting[0][0] <= now:
+            late.append(self._waiting.popleft()[1])
+        return late
+
+    def take_next(self) -> Copy | None:
+        """The copy that has waited longest, if there is room."""
+        return self._waiting.popleft()[1] if self._waiting and self.has_room else None
+
+    def take_waiting(self) -> list[Copy]:
+        """All that wait: the lane is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        waiting = [copy for _, copy in self._waiting]
+        self._waiting.clear()
+        return waiting
 
     def take_upstreams(self) -> list[Upstream]:
         """The connections, which the caller closes."""

@@ -104,7 +104,10 @@ class Mirrors:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        upstreams = [each for lane in self._lanes.values() for each in lane.take_upstreams()]
+        lanes = self._lanes.values()
+        for copy in [each for lane in lanes for each in lane.take_waiting()]:
+            copy.release()
+        upstreams = [each for lane in lanes for each in lane.take_upstreams()]
         await asyncio.gather(*(upstream.aclose(0.0) for upstream in upstreams))
 
     # --- inside -------------------------------------------------------------------------------------
@@ -122,14 +125,27 @@ class Mirrors:
             return
         copy = Copy(served, route, snapshot, self._kept)
         lane = self._lane(copy)
-        if lane.active >= copy.mirror.max_concurrency:
-            self._drop(copy, "concurrency")
-        elif not copy.takes_room():
+        if not copy.takes_room():
             self._drop(copy, "memory")
-        else:
-            lane.active += 1
-            self._delay.begin()
-            self._run(self._send(copy, lane))
+        elif lane.has_room:
+            self._begin(copy, lane)
+        elif not lane.wait(copy, self._drop_late):
+            self._drop(copy, "concurrency")
+
+    def _begin(self, copy: Copy, lane: Lane) -> None:
+        lane.active += 1
+        self._delay.begin()
+        self._run(self._send(copy, lane))
+
+    def _begin_waiting(self, lane: Lane) -> None:
+        """A copy of the lane has ended: those that wait follow."""
+        self._drop_late(lane)
+        while (copy := lane.take_next()) is not None:
+            self._begin(copy, lane)
+
+    def _drop_late(self, lane: Lane) -> None:
+        for copy in lane.take_late():
+            self._drop(copy, "concurrency")
 
     def _drop(self, copy: Copy, reason: str) -> None:
         """The copy ends without a comparison."""
@@ -150,6 +166,8 @@ class Mirrors:
         task.add_done_callback(self._tasks.discard)
 
     def _close(self, lane: Lane) -> None:
+        for copy in lane.take_waiting():
+            self._drop(copy, "reloaded")
         for upstream in lane.take_upstreams():
             self._run(upstream.aclose(lane.mirror.timeout_s + _CLOSE_S))
 
@@ -168,6 +186,7 @@ class Mirrors:
             lane.active -= 1
             copy.is_late = self._delay.most_s(began) > _LATE_S
             self._delay.end()
+        self._begin_waiting(lane)
         failure = failure or _why_not_compared(copy)
         if failure:
             self._drop(copy, failure)

@@ -1,5 +1,6 @@
 """Mirrors: which requests are copied, what the other backend gets, and what never reaches it (rules 5 and 6)."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -158,13 +159,23 @@ async def test_the_draw_decides_whether_a_request_is_copied(tier: Tier, tmp_path
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_more_copies_than_allowed_are_dropped_and_counted(tier: Tier, tmp_path: Path) -> None:
-    more = "mirror: {max_concurrency: 2, timeout: 200ms}"
+    more = "mirror: {max_concurrency: 2, timeout: 3s}"
     async with site(tmp_path, tier=tier, more=more, new=silent) as at:
         for _ in range(5):
             assert await responses(at, ("/",)) == [b"legacy"]
+        await at.counted(sent(2, concurrency=3))
         await at.counted(sent(2, concurrency=3, timeout=2))
         await responses(at, ("/",))
         await at.counted(sent(3, concurrency=3, timeout=3))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_copies_beyond_the_limit_wait_for_others_to_end(tier: Tier, tmp_path: Path) -> None:
+    more = "mirror: {max_concurrency: 2, timeout: 20s}"
+    async with site(tmp_path, tier=tier, more=more) as at:
+        await asyncio.gather(*(responses(at, ("/",)) for _ in range(20)))
+        await at.counted(sent(20))
+        assert len(await at.copied(20)) == 20
 
 
 async def test_a_reload_changes_where_copies_go(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ class MirrorDoc(Doc):
         default=10_000, description="The percentage of requests that are copied"
     )
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=20, description="Concurrent copies; more are dropped and counted"
+        default=20, description="Concurrent copies. More wait, for up to 1 s"
     )
     timeout: Annotated[float, Duration("1ms", "5m")] = Field(
         default=5.0, description="The timeout of a copy"

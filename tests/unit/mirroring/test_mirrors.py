@@ -95,6 +95,36 @@ async def test_all_bodies_together_are_limited(size: int, dropped: int) -> None:
     assert (found.sent, sum(found.dropped.values())) == (2 - dropped, dropped)
 
 
+@pytest.mark.parametrize(("number", "dropped"), [(220, 0), (221, 1)])
+async def test_a_burst_waits_for_its_turn(number: int, dropped: int) -> None:
+    """20 copies are sent, and ten times as many wait."""
+    maker = Maker()
+    found = await maker.copies(Batch([maker.served() for _ in range(number)]), number)
+    assert (found.compared, dict(found.dropped)) == (
+        220,
+        {"concurrency": dropped} if dropped else {},
+    )
+
+
+async def test_copies_that_wait_are_dropped_with_their_route() -> None:
+    maker = Maker()
+    maker.maker.mirrors.receive(Batch([maker.served() for _ in range(25)]))
+    gone = TABLE.replace(b"mirror: {", b"mirror: {percent: 0, ")
+    maker.maker.mirrors.adopt(snapshot_of(load(gone, "t.yaml"), gone, {}, 0.0))
+    found = dict(copies_of_routes(maker.stats))["r"]
+    assert dict(found.dropped) == {"reloaded": 5}
+    await maker.maker.aclose()
+
+
+async def test_the_end_gives_up_copies_that_wait() -> None:
+    maker = Maker()
+    maker.maker.mirrors.receive(Batch([maker.served() for _ in range(25)]))
+    await maker.maker.aclose()
+    assert maker.maker.mirrors.busy == 0
+    found = dict(copies_of_routes(maker.stats)).get("r")
+    assert found is None or found.dropped == {}
+
+
 async def test_what_workers_have_dropped_is_in_the_parity() -> None:
     maker = Maker()
     await maker.copies(Batch([maker.served()], {"r": {"queue": 5}, "gone": {"queue": 1}}), 1)
