@@ -4,21 +4,16 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from proxy.forwarding.field_policy import FieldPolicy, field_policy, removed_fields
 from proxy.forwarding.forwarder import Forwarder
-from proxy.forwarding.read_fields import SeenFields
-from proxy.http1.known_lines import COOKIE, SENT, Line
 from proxy.http1.quick_head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_LINES
 from proxy.http1.request_writer import field_lines
 from proxy.model import (
     ALL_BP,
-    ALL_COOKIES,
     SAFE_METHODS,
     Backend,
     BackendRef,
-    Cohort,
-    CookieRules,
     Decision,
-    Facts,
     HeaderEdits,
     HeaderPairs,
     Limits,
@@ -26,16 +21,13 @@ from proxy.model import (
     Route,
     Timeouts,
 )
-from proxy.routing.cohort import bucket_of, key_of
 from proxy.routing.decide import Choice, fixed_choice, mirrored_to
 from proxy.routing.mirrored_request import mirror_of
 from proxy.routing.next_step import attempt_timeouts
 from proxy.routing.snapshot import Snapshot
-from proxy.routing.transforms.cookies import with_cookies
 from proxy.routing.transforms.facade_fields import (
     PREFIX,
     SHARED_FIELDS,
-    is_forwarding,
     taken_prefix,
 )
 from proxy.routing.transforms.headers import edited_request, replaced_names
@@ -46,48 +38,6 @@ from proxy.telemetry.counters import CountedRoute
 from proxy.telemetry.log_line import mirrored_part, route_part
 from proxy.telemetry.route_figures import is_watched
 from proxy.upstream import HttpUpstream
-
-_MAX_KNOWN = 2_048
-_MAX_KNOWN_BYTES = 512
-
-
-class FieldPolicy(Struct, frozen=True):
-    """The client fields that the table drops for a backend, beside those that no backend gets."""
-
-    removed: frozenset[bytes]
-    only: frozenset[str] | None
-    cookies: CookieRules
-    known: dict[bytes, bytes] = {}
-    """Cookie lines that were filtered before, each with the one that is sent. Bounded: it forgets all when full."""
-
-    def block(self, lines: list[Line]) -> bytes:
-        """The lines that are forwarded, joined."""
-        return b"".join(map(SENT, self.lines(lines)))
-
-    def lines(self, lines: list[Line]) -> list[Line]:
-        """The lines that are forwarded, of the kinds that a table may drop."""
-        removed, only = self.removed, self.only
-        if only is not None:
-            lines = [line for line in lines if line[1].decode("latin-1") in only]
-        if self.cookies is not ALL_COOKIES:
-            return [
-                line if line[0] != COOKIE else self._cookie_line(line)
-                for line in lines
-                if line[1] not in removed
-            ]
-        return [line for line in lines if line[1] not in removed] if removed else lines
-
-    def _cookie_line(self, line: Line) -> Line:
-        """The line that goes on is empty, if the backend gets none of the cookies."""
-        kind, name, value, whole = line
-        sent = self.known.get(whole)
-        if sent is None:
-            sent = field_lines(with_cookies([(name, value)], self.cookies))
-            if len(self.known) >= _MAX_KNOWN:
-                self.known.clear()
-            if len(whole) <= _MAX_KNOWN_BYTES:
-                self.known[whole] = sent
-        return kind, name, value, sent
 
 
 class PreparedRoute(Struct, frozen=True, eq=False):
@@ -140,85 +90,23 @@ None instead of a prepared route: these requests go the general way.
 TO_THE_GENERAL_WAY: Choices = ((ALL_BP, None),)
 
 
-class KeyedRoute(Struct, frozen=True, eq=False):
-    """A route of which the fields of a request may choose the reference: a key (rule 3), an override, a last write."""
-
-    matched: MatchedRoute
-    cohort: Cohort | None
-    """None where no key decides."""
-    by_key: Choices
-    by_draw: Choices
-    """For a request without a key. It goes the general way if it gets an id."""
-    by_fields: bool
-    """The keys are cookies and headers, so what is known of a request's fields has its bucket."""
-
-    def choose(
-        self, facts: Facts, seen: SeenFields, draw_bp: int
-    ) -> tuple[PreparedRoute | None, int]:
-        """The prepared route and the bucket of a request. As `routing.decide` does it."""
-        cohort = self.cohort
-        if seen.chooses:
-            return None, draw_bp
-        if cohort is None:
-            return _at(self.by_draw, draw_bp), draw_bp
-        bucket_bp = seen.buckets.get(cohort.name)
-        if bucket_bp is None:
-            found = key_of(cohort, self.matched.match, facts)
-            if found is None:
-                return _at(self.by_draw, draw_bp), draw_bp
-            bucket_bp = bucket_of(cohort.salt, found[1])
-            if self.by_fields:
-                seen.buckets[cohort.name] = bucket_bp
-        return _at(self.by_key, bucket_bp), bucket_bp
-
-
-def keyed_route(
-    forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
-) -> KeyedRoute | None:
-    """None for a route of which the fields of requests choose nothing."""
-    route = matched.route
-    if method == "OPTIONS" and snapshot.has_cors:
-        return None
-    cohort, is_fixed = route.cohort, fixed_choice(snapshot.table, route) is not None
-    if (cohort is None or is_fixed) and route.override is None:
-        return None
-    if cohort is None or is_fixed:
-        drawn = prepared_choices(forwarder, snapshot, matched, method)
-        return KeyedRoute(matched, None, drawn, drawn, False)
-    by_draw = TO_THE_GENERAL_WAY
-    if not cohort.keys[-1].generate:
-        by_draw = _by_bucket(forwarder, snapshot, matched, method, "draw")
-    by_key = _by_bucket(forwarder, snapshot, matched, method, "cohort")
-    by_fields = all(
-        key.kind == "cookie" or (key.kind == "header" and not is_forwarding(key.name.encode()))
-        for key in cohort.keys
-    )
-    return KeyedRoute(matched, cohort, by_key, by_draw, by_fields)
-
-
-def _at(choices: Choices, bucket_bp: int) -> PreparedRoute | None:
-    for edge_bp, prepared in choices:
-        if bucket_bp < edge_bp:
-            return prepared
-    return None
-
-
 def prepared_choices(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str
 ) -> Choices:
-    """The prepared routes for requests of `method` that a route takes. Of a route with a cohort: see `KeyedRoute`."""
+    """The prepared routes for requests of `method` that a route takes. Of a route with a cohort: see `keyed_route`."""
     if method == "OPTIONS" and snapshot.has_cors:
         # A preflight may belong to another route.
         return TO_THE_GENERAL_WAY
     fixed = fixed_choice(snapshot.table, matched.route)
     if fixed is not None:
         return ((ALL_BP, _prepared(forwarder, snapshot, matched, method, fixed)),)
-    return _by_bucket(forwarder, snapshot, matched, method, "draw")
+    return choices_by_bucket(forwarder, snapshot, matched, method, "draw")
 
 
-def _by_bucket(
+def choices_by_bucket(
     forwarder: Forwarder, snapshot: Snapshot, matched: MatchedRoute, method: str, reason: str
 ) -> Choices:
+    """The prepared routes by draw or by bucket; `reason` is that of the decision."""
     route = matched.route
     edges: list[tuple[int, PreparedRoute | None]] = []
     edge_bp = 0
@@ -250,7 +138,7 @@ def _prepared(
     if _reads_request(route, ref):
         return None
     if _edits_facade_fields(snapshot, route, ref) or not SHARED_FIELDS.isdisjoint(
-        _removed(backend)
+        removed_fields(backend)
     ):
         return None
     rewrite = ref.rewrite
@@ -277,7 +165,7 @@ def _prepared(
         backend.preserve_host,
         path_rewriter(matched.match, rewrite),
         taken,
-        _policy(backend, edits),
+        field_policy(backend, edits),
         _added(route, ref, backend, taken),
         prepared_edits(route.response, ref.response),
         field_lines([(snapshot.decision_header, value)]),
@@ -333,20 +221,7 @@ def _edited_names(edits: HeaderEdits) -> set[bytes]:
     return replaced_names(edits) | {name for name, _ in edits.add}
 
 
-def _removed(backend: Backend) -> set[bytes]:
-    return {each.encode("latin-1") for each in backend.headers.remove}
-
-
-def _policy(backend: Backend, edits: tuple[HeaderEdits, ...]) -> FieldPolicy | None:
-    removed = _removed(backend)
-    for each in edits:
-        removed.update(each.remove, (name for name, _ in each.set))
-    if not removed and backend.headers.only is None and backend.cookies is ALL_COOKIES:
-        return None
-    return FieldPolicy(frozenset(removed), backend.headers.only, backend.cookies)
-
-
 def _added(route: Route, ref: BackendRef, backend: Backend, taken: bytes) -> bytes:
     """The lines that the general way has behind the ids."""
-    own: HeaderPairs = [] if not taken or PREFIX in _removed(backend) else [(PREFIX, taken)]
+    own: HeaderPairs = [] if not taken or PREFIX in removed_fields(backend) else [(PREFIX, taken)]
     return field_lines(edited_request(own, route, ref, None))

@@ -4,12 +4,11 @@ from msgspec import Struct
 
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
+from proxy.forwarding.keyed_route import KeyedRoute, keyed_route
 from proxy.forwarding.prepared_route import (
     TO_THE_GENERAL_WAY,
     Choices,
-    KeyedRoute,
     PreparedRoute,
-    keyed_route,
     prepared_choices,
 )
 from proxy.forwarding.read_fields import NOTHING_READ, SeenFields, field_reader

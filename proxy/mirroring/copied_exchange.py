@@ -162,15 +162,7 @@ class CopiedExchange:
         head, body = self.head, self.response
         if head is None or body is None:
             return Observation(failure=self.failure or "broke", duration_s=self.served_s)
-        return Observation(
-            head.status,
-            head.fields.pairs,
-            body.data,
-            body.length if body.is_hashed else None,
-            body.digest,
-            self.served_s,
-            self.failure,
-        )
+        return body.observation(head, self.served_s, self.failure)
 
     def release(self) -> None:
         """Keep nothing any more."""

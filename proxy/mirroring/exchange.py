@@ -29,18 +29,10 @@ class _Response(Struct):
     head: ResponseHead | None = None
 
     def observed(self, failure: str) -> Observation:
-        head, body, duration_s = self.head, self.body, time.monotonic() - self.began
+        head, duration_s = self.head, time.monotonic() - self.began
         if head is None:
             return Observation(duration_s=duration_s, failure=failure)
-        return Observation(
-            head.status,
-            head.fields.pairs,
-            body.data,
-            body.length if body.is_hashed else None,
-            body.digest,
-            duration_s,
-            failure,
-        )
+        return self.body.observation(head, duration_s, failure)
 
 
 async def observe(

@@ -92,6 +92,18 @@ class KeptBody:
         """The SHA-256 of a body of which only the beginning is kept."""
         return self._hash.digest() if self.is_hashed else b""
 
+    def observation(self, head: ResponseHead, duration_s: float, failure: str) -> Observation:
+        """The response with this head and body, as far as it has come."""
+        return Observation(
+            head.status,
+            head.fields.pairs,
+            self.data,
+            self.length if self.is_hashed else None,
+            self.digest,
+            duration_s,
+            failure,
+        )
+
     def release(self) -> None:
         """Keep nothing any more."""
         self._room.give_back(self._kept)

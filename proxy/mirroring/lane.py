@@ -14,7 +14,7 @@ from proxy.upstream import Upstream
 Open = Callable[[Backend, SSLContext | None], Upstream]
 """Opens the connections to a backend. The context is for its https endpoints."""
 
-WAIT_S = 1.0
+_WAIT_S = 1.0
 """How long a copy waits for another one to end. A mirror process that gets CPU late reads many requests at one time."""
 _WAITING_FOR_EACH = 10
 """So many copies wait for each that may be sent."""
@@ -23,7 +23,14 @@ _WAITING_FOR_EACH = 10
 class Lane:
     """Valid for one route and its backends: `fits` says whether a table still has them."""
 
-    def __init__(self, route: Route, snapshot: Snapshot, open_upstream: Open) -> None:
+    def __init__(
+        self,
+        route: Route,
+        snapshot: Snapshot,
+        open_upstream: Open,
+        drop: Callable[[Copy, str], None],
+    ) -> None:
+        """`drop` gets the copies that have waited for too long, with the reason."""
         self.route = route
         self.mirror: Mirror = mirror_of(route)
         self.active = 0
@@ -33,6 +40,7 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._backends = _backends_of(route, snapshot)
         self._open = open_upstream
+        self._drop = drop
         self._upstreams: dict[Backend, Upstream] = {}
 
     def fits(self, route: Route, snapshot: Snapshot) -> bool:
@@ -56,37 +64,30 @@ class Lane:
         """Whether another copy may be sent now."""
         return self.active < self.mirror.max_concurrency
 
-    def wait(self, copy: Copy, drop_late: Callable[["Lane"], None]) -> bool:
-        """Let a copy wait. Returns whether there was room. `drop_late` is called when some have waited for too long."""
+    def wait(self, copy: Copy) -> bool:
+        """Let a copy wait. Returns whether there was room."""
         if len(self._waiting) >= _WAITING_FOR_EACH * self.mirror.max_concurrency:
             return False
         loop = asyncio.get_running_loop()
-        self._waiting.append((loop.time() + WAIT_S, copy))
+        self._waiting.append((loop.time() + _WAIT_S, copy))
         if self._timer is None:
-            self._timer = loop.call_later(WAIT_S, self._late, drop_late)
+            self._timer = loop.call_later(_WAIT_S, self._end_late)
         return True
 
-    def _late(self, drop_late: Callable[["Lane"], None]) -> None:
+    def _end_late(self) -> None:
         self._timer = None
-        drop_late(self)
-        if self._waiting:
-            self._timer = asyncio.get_running_loop().call_at(
-                self._waiting[0][0], self._late, drop_late
-            )
-
-    def take_late(self) -> list[Copy]:
-        """The copies that have waited for too long."""
-        now, late = asyncio.get_running_loop().time(), []
-        while self._waiting and self._waiting[0][0] <= now:
-            late.append(self._waiting.popleft()[1])
-        return late
+        loop, waiting = asyncio.get_running_loop(), self._waiting
+        while waiting and waiting[0][0] <= loop.time():
+            self._drop(waiting.popleft()[1], "concurrency")
+        if waiting:
+            self._timer = loop.call_at(waiting[0][0], self._end_late)
 
     def take_next(self) -> Copy | None:
         """The copy that has waited longest, if there is room."""
         return self._waiting.popleft()[1] if self._waiting and self.has_room else None
 
     def take_waiting(self) -> list[Copy]:
-        """All that wait: the lane is closed."""
+        """All that wait, if the lane is closed."""
         if self._timer is not None:
             self._timer.cancel()
         waiting = [copy for _, copy in self._waiting]

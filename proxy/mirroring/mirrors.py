@@ -129,7 +129,7 @@ class Mirrors:
             self._drop(copy, "memory")
         elif lane.has_room:
             self._begin(copy, lane)
-        elif not lane.wait(copy, self._drop_late):
+        elif not lane.wait(copy):
             self._drop(copy, "concurrency")
 
     def _begin(self, copy: Copy, lane: Lane) -> None:
@@ -139,13 +139,8 @@ class Mirrors:
 
     def _begin_waiting(self, lane: Lane) -> None:
         """A copy of the lane has ended: those that wait follow."""
-        self._drop_late(lane)
         while (copy := lane.take_next()) is not None:
             self._begin(copy, lane)
-
-    def _drop_late(self, lane: Lane) -> None:
-        for copy in lane.take_late():
-            self._drop(copy, "concurrency")
 
     def _drop(self, copy: Copy, reason: str) -> None:
         """The copy ends without a comparison."""
@@ -156,7 +151,7 @@ class Mirrors:
         lane = self._lanes.get(copy.route.name)
         if lane is None:
             self._kept.limit = max(self._kept.limit, 3 * copy.mirror.max_body_bytes)
-            lane = Lane(copy.route, copy.snapshot, self._open)
+            lane = Lane(copy.route, copy.snapshot, self._open, self._drop)
             self._lanes[copy.route.name] = lane
         return lane
 
