@@ -220,6 +220,30 @@ async def test_one_read_at_a_time_tries_a_backend_whose_breaker_is_half_open(
 
 
 @pytest.mark.parametrize("tier", TIERS)
+async def test_another_read_tries_the_backend_when_the_client_of_the_first_has_left(
+    tier: Tier, tmp_path: Path
+) -> None:
+    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 300ms}"
+    async with ill_backends(b"legacy", b"new") as (legacy, new):
+        text = table(legacy.url, new.url, of_new=outliers)
+        async with facade_in_loop(text, tmp_path, tier=tier) as facade:
+            health = facade.app.forwarder.health
+            new.how = status(503)
+            assert (await answer(facade))[1] == "legacy"
+            new.how = "frozen"
+            await eventually(lambda: health.current.breaker("new") == "half_open")
+            first = asyncio.create_task(answer(facade))
+            await eventually(lambda: new.waiting)
+            assert health.current.breaker("new") == "open"
+            first.cancel()
+            await asyncio.wait([first])
+            await eventually(lambda: health.current.breaker("new") == "half_open")
+            new.how = ok(b"[]")
+            assert await answer(facade) == (200, "new", "stage")
+            new.released.set()
+
+
+@pytest.mark.parametrize("tier", TIERS)
 async def test_a_write_that_is_stuck_does_not_prevent_that_a_read_tries_its_backend(
     tier: Tier, tmp_path: Path
 ) -> None:

@@ -236,9 +236,15 @@ async def test_a_request_that_met_the_fault_does_not_eject_an_endpoint_that_has_
             await becomes(facade, "healthy")
             only.released.set()
             assert {await before, await in_panic} == {b"502"}
+            # A good response would hide failures that are not judged yet.
+            probes = only.probes
+            await eventually(lambda: only.probes >= probes + 3)
             assert await served_by(facade) == b"0"
             await _seen(facade, 1)
             assert await states(facade) == ["healthy"]
+            # Nor was it ejected for a moment: a probe that succeeds ends an ejection.
+            metrics = await facade.get("/metrics", admin=True)
+            assert b'facade_ejections_total{backend="b"} 0\n' in metrics
             # A request that is sent after the recovery counts.
             only.request = "reset"
             assert await served_by(facade) == b"502"
