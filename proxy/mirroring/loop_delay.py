@@ -31,11 +31,11 @@ class LoopDelay:
             self._timer.cancel()
             self._timer = None
 
-    def most_s(self, since: float) -> float:
-        """The largest delay since that `time.monotonic()`."""
-        delays = (delay_s for at, delay_s in self._late if at >= since)
+    def sum_s(self, since: float) -> float:
+        """The sum of the delays since that `time.monotonic()`: many short ones make a copy late, too."""
+        delays_s = sum(delay_s for at, delay_s in self._late if at >= since)
         overdue_s = time.monotonic() - self._due if self._timer is not None else 0.0
-        return max(overdue_s, 0.0, *delays)
+        return delays_s + max(overdue_s, 0.0)
 
     def _schedule(self) -> None:
         self._due = time.monotonic() + _BEAT_S

@@ -28,7 +28,7 @@ _CONDITIONAL = frozenset((206, 304, 412, 416))
 _CLOSE_S = 1.0
 _MAX_AGE_S = 30.0
 _LATE_S = 0.05
-"""After a longer delay of the event loop, the duration of a copy says nothing about its backend."""
+"""After longer delays of the event loop, the duration of a copy says nothing about its backend."""
 
 
 class CopyResults(Protocol):
@@ -179,7 +179,7 @@ class Mirrors:
             failure = "internal"
         finally:
             lane.active -= 1
-            copy.is_late = self._delay.most_s(began) > _LATE_S
+            copy.is_late = self._delay.sum_s(began) > _LATE_S
             self._delay.end()
         self._begin_waiting(lane)
         failure = failure or _why_not_compared(copy)
@@ -233,4 +233,6 @@ def _why_not_compared(copy: Copy) -> str:
         return copy.seen[0].failure
     if served.failure in ("client_gone", "refused"):
         return served.failure
+    if copy.is_late and any(each.failure == "timeout" for each in copy.seen):
+        return "late"
     return "conditional" if served.status in _CONDITIONAL else ""

@@ -26,6 +26,7 @@ DROPS = (
     "sandbox",
     "not_compared",
     "internal",
+    "late",
 )
 """Why copies were not sent, got no response, or were not compared. The order is that of the counters."""
 

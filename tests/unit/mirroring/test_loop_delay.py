@@ -11,11 +11,23 @@ async def test_a_blocked_loop_shows_in_the_time_in_which_it_was_blocked() -> Non
     delay.begin()
     began = time.monotonic()
     time.sleep(0.2)  # noqa: ASYNC251 - it blocks the loop.
-    assert delay.most_s(began) > 0.1  # Also before the late beat.
+    assert delay.sum_s(began) > 0.1  # Also before the late beat.
     await asyncio.sleep(0.05)
-    assert delay.most_s(began) > 0.1
+    assert delay.sum_s(began) > 0.1
     delay.end()
-    assert delay.most_s(time.monotonic()) == 0
+    assert delay.sum_s(time.monotonic()) == 0
+
+
+async def test_short_delays_add_up() -> None:
+    delay = LoopDelay()
+    delay.begin()
+    began = time.monotonic()
+    for _ in range(4):
+        await asyncio.sleep(0.03)
+        time.sleep(0.06)  # noqa: ASYNC251 - it blocks the loop.
+    await asyncio.sleep(0.05)
+    assert delay.sum_s(began) > 0.1
+    delay.end()
 
 
 async def test_the_last_user_ends_it() -> None:
@@ -24,5 +36,5 @@ async def test_the_last_user_ends_it() -> None:
         delay.begin()
     delay.end()
     time.sleep(0.1)  # noqa: ASYNC251 - it blocks the loop.
-    assert delay.most_s(time.monotonic()) > 0.05
+    assert delay.sum_s(time.monotonic()) > 0.05
     delay.end()

@@ -31,9 +31,10 @@ routes:
 class Maker:
     """A maker of copies for one table, whose newcomer responds like the incumbent."""
 
-    def __init__(self) -> None:
+    def __init__(self, respond: httpx.AsyncBaseTransport | None = None) -> None:
         self.stats = SharedStats()
-        respond = httpx.MockTransport(lambda _: httpx.Response(200, content=b"ok"))
+        if respond is None:
+            respond = httpx.MockTransport(lambda _: httpx.Response(200, content=b"ok"))
         self.maker = CopyMaker.create(
             lambda backend, _: open_upstream(backend, respond), self.stats.mirror
         )
@@ -114,6 +115,20 @@ async def test_copies_that_wait_are_dropped_with_their_route() -> None:
     found = dict(copies_of_routes(maker.stats))["r"]
     assert dict(found.dropped) == {"reloaded": 5}
     await maker.maker.aclose()
+
+
+class Starved(httpx.AsyncBaseTransport):
+    """The process gets no CPU while a response is on its way."""
+
+    async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
+        time.sleep(0.2)  # noqa: ASYNC251 - it blocks the loop.
+        raise httpx.ReadTimeout("late")
+
+
+async def test_a_timeout_while_the_process_got_no_cpu_is_no_difference() -> None:
+    maker = Maker(Starved())
+    found = await maker.copies(Batch([maker.served()]), 1)
+    assert (found.compared, dict(found.dropped)) == (0, {"late": 1})
 
 
 async def test_the_end_gives_up_copies_that_wait() -> None:
