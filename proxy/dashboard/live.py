@@ -193,7 +193,8 @@ class Live:
             if news:
                 yield b"event: fragments\ndata: %b\n\n" % msgspec.json.encode(news)
             try:
-                await asyncio.wait_for(changed.wait(), _HEARTBEAT_S)
+                async with asyncio.timeout(_HEARTBEAT_S):
+                    await changed.wait()
             except TimeoutError:
                 yield b": still here\n\n"
 

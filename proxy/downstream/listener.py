@@ -192,7 +192,8 @@ class Listener:
                 for connection in list(self.connections):
                     connection.shutdown()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop_now.wait(), _DRAIN_POLL_S)
+                async with asyncio.timeout(_DRAIN_POLL_S):
+                    await stop_now.wait()
         for task in set(self.pending):
             task.cancel()
         self._handshakes.abort()

@@ -81,7 +81,8 @@ class MirrorRunner:
                 process.stdin.write(msgspec.json.encode(plan) + b"\n")
             while self._is_needed():
                 with contextlib.suppress(TimeoutError):
-                    return await asyncio.wait_for(process.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):
+                        return await process.wait()
             return None
         finally:
             await _stop(process)
@@ -101,7 +102,8 @@ async def _stop(process: Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _STOP_S)
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
         return
     log.error("the mirror process (pid %d) has not ended in time", process.pid)
     with contextlib.suppress(ProcessLookupError):

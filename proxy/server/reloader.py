@@ -37,7 +37,8 @@ class Reloader:
         """Reload on request, and watch the certificates, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._requested.wait(), _POLL_S)
+                async with asyncio.timeout(_POLL_S):
+                    await self._requested.wait()
             if not self._requested.is_set():
                 await self._refresh_tls()
                 continue

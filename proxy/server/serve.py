@@ -131,7 +131,8 @@ class Traffic:
         self._clients.draining = True
         log.info("stopping: accepting for %g s more", self._settings.pause_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop_now.wait(), self._settings.pause_s)
+            async with asyncio.timeout(self._settings.pause_s):
+                await stop_now.wait()
         await self._listener.stop_accepting()
         await self._listener.finish(self._settings.drain_s, stop_now)
 

@@ -38,7 +38,8 @@ async def ask(port: int, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.closing(writer):
         writer.write(raw)
-        return await asyncio.wait_for(reader.read(), 10)
+        async with asyncio.timeout(10):
+            return await reader.read()
 
 
 def start(*headers: tuple[bytes, bytes], status: int = 200) -> Message:

@@ -35,7 +35,8 @@ async def served(facade: RunningFacade) -> str:
 async def admin(facade: RunningFacade, path: str) -> tuple[int, dict[str, Any]]:
     reader, writer = await asyncio.open_connection(facade.admin.host, facade.admin.port)
     writer.write(f"GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
-    response = await asyncio.wait_for(reader.read(), 5)
+    async with asyncio.timeout(5):
+        response = await reader.read()
     writer.close()
     return status_of(response), json.loads(body_of(response))
 
@@ -257,7 +258,8 @@ async def test_no_request_fails_while_the_table_changes_under_load(tmp_path: Pat
                 )
                 while not done.is_set():
                     writer.write(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n")
-                    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                    async with asyncio.timeout(10):
+                        head = await reader.readuntil(b"\r\n\r\n")
                     await reader.readexactly(3)
                     responses.append(status_of(head))
                     await asyncio.sleep(0.002)

@@ -44,7 +44,8 @@ class RunningFacade:
         reader, writer = await asyncio.open_connection(to.host, to.port)
         try:
             writer.write(raw)
-            return await asyncio.wait_for(reader.read(), 10)
+            async with asyncio.timeout(10):
+                return await reader.read()
         except BaseException:
             reset_on_close(writer)
             raise
@@ -103,4 +104,5 @@ async def facade_in_loop(
         yield RunningFacade(app, routes, listen, admin, access_log, stop)
     finally:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        async with asyncio.timeout(20):
+            await task
