@@ -10,7 +10,7 @@ The product of two such ratios of independent samples is a martingale, too. So o
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from math import exp, lgamma, log, log1p
+from math import exp, inf, lgamma, log, log1p
 from typing import Protocol
 
 from msgspec import Struct
@@ -104,6 +104,9 @@ class Proportion(Struct, frozen=True):
         return self.prior.log_mixture(self.successes, self.failures)
 
     def _log_likelihood(self, proportion: float) -> float:
+        # Halving comes to 0 and 1 themselves: a border may be nearer to them than floats can say.
+        if (self.successes and proportion == 0.0) or (self.failures and proportion == 1.0):
+            return -inf
         likelihood = self.successes * log(proportion) if self.successes else 0.0
         return likelihood + self.failures * log1p(-proportion) if self.failures else likelihood
 

@@ -57,6 +57,15 @@ def test_the_bounds_enclose_the_observed_proportion(
     assert proportion_bounds(successes, successes + failures, alpha)[0] <= sample.observed
 
 
+@pytest.mark.parametrize(("successes", "failures"), [(787_096, 1), (1, 787_096)])
+def test_one_outlier_of_many_trials_has_bounds_at_any_level(successes: int, failures: int) -> None:
+    """The border is nearer to 0 or 1 than floats can say."""
+    sample = Proportion(successes, successes + failures)
+    for level in (5.0, 15.0, 25.0, 40.0, 1000.0):
+        lower, upper = sample.bounds_at(level)
+        assert 0 <= lower <= sample.observed <= upper <= 1
+
+
 @pytest.mark.parametrize("prior", [ANY, RARE_FAILURES])
 def test_a_total_failure_shows_after_a_few_trials(prior: Prior) -> None:
     assert Proportion(0, 20, prior).bounds_at(4.6)[1] < 0.5
