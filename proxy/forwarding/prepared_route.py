@@ -74,6 +74,8 @@ class PreparedRoute(Struct, frozen=True, eq=False):
     """The route, with the match that took the requests."""
     copied: bytes
     """The part of the log line of a request that is copied to another backend (rule 6). Empty if none is."""
+    copied_to: str
+    """The backend that gets those copies."""
     copies_all: bool
     """Every request is copied, so `logged` has that part already."""
     judged: bool
@@ -145,7 +147,8 @@ def _prepared(
     taken = taken_prefix(matched.match, rewrite)
     host = None if rewrite is None or rewrite.hostname is None else rewrite.hostname.encode()
     value = decision_value(route, ref.backend, reason)
-    copied = b"" if forwarder.copies is None else _copied_part(route, method, choice)
+    copied_to = "" if forwarder.copies is None else _copied_to(route, method, choice)
+    copied = mirrored_part(copied_to) if copied_to else b""
     if route.recovers and copied:
         return None
     copies_all = copied != b"" and mirror_of(route).percent_bp == ALL_BP
@@ -175,15 +178,17 @@ def _prepared(
         CountedRoute(route.name, ref.backend, reason, is_watched(route)),
         matched,
         copied,
+        copied_to,
         copies_all,
         route.recovers,
     )
 
 
-def _copied_part(route: Route, method: str, choice: Choice) -> bytes:
+def _copied_to(route: Route, method: str, choice: Choice) -> str:
+    """Empty if no such request is copied."""
     at, reason = choice
     to = () if reason == "kill_switch" else mirrored_to(route, method, route.backend_refs[at])
-    return mirrored_part(to[0]) if to else b""
+    return to[0] if to else ""
 
 
 def _reads_request(route: Route, ref: BackendRef) -> bool:

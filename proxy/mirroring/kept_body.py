@@ -59,7 +59,7 @@ class KeptBody:
             self._keep(data)
             return
         if before <= self._limit:
-            self._begin_hash()
+            self._begin_hash(data)
         self._hash.update(data)
 
     def _keep(self, data: bytes) -> None:
@@ -70,12 +70,13 @@ class KeptBody:
             self.release()
             self.is_lost = True
 
-    def _begin_hash(self) -> None:
+    def _begin_hash(self, data: bytes) -> None:
+        """`data` crosses the limit."""
         chunks = self._chunks
         for chunk in chunks:
             self._hash.update(chunk)
         self.release()
-        beginning = b"".join(chunks)[:_BEGINNING_BYTES]
+        beginning = b"".join((*chunks, data[:_BEGINNING_BYTES]))[:_BEGINNING_BYTES]
         if self._room.take(len(beginning)):
             self._kept = len(beginning)
             self._chunks = [beginning]

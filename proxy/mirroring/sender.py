@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,6 +17,12 @@ from proxy.routing.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
+GATHER_S = 0.02
+"""A worker that goes on after a response keeps the CPU from the client that the response woke (ADR 34)."""
+_IN_TICK = 32
+_MAX_NOTES = 256
+_MAX_NOTED_BYTES = 1024 * 1024
+
 MAX_KEPT_BYTES = 8 * 1024 * 1024
 """Of the bodies of all requests together that have not ended, unless one body may have a third of it."""
 
@@ -26,10 +34,17 @@ class Drops(Protocol):
 
 
 class Listed(Protocol):
-    """A request that makes its copy later than it is served."""
+    """A usual request that was copied: its response came in one read."""
+
+    @property
+    def copied_route(self) -> Route: ...
+
+    def handed_over(self, head: ResponseHead, body: bytes, at: float) -> Served | None:
+        """The request with its response, which its client had at `at` (`time.monotonic()`). None if it is too long for
+        this way: `begin_copy` observes it then."""
 
     def begin_copy(self, copies: "CopySender") -> CopiedExchange:
-        """What is copied; the same one at each call."""
+        """The same request as one that is observed."""
 
 
 Note = tuple[Listed, ResponseHead, bytes, float]
@@ -50,22 +65,34 @@ class Receiver(Protocol):
 class CopySender:
     """Begins, observes and hands over the requests of one worker that are copied."""
 
-    def __init__(self, receiver: Receiver, drops: Drops) -> None:
+    def __init__(self, receiver: Receiver, drops: Drops, gather_s: float = GATHER_S) -> None:
+        """Requests are handed over together, `gather_s` after the first of them ended."""
         self.kept = KeptBytes(MAX_KEPT_BYTES)
         self._receiver = receiver
         self._drops = drops
-        self.notes: list[Note] = []
-        """The usual requests that ended in this tick. Call `wake` before the first one: what is copied is made in the
-        next tick, so that it costs the request as little as this list."""
-        self._ended: list[CopiedExchange] = []
+        self._gather_s = gather_s
+        self._notes: deque[Note] = deque()
+        self._noted_bytes = 0
+        self._ended: deque[CopiedExchange] = deque()
+        self._timer: asyncio.Handle | None = None
         self._dropped: dict[str, dict[str, int]] = {}
         """Since the last batch, for the parity."""
 
+    @property
+    def waiting(self) -> int:
+        """How many requests have ended and are not handed over."""
+        return len(self._notes) + len(self._ended)
+
     # --- called for a request -----------------------------------------------------------------------
 
-    def wake(self) -> None:
-        """`notes` will not be empty in the next tick: read them then."""
-        asyncio.get_running_loop().call_soon(self._flush)
+    def note(self, request: Listed, head: ResponseHead, body: bytes) -> None:
+        """A client got this whole response. What is handed over is made later, so the request pays for a list entry."""
+        self._notes.append((request, head, body, time.monotonic()))
+        self._noted_bytes += len(body)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._gather_s, self._flush)
+        elif self._noted_bytes > _MAX_NOTED_BYTES or len(self._notes) > _MAX_NOTES:
+            self._flush_soon()
 
     def begin(
         self,
@@ -83,43 +110,72 @@ class CopySender:
 
     def served(self, exchange: CopiedExchange) -> None:
         """Request and response have ended."""
-        if not (self._ended or self.notes):
-            self.wake()
         self._ended.append(exchange)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._gather_s, self._flush)
 
     def drop(self, exchange: CopiedExchange, reason: str) -> None:
         """The request is not copied."""
-        route = exchange.route.name
         exchange.release()
-        self._drops.count_drop(route, reason)
-        counts = self._dropped.setdefault(route, {})
+        self._count_drop(exchange.route, reason)
+
+    def _count_drop(self, route: Route, reason: str) -> None:
+        self._drops.count_drop(route.name, reason)
+        counts = self._dropped.setdefault(route.name, {})
         counts[reason] = counts.get(reason, 0) + 1
 
-    # --- in the next tick ---------------------------------------------------------------------------
+    # --- later --------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        try:
-            for request, head, body, at in self.notes:
-                request.begin_copy(self).whole(head, body, at)
-        finally:
-            self.notes.clear()
-        ended, self._ended = self._ended, []
-        if self._receiver.is_full:
-            for each in ended:
-                self.drop(each, "queue")
-            return
-        taken = [served for each in ended if (served := self._take(each)) is not None]
-        if taken:
+        """Hand over some requests; the others in the next ticks, so that no request waits for all of them."""
+        self._timer = None
+        taken = []
+        for _ in range(min(_IN_TICK, len(self._notes))):
+            taken.append(self._of_note(*self._notes.popleft()))
+        for _ in range(min(_IN_TICK, len(self._ended))):
+            taken.append(self._of_exchange(self._ended.popleft()))
+        requests = [each for each in taken if each is not None]
+        if requests:
             dropped, self._dropped = self._dropped, {}
-            self._receiver.receive(Batch(taken, dropped))
+            self._receiver.receive(Batch(requests, dropped))
+        if self._notes or self._ended:
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
-    def _take(self, exchange: CopiedExchange) -> Served | None:
+    def _of_note(
+        self, request: Listed, head: ResponseHead, body: bytes, at: float
+    ) -> Served | None:
+        self._noted_bytes -= len(body)
+        if self._receiver.is_full:
+            self._count_drop(request.copied_route, "queue")
+            return None
+        try:
+            served = request.handed_over(head, body, at)
+            if served is None:
+                request.begin_copy(self).whole(head, body, at)
+        except Exception:
+            # A bug of ours must not show in other requests.
+            route = request.copied_route
+            log.exception("a request of the route %s is not copied", route.name)
+            self._count_drop(route, "internal")
+            return None
+        return served
+
+    def _of_exchange(self, exchange: CopiedExchange) -> Served | None:
+        if self._receiver.is_full:
+            self.drop(exchange, "queue")
+            return None
         try:
             return exchange.take()
         except Exception:
-            # A bug of ours must not show in other requests.
+            # As above.
             log.exception("a request of the route %s is not copied", exchange.route.name)
             self.drop(exchange, "internal")
             return None
         finally:
             exchange.release()
+
+    def _flush_soon(self) -> None:
+        """Begin now: bodies that wait take memory."""
+        if isinstance(self._timer, asyncio.TimerHandle):
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)

@@ -14,7 +14,7 @@ from proxy.downstream.interfaces import RequestService
 from proxy.downstream.listener import Listener
 from proxy.downstream.proxy_protocol_listener import ProxyProtocolListener
 from proxy.forwarding.asgi_app import AsgiTier
-from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.quick_tier import QuickTier
 from proxy.http1.known_lines import KnownLines
 from proxy.model import Networks
 from proxy.routing.snapshot import CurrentTable

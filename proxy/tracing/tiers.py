@@ -8,7 +8,7 @@ from proxy.downstream.interfaces import ActiveRequest, ClientConnection
 from proxy.errors import RequestError
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.fast_tier import FastTier
-from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.quick_tier import QuickTier
 from proxy.forwarding.usual_request import UsualRequest
 from proxy.http1.known_lines import KnownLines
 from proxy.http1.local_reply import LocalReply

@@ -5,7 +5,7 @@ from proxy.downstream.interfaces import RequestService
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.fast_tier import FastTier
 from proxy.forwarding.forwarder import Forwarder
-from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.quick_tier import QuickTier
 from proxy.tracing.exporter import SpanExporter
 from proxy.tracing.sampling import Sampler
 from proxy.tracing.tiers import GeneralAsgiForwarder, TracedAsgiApp, TracedTier

@@ -17,7 +17,7 @@ from proxy.control.table_file import snapshot_of
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.connection_tracker import ConnectionTracker
 from proxy.forwarding.forwarder import Forwarder
-from proxy.forwarding.quick_request import QuickTier
+from proxy.forwarding.quick_tier import QuickTier
 from proxy.http1.known_lines import KnownLines
 from proxy.mirroring.sender import CopySender
 from proxy.routing.current_health import CurrentHealth

@@ -44,13 +44,14 @@ class Side(Struct):
     """A facade, and the copies that it sent."""
 
     facade: InProcess
+    sender: CopySender
     mirrors: Mirrors
     copies: list[httpx.Request]
 
     async def send(self, raw: bytes, draw_bp: int = 0, response: bytes = OK) -> Seen:
         self.facade.draw_bp = draw_bp
         seen = await self.facade.send(raw, response=response)
-        while self.mirrors.busy:
+        while self.sender.waiting or self.mirrors.busy:
             await asyncio.sleep(0)
         for line in seen.lines:
             line.update(_TIMES)
@@ -73,10 +74,10 @@ def side(table: str, *, quick: bool) -> Side:
     maker = CopyMaker.create(
         lambda backend, _: open_upstream(backend, httpx.MockTransport(respond)), stats.mirror
     )
-    sender = CopySender(maker.mirrors, MirrorCounters(stats.workers[0]))
+    sender = CopySender(maker.mirrors, MirrorCounters(stats.workers[0]), gather_s=0.0)
     facade = InProcess(table, quick=quick, copies=sender)
     maker.mirrors.adopt(facade.forwarder.table.current)
-    return Side(facade, maker.mirrors, copies)
+    return Side(facade, sender, maker.mirrors, copies)
 
 
 @pytest.fixture

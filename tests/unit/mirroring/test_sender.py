@@ -6,9 +6,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from proxy.comparison.observation import Observation
 from proxy.http1.response_head import ResponseFields, ResponseHead
+from proxy.mirroring.copied_exchange import CopiedExchange
 from proxy.mirroring.sender import CopySender
-from proxy.mirroring.served import Batch, CopiedRequest
+from proxy.mirroring.served import Batch, CopiedRequest, Served, served_request
 from proxy.model import CompareRules, Decision, Mirror
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.transforms.trace_context import NO_IDENTITY
@@ -49,6 +51,31 @@ def asked() -> CopiedRequest:
     return CopiedRequest(facts(), decision, NO_IDENTITY)
 
 
+class Usual:
+    """A usual request. `served` is what is handed over of it."""
+
+    began = 0.0
+    copied_route = ROUTE
+
+    def __init__(self, snapshot: Snapshot, served: Callable[[bytes], Served | None]) -> None:
+        self.snapshot = snapshot
+        self.served = served
+
+    def handed_over(self, head: ResponseHead, body: bytes, at: float) -> Served | None:
+        return self.served(body)
+
+    def begin_copy(self, copies: CopySender) -> CopiedExchange:
+        return copies.begin(ROUTE, self.snapshot, asked, b"", self.began)
+
+
+def usual(body: bytes) -> Served | None:
+    return served_request("1", asked(), b"", Observation(200, body=body, duration_s=1.0), 1.0)
+
+
+def has_another_bug(body: bytes) -> Served | None:
+    raise RuntimeError("another defect")
+
+
 def has_a_bug() -> CopiedRequest:
     raise RuntimeError("a defect")
 
@@ -58,7 +85,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.receiver, self.counted = Receiver(), Counted()
-        self.sender = CopySender(self.receiver, self.counted)
+        self.sender = CopySender(self.receiver, self.counted, gather_s=0.0)
         self.snapshot: Snapshot = snapshot(table(ROUTE))
 
     async def serve(
@@ -74,11 +101,15 @@ class Worker:
         if pieces:
             exchange.request_ended()
         exchange.whole(HEAD, response, 1.0)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await self.gathered()
+
+    async def gathered(self) -> None:
+        """Wait until what has ended is handed over."""
+        while self.sender.waiting:
+            await asyncio.sleep(0)
 
 
-async def test_a_request_is_handed_over_with_its_response_in_the_next_tick() -> None:
+async def test_a_request_is_handed_over_with_its_response() -> None:
     worker = Worker()
     await worker.serve(body=None, pieces=(b"a", b"b"))
     (batch,) = worker.receiver.batches
@@ -89,12 +120,12 @@ async def test_a_request_is_handed_over_with_its_response_in_the_next_tick() -> 
     assert worker.sender.kept.now == 0
 
 
-async def test_requests_of_one_tick_are_one_batch() -> None:
+async def test_requests_that_end_together_are_one_batch() -> None:
     worker = Worker()
     for _ in range(3):
         exchange = worker.sender.begin(ROUTE, worker.snapshot, asked, b"", 0.0)
         exchange.whole(HEAD, b"ok", 1.0)
-    await asyncio.sleep(0)
+    await worker.gathered()
     assert [len(batch.requests) for batch in worker.receiver.batches] == [3]
 
 
@@ -145,6 +176,65 @@ async def test_what_all_requests_keep_together_is_limited() -> None:
         exchange.response_data(b"12345678")
     for exchange in exchanges:
         exchange.over(None, complete=True)
-    await asyncio.sleep(0)
+    await worker.gathered()
     assert worker.counted.drops == [("r", "memory")]
     assert [len(batch.requests) for batch in worker.receiver.batches] == [3]
+
+
+# --- usual requests: a list entry each, until they are handed over ----------------------------------------
+
+
+async def test_usual_requests_are_handed_over_together_after_the_gathering_time() -> None:
+    worker = Worker()
+    worker.sender = CopySender(worker.receiver, worker.counted, gather_s=0.05)
+    for body in (b"1", b"2"):
+        worker.sender.note(Usual(worker.snapshot, usual), HEAD, body)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert worker.receiver.batches == []
+    await worker.gathered()
+    (batch,) = worker.receiver.batches
+    assert [each.response.body for each in batch.requests] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(257, 1), (5, 300_000)], ids=["many requests", "many bytes"]
+)
+async def test_many_usual_requests_do_not_wait_for_the_gathering_time(
+    count: int, size: int
+) -> None:
+    worker = Worker()
+    worker.sender = CopySender(worker.receiver, worker.counted, gather_s=3600.0)
+    for _ in range(count):
+        worker.sender.note(Usual(worker.snapshot, usual), HEAD, b"x" * size)
+    await asyncio.wait_for(worker.gathered(), 20)
+    sizes = [len(batch.requests) for batch in worker.receiver.batches]
+    assert (sum(sizes), max(sizes) <= 32) == (count, True)
+
+
+async def test_usual_requests_are_dropped_while_there_is_no_room() -> None:
+    worker = Worker()
+    worker.receiver.is_full = True
+    worker.sender.note(Usual(worker.snapshot, usual), HEAD, b"ok")
+    await worker.gathered()
+    assert (worker.receiver.batches, worker.counted.drops) == ([], [("r", "queue")])
+
+
+async def test_a_usual_request_that_is_too_long_is_observed_as_any_other() -> None:
+    worker = Worker()
+    worker.sender.note(Usual(worker.snapshot, lambda _: None), HEAD, b"123456789")
+    await worker.gathered()
+    (batch,) = worker.receiver.batches
+    (served,) = batch.requests
+    assert (served.response.length, served.response.body) == (9, b"123456789")
+    assert worker.sender.kept.now == 0
+
+
+async def test_a_defect_costs_one_copy_of_a_usual_request(caplog: pytest.LogCaptureFixture) -> None:
+    worker = Worker()
+    worker.sender.note(Usual(worker.snapshot, has_another_bug), HEAD, b"ok")
+    worker.sender.note(Usual(worker.snapshot, usual), HEAD, b"ok")
+    await worker.gathered()
+    assert worker.counted.drops == [("r", "internal")]
+    assert [len(batch.requests) for batch in worker.receiver.batches] == [1]
+    assert "RuntimeError: another defect" in caplog.text
