@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.mirroring.copy_maker import CopyMaker
 from proxy.mirroring.mirrors import Mirrors
 from proxy.mirroring.sender import CopySender
+from proxy.mirroring.served import Batch, Served
 from proxy.telemetry.mirror_counters import MirrorCounters
 from proxy.telemetry.shared_memory import SharedStats
 from proxy.upstream import open_upstream
@@ -48,6 +50,8 @@ class Side(Struct):
     mirrors: Mirrors
     copies: list[httpx.Request]
 
+    received: list[Served]
+
     async def send(self, raw: bytes, draw_bp: int = 0, response: bytes = OK) -> Seen:
         self.facade.draw_bp = draw_bp
         seen = await self.facade.send(raw, response=response)
@@ -63,6 +67,22 @@ class Side(Struct):
         return [(str(each.url), each.headers.raw) for each in self.copies]
 
 
+class Recording:
+    """Records what is handed over, and passes it on."""
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self.mirrors = mirrors
+        self.received: list[Served] = []
+
+    @property
+    def is_full(self) -> bool:
+        return self.mirrors.is_full
+
+    def receive(self, batch: Batch) -> None:
+        self.received += batch.requests
+        self.mirrors.receive(batch)
+
+
 def side(table: str, *, quick: bool) -> Side:
     copies: list[httpx.Request] = []
 
@@ -74,10 +94,11 @@ def side(table: str, *, quick: bool) -> Side:
     maker = CopyMaker.create(
         lambda backend, _: open_upstream(backend, httpx.MockTransport(respond)), stats.mirror
     )
-    sender = CopySender(maker.mirrors, MirrorCounters(stats.workers[0]), gather_s=0.0)
+    recording = Recording(maker.mirrors)
+    sender = CopySender(recording, MirrorCounters(stats.workers[0]), gather_s=0.0)
     facade = InProcess(table, quick=quick, copies=sender)
     maker.mirrors.adopt(facade.forwarder.table.current)
-    return Side(facade, sender, maker.mirrors, copies)
+    return Side(facade, sender, maker.mirrors, copies, recording.received)
 
 
 @pytest.fixture
@@ -113,6 +134,52 @@ async def test_both_ways_copy_the_same(sides: tuple[Side, Side], line: bytes) ->
             logged += ["mirrored_to" in each for each in one.lines]
     assert quick.copied == general.copied
     assert logged.count(True) == len(quick.copies)
+
+
+MATCHES = """
+version: 1
+defaults: {forwarded: {trusted_proxies: %s}}
+backends: {legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2"}
+routes:
+- name: shadow
+  match: [{path: {exact: /first}}, {path: {prefix: /second}}]
+  stage: shadow
+  mirror: {max_body_bytes: 4B, compare: {}}
+  backend_refs: [legacy, new]
+- {name: rest, backend_refs: legacy}
+"""
+_PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("sides", [MATCHES % "[]", MATCHES % "[192.0.2.0/24]"], indirect=True)
+@pytest.mark.parametrize("target", [b"/first", b"/second?", b"/second/x?a=1"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"",
+        b"\r\nX-Forwarded-For: 192.0.2.7",
+        b"\r\ntraceparent: " + _PARENT + b"\r\ntracestate: a=1",
+        b"\r\nX-Request-ID: 123",
+    ],
+)
+@pytest.mark.parametrize("response", [OK, OK.replace(b"2\r\n\r\nok", b"5\r\n\r\nlong!")])
+async def test_both_ways_hand_over_the_same(
+    sides: tuple[Side, Side], target: bytes, lines: bytes, response: bytes
+) -> None:
+    quick, general = sides
+    raw = b"GET %b HTTP/1.1\r\nHost: a%b\r\nContent-Length: %d\r\n\r\n%b"
+    for body in (b"ab", b"too long"):
+        for each in sides:
+            await each.send(raw % (target, lines, len(body), body), response=response)
+    of_quick, of_general = (
+        [
+            replace(each, ended=0.0, response=replace(each.response, duration_s=0.0))
+            for each in side.received
+        ]
+        for side in (quick, general)
+    )
+    assert of_quick == of_general
+    assert [each.body for each in of_quick] == [b"ab"]
 
 
 async def test_a_copied_request_goes_the_quick_way(sides: tuple[Side, Side]) -> None:
