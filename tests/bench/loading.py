@@ -13,7 +13,7 @@ from tests.support import procfs
 
 CONNECTIONS = dict.fromkeys(LOADED, 32) | {"tls-close": 8, "download": 8, "upload": 8}
 _PACED_CONNECTIONS = 256
-_LATENCY_ROUNDS = 4
+_LATENCY_ROUNDS = 8
 """For each round of the other scenarios, and half as long, so that a pause of the machine spoils few rounds. Half of
 them do not count."""
 _WARM_UP_S = 0.5
