@@ -13,7 +13,8 @@ from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import hashed_cookie_part, read_part
 
-MAX_KEPT = 2_048
+MAX_KEPT = 256
+"""For a user that is not among them two hashes are made: that takes less than to look into a large cold cache."""
 _MAX_KEPT_BYTES = 512
 
 
@@ -24,8 +25,12 @@ class SeenFields(Struct, eq=False, gc=False):
     """The part of the log line that holds them."""
     chooses: bool = False
     """Among them is an override, or the cookie of the last write: the general way decides."""
-    buckets: dict[str, int] = {}
-    """By the name of a cohort whose keys are among the fields."""
+    key: bytes = b""
+    """The key of each cohort whose keys are among the fields, if there is only one such key, and it is known."""
+    cohort: str = ""
+    """The last cohort in which the fields had a bucket."""
+    bucket_bp: int = 0
+    """That bucket."""
 
 
 NOTHING_READ = SeenFields(b"")
@@ -71,10 +76,11 @@ class KeyCookie:
         values = values_of_cookie(facts.headers, self._name)
         if not values:
             return NOTHING_READ
-        kept, key = self._kept, b";".join(values)
+        kept, key = self._kept, values[0] if len(values) == 1 else b";".join(values)
         known = kept.get(key)
         if known is None:
-            known = SeenFields(hashed_cookie_part(self._json_name, values))
+            part = hashed_cookie_part(self._json_name, values)
+            known = SeenFields(part, False, next(filter(None, values), b""))
             if len(kept) >= MAX_KEPT:
                 kept.clear()
             if len(key) <= _MAX_KEPT_BYTES:

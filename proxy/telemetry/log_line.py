@@ -7,6 +7,7 @@ query only those that the table's rules read. So credentials are logged only if 
 normally with a format string, around a part that is encoded once for each prepared route (ADR 21).
 """
 
+from binascii import hexlify
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -150,11 +151,11 @@ def read_values(facts: Facts, reads: LoggedNames) -> dict[str, object]:
 
 
 def _hashed(values: list[str]) -> list[str]:
-    return [_hash(value.encode("utf-8", "surrogatepass")) for value in values]
+    return [_hash(value.encode("utf-8", "surrogatepass")).decode() for value in values]
 
 
-def _hash(value: bytes) -> str:
-    return sha256(value).hexdigest()[:16]
+def _hash(value: bytes) -> bytes:
+    return hexlify(sha256(value).digest()[:8])
 
 
 def refused_line(error: RequestError, client: str, table: str, now: float) -> bytes:
@@ -223,4 +224,4 @@ def hashed_cookie_part(name: bytes, values: list[bytes]) -> bytes:
     if not values:
         return b""
     hashes = [_hash(each if each.isascii() else text(each).encode()) for each in values]
-    return b',"cookies":{%b:["%b"]}' % (name, '","'.join(hashes).encode())
+    return b',"cookies":{%b:["%b"]}' % (name, b'","'.join(hashes))
