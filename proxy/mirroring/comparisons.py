@@ -21,9 +21,13 @@ from proxy.model import CompareRules
 
 log = logging.getLogger(__name__)
 
-_MAX_QUEUED = 1_000
-_REST = 3.0
+MAX_QUEUED = 500
+"""No copy is sent while so many wait for their comparison. Those that are being sent then find room, too."""
+_MOST_QUEUED = 2 * MAX_QUEUED
+REST_FOR_REQUESTS = 3.0
 """After a slice the loop is free for so many times the time of the slice: comparisons take at most a quarter of it."""
+REST_FOR_COPIES = 1.0
+"""In a process that serves no clients: half of it."""
 _LEAST_REST_S = 0.001
 _MOST_REST_S = 0.05
 """A slice that took long was interrupted by another process."""
@@ -51,8 +55,10 @@ class Results(Protocol):
 class Comparisons:
     """Compares one copy after the other. `run` does the work."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, rest: float) -> None:
+        """`rest` is one of `REST_FOR_REQUESTS` and `REST_FOR_COPIES`."""
         self._results = results
+        self._rest = rest
         self._queue: deque[Copy] = deque()
         self._queued = asyncio.Event()
         self._comparers: dict[str, Comparer] = {}
@@ -60,12 +66,17 @@ class Comparisons:
 
     def offer(self, copy: Copy) -> None:
         """Compare a copy whose responses are complete, and release it."""
-        if len(self._queue) >= _MAX_QUEUED:
+        if len(self._queue) >= _MOST_QUEUED:
             copy.release()
             self._results.dropped(copy, "queue")
             return
         self._queue.append(copy)
         self._queued.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more copies should be sent."""
+        return len(self._queue) >= MAX_QUEUED
 
     @property
     def waiting(self) -> int:
@@ -117,7 +128,7 @@ class Comparisons:
         while outcome is None:
             began = time.perf_counter()
             outcome = comparison.advance()
-            self._rest_s += _REST * (time.perf_counter() - began)
+            self._rest_s += self._rest * (time.perf_counter() - began)
             if self._rest_s < _LEAST_REST_S:
                 await asyncio.sleep(0)
             else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.mirroring.comparisons import Comparisons
+from proxy.mirroring.comparisons import REST_FOR_REQUESTS, Comparisons
 from proxy.mirroring.lane import Open
 from proxy.mirroring.mirrors import Mirrors
 from proxy.mirroring.parity_book import ParityBook
@@ -21,11 +21,13 @@ class CopyMaker(Struct, frozen=True):
     book: ParityBook
 
     @staticmethod
-    def create(open_upstream: Open, shared: SharedMirror) -> "CopyMaker":
-        """`open_upstream` opens connections for copies. `shared` gets what they show."""
+    def create(
+        open_upstream: Open, shared: SharedMirror, rest: float = REST_FOR_REQUESTS
+    ) -> "CopyMaker":
+        """`open_upstream` opens connections for copies. `shared` gets what they show. `rest`: see `Comparisons`."""
         book = ParityBook(MirrorCounters(shared.stats), shared)
-        comparisons = Comparisons(book)
-        return CopyMaker(Mirrors(open_upstream, book, comparisons.offer), comparisons, book)
+        comparisons = Comparisons(book, rest)
+        return CopyMaker(Mirrors(open_upstream, book, comparisons), comparisons, book)
 
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs beside. The caller owns the tasks."""

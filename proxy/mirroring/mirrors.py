@@ -45,8 +45,19 @@ class CopyResults(Protocol):
         """The worker has not handed over, and has counted, so many requests, by reason."""
 
 
+class Comparing(Protocol):
+    """Who compares copies."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more copies should be sent."""
+
+    def offer(self, copy: Copy) -> None:
+        """Compare a copy whose responses are complete, and release it."""
+
+
 class Mirrors:
-    """`compare` gets each copy whose responses are complete, and releases it."""
+    """Sends copies, and gives each whose responses are complete to `comparing`."""
 
     is_full = False
     """What is beyond a limit is dropped and counted here."""
@@ -55,13 +66,13 @@ class Mirrors:
         self,
         open_upstream: Open,
         results: CopyResults,
-        compare: Callable[[Copy], None],
+        comparing: Comparing,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._kept = KeptBytes(MAX_KEPT_BYTES)
         self._open = open_upstream
         self._results = results
-        self._compare = compare
+        self._comparing = comparing
         self._draw = draw
         self._snapshot: Snapshot | None = None
         self._routes: dict[str, Route] = {}
@@ -125,7 +136,9 @@ class Mirrors:
             return
         copy = Copy(served, route, snapshot, self._kept)
         lane = self._lane(copy)
-        if not copy.takes_room():
+        if copy.mirror.compare is not None and self._comparing.is_full:
+            self._drop(copy, "queue")  # Its response could not be compared in time.
+        elif not copy.takes_room():
             self._drop(copy, "memory")
         elif lane.has_room:
             self._begin(copy, lane)
@@ -188,7 +201,7 @@ class Mirrors:
         elif copy.mirror.compare is None:
             copy.release()
         else:
-            self._compare(copy)
+            self._comparing.offer(copy)
 
     async def _observe(self, copy: Copy, lane: Lane) -> str:
         """Send the copy, set what is seen, and return why there is nothing to compare, if so."""

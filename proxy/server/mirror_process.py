@@ -20,6 +20,7 @@ import msgspec
 from proxy.control import table_watcher
 from proxy.control.table_watcher import TableWatcher
 from proxy.errors import FacadeError
+from proxy.mirroring.comparisons import REST_FOR_COPIES
 from proxy.mirroring.copy_maker import CopyMaker
 from proxy.mirroring.inlet import Inlet
 from proxy.model import Backend
@@ -76,7 +77,7 @@ def _lower_priority() -> None:
 async def _copy(plan: MirrorPlan) -> None:
     shared = SharedMirror(plan.memory)
     shared.stats.begin()
-    maker = CopyMaker.create(_open, shared)
+    maker = CopyMaker.create(_open, shared, REST_FOR_COPIES)
     routes = Path(plan.routes)
     watcher = TableWatcher(routes, plan.backends, maker.mirrors.adopt, recording=False)
     ended = asyncio.Event()

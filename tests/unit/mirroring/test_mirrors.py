@@ -107,6 +107,18 @@ async def test_a_burst_waits_for_its_turn(number: int, dropped: int) -> None:
     )
 
 
+async def test_no_copy_is_sent_while_many_wait_for_their_comparison() -> None:
+    maker = Maker()
+    mirrors, comparisons = maker.maker.mirrors, maker.maker.comparisons
+    for _ in range(6):
+        mirrors.receive(Batch([maker.served() for _ in range(100)]))
+        await eventually(lambda: not mirrors.busy)
+    found = dict(copies_of_routes(maker.stats))["r"]
+    assert (found.sent, found.dropped, comparisons.waiting) == (500, {"queue": 100}, 500)
+    assert comparisons.is_full
+    await maker.maker.aclose()
+
+
 async def test_copies_that_wait_are_dropped_with_their_route() -> None:
     maker = Maker()
     maker.maker.mirrors.receive(Batch([maker.served() for _ in range(25)]))
