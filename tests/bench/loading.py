@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.bench.contestants import Contestant
-from tests.bench.processes import FAILURES, Cores, Up, loaded, printed_by, quiet, up
+from tests.bench.processes import FAILURES, Cores, Up, loaded, others_stopped, printed_by, quiet, up
 from tests.bench.report import LOADED, Figures, Scenario, medians
 from tests.support import procfs
 
@@ -55,13 +55,14 @@ def all_up(chosen: Sequence[Contestant], ground: Ground) -> Iterator[list[Up]]:
 
 def under_load(kind: str, contestants: Sequence[Up], ground: Ground) -> Scenario:
     """The highest rate of a kind of request that a contestant reaches."""
-    contestants = [each for each in contestants if each.contestant.takes_part(kind)]
-    results: dict[str, list[Figures]] = {each.name: [] for each in contestants}
+    taking_part = [each for each in contestants if each.contestant.takes_part(kind)]
+    results: dict[str, list[Figures]] = {each.name: [] for each in taking_part}
     for turn in range(ground.rounds + 1):
-        for each in [each for each in contestants if each.name in results]:
+        for each in [each for each in taking_part if each.name in results]:
             seconds = ground.seconds if turn else _WARM_UP_S
             try:
-                figures = loaded(each, kind, CONNECTIONS[kind], seconds, ground.cores.load)
+                with others_stopped(contestants, each.name):
+                    figures = loaded(each, kind, CONNECTIONS[kind], seconds, ground.cores.load)
             except FAILURES as failure:
                 leave_out(each.name, kind, failure, ground)
                 del results[each.name]
@@ -93,7 +94,10 @@ def at_rate(contestants: Sequence[Up], rate: float, ground: Ground) -> Scenario:
     rounds: list[Scenario] = []
     most = ground.rounds * _LATENCY_ROUNDS
     for turn in range(1, most + 1):
-        rounds.append({name: _paced(port, rate, ground) for name, port in asked})
+        rounds.append({})
+        for name, port in asked:
+            with others_stopped(contestants, name):
+                rounds[-1][name] = _paced(port, rate, ground)
         told = (f"{name} {each['p99_ms']:.2f} ms" for name, each in rounds[-1].items())
         tell(f"latency: round {turn}/{most} at {rate:,.0f}/s: p99 {', '.join(told)}")
     counted = quieter_half(rounds)
