@@ -153,14 +153,8 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
             "answer", f"{decision.status}, by the facade itself ({decision.reason})", "bold"
         )
     else:
-        share = ""
-        if decision.buckets is not None:
-            start, end = decision.buckets
-            share = (
-                f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
-            )
-        if decision.bucket is not None:
-            share += f"; this request has bucket {decision.bucket:g}"
+        # After a fallback the share is that of the backend that was chosen first.
+        share = "" if decision.instead_of else _share(decision)
         screen.fact("backend", f"{decision.backend} ({decision.reason}){share}", "bold")
         _print_first(screen, decision)
     if decision.detail:
@@ -179,6 +173,17 @@ def _print_decision(screen: Screen, decision: PossibleDecision, method: str) -> 
         _print_rules(screen, decision)
 
 
+def _share(decision: PossibleDecision) -> str:
+    """Which requests of the route have the backend that was chosen."""
+    share = ""
+    if decision.buckets is not None:
+        start, end = decision.buckets
+        share = f", {decision.share:g} % of its requests: buckets from {start:g} to below {end:g}"
+    if decision.bucket is not None:
+        share += f"; this request has bucket {decision.bucket:g}"
+    return share
+
+
 def _print_rules(screen: Screen, decision: PossibleDecision) -> None:
     """What holds for the requests and responses of the backend."""
     if decision.cookies:
@@ -193,7 +198,7 @@ def _print_rules(screen: Screen, decision: PossibleDecision) -> None:
 
 def _print_first(screen: Screen, decision: PossibleDecision) -> None:
     if decision.instead_of:
-        screen.fact("first", decision.instead_of, "yellow")
+        screen.fact("first", f"{decision.instead_of}{_share(decision)}", "yellow")
 
 
 def _print_health(screen: Screen, decision: PossibleDecision) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.server.settings import Tier
+from tests.integration.commands import facade as command
 from tests.integration.fallback_site import ALL, answer, table
 from tests.support.facade_in_loop import TIERS, facade_in_loop
 from tests.support.ill_backend import ill_backends, status
@@ -304,3 +305,29 @@ async def test_explain_of_a_running_facade_shows_the_fallback(tmp_path: Path) ->
             (way,) = json.loads(shown.partition(b"\r\n\r\n")[2])["ways"]
             assert (way["backend"], way["reason"]) == ("legacy", "fallback:circuit_open")
             assert way["instead_of"] == "new (stage): its breaker is open"
+
+
+async def test_explain_shows_the_share_of_the_backend_that_was_chosen_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 1h}"
+    async with ill_backends(b"legacy", b"new") as (legacy, new):
+        text = table(legacy.url, new.url, of_new=outliers)
+        text = text.replace("stage: live", "stage: canary").replace(
+            "[legacy, new]", "{legacy: 1, new: 99}"
+        )
+        async with facade_in_loop(text, tmp_path) as facade:
+            new.how = status(503)
+            health = facade.app.forwarder.health
+            for _ in range(50):
+                await answer(facade)
+            await eventually(lambda: health.current.breaker("new") == "open")
+            live = f"http://{facade.admin.host}:{facade.admin.port}"
+            words = ("explain", "GET", "/", "--bucket", "12.34", "--live", live)
+            assert await asyncio.to_thread(command, *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "backend  legacy (fallback:circuit_open)" in lines
+    first = (
+        "first    new (draw): its breaker is open, 99 % of its requests: buckets from 0 to below 99"
+    )
+    assert f"{first}; this request has bucket 12.34" in lines
