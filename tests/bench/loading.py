@@ -1,4 +1,4 @@
-"""The scenarios with load: all contestants run at the same time; rounds interleaved; medians."""
+"""The scenarios with load: all contestants are up, one at a time runs; rounds interleaved; medians."""
 
 import contextlib
 import sys

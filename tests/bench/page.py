@@ -46,7 +46,8 @@ def _head(report: Report) -> str:
     return (
         "# What a request costs\n\n"
         "Written by `make bench`. All contestants are up at once, each with one worker, and share one "
-        f"core; load and origin have the other. {report.rounds} interleaved rounds of {report.seconds:g} s, "
+        f"core; those that are not measured are stopped meanwhile. Load and origin have the other core. "
+        f"{report.rounds} interleaved rounds of {report.seconds:g} s, "
         "the median of each figure. The facade runs with a table of 1,000 routes, weights, metrics, access "
         "log, path policy, limits and deadlines. It knows field lines that it has read before (ADR 21): "
         "requests that are unlike cost it more than those that repeat themselves, and new connections more than old "
