@@ -189,12 +189,19 @@ async def test_usual_requests_are_handed_over_together_after_the_gathering_time(
     worker.sender = CopySender(worker.receiver, worker.counted, gather_s=0.05)
     for body in (b"1", b"2"):
         worker.sender.note(Usual(worker.snapshot, usual), HEAD, body)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert worker.receiver.batches == []
     await worker.gathered()
     (batch,) = worker.receiver.batches
     assert [each.response.body for each in batch.requests] == [b"1", b"2"]
+
+
+async def test_nothing_is_handed_over_before() -> None:
+    worker = Worker()
+    worker.sender = CopySender(worker.receiver, worker.counted, gather_s=3600.0)
+    worker.sender.note(Usual(worker.snapshot, usual), HEAD, b"1")
+    worker.sender.begin(ROUTE, worker.snapshot, asked, b"", 0.0).whole(HEAD, b"2", 1.0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (worker.receiver.batches, worker.sender.waiting) == ([], 2)
 
 
 @pytest.mark.parametrize(
