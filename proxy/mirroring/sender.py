@@ -145,34 +145,32 @@ class CopySender:
         self, request: Listed, head: ResponseHead, body: bytes, at: float
     ) -> Served | None:
         self._noted_bytes -= len(body)
-        if self._receiver.is_full:
-            self._count_drop(request.copied_route, "queue")
-            return None
-        try:
+
+        def take() -> Served | None:
             served = request.handed_over(head, body, at)
             if served is None:
                 request.begin_copy(self).whole(head, body, at)
-        except Exception:
-            # A bug of ours must not show in other requests.
-            route = request.copied_route
-            log.exception("a request of the route %s is not copied", route.name)
-            self._count_drop(route, "internal")
-            return None
-        return served
+            return served
+
+        return self._unless_dropped(request.copied_route, take)
 
     def _of_exchange(self, exchange: CopiedExchange) -> Served | None:
-        if self._receiver.is_full:
-            self.drop(exchange, "queue")
-            return None
-        try:
-            return exchange.take()
-        except Exception:
-            # As above.
-            log.exception("a request of the route %s is not copied", exchange.route.name)
-            self.drop(exchange, "internal")
-            return None
-        finally:
-            exchange.release()
+        served = self._unless_dropped(exchange.route, exchange.take)
+        exchange.release()
+        return served
+
+    def _unless_dropped(self, route: Route, take: Callable[[], Served | None]) -> Served | None:
+        """What `take` makes of a request; None if there is no room, or after a defect."""
+        reason = "queue"
+        if not self._receiver.is_full:
+            try:
+                return take()
+            except Exception:
+                # A bug of ours must not show in other requests.
+                log.exception("a request of the route %s is not copied", route.name)
+                reason = "internal"
+        self._count_drop(route, reason)
+        return None
 
     def _flush_soon(self) -> None:
         """Begin now: bodies that wait take memory."""

@@ -1,8 +1,10 @@
 """Fallback to the other backend, on both tiers, over real sockets."""
 
 import asyncio
+import contextlib
 import gzip
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from proxy.server.settings import Tier
 from tests.integration.commands import facade as command
 from tests.integration.fallback_site import ALL, answer, table
-from tests.support.facade_in_loop import TIERS, facade_in_loop
-from tests.support.ill_backend import ill_backends, status
+from tests.support.facade_in_loop import TIERS, RunningFacade, facade_in_loop
+from tests.support.ill_backend import IllBackend, ill_backends, status
 from tests.support.origin import ok
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
@@ -199,73 +201,78 @@ async def test_an_open_breaker_leads_to_the_other_backend(
             assert reasons <= {(200, "legacy", "fallback:circuit_open")}
 
 
+@contextlib.asynccontextmanager
+async def soon_half_open(
+    folder: Path, tier: Tier
+) -> AsyncIterator[tuple[RunningFacade, IllBackend]]:
+    """A facade whose newcomer is ejected after one failure, for 300 ms, and that newcomer."""
+    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 300ms}"
+    async with ill_backends(b"legacy", b"new") as (legacy, new):
+        text = table(legacy.url, new.url, of_new=outliers)
+        async with facade_in_loop(text, folder, tier=tier) as facade:
+            yield facade, new
+
+
+async def new_is_half_open(facade: RunningFacade, new: IllBackend) -> None:
+    """The newcomer fails once, is ejected, and is silent after that."""
+    health = facade.app.forwarder.health
+    new.how = status(503)
+    assert (await answer(facade))[1] == "legacy"
+    new.how = "frozen"
+    await eventually(lambda: health.current.breaker("new") == "half_open")
+
+
 @pytest.mark.parametrize("tier", TIERS)
 async def test_one_read_at_a_time_tries_a_backend_whose_breaker_is_half_open(
     tier: Tier, tmp_path: Path
 ) -> None:
-    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 300ms}"
-    async with ill_backends(b"legacy", b"new") as (legacy, new):
-        text = table(legacy.url, new.url, of_new=outliers)
-        async with facade_in_loop(text, tmp_path, tier=tier) as facade:
-            health = facade.app.forwarder.health
-            new.how = status(503)
-            assert (await answer(facade))[1] == "legacy"
-            new.how = "frozen"
-            await eventually(lambda: health.current.breaker("new") == "half_open")
-            tasks = [asyncio.create_task(answer(facade)) for _ in range(10)]
-            await eventually(lambda: sum(task.done() for task in tasks) == 9)
-            assert (new.waiting, len(new.requests)) == (1, 2)
-            new.released.set()
-            found = {await task for task in tasks}
-            assert found == {(200, "legacy", "fallback:circuit_open"), (200, "legacy", "fallback:502")}  # fmt: skip
+    async with soon_half_open(tmp_path, tier) as (facade, new):
+        await new_is_half_open(facade, new)
+        tasks = [asyncio.create_task(answer(facade)) for _ in range(10)]
+        await eventually(lambda: sum(task.done() for task in tasks) == 9)
+        assert (new.waiting, len(new.requests)) == (1, 2)
+        new.released.set()
+        found = {await task for task in tasks}
+        assert found == {(200, "legacy", "fallback:circuit_open"), (200, "legacy", "fallback:502")}  # fmt: skip
 
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_another_read_tries_the_backend_when_the_client_of_the_first_has_left(
     tier: Tier, tmp_path: Path
 ) -> None:
-    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 300ms}"
-    async with ill_backends(b"legacy", b"new") as (legacy, new):
-        text = table(legacy.url, new.url, of_new=outliers)
-        async with facade_in_loop(text, tmp_path, tier=tier) as facade:
-            health = facade.app.forwarder.health
-            new.how = status(503)
-            assert (await answer(facade))[1] == "legacy"
-            new.how = "frozen"
-            await eventually(lambda: health.current.breaker("new") == "half_open")
-            first = asyncio.create_task(answer(facade))
-            await eventually(lambda: new.waiting)
-            assert health.current.breaker("new") == "open"
-            first.cancel()
-            await asyncio.wait([first])
-            await eventually(lambda: health.current.breaker("new") == "half_open")
-            new.how = ok(b"[]")
-            assert await answer(facade) == (200, "new", "stage")
-            new.released.set()
+    async with soon_half_open(tmp_path, tier) as (facade, new):
+        health = facade.app.forwarder.health
+        await new_is_half_open(facade, new)
+        first = asyncio.create_task(answer(facade))
+        await eventually(lambda: new.waiting)
+        assert health.current.breaker("new") == "open"
+        first.cancel()
+        await asyncio.wait([first])
+        await eventually(lambda: health.current.breaker("new") == "half_open")
+        new.how = ok(b"[]")
+        assert await answer(facade) == (200, "new", "stage")
+        new.released.set()
 
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_a_write_that_is_stuck_does_not_prevent_that_a_read_tries_its_backend(
     tier: Tier, tmp_path: Path
 ) -> None:
-    outliers = ", outlier_detection: {consecutive_5xx: 1, base_ejection_time: 300ms}"
-    async with ill_backends(b"legacy", b"new") as (legacy, new):
-        text = table(legacy.url, new.url, of_new=outliers)
-        async with facade_in_loop(text, tmp_path, tier=tier) as facade:
-            health = facade.app.forwarder.health
-            new.how = "frozen"
-            write = asyncio.create_task(answer(facade, method="POST", body=b"x"))
-            await eventually(lambda: new.waiting)
-            new.how = status(503)
-            assert (await answer(facade))[1] == "legacy"
-            await eventually(lambda: health.current.breaker("new") == "half_open")
-            assert await answer(facade) == (200, "legacy", "fallback:503")
-            new.how = ok(b"[]")
-            await eventually(lambda: health.current.breaker("new") == "half_open")
-            assert await answer(facade) == (200, "new", "stage")
-            assert not write.done()
-            new.released.set()
-            assert (await write)[:2] == (502, "new")
+    async with soon_half_open(tmp_path, tier) as (facade, new):
+        health = facade.app.forwarder.health
+        new.how = "frozen"
+        write = asyncio.create_task(answer(facade, method="POST", body=b"x"))
+        await eventually(lambda: new.waiting)
+        new.how = status(503)
+        assert (await answer(facade))[1] == "legacy"
+        await eventually(lambda: health.current.breaker("new") == "half_open")
+        assert await answer(facade) == (200, "legacy", "fallback:503")
+        new.how = ok(b"[]")
+        await eventually(lambda: health.current.breaker("new") == "half_open")
+        assert await answer(facade) == (200, "new", "stage")
+        assert not write.done()
+        new.released.set()
+        assert (await write)[:2] == (502, "new")
 
 
 @pytest.mark.parametrize("tier", TIERS)
