@@ -18,9 +18,11 @@ backends:
 cohorts:
   people: {salt: s, hash_policy: [{cookie: uid}]}
   hosts: {salt: t, hash_policy: [{cookie: uid}, {source_ip: true}]}
+  numbers: {salt: u, hash_policy: [{path_parameter: id}, {cookie: uid}]}
 routes:
   - {name: a, match: {path: {prefix: /a}}, cohort: people, backend_refs: {old: 50, new: 50}}
   - {name: b, match: {path: {prefix: /b}}, cohort: hosts, backend_refs: {old: 30, new: 70}}
+  - {name: num, match: {path: {template: "/n/{id}"}}, cohort: numbers, backend_refs: {old: 50, new: 50}}
   - {name: rest, backend_refs: {old: 50, new: 50}}
 """
 
@@ -32,7 +34,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     pair.close()
 
 
-@pytest.mark.parametrize("path", [b"/a/1", b"/b/1", b"/c/1"])
+@pytest.mark.parametrize("path", [b"/a/1", b"/b/1", b"/c/1", b"/n/3"])
 @pytest.mark.parametrize(
     "fields",
     [

@@ -219,6 +219,19 @@ async def test_many_usual_requests_do_not_wait_for_the_gathering_time(
     assert (sum(sizes), max(sizes) <= 32) == (count, True)
 
 
+async def test_bytes_that_were_handed_over_do_not_hurry_later_requests() -> None:
+    worker = Worker()
+    worker.sender = CopySender(worker.receiver, worker.counted, gather_s=3600.0)
+    for _ in range(5):
+        worker.sender.note(Usual(worker.snapshot, usual), HEAD, bytes(300_000))
+    await asyncio.wait_for(worker.gathered(), 20)
+    for _ in range(2):
+        worker.sender.note(Usual(worker.snapshot, usual), HEAD, b"ok")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert worker.sender.waiting == 2
+
+
 async def test_usual_requests_are_dropped_while_there_is_no_room() -> None:
     worker = Worker()
     worker.receiver.is_full = True
