@@ -39,14 +39,14 @@ class KeyedRoute(Struct, frozen=True, eq=False):
             return None, draw_bp
         if cohort is None:
             return _at(self.by_draw, draw_bp), draw_bp
-        if seen.cohort == cohort.name:
-            return _at(self.by_key, seen.bucket_bp), seen.bucket_bp
-        key = self._key(cohort, facts, seen)
-        if not key:
-            return _at(self.by_draw, draw_bp), draw_bp
-        bucket_bp = bucket_of(cohort.salt, key)
-        if self.by_fields:
-            seen.cohort, seen.bucket_bp = cohort.name, bucket_bp
+        bucket_bp = seen.bucket_bp
+        if seen.cohort != cohort.name:
+            key = self._key(cohort, facts, seen)
+            if not key:
+                return _at(self.by_draw, draw_bp), draw_bp
+            bucket_bp = bucket_of(cohort.salt, key)
+            if self.by_fields:
+                seen.cohort, seen.bucket_bp = cohort.name, bucket_bp
         return _at(self.by_key, bucket_bp), bucket_bp
 
     def _key(self, cohort: Cohort, facts: Facts, seen: SeenFields) -> bytes:

@@ -5,12 +5,7 @@ from msgspec import Struct
 from proxy.downstream.interfaces import ClientConnection
 from proxy.forwarding.forwarder import Forwarder
 from proxy.forwarding.keyed_route import KeyedRoute, keyed_route
-from proxy.forwarding.prepared_route import (
-    TO_THE_GENERAL_WAY,
-    Choices,
-    PreparedRoute,
-    prepared_choices,
-)
+from proxy.forwarding.prepared_route import Choices, PreparedRoute, prepared_choices
 from proxy.forwarding.read_fields import NOTHING_READ, SeenFields, field_reader
 from proxy.http1.known_lines import FORWARDING, IDS, REPORTING, RESTRICTED, SENT, STATE, VIA, Line
 from proxy.http1.quick_head import QuickHead
@@ -81,7 +76,6 @@ class QuickRoutes:
         "_choices",
         "_forwarded",
         "_forwarder",
-        "_keyed",
         "_profiles",
         "_reads",
         "_reported",
@@ -96,9 +90,7 @@ class QuickRoutes:
         self._forwarder = forwarder
         self._forwarded = snapshot.table.forwarded
         self._reads = field_reader(snapshot.table, snapshot.reads)
-        self._choices: dict[tuple[int, str], Choices] = {}
-        self._keyed: dict[tuple[int, str], KeyedRoute] = {}
-        """The routes whose choice depends on the request's key. They have no prepared route in `_choices`."""
+        self._choices: dict[tuple[int, str], Choices | KeyedRoute] = {}
         self._profiles: dict[_Shared, ClientProfile] = {}
         self._reported: dict[tuple[_Shared, tuple[Line, ...]], ClientProfile] = {}
 
@@ -114,7 +106,7 @@ class QuickRoutes:
             fields = head.headers
             profile, special = self._reporting(profile, special, shared, head.lines)
         elif reads is not None:
-            fields = reads.of(head.lines)
+            fields = reads.of(head)
         trusted = profile.peer_trusted
         has_query, q = query != b"", query[1:]
         facts = Facts(
@@ -124,14 +116,15 @@ class QuickRoutes:
         if matched is None:
             return None
         prepared = None
+        seen = NOTHING_READ if reads is None else reads.seen(head, facts)
         choices = self._choices.get((id(matched), method)) or self._new_choices(matched, method)
-        for edge_bp, choice in choices:
-            if draw_bp < edge_bp:
-                prepared = choice
-                break
-        seen = NOTHING_READ if reads is None else reads.seen(facts)
-        if prepared is None:
-            prepared, draw_bp = self._by_key(matched, facts, seen, draw_bp)
+        if isinstance(choices, KeyedRoute):
+            prepared, draw_bp = choices.choose(facts, seen, draw_bp)
+        else:
+            for edge_bp, choice in choices:
+                if draw_bp < edge_bp:
+                    prepared = choice
+                    break
         if prepared is None or not (prepared.takes_any_head or _within(head, prepared.limits)):
             return None
         policy, lines, claimed = prepared.policy, head.lines, NO_CLAIMS
@@ -155,23 +148,15 @@ class QuickRoutes:
 
     def prepared(self) -> list[object]:
         """The prepared routes so far, by route and method."""
-        return [*self._choices.values(), *self._keyed.values()]
+        return [*self._choices.values()]
 
-    def _new_choices(self, matched: MatchedRoute, method: str) -> Choices:
-        keyed = keyed_route(self._forwarder, self.snapshot, matched, method)
-        if keyed is None:
+    def _new_choices(self, matched: MatchedRoute, method: str) -> Choices | KeyedRoute:
+        choices: Choices | KeyedRoute | None
+        choices = keyed_route(self._forwarder, self.snapshot, matched, method)
+        if choices is None:
             choices = prepared_choices(self._forwarder, self.snapshot, matched, method)
-        else:
-            self._keyed[(id(matched), method)], choices = keyed, TO_THE_GENERAL_WAY
         self._choices[(id(matched), method)] = choices
         return choices
-
-    def _by_key(
-        self, matched: MatchedRoute, facts: Facts, seen: SeenFields, draw_bp: int
-    ) -> tuple[PreparedRoute | None, int]:
-        """The prepared route for the key of a request, and its bucket."""
-        keyed = self._keyed.get((id(matched), facts.method))
-        return (None, draw_bp) if keyed is None else keyed.choose(facts, seen, draw_bp)
 
     def _new_profile(self, peer: str, scheme: str, host: bytes, minor: int) -> ClientProfile:
         snapshot = self.snapshot

@@ -5,16 +5,17 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from proxy.http1.known_lines import COOKIE, Line
+from proxy.http1.quick_head import QuickHead
 from proxy.model import Facts, HeaderPairs, RouteTable
-from proxy.routing.cookie_fields import values_of_cookie
+from proxy.routing.cookie_fields import values_in
 from proxy.routing.logged_names import LoggedNames
 from proxy.routing.read_your_writes import cookie_name
 from proxy.routing.transforms.facade_fields import is_forwarding
 from proxy.telemetry.log_line import hashed_cookie_part, read_part
 
-MAX_KEPT = 256
-"""For a user that is not among them two hashes are made: that takes less than to look into a large cold cache."""
+MAX_KEPT = 32
+"""Enough for a page's requests, which come close together. A larger cache costs more for users that are not among
+them, because the processor's cache does not hold it, than it saves for the others."""
 _MAX_KEPT_BYTES = 512
 
 
@@ -39,11 +40,11 @@ NOTHING_READ = SeenFields(b"")
 class FieldReader(Protocol):
     """Reads the fields of one table's rules."""
 
-    def of(self, lines: list[Line]) -> HeaderPairs:
-        """The fields among the lines that rules may read."""
+    def of(self, head: QuickHead) -> HeaderPairs:
+        """The fields of a request that rules may read."""
 
-    def seen(self, facts: Facts) -> SeenFields:
-        """What follows from the fields of a request."""
+    def seen(self, head: QuickHead, facts: Facts) -> SeenFields:
+        """What follows from the fields of a request. `facts` has at least those of `of`."""
 
 
 def field_reader(table: RouteTable, names: LoggedNames) -> FieldReader | None:
@@ -59,33 +60,34 @@ def field_reader(table: RouteTable, names: LoggedNames) -> FieldReader | None:
 class KeyCookie:
     """The reader of a table whose rules read only one cookie, the key of its cohorts.
 
-    Kept by the cookie's value, since clients send other cookies beside it. Bounded: it forgets all when it is full.
+    Kept by the whole field: it is not searched again. Bounded: it forgets all when it is full.
     """
 
-    __slots__ = ("_json_name", "_kept", "_name")
+    __slots__ = ("_json_name", "_kept", "_start")
 
     def __init__(self, name: str) -> None:
-        self._name = name.encode()
+        self._start = name.encode() + b"="
         self._json_name = msgspec.json.encode(name)
         self._kept: dict[bytes, SeenFields] = {}
 
-    def of(self, lines: list[Line]) -> HeaderPairs:
-        return [(line[1], line[2]) for line in lines if line[0] == COOKIE]
+    def of(self, head: QuickHead) -> HeaderPairs:
+        return [(b"cookie", head.cookie)]
 
-    def seen(self, facts: Facts) -> SeenFields:
-        values = values_of_cookie(facts.headers, self._name)
+    def seen(self, head: QuickHead, facts: Facts) -> SeenFields:
+        cookie = head.cookie
+        return self._kept.get(cookie) or self._new(cookie)
+
+    def _new(self, cookie: bytes) -> SeenFields:
+        values = values_in(cookie, self._start)
         if not values:
             return NOTHING_READ
-        kept, key = self._kept, values[0] if len(values) == 1 else b";".join(values)
-        known = kept.get(key)
-        if known is None:
-            part = hashed_cookie_part(self._json_name, values)
-            known = SeenFields(part, False, next(filter(None, values), b""))
-            if len(kept) >= MAX_KEPT:
-                kept.clear()
-            if len(key) <= _MAX_KEPT_BYTES:
-                kept[key] = known
-        return known
+        key = values[0] or next(filter(None, values), b"")
+        seen = SeenFields(hashed_cookie_part(self._json_name, values), False, key)
+        if len(cookie) <= _MAX_KEPT_BYTES:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[cookie] = seen
+        return seen
 
 
 class ReadFields:
@@ -107,11 +109,11 @@ class ReadFields:
             None if varies else {}
         )
 
-    def of(self, lines: list[Line]) -> HeaderPairs:
+    def of(self, head: QuickHead) -> HeaderPairs:
         wanted = self._wanted
-        return [(line[1], line[2]) for line in lines if line[1] in wanted]
+        return [(line[1], line[2]) for line in head.lines if line[1] in wanted]
 
-    def seen(self, facts: Facts) -> SeenFields:
+    def seen(self, head: QuickHead, facts: Facts) -> SeenFields:
         kept = self._kept
         if kept is None:
             return self._seen(facts)

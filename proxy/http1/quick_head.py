@@ -14,6 +14,7 @@ from proxy.http1.known_lines import (
     HOST,
     KEEP_ALIVE,
     LENGTH,
+    PLAIN,
     STRICT,
     KnownLines,
     Line,
@@ -33,7 +34,7 @@ _REQUEST_LINE = re.compile(
 _is_request_line = _REQUEST_LINE.fullmatch
 _METHODS = {each: each.decode() for each in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
 _NO_BODY = Body("none")
-_KEEP_ALIVE = 1 << KEEP_ALIVE
+_CLOSE, _KEEP_ALIVE = 1 << CLOSE, 1 << KEEP_ALIVE
 
 
 class QuickHead(Struct, frozen=True, eq=False):
@@ -49,6 +50,8 @@ class QuickHead(Struct, frozen=True, eq=False):
     lines: list[Line]
     special: int
     """One bit, `1 << kind`, for each kind of line that is not simply copied."""
+    cookie: bytes
+    """The values of the lines `Cookie`, joined with `; ` (RFC 6265 4.2.1). Empty without such a line."""
     body: bytes
     head_bytes: int
     has_length: bool
@@ -89,14 +92,14 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
     fields = list(
         map(known.__getitem__, lines)
     )  # A comprehension costs twice as much in CPython 3.11.
-    host, length, keep, special = b"", b"", True, 0
+    host, length, cookie, special = b"", b"", b"", 0
     for kind, _, value, _ in fields:
-        if kind <= COOKIE:
+        if kind == PLAIN:
             continue
-        if kind == HOST and not host:
+        if kind == COOKIE:
+            cookie = b"%b; %b" % (cookie, value) if cookie else value
+        elif kind == HOST and not host:
             host = value
-        elif kind == CLOSE:
-            keep = False
         elif kind == LENGTH and not length:
             length = value
         elif kind in (STRICT, HOST, LENGTH):
@@ -107,15 +110,17 @@ def read_quick(data: bytes, known: KnownLines) -> QuickHead | None:
         return None
     method, path, query, minor = found.groups(b"")
     is_old = minor == b"0"
+    keep = special & (_CLOSE | _KEEP_ALIVE) == _KEEP_ALIVE if is_old else not special & _CLOSE
     return QuickHead(
         _METHODS[method],
         path,
         query,
         0 if is_old else 1,
         host,
-        keep and (not is_old or special & _KEEP_ALIVE != 0),
+        keep,
         fields,
         special,
+        cookie,
         body,
         head_bytes,
         length != b"",

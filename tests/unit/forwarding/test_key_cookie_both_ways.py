@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.forwarding.read_fields import MAX_KEPT, KeyCookie, ReadFields, field_reader
-from proxy.model import Facts
+from proxy.forwarding.read_fields import (
+    MAX_KEPT,
+    KeyCookie,
+    ReadFields,
+    SeenFields,
+    field_reader,
+)
+from proxy.http1.known_lines import KnownLines
+from proxy.http1.quick_head import read_quick
 from tests.make import facts
 from tests.unit.forwarding.both_ways import OTHER, TRUSTED, Pair
 
@@ -67,14 +74,15 @@ def test_the_reader_fits_what_the_rules_read(pair: Pair) -> None:
 
 def test_what_is_kept_of_keys_is_bounded() -> None:
     reader = KeyCookie("uid")
-    first = reader.seen(_with_key(b"0"))
-    assert reader.seen(_with_key(b"0")) is first
-    long = _with_key(b"x" * 600)
-    assert reader.seen(long) is not reader.seen(long)
+    first = _seen(reader, b"0")
+    assert _seen(reader, b"0") is first
+    assert _seen(reader, b"x" * 600) is not _seen(reader, b"x" * 600)
     for number in range(1, MAX_KEPT + 1):
-        reader.seen(_with_key(b"%d" % number))
-    assert reader.seen(_with_key(b"0")) is not first
+        _seen(reader, b"%d" % number)
+    assert _seen(reader, b"0") is not first
 
 
-def _with_key(key: bytes) -> Facts:
-    return facts("/a", headers={"Cookie": f"uid={key.decode()}"})
+def _seen(reader: KeyCookie, key: bytes) -> SeenFields:
+    head = read_quick(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: uid=%b\r\n\r\n" % key, KnownLines())
+    assert head is not None
+    return reader.seen(head, facts("/a"))

@@ -86,6 +86,15 @@ def test_a_usual_request_is_read(
     assert (head.headers, head.expects_100) == (head.strict().headers, False)
 
 
+def test_the_cookies_of_several_lines_are_one_value() -> None:
+    head = read(b"GET / HTTP/1.1\r\nCookie: a=1; b=2 \r\n" + HOST + b"cookie:c=3\r\n\r\n")
+    assert head is not None
+    assert head.cookie == b"a=1; b=2; c=3"
+    alone = read(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert alone is not None
+    assert alone.cookie == b""
+
+
 @pytest.mark.parametrize(
     "data",
     [
