@@ -1,20 +1,23 @@
 """Removes content codings (RFC 9110 8.4), in slices and to a bound."""
 
+import sys
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 
 import brotli
-import zstandard
 
 from proxy.comparison.pace import Steps
 from proxy.comparison.problems import NotComparable, Undecodable
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 _PIECE_BYTES = 64 * 1024
 _MAX_CODINGS = 3
-_MAX_WINDOW_BYTES = 8 * 1024 * 1024
-"""RFC 8878 3.1.1.1.2 recommends that decoders support this window of zstd."""
-_ZSTD_INPUT_BYTES = 32
-"""The decoder has no bound of its output. A block of 4 bytes may have 128 KiB of content, so few go in at a time."""
+_ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+"""RFC 8878 3.1.1.1.2 recommends that decoders support a window of 8 MB."""
 
 
 def codings_of(fields: list[bytes]) -> tuple[str, ...]:
@@ -48,7 +51,7 @@ def _collected(
             if len(whole) > max_bytes:
                 raise NotComparable("too_large")
             yield
-    except (zlib.error, brotli.error, zstandard.ZstdError, EOFError):
+    except (zlib.error, brotli.error, zstd.ZstdError, EOFError):
         raise Undecodable("undecodable") from None
     return bytes(whole)
 
@@ -93,23 +96,14 @@ def _brotli(body: bytes) -> Iterator[bytes]:
 def _zstd(body: bytes) -> Iterator[bytes]:
     """All frames (RFC 8878 3)."""
     while body:
-        body = yield from _frame(body)
-
-
-def _frame(body: bytes) -> Generator[bytes, None, bytes]:
-    """The content of the first frame. Returns what is after it."""
-    decoder = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
-    piece, at = bytearray(), 0
-    while not decoder.eof:
-        if at >= len(body):
-            raise EOFError
-        piece += decoder.decompress(body[at : at + _ZSTD_INPUT_BYTES])
-        at += _ZSTD_INPUT_BYTES
-        if len(piece) >= _PIECE_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)
-    return decoder.unused_data + body[at:]
+        decoder, rest = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS), body
+        while not decoder.eof:
+            piece = decoder.decompress(rest, _PIECE_BYTES)
+            if not piece and not decoder.eof:
+                raise EOFError
+            yield piece
+            rest = b""
+        body = decoder.unused_data
 
 
 _DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
