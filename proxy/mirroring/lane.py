@@ -14,6 +14,8 @@ from proxy.upstream import Upstream
 Open = Callable[[Backend, SSLContext | None], Upstream]
 """Opens the connections to a backend. The context is for its https endpoints."""
 
+RECEIVE_BUFFER_BYTES = 128 * 1024
+"""For each connection of copies. A backend that floods may send so much until its copy is given up, and no more."""
 _WAIT_S = 1.0
 """How long a copy waits for another one to end. A mirror process that gets CPU late reads many requests at one time."""
 _WAITING_FOR_EACH = 10

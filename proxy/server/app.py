@@ -17,6 +17,7 @@ from proxy.downstream.asgi_types import App
 from proxy.forwarding.asgi_app import AsgiForwarder
 from proxy.forwarding.forwarder import Forwarder
 from proxy.mirroring.copy_maker import CopyMaker
+from proxy.mirroring.lane import RECEIVE_BUFFER_BYTES
 from proxy.mirroring.outlet import Outlet
 from proxy.mirroring.sender import CopySender
 from proxy.model import ALL_BP, Backend
@@ -203,7 +204,7 @@ def build(
 
     def open_copies(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
         name = backend.name.partition(" ")[0]
-        return open_upstream(backend, transports.get(name), tls)
+        return open_upstream(backend, transports.get(name), tls, None, RECEIVE_BUFFER_BYTES)
 
     maker = None
     if slot.to_mirror is None:

@@ -23,6 +23,7 @@ from proxy.errors import FacadeError
 from proxy.mirroring.comparisons import REST_FOR_COPIES
 from proxy.mirroring.copy_maker import CopyMaker
 from proxy.mirroring.inlet import Inlet
+from proxy.mirroring.lane import RECEIVE_BUFFER_BYTES
 from proxy.model import Backend
 from proxy.server.app import background_tasks
 from proxy.server.event_loop import loop_factory
@@ -94,7 +95,7 @@ async def _copy(plan: MirrorPlan) -> None:
 
 
 def _open(backend: Backend, tls: ssl.SSLContext | None) -> Upstream:
-    return open_upstream(backend, None, tls)
+    return open_upstream(backend, None, tls, receive_buffer_bytes=RECEIVE_BUFFER_BYTES)
 
 
 def _status(watcher: TableWatcher, lag_s: float) -> WorkerStatus:

@@ -49,14 +49,15 @@ def open_upstream(
     transport: "httpx.AsyncBaseTransport | None" = None,
     tls: ssl.SSLContext | None = None,
     observe: Observe | None = None,
+    receive_buffer_bytes: int | None = None,
 ) -> Upstream:
     """The upstream of a backend, without any connection yet. A `transport` takes the place of our client.
 
-    `tls` is for https endpoints, `observe` gets the outcomes of requests. A transport uses neither.
+    The others are as in `HttpUpstream`. A transport uses none of them.
     """
     if transport is not None:
         # Imported here: importing httpx costs time and memory, and only a transport needs it.
         from proxy.upstream.httpx_upstream import HttpxUpstream
 
         return HttpxUpstream(backend, transport)
-    return HttpUpstream(backend, tls, observe)
+    return HttpUpstream(backend, tls, observe, receive_buffer_bytes)

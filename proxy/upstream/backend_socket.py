@@ -1,6 +1,8 @@
 """The socket of an upstream connection: writing, pausing, half-closing. Independent of requests."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -40,6 +42,12 @@ class BackendSocket(asyncio.Protocol):
         self._writer = BufferedWriter(self._write_batch, self._transport)
         self._unread = unread_poll(self._transport)
         keep_alive(transport.get_extra_info("socket"))
+
+    def bound_receive_buffer(self, size_bytes: int) -> None:
+        """The kernel keeps at most about `size_bytes` that are not read yet, instead of up to 6 MB (tcp_rmem)."""
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # The peer has closed.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
 
     @property
     def peer_address(self) -> str:

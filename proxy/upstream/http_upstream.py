@@ -32,6 +32,7 @@ class HttpUpstream:
 
     If an endpoint cannot be reached, the next one is tried: nothing was sent. `tls` is for https endpoints; without
     it the certificate authorities of the system are trusted. `observe` gets the outcomes of requests.
+    `receive_buffer_bytes` bounds what the kernel keeps of a connection; without it the system's own bounds hold.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class HttpUpstream:
         backend: Backend,
         tls: ssl.SSLContext | None = None,
         observe: Observe | None = None,
+        receive_buffer_bytes: int | None = None,
     ) -> None:
         limits = PoolLimits(
             backend.max_connections,
@@ -47,6 +49,7 @@ class HttpUpstream:
             backend.tolerate,
             backend.max_tunnels,
             backend.max_connection_age_s,
+            receive_buffer_bytes,
         )
         if tls is None and any(endpoint.scheme == "https" for endpoint in backend.endpoints):
             tls = default_context()

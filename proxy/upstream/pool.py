@@ -42,6 +42,7 @@ class PoolLimits(Struct, frozen=True):
     tolerate: frozenset[Deviation] = frozenset()
     max_tunnels: int = 4096
     max_connection_age_s: float | None = None
+    receive_buffer_bytes: int | None = None
 
 
 class Pool:
@@ -187,6 +188,8 @@ class Pool:
                 )
         except NOT_CONNECTED as error:
             raise not_connected(error, self.backend) from error
+        if self._limits.receive_buffer_bytes is not None:
+            connection.bound_receive_buffer(self._limits.receive_buffer_bytes)
         return connection
 
     def _new_connection(self) -> Connection:

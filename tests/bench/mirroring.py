@@ -1,4 +1,6 @@
-"""What a mirror costs the requests that it copies. `python -m tests.bench.mirroring [--seconds S] [--kinds WORD ...]`.
+"""What a mirror costs the requests that it copies.
+
+`python -m tests.bench.mirroring [--rounds N] [--seconds S] [--kinds WORD ...]`.
 
 CPU: see `mirror_cost`.
 
@@ -6,6 +8,10 @@ Latency and memory: two facades in front of the same incumbent, one with a mirro
 each way in which a mirror may misbehave. Rounds alternate. Backends are processes of their own. The mirror's backend
 stands for another machine, so it runs with SCHED_IDLE: it gets only CPU that nothing else wants. So does the facade's
 own mirror process, by itself. A round while other programs of the machine take CPU is repeated, some times.
+
+The 99th percentile of a side is the median of its rounds. The interval of the ratio holds 95 % of the ratios of as
+many rounds that are drawn from these at random (bootstrap). The kind `none` has no mirror on either side: its interval
+shows how small a difference the machine can show.
 """
 
 import argparse
@@ -30,8 +36,10 @@ from tests.support import procfs
 from tests.support.facade_process import ROOT, FacadeProcess, facade_process
 from tests.support.waiting import until
 
+NONE = "none"
 RATE = 200.0
-ROUNDS = 9
+ROUNDS = 15
+_DRAWS = 2000
 _SEED = 7
 _FOREIGN = 0.05
 """The most CPU of other programs in a round, as a share of all cores."""
@@ -111,6 +119,17 @@ class Rounds(Struct):
         return statistics.median(each.p99_ms for each in self.loads)
 
 
+def interval(plain: list[float], mirrored: list[float]) -> tuple[float, float]:
+    """Of the ratio of the medians: what 95 % of the draws from these rounds have."""
+    draw = random.Random(_SEED).choices
+    ratios = sorted(
+        statistics.median(draw(mirrored, k=len(mirrored)))
+        / statistics.median(draw(plain, k=len(plain)))
+        for _ in range(_DRAWS)
+    )
+    return ratios[int(_DRAWS * 0.025)], ratios[int(_DRAWS * 0.975)]
+
+
 def memory_of(facade: FacadeProcess) -> dict[int, int]:
     """Resident bytes of each process."""
     found = {}
@@ -121,31 +140,35 @@ def memory_of(facade: FacadeProcess) -> dict[int, int]:
     return found
 
 
-def beside(kind: str, count: int, rate: float, seconds: float) -> str:
+def beside(kind: str, count: int, rate: float, rounds: int, seconds: float) -> str:
     """Latency and memory of a facade whose mirror behaves so, beside one without a mirror."""
     length = len(rows(count))
+    without = ("legacy", "")
+    copying = without if kind == NONE else ("shadow", "mirror: {compare: {status: exact}}")
     with ExitStack() as stack:
         legacy = stack.enter_context(apart("responds", count, idle=False))
-        new = stack.enter_context(apart(kind, count, idle=True))
+        new = stack.enter_context(apart("responds" if kind == NONE else kind, count, idle=True))
         both = []
-        for stage, mirror in (("legacy", ""), ("shadow", "mirror: {compare: {status: exact}}")):
+        for stage, mirror in (without, copying):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             table = TABLE.format(legacy=legacy, new=new, stage=stage, mirror=mirror)
             facade = stack.enter_context(facade_process(folder, table=table))
             load(facade, rate, 1.0, length)
             both.append(facade)
-        until(lambda: both[1].total("facade_mirror_copies_total") > 0, 60)
+        if kind != NONE:
+            until(lambda: both[1].total("facade_mirror_copies_total") > 0, 60)
         sides = [Rounds(each, memory_of(each)) for each in both]
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for each in sides if number % 2 else reversed(sides):
                 each.loads.append(quiet(each.facade, rate, seconds, length))
         copied = both[1].total("facade_mirror_copies_total")
         plain, mirrored = sides
         foreign = max(each.foreign for side in sides for each in side.loads)
+        low, high = interval(*([each.p99_ms for each in side.loads] for side in sides))
         return (
             f"p50 {plain.p50_ms:.2f} -> {mirrored.p50_ms:.2f} ms, "
             f"p99 {plain.p99_ms:.2f} -> {mirrored.p99_ms:.2f} ms "
-            f"({mirrored.p99_ms / plain.p99_ms:.2f} x), memory "
+            f"({mirrored.p99_ms / plain.p99_ms:.2f} x, {low:.2f} to {high:.2f}), memory "
             f"{_mb(plain.grown())} -> {_mb(mirrored.grown())} MB, {copied:.0f} copies, "
             f"other programs {foreign:.0%} of the CPU"
         )
@@ -170,6 +193,7 @@ def _mb(grown: list[int]) -> str:
 
 def main() -> None:
     kinds = [
+        (NONE, 11, RATE),
         ("responds", 11, RATE),
         ("hangs", 11, RATE),
         ("resets", 11, RATE),
@@ -178,6 +202,7 @@ def main() -> None:
         ("responds", 22_000, 4.0),
     ]
     parser = argparse.ArgumentParser(prog="python -m tests.bench.mirroring", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each side")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
     parser.add_argument(
         "--kinds", nargs="*", help="the mirrors, by words that they begin with; or cpu"
@@ -190,7 +215,8 @@ def main() -> None:
     for kind, count, rate in kinds:
         if not chosen or any(kind.endswith(word) or kind.startswith(word) for word in chosen):
             about = f"the mirror {kind}, {len(rows(count)):,} bytes {rate:g} times a second"
-            print(f"{about}: {beside(kind, count, rate, options.seconds)}", flush=True)
+            found = beside(kind, count, rate, options.rounds, options.seconds)
+            print(f"{about}: {found}", flush=True)
 
 
 if __name__ == "__main__":
