@@ -26,7 +26,13 @@ def register(command: argparse.ArgumentParser) -> None:
         "Read a table as `serve` would: its rules, its reachability and its own tests."
     )
     command.epilog = "Exit status: 0 fine, 1 warnings and --strict, 2 the table would be refused."
-    command.add_argument("file", nargs="?", default="routes.yaml", metavar="FILE")
+    table = command.add_mutually_exclusive_group()
+    table.add_argument(
+        "file", nargs="?", metavar="FILE", help="the route table, routes.yaml if none is given"
+    )
+    table.add_argument(
+        "--routes", default="routes.yaml", metavar="FILE", help="the same, as for other commands"
+    )
     command.add_argument(
         "--strict",
         action="store_true",
@@ -42,7 +48,7 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check one file. Returns 0; 2 for a table that is refused; with `--strict` 1 for warnings or unobeyed fields."""
-    file = arguments.file
+    file = arguments.file or arguments.routes
     text = read_routes(file)
     try:
         table = load(text, file)

@@ -23,6 +23,13 @@ def test_a_good_table_is_summed_up_in_one_line(capsys: pytest.CaptureFixture[str
     assert shown.err == ""
 
 
+def test_the_file_is_named_as_for_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = written("good.yaml", TABLE), written("bad.yaml", BROKEN)
+    assert facade("check", "--routes", bad) == 2
+    assert facade("check", "--routes", good) == 0
+    assert capsys.readouterr().out.startswith("good.yaml: fine")
+
+
 def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert facade("check", written("bad.yaml", BROKEN)) == 2
     shown = capsys.readouterr()
