@@ -9,7 +9,7 @@ In the mirror process:
 Inlet            reads what workers hand over, no faster than a share of CPU
 CopyMaker
   Mirrors          makes copies, within the limits of their routes
-    Lane             the copies of one route: its own connections, and a limit of copies at a time
+    Lane             the copies of one route: its own connections, a limit of copies at a time, and a breaker
       Copy             one copied request, with the response that the client got, and that of the copy
   Comparisons      compares the two responses, in slices
   ParityBook       counts what copies show, and publishes it in shared memory

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 
+from proxy.mirroring.breaker import Breaker
 from proxy.mirroring.copy import Copy
 from proxy.model import Backend, Mirror, Route
 from proxy.routing.mirrored_request import copy_backend, mirror_of
@@ -37,6 +38,7 @@ class Lane:
         self.mirror: Mirror = mirror_of(route)
         self.active = 0
         """Copies that are sent now, second requests for the baseline included."""
+        self.breaker = Breaker()
         self._waiting: deque[tuple[float, Copy]] = deque()
         """With the time at which each has waited for long enough, on the event loop's clock."""
         self._timer: asyncio.TimerHandle | None = None

@@ -146,6 +146,9 @@ class Mirrors:
             self._drop(copy, "concurrency")
 
     def _begin(self, copy: Copy, lane: Lane) -> None:
+        if not lane.breaker.admits(time.monotonic()):
+            self._drop(copy, "circuit_open")
+            return
         lane.active += 1
         self._delay.begin()
         self._run(self._send(copy, lane))
@@ -194,6 +197,8 @@ class Mirrors:
             lane.active -= 1
             copy.is_late = self._delay.sum_s(began) > _LATE_S
             self._delay.end()
+            if copy.seen and not copy.is_late:
+                lane.breaker.ended(copy.seen[0].failure != "")
         self._begin_waiting(lane)
         failure = failure or _why_not_compared(copy)
         if failure:

@@ -27,6 +27,7 @@ DROPS = (
     "not_compared",
     "internal",
     "late",
+    "circuit_open",
 )
 """Why copies were not sent, got no response, or were not compared. The order is that of the counters."""
 
