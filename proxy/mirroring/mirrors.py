@@ -17,7 +17,7 @@ from proxy.mirroring.loop_delay import LoopDelay
 from proxy.mirroring.sender import MAX_KEPT_BYTES
 from proxy.mirroring.served import Batch, Served
 from proxy.model import SAFE_METHODS, Backend, Body, Outgoing, Route
-from proxy.routing.mirrored_request import is_mirrored, is_replayed, mirrored_request
+from proxy.routing.mirrored_request import is_mirrored, is_replayed, mirror_of, mirrored_request
 from proxy.routing.snapshot import Snapshot
 from proxy.upstream import Upstream
 
@@ -129,13 +129,16 @@ class Mirrors:
             # The worker has another table for a moment.
             self._results.count_drop(served.route, "reloaded")
             return
-        if time.monotonic() - served.ended > _MAX_AGE_S:
+        now = time.monotonic()
+        if now - served.ended > _MAX_AGE_S:
             # It waited for this process to start: what its backends respond now may be something else.
-            self._results.count_drop(served.route, "queue")
-            self._results.missed(route, snapshot, {"queue": 1})
+            self._miss(route, snapshot, "queue")
+            return
+        lane = self._lane(route, snapshot)
+        if not lane.breaker.admits(now):
+            self._miss(route, snapshot, "circuit_open")
             return
         copy = Copy(served, route, snapshot, self._kept)
-        lane = self._lane(copy)
         if copy.mirror.compare is not None and self._comparing.is_full:
             self._drop(copy, "queue")  # Its response could not be compared in time.
         elif not copy.takes_room():
@@ -146,9 +149,6 @@ class Mirrors:
             self._drop(copy, "concurrency")
 
     def _begin(self, copy: Copy, lane: Lane) -> None:
-        if not lane.breaker.admits(time.monotonic()):
-            self._drop(copy, "circuit_open")
-            return
         lane.active += 1
         self._delay.begin()
         self._run(self._send(copy, lane))
@@ -158,17 +158,21 @@ class Mirrors:
         while (copy := lane.take_next()) is not None:
             self._begin(copy, lane)
 
+    def _miss(self, route: Route, snapshot: Snapshot, reason: str) -> None:
+        """A request is not copied."""
+        self._results.count_drop(route.name, reason)
+        self._results.missed(route, snapshot, {reason: 1})
+
     def _drop(self, copy: Copy, reason: str) -> None:
         """The copy ends without a comparison."""
         copy.release()
         self._results.dropped(copy, reason)
 
-    def _lane(self, copy: Copy) -> Lane:
-        lane = self._lanes.get(copy.route.name)
+    def _lane(self, route: Route, snapshot: Snapshot) -> Lane:
+        lane = self._lanes.get(route.name)
         if lane is None:
-            self._kept.limit = max(self._kept.limit, 3 * copy.mirror.max_body_bytes)
-            lane = Lane(copy.route, copy.snapshot, self._open, self._drop)
-            self._lanes[copy.route.name] = lane
+            self._kept.limit = max(self._kept.limit, 3 * mirror_of(route).max_body_bytes)
+            lane = self._lanes[route.name] = Lane(route, snapshot, self._open, self._drop)
         return lane
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
