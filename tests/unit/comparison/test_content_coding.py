@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import struct
 import sys
 import zlib
 
@@ -51,6 +52,12 @@ def test_deflate_without_its_frame_and_two_codings() -> None:
     assert decode(("deflate",), bare(CONTENT)) == CONTENT
     assert decode(("gzip", "br"), brotli.compress(gzip.compress(CONTENT))) == CONTENT
     assert decode((), CONTENT) == CONTENT
+
+
+def test_frames_of_zstd_that_are_empty_or_to_be_skipped() -> None:
+    skipped = struct.pack("<II", 0x184D2A50, 5) + b"hello"  # RFC 8878 3.1.2
+    assert decode(("zstd",), skipped + zstd.compress(b"[1]") + skipped) == b"[1]"
+    assert decode(("zstd",), zstd.compress(b"") + zstd.compress(b"x")) == b"x"
 
 
 @pytest.mark.parametrize(
