@@ -98,6 +98,6 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def wanted(name: str) -> set[str]:
-    """What `deploy/images/NAME.in` names."""
+    """What `deploy/images/NAME.in` names, some of it for certain versions of Python."""
     lines = (IMAGES / f"{name}.in").read_text().splitlines()
-    return {line for line in lines if line and not line.startswith("#")}
+    return {line.partition(";")[0] for line in lines if line and not line.startswith("#")}

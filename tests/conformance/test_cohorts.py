@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import itertools
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -299,16 +299,27 @@ async def test_a_thousand_users_read_what_they_wrote_through_a_ramp(
     assert not any(b"facade_writes" in cookie for cookie in legacy.cookies | new.cookies)
 
 
+@dataclass
+class Progress:
+    """The edits so far, and those after which the clients go on."""
+
+    edits: int = 0
+    due: int = 0
+
+
 async def _ramp(up: RunningFacade, tables: list[str]) -> list[int]:
-    """The users who read another value than they wrote last, while the tables take effect in turn."""
+    """The users who read another value than they wrote last, while the tables take effect in turn.
+
+    The first client that begins a round lets the ramp go on; the others are still in the round before.
+    """
     stale: list[int] = []
-    edits = 0
+    at = Progress()
 
     async def use(users: list[User]) -> None:
         async with client(up) as wire:
             for turn in range(ROUNDS):
-                due = turn * len(tables) // ROUNDS
-                await eventually(lambda due=due: edits >= due, within_s=120)  # type: ignore[misc]
+                at.due = max(at.due, turn * len(tables) // ROUNDS)
+                await eventually(lambda: at.edits >= at.due, within_s=120)
                 for user in users:
                     if (turn + user.number) % 2 == 0:
                         await user.write(wire, b"v%d" % turn)
@@ -317,10 +328,9 @@ async def _ramp(up: RunningFacade, tables: list[str]) -> list[int]:
 
     everybody = [User(number) for number in range(USERS)]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(use(everybody[at::CLIENTS])) for at in range(CLIENTS)]
-        for each in itertools.cycle(tables[1:] + tables[:1]):
+        tasks = [group.create_task(use(everybody[first::CLIENTS])) for first in range(CLIENTS)]
+        for each in tables[1 : 1 + (ROUNDS - 1) * len(tables) // ROUNDS]:
+            await eventually(lambda: at.edits < at.due or all(map(asyncio.Task.done, tasks)), 120)
             await reload(up, each)
-            edits += 1
-            if all(task.done() for task in tasks):
-                break
+            at.edits += 1
     return stale

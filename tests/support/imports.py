@@ -15,13 +15,15 @@ NAMESPACES = {
     "opentelemetry.trace": "opentelemetry-sdk",
 }
 """Packages below one that several distributions share, with the distribution to declare: the SDK pins its API."""
+_LATER = frozenset(("compression",))
+"""Packages that Python got after the oldest version that is supported."""
 OWN = frozenset(("proxy", "flightspecial_service", "deploy", "tests"))
 
 
 def imported_packages(folder: Path) -> set[str]:
     """Top-level names that files below `folder` import, anywhere in a file, without own packages and Python's."""
     names = {name for file in folder.rglob("*.py") for name in _imports(file)}
-    return names - OWN - sys.stdlib_module_names
+    return names - OWN - sys.stdlib_module_names - _LATER
 
 
 def distributions(packages: set[str], of: Mapping[str, list[str]]) -> set[str]:
