@@ -27,7 +27,7 @@ class SeenFields(Struct, eq=False, gc=False):
     chooses: bool = False
     """Among them is an override, or the cookie of the last write: the general way decides."""
     key: bytes = b""
-    """The key of each cohort whose keys are among the fields, if there is only one such key, and it is known."""
+    """The key of each cohort whose keys are among the fields. Empty where `key_of` has to find it."""
     cohort: str = ""
     """The last cohort in which the fields had a bucket."""
     bucket_bp: int = 0
@@ -81,8 +81,7 @@ class KeyCookie:
         values = values_in(cookie, self._start)
         if not values:
             return NOTHING_READ
-        key = values[0] or next(filter(None, values), b"")
-        seen = SeenFields(hashed_cookie_part(self._json_name, values), False, key)
+        seen = SeenFields(hashed_cookie_part(self._json_name, values), False, values[0])
         if len(cookie) <= _MAX_KEPT_BYTES:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()

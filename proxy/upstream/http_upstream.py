@@ -16,7 +16,8 @@ from proxy.upstream.balancing import by_client, least_busy
 from proxy.upstream.connection import Connection
 from proxy.upstream.exchange import HttpExchange
 from proxy.upstream.interfaces import OnOutcome, Stats
-from proxy.upstream.pool import Pool, PoolLimits
+from proxy.upstream.pool import Pool
+from proxy.upstream.pool_limits import PoolLimits
 from proxy.upstream.private_connections import PrivateConnections, single_use
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls import default_context

@@ -10,7 +10,6 @@ import logging
 import ssl
 from collections import deque
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.errors import ConnectTimeout, UpstreamBusy, UpstreamError, UpstreamUnreachable
@@ -27,22 +26,11 @@ from proxy.upstream.name_watch import NameWatch
 from proxy.upstream.observed_connection import ObservedConnection, ObservedTlsConnection
 from proxy.upstream.opener import Opener, PendingRequest
 from proxy.upstream.outcomes import NO_RESPONSE, Outcomes
+from proxy.upstream.pool_limits import PoolLimits
 from proxy.upstream.sweep import Sweep
 from proxy.upstream.tls_connection import TlsConnection
 
 log = logging.getLogger(__name__)
-
-
-class PoolLimits(Struct, frozen=True):
-    """The limits of one endpoint; see `Backend`."""
-
-    max_connections: int
-    max_pending_requests: int
-    idle_timeout_s: float
-    tolerate: frozenset[Deviation] = frozenset()
-    max_tunnels: int = 4096
-    max_connection_age_s: float | None = None
-    receive_buffer_bytes: int | None = None
 
 
 class Pool:

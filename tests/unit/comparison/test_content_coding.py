@@ -24,6 +24,12 @@ def bare(content: bytes) -> bytes:
     return zlib.compress(content)[2:-4]
 
 
+def _wide(content: bytes) -> bytes:
+    """In a frame that asks the decoder for a window of 128 MB (RFC 8878 3.1.1.1.2)."""
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+    return compressor.compress(content) + compressor.flush()
+
+
 ENCODED = {
     "gzip": gzip.compress(CONTENT),
     "x-gzip": gzip.compress(CONTENT[:9]) + gzip.compress(CONTENT[9:]),
@@ -67,6 +73,7 @@ def test_frames_of_zstd_that_are_empty_or_to_be_skipped() -> None:
         *((coding, body[:-3], "undecodable") for coding, body in ENCODED.items()),
         ("deflate", zlib.compress(b"[1]") + b"more", "undecodable"),
         ("gzip", gzip.compress(b"[1]") + b"more", "undecodable"),
+        ("zstd", _wide(CONTENT), "undecodable"),
         ("compress", b"[1]", "unknown_coding"),
         *((coding, body, "too_large") for coding, body in ENCODED.items()),
     ],
